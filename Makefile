@@ -1,0 +1,146 @@
+# Programs are `python -m pipelines.<name>`; a target passes its variables on and does the set-up first.
+# Variables reach the programs through the environment ("$$SET"), so that no quoting is lost on the way.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+export OPENBLAS_NUM_THREADS ?= 1
+export MLFLOW_DISABLE_TELEMETRY ?= true
+
+PY := .venv/bin/python
+READY := .venv/.ready
+READY_DEV := .venv/.ready-dev
+FAST := not slow and not real_data and not browser
+
+##
+## Train, decide, use
+##   make train SCENARIO=jobs   train and compare the whole ladder, decide which rung serves whom
+##       SCENARIO=catalog       required: the name of a file in configs/
+##       DATA=ml-100k           a source's name or a dataset folder; default: simulated
+##       OUT=artifacts/mine     must not exist yet; default: artifacts/<scenario>-<data>-<time>/
+##       SET='a.b=1 c.d=[2]'    configuration keys and their values as YAML
+##       QUIET=1                no progress bars
+##       JSON=1                 the result as JSON on standard output
+.PHONY: train
+train: need-SCENARIO $(READY)
+	@$(PY) -m pipelines.train --scenario "$$SCENARIO" $${DATA:+--data "$$DATA"} $${OUT:+--out "$$OUT"} \
+		$${SET:+--set "$$SET"} $${QUIET:+--quiet} $${JSON:+--json}
+
+##   make recommend             lists for users, known or not
+##       MODEL=artifacts/latest required: OUT of a train, or models:/<name>@champion
+##       QUERIES=users.csv      required: user_id, optionally as_of
+##       TO=lists.csv           required: the file to write; CSV or Parquet by its name
+##       K=10                   items per user
+##       CANDIDATES=            file of item_id: show nothing else
+##       ITEMS= USERS= INTERACTIONS=    files of rows that the model has not seen
+.PHONY: recommend
+recommend: need-MODEL need-QUERIES need-TO $(READY)
+	@$(PY) -m pipelines.recommend --model "$$MODEL" --queries "$$QUERIES" --k "$${K:-10}" --to "$$TO" \
+		$${CANDIDATES:+--candidates "$$CANDIDATES"} $${ITEMS:+--items "$$ITEMS"} \
+		$${USERS:+--users "$$USERS"} $${INTERACTIONS:+--interactions "$$INTERACTIONS"}
+
+##   make ui                    open MLflow and print the link to effort against accuracy
+##       PORT=5000
+.PHONY: ui
+ui: $(READY)
+	@$(PY) -m pipelines.ui $${PORT:+--port "$$PORT"}
+
+##
+## Data
+##   make data SOURCE=ml-100k   fetch a public data set from its publisher
+##       TO=data                where to; default: RECOMMENDER_RAW_DIR, else ./data
+.PHONY: data
+data: need-SOURCE $(READY)
+	@$(PY) -m pipelines.data --source "$$SOURCE" $${TO:+--to "$$TO"}
+
+##   make data-check            what is in a data set, and every problem it has
+##       DATA=path/to/folder    required: a dataset folder or a source's name
+##       SCENARIO=jobs          with the repairs and options of this scenario
+##       AGAINST=artifacts/mine compare with the data of this train
+.PHONY: data-check
+data-check: need-DATA $(READY)
+	@$(PY) -m pipelines.data_check --data "$$DATA" $${SCENARIO:+--scenario "$$SCENARIO"} \
+		$${AGAINST:+--against "$$AGAINST"}
+
+##   make simulate              write a simulated dataset folder
+##       SCENARIO=jobs          required
+##       TO=my-jobs             required: the folder to write
+##       SET='knob=1 other=2'   knobs of the simulator
+.PHONY: simulate
+simulate: need-SCENARIO need-TO $(READY)
+	@$(PY) -m pipelines.simulate --scenario "$$SCENARIO" --to "$$TO" $${SET:+--set "$$SET"}
+
+##
+## Set-up (every target does its own; a second call starts at once)
+##   make setup                 .venv with the packages of requirements.lock
+##       PYTHON=python3.12      default: the first of 3.13, 3.12, 3.11 that runs
+.PHONY: setup
+setup: $(READY)
+	@echo ".venv is ready: $$($(PY) --version)"
+
+$(READY): requirements.lock
+	@.ci/setup requirements.lock $@
+
+$(READY_DEV): requirements-dev.lock requirements.lock
+	@.ci/setup requirements-dev.lock $@
+
+##   make lock                  write the lock files anew from pyproject.toml
+##       UPGRADE=1              take the newest versions allowed
+COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url
+.PHONY: lock
+lock: $(READY)
+	@PATH="$$PATH:.venv/bin"; $(COMPILE) $${UPGRADE:+--upgrade} -o requirements.lock && \
+	$(COMPILE) $${UPGRADE:+--upgrade} --extra dev -c requirements.lock -o requirements-dev.lock
+
+##
+## Develop
+##   make test                  the fast suite
+##   make test-real             the slow tests, and those on real data (RECOMMENDER_RAW_DIR; skipped without)
+##   make test-browser          the MLflow pages in Chromium (skipped without it)
+##       TESTS=tests/unit       for each of the three: only these files
+.PHONY: test test-real test-browser
+test: $(READY_DEV)
+	@$(PY) -m pytest $(TESTS) -m "$(FAST)"
+
+test-real: $(READY_DEV)
+	@$(PY) -m pytest $(TESTS) -m "(slow or real_data) and not browser"
+
+test-browser: $(READY_DEV)
+	@$(PY) -m pytest $(TESTS) -m browser
+
+##   make bench                 time the main stages; compare with the last run in .benchmarks/
+.PHONY: bench
+bench: $(READY_DEV)
+	@$(PY) -m pytest tests/benchmarks/bench_stages.py --benchmark-autosave --benchmark-compare \
+		--benchmark-time-unit=ms --benchmark-columns=min,median,max,rounds
+
+##   make lint                  ruff, and mypy --strict on recommender/
+##   make format                let ruff rewrite
+.PHONY: lint format
+lint: $(READY_DEV)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+format: $(READY_DEV)
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+##   make clean                 remove .venv and caches; results (artifacts/, mlruns/, mlflow.db, data/) stay
+.PHONY: clean
+clean:
+	@rm -rf .venv .venv-unfinished .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##
+##   make help                  this text
+.PHONY: help
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile
+
+# Asked for before the set-up, so that a forgotten variable costs no minutes.
+need-SCENARIO:
+	@[ -n "$$SCENARIO" ] || { echo "Error: SCENARIO is missing: make $(MAKECMDGOALS) SCENARIO=<name>. Valid:" \
+		$(sort $(basename $(notdir $(wildcard configs/*.yaml)))) >&2; exit 2; }
+
+need-%:
+	@[ -n "$$$*" ] || { echo "Error: $* is missing: make $(MAKECMDGOALS) $*=... ('make help' explains it)" >&2; exit 2; }

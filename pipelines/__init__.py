@@ -1,0 +1,1 @@
+"""Runnable programs; each reads downward from main()."""

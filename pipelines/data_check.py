@@ -1,0 +1,126 @@
+"""Looks at a data set before anything is trained on it.
+
+python -m pipelines.data_check --data DATA [--against OUT] [--scenario S] [--json]
+
+Prints what the data is like, the roles of its columns, what was repaired, and every problem (exit 2).
+--against compares with the data that the model of a train's OUT folder learned from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines import cli  # before the library: sets the threads before NumPy is imported
+from recommender import config
+from recommender.data.load import read_tables
+from recommender.data.schema import build
+from recommender.data.summary import drift, load_reference, summarise
+from recommender.errors import DataError
+
+
+def main(argv: list[str]) -> None:
+    args = _parser().parse_args(argv)
+    scenario = config.load(args.scenario) if args.scenario else None
+    asked = scenario.data if scenario else config.Data()
+    trained = load_reference(args.against / "model") if args.against else None
+    tables = read_tables(args.data or asked.source, raw_dir=cli.raw_dir(), options=asked.options)
+    try:
+        data = build(
+            tables,
+            extra_repairs=asked.repairs,
+            positive=asked.positive_events,
+            require_interactions=not (scenario and scenario.day_zero),
+        )
+    except DataError as error:
+        if args.json:
+            print(json.dumps({"error": str(error), "problems": [vars(p) for p in error.problems]}, indent=2))
+        raise
+    summary = summarise(data)
+    stated = {"items": tables.spec.features.items, "users": tables.spec.features.users}
+    for column in summary["columns"]:
+        column["guessed"] = column["column"] not in stated[column["table"]]
+    moved = None if trained is None else drift(trained, data)
+    if args.json:
+        print(json.dumps({"problems": [], "summary": summary, "drift": moved}, indent=2))
+    else:
+        _show(Console(highlight=False), summary, moved)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.data_check", description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="a source's name, else the path of a dataset folder (default: the scenario's)")
+    parser.add_argument("--against", type=Path, metavar="OUT", help="folder of a finished train to compare with")
+    parser.add_argument("--scenario", help="take options, repairs and positive events from this scenario")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+    return parser
+
+
+def _show(out: Console, summary: dict[str, Any], moved: list[dict[str, Any]] | None) -> None:
+    out.print(_table(f"Data: {summary['name']}", ["measure", "value"], _measures(summary)))
+    if summary["weeks"]:
+        out.print(_table("Weeks: how much is new", _WEEK_HEAD, [_week(w) for w in summary["weeks"][-20:]]))
+    columns = [
+        [c["table"], c["column"], c["role"] + (" (guessed)" if c["guessed"] else ""), _percent(c["coverage"])]
+        for c in summary["columns"]
+    ]
+    out.print(_table("Columns", ["table", "column", "role", "filled"], columns))
+    repairs = [[r["table"], r["rule"], r["action"], f"{r['count']:,}", r["why"]] for r in summary["repairs"]]
+    if repairs:
+        out.print(_table("Repairs", ["table", "rule", "action", "rows", "why"], repairs))
+    if moved is not None:
+        rows = [[m["measure"], _number(m["trained"]), _number(m["now"]), m["sentence"]] for m in moved]
+        out.print(_table("Against the data of training", ["measure", "trained", "now", "what it means"], rows))
+    out.print("No problems.")
+
+
+_WEEK_HEAD = ["week of", "interactions", "users", "new users", "items", "new items"]
+
+
+def _week(week: dict[str, Any]) -> list[str]:
+    sizes = [f"{week[k]:,}" for k in ("n_interactions", "n_users", "n_items")]
+    return [
+        week["week"],
+        sizes[0],
+        sizes[1],
+        _percent(week["new_users_share"]),
+        sizes[2],
+        _percent(week["new_items_share"]),
+    ]
+
+
+def _measures(summary: dict[str, Any]) -> list[list[str]]:
+    rows = [[k, _value(k, v)] for k, v in summary.items() if k != "name" and not isinstance(v, list | dict)]
+    return [*rows, ["events", ", ".join(f"{event} {n:,}" for event, n in summary["events"].items())]]
+
+
+def _value(name: str, value: object) -> str:
+    if value is None:
+        return "cannot be told"
+    if isinstance(value, float):
+        return _percent(value) if name.endswith("_share") or name == "density" else _number(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}" if 0 < share < 0.01 else f"{share:.0%}"
+
+
+def _table(title: str, head: list[str], rows: list[list[str]]) -> Table:
+    table = Table(*head, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+if __name__ == "__main__":
+    cli.run(main)

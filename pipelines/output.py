@@ -1,0 +1,66 @@
+"""The OUT folder of a train: made first, marked until it is complete, gone when the user must mend something."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from recommender.errors import ConfigError, TrackingError, UserError
+
+ARTIFACTS = Path("artifacts")
+MARKER = "INCOMPLETE"  # a file that tells a finished folder from one that was interrupted
+
+
+@contextmanager
+def out_folder(wanted: str | None, name: str) -> Iterator[Path]:
+    """A new folder: ``wanted``, else ``artifacts/<name>-<time>/`` with the link ``artifacts/latest``.
+
+    Raises ConfigError where it exists or cannot be written. A UserError inside removes it again; any
+    other end before the last step leaves the marker file in it.
+    """
+    out = _make(wanted, name)
+    marker = out / MARKER
+    try:
+        marker.write_text("This train has not finished. Its results cannot be trusted; delete this folder.\n")
+        yield out
+        marker.unlink()
+        if wanted is None:
+            _link_latest(out)
+    except UserError:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
+            raise
+        shutil.rmtree(out, ignore_errors=True)
+        raise ConfigError(f"{out}: cannot be written ({error.strerror}). Free space or set OUT=<another folder>.") from None
+    except TrackingError:
+        marker.unlink(missing_ok=True)  # the results are complete, only the tracking server failed
+        raise
+
+
+def _make(wanted: str | None, name: str) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    names = (ARTIFACTS / f"{name}-{stamp}{f'-{n}' if n else ''}" for n in count())
+    for out in [Path(wanted)] if wanted else names:
+        try:
+            out.mkdir(parents=True)
+            return out
+        except FileExistsError:
+            if wanted:
+                raise ConfigError(f"OUT={out} exists already. Name a new folder, or remove that one.") from None
+        except OSError as error:
+            raise ConfigError(f"{out}: cannot be made ({error.strerror}). Set OUT=<a folder that can be written>.") from None
+    raise AssertionError("names never end")
+
+
+def _link_latest(out: Path) -> None:
+    scratch = ARTIFACTS / f".latest-{os.getpid()}"
+    scratch.symlink_to(out.name)
+    os.replace(scratch, ARTIFACTS / "latest")

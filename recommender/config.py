@@ -1,0 +1,176 @@
+"""One scenario per YAML file, checked by pydantic; unknown keys are refused, the nearest name offered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from recommender.errors import ConfigError, nearest
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(Strict):
+    """What the recommender is for; heads the report."""
+
+    what: str
+    for_whom: str
+    metric: str = "ndcg_at_10"
+    target: float
+    cost_of_error: str
+
+
+class Data(Strict):
+    source: str = "simulated"  # used where DATA is not given
+    options: dict[str, dict[str, Any]] = {}  # source name -> its keyword arguments
+    repairs: dict[str, str] = {}  # rule -> action, on top of dataset.yaml's
+    positive_events: list[str] | None = None  # event kinds that count as "took it"; None: the data set's own
+
+
+class Split(Strict):
+    """Rolling origins. ``quantiles`` of the interactions' times, or ``days`` before the end."""
+
+    kind: Literal["time", "random"] = "time"
+    validation: list[float] = [0.6, 0.7]  # one origin each, ascending; the horizon ends at the next origin
+    test: float = 0.8
+    unit: Literal["quantiles", "days"] = "quantiles"  # days: counted back from the end of the data
+    min_train: int = Field(100, ge=1)  # fewer interactions before an origin is an error
+    seed: int = 0  # of the random split
+
+
+class Eligibility(Strict):
+    """Hard rules: what may be shown to whom at all."""
+
+    repeats: bool = False  # may an item be recommended again to who took it
+    blocked_column: str | None = None  # boolean item column; true = never shown
+    editorial_column: str | None = None  # numeric item column; lists without any evidence follow it, lowest first
+
+
+class Rung(Strict):
+    name: str
+    recommender: str  # a key of recommender.models.RECOMMENDERS
+    params: dict[str, Any] = {}
+    control: bool = False  # measured, never served
+    candidates: list[dict[str, Any]] = []  # tried on top of params, on validation only; first = simplest
+
+
+class Slots(Strict):
+    """Places at the end of the list kept for items without interactions."""
+
+    rung: str = "content"
+    n: int = Field(0, ge=0)
+    of: int = Field(20, ge=1)
+
+
+class Decision(Strict):
+    metric: str = "ndcg_at_10"
+    alpha: float = Field(0.05, gt=0, lt=1)
+    min_gain: float = Field(0.0, ge=0)
+    thin: int = Field(100, ge=1)  # buckets with fewer pooled queries inherit from all users with history
+
+
+class Scoring(Strict):
+    k: int = Field(50, ge=20)
+    memory_mb: int = Field(256, ge=16)  # bound of one batch of scores, whatever the number of users
+    threads: int = Field(1, ge=1)  # of the libraries' fit; LightFM and BPR repeat exactly only with 1
+
+
+class Scenario(Strict):
+    """A whole scenario: source, split, eligibility, ladder, problem statement, goals."""
+
+    name: str
+    problem: Problem
+    data: Data = Data()
+    split: Split = Split()
+    eligibility: Eligibility = Eligibility()
+    ladder: list[Rung] = Field(min_length=1)
+    slots: Slots = Slots()
+    decision: Decision = Decision()
+    scoring: Scoring = Scoring()
+    bootstrap: int = Field(1000, ge=100)
+    seed: int = 0
+    slices: list[str] = []  # user or item columns that the metrics are also split by
+    day_zero: bool = False
+    person_days: dict[str, tuple[float, float]] = {}  # stated effort of rungs and assets, shown as stated
+
+
+def scenarios() -> list[str]:
+    return sorted(p.stem for p in CONFIGS.glob("*.yaml"))
+
+
+def load(name: str, overrides: list[str] | None = None) -> Scenario:
+    """The scenario ``configs/<name>.yaml`` with overrides such as ``split.test=0.7`` (value as YAML).
+
+    Raises ConfigError naming the key and the nearest valid one.
+    """
+    path = CONFIGS / f"{name}.yaml"
+    if name not in scenarios():
+        raise ConfigError(f"Unknown scenario '{name}'{nearest(name, scenarios())}")
+    tree = yaml.safe_load(path.read_text())
+    for override in overrides or []:
+        key, separator, value = override.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {override}: expected KEY=VALUE, for example --set split.test=0.7")
+        _assign(tree, key.split("."), yaml.safe_load(value), override)
+    return parse(tree)
+
+
+def loading(scenario: Scenario) -> dict[str, Any]:
+    """The scenario's keyword arguments of ``data.load.load``."""
+    return {
+        "options": scenario.data.options,
+        "repairs": scenario.data.repairs,
+        "positive": scenario.data.positive_events,
+        "require_interactions": not scenario.day_zero,
+    }
+
+
+def parse(tree: dict[str, Any]) -> Scenario:
+    try:
+        return Scenario.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(e) for e in error.errors())) from None
+
+
+def _assign(tree: Any, keys: list[str], value: Any, override: str) -> None:
+    """Sets one key. A list of named entries (the ladder) is entered by name: ladder.als.params.factors."""
+    node: Any = tree
+    for depth, key in enumerate(keys):
+        last = depth == len(keys) - 1
+        if isinstance(node, list):
+            named = {entry["name"]: position for position, entry in enumerate(node) if isinstance(entry, dict)}
+            if key not in named:
+                raise ConfigError(f"--set {override}: no '{key}' there{nearest(key, named)}")
+            key = named[key]  # type: ignore[assignment]
+        elif not isinstance(node, dict):
+            raise ConfigError(f"--set {override}: '{'.'.join(keys[:depth])}' holds a value, not keys")
+        if last:
+            node[key] = value
+        else:
+            node = node.setdefault(key, {}) if isinstance(node, dict) else node[key]
+
+
+def _explain(error: Any) -> str:
+    where = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"Unknown configuration key '{where}'{nearest(str(error['loc'][-1]), _siblings(error['loc']))}"
+    return f"Configuration key '{where}': {error['msg']} (got {error['input']!r})"
+
+
+def _siblings(location: tuple[Any, ...]) -> list[str]:
+    """Valid keys beside the last one of ``location``."""
+    model: Any = Scenario
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        inner = getattr(annotation, "__args__", (annotation,))
+        model = next((a for a in inner if isinstance(a, type) and issubclass(a, BaseModel)), model)
+    return list(model.model_fields)

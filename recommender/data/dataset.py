@@ -1,0 +1,201 @@
+"""Dataset: who took what and when, with what is known of items and users.
+
+Everything here has passed the gate in ``schema.py``; code downstream trusts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import scipy.sparse as sp
+
+FEATURE_ROLES = ("category", "multi", "text", "numeric", "embedding", "location")
+ROLES = (*FEATURE_ROLES, "protected", "ignore")
+US_PER_DAY = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Match:
+    """A user column and an item column that speak one language (past positions -> job title)."""
+
+    user: str
+    item: str
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Rows that a loader or the gate dropped or changed, and why. Nothing is dropped silently."""
+
+    table: str
+    rule: str  # duplicates, unknown_items, impossible_watch_time, ...
+    action: str  # keep_first, drop, set_null, ...
+    count: int
+    why: str
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Items or users: one row each, unique ids, plus feature columns and the role of each."""
+
+    frame: pl.DataFrame
+    roles: Mapping[str, str]
+    key: str  # "item_id" or "user_id"
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def ids(self) -> pl.Series:
+        return self.frame[self.key]
+
+    @cached_property
+    def _index(self) -> pd.Index:
+        return pd.Index(self.ids.to_numpy())
+
+    @cached_property
+    def id_hash(self) -> np.ndarray:
+        """A fixed pseudo-random uint64 (n,) for each id: the same in every process and for every row order."""
+        return np.asarray(pd.util.hash_array(self.ids.to_numpy(), categorize=False), dtype=np.uint64)
+
+    def lookup(self, ids: pl.Series) -> np.ndarray:
+        """Row numbers of ``ids`` as int64 (n,); -1 where unknown."""
+        return np.asarray(self._index.get_indexer(ids.to_numpy()), dtype=np.int64)
+
+    def take(self, rows: np.ndarray) -> Table:
+        """The table with these rows, in this order (a boolean mask or row numbers)."""
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return replace(self, frame=self.frame[rows])
+
+    def columns(self, *roles: str) -> list[str]:
+        """Names of the columns with one of these roles, in the order of the frame."""
+        return [c for c in self.frame.columns if self.roles.get(c) in roles]
+
+    def times(self, column: str) -> np.ndarray:
+        """A timestamp column as int64 microseconds since 1970 UTC (n,); the column or value absent: int64 min."""
+        if column not in self.frame.columns:
+            return np.full(len(self), NO_TIME)
+        return microseconds(self.frame[column])
+
+
+NO_TIME = np.iinfo(np.int64).min  # a time that is not stated; sorts before every stated one
+
+
+def microseconds(times: pl.Series) -> np.ndarray:
+    """Timestamps as int64 microseconds since 1970 UTC; null -> ``NO_TIME``."""
+    return times.dt.epoch("us").fill_null(NO_TIME).to_numpy()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Standard tables of one data set.
+
+    interactions: user_id, item_id, timestamp (Datetime us UTC; null = before everything, in the
+        order given), event (String), weight (Float32). Positives only, sorted by time, stable.
+    signals: same columns; the other events (dislike, short view ...), kept for models that use them.
+    users: every user of the interactions has a row; features of a user nobody described are null.
+    """
+
+    name: str
+    interactions: pl.DataFrame
+    items: Table
+    users: Table
+    match: tuple[Match, ...] = ()
+    signals: pl.DataFrame = field(default_factory=pl.DataFrame)
+    repairs: tuple[Repair, ...] = ()
+
+    @cached_property
+    def user_idx(self) -> np.ndarray:
+        """Row of ``users`` for each interaction, int64 (n,)."""
+        return self.users.lookup(self.interactions["user_id"])
+
+    @cached_property
+    def item_idx(self) -> np.ndarray:
+        """Row of ``items`` for each interaction, int64 (n,)."""
+        return self.items.lookup(self.interactions["item_id"])
+
+    @cached_property
+    def timestamps(self) -> np.ndarray:
+        """int64 microseconds since 1970 UTC (n,); ``NO_TIME`` where the data state none."""
+        return microseconds(self.interactions["timestamp"])
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """float32 (n,)."""
+        return self.interactions["weight"].to_numpy()
+
+    @property
+    def has_times(self) -> bool:
+        return bool((self.timestamps != NO_TIME).any())
+
+    @property
+    def states_availability(self) -> bool:
+        """True where some item says when it was published or expires."""
+        return bool(
+            ((self.items.times("available_from") != NO_TIME) | (self.items.times("expires_at") != NO_TIME)).any()
+        )
+
+    @cached_property
+    def age_days(self) -> np.ndarray:
+        """Age of each interaction at the last one, float64 (n,); without a time: as old as the oldest stated."""
+        stated = self.timestamps != NO_TIME
+        if not stated.any():
+            return np.zeros(len(self.timestamps))
+        latest, earliest = self.timestamps[stated].max(), self.timestamps[stated].min()
+        return np.asarray((latest - np.maximum(self.timestamps, earliest)) / US_PER_DAY)
+
+    @cached_property
+    def item_counts(self) -> np.ndarray:
+        """Interactions of each item, int64 (n_items,)."""
+        return np.bincount(self.item_idx, minlength=len(self.items))
+
+    @cached_property
+    def user_counts(self) -> np.ndarray:
+        """Interactions of each user, int64 (n_users,)."""
+        return np.bincount(self.user_idx, minlength=len(self.users))
+
+    def matrix(self) -> sp.csr_matrix:
+        """users x items, float32; 1 where the user took the item (whatever the weight or how often)."""
+        shape = (len(self.users), len(self.items))
+        ones = np.ones(len(self.user_idx), np.float32)
+        taken = sp.csr_matrix((ones, (self.user_idx, self.item_idx)), shape=shape)
+        taken.sum_duplicates()
+        taken.data[:] = 1
+        return taken
+
+    def first_interactions(self) -> Dataset:
+        """Only the earliest interaction of each user with each item (scenarios that allow no repeats)."""
+        once = self.interactions.unique(["user_id", "item_id"], keep="first", maintain_order=True)
+        return replace(self, interactions=once)
+
+    def before(self, origin: datetime) -> Dataset:
+        """What may be known just before ``origin``.
+
+        Rows at or after it go; so do items with neither an interaction nor a stated availability
+        before it, and users without an interaction, so that neither can enter a vocabulary.
+        """
+        past = self.timestamps < to_microseconds(origin)
+        published = self.items.times("available_from")
+        kept = self.only(past, listed=(published != NO_TIME) & (published < to_microseconds(origin)))
+        if not self.signals.width:
+            return kept
+        before = pl.col("timestamp").is_null() | (pl.col("timestamp") < origin)
+        return replace(kept, signals=self.signals.filter(before))
+
+    def only(self, rows: np.ndarray, listed: np.ndarray) -> Dataset:
+        """The interactions ``rows`` (bool), the items that they or ``listed`` (bool) name, and their users."""
+        seen = listed | (np.bincount(self.item_idx[rows], minlength=len(self.items)) > 0)
+        active = np.bincount(self.user_idx[rows], minlength=len(self.users)) > 0
+        interactions = self.interactions.filter(pl.Series(rows))
+        return replace(self, interactions=interactions, items=self.items.take(seen), users=self.users.take(active))
+
+
+def to_microseconds(time: datetime) -> int:
+    """A UTC datetime as int64 microseconds since 1970, exactly."""
+    return int(pl.Series([time]).dt.epoch("us").item())

@@ -1,0 +1,55 @@
+"""One word for where data comes from: a source's name, else the path of a dataset folder."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recommender.data.dataset import Dataset
+from recommender.data.folder import read_folder
+from recommender.data.schema import Tables, build
+from recommender.data.sources import SOURCES
+from recommender.errors import ConfigError, nearest
+
+
+def load(
+    data: str,
+    *,
+    raw_dir: Path | None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    repairs: Mapping[str, str] | None = None,
+    positive: Sequence[str] | None = None,
+    require_interactions: bool = True,
+) -> Dataset:
+    """The checked Dataset of a source (a key of SOURCES) or of a dataset folder.
+
+    raw_dir: where the public data sets lie. options: source name -> its keyword arguments.
+    repairs, positive, require_interactions: see ``schema.build``.
+    Raises ConfigError for an unknown name, repair or option, DataError for what is wrong with the data.
+    """
+    tables = read_tables(data, raw_dir=raw_dir, options=options)
+    return build(tables, extra_repairs=repairs, positive=positive, require_interactions=require_interactions)
+
+
+def read_tables(data: str, *, raw_dir: Path | None, options: Mapping[str, Mapping[str, Any]] | None = None) -> Tables:
+    """As ``load``, before the gate."""
+    if data in SOURCES:
+        return SOURCES[data](raw_dir, **_checked_options(data, (options or {}).get(data, {})))
+    folder = Path(data).expanduser()
+    if not folder.is_dir():
+        hint = nearest(data, SOURCES)
+        raise ConfigError(f"Unknown data '{data}'{hint}. The path of a dataset folder is accepted too; none is there.")
+    return read_folder(folder)
+
+
+def _checked_options(source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    parameters = list(inspect.signature(SOURCES[source]).parameters.values())[1:]
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return options  # the source checks them itself
+    for name in options:
+        valid = [p.name for p in parameters]
+        if name not in valid:
+            raise ConfigError(f"Source '{source}' has no option '{name}'{nearest(name, valid)}")
+    return options

@@ -1,0 +1,122 @@
+"""What a data set is like, in the measures that decide which rung can pay. Drift is in ``drift.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
+from recommender.data.drift import drift, load_reference, reference, save_reference
+from recommender.data.profile import coverage
+
+__all__ = ["drift", "load_reference", "reference", "save_reference", "summarise"]
+_QUANTILES = (0.1, 0.5, 0.9, 0.99)
+
+
+def summarise(data: Dataset) -> dict[str, Any]:
+    """Plain JSON values: flat numbers (None where the data cannot tell), and the lists
+    ``weeks``, ``columns`` and ``repairs`` and the dict ``events``.
+
+    density: share of user-item pairs taken. gini_items: of interactions over all items, 0 = even,
+    1 = all on one. top_10_percent_share: of interactions, on the most popular tenth of the items.
+    item_lifetime_days: median time from first to last use, items used at least twice.
+    events_per_user_p50: quantiles over the users (items) with at least one interaction.
+    """
+    n_pairs = len(data.users) * len(data.items)
+    taken = data.interactions.select(pl.struct("user_id", "item_id").n_unique()).item() if n_pairs else 0
+    known = data.timestamps[data.timestamps != NO_TIME]
+    popularity = np.sort(data.item_counts)[::-1]
+    return {
+        "name": data.name,
+        "n_interactions": data.interactions.height,
+        "n_users": len(data.users),
+        "n_active_users": int((data.user_counts > 0).sum()),
+        "n_items": len(data.items),
+        "n_used_items": int((data.item_counts > 0).sum()),
+        "n_signals": data.signals.height,
+        "density": taken / n_pairs if n_pairs else None,
+        "first_time": _iso(known.min()) if len(known) else None,
+        "last_time": _iso(known.max()) if len(known) else None,
+        "span_days": float((known.max() - known.min()) / US_PER_DAY) if len(known) else None,
+        "without_time_share": 1 - len(known) / max(1, data.interactions.height),
+        "gini_items": gini(popularity),
+        "top_10_percent_share": float(popularity[: -(-len(popularity) // 10)].sum() / max(1, popularity.sum())),
+        "item_lifetime_days": _lifetime(data.interactions),
+        "stated_availability_share": _stated_availability(data.items),
+        **_quantiles("events_per_user", data.user_counts),
+        **_quantiles("events_per_item", data.item_counts),
+        "events": _events(data.interactions) | (_events(data.signals) if data.signals.width else {}),
+        "weeks": weeks(data.interactions),
+        "columns": _columns("items", data.items) + _columns("users", data.users),
+        "repairs": [
+            {"table": r.table, "rule": r.rule, "action": r.action, "count": r.count, "why": r.why} for r in data.repairs
+        ],
+    }
+
+
+def gini(counts: np.ndarray) -> float | None:
+    """Gini coefficient of non-negative counts (n,); None where there is nothing to share."""
+    if not len(counts) or not counts.sum():
+        return None
+    ascending = np.sort(counts).astype(np.float64)
+    n = len(ascending)
+    return float((2 * np.arange(1, n + 1) - n - 1) @ ascending / (n * ascending.sum()))
+
+
+def weeks(interactions: pl.DataFrame) -> list[dict[str, Any]]:
+    """Per week (Mondays): interactions, and the share of its users and items that were never seen before."""
+    dated = interactions.drop_nulls("timestamp").with_columns(
+        pl.col("timestamp").dt.truncate("1w").dt.date().alias("week")
+    )
+    # A user known from undated history is not new, whenever the first dated event is.
+    undated = interactions.filter(pl.col("timestamp").is_null())
+    out = dated.group_by("week").agg(pl.len().alias("n_interactions"))
+    for key, name in (("user_id", "users"), ("item_id", "items")):
+        first = dated.group_by(key).agg(pl.col("week").min().alias("first"))
+        old = pl.col(key).is_in(undated[key].unique().implode())
+        active = dated.select("week", key).unique().join(first, on=key)
+        new = active.group_by("week").agg(
+            pl.len().alias(f"n_{name}"), ((pl.col("first") == pl.col("week")) & ~old).mean().alias(f"new_{name}_share")
+        )
+        out = out.join(new, on="week")
+    return out.sort("week").with_columns(pl.col("week").cast(pl.String)).to_dicts()
+
+
+def _columns(name: str, table: Table) -> list[dict[str, Any]]:
+    return [
+        {"table": name, "column": c, "role": role, "coverage": coverage(table.frame[c])}
+        for c, role in table.roles.items()
+    ]
+
+
+def _events(rows: pl.DataFrame) -> dict[str, int]:
+    return dict(rows["event"].value_counts().sort(["count", "event"], descending=[True, False]).iter_rows())
+
+
+def _iso(microseconds: int) -> str:
+    return str(np.datetime64(int(microseconds), "us").astype("datetime64[s]")) + "Z"
+
+
+def _lifetime(interactions: pl.DataFrame) -> float | None:
+    used = (
+        interactions.drop_nulls("timestamp")
+        .group_by("item_id")
+        .agg(
+            pl.len().alias("n"),
+            (pl.col("timestamp").max() - pl.col("timestamp").min()).dt.total_microseconds().alias("us"),
+        )
+    )
+    median = used.filter(pl.col("n") > 1)["us"].median()
+    return None if median is None else float(median) / US_PER_DAY  # type: ignore[arg-type]
+
+
+def _stated_availability(items: Table) -> float:
+    stated = (items.times("available_from") != NO_TIME) | (items.times("expires_at") != NO_TIME)
+    return float(stated.mean()) if len(items) else 0.0
+
+
+def _quantiles(name: str, counts: np.ndarray) -> dict[str, float | None]:
+    active = counts[counts > 0]
+    return {f"{name}_p{q * 100:.0f}": float(np.quantile(active, q)) if len(active) else None for q in _QUANTILES}

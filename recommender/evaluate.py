@@ -1,0 +1,195 @@
+"""Lists -> per-query metrics -> tables by user bucket, item bucket and slice, with intervals and paired tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from recommender import metrics
+from recommender.query import USER_BUCKETS
+from recommender.recommend import Lists
+from recommender.split import Fold
+from recommender.statistics import Cell, estimates, holm, sign_flip_p
+
+ALL, WITH_HISTORY = "all", "with_history"
+POOLED = "pooled"  # the origin of rows that pool the validation origins
+COMPARED = ("ndcg_at_10", "recall_at_20")
+_FLIPS, _SLICE_VALUES, _SLICE_QUERIES = 1999, 10, 30
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The queries of one fold, without the data behind them."""
+
+    split: str
+    origin: str
+    user_ids: pl.Series
+    as_of: np.ndarray
+    bucket: np.ndarray  # int64, position in USER_BUCKETS
+    first: np.ndarray  # bool, the user's first query
+    slices: Mapping[str, pl.Series]  # user column -> value of each query, String
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One rung's results on one fold: one value per query and column, NaN where not defined."""
+
+    values: Mapping[str, np.ndarray]  # metric, or "recall_at_20:<item bucket>"
+    coverage: float
+
+
+def asked(fold: Fold, slices: Sequence[str]) -> Asked:
+    frame = fold.queries.users.frame
+    chosen = {c: frame[c].cast(pl.String) for c in slices if c in frame.columns}
+    queries = fold.queries
+    return Asked(fold.split, fold.origin, queries.ids, queries.as_of, queries.buckets, fold.first, chosen)
+
+
+def outcome(lists: Lists, fold: Fold, item_rows: sp.csr_matrix) -> Outcome:
+    """item_rows: feature rows of ``fold.items``, for diversity."""
+    hit = metrics.hits(lists, fold.truth)
+    values = metrics.accuracy(hit, np.diff(fold.truth.indptr))
+    values |= metrics.beyond(lists, fold, item_rows) | {"answered_share": metrics.answered_share(lists)}
+    by_item = metrics.item_recall(lists, hit, fold.truth, fold.item_counts)
+    values |= {f"recall_at_20:{name}": by_item[:, b] for b, name in enumerate(metrics.ITEM_BUCKETS)}
+    return Outcome(values, metrics.coverage(lists, len(fold.items)))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Folds read together: one origin, or the validation origins pooled with users as clusters."""
+
+    split: str
+    origin: str
+    asked: Sequence[Asked]
+    outcomes: Sequence[Mapping[str, Outcome]]  # per fold: rung -> outcome
+
+    @property
+    def rungs(self) -> list[str]:
+        return list(self.outcomes[0])
+
+    def stack(self, names: Sequence[str]) -> np.ndarray:
+        """float64 (n_queries, rungs x names), rung by rung."""
+        rows = [np.column_stack([o[r].values[n] for r in self.rungs for n in names]) for o in self.outcomes]
+        return np.concatenate(rows)
+
+    def users(self) -> tuple[np.ndarray, int]:
+        ids = pl.concat([a.user_ids for a in self.asked])
+        codes = ids.rank("dense").to_numpy().astype(np.int64) - 1
+        return codes, int(codes.max(initial=-1)) + 1
+
+    def masks(self) -> Iterator[tuple[str, str, str, np.ndarray]]:
+        """(user bucket, slice, slice value, which queries). Rows for all users use first queries only."""
+        bucket = np.concatenate([a.bucket for a in self.asked])
+        first = np.concatenate([a.first for a in self.asked])
+        yield ALL, "", "", first
+        for b, name in enumerate(USER_BUCKETS):
+            yield name, "", "", bucket == b
+        yield WITH_HISTORY, "", "", bucket > 0
+        for column in self.asked[0].slices:
+            values = pl.concat([a.slices[column] for a in self.asked])
+            common = values.filter(pl.Series(first)).drop_nulls().value_counts(sort=True).head(_SLICE_VALUES)
+            for value, n in common.iter_rows():
+                if n >= _SLICE_QUERIES:
+                    yield ALL, column, value, first & (values == value).fill_null(False).to_numpy()
+
+
+def groups(asked_by_fold: Sequence[Asked], outcomes: Sequence[Mapping[str, Outcome]]) -> list[Group]:
+    """One group per origin, and the validation origins pooled where there are several."""
+    single = [Group(a.split, a.origin, [a], [o]) for a, o in zip(asked_by_fold, outcomes, strict=True)]
+    validation = [g for g in single if g.split == "validation"]
+    if len(validation) < 2:
+        return single
+    pooled = Group("validation", POOLED, [g.asked[0] for g in validation], [g.outcomes[0] for g in validation])
+    return [*single, pooled]
+
+
+def metrics_table(group: Group, resamples: int, seed: int) -> pl.DataFrame:
+    """Rows of metrics.parquet for one group."""
+    names = list(next(iter(group.outcomes[0].values())).values)
+    codes, n_users = group.users()
+    values, masks = group.stack(names), list(group.masks())
+    found = estimates([Cell(codes[m], values[m]) for *_, m in masks], n_users, resamples, seed)
+    rows = []
+    for (user_bucket, name, value, _), estimate in zip(masks, found, strict=True):
+        mean = estimate.mean.reshape(len(group.rungs), len(names))
+        low, high, n = (x.reshape(mean.shape) for x in (estimate.low, estimate.high, estimate.n))
+        share = mean[:, names.index("answered_share")]
+        for r, rung in enumerate(group.rungs):
+            for c, column in enumerate(names):
+                metric, _, item_bucket = column.partition(":")
+                rows.append((rung, user_bucket, item_bucket or ALL, name or ALL, value or ALL, metric,
+                             mean[r, c], low[r, c], high[r, c], int(n[r, c]), share[r]))  # fmt: skip
+    for rung in group.rungs:
+        covered = float(np.mean([o[rung].coverage for o in group.outcomes]))
+        n_queries = sum(len(a.first) for a in group.asked)
+        rows.append((rung, ALL, ALL, ALL, ALL, "item_coverage_at_10", covered, None, None, n_queries, None))
+    schema = {"rung": pl.String, "user_bucket": pl.String, "item_bucket": pl.String, "slice": pl.String,
+              "slice_value": pl.String, "metric": pl.String, "value": pl.Float64, "ci_low": pl.Float64,
+              "ci_high": pl.Float64, "n_queries": pl.Int64, "answered_share": pl.Float64}  # fmt: skip
+    table = pl.DataFrame(rows, schema=schema, orient="row").fill_nan(None)
+    where = (pl.lit(group.split).alias("split"), pl.lit(group.origin).alias("origin"))
+    return table.select(*where, pl.all(), pl.lit(1, pl.Int64).alias("seed_count"))
+
+
+def comparisons_table(group: Group, ladder: Sequence[str], resamples: int, seed: int) -> pl.DataFrame:
+    """Paired differences b - a of every two rungs, a before b in the ladder, by user bucket.
+
+    p_holm: sign-flip p over users, Holm-adjusted within a bucket and metric over the rungs above a.
+    Columns: rung_a, rung_b, user_bucket, metric, difference, ci_low, ci_high, p_holm, n_queries.
+    """
+    position = {r: group.rungs.index(r) for r in ladder}
+    pairs = list(combinations(ladder, 2))
+    codes, n_users = group.users()
+    cells, keys = [], []
+    for metric in COMPARED:
+        values = group.stack([metric])
+        gain = np.column_stack([values[:, position[b]] - values[:, position[a]] for a, b in pairs])
+        for user_bucket, name, _, mask in group.masks():
+            if not name and mask.any():
+                keys.append((user_bucket, metric))
+                cells.append(Cell(codes[mask], gain[mask]))
+    rows: list[tuple[object, ...]] = []
+    found = estimates(cells, n_users, resamples, seed)
+    for (user_bucket, metric), cell, e in zip(keys, cells, found, strict=True):
+        p = sign_flip_p(cell, n_users, _FLIPS, seed)
+        lower = np.array([position[a] for a, _ in pairs])
+        for a in np.unique(lower):
+            p[lower == a] = holm(p[lower == a])
+        rows += [(a, b, user_bucket, metric, e.mean[i], e.low[i], e.high[i], p[i], int(e.n[i]))
+                 for i, (a, b) in enumerate(pairs)]  # fmt: skip
+    names = ["rung_a", "rung_b", "user_bucket", "metric", "difference", "ci_low", "ci_high", "p_holm", "n_queries"]
+    types = [pl.String] * 4 + [pl.Float64] * 4 + [pl.Int64]
+    return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
+
+
+def per_query_table(asked_by_fold: Iterable[Asked], outcomes: Iterable[Mapping[str, Outcome]]) -> pl.DataFrame:
+    """Rows of per_query.parquet: the accuracy metrics of every query and rung."""
+    frames = []
+    names = (*metrics.ACCURACY, "answered_share")
+    for a, by_rung in zip(asked_by_fold, outcomes, strict=True):
+        base = pl.DataFrame({
+            "split": pl.Series([a.split] * len(a.first), dtype=pl.String),
+            "origin": pl.Series([a.origin] * len(a.first), dtype=pl.String),
+            "query_id": np.arange(len(a.first)),
+            "user_id": a.user_ids,
+            "as_of": as_times(a.as_of),
+            "user_bucket": np.array(USER_BUCKETS)[a.bucket],
+        })  # fmt: skip
+        for rung, result in by_rung.items():
+            wide = base.with_columns(*(pl.Series(n, result.values[n]) for n in names), pl.lit(rung).alias("rung"))
+            frames.append(wide.unpivot(names, index=[*base.columns, "rung"], variable_name="metric"))
+    order = ["split", "origin", "rung", "query_id", "user_id", "as_of", "user_bucket", "metric", "value"]
+    return pl.concat(frames).select(order)
+
+
+def as_times(us: np.ndarray) -> pl.Series:
+    """int64 microseconds -> Datetime UTC; NO_TIME -> null."""
+    stated = pl.Series(us != np.iinfo(np.int64).min)
+    times = pl.Series("as_of", us).cast(pl.Datetime("us", "UTC"))
+    return pl.select(pl.when(stated).then(times).alias("as_of"))["as_of"]

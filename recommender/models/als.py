@@ -1,0 +1,86 @@
+"""ALS: matrix factorisation for implicit feedback (Hu, Koren, Volinsky 2008; Takacs et al. 2011), by implicit."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+from implicit.cpu.als import AlternatingLeastSquares
+
+from recommender.data.dataset import Dataset, Table
+from recommender.models.vocabulary import fitting, interacted, own_history, rows_or_nan
+from recommender.query import Queries
+
+
+class ALS:
+    """Every query's user is folded in from the history, so users unseen in training are served alike.
+
+    Parameters are implicit's: factors, regularization, alpha (weight of a positive), iterations,
+    use_native and use_cg (the solver); seed is its random_state, threads its num_threads.
+    Equal seeds give equal factors with any number of threads.
+    NaN: items without an interaction in training, and queries whose history holds none of its items.
+    """
+
+    def __init__(
+        self,
+        factors: int = 64,
+        regularization: float = 0.01,
+        alpha: float = 1.0,
+        iterations: int = 15,
+        use_native: bool = True,
+        use_cg: bool = True,
+        seed: int = 0,
+        threads: int = 1,
+    ) -> None:
+        self.factors = factors
+        self.regularization = regularization
+        self.alpha = alpha
+        self.iterations = iterations
+        self.use_native = use_native
+        self.use_cg = use_cg
+        self.seed = seed
+        self.threads = threads
+
+    def fit(self, train: Dataset) -> Self:
+        taken, _, self.items_ = interacted(train)
+        with fitting("als", "Raise regularization."):
+            model = self._upstream()
+            model.fit(taken, show_progress=False)
+        self.item_factors_ = model.item_factors  # float32 (n_own, factors)
+        return self
+
+    def fold_in(self, history: sp.csr_matrix, item_factors: np.ndarray | None = None) -> np.ndarray:
+        """User factors float32 (n, factors) that best explain each history given the item factors.
+
+        history: csr (n, n_items) over the rows of ``item_factors``, the trained ones by default. The
+        weight of what was *not* taken is always that of the trained catalog, so that a user's factors
+        do not depend on which new items happen to be candidates. NaN where the history is empty.
+        """
+        with fitting("als", "Raise regularization."):
+            model = self._upstream()
+            model.item_factors = self.item_factors_
+            gram = model.YtY
+            model.item_factors = self.item_factors_ if item_factors is None else item_factors
+            model._YtY = gram  # implicit's own cache; there is no public way to state it
+            users: np.ndarray = model.recalculate_user(np.arange(history.shape[0]), history)
+        users[np.diff(history.indptr) == 0] = np.nan
+        return users
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        own = self.items_.lookup(items.ids)
+        users = self.fold_in(own_history(queries, own, len(self.items_)))
+        scores: np.ndarray = users @ rows_or_nan(self.item_factors_, own).T
+        return scores
+
+    def _upstream(self) -> AlternatingLeastSquares:
+        return AlternatingLeastSquares(
+            factors=self.factors,
+            regularization=self.regularization,
+            alpha=self.alpha,
+            use_native=self.use_native,
+            use_cg=self.use_cg,
+            iterations=self.iterations,
+            num_threads=self.threads,
+            random_state=self.seed,
+        )

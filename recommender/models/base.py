@@ -1,0 +1,38 @@
+"""The contract of a recommender, and the two steps that nearly every one needs."""
+
+from __future__ import annotations
+
+from typing import Protocol, Self
+
+import numpy as np
+
+from recommender.data.dataset import Dataset, Table
+from recommender.query import Queries
+
+
+class Recommender(Protocol):
+    """One step of the ladder.
+
+    Parameters are keyword arguments of ``__init__``, kept under their own names. Fitted state ends
+    in ``_`` and holds arrays, sparse matrices, frames, Tables, plain values and objects of this
+    package only, so that ``persist.py`` can write it without pickle.
+    """
+
+    def fit(self, train: Dataset) -> Self: ...
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        """float32 (n_queries, n_items): higher is better; NaN where the model cannot tell.
+
+        ``items`` may hold items that training did not see; ``queries.history.item_idx`` are rows of it.
+        """
+        ...
+
+
+def spread(scores: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Scores of a model's own items (n_queries, n_own) -> of ``columns`` (n_queries, n_items).
+
+    columns: int64 (n_items,), a model's own item number for each item; -1 (unknown) becomes NaN.
+    """
+    out = scores[:, np.maximum(columns, 0)].astype(np.float32, copy=False)
+    out[:, columns < 0] = np.nan
+    return out

@@ -1,0 +1,66 @@
+"""BPR: matrix factorisation that ranks taken above not taken (Rendle et al. 2009), by implicit."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+from recommender.data.dataset import Dataset, Table
+from recommender.models.vocabulary import fitting, interacted, mean_vectors, own_history, rows_or_nan
+from recommender.query import Queries
+
+
+class BPR:
+    """Known users by their trained vector; unknown ones by the mean of the item vectors of their history.
+
+    Parameters are implicit's: factors, learning_rate, regularization, iterations,
+    verify_negative_samples; seed is its random_state, threads its num_threads.
+    Runs repeat exactly with threads=1 only: more threads update the same vectors in any order.
+    The last item factor is the item's bias and the last user factor 1, as upstream, for folded-in users too.
+    NaN: items without an interaction in training; unknown users whose history holds none of its items.
+    """
+
+    def __init__(
+        self,
+        factors: int = 64,
+        learning_rate: float = 0.01,
+        regularization: float = 0.01,
+        iterations: int = 100,
+        verify_negative_samples: bool = True,
+        seed: int = 0,
+        threads: int = 1,
+    ) -> None:
+        self.factors = factors
+        self.learning_rate = learning_rate
+        self.regularization = regularization
+        self.iterations = iterations
+        self.verify_negative_samples = verify_negative_samples
+        self.seed = seed
+        self.threads = threads
+
+    def fit(self, train: Dataset) -> Self:
+        taken, self.users_, self.items_ = interacted(train)
+        model = BayesianPersonalizedRanking(
+            factors=self.factors,
+            learning_rate=self.learning_rate,
+            regularization=self.regularization,
+            iterations=self.iterations,
+            verify_negative_samples=self.verify_negative_samples,
+            num_threads=self.threads,
+            random_state=self.seed,
+        )
+        with fitting("bpr", "Lower learning_rate."):
+            model.fit(taken, show_progress=False)
+        self.user_factors_ = model.user_factors  # float32 (n_own_users, factors + 1), last column 1
+        self.item_factors_ = model.item_factors  # float32 (n_own_items, factors + 1), last column the bias
+        return self
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        own, known = self.items_.lookup(items.ids), self.users_.lookup(queries.ids)
+        folded = mean_vectors(own_history(queries, own, len(self.items_)), self.item_factors_)
+        folded[:, -1] = 1  # rows without a history stay NaN in their other columns
+        users = np.where(known[:, None] >= 0, rows_or_nan(self.user_factors_, known), folded)
+        scores: np.ndarray = users @ rows_or_nan(self.item_factors_, own).T
+        return scores

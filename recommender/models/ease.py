@@ -1,0 +1,102 @@
+"""EASE: a linear item-item model with a closed form (Steck 2019, "Embarrassingly shallow autoencoders")."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg.lapack import spotrf, spotri
+from threadpoolctl import threadpool_limits
+
+from recommender.data.dataset import Dataset, Table
+from recommender.errors import UserError
+from recommender.models.base import spread
+from recommender.models.vocabulary import interacted, own_history
+from recommender.query import Queries
+
+BYTES_PER_WEIGHT = 4 * 2.2  # float32; the matrix, and room to score and save it
+UNSAFE_ITEMS = 20_000  # above it LAPACK's potrf crashes with two OpenBLAS threads
+BLOCK = 1024  # rows of the Gram matrix at a time
+
+
+class EASE:
+    """Score of an item = sum of its weights from the items of the history.
+
+    regularization: L2 penalty (lambda of the paper) on the item-item weights.
+    item_cap: learn the most taken items only; others get NaN. None: all items.
+    memory_mb: ``fit`` raises UserError where n_items^2 weights need more.
+    NaN: items not learned; queries whose history holds no learned item.
+    """
+
+    def __init__(self, regularization: float = 500.0, item_cap: int | None = None, memory_mb: int = 2000) -> None:
+        self.regularization = regularization
+        self.item_cap = item_cap
+        self.memory_mb = memory_mb
+
+    def fit(self, train: Dataset) -> Self:
+        taken, _, items = interacted(train)
+        if self.item_cap is not None and self.item_cap < len(items):
+            most_taken = np.argsort(-taken.getnnz(axis=0), kind="stable")[: self.item_cap]
+            kept = np.sort(most_taken)
+            taken, items = taken[:, kept], items.take(kept)
+        self._check_memory(len(items))
+        self.items_ = items
+        with threadpool_limits(1, "blas") if len(items) > UNSAFE_ITEMS else nullcontext():
+            self.weights_ = closed_form(taken, self.regularization)
+        return self
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        own = self.items_.lookup(items.ids)
+        history = own_history(queries, own, len(self.items_))
+        scores = history @ self.weights_
+        scores[np.diff(history.indptr) == 0] = np.nan
+        return spread(scores, own)
+
+    def _check_memory(self, n_items: int) -> None:
+        needed = n_items**2 * BYTES_PER_WEIGHT
+        if needed > self.memory_mb * 1e6:
+            fits = int((self.memory_mb * 1e6 / BYTES_PER_WEIGHT) ** 0.5)
+            raise UserError(
+                f"ease: {n_items:,} items need about {needed / 1e6:,.0f} MB, more than memory_mb={self.memory_mb:,}. "
+                f"Set item_cap={fits} to learn the most taken items only, or raise memory_mb."
+            )
+
+
+def closed_form(taken: sp.csr_matrix, regularization: float) -> np.ndarray:
+    """Item-item weights float32 (n_items, n_items), diagonal 0; row = item of the history.
+
+    B = I - P diag(1 / P_jj) with P = (X'X + regularization I)^-1, in float32 and in place: one matrix in memory.
+    """
+    matrix = _gram(taken)
+    matrix.flat[:: len(matrix) + 1] += np.float32(regularization)
+    # LAPACK is column-major: the transposed view is what it can overwrite, its lower triangle our upper one
+    factor, failed = spotrf(matrix.T, lower=1, clean=0, overwrite_a=1)
+    if failed:
+        raise UserError(f"ease: regularization={regularization} is too small for this data; raise it.")
+    inverse, _ = spotri(factor, lower=1, overwrite_c=1)
+    weights: np.ndarray = inverse.T
+    _mirror_upper(weights)
+    weights /= -weights.diagonal().copy()
+    np.fill_diagonal(weights, 0)
+    return weights
+
+
+def _gram(taken: sp.csr_matrix) -> np.ndarray:
+    """X'X as dense float32, filled block by block: as one sparse product it would need three times the memory."""
+    n = taken.shape[1]
+    gram = np.empty((n, n), np.float32)
+    columns = taken.T.tocsr()
+    for start in range(0, n, BLOCK):
+        gram[start : start + BLOCK] = (columns[start : start + BLOCK] @ taken).toarray()
+    return gram
+
+
+def _mirror_upper(matrix: np.ndarray) -> None:
+    """Copies the upper triangle onto the lower one, block by block."""
+    for start in range(0, len(matrix), BLOCK):
+        end = start + BLOCK
+        matrix[start:end, :start] = matrix[:start, start:end].T
+        corner = matrix[start:end, start:end]
+        corner[:] = np.triu(corner) + np.triu(corner, 1).T

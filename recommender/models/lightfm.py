@@ -1,0 +1,133 @@
+"""LightFM: factors as sums over ids and features (Kula 2015), WARP loss (Weston et al. 2011)."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import lightfm
+import numpy as np
+import scipy.sparse as sp
+from sklearn.preprocessing import normalize
+
+from recommender.data.dataset import Dataset, Table
+from recommender.errors import UserError
+from recommender.models.memo import per_table
+from recommender.models.side_features import SideFeatures
+from recommender.models.vocabulary import fitting, interacted, mean_vectors, own_history
+from recommender.query import Queries
+
+
+class LightFM:
+    """A hybrid: what is unseen in training is scored from its features alone.
+
+    no_components, epochs, learning_rate, item_alpha, user_alpha, max_sampled: LightFM's own.
+    min_df, per_row: features kept, see ``SideFeatures``; each side's feature row sums to 1 beside the id's 1.
+    fold_in: a user unseen in training also gets the mean vector of the items of the history.
+    Runs repeat exactly with threads=1 only: more threads update the same vectors in any order.
+
+    The id part of unseen items and users is zero: an untrained one would be noise that outweighs the features.
+    NaN: unseen items without a known feature; unseen users with neither known features nor a usable history.
+    """
+
+    def __init__(
+        self,
+        no_components: int = 32,
+        epochs: int = 20,
+        learning_rate: float = 0.05,
+        item_alpha: float = 0.0,
+        user_alpha: float = 0.0,
+        max_sampled: int = 10,
+        min_df: int = 3,
+        per_row: int = 30,
+        fold_in: bool = True,
+        seed: int = 0,
+        threads: int = 1,
+    ) -> None:
+        self.no_components = no_components
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.item_alpha = item_alpha
+        self.user_alpha = user_alpha
+        self.max_sampled = max_sampled
+        self.min_df = min_df
+        self.per_row = per_row
+        self.fold_in = fold_in
+        self.seed = seed
+        self.threads = threads
+
+    def fit(self, train: Dataset) -> Self:
+        taken, users, items = interacted(train)
+        self.users_ = Side(users, self.min_df, self.per_row).fit(train.users)
+        self.items_ = Side(items, self.min_df, self.per_row).fit(train.items)
+        model = lightfm.LightFM(
+            no_components=self.no_components,
+            loss="warp",
+            learning_rate=self.learning_rate,
+            item_alpha=self.item_alpha,
+            user_alpha=self.user_alpha,
+            max_sampled=self.max_sampled,
+            random_state=self.seed,
+        )
+        user_rows = self.users_.rows(train.users)[train.users.lookup(users.ids)]
+        item_rows = self.items_.rows(train.items)[train.items.lookup(items.ids)]
+        advice = "Lower learning_rate."
+        with fitting("lightfm", advice):
+            try:
+                model.fit(taken.tocoo(), user_rows, item_rows, epochs=self.epochs, num_threads=self.threads)
+            except ValueError as error:  # the type that LightFM raises for non-finite parameters
+                raise UserError(f"lightfm: {error}. {advice}") from error
+        self.users_.keep(model.user_embeddings, model.user_biases)
+        self.items_.keep(model.item_embeddings, model.item_biases)
+        return self
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        item_vectors, item_known = self.items_.vectors(items)
+        user_vectors, user_known = self.users_.vectors(queries.users)
+        if self.fold_in:
+            usable = np.where(item_known, np.arange(len(items)), -1)
+            folded = mean_vectors(own_history(queries, usable, len(items)), item_vectors)
+            folded[:, -1] = 0  # the mean of item biases says nothing of the user
+            unseen = (self.users_.ids.lookup(queries.ids) < 0) & np.isfinite(folded[:, 0])
+            user_vectors = user_vectors + np.where(unseen[:, None], folded, np.float32(0))
+            user_known = user_known | unseen
+        scores: np.ndarray = user_vectors[:, :-1] @ item_vectors[:, :-1].T
+        scores += user_vectors[:, -1:]
+        scores += item_vectors[:, -1]
+        scores[~user_known] = np.nan
+        scores[:, ~item_known] = np.nan
+        return scores
+
+
+class Side:
+    """Users or items of a LightFM model: its ids, features and vectors.
+
+    vectors_: float32 (n_ids + n_features, no_components + 1); the last column is the bias.
+    """
+
+    def __init__(self, ids: Table, min_df: int, per_row: int) -> None:
+        self.ids = ids
+        self.features = SideFeatures(min_df, per_row)
+
+    def fit(self, table: Table) -> Self:
+        self.features.fit(table, table.lookup(self.ids.ids))
+        return self
+
+    def keep(self, embeddings: np.ndarray, biases: np.ndarray) -> None:
+        self.vectors_ = np.column_stack([embeddings, biases])
+
+    def rows(self, table: Table) -> sp.csr_matrix:
+        """LightFM's feature matrix: [one-hot id or nothing | features], float32 csr (len(table), width)."""
+        own = self.ids.lookup(table.ids)
+        seen = np.flatnonzero(own >= 0)
+        ones = np.ones(len(seen), np.float32)
+        identity = sp.csr_matrix((ones, (seen, own[seen])), shape=(len(table), len(self.ids)))
+        features = self.features.transform(table)
+        if features.shape[1]:  # scikit-learn refuses a matrix without columns
+            features = normalize(features, norm="l1")
+        return sp.hstack([identity, features], format="csr", dtype=np.float32)
+
+    @per_table
+    def vectors(self, table: Table) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors float32 (len(table), no_components + 1), and which rows anything is known of, bool."""
+        rows = self.rows(table)
+        return rows @ self.vectors_, np.diff(rows.indptr) > 0

@@ -1,0 +1,79 @@
+"""What the collaborative rungs share: their own users and items, histories in those numbers, stable BLAS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import scipy.sparse as sp
+from implicit.recommender_base import ModelFitError
+from threadpoolctl import threadpool_limits
+
+from recommender.data.dataset import Dataset, Table
+from recommender.errors import DataError, Problem, UserError
+from recommender.query import Queries
+
+
+def interacted(train: Dataset) -> tuple[sp.csr_matrix, Table, Table]:
+    """Who took what: float32 csr (n_users, n_items) of ones, with the users of its rows and items of its columns.
+
+    Users and items without an interaction are left out: a vector that no interaction has trained is
+    noise, and noise must not be served as a score. Raises DataError where there are no interactions.
+    """
+    if not train.interactions.height:
+        advice = "Collaborative filtering learns from interactions only; give some, or use the content rung."
+        raise DataError([Problem("interactions", None, "no rows before the origin", 0, (), advice)])
+    active, taken = np.flatnonzero(train.user_counts), np.flatnonzero(train.item_counts)
+    matrix = train.matrix()[active][:, taken]
+    matrix.sort_indices()
+    return matrix, ids_only(train.users.take(active)), ids_only(train.items.take(taken))
+
+
+def ids_only(table: Table) -> Table:
+    """The table without its features: fitted models keep ids, not the data."""
+    return Table(table.frame.select(table.key), {}, table.key)
+
+
+def own_history(
+    queries: Queries, own_columns: np.ndarray, n_own: int, values: np.ndarray | None = None
+) -> sp.csr_matrix:
+    """Histories in a model's own item numbers, float32 csr (n_queries, n_own).
+
+    A repeated item counts once, as in training. ``values`` (one per history entry, at most 1) weigh entries.
+    """
+    history = queries.history_matrix(own_columns, n_own, values)
+    np.minimum(history.data, 1, out=history.data)
+    return history
+
+
+def rows_or_nan(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """``vectors[rows]`` as float32 (len(rows), width), NaN where the row is -1: NaN then spreads to the scores."""
+    if not len(vectors):
+        return np.full((len(rows), vectors.shape[1]), np.nan, np.float32)
+    out: np.ndarray = vectors[np.maximum(rows, 0)].astype(np.float32)
+    out[rows < 0] = np.nan
+    return out
+
+
+def mean_vectors(history: sp.csr_matrix, vectors: np.ndarray) -> np.ndarray:
+    """Mean of the vectors of each history, float32 (n_queries, width); NaN where the history is empty."""
+    lengths = np.diff(history.indptr)
+    sums = history @ vectors
+    with np.errstate(invalid="ignore"):
+        means = sums / np.where(lengths, lengths, np.nan)[:, None]
+    return np.asarray(means, dtype=np.float32)
+
+
+@contextmanager
+def fitting(name: str, advice: str) -> Iterator[None]:
+    """Runs a library's ``fit`` with one BLAS thread; a fit that diverges becomes a UserError with ``advice``.
+
+    implicit and LightFM bring their own threads: BLAS threads inside them cost up to 10x (implicit's
+    own warning) and make results depend on the machine.
+    """
+    try:
+        with threadpool_limits(1, "blas"):
+            yield
+    except ModelFitError:
+        raise UserError(f"{name}: the factors became non-finite while fitting. {advice}") from None

@@ -1,0 +1,257 @@
+"""``report.html``: one self-contained file that says what to ship, for whom, why, and on what evidence."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recommender.report import charts, tables
+from recommender.report.page import cell, chart, details, page, paragraph, section, table
+from recommender.report.tables import LABELS, Out, interval, metric_label, number
+from recommender.report.verdict import verdict
+
+_DEFINITIONS = {
+    "Test period": "The last stretch of time. Everything was decided on earlier (validation) periods before it was "
+    "looked at; models saw nothing after its start.",
+    "NDCG@10": "Quality of the first 10 places, 0 to 1: an item that the user then took counts 1, discounted by "
+    "1/log2(rank + 1), divided by the best possible with min(10, n) items, n = items the user took from the list's "
+    "candidates by the end of the period.",
+    "Recall@20": "Share of those n items that are among the first 20: hits / n.",
+    "MAP@10": "Mean over the hits in the first 10 of the precision at their rank, divided by min(10, n).",
+    "MRR@10": "1 / rank of the first hit in the first 10; 0 without one.",
+    "hit rate@10": "Share of queries with at least one hit in the first 10.",
+    "popularity percentile@10": "Mean percentile of the shown items by interactions in training: 1 = most popular.",
+    "new item share@10": "Share of the shown items without an interaction in training.",
+    "diversity@10": "1 - mean cosine similarity of the shown items' features.",
+    "unavailable@10": "Share of the shown items not yet published or expired at the query; must be 0.",
+    "item coverage@10": "Share of all candidates that stand in the first 10 of at least one list.",
+    "answered share": "Share of the shown places that the rung itself could fill; the fallback filled the rest. Cells "
+    "marked “own 0%” show the fallback's quality.",
+    "95% interval": "Bootstrap over users: users are drawn again with replacement, all queries of a user together.",
+    "≈": "Compared pairwise with the best of its column (★) on the validation periods, by the same users; the "
+    "difference is not significant after Holm's correction. No sign: significantly different, or never compared.",
+    "Columns of users": "Interactions that the user had before the query. “all” asks once per user, at the first "
+    "event of the period; the other columns also ask when a user reaches them within the period.",
+    "CPU seconds": "Processor time, all threads added; “wall” is time on the clock.",
+}
+
+
+def write_report(out: Path) -> Path:
+    """Writes ``out/report.html`` from the other files there and returns its path.
+
+    Raises DataError where ``out`` is not the folder of a finished train.
+    """
+    read = tables.read_out(out)
+    drawn = {"effort-chart": charts.effort_chart(read), "history-chart": charts.history_chart(read)}
+    specs = {name: made[0] for name, made in drawn.items() if made}
+    texts = {name: made[1] for name, made in drawn.items() if made}
+    body = "\n".join(
+        [
+            _head(read),
+            verdict(read),
+            "".join(paragraph(f"⚠ {w}", "warning") for w in tables.warnings(read)),
+            _ladder(read),
+            _effort_chart(read, texts),
+            _history_chart(read, texts),
+            _other_metrics(read),
+            _new_items(read),
+            _slices(read),
+            _effort(read),
+            _data(read),
+            _how_to_read(),
+            details("The whole configuration", f"<pre>{escape((out / 'config.yaml').read_text())}</pre>"),
+        ]
+    )
+    path = out / "report.html"
+    path.write_text(page(f"{read.scenario.name} on {_data_name(read)}: what to ship", body, specs), encoding="utf-8")
+    return path
+
+
+def _data_name(out: Out) -> str:
+    return str(out.data.get("name", out.scenario.data.source))
+
+
+def _head(out: Out) -> str:
+    problem = out.scenario.problem
+    return (
+        f'<p class="dim">Scenario {escape(out.scenario.name)} · data {escape(_data_name(out))}</p>\n'
+        f"<h1>{escape(problem.what)}</h1>\n"
+        + paragraph(
+            f"For {problem.for_whom}. Target: {metric_label(problem.metric)} of {problem.target:g}. "
+            f"Cost of an error: {problem.cost_of_error}."
+        )
+    )
+
+
+def _grid(marked: pl.DataFrame, out: Out, caption: str, first: str, prefix: str = "") -> str:
+    """Rungs x columns of a frame of ``tables.mark``: value, interval, and signs for best, ties and thin cells."""
+    columns = marked["column"].unique(maintain_order=True).to_list()
+    places = tables.digits(marked["value"])
+    thin = set(tables.small(marked, out)["column"])
+    found = {(r["rung"], r["column"]): r for r in marked.iter_rows(named=True)}
+    n = {r["column"]: r["n_queries"] for r in marked.iter_rows(named=True)}
+    heads = [first, *(f"{prefix}{LABELS.get(c, c)} (n={n[c]:,})" for c in columns)]
+    rows = [
+        (rung, [_grid_cell(found.get((rung, c)), places, c in thin) for c in columns])
+        for rung in marked["rung"].unique(maintain_order=True)
+    ]
+    return table(caption, heads, rows)
+
+
+def _grid_cell(row: dict[str, Any] | None, places: int, thin: bool) -> str:
+    if row is None or row["value"] is None:
+        return cell("–", "no value")
+    share = row["answered_share"]
+    notes = [
+        interval(row["ci_low"], row["ci_high"], places),
+        " · ".join(
+            [f"n={row['n_queries']:,}"] * thin
+            + [f"own {share:.0%}"] * (share is not None and share < tables.FALLBACK_SHARE)
+        ),
+    ]
+    sign = " ★" if row["is_best"] else " ≈" if row["ties_best"] else ""
+    return cell(number(row["value"], places) + sign, "\n".join(x for x in notes if x), "best" if sign == " ★" else "")
+
+
+def _ladder(out: Out) -> str:
+    caption = (
+        f"{metric_label(out.metric)} on the test period by earlier interactions of the user, with 95% intervals. "
+        "★ best of its column, ≈ not significantly different from it, n= few queries, own = share of the places "
+        "that the rung itself could fill."
+    )
+    return section("The ladder, by how much is known of the user", _grid(tables.ladder(out), out, caption, "Rung"))
+
+
+def _effort_chart(out: Out, texts: dict[str, str]) -> str:
+    if "effort-chart" not in texts:
+        return ""
+    spent = tables.seconds(out.effort, out.rungs)
+    overall = {r["rung"]: r for r in tables.ladder(out).filter(pl.col("column") == "all").iter_rows(named=True)}
+    heads = ["Rung", metric_label(out.metric), "fit, CPU s", "recommend, CPU s", "both, CPU s", "both, wall s"]
+    rows = [
+        (r["rung"], [_plain(overall.get(r["rung"], {}).get("value")), *(_plain(r[c], 2) for c in spent.columns[1:])])
+        for r in spent.iter_rows(named=True)
+    ]
+    caption = "All users of the test period. Blue diamonds are shipped by the decision. Up is better, left is cheaper."
+    shown = chart("effort-chart", texts["effort-chart"], caption, table("Test period", heads, rows))
+    return section("Accuracy against effort", shown)
+
+
+def _history_chart(out: Out, texts: dict[str, str]) -> str:
+    if "history-chart" not in texts:
+        return ""
+    caption = (
+        "With 95% intervals. In colour: rungs that are shipped, replaced or accurate; grey, if any: the others. "
+        "The router is not drawn: in each column it is one of these."
+    )
+    numbers = _grid(tables.ladder(out), out, metric_label(out.metric), "Rung")
+    return section("Accuracy by history length", chart("history-chart", texts["history-chart"], caption, numbers))
+
+
+def _plain(value: float | None, places: int = 3) -> str:
+    return cell(number(value, places))
+
+
+def _other_metrics(out: Out) -> str:
+    wide = tables.other_metrics(out)
+    heads = ["Rung", *(metric_label(m) for m in wide.columns[1:])]
+    rows = [(r[0], [_plain(v) for v in r[1:]]) for r in wide.iter_rows()] if wide.width > 1 else []
+    return section("Other metrics", table("All users of the test period.", heads, rows))
+
+
+def _new_items(out: Out) -> str:
+    marked = _marked(out, "recall_at_20", "item_bucket")
+    caption = (
+        "Recall@20 counting only the items taken that had so many interactions in training: 0 = new items. "
+        "★ best of its column."
+    )
+    return section("New items", _grid(marked, out, caption, "Rung", "items with "))
+
+
+def _slices(out: Out) -> str:
+    names = out.metrics.filter(pl.col("slice") != "all")["slice"].unique().sort().to_list()
+    metrics = {s: out.metrics.filter(pl.col("slice") == s)["metric"].unique().sort().to_list() for s in names}
+    chosen = {s: out.metric if out.metric in found else found[0] for s, found in metrics.items()}
+    grids = [
+        details(f"By {s}", _grid(_marked(out, m, "slice_value", s), out, f"{metric_label(m)} by {s}.", "Rung"))
+        for s, m in chosen.items()
+    ]
+    return section("Slices of the scenario", *grids)
+
+
+def _marked(out: Out, metric: str, across: str, slice_name: str = "all") -> pl.DataFrame:
+    """Other segments than user buckets: best marked, but never compared by a test."""
+    found = tables.cells(out.metrics, out.rungs, metric, across, slice_name)
+    return tables.mark(found, out.comparisons.clear(), metric, alpha=1.0)
+
+
+def _effort(out: Out) -> str:
+    spent = tables.stages(out.effort, out.rungs)
+    units = {"wall_s": "total, wall s", "peak_mb": "peak memory, MB", "threads": "threads"}
+    heads = ["Rung", *(units.get(c, c.removesuffix("_cpu_s") + ", CPU s") for c in spent.columns[1:])]
+    rows = [
+        (
+            "shared by all" if r["rung"] == "all" else r["rung"],
+            [_plain(r[c], 2 if c.endswith("_s") else 0) for c in spent.columns[1:]],
+        )
+        for r in spent.iter_rows(named=True)
+    ]
+    measured = [(r[0].replace("_", " "), [_amount(r[1], r[2])]) for r in out.data_effort.iter_rows()]
+    stated = [(name, [cell(f"{low:g} to {high:g}")]) for name, (low, high) in out.scenario.person_days.items()]
+    return section(
+        "Effort",
+        table("Measured, all periods together.", heads, rows),
+        table("Of the data and the configuration, measured.", ["Measure", "Value"], measured),
+        table("Stated in the configuration, not measured.", ["What", "Person-days"], stated),
+    )
+
+
+def _amount(value: float | None, unit: str | None) -> str:
+    shown = "–" if value is None else f"{value:,.4g}" if value != int(value) else f"{int(value):,}"
+    return cell(f"{shown} {unit or ''}".strip())
+
+
+def _data(out: Out) -> str:
+    summary = [
+        (str(key).replace("_", " "), [cell(_scalar(value))])
+        for key, value in out.data.get("summary", {}).items()
+        if isinstance(value, int | float | str)
+    ]
+    repairs = [
+        (f"{r['table']}: {r['rule']}", [_amount(r["count"], "rows"), cell(r["action"], css="text"), _because(r)])
+        for r in out.data.get("repairs", [])
+    ]
+    roles = [
+        (f"{kind}: {column}", [cell(str(role), css="text")])
+        for kind, columns in out.data.get("roles", {}).items()
+        for column, role in columns.items()
+    ]
+    return section(
+        "The data",
+        table("What was dropped or changed, and why.", ["What", "How many", "Done", "Why"], repairs)
+        or paragraph("Nothing was dropped or changed."),
+        details("Summary of the data", table("As of the whole data set.", ["Measure", "Value"], summary)),
+        details(
+            "Columns and what they were used as",
+            table("Guessed from type and values where the data set does not say.", ["Column", "Role"], roles),
+        ),
+    )
+
+
+def _scalar(value: float | str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+
+
+def _because(repair: dict[str, Any]) -> str:
+    examples = ", ".join(str(e) for e in repair.get("examples", []))
+    return cell(str(repair["why"]), f"e.g. {examples}" if examples else "", css="text")
+
+
+def _how_to_read() -> str:
+    entries = "".join(f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>" for word, text in _DEFINITIONS.items())
+    return section("How to read this", f"<dl>{entries}</dl>")

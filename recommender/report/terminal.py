@@ -1,0 +1,83 @@
+"""The result of a train on the terminal: one table, the decision, warnings, where to look further."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from recommender.report import tables
+from recommender.report.tables import LABELS, Out, metric_label, number
+
+UNBOUNDED = 1000  # columns: how wide a table would like to be
+
+
+def print_result(out: Path, console: Console) -> None:
+    """Prints rungs x user buckets of the test origin, decision sentences, warnings and where OUT is.
+
+    Raises DataError where ``out`` is not the folder of a finished train.
+    """
+    read = tables.read_out(out)
+    cells = tables.ladder(read)
+    if cells.height:
+        _print_table(read, cells, console)
+    for sentence in read.decision.get("sentences", []):
+        console.print(Text("→ " + str(sentence), style="bold"))
+    for warning in tables.warnings(read):
+        console.print(Text("⚠ " + warning, style="yellow"))
+    console.print(Text(f"Results: {out}"), soft_wrap=True)
+    if (out / "report.html").exists():
+        console.print(Text(f"Report, open in a browser: {(out / 'report.html').resolve().as_uri()}"), soft_wrap=True)
+
+
+def _print_table(out: Out, cells: pl.DataFrame, console: Console) -> None:
+    """With as many intervals as fit: in every column, in that of all users, in none."""
+    columns = cells["column"].unique(maintain_order=True).to_list()
+    for with_interval in (columns, ["all"], []):
+        table = _table(out, cells, columns, with_interval)
+        if console.measure(table, options=console.options.update(width=UNBOUNDED)).maximum <= console.width:
+            break
+    console.print(_title(out))
+    console.print(table)
+    tied = ", ~ not significantly different from it" if cells["ties_best"].any() else ""
+    intervals = "; [95% interval]" if with_interval else ""
+    console.print(f"* best of its column{tied}{intervals}; n = queries. Higher is better.", style="dim", markup=False)
+
+
+def _table(out: Out, cells: pl.DataFrame, columns: list[str], with_interval: list[str]) -> Table:
+    n = dict(cells.select("column", "n_queries").iter_rows())
+    spent = dict(tables.seconds(out.effort, out.rungs).select("rung", "cpu_s").iter_rows())
+    found = {(r["rung"], r["column"]): r for r in cells.iter_rows(named=True)}
+    places = tables.digits(cells["value"])
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("rung", overflow="fold")
+    for column in columns:
+        table.add_column(f"{LABELS.get(column, column)}\nn={n[column]:,}", justify="right", no_wrap=True)
+    table.add_column("CPU s\nfit+rec", justify="right", no_wrap=True)
+    for rung in cells["rung"].unique(maintain_order=True):
+        values = [_cell(found.get((rung, c)), places, c in with_interval) for c in columns]
+        table.add_row(Text(rung), *values, number(spent.get(rung), 2))
+    return table
+
+
+def _title(out: Out) -> Text:
+    name = out.data.get("name", out.scenario.data.source)
+    return Text(f"{out.scenario.name} on {name}: test {metric_label(out.metric)} by earlier interactions of the user")
+
+
+def _cell(row: dict[str, object] | None, places: int, interval: bool) -> Text:
+    """``.123* [.101 .145]``: leading zeros left out, to fit; ``*`` best, ``~`` not significantly different."""
+    if row is None or row["value"] is None:
+        return Text("– ")
+    low, value, high = (_short(row[key], places) for key in ("ci_low", "value", "ci_high"))
+    sign = "*" if row["is_best"] else "~" if row["ties_best"] else " "
+    shown = f"{value}{sign}" + (f" [{low} {high}]" if interval else "")
+    return Text(shown, style="bold green" if row["is_best"] else "")
+
+
+def _short(value: object, places: int) -> str:
+    return number(value if isinstance(value, float) else None, places).replace("0.", ".", 1)

@@ -1,0 +1,109 @@
+"""The top of the report: what to ship for whom, why, and what the test period then said."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import polars as pl
+
+from recommender.report import tables
+from recommender.report.page import cell, details, paragraph, table
+from recommender.report.tables import LABELS, USERS, Out, interval, metric_label, number
+
+
+def verdict(out: Out) -> str:
+    """The framed box under the title, as HTML."""
+    decided = tables.decision(out)
+    rows = [(USERS[r["user_bucket"]].capitalize(), _decided(r, out)) for r in decided.iter_rows(named=True)]
+    heads = ["Who", "Ship", "Why (validation periods)", f"Test {metric_label(out.metric)}"]
+    sentences = "".join(f"<li>{escape(str(s))}</li>" for s in out.decision.get("sentences", []))
+    return (
+        f'<section class="decision"><h2>What to ship</h2>\n<p class="ship">{_headline(decided)}</p>\n'
+        + table("By how much is known of the user:", heads, rows, css="stack")
+        + details("The decision in sentences", f"<ul>{sentences}</ul>" if sentences else "")
+        + "".join(paragraph(s, "dim") for s in (_target(out), _evidence(out)) if s)
+        + "</section>"
+    )
+
+
+def _headline(decided: pl.DataFrame) -> str:
+    """``Ship <b>content</b> to users with no history; <b>als</b> to ...``: HTML, escaped."""
+    groups = decided.drop_nulls("rung").group_by("rung", maintain_order=True).agg("user_bucket").rows()
+    if not groups:
+        return "Nothing was evaluated, so nothing was decided by evidence."
+    if len(groups) == 1:
+        return f"Ship <b>{escape(groups[0][0])}</b> to all users."
+    parts = [
+        f"<b>{escape(rung)}</b> to {escape(', and '.join(USERS[b] for b in buckets))}"
+        if len(buckets) < 3
+        else f"<b>{escape(rung)}</b> to users with {escape(_join([LABELS[b] for b in buckets]))} earlier interactions"
+        for rung, buckets in groups
+    ]
+    return f"Ship {'; '.join(parts)}."
+
+
+def _join(words: list[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _decided(row: dict[str, Any], out: Out) -> list[str]:
+    why, evidence = _why(row, out)
+    tested = number(row["test_value"])
+    heads = ("Ship", "Why", "Test period")
+    return [
+        cell(row["rung"] or "–", css="text", head=heads[0]),
+        cell(why, evidence, css="text", head=heads[1]),
+        cell(tested, interval(row["test_low"], row["test_high"]), head=heads[2]),
+    ]
+
+
+def _why(row: dict[str, Any], out: Out) -> tuple[str, str]:
+    """The reason for one row of ``tables.decision`` in words, and its numbers."""
+    n = "" if row["n"] is None or row["inherited_from"] else f"{row['n']:,} queries"
+    climbed = row["gain"] is not None and row["champion_before"] not in (None, row["rung"])
+    why = "no higher rung gained enough to replace it"
+    evidence = n
+    if climbed:
+        why = f"gains {row['gain']:+.3f} {metric_label(out.metric)} over {row['champion_before']}"
+        p = "" if row["p"] is None else "p < 0.001" if row["p"] < 0.001 else f"p = {row['p']:.3f}"
+        around = interval(row["ci_low"], row["ci_high"])
+        evidence = ", ".join(x for x in (f"95% interval {around}" if around else "", p, n) if x)
+    elif row["n"] is not None and row["n"] < out.scenario.decision.thin:
+        why = "too few queries to climb, so the simplest rung stands"
+    if row["inherited_from"]:
+        why = f"too few queries to decide alone (n={row['n']}), so as for all users with history: {why}"
+    return why, evidence
+
+
+def _target(out: Out) -> str:
+    """Whether the target is reached on the test period by the router, or without one by the best rung."""
+    problem = out.scenario.problem
+    found = tables.cells(out.metrics, out.rungs, problem.metric, "user_bucket")
+    found = found.filter(pl.col("column") == "all").drop_nulls(["value", "ci_low", "ci_high"])
+    if found.is_empty():
+        return ""
+    routed = found.filter(pl.col("rung") == "router")
+    row = (found.sort("value", descending=True) if routed.is_empty() else routed).row(0, named=True)
+    if row["ci_low"] >= problem.target:
+        verdict = "reached"
+    elif row["ci_high"] < problem.target:
+        verdict = "not reached"
+    else:
+        verdict = "within the interval, so it cannot be told whether it is reached"
+    return (
+        f"Target {problem.target:g}: {verdict}. {row['rung']} gives {metric_label(problem.metric)} "
+        f"{number(row['value'])} ({interval(row['ci_low'], row['ci_high'])}) for all users of the test period."
+    )
+
+
+def _evidence(out: Out) -> str:
+    tests = [o for o in out.data.get("origins", []) if o.get("split") == "test"]
+    if not tests:
+        return ""
+    test = tests[0]
+    span = f" from {str(test['start'])[:10]} to {str(test['end'])[:10]}" if test.get("start") else ""
+    counts = [("n_queries", "queries"), ("n_truth", "items taken"), ("n_candidates", "candidate items")]
+    shown = [f"{test[key]:,} {word}" for key, word in counts if test.get(key) is not None]
+    outside = f"; {test['n_truth_outside']:,} items taken were no candidates" if test.get("n_truth_outside") else ""
+    return f"Test period{span}: {', '.join(shown)}{outside}."

@@ -1,0 +1,118 @@
+"""Results -> the files of an OUT folder; other tools read these, so names and columns are fixed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from recommender.config import CONFIGS, Scenario
+from recommender.data.dataset import FEATURE_ROLES, Dataset
+from recommender.data.digest import digest
+from recommender.data.summary import summarise
+from recommender.decide import sentences
+from recommender.effort import EffortLog
+from recommender.evaluate import comparisons_table, metrics_table, per_query_table
+from recommender.ladder import ROUTER, Results
+
+
+def write_decision(out: Path, results: Results, scenario: Scenario) -> None:
+    """decision.json: per user bucket the rung, its gain over the champion it replaced, and why, in words."""
+    rule = scenario.decision
+    tree = {
+        "metric": rule.metric,
+        "alpha": rule.alpha,
+        "min_gain": rule.min_gain,
+        "decided_on": [o["origin"] for o in results.origins if o["split"] == "validation"],
+        "buckets": {bucket: asdict(choice) for bucket, choice in results.choices.items()},
+        "parameters": results.chosen,
+        "stepped_aside": results.aside,
+        "sentences": sentences(results.choices, rule),
+    }
+    _write_json(out / "decision.json", tree)
+
+
+def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
+    """metrics.parquet, per_query.parquet and, for the test origin, comparisons.parquet."""
+    groups, seed, resamples = results.groups, scenario.seed, scenario.bootstrap
+    pl.concat([metrics_table(g, resamples, seed) for g in groups]).write_parquet(out / "metrics.parquet")
+    per_query_table(results.asked, results.outcomes).write_parquet(out / "per_query.parquet")
+    test = next(g for g in groups if g.split == "test")
+    ladder = [*results.chosen, ROUTER]
+    comparisons_table(test, ladder, resamples, seed).drop("n_queries").write_parquet(out / "comparisons.parquet")
+
+
+def write_effort(out: Path, effort: EffortLog, data: Dataset, scenario: Scenario) -> None:
+    effort.frame().write_parquet(out / "effort.parquet")
+    data_effort(data, scenario).write_parquet(out / "data_effort.parquet")
+
+
+def data_effort(data: Dataset, scenario: Scenario) -> pl.DataFrame:
+    """What the data took: rows, rows repaired, feature columns used, configuration lines."""
+    columns = sum(len(t.columns(*FEATURE_ROLES)) for t in (data.items, data.users))
+    repeats = data.interactions.height - data.interactions.select(pl.struct("user_id", "item_id").n_unique()).item()
+    rows: list[tuple[str, float, str]] = [
+        ("interactions", data.interactions.height, "rows"),
+        ("items", len(data.items), "rows"),
+        ("users", len(data.users), "rows"),
+        ("signals", data.signals.height, "rows"),
+        ("repeated_interactions", repeats, "rows"),
+        ("feature_columns", columns, "columns"),
+        ("matched_columns", len(data.match), "pairs"),
+        ("configuration_lines", _lines(scenario.name), "lines"),
+        *((f"repaired/{r.table}/{r.rule}", r.count, "rows") for r in data.repairs),
+    ]
+    return pl.DataFrame(rows, schema={"measure": pl.String, "value": pl.Float64, "unit": pl.String}, orient="row")
+
+
+def write_data(out: Path, data: Dataset, source: str, results: Results, scenario: Scenario) -> None:
+    """data.json: what the data is, what was dropped or repaired, what to keep in mind."""
+    tree = {
+        "name": data.name,
+        "source": source,
+        "digest": digest(data),
+        "has_times": data.has_times,
+        "summary": summarise(data),
+        "repairs": [asdict(r) for r in data.repairs],
+        "warnings": warnings(data, scenario, results),
+        "roles": {"items": dict(data.items.roles), "users": dict(data.users.roles)},
+        "match": [asdict(m) for m in data.match],
+        "origins": results.origins,
+    }
+    _write_json(out / "data.json", tree)
+
+
+def warnings(data: Dataset, scenario: Scenario, results: Results) -> list[str]:
+    """What a reader of the numbers must know."""
+    notes = []
+    if scenario.split.kind == "random":
+        notes.append("The split is random, so models saw the future: this evaluation is not honest in time.")
+    elif not data.states_availability:
+        notes.append(
+            "Items state no availability: the candidates of a query are all items used before the end of its "
+            "period. That is hindsight, the same for every rung."
+        )
+    notes += [f"{rung} stepped aside: {why}." for rung, why in results.aside.items()]
+    if absent := [c for c in scenario.slices if c not in data.users.frame.columns]:
+        notes.append(f"No slices by {', '.join(absent)}: users have no such column.")
+    return notes
+
+
+def write_config(out: Path, scenario: Scenario) -> None:
+    """config.yaml: the scenario as it was run, overrides included."""
+    (out / "config.yaml").write_text(yaml.safe_dump(scenario.model_dump(mode="json"), sort_keys=False))
+
+
+def _lines(scenario: str) -> int:
+    """Lines of the scenario's file that say something."""
+    path = CONFIGS / f"{scenario}.yaml"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in lines)
+
+
+def _write_json(path: Path, tree: Any) -> None:
+    path.write_text(json.dumps(tree, indent=1, default=str, allow_nan=False) + "\n")

@@ -1,0 +1,102 @@
+"""Which rung serves which query; slots for new items; no gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from recommender.config import Eligibility, Scoring, Slots
+from recommender.data.dataset import Dataset, Table
+from recommender.models.base import Recommender
+from recommender.query import USER_BUCKETS, Queries
+from recommender.recommend import NEW, NOTHING, OWN, Lists, recommend
+
+
+@dataclass(frozen=True)
+class Routed:
+    lists: Lists
+    source: np.ndarray  # str (n_queries, k): rung, "fallback" or "new:<rung>"; "" = no item
+
+
+class Router:
+    """Serves each query by the rung chosen for its user bucket.
+
+    routes: user bucket -> rung name, for every bucket. rungs: the models by name, fitted by the
+    caller or by ``fit``. Scores of different rungs are never compared: a list comes from one rung,
+    is completed in the fallback order, and may keep slots for new items (``slots``), those without
+    interactions in training, at the end of its first ``slots.of`` places.
+    """
+
+    def __init__(self, routes: Mapping[str, str], rungs: Mapping[str, Recommender], slots: Slots | None = None) -> None:
+        self.routes = dict(routes)
+        self.rungs = dict(rungs)
+        chosen = slots or Slots()
+        self.slots, self.of, self.slot_rung = chosen.n, chosen.of, chosen.rung
+
+    def fit(self, train: Dataset) -> Self:
+        """Fits every rung."""
+        for model in self.rungs.values():
+            model.fit(train)
+        return self.know(train)
+
+    def know(self, train: Dataset) -> Self:
+        """For rungs that are fitted already: notes only which items have interactions."""
+        self.known_ = train.items.take(train.item_counts > 0)
+        return self
+
+    def route(self, queries: Queries) -> np.ndarray:
+        """Name of the rung of each query, str (n,)."""
+        return np.array([self.routes[b] for b in USER_BUCKETS])[queries.buckets]
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        out = np.full((len(queries), len(items)), np.nan, np.float32)
+        names = self.route(queries)
+        for name in np.unique(names):
+            rows = np.flatnonzero(names == name)
+            out[rows] = self.rungs[name].score(queries.take(rows), items)
+        return out
+
+    def recommend(
+        self,
+        queries: Queries,
+        items: Table,
+        k: int,
+        rules: Eligibility,
+        scoring: Scoring,
+        fallback: np.ndarray,
+        allowed: np.ndarray | None = None,
+    ) -> Routed:
+        """As ``recommend.recommend``, with slots for new items and the source of each row."""
+        lists = recommend(self, queries, items, k, rules, scoring, fallback, allowed)
+        if self.slots:
+            new = self.known_.lookup(items.ids) < 0
+            new = new if allowed is None else new & allowed
+            model = self.rungs[self.slot_rung]
+            lists = with_slots(lists, recommend(model, queries, items, self.slots, rules, scoring, fallback, new), self.of)
+        own = np.repeat(self.route(queries)[:, None], lists.item_idx.shape[1], axis=1)
+        names = np.where(lists.why == OWN, own, np.where(lists.why == NEW, f"new:{self.slot_rung}", "fallback"))
+        return Routed(lists, np.where(lists.why == NOTHING, "", names))
+
+
+def with_slots(lists: Lists, new: Lists, of: int) -> Lists:
+    """Puts the ``new`` lists at the end of the first ``of`` places; what they displace moves down.
+
+    Only items that the slots' rung scored itself get in; an item that the list shows earlier anyway
+    does not appear twice.
+    """
+    k = lists.item_idx.shape[1]
+    head = max(min(of, k) - new.item_idx.shape[1], 0)
+    in_head = (new.item_idx[:, :, None] == lists.item_idx[:, None, :head]).any(axis=2)
+    slot = np.where((new.why == OWN) & ~in_head, new.item_idx, -1)
+    moved = (lists.item_idx[:, head:, None] == slot[:, None, :]).any(axis=2)
+    tail = np.where(moved, -1, lists.item_idx[:, head:])
+    item = np.concatenate([lists.item_idx[:, :head], slot, tail], axis=1)
+    why = np.concatenate([lists.why[:, :head], np.full(slot.shape, NEW, np.int8), lists.why[:, head:]], axis=1)
+    score = np.concatenate([lists.score[:, :head], new.score, lists.score[:, head:]], axis=1)
+    order = np.argsort(item < 0, axis=1, kind="stable")[:, :k]
+    item, score = np.take_along_axis(item, order, axis=1), np.take_along_axis(score, order, axis=1)
+    why = np.where(item < 0, NOTHING, np.take_along_axis(why, order, axis=1))
+    return Lists(item, np.where(item < 0, np.float32(np.nan), score), why.astype(np.int8))

@@ -1,0 +1,215 @@
+"""Rolling origins -> train, queries and truth, honest in time.
+
+A fold's models see only rows before its origin. Each user of the window asks at their first event, and
+again at their first event in every further warmth bucket that they reach before the horizon ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import scipy.sparse as sp
+
+from recommender import config
+from recommender.data.dataset import NO_TIME, Dataset, Table, to_microseconds
+from recommender.errors import ConfigError, DataError, Problem
+from recommender.query import USER_BUCKETS, History, Queries, bucket
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One origin: what models may see, who asks when, and what they took then."""
+
+    split: str  # validation | test
+    origin: str  # ISO time, or "random-<n>" where the data state no times
+    end: str
+    train: Dataset
+    items: Table  # the catalogue: everything known before the end of the horizon
+    queries: Queries
+    first: np.ndarray  # bool (n_queries,): the user's first query; rows for all users use only these
+    truth: sp.csr_matrix  # bool (n_queries, n_items)
+    outside: int  # taken, but not among the candidates of the query; counted and reported
+
+    @property
+    def item_counts(self) -> np.ndarray:
+        """Train interactions of each catalogue item, int64 (n_items,)."""
+        own = self.train.items.lookup(self.items.ids)
+        return np.where(own >= 0, self.train.item_counts[np.maximum(own, 0)], 0)
+
+    @property
+    def name(self) -> str:
+        return f"{self.split} {self.origin}"
+
+
+def folds(data: Dataset, split: config.Split, eligibility: config.Eligibility) -> Iterator[Fold]:
+    """Validation folds, oldest first, then the test fold. Made one by one, to bound memory.
+
+    Raises ConfigError where times are needed and absent, DataError where an origin has too little data.
+    """
+    data = data if eligibility.repeats else data.first_interactions()
+    if split.kind == "random":
+        yield from _random_folds(data, split)
+        return
+    if not data.has_times:
+        raise ConfigError(
+            f"Data set '{data.name}' states no times, so no split can be honest in time. "
+            "SET='split.kind=random' accepts that: every result then carries a warning."
+        )
+    origins = _origins(data, split)
+    for origin, end in zip(origins, [*origins[1:], None], strict=True):
+        yield time_fold(data, "test" if end is None else "validation", origin, end, split.min_train)
+
+
+def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None, min_train: int) -> Fold:
+    """The fold of one origin; its horizon ends before ``end`` (None: with the data)."""
+    start_us = to_microseconds(origin)
+    end_us = np.iinfo(np.int64).max if end is None else to_microseconds(end)
+    train = data.before(origin)
+    _require(data, split, origin, len(train.user_idx), min_train)
+    known = np.flatnonzero(data.timestamps < end_us)
+    # One block of rows per user, oldest first; rows of one moment stay together.
+    order = known[np.lexsort((data.timestamps[known], data.user_idx[known]))]
+    user, item, time = data.user_idx[order], data.item_idx[order], data.timestamps[order]
+    block = np.searchsorted(user, user)  # where the user's rows begin
+    moment = np.flatnonzero(np.concatenate([[True], (user[1:] != user[:-1]) | (time[1:] != time[:-1])]))
+    before = np.repeat(moment, np.diff([*moment, len(user)])) - block  # rows strictly before this moment
+    asks = np.flatnonzero(time >= start_us)
+    _, at = np.unique(user[asks] * len(USER_BUCKETS) + bucket(before[asks]), return_index=True)
+    at = asks[at]  # first row of each (user, bucket); ordered by user, then bucket, hence by time
+
+    published, used = data.items.times("available_from"), np.zeros(len(data.items), bool)
+    used[item] = True
+    listed = used | ((published != NO_TIME) & (published < end_us))
+    column = np.where(listed, np.cumsum(listed) - 1, -1)
+    items = data.items.take(listed)
+    history = _ragged(block[at], block[at] + before[at], column[item], time)
+    queries = Queries(data.users.take(user[at]), time[at], history)
+    block_end = np.searchsorted(user, user[at], side="right")
+    taken = _ragged(block[at] + before[at], block_end, column[item], time)
+    allowed = available(queries.as_of[taken.row], items.take(taken.item_idx), paired=True)
+    first = np.concatenate([[True], user[at][1:] != user[at][:-1]]) if len(at) else np.zeros(0, bool)
+    fold = Fold(split, _iso(origin), _iso(end), train, items, queries, first, _truth(taken, allowed, len(items)),
+                int((~allowed).sum()))
+    return _checked(fold)
+
+
+def available(as_of: np.ndarray, items: Table, *, paired: bool = False) -> np.ndarray:
+    """Whether items are published and not expired at a time; where nothing is stated, they are.
+
+    Returns bool (n_times, n_items), or (n,) with ``paired``, which compares time and item row by row.
+    """
+    start, stop = items.times("available_from"), items.times("expires_at")
+    stop = np.where(stop == NO_TIME, np.iinfo(np.int64).max, stop)
+    when = as_of if paired else as_of[:, None]
+    return (when == NO_TIME) | ((start <= when) & (when < stop))
+
+
+def _ragged(start: np.ndarray, stop: np.ndarray, column: np.ndarray, time: np.ndarray) -> History:
+    """Rows start[q]:stop[q] of ``column`` and ``time`` for every query."""
+    lengths = stop - start
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    rows = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)
+    return History(indptr, column[rows], time[rows])
+
+
+def _truth(taken: History, allowed: np.ndarray, n_items: int) -> sp.csr_matrix:
+    shape = (len(taken.indptr) - 1, n_items)
+    truth = sp.csr_matrix((np.ones(allowed.sum(), bool), (taken.row[allowed], taken.item_idx[allowed])), shape=shape)
+    truth.sum_duplicates()
+    return truth
+
+
+def _checked(fold: Fold) -> Fold:
+    """Queries without a truth go; a window in which everyone or everything is new is an error."""
+    asked = np.flatnonzero(np.diff(fold.truth.indptr) > 0)
+    # A user whose first query had no truth among the candidates asks first where the next one has.
+    users = fold.queries.users.frame[asked][fold.queries.users.key]
+    first = users.is_first_distinct().to_numpy()
+    fold = Fold(fold.split, fold.origin, fold.end, fold.train, fold.items, fold.queries.take(asked), first,
+                fold.truth[asked], fold.outside)
+    advice = "Choose other origins (SET='split.test=...') or bring more data."
+    where = f"the {fold.split} window from {fold.origin}"
+    problems = []
+    if not len(asked):
+        problems.append(Problem("interactions", None, f"no query with an answer in {where}", 0, (), advice))
+    else:
+        shown = tuple(map(str, users.head(3)))
+        if (fold.train.users.lookup(users) < 0).all():
+            problems.append(Problem("users", "user_id", f"all users are new in {where}", len(asked), shown, advice))
+        if not fold.item_counts[fold.truth.indices].any():
+            ids = tuple(map(str, fold.items.ids[fold.truth.indices[:3]]))
+            problems.append(Problem("items", "item_id", f"all items taken are new in {where}", fold.truth.nnz, ids, advice))
+    if problems:
+        raise DataError(problems)
+    return fold
+
+
+def _origins(data: Dataset, split: config.Split) -> list[datetime]:
+    times = data.timestamps[data.timestamps != NO_TIME]
+    wanted = [*split.validation, split.test]
+    if split.unit == "days":
+        last = _utc(int(times.max()))
+        origins = [last - timedelta(days=d) for d in wanted]
+    else:
+        if not all(0 < q < 1 for q in wanted):
+            raise ConfigError(f"split: quantiles lie between 0 and 1, got {wanted}. With days, set split.unit=days.")
+        origins = [_utc(int(t)) for t in np.quantile(times, wanted, method="lower")]
+    if any(a >= b for a, b in zip(origins, origins[1:], strict=False)):
+        raise ConfigError(
+            f"split: origins must ascend in time, got {', '.join(map(_iso, origins))} from {wanted} {split.unit}. "
+            "Timestamps that are all alike cannot be split in time."
+        )
+    return origins
+
+
+def _random_folds(data: Dataset, split: config.Split) -> Iterator[Fold]:
+    """Per-interaction random splits: not honest in time, for data without times only."""
+    n, share = len(data.user_idx), 1 - split.test if split.unit == "quantiles" else 0.2
+    rng = np.random.default_rng(split.seed)
+    test = rng.random(n) < share
+    _require(data, "test", None, int((~test).sum()), split.min_train)
+    for number in range(len(split.validation)):
+        held = ~test & (rng.random(n) < share)
+        yield _random_fold(data, "validation", number, ~test & ~held, held)
+    yield _random_fold(data, "test", len(split.validation), ~test, test)
+
+
+def _random_fold(data: Dataset, split: str, number: int, given: np.ndarray, held: np.ndarray) -> Fold:
+    nothing = np.zeros(len(data.items), bool)
+    train, items = data.only(given, nothing), data.only(given | held, nothing).items
+    column = items.lookup(data.items.ids)
+    order = np.argsort(data.user_idx, kind="stable")
+    user, item = data.user_idx[order], column[data.item_idx[order]]
+    askers = np.unique(user[held[order]])
+    history = _of_users(askers, user, item, given[order])
+    taken = _of_users(askers, user, item, held[order])
+    queries = Queries(data.users.take(askers), np.full(len(askers), NO_TIME), history)
+    truth = _truth(taken, np.ones(len(taken.item_idx), bool), len(items))
+    name = f"random-{number}"
+    return _checked(Fold(split, name, name, train, items, queries, np.ones(len(askers), bool), truth, 0))
+
+
+def _of_users(users: np.ndarray, user: np.ndarray, item: np.ndarray, rows: np.ndarray) -> History:
+    user, item = user[rows], item[rows]
+    start, stop = np.searchsorted(user, users), np.searchsorted(user, users, side="right")
+    return _ragged(start, stop, item, np.full(len(item), NO_TIME))
+
+
+def _require(data: Dataset, split: str, origin: datetime | None, found: int, needed: int) -> None:
+    if found < needed:
+        raise DataError(
+            f"interactions: {found:,} rows of '{data.name}' lie before the {split} origin{_iso(origin) and ' ' + _iso(origin)}, "
+            f"split.min_train asks for {needed:,}. Bring more data, set later origins (SET='split.validation=[0.8] "
+            "split.test=0.9') or lower split.min_train."
+        )
+
+
+def _utc(us: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us)
+
+
+def _iso(time: datetime | None) -> str:
+    return "" if time is None else time.isoformat(timespec="seconds")

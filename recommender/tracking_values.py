@@ -1,0 +1,225 @@
+"""What MLflow is told of a finished OUT folder: one flat set of metrics, params and tags per rung.
+
+No MLflow here: plain dicts, so that they can be read and tested without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from recommender.errors import UserError
+
+ROUTER = "router"
+ACCURACY = ("ndcg", "recall", "map", "mrr", "hit_rate", "precision")  # how names of accuracy metrics begin
+LEAST_S = 0.001  # log10 twins: anything faster counts as a millisecond, the clock's resolution
+REPOSITORY = Path(__file__).parent.parent
+
+# One colour per rung wherever it is drawn. Hues after Okabe & Ito and P. Tol (colour-blind safe);
+# the controls are grey, the router stands out on light and dark ground.
+RUNG_COLOURS = {
+    "random": "#9A9A9A",
+    "popularity": "#E69F00",
+    "trending": "#999933",
+    "content": "#44AA99",
+    "lightfm": "#CC79A7",
+    "als_content": "#56B4E9",
+    "item_knn": "#D55E00",
+    "als": "#0072B2",
+    "bpr": "#882255",
+    "ease": "#117733",
+    ROUTER: "#7A3FF2",
+}
+
+
+def colour(rung: str) -> str:
+    """``RUNG_COLOURS``; a rung of another name always gets the same one of them (not the router's)."""
+    others = [c for name, c in RUNG_COLOURS.items() if name != ROUTER]
+    return RUNG_COLOURS.get(rung) or others[int(hashlib.sha256(rung.encode()).hexdigest(), 16) % len(others)]
+
+
+@dataclass(frozen=True)
+class Out:
+    """The parts of an OUT folder that are tracked. Day zero has no evaluation: empty ``metrics``, ``effort``."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    data: Mapping[str, Any]
+    decision: Mapping[str, Any]
+    metrics: pl.DataFrame
+    effort: pl.DataFrame
+    data_effort: pl.DataFrame
+
+    @property
+    def rungs(self) -> list[str]:
+        """Rungs that were evaluated, in the order of the ladder; the router is always there, last."""
+        seen = set(self.metrics["rung"]) if self.metrics.width else set()
+        named = [r["name"] for r in self.config["ladder"] if r["name"] in seen and r["name"] != ROUTER]
+        return [*named, *sorted(seen - {*named, ROUTER}), ROUTER]
+
+
+def read(folder: Path) -> Out:
+    """Raises UserError where the folder is no finished OUT of a train."""
+    for name in ("config.yaml", "data.json", "decision.json"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: no {name} there, so it is not the finished OUT folder of a train.")
+    tables = (folder / f"{name}.parquet" for name in ("metrics", "effort", "data_effort"))
+    return Out(
+        folder,
+        yaml.safe_load((folder / "config.yaml").read_text()),
+        json.loads((folder / "data.json").read_text()),
+        json.loads((folder / "decision.json").read_text()),
+        *(pl.read_parquet(path) if path.exists() else pl.DataFrame() for path in tables),
+    )
+
+
+def metrics(out: Out, rung: str) -> dict[str, float]:
+    """All numbers of a rung's run by slash-sectioned name; only finite ones.
+
+    ``acc/ndcg_at_10``, ``acc/user_0/ndcg_at_10``, ``acc/ndcg_at_10_ci_low`` ... of the test origin,
+    ``beyond/...`` likewise, ``val/acc/...`` of the validation origins, ``effort/...``, ``data/...``.
+    Slices stay in metrics.parquet and the report: hundreds of charts would bury the others.
+    """
+    values = {**_evaluation(out.metrics, rung), **_effort(out.effort, rung), **_data(out)}
+    low_high = out.config.get("person_days", {}).get(rung)
+    if low_high:
+        values |= {"effort/stated_person_days_low": low_high[0], "effort/stated_person_days_high": low_high[1]}
+    return {_clean(name): float(v) for name, v in values.items() if v is not None and math.isfinite(v)}
+
+
+def params(out: Out, rung: str) -> dict[str, str]:
+    """What a reader groups and filters runs by: scenario, data, rung and the rung's own parameters."""
+    entry: Mapping[str, Any] = next((r for r in out.config["ladder"] if r["name"] == rung), {})
+    shown = {
+        **entry.get("params", {}),
+        "scenario": out.config["name"],
+        "data": out.data["name"],
+        "rung": rung,
+        "recommender": entry.get("recommender", rung),
+    }
+    return {_clean(name): str(value) for name, value in shown.items()}
+
+
+def tags(out: Out, rung: str) -> dict[str, str]:
+    """Where the run came from, as hashes; and for which user buckets the decision ships the rung."""
+    shipped = [b for b, choice in out.decision.get("buckets", {}).items() if choice.get("rung") == rung]
+    return {
+        "config_sha256": hashlib.sha256((out.folder / "config.yaml").read_bytes()).hexdigest(),
+        "data_digest": str(out.data["digest"]),
+        "shipped_for": ", ".join(shipped) or ("all, as decided" if rung == ROUTER else "none"),
+    }
+
+
+def code_tags() -> dict[str, str]:
+    """Git commit, whether files differ from it, and the hash of the lock file; what is not there is left out."""
+    found = {}
+    lock = REPOSITORY / "requirements.lock"
+    if lock.exists():
+        found["lock_sha256"] = hashlib.sha256(lock.read_bytes()).hexdigest()
+    commit = _git("rev-parse", "HEAD")
+    if commit:
+        found |= {"mlflow.source.git.commit": commit, "git_dirty": str(bool(_git("status", "--porcelain"))).lower()}
+    return found
+
+
+def note(out: Out) -> str:
+    """Markdown shown on the router's page: the decision, then what to keep in mind."""
+    lines = [f"- {s}" for s in out.decision.get("sentences", [])]
+    lines += ["", *(f"- **Mind:** {w}" for w in out.data.get("warnings", []))]
+    return "\n".join(lines).strip()
+
+
+def _evaluation(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
+    if not table.width:
+        return {}
+    one_way = (pl.col("user_bucket") == "all") | (pl.col("item_bucket") == "all")
+    rows = table.filter((pl.col("rung") == rung) & (pl.col("slice") == "all") & one_way)
+    values: dict[str, float | None] = {}
+    for row in rows.filter(pl.col("split") == "test").iter_rows(named=True):
+        section, cell = _section(row["metric"]), _cell(row)
+        name = f"{section}/{cell}{row['metric']}"
+        values |= {name: row["value"], f"{name}_ci_low": row["ci_low"], f"{name}_ci_high": row["ci_high"]}
+        if section == "acc" and row["item_bucket"] == "all":
+            values[f"acc/{cell}answered_share"] = row["answered_share"]
+            values[f"data/{cell}n_queries"] = row["n_queries"]
+    weighted = (pl.col("value") * pl.col("n_queries")).sum() / pl.col("n_queries").sum()
+    pooled = (
+        rows.filter((pl.col("split") == "validation") & pl.col("value").is_finite())
+        .group_by("metric", "user_bucket", "item_bucket")
+        .agg(weighted.alias("value"))
+    )
+    for row in pooled.iter_rows(named=True):
+        values[f"val/{_section(row['metric'])}/{_cell(row)}{row['metric']}"] = row["value"]
+    return values
+
+
+def _effort(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
+    """Per stage; of a stage of every origin (fit, recommend) only the test origin's. Total = fit + recommend."""
+    if not table.width:
+        return {}
+    own = table.filter(pl.col("rung") == rung)
+    tested = own.filter(pl.col("split") == "test")["stage"].unique().implode()
+    stages = (
+        own.filter((pl.col("split") == "test") | ~pl.col("stage").is_in(tested))
+        .group_by("stage")
+        .agg(pl.col("wall_s", "cpu_s").sum(), pl.col("peak_mb").max())
+    )
+    values: dict[str, float | None] = {}
+    for row in stages.iter_rows(named=True):
+        values |= {f"effort/{row['stage']}_{m}": row[m] for m in ("wall_s", "cpu_s", "peak_mb")}
+    shown = stages.filter(pl.col("stage").is_in(["fit", "recommend"]))
+    if shown.height:
+        for measure in ("wall_s", "cpu_s"):
+            total = float(shown[measure].sum())
+            values[f"effort/total_{measure}"] = total
+            values[f"effort/log10_total_{measure}"] = math.log10(max(total, LEAST_S))
+    return values
+
+
+def _data(out: Out) -> dict[str, float | None]:
+    """Flat numbers of the data's summary and what the data took; counts also as log10."""
+    values: dict[str, float | None] = {}
+    for name, value in out.data.get("summary", {}).items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            values[f"data/{name}"] = value
+            if name.startswith("n_") and value > 0:
+                values[f"data/log10_{name}"] = math.log10(value)
+    if out.data_effort.width:
+        values |= {f"data/{r['measure']}": r["value"] for r in out.data_effort.iter_rows(named=True)}
+    return values
+
+
+def _section(metric: str) -> str:
+    return "acc" if metric.startswith(ACCURACY) else "beyond"
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    if row["user_bucket"] != "all":
+        return f"user_{row['user_bucket']}/"
+    return f"item_{row['item_bucket']}/" if row["item_bucket"] != "all" else ""
+
+
+def _clean(name: str) -> str:
+    """MLflow allows letters, digits and ``_-. :/`` in names."""
+    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:250]
+
+
+def _git(*arguments: str) -> str:
+    """Output of git in the repository; empty where there is no git or no repository."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,91 @@
+"""Saved chart views of an MLflow experiment: one link opens "effort vs accuracy".
+
+MLflow keeps a view as the experiment tag ``mlflow.sharedViewState.<id>``: JSON with name, createdAt,
+updatedAt and state, the state being ``deflate;`` + base64(zlib(JSON of the runs page's state)). This is
+internal to MLflow (read from its 3.17 page code: "SavedView", "RunsChartsCardConfig"), hence the minor
+version is pinned and ``tests/browser`` looks at the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from typing import Any
+from urllib.parse import quote
+
+from recommender.query import USER_BUCKETS
+
+TAG = "mlflow.sharedViewState."
+EFFORT = "effort-vs-accuracy"
+HISTORY = "by-history-length"
+HEADLINE = "ndcg_at_10"
+LONGEST = 5000  # characters that a tag's value may have on every server
+CREATED = 1_767_225_600_000  # any fixed time (ms): equal views are equal tags
+# Sections that MLflow adds by itself for all other metrics; shipped folded, or 100 charts follow ours.
+FOLDED = ("acc", "beyond", "effort", "data", "val/acc", "val/beyond")
+
+Card = dict[str, Any]
+
+
+def views() -> dict[str, str]:
+    """Tag -> value of every view that ships. MLflow titles a chart by its metric; the words are in the sections."""
+    by_user = [_bar(f"acc/user_{b}/{HEADLINE}") for b in USER_BUCKETS]
+    by_item = [_bar(f"acc/item_{b}/recall_at_20") for b in USER_BUCKETS]
+    effort = {
+        "Effort vs accuracy": [
+            _scatter("effort/log10_total_cpu_s", f"acc/{HEADLINE}"),
+            _bar(f"acc/{HEADLINE}"),
+            _bar("effort/total_cpu_s"),
+        ],
+        "Accuracy by length of the user's history": by_user,
+    }
+    history = {
+        "Accuracy by length of the user's history": by_user,
+        "Recall by warmth of the item": by_item,
+    }
+    return dict([_tag(EFFORT, "Effort vs accuracy", effort), _tag(HISTORY, "By history length", history)])
+
+
+def view_url(base: str, experiment_id: str, view: str = EFFORT, search: str = "") -> str:
+    """Link that opens a view; ``search`` filters runs (MLflow's syntax: ``params.scenario = 'jobs'``)."""
+    runs = f"{base.rstrip('/')}/#/experiments/{experiment_id}/runs"
+    chosen = f"&searchFilter={quote(search, safe='')}" if search else ""
+    return f"{runs}?workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={view}{chosen}"
+
+
+def _tag(view: str, name: str, sections: dict[str, list[Card]]) -> tuple[str, str]:
+    state = json.dumps(_state(sections), separators=(",", ":"))
+    packed = base64.b64encode(zlib.compress(state.encode(), 9)).decode()
+    value = {"name": name, "createdAt": CREATED, "updatedAt": CREATED, "state": f"deflate;{packed}"}
+    return f"{TAG}{view}", json.dumps(value)
+
+
+def _state(sections: dict[str, list[Card]]) -> dict[str, Any]:
+    """State of the runs page: our sections open, every run drawn (by default only the first ten are)."""
+    folded = [*FOLDED, *(f"acc/{who}_{b}" for who in ("user", "item") for b in USER_BUCKETS)]
+    cards = [{**card, "metricSectionId": name} for name, section in sections.items() for card in section]
+    return {
+        "runsHiddenMode": "SHOW_ALL",
+        "compareRunCharts": [{**card, "uuid": f"card-{number}"} for number, card in enumerate(cards)],
+        "compareRunSections": [*(_section(s, display=True) for s in sections), *(_section(s, False) for s in folded)],
+        "isAccordionReordered": True,  # else MLflow sorts sections by name
+        "hideEmptyCharts": True,
+    }
+
+
+def _section(name: str, display: bool) -> dict[str, Any]:
+    return {"uuid": name, "name": name, "display": display, "isReordered": False}
+
+
+def _bar(metric: str) -> Card:
+    return {**_card("BAR"), "metricKey": metric}
+
+
+def _scatter(x: str, y: str) -> Card:
+    axes = {"xaxis": {"key": x, "type": "METRIC"}, "yaxis": {"key": y, "type": "METRIC"}}
+    return {**_card("SCATTER"), **axes}
+
+
+def _card(kind: str) -> Card:
+    return {"type": kind, "runsCountToCompare": 100, "deleted": False, "isGenerated": False}

@@ -1,0 +1,19 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+BESIDE = Path(__file__).parents[2] / "shared" / "data"  # where a checkout has the raw data beside it
+
+
+@pytest.fixture(scope="session")
+def raw_dir() -> Path:
+    """Folder of the real data sets, read in place; the test is skipped, visibly, where there is none."""
+    folder = Path(os.environ.get("RECOMMENDER_RAW_DIR") or BESIDE)
+    if not folder.is_dir():
+        pytest.skip("no raw data: RECOMMENDER_RAW_DIR is not set to a folder")
+    return folder

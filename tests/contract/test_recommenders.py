@@ -1,0 +1,203 @@
+"""What every recommender promises. A new line in RECOMMENDERS is tested here without another one."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import worlds
+
+from recommender import persist
+from recommender.data.dataset import Dataset, Table
+from recommender.errors import DataError
+from recommender.models import RECOMMENDERS
+from recommender.query import Queries
+
+FAST = {"iterations": 5, "epochs": 3, "factors": 8, "no_components": 8, "min_df": 1}  # where a model has them
+NEEDS_INTERACTIONS = ("item_knn", "als", "bpr", "ease", "lightfm", "als_content")
+ITEMS = (*worlds.ITEMS, "r5", "new1")  # r5: published, never taken; new1: published after training
+HISTORIES = {
+    "a1": ["r1", "r2", "r3", "x1"],  # known
+    "b4": [],  # known, history withheld
+    "someone": ["f1", "f2"],  # unknown, with history
+    "a_new": [],  # unknown, lives in a city
+    "nobody": [],  # unknown in every way
+    "explorer": ["new1"],  # took an item that training did not see
+}
+
+
+@pytest.fixture(params=RECOMMENDERS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def make(name: str) -> Callable[[], Any]:
+    known = inspect.signature(RECOMMENDERS[name]).parameters
+    return lambda: RECOMMENDERS[name](**{key: value for key, value in FAST.items() if key in known})
+
+
+@pytest.fixture
+def items() -> Table:
+    return worlds.items_table(ITEMS)
+
+
+@pytest.fixture
+def queries(items: Table) -> Queries:
+    return worlds.ask(HISTORIES, items)
+
+
+def check(scores: np.ndarray, queries: Queries, items: Table) -> None:
+    assert scores.shape == (len(queries), len(items))
+    assert scores.dtype == np.float32
+    assert not np.isinf(scores).any()
+
+
+def test_scores_are_float32_by_query_and_item_and_never_infinite(make, queries, items) -> None:
+    check(make().fit(worlds.two_tastes()).score(queries, items), queries, items)
+
+
+def test_equal_seeds_give_equal_scores(make, queries, items) -> None:
+    train = worlds.two_tastes()
+    np.testing.assert_array_equal(make().fit(train).score(queries, items), make().fit(train).score(queries, items))
+
+
+def test_refit_forgets_the_first_fit(make, queries, items) -> None:
+    train = worlds.two_tastes()
+    model = make().fit(worlds.one_item())
+    model.score(queries, items)
+    np.testing.assert_array_equal(model.fit(train).score(queries, items), make().fit(train).score(queries, items))
+
+
+def test_loaded_model_scores_like_the_saved_one(make, queries, items, tmp_path: Path) -> None:
+    model = make().fit(worlds.two_tastes())
+    scores = model.score(queries, items)
+    persist.save(model, tmp_path / "model")
+    np.testing.assert_array_equal(persist.load(tmp_path / "model").score(queries, items), scores)
+
+
+def test_batches_give_the_scores_of_one_call(make, queries, items) -> None:
+    model = make().fit(worlds.two_tastes())
+    whole = model.score(queries, items)
+    parts = [model.score(queries.take(np.array([row])), items) for row in range(len(queries))]
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-4, atol=1e-6)
+
+
+def test_scores_do_not_depend_on_the_other_candidates(make, queries, items) -> None:
+    """The row order of the items turned round, and one new candidate more."""
+    model = make().fit(worlds.two_tastes())
+    turned = worlds.items_table((*reversed(ITEMS), "new2"))
+    other = model.score(worlds.ask(HISTORIES, turned), turned)[:, len(ITEMS) - 1 :: -1]
+    np.testing.assert_allclose(other, model.score(queries, items), rtol=1e-4, atol=1e-6)
+
+
+def test_inputs_are_left_as_they_were(make, queries, items) -> None:
+    train = worlds.two_tastes()
+    before = copy.deepcopy((train.interactions, train.items.frame, train.users.frame, queries.history, queries.as_of))
+    make().fit(train).score(queries, items)
+    after = (train.interactions, train.items.frame, train.users.frame, queries.history, queries.as_of)
+    for old, new in zip(before[:3], after[:3], strict=True):
+        assert old.equals(new)
+    for part in ("indptr", "item_idx", "timestamp"):
+        np.testing.assert_array_equal(getattr(before[3], part), getattr(after[3], part))
+    np.testing.assert_array_equal(before[4], after[4])
+
+
+def test_the_returned_scores_belong_to_the_caller(make, queries, items) -> None:
+    """Whoever writes into a batch of scores must not change the next one."""
+    model = make().fit(worlds.two_tastes())
+    first = model.score(queries, items)
+    kept = first.copy()
+    first[:] = 99
+    np.testing.assert_array_equal(model.score(queries, items), kept)
+
+
+@pytest.mark.parametrize(
+    "world",
+    [worlds.without_features, worlds.without_times, worlds.one_item, worlds.repeated_and_shuffled],
+    ids=lambda world: world.__name__,
+)
+def test_meagre_data_are_fitted_and_scored(make, world: Callable[[], Dataset]) -> None:
+    train = world()
+    timed = train.has_times
+    model = make().fit(train)
+    taken = train.interactions["item_id"][0]
+    users = worlds.users_table(("a1", "nobody")) if train.users.roles else worlds.bare("user_id", ("a1", "nobody"))
+    for candidates in (train.items, train.items.take(np.array([0]))):
+        known = bool((candidates.ids == taken).any())
+        queries = worlds.ask({"a1": [taken] if known else [], "nobody": []}, candidates, users, timed)
+        check(model.score(queries, candidates), queries, candidates)
+
+
+def test_tables_without_the_feature_columns_are_scored(make, items) -> None:
+    """Items and users that come as bare ids to a model trained with features."""
+    users = worlds.bare("user_id", tuple(HISTORIES))
+    bare = Table(items.frame.select("item_id"), {}, "item_id")
+    queries = worlds.ask(HISTORIES, bare, users)
+    check(make().fit(worlds.two_tastes()).score(queries, bare), queries, bare)
+
+
+def test_no_queries_give_no_rows(make, items) -> None:
+    queries = worlds.ask({}, items, worlds.users_table(()))
+    assert make().fit(worlds.two_tastes()).score(queries, items).shape == (0, len(items))
+
+
+def test_integer_ids_work_like_strings(make, queries, items) -> None:
+    number = {i: n for n, i in enumerate(ITEMS)}
+    person = {u: n for n, u in enumerate([*worlds.TAKEN, *HISTORIES])}
+
+    def numbered(table: Table, numbers: dict[str, int]) -> Table:
+        ids = pl.col(table.key).replace_strict(numbers, return_dtype=pl.Int64)
+        return Table(table.frame.with_columns(ids), table.roles, table.key)
+
+    world = worlds.two_tastes()
+    rows = world.interactions.with_columns(
+        user_id=pl.col("user_id").replace_strict(person, return_dtype=pl.Int64),
+        item_id=pl.col("item_id").replace_strict(number, return_dtype=pl.Int64),
+    )
+    train = Dataset("numbers", rows, numbered(world.items, number), numbered(world.users, person), world.match)
+    asked = Queries(numbered(queries.users, person), queries.as_of, queries.history)
+    candidates = numbered(items, number)
+    check(make().fit(train).score(asked, candidates), asked, candidates)
+
+
+def test_what_training_cannot_tell_is_nan_for_collaborative_filtering(queries, items) -> None:
+    """No feature, no interaction: neither 0 nor noise."""
+    for name in ("item_knn", "als", "bpr", "ease"):
+        scores = RECOMMENDERS[name]().fit(worlds.two_tastes()).score(queries, items)
+        assert np.isnan(scores[:, [ITEMS.index("r5"), ITEMS.index("new1")]]).all(), name
+        assert np.isnan(scores[list(HISTORIES).index("nobody")]).all(), name
+        assert np.isnan(scores[list(HISTORIES).index("explorer")]).all(), name
+        assert np.isfinite(scores[0]).sum() >= 4, name
+
+
+def test_hybrids_score_new_items_and_users_by_their_features(queries, items) -> None:
+    for name in ("lightfm", "als_content"):
+        scores = RECOMMENDERS[name](min_df=1).fit(worlds.two_tastes()).score(queries, items)
+        asked = list(HISTORIES)
+        answered = [asked.index(user) for user in ("a1", "someone", "a_new", "explorer")]
+        assert np.isfinite(scores[answered]).all(), name
+        assert np.isnan(scores[asked.index("nobody")]).all(), name
+
+
+@pytest.mark.parametrize("model", ["item_knn", "als", "bpr", "ease", "lightfm", "als_content", "content"])
+def test_histories_of_unknown_users_show_their_taste(model: str, items) -> None:
+    queries = worlds.ask({"someone": ["f1", "f2"], "else": ["r1", "r2"]}, items)
+    scores = RECOMMENDERS[model]().fit(worlds.two_tastes()).score(queries, items)
+    folk, rock = ITEMS.index("f3"), ITEMS.index("r3")
+    better = np.nan_to_num(scores[:, folk], nan=-np.inf) > np.nan_to_num(scores[:, rock], nan=-np.inf)
+    assert better.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("model", NEEDS_INTERACTIONS)
+def test_no_interactions_at_all_is_an_error_that_says_so(model: str) -> None:
+    world = worlds.two_tastes()
+    empty = Dataset("empty", world.interactions.clear(), world.items, world.users, world.match)
+    with pytest.raises(DataError, match="no rows before the origin"):
+        RECOMMENDERS[model]().fit(empty)

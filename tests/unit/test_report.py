@@ -1,0 +1,258 @@
+"""The report and the terminal table say what the files of an OUT folder say, and stay readable without some."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+import vl_convert
+import yaml
+from rich.console import Console
+
+from recommender.errors import DataError
+from recommender.report import charts, tables
+from recommender.report.html import write_report
+from recommender.report.terminal import print_result
+from tests.out_folder import BUCKETS, RUNGS, write_out
+
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Page(HTMLParser):
+    """Checks that tags close in order; keeps attributes, table rows and the text of the page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes.append((tag, dict(attrs)))
+        self.open += [tag] if tag not in VOID else []
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("th", "td"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("script", "style"):
+            return
+        self.text += data
+        if {"th", "td"} & set(self.open):
+            self.rows[-1][-1] += data
+
+    def row(self, name: str, n_cells: int) -> list[str]:
+        """The first table row of this name and length."""
+        return next(r for r in self.rows if r[0] == name and len(r) == n_cells + 1)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_out(tmp_path_factory.mktemp("report") / "out")
+
+
+@pytest.fixture(scope="module")
+def page(out: Path) -> Page:
+    return Page(write_report(out).read_text())
+
+
+def edit_json(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def edit_metrics(out: Path, *changes: pl.Expr) -> None:
+    pl.read_parquet(out / "metrics.parquet").with_columns(*changes).write_parquet(out / "metrics.parquet")
+
+
+def terminal(out: Path, width: int) -> str:
+    text = io.StringIO()
+    print_result(out, Console(file=text, width=width, color_system=None))
+    return text.getvalue()
+
+
+def test_report_loads_nothing_from_elsewhere_and_stays_small(out: Path, page: Page) -> None:
+    for _, attributes in page.attributes:
+        assert not {"src", "href", "data", "action", "srcset"} & attributes.keys()
+    style = re.findall(r"<style>(.*?)</style>", (out / "report.html").read_text(), re.DOTALL)
+    assert "url(" not in "".join(style)
+    assert "@import" not in "".join(style)
+    assert (out / "report.html").stat().st_size < 1_500_000
+
+
+def test_every_chart_has_words_for_those_who_cannot_see_it_and_a_table(out: Path, page: Page) -> None:
+    drawn = [a for tag, a in page.attributes if tag == "div" and a.get("class") == "chart"]
+    specs = json.loads(re.search(r'id="specs">(.*?)</script>', (out / "report.html").read_text()).group(1))
+    assert {a["id"] for a in drawn} == set(specs)
+    assert len(drawn) == 2
+    for a in drawn:
+        assert a["role"] == "img"
+        assert len(a["aria-label"]) > 40
+        assert specs[a["id"]]["description"] == a["aria-label"]
+    figures = re.findall(r"<figure>.*?</figure>", (out / "report.html").read_text(), re.DOTALL)
+    assert len(figures) == 2
+    assert all("<details>" in f and "<tbody>" in f for f in figures)
+
+
+def test_charts_are_vega_lite_that_draws_every_rung(out: Path) -> None:
+    read = tables.read_out(out)
+    for made, drawn in ((charts.effort_chart(read), RUNGS), (charts.history_chart(read), RUNGS[:-1])):
+        assert made is not None
+        svg = vl_convert.vegalite_to_svg(made[0])
+        assert all(f">{rung}</text>" in svg for rung in drawn)
+
+
+def test_ladder_shows_every_rung_with_the_values_of_metrics_parquet(out: Path, page: Page) -> None:
+    metrics = pl.read_parquet(out / "metrics.parquet").filter(
+        split="test", metric="ndcg_at_10", item_bucket="all", slice="all"
+    )
+    for rung in RUNGS:
+        of = {r["user_bucket"]: r for r in metrics.filter(rung=rung).iter_rows(named=True)}
+        shown = page.row(rung, 5)[1:]
+        for cell, bucket in zip(shown, (*BUCKETS, "all"), strict=True):
+            assert cell.startswith(f"{of[bucket]['value']:.3f}")
+            assert f"{of[bucket]['ci_low']:.3f} to {of[bucket]['ci_high']:.3f}" in cell
+    heads = next(r for r in page.rows if r[0] == "Rung")
+    assert heads[1:] == ["none (n=60)", "1–2 (n=40)", "3–9 (n=30)", "10+ (n=12)", "all (n=142)"]
+
+
+def test_decision_comes_first_and_names_whom_what_and_why(page: Page) -> None:
+    top = page.text[: page.text.index("The ladder")]
+    assert "Ship popularity to users with no history; als to users with 1–2, 3–9 or 10+ earlier" in top
+    assert "gains +0.031 NDCG@10 over popularity" in top
+    assert "95% interval 0.012 to 0.050, p = 0.004, 80 queries" in top
+    assert "too few queries to decide alone (n=24), so as for all users with history" in top
+    assert "Candidates are hindsight" in top
+
+
+def test_repairs_and_roles_are_told_with_their_reason(page: Page) -> None:
+    assert page.row("interactions: duplicates", 3)[1:3] == ["12 rows", "keep_first"]
+    assert "the same view was logged twice" in page.text
+    assert page.row("users: gender", 1) == ["users: gender", "protected"]
+
+
+def test_best_of_a_column_is_the_highest_and_of_equals_the_simplest(out: Path) -> None:
+    cells = pl.DataFrame(
+        {
+            "rung": ["a", "b", "c"] * 2,
+            "column": ["0"] * 3 + ["1_2"] * 3,
+            "value": [0.2, 0.3, 0.3, None, 0.1, None],
+        }
+    )
+    pairs = [("a", "b", "0", "m", 0.1, 0.0, 0.2, 0.2), ("b", "c", "0", "m", 0.0, 0.0, 0.0, 0.01)]
+    comparisons = pl.DataFrame(pairs, schema=tables.read_out(out).comparisons.schema, orient="row")
+    marked = tables.mark(cells, comparisons, "m", alpha=0.05)
+    assert marked["is_best"].to_list() == [False, True, False, False, True, False]
+    assert marked["ties_best"].to_list() == [True, False, False, False, False, False]
+
+
+def test_thin_columns_are_marked_not_hidden(out: Path, page: Page) -> None:
+    assert "n=12" in page.row("content", 5)[4]
+    assert "n=142" not in page.row("content", 5)[5]
+    assert any("n=12" in w for w in tables.warnings(tables.read_out(out)))
+
+
+def test_cell_filled_by_the_fallback_says_so(page: Page) -> None:
+    assert "own 0%" in page.row("als", 5)[1]
+    assert "own" not in page.row("als", 5)[2]
+
+
+def test_seconds_are_fit_and_recommend_of_the_test_origin(out: Path) -> None:
+    effort = pl.read_parquet(out / "effort.parquet").filter(pl.col("split") == "test", pl.col("rung") == "als")
+    spent = tables.seconds(tables.read_out(out).effort, RUNGS).filter(rung="als").row(0, named=True)
+    assert spent["cpu_s"] == pytest.approx(effort["cpu_s"].sum())
+    assert spent["fit_cpu_s"] == pytest.approx(effort.filter(stage="fit")["cpu_s"].sum())
+
+
+def test_names_from_data_and_configuration_are_escaped(tmp_path: Path) -> None:
+    nasty = "<b>x</script>"
+    out = write_out(tmp_path / "out", rungs=("random", nasty, "[red]als"), data="<i>d")
+    edit_json(out / "data.json", warnings=["<u>w"])
+    text = write_report(out).read_text()
+    assert nasty in Page(text).text
+    assert "<i>d" in Page(text).text
+    assert "<u>w" in Page(text).text
+    assert not re.search(r"<b>x|<i>d|<u>w", text)
+    assert nasty in terminal(out, 100)
+    assert "[red]als" in terminal(out, 100)
+
+
+def test_undefined_values_and_absent_cells_become_dashes(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    als = (pl.col("rung") == "als") & (pl.col("user_bucket") == "0")
+    edit_metrics(out, *(pl.when(als).then(float("nan")).otherwise(c).alias(c) for c in ("value", "ci_low", "ci_high")))
+    metrics = pl.read_parquet(out / "metrics.parquet")
+    metrics.filter(~((pl.col("rung") == "content") & (pl.col("user_bucket") == "1_2"))).write_parquet(
+        out / "metrics.parquet"
+    )
+    page = Page(write_report(out).read_text())
+    assert page.row("als", 5)[1].startswith("–")
+    assert page.row("content", 5)[2].startswith("–")
+    assert "nan" not in page.text.lower()
+    assert "–" in terminal(out, 100)
+
+
+def test_all_values_undefined_still_gives_a_report(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    edit_metrics(out, pl.lit(None, pl.Float64).alias("value"))
+    assert "The ladder" in Page(write_report(out).read_text()).text
+    assert charts.effort_chart(tables.read_out(out)) is None
+
+
+def test_day_zero_without_any_evaluation_still_gives_a_report(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    for name in ("metrics", "per_query", "comparisons", "effort", "data_effort"):
+        (out / f"{name}.parquet").unlink()
+    edit_json(out / "decision.json", buckets={}, sentences=["Day zero: nothing was evaluated."])
+    edit_json(out / "data.json", repairs=[], origins=[], warnings=[])
+    page = Page(write_report(out).read_text())
+    assert "Nothing was evaluated" in page.text
+    assert "Nothing was dropped" in page.text
+    assert "The ladder" not in page.text
+    assert "Day zero" in terminal(out, 80)
+
+
+def test_data_without_times_never_goes_unsaid(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    edit_json(out / "data.json", has_times=False, warnings=[])
+    assert "not honest in time" in Page(write_report(out).read_text()).text
+    assert "not honest in time" in terminal(out, 300)
+
+
+def test_target_is_reached_only_where_the_interval_says_so(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    for target, verdict in ((0.0, "Target 0: reached"), (0.99, "Target 0.99: not reached")):
+        config = yaml.safe_load((out / "config.yaml").read_text())
+        config["problem"]["target"] = target
+        (out / "config.yaml").write_text(yaml.safe_dump(config))
+        assert verdict in Page(write_report(out).read_text()).text
+
+
+@pytest.mark.parametrize("width", [60, 100, 120])
+def test_terminal_table_fits_and_drops_bucket_intervals_before_values(out: Path, width: int) -> None:
+    shown = terminal(out, width)
+    lines = [line.rstrip() for line in shown.splitlines() if not line.startswith(("Results", "Report"))]
+    assert max(map(len, lines)) <= width
+    als = next(line for line in lines if line.strip().startswith("als "))
+    assert als.count("[") == {60: 0, 100: 1, 120: 5}[width]
+    values = tables.ladder(tables.read_out(out)).filter(rung="als")["value"]
+    assert all(f"{v:.3f}"[1:] in als for v in values)
+    assert "Users without history: ship popularity" in " ".join(shown.split())
+    assert "⚠ Candidates are hindsight" in shown
+
+
+def test_a_folder_that_is_no_train_is_a_data_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"config\.yaml is missing"):
+        write_report(tmp_path)
