@@ -17,8 +17,8 @@ FAST := not slow and not real_data and not browser
 ##       DATA=ml-100k           a source's name or a dataset folder; default: simulated
 ##       OUT=artifacts/mine     must not exist yet; default: artifacts/<scenario>-<data>-<time>/
 ##       SET='a.b=1 c.d=[2]'    configuration keys and their values as YAML
-##       QUIET=1                no progress bars
-##       JSON=1                 the result as JSON on standard output
+##       QUIET=1                print nothing but errors
+##       JSON=1                 one JSON object instead of the table
 .PHONY: train
 train: need-SCENARIO $(READY)
 	@$(PY) -m pipelines.train --scenario "$$SCENARIO" $${DATA:+--data "$$DATA"} $${OUT:+--out "$$OUT"} \
@@ -55,10 +55,11 @@ data: need-SOURCE $(READY)
 ##       DATA=path/to/folder    required: a dataset folder or a source's name
 ##       SCENARIO=jobs          with the repairs and options of this scenario
 ##       AGAINST=artifacts/mine compare with the data of this train
+##       JSON=1                 one JSON document instead of tables
 .PHONY: data-check
 data-check: need-DATA $(READY)
 	@$(PY) -m pipelines.data_check --data "$$DATA" $${SCENARIO:+--scenario "$$SCENARIO"} \
-		$${AGAINST:+--against "$$AGAINST"}
+		$${AGAINST:+--against "$$AGAINST"} $${JSON:+--json}
 
 ##   make simulate              write a simulated dataset folder
 ##       SCENARIO=jobs          required

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -35,7 +36,8 @@ def main(argv: list[str]) -> None:
     with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker:
         results.write_config(out, scenario)
         with Steps(ladder.n_steps(scenario), quiet=args.quiet or args.json) as progress:
-            found = ladder.run(data, scenario, effort, progress, lambda r: results.write_decision(out, r, scenario))
+            decided = partial(results.write_decision, out, scenario)  # complete before the test is looked at
+            found = ladder.run(data, scenario, effort, progress, decided)
             router = ladder.ship(data, found, scenario, effort, progress)
         persist.save(Bundle(router, data, scenario.eligibility.model_dump()), out / "model")
         save_reference(data, out / "model")

@@ -38,7 +38,7 @@ class Split(Strict):
     """Rolling origins. ``quantiles`` of the interactions' times, or ``days`` before the end."""
 
     kind: Literal["time", "random"] = "time"
-    validation: list[float] = [0.6, 0.7]  # one origin each, ascending; the horizon ends at the next origin
+    validation: list[float] = Field([0.6, 0.7], min_length=1)  # one origin each, ascending; the horizon ends at the next origin
     test: float = 0.8
     unit: Literal["quantiles", "days"] = "quantiles"  # days: counted back from the end of the data
     min_train: int = Field(100, ge=1)  # fewer interactions before an origin is an error

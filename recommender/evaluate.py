@@ -144,10 +144,10 @@ def comparisons_table(group: Group, ladder: Sequence[str], resamples: int, seed:
     Columns: rung_a, rung_b, user_bucket, metric, difference, ci_low, ci_high, p_holm, n_queries.
     """
     position = {r: group.rungs.index(r) for r in ladder}
-    pairs = list(combinations(ladder, 2))
+    pairs = list(combinations(ladder, 2))  # none for a ladder of one rung
     codes, n_users = group.users()
     cells, keys = [], []
-    for metric in COMPARED:
+    for metric in COMPARED if pairs else ():
         values = group.stack([metric])
         gain = np.column_stack([values[:, position[b]] - values[:, position[a]] for a, b in pairs])
         for user_bucket, name, _, mask in group.masks():

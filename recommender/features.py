@@ -15,9 +15,9 @@ import polars as pl
 import scipy.sparse as sp
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.preprocessing import normalize
 
 from recommender.data.dataset import FEATURE_ROLES, Table
+from recommender.errors import ConfigError, nearest
 
 ROLE_WEIGHTS: Mapping[str, float] = {
     "text": 1.0,
@@ -64,9 +64,11 @@ class ColumnEncoder:
             return self._embedding(values)
         counts = self._tokens(values)
         counts.data = (1 + np.log(counts.data)) * self.idf_[counts.indices]
-        return normalize(counts, copy=False)
+        return unit_rows(counts)
 
     def _tokens(self, values: pl.Series) -> sp.csr_matrix:
+        if not len(values):  # scikit-learn refuses tables without rows; a batch may have none
+            return sp.csr_matrix((0, 2 * 2**TEXT_BITS if self.role == "text" else 2**TOKEN_BITS), dtype=np.float32)
         match self.role:
             case "text":
                 text = _as_text(values)
@@ -83,13 +85,14 @@ class ColumnEncoder:
         dense = np.zeros((len(values), self.width_), np.float32)
         if known.any():
             dense[known] = np.stack(values.filter(pl.Series(known)).to_numpy())
-        return normalize(sp.csr_matrix(dense), copy=False)
+        return unit_rows(sp.csr_matrix(dense))
 
 
 class FeatureEncoder:
     """All feature columns of a table side by side, each block of unit length times its role's weight.
 
-    columns: which columns; by default every one with a feature role (never protected ones).
+    columns: which columns; by default every one with a feature role. ``fit`` raises ConfigError for one
+        that does not exist or has another role (protected ones are never encoded).
     weights: column -> weight, in place of its role's.
     """
 
@@ -101,6 +104,10 @@ class FeatureEncoder:
     def fit(self, table: Table) -> Self:
         self._latest = None
         allowed = table.columns(*FEATURE_ROLES)
+        for c in self.columns or ():
+            if c not in allowed:
+                why = f"its role is {table.roles[c]}" if c in table.roles else "there is no such column"
+                raise ConfigError(f"{table.key[:-3]}s.{c} cannot be a model feature: {why}{nearest(c, allowed)}")
         chosen = allowed if self.columns is None else [c for c in allowed if c in self.columns]
         self.encoders_ = {c: ColumnEncoder(table.roles[c]).fit(table.frame[c]) for c in chosen}
         self.weights_ = {c: (self.weights or {}).get(c, ROLE_WEIGHTS[table.roles[c]]) for c in chosen}
@@ -126,6 +133,14 @@ class FeatureEncoder:
             for c, encoder in self.encoders_.items()
         ]
         return sp.hstack(blocks, format="csr", dtype=np.float32) if blocks else sp.csr_matrix((n, 0), dtype=np.float32)
+
+
+def unit_rows(rows: sp.csr_matrix) -> sp.csr_matrix:
+    """A copy with rows of length 1; empty rows stay empty. Unlike scikit-learn's, for 0 rows or columns too."""
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    length = np.sqrt(np.bincount(row, weights=np.square(rows.data, dtype=np.float64), minlength=rows.shape[0]))
+    scale = np.divide(1, length, out=np.zeros_like(length), where=length > 0)
+    return sp.csr_matrix(((rows.data * scale[row]).astype(np.float32), rows.indices, rows.indptr), shape=rows.shape)
 
 
 def _as_text(values: pl.Series) -> list[str]:

@@ -14,7 +14,7 @@ from recommender.data.dataset import Dataset
 from recommender.decide import Choice, decide
 from recommender.effort import EffortLog
 from recommender.errors import ConfigError, nearest
-from recommender.evaluate import COMPARED, Asked, Group, Outcome, asked, comparisons_table, groups, outcome
+from recommender.evaluate import COMPARED, WITH_HISTORY, Asked, Group, Outcome, asked, comparisons_table, groups, outcome
 from recommender.features import FeatureEncoder
 from recommender.models import RECOMMENDERS
 from recommender.models.base import Recommender
@@ -68,7 +68,7 @@ def check(scenario: Scenario) -> None:
     names = [r.name for r in scenario.ladder]
     if repeated := [n for n in names if names.count(n) > 1 or n == ROUTER]:
         raise ConfigError(f"ladder: the name '{repeated[0]}' is used twice ('{ROUTER}' is always there).")
-    if scenario.slots.rung not in names:
+    if (scenario.slots.n or scenario.day_zero) and scenario.slots.rung not in names:
         raise ConfigError(f"slots.rung: unknown rung '{scenario.slots.rung}'{nearest(scenario.slots.rung, names)}")
     if all(r.control for r in scenario.ladder):
         raise ConfigError("ladder: every rung is a control, so none can be served. Add one, for example popularity.")
@@ -102,6 +102,10 @@ def options(rung: Rung, scenario: Scenario, data: Dataset) -> tuple[list[dict[st
 
 def run(data: Dataset, scenario: Scenario, effort: EffortLog, progress: Progress, decided: Callable[[Results], None]) -> Results:
     """The whole ladder. ``decided`` is called once, when the decision is complete and the test not yet touched."""
+    if scenario.day_zero:
+        results = _day_zero(scenario)
+        decided(results)
+        return results
     results = Results()
     tries: dict[str, list[dict[str, Any]]] = {}
     for rung in scenario.ladder:
@@ -109,6 +113,7 @@ def run(data: Dataset, scenario: Scenario, effort: EffortLog, progress: Progress
         if why:
             tried = "" if not tries[rung.name] else f" {len(settings(rung)) - len(tries[rung.name])} of its settings:"
             results.aside[rung.name] = f"{tried} {why}".strip()
+    _can_serve(tries, results.aside, scenario)
     trials: list[dict[tuple[str, int], Outcome]] = []  # per validation fold: (rung, setting) -> outcome
     for fold in folds(data, scenario.split, scenario.eligibility):
         if fold.split == "test":
@@ -124,6 +129,23 @@ def run(data: Dataset, scenario: Scenario, effort: EffortLog, progress: Progress
             for n, params in enumerate(tries[rung.name])
         })  # fmt: skip
     return results
+
+
+def _day_zero(scenario: Scenario) -> Results:
+    """No interactions yet, nothing to evaluate: the slots' rung, which needs none, serves everyone; what it
+    cannot tell is completed by editorial order, then newest."""
+    rung = next(r for r in scenario.ladder if r.name == scenario.slots.rung)
+    choice = Choice(rung.name, None, None, None, None, None, 0)
+    return Results(chosen={rung.name: settings(rung)[0]}, choices=dict.fromkeys((WITH_HISTORY, *USER_BUCKETS), choice))
+
+
+def _can_serve(tries: Mapping[str, list[dict[str, Any]]], aside: Mapping[str, str], scenario: Scenario) -> None:
+    """Raises ConfigError where the rungs that stepped aside leave none to serve, or none for the slots."""
+    reasons = "; ".join(f"{name}: {why}" for name, why in aside.items())
+    if not any(tries[r.name] for r in scenario.ladder if not r.control):
+        raise ConfigError(f"ladder: no rung is left to serve ({reasons}). Add one, for example popularity.")
+    if scenario.slots.n and not tries[scenario.slots.rung]:
+        raise ConfigError(f"slots.rung: '{scenario.slots.rung}' stepped aside ({reasons}). Choose another rung.")
 
 
 def _choose(

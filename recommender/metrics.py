@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.preprocessing import normalize
 
+from recommender.features import unit_rows
 from recommender.query import USER_BUCKETS, bucket
-from recommender.recommend import OWN, Lists
+from recommender.recommend import Lists
 from recommender.split import Fold, available
+from recommender.topk import OWN
 
 ITEM_BUCKETS = USER_BUCKETS  # by interactions in train
 ACCURACY = ("ndcg_at_10", "recall_at_20", "map_at_10", "mrr_at_10", "hit_rate_at_10")
@@ -85,7 +86,7 @@ def beyond(lists: Lists, fold: Fold, item_rows: sp.csr_matrix) -> dict[str, np.n
     indicator = sp.csr_matrix(
         (shown[shown].astype(np.float32), (np.nonzero(shown)[0], item[shown])), shape=(len(top), len(fold.items))
     )
-    unit = normalize(item_rows)
+    unit = unit_rows(item_rows)
     total = indicator @ unit
     pairs = np.maximum(n_shown * (n_shown - 1), 1)
     self_similarity = indicator @ np.asarray(unit.multiply(unit).sum(axis=1)).ravel()

@@ -64,7 +64,7 @@ def load(folder: Path) -> Any:
         tree = json.loads((folder / "state.json").read_text())
         if (saved := tree.get("format")) != FORMAT:
             raise UserError(f"{folder}: saved in format {saved}, this version reads {FORMAT}. Train again.")
-        with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+        with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return _Reader(folder, dict(arrays)).decode(tree["root"])
     except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile, pl.exceptions.PolarsError) as error:
         raise UserError(f"{folder}: the saved model is damaged ({error}). Train again, or copy it again.") from error

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import Dataset, Table
+from recommender.errors import ConfigError
 from recommender.models.base import Recommender
 from recommender.policies import eligible
 from recommender.query import Queries
+from recommender.topk import top_k
 
-NOTHING, FALLBACK, OWN, NEW = range(4)  # why an item is in a list
 _BYTES_PER_SCORE = 40  # scores, mask, and two keys of eight bytes, with room for a model's own temporaries
 
 
@@ -59,40 +61,13 @@ def batch_size(n_items: int, memory_mb: int) -> int:
     return int(np.clip(memory_mb * 2**20 // (max(n_items, 1) * _BYTES_PER_SCORE), 1, 128))
 
 
-def top_k(scores: np.ndarray, mask: np.ndarray, order: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Item rows, scores and reasons, each (n, k), best first; exact and deterministic.
-
-    One 64-bit key per item holds both the score (as an unsigned integer that sorts like the float;
-    0 = not eligible, 1 = no score) and the place in ``order``, so that a plain partition of
-    integers ranks, breaks ties and completes at once.
-    """
-    n = scores.shape[1]
-    scores = scores + np.float32(0)  # turns -0 into 0
-    bits = scores.view(np.uint32)
-    rank = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
-    rank[np.isnan(scores)] = 1
-    rank[~mask] = 0
-    place = np.empty(n, np.uint64)
-    place[order] = np.arange(n - 1, -1, -1, dtype=np.uint64)
-    keys = rank.astype(np.uint64)
-    keys <<= np.uint64(32)
-    keys |= place
-    if k < n:
-        keys = np.partition(keys, n - k, axis=1)[:, n - k :]
-    keys = np.sort(keys, axis=1)[:, ::-1]
-    rank = keys >> np.uint64(32)
-    item = order[n - 1 - (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)]
-    why = np.where(rank > 1, OWN, np.where(rank == 1, FALLBACK, NOTHING)).astype(np.int8)
-    score = np.where(why == OWN, np.take_along_axis(scores, item, axis=1), np.float32(np.nan))
-    return np.where(why == NOTHING, -1, item), score.astype(np.float32), why
-
-
 def fallback_order(train: Dataset, items: Table, editorial: str | None = None) -> np.ndarray:
     """Rows of ``items``, best first: recent popularity, then the ``editorial`` column (lowest first,
     null last), then newest by stated availability, then by hash.
 
     Recent = half-life of a tenth of the training period. The row order of the items table must not
     matter (it may tell when an item was first used), hence the hash of the id at the end.
+    Raises ConfigError where there is no such numeric column.
     """
     ages = train.age_days
     half_life = max(float(ages.max(initial=0)) / 10, 1e-9)
@@ -101,6 +76,8 @@ def fallback_order(train: Dataset, items: Table, editorial: str | None = None) -
     known = np.concatenate([popularity, [0.0]])[own]  # -1, unknown, reads the zero at the end
     newest = items.times("available_from")
     pinned = np.full(len(items), np.inf)
-    if editorial is not None and editorial in items.frame.columns:
-        pinned = items.frame[editorial].cast(float).fill_null(np.inf).to_numpy()
+    if editorial is not None:
+        if editorial not in items.frame.columns or not items.frame[editorial].dtype.is_numeric():
+            raise ConfigError(f"eligibility.editorial_column: items have no numeric column '{editorial}'.")
+        pinned = items.frame[editorial].cast(pl.Float64).fill_null(np.inf).to_numpy()
     return np.lexsort((items.id_hash, -newest.astype(float), pinned, -known))

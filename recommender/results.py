@@ -20,7 +20,13 @@ from recommender.evaluate import comparisons_table, metrics_table, per_query_tab
 from recommender.ladder import ROUTER, Results
 
 
-def write_decision(out: Path, results: Results, scenario: Scenario) -> None:
+DAY_ZERO = (
+    "Day zero: nothing was evaluated. Everyone gets content recommendations from what they say of themselves, "
+    "completed in editorial order, then newest first."
+)
+
+
+def write_decision(out: Path, scenario: Scenario, results: Results) -> None:
     """decision.json: per user bucket the rung, its gain over the champion it replaced, and why, in words."""
     rule = scenario.decision
     tree = {
@@ -31,13 +37,15 @@ def write_decision(out: Path, results: Results, scenario: Scenario) -> None:
         "buckets": {bucket: asdict(choice) for bucket, choice in results.choices.items()},
         "parameters": results.chosen,
         "stepped_aside": results.aside,
-        "sentences": sentences(results.choices, rule),
+        "sentences": [DAY_ZERO] if scenario.day_zero else sentences(results.choices, rule),
     }
     _write_json(out / "decision.json", tree)
 
 
 def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
-    """metrics.parquet, per_query.parquet and, for the test origin, comparisons.parquet."""
+    """metrics.parquet, per_query.parquet and, for the test origin, comparisons.parquet; nothing on day zero."""
+    if not results.outcomes:
+        return
     groups, seed, resamples = results.groups, scenario.seed, scenario.bootstrap
     pl.concat([metrics_table(g, resamples, seed) for g in groups]).write_parquet(out / "metrics.parquet")
     per_query_table(results.asked, results.outcomes).write_parquet(out / "per_query.parquet")
@@ -89,6 +97,8 @@ def write_data(out: Path, data: Dataset, source: str, results: Results, scenario
 def warnings(data: Dataset, scenario: Scenario, results: Results) -> list[str]:
     """What a reader of the numbers must know."""
     notes = []
+    if scenario.day_zero:
+        return ["Day zero: no rung was evaluated, and no number here tells how good the lists are."]
     if scenario.split.kind == "random":
         notes.append("The split is random, so models saw the future: this evaluation is not honest in time.")
     elif not data.states_availability:

@@ -12,7 +12,8 @@ from recommender.config import Eligibility, Scoring, Slots
 from recommender.data.dataset import Dataset, Table
 from recommender.models.base import Recommender
 from recommender.query import USER_BUCKETS, Queries
-from recommender.recommend import NEW, NOTHING, OWN, Lists, recommend
+from recommender.recommend import Lists, recommend
+from recommender.topk import NEW, NOTHING, OWN
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +43,8 @@ def serve(
     """The k best items for each query, from the model as fitted.
 
     queries: user_id and optionally as_of (UTC). The history and the seen-filter are all known rows of
-    the user at or before as_of; without as_of all rows, and availability is judged at the latest
-    known interaction. candidates: item ids that may be shown (None: all). items, users,
+    the user at or before as_of; without as_of all rows, and availability is judged at the latest time
+    that the data knows of (an interaction, or an item published by now). candidates: item ids that may be shown (None: all). items, users,
     interactions: rows, in the standard columns, that the model has not seen; they replace known rows
     of the same id.
 
@@ -54,7 +55,8 @@ def serve(
     data = extended(bundle.data, items, users, interactions)
     asked = as_queries(queries, data)
     allowed = None if candidates is None else _allowed(candidates, data)
-    rules, order = Eligibility.model_validate(bundle.eligibility), fallback_order(bundle.data, data.items)
+    rules = Eligibility.model_validate(bundle.eligibility)
+    order = fallback_order(bundle.data, data.items, rules.editorial_column)
     routed = bundle.router.recommend(asked, data.items, k, rules, Scoring(), order, allowed)
     shown = routed.lists.item_idx >= 0
     short = int((shown.sum(axis=1) < k).sum())
@@ -79,22 +81,26 @@ def as_queries(frame: pl.DataFrame, data: Dataset) -> Queries:
     ids = as_ids(frame["user_id"], data.users.ids.dtype)
     known = data.users.frame.join(ids.alias("user_id").to_frame(), on="user_id", how="right", maintain_order="right")
     users = type(data.users)(known.select(data.users.frame.columns), data.users.roles, data.users.key)
-    stated = data.timestamps[data.timestamps != NO_TIME]
-    latest = int(stated.max(initial=NO_TIME))
     as_of = _as_of(frame)
     number = data.users.lookup(ids)
     order = np.lexsort((data.timestamps, data.user_idx))
-    user, item, time = data.user_idx[order], data.item_idx[order], data.timestamps[order]
+    user, item, taken = data.user_idx[order], data.item_idx[order], data.timestamps[order]
     start = np.searchsorted(user, number)
     stop = np.searchsorted(user, number, side="right")
     length = np.where(number < 0, 0, stop - start)
     indptr = np.concatenate([[0], np.cumsum(length)])
     rows = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], length)
     query = np.repeat(np.arange(len(number)), length)
-    past = (as_of[query] == NO_TIME) | (time[rows] <= as_of[query])
+    past = (as_of[query] == NO_TIME) | (taken[rows] <= as_of[query])
     kept = np.bincount(query[past], minlength=len(number))
-    history = History(np.concatenate([[0], np.cumsum(kept)]), item[rows[past]], time[rows[past]])
-    return Queries(users, np.where(as_of == NO_TIME, latest, as_of), history)
+    history = History(np.concatenate([[0], np.cumsum(kept)]), item[rows[past]], taken[rows[past]])
+    return Queries(users, np.where(as_of == NO_TIME, _latest(data), as_of), history)
+
+
+def _latest(data: Dataset) -> int:
+    published = data.items.times("available_from")
+    published = published[published <= time.time() * 1e6]
+    return int(max(data.timestamps.max(initial=NO_TIME), published.max(initial=NO_TIME)))
 
 
 def extended(

@@ -50,6 +50,9 @@ def folds(data: Dataset, split: config.Split, eligibility: config.Eligibility) -
     Raises ConfigError where times are needed and absent, DataError where an origin has too little data.
     """
     data = data if eligibility.repeats else data.first_interactions()
+    quantiles = [*split.validation, split.test] if split.unit == "quantiles" else []
+    if not all(0 < q < 1 for q in quantiles):
+        raise ConfigError(f"split: quantiles lie between 0 and 1, got {quantiles}. With days, set split.unit=days.")
     if split.kind == "random":
         yield from _random_folds(data, split)
         return
@@ -154,8 +157,6 @@ def _origins(data: Dataset, split: config.Split) -> list[datetime]:
         last = _utc(int(times.max()))
         origins = [last - timedelta(days=d) for d in wanted]
     else:
-        if not all(0 < q < 1 for q in wanted):
-            raise ConfigError(f"split: quantiles lie between 0 and 1, got {wanted}. With days, set split.unit=days.")
         origins = [_utc(int(t)) for t in np.quantile(times, wanted, method="lower")]
     if any(a >= b for a, b in zip(origins, origins[1:], strict=False)):
         raise ConfigError(

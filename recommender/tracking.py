@@ -25,6 +25,7 @@ import pandas as pd
 import polars as pl
 
 from recommender import tracking_values as values
+from recommender.data.dataset import NO_TIME, Dataset
 from recommender.errors import TrackingError, UserError, nearest
 from recommender.tracking_views import LONGEST, view_url, views
 
@@ -171,7 +172,7 @@ def register(uri: str, run_id: str, folder: Path, name: str) -> str:
 
     client = _client(uri)
     bundle = persist.load(folder / "model")
-    example = _example(bundle.data.users.ids)
+    example = _example(bundle.data)
     answer = serve(bundle, pl.from_pandas(example), k=5)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*integer column.*", category=UserWarning)  # ids and ranks are whole
@@ -308,12 +309,14 @@ def _dataset(out: values.Out) -> DatasetInput:
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
 
 
-def _example(users: pl.Series) -> pd.DataFrame:
-    """Two queries: a known user at a time, and a user whom nobody knows, now (so that as_of is optional)."""
-    whole = users.dtype.is_integer()
-    known: int | str = users[0] if len(users) else (0 if whole else "a user")
-    unknown = -1 if whole else "a new user"
-    return pd.DataFrame({"user_id": [known, unknown], "as_of": [pd.Timestamp("2026-01-01"), pd.NaT]})
+def _example(data: Dataset) -> pd.DataFrame:
+    """Two queries: a known user at the end of the data, and a user whom nobody knows, now (as_of is optional)."""
+    whole = data.users.ids.dtype.is_integer()
+    known: int | str = data.users.ids[0] if len(data.users) else (0 if whole else "a user")
+    latest = data.timestamps.max(initial=NO_TIME)
+    as_of = pd.Timestamp(int(latest), unit="us") if latest != NO_TIME else pd.NaT
+    times = pd.Series([as_of, pd.NaT], dtype="datetime64[us]")
+    return pd.DataFrame({"user_id": [known, -1 if whole else "a new user"], "as_of": times})
 
 
 @contextmanager

@@ -19,6 +19,8 @@ import polars as pl
 import yaml
 
 from recommender.errors import UserError
+from recommender.evaluate import ALL, POOLED
+from recommender.query import USER_BUCKETS
 
 ROUTER = "router"
 ACCURACY = ("ndcg", "recall", "map", "mrr", "hit_rate", "precision")  # how names of accuracy metrics begin
@@ -90,7 +92,7 @@ def metrics(out: Out, rung: str) -> dict[str, float]:
     ``beyond/...`` likewise, ``val/acc/...`` of the validation origins, ``effort/...``, ``data/...``.
     Slices stay in metrics.parquet and the report: hundreds of charts would bury the others.
     """
-    values = {**_evaluation(out.metrics, rung), **_effort(out.effort, rung), **_data(out)}
+    values = {**_evaluation(out.metrics, rung), **_effort(out, rung), **_data(out)}
     low_high = out.config.get("person_days", {}).get(rung)
     if low_high:
         values |= {"effort/stated_person_days_low": low_high[0], "effort/stated_person_days_high": low_high[1]}
@@ -102,6 +104,7 @@ def params(out: Out, rung: str) -> dict[str, str]:
     entry: Mapping[str, Any] = next((r for r in out.config["ladder"] if r["name"] == rung), {})
     shown = {
         **entry.get("params", {}),
+        **out.decision.get("parameters", {}).get(rung, {}),  # chosen on validation
         "scenario": out.config["name"],
         "data": out.data["name"],
         "rung": rung,
@@ -140,37 +143,43 @@ def note(out: Out) -> str:
 
 
 def _evaluation(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
+    """Intervals of accuracy on the test origin only: they would double what the page shows."""
     if not table.width:
         return {}
-    one_way = (pl.col("user_bucket") == "all") | (pl.col("item_bucket") == "all")
-    rows = table.filter((pl.col("rung") == rung) & (pl.col("slice") == "all") & one_way)
+    one_way = (pl.col("user_bucket") == ALL) | (pl.col("item_bucket") == ALL)
+    rows = table.filter((pl.col("rung") == rung) & (pl.col("slice") == ALL) & one_way)
     values: dict[str, float | None] = {}
     for row in rows.filter(pl.col("split") == "test").iter_rows(named=True):
         section, cell = _section(row["metric"]), _cell(row)
         name = f"{section}/{cell}{row['metric']}"
-        values |= {name: row["value"], f"{name}_ci_low": row["ci_low"], f"{name}_ci_high": row["ci_high"]}
-        if section == "acc" and row["item_bucket"] == "all":
-            values[f"acc/{cell}answered_share"] = row["answered_share"]
+        values[name] = row["value"]
+        if section == "acc":
+            values |= {f"{name}_ci_low": row["ci_low"], f"{name}_ci_high": row["ci_high"]}
+        if row["item_bucket"] == ALL:
             values[f"data/{cell}n_queries"] = row["n_queries"]
-    weighted = (pl.col("value") * pl.col("n_queries")).sum() / pl.col("n_queries").sum()
-    pooled = (
-        rows.filter((pl.col("split") == "validation") & pl.col("value").is_finite())
-        .group_by("metric", "user_bucket", "item_bucket")
-        .agg(weighted.alias("value"))
-    )
-    for row in pooled.iter_rows(named=True):
+    validation = rows.filter(pl.col("split") == "validation")
+    pooled = validation.filter(pl.col("origin") == POOLED)
+    for row in (pooled if pooled.height else validation).iter_rows(named=True):
         values[f"val/{_section(row['metric'])}/{_cell(row)}{row['metric']}"] = row["value"]
     return values
 
 
-def _effort(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
-    """Per stage; of a stage of every origin (fit, recommend) only the test origin's. Total = fit + recommend."""
-    if not table.width:
+def _effort(out: Out, rung: str) -> dict[str, float | None]:
+    """Per stage; of a stage of every origin (fit, recommend) only the test origin's. Total = fit + recommend.
+
+    The router's fit is that of the rungs which it serves.
+    """
+    if not out.effort.width:
         return {}
-    own = table.filter(pl.col("rung") == rung)
-    tested = own.filter(pl.col("split") == "test")["stage"].unique().implode()
+    test, fit = pl.col("split") == "test", pl.col("stage") == "fit"
+    own = pl.col("rung") == rung
+    if rung == ROUTER:
+        served = {choice["rung"] for bucket, choice in out.decision["buckets"].items() if bucket in USER_BUCKETS}
+        own |= pl.col("rung").is_in(served) & fit & test
+    rows = out.effort.filter(own)
+    tested = rows.filter(test)["stage"].unique().implode()
     stages = (
-        own.filter((pl.col("split") == "test") | ~pl.col("stage").is_in(tested))
+        rows.filter(test | ~pl.col("stage").is_in(tested))
         .group_by("stage")
         .agg(pl.col("wall_s", "cpu_s").sum(), pl.col("peak_mb").max())
     )
@@ -204,9 +213,9 @@ def _section(metric: str) -> str:
 
 
 def _cell(row: Mapping[str, Any]) -> str:
-    if row["user_bucket"] != "all":
+    if row["user_bucket"] != ALL:
         return f"user_{row['user_bucket']}/"
-    return f"item_{row['item_bucket']}/" if row["item_bucket"] != "all" else ""
+    return f"item_{row['item_bucket']}/" if row["item_bucket"] != ALL else ""
 
 
 def _clean(name: str) -> str:

@@ -14,6 +14,7 @@ import zlib
 from typing import Any
 from urllib.parse import quote
 
+from recommender.evaluate import WITH_HISTORY
 from recommender.query import USER_BUCKETS
 
 TAG = "mlflow.sharedViewState."
@@ -22,8 +23,12 @@ HISTORY = "by-history-length"
 HEADLINE = "ndcg_at_10"
 LONGEST = 5000  # characters that a tag's value may have on every server
 CREATED = 1_767_225_600_000  # any fixed time (ms): equal views are equal tags
-# Sections that MLflow adds by itself for all other metrics; shipped folded, or 100 charts follow ours.
-FOLDED = ("acc", "beyond", "effort", "data", "val/acc", "val/beyond")
+# MLflow adds a section for each path of a metric's name; these ship folded, or hundreds of charts follow ours.
+CELLS = (*(f"user_{b}" for b in (*USER_BUCKETS, WITH_HISTORY)), *(f"item_{b}" for b in USER_BUCKETS))
+FOLDED = (
+    *("acc", "beyond", "effort", "data", "val/acc", "val/beyond"),
+    *(f"{section}/{cell}" for section in ("acc", "beyond", "data", "val/acc", "val/beyond") for cell in CELLS),
+)
 
 Card = dict[str, Any]
 
@@ -63,12 +68,11 @@ def _tag(view: str, name: str, sections: dict[str, list[Card]]) -> tuple[str, st
 
 def _state(sections: dict[str, list[Card]]) -> dict[str, Any]:
     """State of the runs page: our sections open, every run drawn (by default only the first ten are)."""
-    folded = [*FOLDED, *(f"acc/{who}_{b}" for who in ("user", "item") for b in USER_BUCKETS)]
     cards = [{**card, "metricSectionId": name} for name, section in sections.items() for card in section]
     return {
         "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": [{**card, "uuid": f"card-{number}"} for number, card in enumerate(cards)],
-        "compareRunSections": [*(_section(s, display=True) for s in sections), *(_section(s, False) for s in folded)],
+        "compareRunSections": [*(_section(s, display=True) for s in sections), *(_section(s, False) for s in FOLDED)],
         "isAccordionReordered": True,  # else MLflow sorts sections by name
         "hideEmptyCharts": True,
     }

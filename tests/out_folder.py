@@ -79,6 +79,9 @@ def _per_query(rungs: Sequence[str], rng: np.random.Generator) -> pl.DataFrame:
 def _metrics(per_query: pl.DataFrame, rungs: Sequence[str], rng: np.random.Generator) -> pl.DataFrame:
     keys = ["split", "origin", "rung", "metric"]
     means = [pl.col("value").mean().cast(pl.Float64), pl.col("value").std().alias("sd"), pl.len().alias("n_queries")]
+    # As evaluate.py does: one group per origin, and the validation origins pooled.
+    pooled = per_query.filter(pl.col("split") == "validation").with_columns(origin=pl.lit("pooled"))
+    per_query = pl.concat([per_query, pooled])
     by_user = per_query.group_by([*keys, "user_bucket"]).agg(means)
     overall = per_query.group_by(keys).agg(means).with_columns(user_bucket=pl.lit("all"))
     users = pl.concat([by_user, overall.select(by_user.columns)]).with_columns(
@@ -87,7 +90,7 @@ def _metrics(per_query: pl.DataFrame, rungs: Sequence[str], rng: np.random.Gener
     totals = users.filter((pl.col("user_bucket") == "all") & (pl.col("metric") == "recall_at_20"))
     extra = [
         totals.with_columns(item_bucket=pl.lit(b), value=pl.col("value") * f)
-        for b, f in zip(BUCKETS, (0.3, 0.6, 1, 1.2))
+        for b, f in zip(BUCKETS, (0.3, 0.6, 1, 1.2), strict=True)
     ]
     extra += [totals.with_columns(slice=pl.lit("region"), slice_value=pl.lit(r)) for r in ("north", "south")]
     for metric in BEYOND:
@@ -147,13 +150,14 @@ def _data_effort(rungs: Sequence[str]) -> pl.DataFrame:
 def _decision(rungs: Sequence[str]) -> dict[str, Any]:
     simple = rungs[min(1, len(rungs) - 1)]
     best = rungs[max(0, len(rungs) - 2)]
-    cell = {"champion_before": simple, "gain": 0.031, "ci": [0.012, 0.05], "p": 0.004, "n": 80, "inherited_from": None}
+    evidence = {"gain": 0.031, "ci_low": 0.012, "ci_high": 0.05, "p_holm": 0.004}
+    cell = {"over": simple, **evidence, "n_queries": 80, "inherited_from": None}
     buckets: dict[str, Any] = {
-        "0": {**cell, "rung": simple, "gain": None, "ci": None, "p": None, "n": 120},
+        "0": {**cell, "rung": simple, "over": None, **dict.fromkeys(evidence), "n_queries": 120},
         "1_2": {**cell, "rung": best},
-        "3_9": {**cell, "rung": best, "n": 60},
-        "10_plus": {**cell, "rung": best, "n": 24, "inherited_from": "all_with_history"},
-        "all_with_history": {**cell, "rung": best, "n": 164},
+        "3_9": {**cell, "rung": best, "n_queries": 60},
+        "10_plus": {**cell, "rung": best, "n_queries": 24, "inherited_from": "with_history"},
+        "with_history": {**cell, "rung": best, "n_queries": 164},
     }
     sentences = [
         f"Users without history: ship {simple}; nothing above it was shown to be better.",

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from recommender.data.findings import Findings
+from recommender.data.findings import ROW, Findings
 from recommender.data.roles import to_form
 from recommender.data.spec import KEYS
 from recommender.data.times import UTC_US, parse_times
+from recommender.errors import nearest
 
 _RAW = "__raw__"
 _HOW_TIMES = "Give UTC datetimes, ISO 8601 text, or seconds or milliseconds since 1970."
@@ -115,11 +116,11 @@ def availability(found: Findings, items: pl.DataFrame) -> pl.DataFrame:
 def interaction_times(found: Findings, frame: pl.DataFrame) -> pl.DataFrame:
     """Parsed timestamps; all null = a data set without times, which is fine here."""
     if "timestamp" not in frame.columns:
+        hint = nearest("timestamp", [c for c in frame.columns if c != ROW])
         frame = frame.with_columns(pl.lit(None, UTC_US).alias("timestamp"))
-        why = "There is no column 'timestamp'; name it under 'columns' in dataset.yaml, or say that there are no times."
-        return found.apply(
-            frame, "interactions", "timestamp", "missing_times", frame["timestamp"].is_null(), why, "keep"
-        )
+        why = f"There is no column 'timestamp'{hint}. Name it under 'columns' in dataset.yaml if it has another name."
+        none = frame["timestamp"].is_null()
+        return found.apply(frame, "interactions", "timestamp", "missing_times", none, why, "keep")
     frame = parse(found, "interactions", frame, "timestamp", "drop")
     late = frame["timestamp"] > datetime.now(UTC) + timedelta(days=1)
     why = "Interactions later than tomorrow."

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,13 +52,17 @@ class Table:
     def __len__(self) -> int:
         return self.frame.height
 
-    @property
+    @cached_property
     def ids(self) -> pl.Series:
         return self.frame[self.key]
 
     @cached_property
-    def _index(self) -> pd.Index:
+    def _index(self) -> pd.Index[Any]:
         return pd.Index(self.ids.to_numpy())
+
+    @cached_property
+    def _memo(self) -> dict[str, Any]:
+        return {}
 
     @cached_property
     def id_hash(self) -> np.ndarray:
@@ -65,8 +70,15 @@ class Table:
         return np.asarray(pd.util.hash_array(self.ids.to_numpy(), categorize=False), dtype=np.uint64)
 
     def lookup(self, ids: pl.Series) -> np.ndarray:
-        """Row numbers of ``ids`` as int64 (n,); -1 where unknown."""
-        return np.asarray(self._index.get_indexer(ids.to_numpy()), dtype=np.int64)
+        """Row numbers of ``ids`` as int64 (n,); -1 where unknown.
+
+        The latest answer is kept: models look up the same items for every batch of queries.
+        """
+        latest = self._memo.get("lookup")
+        if latest is None or latest[0] is not ids:
+            rows = np.asarray(self._index.get_indexer(ids.to_numpy()), dtype=np.int64)
+            latest = self._memo["lookup"] = ids, rows
+        return np.asarray(latest[1])
 
     def take(self, rows: np.ndarray) -> Table:
         """The table with these rows, in this order (a boolean mask or row numbers)."""
@@ -79,9 +91,10 @@ class Table:
 
     def times(self, column: str) -> np.ndarray:
         """A timestamp column as int64 microseconds since 1970 UTC (n,); the column or value absent: int64 min."""
-        if column not in self.frame.columns:
-            return np.full(len(self), NO_TIME)
-        return microseconds(self.frame[column])
+        if column not in self._memo:
+            absent = column not in self.frame.columns
+            self._memo[column] = np.full(len(self), NO_TIME) if absent else microseconds(self.frame[column])
+        return np.asarray(self._memo[column])
 
 
 NO_TIME = np.iinfo(np.int64).min  # a time that is not stated; sorts before every stated one

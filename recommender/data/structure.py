@@ -27,18 +27,16 @@ def rename(found: Findings, table: str, frame: pl.DataFrame, spec: Spec) -> pl.D
     frame = frame.rename({own: standard for standard, own in wanted.items() if own in frame.columns})
     for standard in STANDARD[table]:
         named = spec.columns.get(standard, standard)
-        missing = standard not in frame.columns
-        if missing and (standard in required or (standard in wanted and table != "users" and standard != "timestamp")):
+        if standard not in frame.columns and (standard in required or standard in wanted):
             advice = f"No column '{named}'{nearest(named, frame.columns)}."
             found.problem(
                 table, named, "missing_column", frame.height, f"{advice} Name it under 'columns' in dataset.yaml."
             )
-    if not frame.height:
-        advice = NO_DATA if table == "interactions" else "The table has no rows. "
-        if table == "users":
-            advice += "Remove the file if nothing is known of users."
-        if table != "interactions":
-            found.problem(table, None, "empty_table", 0, advice.strip())
+    if not frame.height and table != "interactions":  # of interactions there may be none, on day zero
+        advice = "The table has no rows. " + ("Remove it if nothing is known of users." if table == "users" else "")
+        found.problem(table, None, "empty_table", 0, advice.strip())
+    if "timestamp" in wanted and table == "interactions" and "timestamp" not in frame.columns:
+        frame = frame.with_columns(timestamp=pl.lit(None))  # reported above, once
     return frame.with_columns(pl.int_range(1, pl.len() + 1).alias(ROW))
 
 

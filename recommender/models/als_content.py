@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from sklearn.linear_model import Ridge
+import scipy.sparse as sp
+from scipy.linalg import cho_factor, cho_solve
 
 from recommender.data.dataset import Dataset, Table
+from recommender.errors import ConfigError
 from recommender.models.als import ALS
 from recommender.models.memo import per_table
 from recommender.models.side_features import SideFeatures
 from recommender.models.vocabulary import interacted, own_history, rows_or_nan
 from recommender.query import Queries
+
+MAX_FEATURES = 4000  # columns of a map, the most frequent ones: its normal equations take 8 bytes x columns^2
 
 
 class ALSContent:
@@ -36,6 +40,8 @@ class ALSContent:
         seed: int = 0,
         threads: int = 1,
     ) -> None:
+        if ridge <= 0:
+            raise ConfigError(f"als_content: ridge must be above 0 (got {ridge}); rare features have no unique map")
         self.factors = factors
         self.regularization = regularization
         self.alpha = alpha
@@ -81,7 +87,7 @@ class FactorMap:
 
     def __init__(self, ridge: float, min_df: int) -> None:
         self.ridge = ridge
-        self.features = SideFeatures(min_df)
+        self.features = SideFeatures(min_df, max_features=MAX_FEATURES)
 
     def fit(self, table: Table, learned: Table, factors: np.ndarray) -> Self:
         """table: what is known at the origin; learned: ids of the rows of ``factors`` (n_learned, width)."""
@@ -89,14 +95,7 @@ class FactorMap:
         self.features.fit(table, rows)
         features = self.features.transform(table)[rows]
         described = np.diff(features.indptr) > 0
-        self.intercept_ = np.zeros(factors.shape[1], np.float32)
-        self.coefficients_ = np.zeros((self.features.width, factors.shape[1]), np.float32)
-        if described.any():
-            # sparse_cg never makes the hashed columns dense, and centres them without touching their zeros
-            model = Ridge(alpha=self.ridge, solver="sparse_cg", tol=1e-4)
-            model.fit(features[described], factors[described])
-            self.intercept_ = np.atleast_1d(model.intercept_).astype(np.float32)
-            self.coefficients_ = np.atleast_2d(model.coef_).T.astype(np.float32, order="C")
+        self.coefficients_, self.intercept_ = ridge_regression(features[described], factors[described], self.ridge)
         return self
 
     @per_table
@@ -106,3 +105,24 @@ class FactorMap:
         factors = features @ self.coefficients_ + self.intercept_
         factors[np.diff(features.indptr) == 0] = np.nan
         return np.asarray(factors, dtype=np.float32)
+
+
+def ridge_regression(features: sp.csr_matrix, targets: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients float32 (width, n_targets) and intercept (n_targets,) of a ridge regression.
+
+    The normal equations of the centred problem, without ever centring the sparse rows; the intercept
+    bears no penalty. Ten times faster than conjugate gradients at the widths that ``MAX_FEATURES`` allows.
+    """
+    n, width = features.shape
+    if not n:  # nothing is described, so nothing will ever be mapped
+        return np.zeros((width, targets.shape[1]), np.float32), np.zeros(targets.shape[1], np.float32)
+    features = features.astype(np.float64)  # in float32, one-hot columns of many rows are not positive definite
+    feature_means = np.asarray(features.mean(axis=0)).ravel()
+    target_means = targets.mean(axis=0, dtype=np.float64)
+    matrix = (features.T @ features).toarray()
+    matrix -= n * np.outer(feature_means, feature_means)
+    matrix.flat[:: width + 1] += ridge
+    right = features.T @ (targets - target_means)
+    coefficients = cho_solve(cho_factor(matrix, overwrite_a=True, check_finite=False), right, check_finite=False)
+    intercept = target_means - feature_means @ coefficients
+    return coefficients.astype(np.float32), intercept.astype(np.float32)

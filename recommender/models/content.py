@@ -7,10 +7,9 @@ from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.preprocessing import normalize
 
 from recommender.data.dataset import Dataset, Table
-from recommender.features import FeatureEncoder
+from recommender.features import FeatureEncoder, unit_rows
 from recommender.query import Queries
 
 
@@ -43,7 +42,7 @@ class Content:
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         """Queries with neither a usable history nor matching columns are NaN, as are items without features."""
-        rows = normalize(self.encoder_.transform(items))
+        rows = unit_rows(self.encoder_.transform(items))
         profile = self.profile(queries, rows)
         scores = (profile @ rows.T).toarray()
         scores[profile.getnnz(axis=1) == 0] = np.nan
@@ -56,12 +55,14 @@ class Content:
         if self.half_life_positions is not None:
             decay = (0.5 ** (queries.history.position() / self.half_life_positions)).astype(np.float32)
         history = queries.history_matrix(np.arange(rows.shape[0]), rows.shape[0], decay)
-        taken = normalize(history @ rows)
-        return normalize(taken + self.match_weight * normalize(self.stated(queries.users)))
+        taken = unit_rows(history @ rows)
+        return unit_rows(taken + self.match_weight * unit_rows(self.stated(queries.users)))
 
     def stated(self, users: Table) -> sp.csr_matrix:
         """What users say of themselves, in the items' feature space."""
         total = sp.csr_matrix((len(users), self.encoder_.width), dtype=np.float32)
         for pair in self.match_:
+            if pair.user not in users.frame.columns:  # users that come as bare ids
+                continue
             total = total + self.encoder_.transform_as({pair.item: users.frame[pair.user]}, len(users))
         return total

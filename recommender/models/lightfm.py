@@ -7,7 +7,6 @@ from typing import Self
 import lightfm
 import numpy as np
 import scipy.sparse as sp
-from sklearn.preprocessing import normalize
 
 from recommender.data.dataset import Dataset, Table
 from recommender.errors import UserError
@@ -32,13 +31,13 @@ class LightFM:
     def __init__(
         self,
         no_components: int = 32,
-        epochs: int = 20,
+        epochs: int = 10,
         learning_rate: float = 0.05,
         item_alpha: float = 0.0,
         user_alpha: float = 0.0,
         max_sampled: int = 10,
         min_df: int = 3,
-        per_row: int = 30,
+        per_row: int = 15,
         fold_in: bool = True,
         seed: int = 0,
         threads: int = 1,
@@ -122,8 +121,8 @@ class Side:
         ones = np.ones(len(seen), np.float32)
         identity = sp.csr_matrix((ones, (seen, own[seen])), shape=(len(table), len(self.ids)))
         features = self.features.transform(table)
-        if features.shape[1]:  # scikit-learn refuses a matrix without columns
-            features = normalize(features, norm="l1")
+        sums = np.asarray(abs(features).sum(axis=1)).ravel()
+        features = features.multiply(1 / np.where(sums, sums, 1)[:, None])
         return sp.hstack([identity, features], format="csr", dtype=np.float32)
 
     @per_table

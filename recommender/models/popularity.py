@@ -56,6 +56,7 @@ class Popularity:
         worth = self._worth(train)
         self.items_ = train.items
         self.counts_ = _count(np.zeros(len(worth), np.int64), train.item_idx, worth, 1, len(train.items))
+        _check(train.users, self.segment)
         self.levels_: list[dict[str, int]] = []
         self.tables_: list[np.ndarray] = []
         for depth in range(1, len(self.segment) + 1):
@@ -91,6 +92,17 @@ class Popularity:
         return spread(share, self.items_.lookup(items.ids))
 
 
+def _check(users: Table, columns: Sequence[str]) -> None:
+    """Raises ConfigError for a column that cannot make segments."""
+    for column in columns:
+        if column not in users.frame.columns:
+            raise ConfigError(f"popularity: users have no column '{column}'{nearest(column, users.frame.columns)}")
+        if users.roles.get(column) == "protected":
+            raise ConfigError(f"popularity: users.{column} is protected and can never be a model feature.")
+        if users.frame[column].dtype.is_nested():
+            raise ConfigError(f"popularity: users.{column} holds lists; a segment needs one value per user.")
+
+
 def _count(row: np.ndarray, item: np.ndarray, worth: np.ndarray, n_rows: int, n_items: int) -> np.ndarray:
     """float32 (n_rows, n_items): summed worth of the interactions of each row and item."""
     flat = np.bincount(row * n_items + item, weights=worth, minlength=n_rows * n_items)
@@ -98,13 +110,9 @@ def _count(row: np.ndarray, item: np.ndarray, worth: np.ndarray, n_rows: int, n_
 
 
 def _keys(users: Table, columns: Sequence[str]) -> pl.Series:
-    """One string per user for its segment; null where a value is missing."""
-    for column in columns:
-        role = users.roles.get(column)
-        if role is None or column not in users.frame.columns:
-            raise ConfigError(f"popularity: users have no column '{column}'{nearest(column, users.frame.columns)}")
-        if role == "protected":
-            raise ConfigError(f"popularity: users.{column} is protected and can never be a model feature.")
+    """One string per user for its segment; null where a value, or the column, is missing."""
+    if any(c not in users.frame.columns for c in columns):  # users that come as bare ids
+        return pl.Series("key", [None] * len(users), dtype=pl.String)
     joined = pl.concat_str([pl.col(c).cast(pl.String) for c in columns], separator=_SEPARATOR)
     return users.frame.select(joined.alias("key"))["key"]
 

@@ -29,18 +29,24 @@ class Trending:
 
     def fit(self, train: Dataset) -> Self:
         self.items_ = train.items
-        self.points_ = train.item_counts.astype(np.float64)
         faded = (train.age_days * 24 + 2) ** -self.gravity
-        self.faded_ = np.bincount(train.item_idx, weights=faded, minlength=len(train.items))
+        points = train.item_counts.astype(np.float64)
+        summed = np.bincount(train.item_idx, weights=faded, minlength=len(train.items))
+        self.points_ = (self.points_power * np.log(points + 1)).astype(np.float32)
+        with np.errstate(divide="ignore"):  # without interactions: never above anything that has some
+            self.faded_ = np.where(points > 0, self.points_power * np.log(summed), np.nan).astype(np.float32)
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
-        """Items published since the origin have 0 points but a young age, so they can trend."""
+        """The logarithm of the formula: the same order, in float32.
+
+        Items published since the origin have 0 points but a young age, so they can trend.
+        """
         own = self.items_.lookup(items.ids)
-        points = np.concatenate([self.points_, [0.0]])[own]
+        points = np.append(self.points_, np.float32(0))[own]  # -1, unknown, reads the zero at the end
         published = items.times("available_from")
-        stated = (published != NO_TIME) & (queries.as_of[:, None] != NO_TIME)
-        hours = np.maximum(queries.as_of[:, None] - np.where(published == NO_TIME, 0, published), 0) / _US_PER_HOUR
-        dated = (points + 1) ** self.points_power * (hours + 2) ** -self.gravity
-        undated = np.broadcast_to(self.faded_**self.points_power, (len(queries), len(self.faded_)))
-        return np.where(stated, dated, spread(undated, own)).astype(np.float32)
+        undated = spread(np.broadcast_to(self.faded_, (1, len(self.faded_))), own)
+        hours = ((queries.as_of[:, None] - published) / _US_PER_HOUR).astype(np.float32)
+        dated = points - np.float32(self.gravity) * np.log(np.maximum(hours, 0) + 2)
+        known = (published != NO_TIME) & (queries.as_of[:, None] != NO_TIME)
+        return np.where(known, dated, undated)

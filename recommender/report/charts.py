@@ -9,13 +9,17 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import altair as alt
+import numpy as np
 import polars as pl
 
-from recommender.report.tables import LABELS, Out, decision, ladder, metric_label, number, seconds
+from recommender.report.tables import LABELS, ROUTER, Out, decision, ladder, metric_label, number, seconds
 
 GREY = "#82878f"  # these two: 3:1 or more on both page backgrounds
 BLUE = "#3b82d6"
 MAX_COLOURS = 6  # lines that a reader can tell apart; the page's palettes have as many
+HEIGHT, PADDING = 320, 45  # pixels
+PHONE_WIDTH = 180  # of the space between the cheapest and the dearest point there
+SHIFTS = (0, -10, 10, -18, 18, -26, 26)  # pixels that a name may stand above or below its point
 MIN_CPU_S = 0.001  # a log axis has no zero
 
 
@@ -24,15 +28,18 @@ def effort_chart(out: Out) -> tuple[dict[str, Any], str] | None:
     those who cannot see it), None where nothing was measured."""
     measured = ladder(out).filter(pl.col("column") == "all").drop_nulls("value")
     points = (
-        measured.join(seconds(out.effort, out.rungs).drop_nulls("cpu_s"), on="rung", maintain_order="left")
+        measured.join(seconds(out).drop_nulls("cpu_s"), on="rung", maintain_order="left")
         .with_columns(pl.col("cpu_s").clip(MIN_CPU_S), shipped=pl.col("rung").is_in(shipped(out)))
         .select("rung", "value", "ci_low", "ci_high", "cpu_s", "shipped")
     )
     if points.is_empty():
         return None
     label = metric_label(out.metric)
-    x = alt.X("cpu_s:Q", title="CPU seconds, fit + recommend (log scale)").scale(type="log", padding=45)
-    y = alt.Y("value:Q", title=label).scale(zero=True, nice=True)
+    x = alt.X("cpu_s:Q", title="CPU seconds, fit + recommend (log scale)").scale(
+        type="log", padding=PADDING, nice=False
+    )
+    top = float(points.select(pl.max_horizontal(pl.max("value"), pl.max("ci_high"))).item()) * 1.05 or 1.0
+    y = alt.Y("value:Q", title=label).scale(domain=[0, top], nice=False)
     colour = alt.condition("datum.shipped", alt.value(BLUE), alt.value(GREY))
     base = alt.Chart(alt.InlineData(values=points.to_dicts())).encode(x=x)
     shape = alt.condition("datum.shipped", alt.value("diamond"), alt.value("circle"))
@@ -42,10 +49,10 @@ def effort_chart(out: Out) -> tuple[dict[str, Any], str] | None:
             y=y, color=colour, shape=shape, tooltip=_tooltip(label, cpu=True)
         ),
     ]
-    for align, rungs in _label_sides(points).items():
+    for (align, dy), rungs in _labels(points, top).items():
         layers.append(
             base.transform_filter(alt.FieldOneOfPredicate(field="rung", oneOf=rungs))
-            .mark_text(align=align, dx=7 if align == "left" else -7, dy=-8, fontSize=12)
+            .mark_text(align=align, dx=7 if align == "left" else -7, dy=dy, fontSize=12)
             .encode(y=y, text="rung:N")
         )
     best = points.sort("value", descending=True, maintain_order=True).row(0, named=True)
@@ -61,7 +68,7 @@ def effort_chart(out: Out) -> tuple[dict[str, Any], str] | None:
 def history_chart(out: Out) -> tuple[dict[str, Any], str] | None:
     """The headline metric by user bucket, a line per rung; as ``effort_chart``. The router is left out:
     in each bucket it is one of the lines."""
-    cells = ladder(out).filter(pl.col("column") != "all", pl.col("rung") != "router").drop_nulls("value")
+    cells = ladder(out).filter(pl.col("column") != "all", pl.col("rung") != ROUTER).drop_nulls("value")
     if cells.is_empty():
         return None
     label = metric_label(out.metric)
@@ -102,7 +109,7 @@ def history_chart(out: Out) -> tuple[dict[str, Any], str] | None:
 
 def shipped(out: Out) -> list[str]:
     """The rungs that the decision ships to someone, and the router that carries them."""
-    return [*decision(out)["rung"].drop_nulls().unique(maintain_order=True), "router"]
+    return [*decision(out)["rung"].drop_nulls().unique(maintain_order=True), ROUTER]
 
 
 def front_rungs(out: Out) -> list[str]:
@@ -111,8 +118,8 @@ def front_rungs(out: Out) -> list[str]:
     decided = decision(out)
     best = ladder(out).filter("is_best", pl.col("column") != "all")["rung"]
     overall = ladder(out).filter(pl.col("column") == "all").drop_nulls("value").sort("value", descending=True)["rung"]
-    wanted = [*decided["rung"].drop_nulls(), *best, *decided["champion_before"].drop_nulls(), *overall]
-    kept = [r for r in dict.fromkeys(wanted) if r != "router"][:MAX_COLOURS]
+    wanted = [*decided["rung"].drop_nulls(), *best, *decided["over"].drop_nulls(), *overall]
+    kept = [r for r in dict.fromkeys(wanted) if r != ROUTER][:MAX_COLOURS]
     return [r for r in out.rungs if r in kept]
 
 
@@ -127,11 +134,30 @@ def _tooltip(label: str, cpu: bool = False) -> list[alt.Tooltip]:
     return [*shown, last]
 
 
-def _label_sides(points: pl.DataFrame) -> dict[Literal["left", "right"], list[str]]:
-    """Which edge of its name a point holds, alternating from cheap to dear, so that neighbours do not overlap."""
-    names = points.sort("cpu_s", maintain_order=True)["rung"].to_list()
-    return {"left": names[::2], "right": names[1::2]}
+def _labels(points: pl.DataFrame, top: float) -> dict[tuple[Literal["left", "right"], int], list[str]]:
+    """Names by where they stand beside their point, (edge that touches it, pixels down), so that on a phone too
+    no two overlap where that can be had: each takes the nearest free place, the most accurate first."""
+    ordered = points.sort("value", descending=True, maintain_order=True)
+    x = np.log10(ordered["cpu_s"].to_numpy())
+    x = (x - x.min()) / max(x.max() - x.min(), 1e-9) * PHONE_WIDTH
+    y = (1 - ordered["value"].to_numpy() / top) * HEIGHT
+    axis = (-PADDING, HEIGHT - 4, PHONE_WIDTH + PADDING, HEIGHT + 40)
+    taken = [axis, *((a - 6, b - 6, a + 6, b + 6) for a, b in zip(x, y, strict=True))]
+    places: dict[tuple[Literal["left", "right"], int], list[str]] = {}
+    for name, a, b in zip(ordered["rung"], x, y, strict=True):
+        width = 6.5 * len(name)
+        sides: list[Literal["left", "right"]] = ["left", "right"] if a < PHONE_WIDTH * 0.6 else ["right", "left"]
+        free = [(side, dy, (a + 8 if side == "left" else a - 8 - width, b + dy - 6)) for dy in SHIFTS for side in sides]
+        boxes = [(left, up, left + width, up + 12) for _, _, (left, up) in free]
+        chosen = next((i for i, box in enumerate(boxes) if not any(_overlap(box, t) for t in taken)), 0)
+        taken.append(boxes[chosen])
+        places.setdefault(free[chosen][:2], []).append(name)
+    return places
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _finish(chart: alt.LayerChart | alt.FacetChart, alt_text: str) -> dict[str, Any]:
-    return dict(chart.properties(width="container", height=320, description=alt_text).to_dict())
+    return dict(chart.properties(width="container", height=HEIGHT, description=alt_text).to_dict())

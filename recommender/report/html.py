@@ -31,8 +31,8 @@ _DEFINITIONS = {
     "answered share": "Share of the shown places that the rung itself could fill; the fallback filled the rest. Cells "
     "marked “own 0%” show the fallback's quality.",
     "95% interval": "Bootstrap over users: users are drawn again with replacement, all queries of a user together.",
-    "≈": "Compared pairwise with the best of its column (★) on the validation periods, by the same users; the "
-    "difference is not significant after Holm's correction. No sign: significantly different, or never compared.",
+    "≈": "Compared pairwise with the best of its column (★), by the same users; the difference "
+    "is not significant after Holm's correction. No sign: significantly different, or never compared.",
     "Columns of users": "Interactions that the user had before the query. “all” asks once per user, at the first "
     "event of the period; the other columns also ask when a user reaches them within the period.",
     "CPU seconds": "Processor time, all threads added; “wall” is time on the clock.",
@@ -128,14 +128,17 @@ def _ladder(out: Out) -> str:
 def _effort_chart(out: Out, texts: dict[str, str]) -> str:
     if "effort-chart" not in texts:
         return ""
-    spent = tables.seconds(out.effort, out.rungs)
+    spent = tables.seconds(out)
     overall = {r["rung"]: r for r in tables.ladder(out).filter(pl.col("column") == "all").iter_rows(named=True)}
     heads = ["Rung", metric_label(out.metric), "fit, CPU s", "recommend, CPU s", "both, CPU s", "both, wall s"]
     rows = [
         (r["rung"], [_plain(overall.get(r["rung"], {}).get("value")), *(_plain(r[c], 2) for c in spent.columns[1:])])
         for r in spent.iter_rows(named=True)
     ]
-    caption = "All users of the test period. Blue diamonds are shipped by the decision. Up is better, left is cheaper."
+    caption = (
+        "All users of the test period. Blue diamonds are shipped by the decision. Up is better, left is cheaper. "
+        "The router is charged with the fits of the rungs that it serves from."
+    )
     shown = chart("effort-chart", texts["effort-chart"], caption, table("Test period", heads, rows))
     return section("Accuracy against effort", shown)
 

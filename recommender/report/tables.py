@@ -25,6 +25,7 @@ USERS = {
     "10_plus": "users with 10 or more earlier interactions",
     "all": "all users",
 }
+ROUTER = "router"
 FALLBACK_SHARE = 0.5  # a cell with less of its lists from the rung itself mostly measures the fallback
 
 _METRICS = {
@@ -43,6 +44,11 @@ _EFFORT = {
     **dict.fromkeys(("rung", "stage", "split", "origin"), pl.String),
     **dict.fromkeys(("wall_s", "cpu_s", "peak_mb"), pl.Float64),
     "threads": pl.Int64,
+}
+_DECISION = {
+    **dict.fromkeys(("user_bucket", "rung", "over", "inherited_from"), pl.String),
+    **dict.fromkeys(("gain", "ci_low", "ci_high", "p_holm"), pl.Float64),
+    "n_queries": pl.Int64,
 }
 _DATA_EFFORT = {"measure": pl.String, "value": pl.Float64, "unit": pl.String}
 
@@ -67,7 +73,7 @@ class Out:
     @property
     def rungs(self) -> list[str]:
         """Every rung, in the order of the ladder; those made of others (the router) last."""
-        known = [rung.name for rung in self.scenario.ladder if rung.name != "router"]
+        known = [rung.name for rung in self.scenario.ladder if rung.name != ROUTER]
         return list(dict.fromkeys([*known, *self.metrics["rung"].unique(maintain_order=True)]))
 
 
@@ -153,17 +159,22 @@ def ladder(out: Out) -> pl.DataFrame:
     return mark(found, out.comparisons, out.metric, float(out.decision.get("alpha", out.scenario.decision.alpha)))
 
 
-def seconds(effort: pl.DataFrame, rungs: Sequence[str]) -> pl.DataFrame:
-    """Fit and recommend of the test origin, null where not measured: rung, fit_cpu_s, recommend_cpu_s,
-    cpu_s, wall_s."""
-    stages = effort.filter(pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]))
+def seconds(out: Out) -> pl.DataFrame:
+    """Fit and recommend of the test origin, null where not measured: rung, fit_cpu_s, recommend_cpu_s, cpu_s, wall_s.
+
+    A router that was not fitted itself is charged with the fits of the rungs that it serves from.
+    """
+    kept = out.effort.filter(pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]))
+    fits, routed = pl.col("stage") == "fit", kept.filter(pl.col("rung") == ROUTER)
+    if routed.height and routed.filter(fits).is_empty():
+        served = kept.filter(fits, pl.col("rung").is_in(decision(out)["rung"].to_list()))
+        kept = pl.concat([kept, served.with_columns(rung=pl.lit(ROUTER))])
     of = {stage: pl.col("cpu_s").filter(pl.col("stage") == stage) for stage in ("fit", "recommend")}
-    summed = stages.group_by("rung").agg(
+    summed = kept.group_by("rung").agg(
         fit_cpu_s=of["fit"].sum(), recommend_cpu_s=of["recommend"].sum(), cpu_s=pl.sum("cpu_s"), wall_s=pl.sum("wall_s")
     )
-    return pl.DataFrame({"rung": rungs}, schema={"rung": pl.String}).join(
-        summed, on="rung", how="left", maintain_order="left"
-    )
+    known = pl.DataFrame({"rung": out.rungs}, schema={"rung": pl.String})
+    return known.join(summed, on="rung", how="left", maintain_order="left")
 
 
 def stages(effort: pl.DataFrame, rungs: Sequence[str]) -> pl.DataFrame:
@@ -200,20 +211,14 @@ def other_metrics(out: Out) -> pl.DataFrame:
 
 
 def decision(out: Out) -> pl.DataFrame:
-    """What to ship: user_bucket, rung, champion_before, gain, ci_low, ci_high, p, n, inherited_from, and
-    test_value, test_low, test_high: what that rung then gave on the test origin."""
-    rows = []
+    """What to ship: user_bucket, rung, over (the champion that it replaced), gain, ci_low, ci_high, p_holm,
+    n_queries, inherited_from, and test_value, test_low, test_high: what that rung then gave on the test origin."""
     entries = out.decision.get("buckets", {})
-    for bucket, entry in ((b, entries[b]) for b in USER_BUCKETS if b in entries):
-        low, high = entry.get("ci") or (None, None)
-        plain = {k: entry.get(k) for k in ("rung", "champion_before", "gain", "p", "n", "inherited_from")}
-        rows.append({"user_bucket": bucket, **plain, "ci_low": low, "ci_high": high})
-    text = dict.fromkeys(("user_bucket", "rung", "champion_before", "inherited_from"), pl.String)
-    numbers = dict.fromkeys(("gain", "ci_low", "ci_high", "p"), pl.Float64)
-    found = pl.DataFrame(rows, schema={**text, **numbers, "n": pl.Int64})
+    rows = [{c: entries[b][c] if c != "user_bucket" else b for c in _DECISION} for b in USER_BUCKETS if b in entries]
     tested = ladder(out).select(
         "rung", user_bucket="column", test_value="value", test_low="ci_low", test_high="ci_high"
     )
+    found = pl.DataFrame(rows, schema=_DECISION)
     return found.join(tested, on=["user_bucket", "rung"], how="left", maintain_order="left")
 
 

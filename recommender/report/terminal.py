@@ -50,7 +50,7 @@ def _print_table(out: Out, cells: pl.DataFrame, console: Console) -> None:
 
 def _table(out: Out, cells: pl.DataFrame, columns: list[str], with_interval: list[str]) -> Table:
     n = dict(cells.select("column", "n_queries").iter_rows())
-    spent = dict(tables.seconds(out.effort, out.rungs).select("rung", "cpu_s").iter_rows())
+    spent = dict(tables.seconds(out).select("rung", "cpu_s").iter_rows())
     found = {(r["rung"], r["column"]): r for r in cells.iter_rows(named=True)}
     places = tables.digits(cells["value"])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)

@@ -9,7 +9,7 @@ import polars as pl
 
 from recommender.report import tables
 from recommender.report.page import cell, details, paragraph, table
-from recommender.report.tables import LABELS, USERS, Out, interval, metric_label, number
+from recommender.report.tables import LABELS, ROUTER, USERS, Out, interval, metric_label, number
 
 
 def verdict(out: Out) -> str:
@@ -34,17 +34,14 @@ def _headline(decided: pl.DataFrame) -> str:
         return "Nothing was evaluated, so nothing was decided by evidence."
     if len(groups) == 1:
         return f"Ship <b>{escape(groups[0][0])}</b> to all users."
-    parts = [
-        f"<b>{escape(rung)}</b> to {escape(', and '.join(USERS[b] for b in buckets))}"
-        if len(buckets) < 3
-        else f"<b>{escape(rung)}</b> to users with {escape(_join([LABELS[b] for b in buckets]))} earlier interactions"
-        for rung, buckets in groups
-    ]
-    return f"Ship {'; '.join(parts)}."
+    return f"Ship {'; '.join(f'<b>{escape(rung)}</b> to {_audience(buckets)}' for rung, buckets in groups)}."
 
 
-def _join(words: list[str]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"
+def _audience(buckets: list[str]) -> str:
+    if len(buckets) < 3:
+        return ", and ".join(USERS[b] for b in buckets)
+    words = ["no" if b == "0" else LABELS[b] for b in buckets]
+    return f"users with {', '.join(words[:-1])} or {words[-1]} earlier interactions"
 
 
 def _decided(row: dict[str, Any], out: Out) -> list[str]:
@@ -60,19 +57,20 @@ def _decided(row: dict[str, Any], out: Out) -> list[str]:
 
 def _why(row: dict[str, Any], out: Out) -> tuple[str, str]:
     """The reason for one row of ``tables.decision`` in words, and its numbers."""
-    n = "" if row["n"] is None or row["inherited_from"] else f"{row['n']:,} queries"
-    climbed = row["gain"] is not None and row["champion_before"] not in (None, row["rung"])
+    if out.scenario.day_zero:
+        return "day zero: nothing was evaluated", ""
+    n = "" if row["inherited_from"] else f"{row['n_queries']:,} queries"
     why = "no higher rung gained enough to replace it"
     evidence = n
-    if climbed:
-        why = f"gains {row['gain']:+.3f} {metric_label(out.metric)} over {row['champion_before']}"
-        p = "" if row["p"] is None else "p < 0.001" if row["p"] < 0.001 else f"p = {row['p']:.3f}"
-        around = interval(row["ci_low"], row["ci_high"])
-        evidence = ", ".join(x for x in (f"95% interval {around}" if around else "", p, n) if x)
-    elif row["n"] is not None and row["n"] < out.scenario.decision.thin:
+    if row["over"] is not None:
+        why = f"gains {row['gain']:+.3f} {metric_label(out.metric)} over {row['over']}"
+        p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
+        around = f"95% interval {interval(row['ci_low'], row['ci_high'])}"
+        evidence = ", ".join(x for x in (around, p, n) if x)
+    elif row["n_queries"] < out.scenario.decision.thin:
         why = "too few queries to climb, so the simplest rung stands"
     if row["inherited_from"]:
-        why = f"too few queries to decide alone (n={row['n']}), so as for all users with history: {why}"
+        why = f"too few queries to decide alone (n={row['n_queries']}), so as for all users with history: {why}"
     return why, evidence
 
 
@@ -83,7 +81,7 @@ def _target(out: Out) -> str:
     found = found.filter(pl.col("column") == "all").drop_nulls(["value", "ci_low", "ci_high"])
     if found.is_empty():
         return ""
-    routed = found.filter(pl.col("rung") == "router")
+    routed = found.filter(pl.col("rung") == ROUTER)
     row = (found.sort("value", descending=True) if routed.is_empty() else routed).row(0, named=True)
     if row["ci_low"] >= problem.target:
         verdict = "reached"
@@ -102,8 +100,13 @@ def _evidence(out: Out) -> str:
     if not tests:
         return ""
     test = tests[0]
-    span = f" from {str(test['start'])[:10]} to {str(test['end'])[:10]}" if test.get("start") else ""
+    end = str(test.get("end") or out.data.get("summary", {}).get("last_time", ""))
+    span = f" from {test['origin'][:10]} to {end[:10]}" if out.scenario.split.kind == "time" else ""
     counts = [("n_queries", "queries"), ("n_truth", "items taken"), ("n_candidates", "candidate items")]
     shown = [f"{test[key]:,} {word}" for key, word in counts if test.get(key) is not None]
-    outside = f"; {test['n_truth_outside']:,} items taken were no candidates" if test.get("n_truth_outside") else ""
+    outside = (
+        f"; {test['n_truth_outside']:,} items taken were not among the candidates"
+        if test.get("n_truth_outside")
+        else ""
+    )
     return f"Test period{span}: {', '.join(shown)}{outside}."

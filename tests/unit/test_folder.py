@@ -103,7 +103,9 @@ def test_damaged_parquet_is_refused(folder: Path) -> None:
 def test_wrong_csv_separator_is_told(folder: Path, separator: str, named: str) -> None:
     (folder / "interactions.csv").write_text(INTERACTIONS.replace(",", separator) + f"1{separator}2{separator}2,5\n")
     message = refused(folder)
-    assert "interactions.csv" in message and named in message and "commas" in message
+    assert "interactions.csv" in message
+    assert named in message
+    assert "commas" in message
 
 
 def test_broken_csv_and_empty_csv_are_refused(folder: Path) -> None:
@@ -157,8 +159,10 @@ def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
     write_folder(data, tmp_path / "new" / "copy")
     again = build(read_folder(tmp_path / "new" / "copy"))
     assert again.interactions.equals(data.interactions)
-    assert again.items.frame.equals(data.items.frame) and again.users.frame.equals(data.users.frame)
-    assert dict(again.users.roles) == {"gender": "protected", "likes": "multi"} and again.match == data.match
+    assert again.items.frame.equals(data.items.frame)
+    assert again.users.frame.equals(data.users.frame)
+    assert dict(again.users.roles) == {"gender": "protected", "likes": "multi"}
+    assert again.match == data.match
 
 
 def test_signals_survive_writing(tmp_path: Path) -> None:
@@ -168,7 +172,8 @@ def test_signals_survive_writing(tmp_path: Path) -> None:
     data = from_frames(table, pl.DataFrame({"item_id": [5]}), positive=["like"])
     write_folder(data, tmp_path / "copy")
     again = build(read_folder(tmp_path / "copy"))
-    assert again.interactions.equals(data.interactions) and again.signals.equals(data.signals)
+    assert again.interactions.equals(data.interactions)
+    assert again.signals.equals(data.signals)
 
 
 def test_nothing_is_overwritten_and_nothing_half_written_stays(

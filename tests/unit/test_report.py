@@ -171,9 +171,17 @@ def test_cell_filled_by_the_fallback_says_so(page: Page) -> None:
 
 def test_seconds_are_fit_and_recommend_of_the_test_origin(out: Path) -> None:
     effort = pl.read_parquet(out / "effort.parquet").filter(pl.col("split") == "test", pl.col("rung") == "als")
-    spent = tables.seconds(tables.read_out(out).effort, RUNGS).filter(rung="als").row(0, named=True)
+    spent = tables.seconds(tables.read_out(out)).filter(rung="als").row(0, named=True)
     assert spent["cpu_s"] == pytest.approx(effort["cpu_s"].sum())
     assert spent["fit_cpu_s"] == pytest.approx(effort.filter(stage="fit")["cpu_s"].sum())
+
+
+def test_router_that_was_not_fitted_is_charged_with_the_fits_that_it_serves_from(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    effort = pl.read_parquet(out / "effort.parquet")
+    effort.filter(~((pl.col("rung") == "router") & (pl.col("stage") == "fit"))).write_parquet(out / "effort.parquet")
+    fit = dict(tables.seconds(tables.read_out(out)).select("rung", "fit_cpu_s").iter_rows())
+    assert fit["router"] == pytest.approx(fit["popularity"] + fit["als"])  # the two that the decision ships
 
 
 def test_names_from_data_and_configuration_are_escaped(tmp_path: Path) -> None:
@@ -222,6 +230,16 @@ def test_day_zero_without_any_evaluation_still_gives_a_report(tmp_path: Path) ->
     assert "Nothing was dropped" in page.text
     assert "The ladder" not in page.text
     assert "Day zero" in terminal(out, 80)
+
+
+def test_day_zero_never_gives_evidence_as_a_reason(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    (out / "metrics.parquet").unlink()
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    (out / "config.yaml").write_text(yaml.safe_dump({**config, "day_zero": True}))
+    text = Page(write_report(out).read_text()).text
+    assert "day zero: nothing was evaluated" in text
+    assert "gained enough" not in text
 
 
 def test_data_without_times_never_goes_unsaid(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def test_good_tables_pass_sorted_by_time_with_defaults() -> None:
     assert data.interactions["timestamp"].dtype == pl.Datetime("us", "UTC")
     assert data.interactions["event"].unique().to_list() == ["interaction"]
     assert data.interactions["weight"].to_list() == [1, 1, 1, 1]
-    assert data.items.roles == {"title": "text"} and data.repairs == ()
+    assert data.items.roles == {"title": "text"}
+    assert data.repairs == ()
 
 
 def test_order_of_items_tells_nothing_of_the_order_in_the_file() -> None:
@@ -115,7 +116,8 @@ def test_examples_are_at_most_three() -> None:
     with pytest.raises(DataError) as caught:
         from_frames(frame(GOOD, item_id=["w", "x", "y", "z"]), frame(ITEMS))
     (problem,) = caught.value.problems
-    assert problem.count == 4 and len(problem.examples) == 3
+    assert problem.count == 4
+    assert len(problem.examples) == 3
 
 
 REPAIRS: list[tuple[str, str, dict[str, Any], dict[str, Any], int, int]] = [
@@ -156,7 +158,8 @@ def test_named_repair_is_done_counted_and_recorded(
     data = from_frames(**tables, spec={"repairs": {rule: action}})
     (repair,) = data.repairs
     assert (repair.rule, repair.action, repair.count) == (rule, action, count)
-    assert repair.examples and repair.why
+    assert repair.examples
+    assert repair.why
     assert data.interactions.height == left
     assert data.interactions["weight"].is_finite().all()
     assert from_frames(**tables, extra_repairs={rule: action}).repairs == data.repairs
@@ -176,7 +179,8 @@ def test_history_without_times_comes_first_in_the_order_of_the_file() -> None:
 
 def test_data_without_any_time_passes_the_gate() -> None:
     data = from_frames(frame(GOOD, timestamp=[None] * 4), frame(ITEMS))
-    assert not data.has_times and data.repairs == ()
+    assert not data.has_times
+    assert data.repairs == ()
 
 
 @pytest.mark.parametrize(
@@ -214,9 +218,11 @@ def test_availability_may_lie_in_the_future() -> None:
 def test_ids_are_integers_only_where_every_table_has_integers() -> None:
     numbers = frame(GOOD, user_id=[1, 2, 3, 1], item_id=[10, 11, 10, 12])
     whole = from_frames(numbers, pl.DataFrame({"item_id": [10.0, 11.0, 12.0]}), pl.DataFrame({"user_id": [1, 9]}))
-    assert whole.users.ids.to_list() == [1, 2, 3, 9] and whole.items.ids.dtype == pl.Int64
+    assert whole.users.ids.to_list() == [1, 2, 3, 9]
+    assert whole.items.ids.dtype == pl.Int64
     mixed = from_frames(numbers, pl.DataFrame({"item_id": ["10", "11", "12"]}))
-    assert mixed.interactions["item_id"].dtype == pl.String and mixed.users.ids.dtype == pl.Int64
+    assert mixed.interactions["item_id"].dtype == pl.String
+    assert mixed.users.ids.dtype == pl.Int64
     assert mixed.items.lookup(mixed.interactions["item_id"]).min() >= 0
 
 
@@ -233,7 +239,8 @@ def test_new_users_are_no_error_and_get_a_row_without_features() -> None:
 def test_other_events_become_signals_and_the_scenario_has_the_last_word() -> None:
     table = frame(GOOD, event=["click", "hate", "click", "like"])
     data = from_frames(table, frame(ITEMS), spec={"positive": ["click"]})
-    assert data.interactions["event"].to_list() == ["click", "click"] and data.signals.height == 2
+    assert data.interactions["event"].to_list() == ["click", "click"]
+    assert data.signals.height == 2
     assert from_frames(table, frame(ITEMS), spec={"positive": ["click"]}, positive=["like"]).signals.height == 3
     with pytest.raises(DataError, match="did you mean 'click'"):
         from_frames(table, frame(ITEMS), positive=["clik"])
@@ -242,7 +249,9 @@ def test_other_events_become_signals_and_the_scenario_has_the_last_word() -> Non
 @pytest.mark.parametrize("interactions", [None, frame({k: [] for k in GOOD})])
 def test_day_zero_needs_no_interactions(interactions: pl.DataFrame | None) -> None:
     data = from_frames(interactions, frame(ITEMS), pl.DataFrame({"user_id": ["u"]}), require_interactions=False)
-    assert data.interactions.height == 0 and len(data.items) == 3 and len(data.users) == 1
+    assert data.interactions.height == 0
+    assert len(data.items) == 3
+    assert len(data.users) == 1
     assert data.item_counts.tolist() == [0, 0, 0]
 
 
@@ -252,6 +261,10 @@ def test_columns_are_renamed_as_the_spec_says() -> None:
     data = from_frames(own, frame(ITEMS).rename({"item_id": "Job"}), spec={"columns": names})
     assert data.interactions.equals(from_frames(frame(GOOD), frame(ITEMS)).interactions)
     assert "ambiguous_column" in refused(interactions=own.with_columns(user_id=1), spec={"columns": names})
+    message = refused(interactions=own, spec={"columns": {**names, "timestamp": "ViewdAt"}}, items=frame(ITEMS))
+    assert "interactions.ViewdAt: missing_column" in message
+    assert "did you mean 'ViewedAt'" in message
+    assert "missing_times" not in message
 
 
 @pytest.mark.parametrize(
@@ -303,7 +316,8 @@ def test_protected_names_are_guessed_protected_and_guesses_are_logged(caplog: py
     with caplog.at_level("INFO"):
         data = from_frames(frame(GOOD), frame(ITEMS), USERS)
     assert data.users.roles["gender"] == "protected"
-    assert "guessed roles of users" in caplog.text and "gender=protected" in caplog.text
+    assert "guessed roles of users" in caplog.text
+    assert "gender=protected" in caplog.text
 
 
 def test_roles_are_guessed_from_name_type_and_values() -> None:
@@ -366,7 +380,8 @@ def test_pandas_and_arrow_frames_give_the_same_data() -> None:
         from_frames(frame(GOOD).lazy(), frame(ITEMS).lazy(), users.lazy()),
     ):
         assert made.interactions.equals(expected.interactions)
-        assert made.items.frame.equals(expected.items.frame) and made.users.frame.equals(expected.users.frame)
+        assert made.items.frame.equals(expected.items.frame)
+        assert made.users.frame.equals(expected.users.frame)
 
 
 def test_pandas_column_of_mixed_types_is_refused_with_advice() -> None:
@@ -419,8 +434,10 @@ def test_no_row_is_dropped_without_a_recorded_repair(rows: list[tuple[Any, ...]]
 def test_the_gate_is_idempotent(rows: list[tuple[Any, ...]]) -> None:
     once = gated(rows)
     twice = build(tables_of(once), require_interactions=False)
-    assert twice.interactions.equals(once.interactions) and not twice.repairs
-    assert twice.items.frame.equals(once.items.frame) and dict(twice.items.roles) == dict(once.items.roles)
+    assert twice.interactions.equals(once.interactions)
+    assert not twice.repairs
+    assert twice.items.frame.equals(once.items.frame)
+    assert dict(twice.items.roles) == dict(once.items.roles)
     assert twice.users.frame.equals(once.users.frame)
 
 

@@ -46,7 +46,7 @@ def test_summary_by_hand() -> None:
     assert found["stated_availability_share"] == 0.25
     assert found["top_10_percent_share"] == 3 / 5
     assert found["events_per_user_p50"] == 2.5
-    assert found["gini_items"] == pytest.approx(0.5)  # counts 0 1 1 3: (-3*0 - 1*1 + 1*1 + 3*3) / (4*5) = .45
+    assert found["gini_items"] == pytest.approx(0.45)  # counts 0 1 1 3: (-3*0 - 1*1 + 1*1 + 3*3) / (4*5) = .45
     assert found["events"] == {"interaction": 5}
 
 
@@ -58,7 +58,8 @@ def test_share_of_new_users_and_items_per_week() -> None:
 
 def test_coverage_counts_empty_lists_as_missing() -> None:
     filled = {(c["table"], c["column"]): c["coverage"] for c in summarise(world())["columns"]}
-    assert filled[("items", "tags")] == 0.5 and filled[("items", "title")] == 0.75
+    assert filled[("items", "tags")] == 0.5
+    assert filled[("items", "title")] == 0.75
     assert filled[("users", "city")] == pytest.approx(2 / 3)
 
 
@@ -69,7 +70,8 @@ def test_summary_is_plain_json_even_without_interactions_or_times() -> None:
     )
     for data in (empty, timeless, world()):
         json.dumps(summarise(data), allow_nan=False)
-    assert summarise(timeless)["span_days"] is None and summarise(empty)["gini_items"] is None
+    assert summarise(timeless)["span_days"] is None
+    assert summarise(empty)["gini_items"] is None
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=50))
@@ -78,7 +80,8 @@ def test_gini_is_between_even_and_all_on_one(counts: list[int]) -> None:
     if not sum(counts):
         assert found is None
     else:
-        assert found is not None and -1e-9 <= found <= 1 - 1 / len(counts) + 1e-9
+        assert found is not None
+        assert -1e-9 <= found <= 1 - 1 / len(counts) + 1e-9
         assert found == pytest.approx(sum(abs(a - b) for a in counts for b in counts) / (2 * len(counts) * sum(counts)))
 
 
@@ -95,7 +98,8 @@ def test_nothing_has_drifted_against_itself() -> None:
 def test_new_users_and_items_are_counted_with_their_interactions() -> None:
     now = world(users=[1, 1, 1, 9, 9], item_id=["a", "b", "c", "e"])
     rows = drift(world(), now)
-    assert measures(rows)["new_user_share"] == 0.5 and measures(rows)["new_item_share"] == 0.25
+    assert measures(rows)["new_user_share"] == 0.5
+    assert measures(rows)["new_item_share"] == 0.25
     sentence = next(r["sentence"] for r in rows if r["measure"] == "new_user_share")
     assert "50% of the users, with 40% of the interactions" in sentence
 

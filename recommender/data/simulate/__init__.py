@@ -6,6 +6,7 @@ follows; ``world.py`` is the truth, ``log.py`` exposure and choice, ``columns.py
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from recommender.data.simulate import columns
 from recommender.data.simulate.knobs import PRESETS, Knobs, Signal, resolve
 from recommender.data.simulate.log import SLOWEST, Log, simulate
 from recommender.data.simulate.world import World, make_world
+from recommender.errors import ConfigError, nearest
 
 __all__ = ["PRESETS", "Knobs", "Log", "Signal", "World", "load", "make_world", "resolve", "simulate"]
 
@@ -25,13 +27,16 @@ def load(raw_dir: Path | None = None, *, preset: str = "catalog", seed: int = 0,
     """A simulated data set: ``preset`` (catalog, ugc or jobs) with the named knobs turned.
 
     The same preset, seed and knobs give equal tables; about 1 s per 100,000 interactions at most.
-    ``raw_dir`` is not used: every source takes it. Raises ConfigError for an unknown preset or knob.
+    ``raw_dir`` is not used: every source takes it. Raises ConfigError for an unknown preset, knob or
+    column, and for a value out of range.
     """
     resolved = resolve(preset, knobs)
+    if not isinstance(seed, int) or seed < 0:
+        raise ConfigError(f"The simulator's seed must be a whole number from 0, got {seed!r}")
+    item_columns = _chosen(columns.ITEMS, resolved.item_columns, "item")
+    user_columns = _chosen(columns.USERS, resolved.user_columns, "user")
     world = make_world(resolved, seed)
     log = simulate(world, seed)
-    item_columns = tuple(columns.ITEMS[name] for name in resolved.item_columns)
-    user_columns = tuple(columns.USERS[name] for name in resolved.user_columns)
     item_ids, user_ids = _ids("i", resolved.n_items), _ids("u", resolved.n_users)
     return Tables(
         name=f"simulated-{preset}",
@@ -44,6 +49,13 @@ def load(raw_dir: Path | None = None, *, preset: str = "catalog", seed: int = 0,
             positive=[resolved.event],
         ),
     )
+
+
+def _chosen(registry: Mapping[str, columns.Column], names: tuple[str, ...], kind: str) -> tuple[columns.Column, ...]:
+    for name in names:
+        if name not in registry:
+            raise ConfigError(f"The simulator has no {kind} column '{name}'{nearest(name, registry)}")
+    return tuple(registry[name] for name in names)
 
 
 def _interactions(world: World, log: Log, user_ids: pl.Series, item_ids: pl.Series, seed: int) -> pl.DataFrame:

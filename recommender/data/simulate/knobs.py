@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from recommender.errors import ConfigError, nearest
@@ -38,7 +39,7 @@ class Knobs:
     # users: heavy-tailed activity, short visits to the service (60-97% of late users are new in the real sets)
     activity_sigma: float = 1.4  # of log interactions per user; ML-latest-small about 1.2, job-views about 1
     per_session: float = 6  # interactions per visit
-    stay_days: float = 90  # median time between first and last visit
+    stay_days: float = 160  # median time between first and last visit
     stay_sigma: float = 1.6
 
     # items
@@ -54,11 +55,11 @@ class Knobs:
 
     # taste: a mixture of personas, so that no single factor vector is the truth
     rho: float = 0.5  # share of taste that metadata can explain; 0: metadata says nothing
-    taste_weight: float = 5.0
+    taste_weight: float = 8.0
     personas: int = 2
     drift_sd: float = 0.12  # stationary sd of the mean-reverting walk of each coordinate
     drift_days: float = 90  # how long a mood lasts
-    quality_sd: float = 1.1  # of log quality; with exposure this gives Gini .6-.8 (MovieLens)
+    quality_sd: float = 1.0  # of log quality; with exposure this gives Gini .6-.8 (MovieLens)
     demographic_pull: float = 0.3  # how far country and age shift tastes: weak in every public set
 
     # place and seniority
@@ -68,12 +69,12 @@ class Knobs:
     per_salary_sd: float = 0
 
     # exposure: what the service shows (share of slots), and how users look at it
-    popular: float = 0.4
-    fresh: float = 0.1
+    popular: float = 0.25
+    fresh: float = 0.08
     personal: float = 0.25  # best of some popular candidates by an estimate that improves with history
-    browse: float = 0.2  # the user searches within a topic (and place)
+    browse: float = 0.33  # the user searches within a topic (and place)
     local: float = 0  # share of searches limited to the user's own state
-    random: float = 0.1
+    random: float = 0.09
     list_length: int = 24
     position_decay: float = 0.5  # examination falls as rank ** -position_decay (click models: .5-1)
     popularity_power: float = 0.8
@@ -99,6 +100,7 @@ class Knobs:
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "catalog": {},
     "ugc": dict(
+        n_items=5_000,
         span_days=30,
         block_hours=2,
         activity_sigma=1.1,
@@ -113,14 +115,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         n_creators=800,
         creator_focus=0.7,
         rho=0.4,
-        taste_weight=4.0,
+        taste_weight=7.0,
         drift_days=10,
-        quality_sd=1.8,
-        popular=0.45,
+        quality_sd=2.2,
+        popular=0.25,
         fresh=0.15,
-        personal=0.2,
-        browse=0.1,
-        popularity_power=1.25,
+        personal=0.25,
+        browse=0.3,
+        random=0.05,
+        popularity_power=1.0,
         popularity_half_life_days=1.0,
         fresh_days=1.0,
         metadata_missing=0.4,
@@ -136,7 +139,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         ),
     ),
     "jobs": dict(
-        n_interactions=60_000,
+        n_interactions=50_000,
         n_items=8_000,
         span_days=180,
         block_hours=24,
@@ -150,24 +153,27 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         life_sigma=0.25,
         fade=0.5,
         n_creators=900,
-        rho=0.85,
-        taste_weight=6.0,
+        rho=0.65,
+        mismatch=0.5,
+        taste_weight=5.0,
         personas=1,
         drift_sd=0.05,
         quality_sd=1.4,
         demographic_pull=0.0,
         geography=True,
-        per_100_km=0.35,
+        per_100_km=0.25,
         per_level=0.7,
         per_salary_sd=0.3,
         popular=0.1,
         fresh=0.1,
         personal=0.15,
         browse=0.6,
-        local=0.6,
+        local=0.4,
         random=0.05,
+        popularity_power=0.9,
         popularity_half_life_days=7,
         fresh_days=5,
+        resume_coverage=0.45,
         words="occupations",
         item_columns=(
             "job_title",
@@ -189,6 +195,21 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     ),
 }
 
+WAYS = ("popular", "fresh", "personal", "browse", "random")  # of filling a place in a list
+SHARES = (
+    *("rho", "mismatch", "back_catalogue", "creator_focus", "demographic_pull", "local"),
+    *("metadata_missing", "metadata_wrong", "resume_coverage"),
+)
+ABOVE_ZERO = (
+    *("n_interactions", "n_users", "n_items", "n_creators", "personas", "span_days", "block_hours", "per_session"),
+    *("stay_days", "drift_days", "list_length", "popularity_half_life_days", "fresh_days"),
+)
+NOT_BELOW_ZERO = (
+    *WAYS,
+    *("back_days", "life_days", "life_sigma", "activity_sigma", "stay_sigma", "quality_sd", "drift_sd", "fade"),
+    "embedding_noise",
+)
+
 
 def resolve(preset: str, knobs: Mapping[str, Any]) -> Knobs:
     """The preset with some knobs turned. Raises ConfigError naming the nearest valid preset or knob."""
@@ -198,25 +219,40 @@ def resolve(preset: str, knobs: Mapping[str, Any]) -> Knobs:
     for name in knobs:
         if name not in valid:
             raise ConfigError(f"Unknown knob '{name}' of the simulator{nearest(name, valid)}")
-    resolved = dataclasses.replace(Knobs(), **{**PRESETS[preset], **knobs})
-    _check(resolved)
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in knobs.items()}
+    resolved = dataclasses.replace(Knobs(), **{**PRESETS[preset], **given})
+    for field in dataclasses.fields(Knobs):
+        _check_type(field, getattr(resolved, field.name))
+    _check_ranges(resolved)
     return resolved
 
 
-def _check(knobs: Knobs) -> None:
-    """Raises ConfigError where a knob has another type than its default or a value outside its range."""
-    for field in dataclasses.fields(Knobs):
-        value, default = getattr(knobs, field.name), field.default
-        if isinstance(default, bool | str | tuple):
-            fits = isinstance(value, type(default))
-        else:
-            whole = isinstance(default, int) and field.type == "int"
-            fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-        if not fits:
-            raise ConfigError(f"Knob '{field.name}' must be like {default!r}, got {value!r}")
-    for name in ("rho", "mismatch", "back_catalogue", "creator_focus", "metadata_missing", "metadata_wrong", "resume_coverage"):
+def _check_type(field: dataclasses.Field[Any], value: object) -> None:
+    """Raises ConfigError where a value is not of the type of the knob's default."""
+    default = field.default
+    allowed = (int, float) if field.type == "float" else type(default)
+    if not isinstance(value, allowed) or isinstance(value, bool) != isinstance(default, bool):
+        raise ConfigError(f"Knob '{field.name}' must be like {default!r}, got {value!r}")
+
+
+def _check_ranges(knobs: Knobs) -> None:
+    for name in SHARES:
         if not 0 <= getattr(knobs, name) <= 1:
             raise ConfigError(f"Knob '{name}' is a share between 0 and 1, got {getattr(knobs, name)!r}")
-    for name in ("n_interactions", "n_users", "n_items", "span_days", "block_hours", "per_session", "list_length"):
-        if getattr(knobs, name) <= 0:
+    for name in ABOVE_ZERO:
+        if not getattr(knobs, name) > 0:
             raise ConfigError(f"Knob '{name}' must be above 0, got {getattr(knobs, name)!r}")
+    for name in NOT_BELOW_ZERO:
+        if not getattr(knobs, name) >= 0:
+            raise ConfigError(f"Knob '{name}' must not be below 0, got {getattr(knobs, name)!r}")
+    if not sum(getattr(knobs, name) for name in WAYS) > 0:
+        raise ConfigError(f"One of the knobs {', '.join(WAYS)} must be above 0: lists would be empty")
+    if knobs.fade and not knobs.life_days:
+        raise ConfigError("Knob 'fade' is utility lost per life: with life_days=0 (no end) set fade=0")
+    for name, valid in (("words", ("films", "clips", "occupations")), ("ending", ("stated", "silent"))):
+        if getattr(knobs, name) not in valid:
+            raise ConfigError(f"Knob '{name}' is '{getattr(knobs, name)}'{nearest(getattr(knobs, name), valid)}")
+    try:
+        date.fromisoformat(knobs.ends)
+    except ValueError:
+        raise ConfigError(f"Knob 'ends' must be a date like 2025-06-30, got {knobs.ends!r}") from None

@@ -21,6 +21,7 @@ LEARNING = 10  # interactions after which half of a user's taste is known to the
 SLOWEST = 1.5  # delays of signals are up to this many times the usual
 MEMORY_BYTES = 200_000_000  # of who has seen what; beyond it items share cells, so a few are needlessly withheld
 HOURS = np.array([3, 2, 1, 1, 1, 1, 2, 4, 5, 5, 5, 5, 6, 6, 5, 5, 5, 6, 7, 9, 10, 10, 8, 5], float)
+NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))  # as of ``_play``
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def simulate(world: World, seed: int) -> Log:
     """Plays the whole time, one block after the other."""
     rng = np.random.default_rng([seed, 2])
     state = _State.start(world)
-    parts = [_play(world, state, visits, begin, rng) for begin, visits in _blocks(world.knobs, _visits(world, rng))]
+    parts = [NOTHING]
+    parts += [_play(world, state, visits, begin, rng) for begin, visits in _blocks(world.knobs, _visits(world, rng))]
     user, item, time, utility = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     _, first = np.unique(user * world.knobs.n_items + item, return_index=True)  # two visits in one block may repeat
     return Log(user[first], item[first], time[first], utility[first])
@@ -118,8 +120,7 @@ def _play(
     latest = begin + knobs.block_hours / 24 + _visit_days(knobs)
     live = np.flatnonzero((world.items.published <= begin) & (world.items.ends > latest))
     if not len(live):
-        nothing = np.zeros(0, np.int64)
-        return nothing, nothing, np.zeros(0), np.zeros(0, np.float32)
+        return NOTHING
     _drift(world, state, np.unique(visits.user), begin, rng)
     lists = _Service(world, state, live, begin, rng).show(visits)
     utility = world.affinity(state.taste[visits.user], visits.user, lists)

@@ -1,0 +1,406 @@
+"""Tracking, through a real SQLite store: what a reader finds in MLflow after a train."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import json
+import logging
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import zlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines import ui
+from recommender import persist, tracking, tracking_views
+from recommender import tracking_values as values
+from recommender.config import Eligibility
+from recommender.data.schema import from_frames
+from recommender.errors import TrackingError, UserError
+from recommender.models.popularity import Popularity
+from recommender.query import USER_BUCKETS
+from recommender.router import Router
+from recommender.serve import Bundle
+from tests.out_folder import RUNGS, write_out
+
+REPOSITORY = Path(__file__).parents[2]
+MODEL = "models:/coldstart-jobs@champion"
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared database: making one takes seconds."""
+    database = tmp_path_factory.mktemp("store") / "mlflow.db"
+    tracking.prepare(f"sqlite:///{database}", "template")
+    return database
+
+
+@pytest.fixture
+def uri(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A store of the test's own, named by the environment."""
+    store = f"sqlite:///{shutil.copy(template, tmp_path / 'mlflow.db')}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.chdir(tmp_path)
+    return store
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    folder = write_out(tmp_path / "out")
+    (folder / "report.html").write_text("<title>report</title>")
+    return folder
+
+
+def client(uri: str) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(uri)
+
+
+def track(out: Path) -> tracking.Tracker:
+    with tracking.Tracker("jobs", "simulated") as tracker:
+        tracker.log(out)
+    return tracker
+
+
+def runs(uri: str) -> dict[str, Any]:
+    """rung -> run."""
+    experiment = client(uri).get_experiment_by_name("coldstart")
+    found = client(uri).search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])
+    return {run.data.params.get("rung", run.info.run_name): run for run in found}
+
+
+def bundle() -> Bundle:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    taken = {
+        "user_id": [f"u{n % 5}" for n in range(20)],
+        "item_id": [f"i{n % 7}" for n in range(20)],
+        "timestamp": [start + timedelta(hours=n) for n in range(20)],
+    }
+    data = from_frames(pl.DataFrame(taken), pl.DataFrame({"item_id": [f"i{n}" for n in range(12)]}))
+    router = Router(dict.fromkeys(USER_BUCKETS, "popularity"), {"popularity": Popularity()}).fit(data)
+    return Bundle(router, data, Eligibility().model_dump())
+
+
+# --- runs
+
+
+def test_every_rung_is_one_flat_finished_run_in_its_colour(uri: str, out: Path) -> None:
+    tracker = track(out)
+    found = runs(uri)
+    assert list(found) == list(RUNGS)  # listed in the order of the ladder
+    for rung, run in found.items():
+        assert run.info.status == "FINISHED"
+        assert run.info.run_name == f"jobs-simulated-{rung}"
+        assert run.data.tags["mlflow.runColor"] == values.RUNG_COLOURS[rung]
+        assert run.data.tags["train"] == tracker.run_id
+        assert "mlflow.parentRunId" not in run.data.tags
+        assert (run.data.params["scenario"], run.data.params["data"]) == ("jobs", "simulated")
+    assert found["als"].data.params["factors"] == "64"
+    assert found["als"].data.tags["shipped_for"].startswith("1_2, 3_9, 10_plus")
+
+
+def test_logged_metrics_are_the_numbers_of_the_tables(uri: str, out: Path) -> None:
+    track(out)
+    logged = runs(uri)["als"].data.metrics
+    table = pl.read_parquet(out / "metrics.parquet").filter(
+        (pl.col("rung") == "als") & (pl.col("metric") == "ndcg_at_10") & (pl.col("slice") == "all")
+    )
+    test = table.filter(pl.col("split") == "test")
+    whole = test.row(by_predicate=(pl.col("user_bucket") == "all") & (pl.col("item_bucket") == "all"), named=True)
+    new = test.row(by_predicate=pl.col("user_bucket") == "0", named=True)
+    pooled = table.row(by_predicate=(pl.col("origin") == "pooled") & (pl.col("user_bucket") == "all"), named=True)
+    assert logged["acc/ndcg_at_10"] == whole["value"]
+    assert logged["acc/ndcg_at_10_ci_low"] == whole["ci_low"]
+    assert logged["acc/user_0/ndcg_at_10"] == new["value"]
+    assert logged["data/user_0/n_queries"] == new["n_queries"]
+    assert logged["val/acc/ndcg_at_10"] == pooled["value"]
+    effort = pl.read_parquet(out / "effort.parquet").filter((pl.col("rung") == "als") & (pl.col("split") == "test"))
+    assert logged["effort/total_cpu_s"] == pytest.approx(effort["cpu_s"].sum())
+    assert 10 ** logged["effort/log10_total_cpu_s"] == pytest.approx(logged["effort/total_cpu_s"])
+    assert logged["data/log10_n_interactions"] == pytest.approx(4)
+    assert (logged["effort/stated_person_days_low"], logged["effort/stated_person_days_high"]) == (3, 8)
+
+
+def test_effort_of_the_router_holds_the_fit_of_the_rungs_it_serves(out: Path) -> None:
+    effort = pl.read_parquet(out / "effort.parquet")
+    effort.filter((pl.col("rung") != "router") | (pl.col("stage") != "fit")).write_parquet(out / "effort.parquet")
+    served = effort.filter(
+        (pl.col("split") == "test") & (pl.col("stage") == "fit") & pl.col("rung").is_in(["popularity", "als"])
+    )
+    assert values.metrics(values.read(out), "router")["effort/fit_cpu_s"] == pytest.approx(served["cpu_s"].sum())
+
+
+def test_cells_without_a_number_are_left_out(out: Path) -> None:
+    table = pl.read_parquet(out / "metrics.parquet")
+    empty = (pl.col("user_bucket") == "0") & (pl.col("rung") == "als")
+    for nothing in (None, float("nan")):
+        emptied = table.with_columns(pl.when(empty).then(pl.lit(nothing)).otherwise(pl.col("value")).alias("value"))
+        emptied.write_parquet(out / "metrics.parquet")
+        logged = values.metrics(values.read(out), "als")
+        assert "acc/user_0/ndcg_at_10" not in logged
+        assert "acc/user_1_2/ndcg_at_10" in logged
+
+
+def test_names_that_mlflow_refuses_are_mended(uri: str, out: Path) -> None:
+    extra = pl.DataFrame({"measure": ["repaired@items|x"], "value": [3.0], "unit": ["rows"]})
+    pl.concat([pl.read_parquet(out / "data_effort.parquet"), extra]).write_parquet(out / "data_effort.parquet")
+    track(out)
+    assert runs(uri)["als"].data.metrics["data/repaired_items_x"] == 3
+
+
+def test_the_routers_run_carries_the_files_and_the_decision(uri: str, out: Path) -> None:
+    tracker = track(out)
+    names = {f.path for f in client(uri).list_artifacts(tracker.run_id)}
+    assert names >= {"report.html", "decision.json", "config.yaml", "metrics.parquet", "per_query.parquet"}
+    note = runs(uri)["router"].data.tags["mlflow.note.content"]
+    assert json.loads((out / "decision.json").read_text())["sentences"][0] in note
+    assert "hindsight" in note
+
+
+def test_the_data_set_is_logged_with_its_digest(uri: str, out: Path) -> None:
+    track(out)
+    for run in runs(uri).values():
+        [logged] = run.inputs.dataset_inputs
+        assert (logged.dataset.name, logged.dataset.digest) == ("simulated", "00000000")
+        assert run.data.tags["data_digest"] == "00000000"
+        assert len(run.data.tags["config_sha256"]) == 64
+
+
+def test_an_out_without_evaluation_is_the_routers_run_alone(uri: str, out: Path) -> None:
+    for name in ("metrics", "per_query", "comparisons", "effort"):
+        (out / f"{name}.parquet").unlink()
+    track(out)
+    assert list(runs(uri)) == ["router"]
+
+
+def test_a_folder_that_is_no_finished_train_is_refused(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no config\.yaml"):
+        track(tmp_path)
+
+
+# --- ends
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "tag"),
+    [(ValueError("boom"), "FAILED", "ValueError: boom"), (KeyboardInterrupt(), "KILLED", None)],
+)
+def test_a_train_that_ends_early_says_how(uri: str, error: BaseException, status: str, tag: str | None) -> None:
+    with pytest.raises(type(error)), tracking.Tracker("jobs", "simulated"):
+        raise error
+    [run] = runs(uri).values()
+    assert (run.info.status, run.data.tags.get("error")) == (status, tag)
+
+
+@pytest.mark.parametrize("store", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db"])
+def test_a_store_that_is_away_stops_the_tracking_not_the_train(
+    store: str, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with tracking.Tracker("jobs", "simulated", uri=store) as tracker, pytest.raises(TrackingError):
+        tracker.log(out)
+
+
+# --- the store
+
+
+def test_a_stale_mlruns_folder_does_not_change_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("name: Default\n")
+    assert tracking.tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example")
+    assert tracking.tracking_uri() == "http://tracking.example"
+
+
+@pytest.mark.slow
+def test_two_processes_make_one_fresh_store_together(tmp_path: Path) -> None:
+    script = f"from recommender.tracking import prepare; print(prepare('sqlite:///{tmp_path}/mlflow.db'))"
+    command = [sys.executable, "-c", script]
+    started = [subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    ids = [process.communicate(timeout=180)[0].strip() for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    assert ids[0] == ids[1] != ""
+
+
+@pytest.mark.slow
+def test_a_database_of_an_older_mlflow_is_upgraded_after_a_copy(tmp_path: Path) -> None:
+    from alembic import command
+    from alembic.script import ScriptDirectory
+    from mlflow.store.db import utils
+    from mlflow.store.tracking.dbmodels.initial_models import Base
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    engine = utils.create_sqlalchemy_engine(uri)
+    Base.metadata.create_all(engine)
+    config = utils._get_alembic_config(uri)
+    before = next(iter(ScriptDirectory.from_config(config).get_revision("head").down_revision.split()))
+    command.upgrade(config, before)
+    engine.dispose()
+    tracking.prepare(uri)
+    assert (tmp_path / f"mlflow.db.{before}.bak").exists()
+    assert client(uri).get_experiment_by_name("coldstart")
+
+
+# --- views
+
+
+def unpacked(value: str) -> dict[str, Any]:
+    state = json.loads(value)["state"].removeprefix("deflate;")
+    return dict(json.loads(zlib.decompress(base64.b64decode(state))))
+
+
+def test_views_chart_only_metrics_that_a_run_has(out: Path) -> None:
+    logged = values.metrics(values.read(out), "als")
+    for value in tracking_views.views().values():
+        for card in unpacked(value)["compareRunCharts"]:
+            names = [card["metricKey"]] if card["type"] == "BAR" else [card["xaxis"]["key"], card["yaxis"]["key"]]
+            assert set(names) <= set(logged)
+
+
+def test_every_other_metric_falls_into_a_folded_section(out: Path) -> None:
+    sections = {name.rpartition("/")[0] for name in values.metrics(values.read(out), "als")}
+    assert sections <= set(tracking_views.FOLDED)
+
+
+def test_views_fit_into_a_tag_and_draw_every_run() -> None:
+    for value in tracking_views.views().values():
+        assert len(value) <= tracking_views.LONGEST
+        assert unpacked(value)["runsHiddenMode"] == "SHOW_ALL"
+
+
+def test_a_view_that_someone_edited_stays_theirs(uri: str) -> None:
+    experiment = tracking.prepare(uri)
+    ours, theirs = tracking_views.views().keys()
+    old = json.loads(tracking_views.views()[theirs])
+    client(uri).set_experiment_tag(experiment, ours, json.dumps({**old, "name": "of an older version"}))
+    client(uri).set_experiment_tag(experiment, theirs, json.dumps({**old, "updatedAt": old["updatedAt"] + 1}))
+    tracking.prepare(uri)
+    tags = client(uri).get_experiment(experiment).tags
+    assert tags[ours] == tracking_views.views()[ours]
+    assert json.loads(tags[theirs])["updatedAt"] == old["updatedAt"] + 1
+
+
+def test_a_view_that_cannot_be_saved_only_warns(
+    uri: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tracking, "views", lambda: {"mlflow.sharedViewState.x": "y" * 1_000_000})
+    with caplog.at_level(logging.WARNING):
+        assert tracking.prepare(uri)
+    assert "chart views" in caplog.text
+
+
+def test_link_opens_one_train_in_the_effort_view(uri: str, out: Path) -> None:
+    link = track(out).view_url("http://127.0.0.1:5000/")
+    assert "viewStateShareKey=effort-vs-accuracy" in link
+    assert "workflowType=machine_learning" in link
+    assert link.endswith(f"searchFilter=tags.train%20%3D%20%27{runs(uri)['router'].info.run_id}%27")
+
+
+def test_a_rung_of_any_name_has_a_colour_of_the_palette() -> None:
+    assert values.colour("als") == values.RUNG_COLOURS["als"]
+    assert values.colour("my own") in set(values.RUNG_COLOURS.values()) - {values.RUNG_COLOURS["router"]}
+    assert values.colour("my own") == values.colour("my own")
+
+
+# --- the model
+
+
+def test_the_registered_model_serves_known_and_unknown_users_without_pickle(
+    uri: str, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+    import pandas as pd
+
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    persist.save(bundle(), out / "model")
+    tracker = track(out)
+    served = mlflow.pyfunc.load_model(MODEL)
+    assert served.metadata.run_id == tracker.run_id
+    lists = served.predict(pd.DataFrame({"user_id": ["u1", "nobody"]}), params={"k": 3})
+    assert lists.groupby("user_id")["rank"].apply(list).to_dict() == {"u1": [1, 2, 3], "nobody": [1, 2, 3]}
+    assert list(lists.columns) == ["user_id", "rank", "item_id", "score", "source"]
+    at = pd.DataFrame({"user_id": ["u1"], "as_of": [pd.Timestamp("2026-01-01 03:00")]})
+    assert len(served.predict(at)) == 10  # k's default; at that time u1 had taken one of 12 items
+    folder = tracking.model_folder(MODEL)
+    assert isinstance(persist.load(folder), Bundle)
+    assert not [p for p in folder.parents[1].rglob("*") if p.suffix in (".pkl", ".pickle", ".joblib")]
+
+
+def test_a_second_train_becomes_the_champion(uri: str, out: Path) -> None:
+    persist.save(bundle(), out / "model")
+    track(out)
+    tracker = track(out)
+    assert client(uri).get_model_version_by_alias("coldstart-jobs", "champion").run_id == tracker.run_id
+
+
+@pytest.mark.parametrize("missing", ["models:/coldstart-job@champion", "models:/coldstart-jobs/9", "models:/x@y"])
+def test_an_unknown_model_is_the_users_error_and_names_those_there(uri: str, out: Path, missing: str) -> None:
+    with pytest.raises(UserError, match="make train"):
+        tracking.model_folder(missing)
+    persist.save(bundle(), out / "model")
+    track(out)
+    with pytest.raises(UserError, match=MODEL):
+        tracking.model_folder(missing)
+
+
+def test_the_models_requirements_cover_what_its_code_imports() -> None:
+    """Every third-party import of the package but of what only training and reports need."""
+    package = REPOSITORY / "recommender"
+    unserved = {"report", "tracking", "effort", "fetch"}
+    distribution = {"sklearn": "scikit-learn", "yaml": "pyyaml", "lightfm": "lightfm-next", "recommender": None}
+    needed = set()
+    for path in package.rglob("*.py"):
+        if unserved & {path.stem, path.parent.name}:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            top = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
+            needed |= {distribution.get(name, name) for name in top} - {None}
+    assert needed <= set(tracking.SERVING)
+
+
+# --- make ui
+
+
+def test_a_port_in_use_is_the_users_error(uri: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=rf"Port {port} cannot be used.*PORT={port + 1}"):
+            ui.main(["--port", str(port)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_the_page_opens_and_stops_cleanly(uri: str, ending: signal.Signals) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "pipelines.ui", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "Ctrl-C" in line:
+            break
+    process.send_signal(ending)
+    lines.append(process.communicate(timeout=60)[1])
+    text = "".join(lines)
+    assert process.returncode == 0, text
+    assert f"http://127.0.0.1:{port}/#/experiments/" in text
+    with socket.socket() as again:
+        assert again.connect_ex(("127.0.0.1", port)) != 0
