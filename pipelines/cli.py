@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -18,6 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing calls home
 
 from rich.console import Console
+from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from recommender.errors import TrackingError, UserError
@@ -36,6 +38,14 @@ def run(main: Callable[[list[str]], None]) -> None:
         sys.exit(_fail("Tracking failed, results are kept", error, 3))
     except KeyboardInterrupt:
         sys.exit(_fail("Interrupted", "", 130))
+
+
+def show_log(quiet: bool) -> None:
+    """The library's log on stderr: roles guessed, rows repaired, lists that are short. ``quiet``: only errors."""
+    handler = RichHandler(logging.ERROR if quiet else logging.INFO, console, show_time=False, show_path=False)
+    log = logging.getLogger("recommender")
+    log.handlers = [handler]
+    log.setLevel(logging.INFO)
 
 
 def raw_dir() -> Path | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+
+import polars as pl
 
 from recommender.errors import ConfigError, TrackingError, UserError
 
@@ -29,20 +32,36 @@ def out_folder(wanted: str | None, name: str) -> Iterator[Path]:
     try:
         marker.write_text("This train has not finished. Its results cannot be trusted; delete this folder.\n")
         yield out
-        marker.unlink()
-        if wanted is None:
-            _link_latest(out)
+        _finish(out, wanted)
     except UserError:
         shutil.rmtree(out, ignore_errors=True)
         raise
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
+    except (OSError, pl.exceptions.PolarsError) as error:
+        why = disk_fault(error)
+        if why is None:
             raise
         shutil.rmtree(out, ignore_errors=True)
-        raise ConfigError(f"{out}: cannot be written ({error.strerror}). Free space or set OUT=<another folder>.") from None
+        raise ConfigError(f"{out}: cannot be written ({why}). Free space or set OUT=<another folder>.") from None
     except TrackingError:
-        marker.unlink(missing_ok=True)  # the results are complete, only the tracking server failed
+        _finish(out, wanted)  # the results are complete, only the tracking server failed
         raise
+
+
+def disk_fault(error: Exception) -> str | None:
+    """What is wrong with the disk or its permissions, such as ``No space left on device``; None: something else.
+
+    Polars tells of the disk by the text of its own errors only.
+    """
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    code = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
+    faults = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EISDIR)
+    return os.strerror(code) if code in faults else None
+
+
+def _finish(out: Path, wanted: str | None) -> None:
+    (out / MARKER).unlink()
+    if wanted is None:
+        _link_latest(out)
 
 
 def _make(wanted: str | None, name: str) -> Path:
@@ -56,7 +75,9 @@ def _make(wanted: str | None, name: str) -> Path:
             if wanted:
                 raise ConfigError(f"OUT={out} exists already. Name a new folder, or remove that one.") from None
         except OSError as error:
-            raise ConfigError(f"{out}: cannot be made ({error.strerror}). Set OUT=<a folder that can be written>.") from None
+            raise ConfigError(
+                f"{out}: cannot be made ({error.strerror}). Set OUT=<a folder that can be written>."
+            ) from None
     raise AssertionError("names never end")
 
 

@@ -11,7 +11,9 @@ import os
 from pathlib import Path
 
 import polars as pl
-from pipelines.cli import console, run
+
+from pipelines.cli import console, run, show_log
+from pipelines.output import disk_fault
 from recommender import persist
 from recommender.data.folder import read_table
 from recommender.errors import ConfigError, DataError
@@ -21,9 +23,12 @@ from recommender.tracking import model_folder
 
 def main(argv: list[str]) -> None:
     args = parse(argv)
+    show_log(quiet=False)
     to = writable(args.to)
     bundle = persist.load(model_folder(args.model) if args.model.startswith("models:/") else Path(args.model) / "model")
-    added = {name: read_table(Path(file)) for name in ("items", "users", "interactions") if (file := getattr(args, name))}
+    added = {
+        name: read_table(Path(file)) for name in ("items", "users", "interactions") if (file := getattr(args, name))
+    }
     candidates = None if args.candidates is None else candidate_ids(Path(args.candidates))
     shown = serve(bundle, read_table(Path(args.queries)), args.k, candidates=candidates, **added)
     write(shown, to)
@@ -55,8 +60,11 @@ def write(table: pl.DataFrame, to: Path) -> None:
     try:
         table.write_parquet(scratch) if to.suffix == ".parquet" else table.write_csv(scratch)
         os.replace(scratch, to)
-    except OSError as error:
-        raise ConfigError(f"TO={to}: cannot be written ({error}).") from None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        why = disk_fault(error)
+        if why is None:
+            raise
+        raise ConfigError(f"TO={to}: cannot be written ({why}). Free space or choose another place.") from None
     finally:
         scratch.unlink(missing_ok=True)
 

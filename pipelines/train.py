@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipelines.cli import Steps, overrides, raw_dir, run
+from pipelines.cli import Steps, overrides, raw_dir, run, show_log
 from pipelines.output import out_folder
 from recommender import config, ladder, persist, results
 from recommender.data.load import load
@@ -26,6 +26,7 @@ from recommender.tracking import Tracker
 
 def main(argv: list[str]) -> None:
     args = parse(argv)
+    show_log(quiet=args.quiet or args.json)
     scenario = config.load(args.scenario, overrides(args.set))
     ladder.check(scenario)
     effort = EffortLog()

@@ -19,7 +19,7 @@ from types import FrameType
 from pipelines import cli
 from recommender import tracking
 from recommender.errors import TrackingError, UserError
-from recommender.tracking_views import EFFORT, HISTORY, view_url
+from recommender.tracking_views import EFFORT, HISTORY, LATEST, view_url
 
 HOST = "127.0.0.1"
 PATIENCE_S = 120  # a fresh machine imports MLflow slowly
@@ -72,7 +72,9 @@ def _check_free(port: int) -> None:
 
 def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
     """The server in a process group of its own, so that Ctrl-C reaches it through ``_stop`` only."""
-    signal.signal(signal.SIGTERM, _interrupt)  # make, a supervisor: stop like Ctrl-C, and leave no server behind
+    # Both stop the page and leave no server behind; a shell that starts it in the background ignores SIGINT.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, _interrupt)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", HOST]
     options = [
         "--registry-store-uri",
@@ -119,7 +121,8 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 
 def _print_links(base: str, experiment: str) -> None:
-    for title, view in (("Effort vs accuracy", EFFORT), ("By history length", HISTORY)):
+    shown = {"Effort vs accuracy, all trains": EFFORT, "The latest train": LATEST, "By history length": HISTORY}
+    for title, view in shown.items():
         cli.console.print(f"[bold]{title}:[/]", end=" ")
         cli.console.print(view_url(base, experiment, view), markup=False, soft_wrap=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from recommender.errors import ConfigError, nearest
 
 CONFIGS = Path(__file__).parent.parent / "configs"
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and the libraries accept
+Origin = Annotated[float, Field(gt=0, le=36_500)]  # a quantile, or days before the end; a century at most
 
 
 class Strict(BaseModel):
@@ -38,11 +40,11 @@ class Split(Strict):
     """Rolling origins. ``quantiles`` of the interactions' times, or ``days`` before the end."""
 
     kind: Literal["time", "random"] = "time"
-    validation: list[float] = Field([0.6, 0.7], min_length=1)  # one origin each, ascending; the horizon ends at the next origin
-    test: float = 0.8
+    validation: list[Origin] = Field([0.6, 0.7], min_length=1)  # ascending; a horizon ends at the next origin
+    test: Origin = 0.8
     unit: Literal["quantiles", "days"] = "quantiles"  # days: counted back from the end of the data
     min_train: int = Field(100, ge=1)  # fewer interactions before an origin is an error
-    seed: int = 0  # of the random split
+    seed: Seed = 0  # of the random split
 
 
 class Eligibility(Strict):
@@ -95,7 +97,7 @@ class Scenario(Strict):
     decision: Decision = Decision()
     scoring: Scoring = Scoring()
     bootstrap: int = Field(1000, ge=100)
-    seed: int = 0
+    seed: Seed = 0
     slices: list[str] = []  # user or item columns that the metrics are also split by
     day_zero: bool = False
     person_days: dict[str, tuple[float, float]] = {}  # stated effort of rungs and assets, shown as stated
@@ -116,9 +118,9 @@ def load(name: str, overrides: list[str] | None = None) -> Scenario:
     tree = yaml.safe_load(path.read_text())
     for override in overrides or []:
         key, separator, value = override.partition("=")
-        if not separator:
+        if not separator or not key:
             raise ConfigError(f"--set {override}: expected KEY=VALUE, for example --set split.test=0.7")
-        _assign(tree, key.split("."), yaml.safe_load(value), override)
+        _assign(tree, key.split("."), _value(value, override), override)
     return parse(tree)
 
 
@@ -139,13 +141,21 @@ def parse(tree: dict[str, Any]) -> Scenario:
         raise ConfigError("\n".join(_explain(e) for e in error.errors())) from None
 
 
+def _value(text: str, override: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2024-13-45 looks like a date and is none
+        why = " ".join(str(error).split())
+        raise ConfigError(f"--set {override}: the value is no YAML ({why}). Close brackets and quotes.") from None
+
+
 def _assign(tree: Any, keys: list[str], value: Any, override: str) -> None:
     """Sets one key. A list of named entries (the ladder) is entered by name: ladder.als.params.factors."""
     node: Any = tree
     for depth, key in enumerate(keys):
         last = depth == len(keys) - 1
         if isinstance(node, list):
-            named = {entry["name"]: position for position, entry in enumerate(node) if isinstance(entry, dict)}
+            named = {e["name"]: position for position, e in enumerate(node) if isinstance(e, dict) and "name" in e}
             if key not in named:
                 raise ConfigError(f"--set {override}: no '{key}' there{nearest(key, named)}")
             key = named[key]  # type: ignore[assignment]

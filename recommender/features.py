@@ -84,7 +84,7 @@ class ColumnEncoder:
         known = (values.is_not_null() & (values.list.len() == self.width_)).to_numpy()
         dense = np.zeros((len(values), self.width_), np.float32)
         if known.any():
-            dense[known] = np.stack(values.filter(pl.Series(known)).to_numpy())
+            dense[known] = np.stack(list(values.filter(pl.Series(known)).to_numpy()))
         return unit_rows(sp.csr_matrix(dense))
 
 
@@ -168,8 +168,9 @@ def _places(values: pl.Series) -> pl.Series:
     if values.dtype == pl.Struct:
         values = values.to_frame("p").select(pl.concat_list(pl.col("p").struct.field("lat", "lon")))["lat"]
     if values.dtype == pl.List:
-        rounded = values.cast(pl.List(pl.Float64)).list.eval(pl.element().round().cast(pl.Int32).cast(pl.String))
-        values = rounded.list.join(",")
+        degrees = pl.element().fill_nan(None).round().cast(pl.Int32)
+        rounded = values.cast(pl.List(pl.Float64)).list.eval(degrees.cast(pl.String))
+        values = rounded.list.join(",", ignore_nulls=False)  # half a place is none
     return _as_lists(values)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
@@ -48,9 +49,15 @@ def make(rung: Rung, params: Mapping[str, Any], scenario: Scenario) -> Recommend
     if rung.recommender not in RECOMMENDERS:
         raise ConfigError(f"Rung '{rung.name}': unknown recommender '{rung.recommender}'{nearest(rung.recommender, RECOMMENDERS)}")
     build = RECOMMENDERS[rung.recommender]
-    valid = inspect.signature(build).parameters
+    valid = inspect.signature(build, eval_str=True).parameters
     if unknown := [p for p in params if p not in valid]:
         raise ConfigError(f"Rung '{rung.name}': {rung.recommender} has no parameter '{unknown[0]}'{nearest(unknown[0], valid)}")
+    for name, value in params.items():
+        try:
+            TypeAdapter(valid[name].annotation).validate_python(value)
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            raise ConfigError(f"Rung '{rung.name}': parameter {name}={value!r} of {rung.recommender}: {why}.") from None
     common = {"seed": scenario.seed, "threads": scenario.scoring.threads}
     try:
         return build(**{p: v for p, v in common.items() if p in valid} | dict(params))

@@ -18,7 +18,7 @@ from recommender.serve import serve
 
 
 class ServedRouter(PythonModel):
-    """Input: user_id and optionally as_of (UTC), one row per query; parameter k. Output: as ``recommend.serve``."""
+    """Input: user_id and optionally as_of (UTC), one row per query; parameter k. Output: as ``serve``."""
 
     def load_context(self, context: Any) -> None:
         self.bundle = persist.load(Path(context.artifacts["model"]))
@@ -29,7 +29,10 @@ class ServedRouter(PythonModel):
             # MLflow's datetime has no zone; the package's times are UTC.
             queries = queries.with_columns(pl.col("as_of").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
         lists: pl.DataFrame = serve(self.bundle, queries, k=int((params or {}).get("k", 10)))
-        return lists.to_pandas()
+        frame = lists.to_pandas()
+        # JSON has no NaN, and strict clients refuse it: a missing score is null.
+        frame["score"] = frame["score"].astype(object).where(frame["score"].notna(), None)
+        return frame
 
 
 set_model(ServedRouter())

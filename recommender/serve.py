@@ -44,9 +44,9 @@ def serve(
 
     queries: user_id and optionally as_of (UTC). The history and the seen-filter are all known rows of
     the user at or before as_of; without as_of all rows, and availability is judged at the latest time
-    that the data knows of (an interaction, or an item published by now). candidates: item ids that may be shown (None: all). items, users,
-    interactions: rows, in the standard columns, that the model has not seen; they replace known rows
-    of the same id.
+    that the data knows of (an interaction, or an item published by now). candidates: item ids that may
+    be shown (None: all). items, users, interactions: rows, in the standard columns, that the model has
+    not seen; they replace known rows of the same id. Interactions without an event count as positive.
 
     Returns user_id, rank (1 = best), item_id, score (null where the list was completed), source.
     Fewer than k rows only where fewer items are eligible, with a logged warning.
@@ -76,9 +76,12 @@ def as_queries(frame: pl.DataFrame, data: Dataset) -> Queries:
     """Queries over ``data``: histories are the user's rows at or before as_of (all rows where it is null)."""
     if "user_id" not in frame.columns:
         raise DataError(f"queries: no column user_id (found {', '.join(frame.columns)}). Name it user_id.")
+    if not frame.height:
+        raise DataError("queries: there are no rows. Give one for each user who is to get a list.")
     if nulls := frame["user_id"].null_count():
-        raise DataError(f"queries.user_id: {nulls:,} rows are null. Give every query a user_id, known or not.")
-    ids = as_ids(frame["user_id"], data.users.ids.dtype)
+        rows = f"{nulls:,} row{'s are' if nulls > 1 else ' is'} null"
+        raise DataError(f"queries.user_id: {rows}. Give every query a user_id, known or not.")
+    ids = _ids(frame["user_id"], data.users.ids.dtype, "queries")
     known = data.users.frame.join(ids.alias("user_id").to_frame(), on="user_id", how="right", maintain_order="right")
     users = type(data.users)(known.select(data.users.frame.columns), data.users.roles, data.users.key)
     as_of = _as_of(frame)
@@ -110,6 +113,10 @@ def extended(
     if items is None and users is None and interactions is None:
         return data
     known = tables_of(data)
+    if interactions is not None:  # as in a data set without these columns
+        given = {"event": (known.spec.positive or ["interaction"])[0], "weight": 1.0}
+        absent = [pl.lit(value).alias(c) for c, value in given.items() if c not in interactions.columns]
+        interactions = interactions.with_columns(absent)
     spec = known.spec.model_copy(update={"repairs": {**known.spec.repairs, "duplicates": "keep_first"}})
     joined = Tables(
         data.name,
@@ -128,7 +135,7 @@ def _joined(known: pl.DataFrame | None, new: pl.DataFrame | None, key: str | Non
         raise DataError(f"{table}: no column {', '.join(missing)} in the rows to add (found {', '.join(new.columns)}).")
     for column in ("user_id", "item_id"):
         if column in new.columns and column in known.columns:
-            new = new.with_columns(as_ids(new[column], known[column].dtype).alias(column))
+            new = new.with_columns(_ids(new[column], known[column].dtype, table).alias(column))
     for column in ("timestamp", "available_from", "expires_at"):
         if column in new.columns:
             new = new.with_columns(_times(new[column], table).alias(column))
@@ -141,7 +148,9 @@ def _joined(known: pl.DataFrame | None, new: pl.DataFrame | None, key: str | Non
 
 
 def _allowed(candidates: pl.Series, data: Dataset) -> np.ndarray:
-    rows = data.items.lookup(as_ids(candidates, data.items.ids.dtype))
+    if not len(candidates):
+        raise DataError("candidates: there are no rows, so nothing could be shown. Leave CANDIDATES out for all items.")
+    rows = data.items.lookup(_ids(candidates, data.items.ids.dtype, "candidates"))
     if unknown := int((rows < 0).sum()):
         some = ", ".join(map(str, candidates.filter(pl.Series(rows < 0)).head(3)))
         message = f"candidates: {unknown:,} of {len(rows):,} item_ids are unknown to the model (e.g. {some})."
@@ -149,6 +158,14 @@ def _allowed(candidates: pl.Series, data: Dataset) -> np.ndarray:
     allowed = np.zeros(len(data.items), bool)
     allowed[rows] = True
     return allowed
+
+
+def _ids(column: pl.Series, dtype: pl.DataType, table: str) -> pl.Series:
+    if column.dtype.is_nested() or column.dtype.is_temporal() or column.dtype == pl.Boolean:
+        some = ", ".join(map(str, column.head(3)))
+        message = f"{table}.{column.name}: {len(column):,} values of type {column.dtype} (e.g. {some})."
+        raise DataError(f"{message} Ids are integers or strings.")
+    return as_ids(column, dtype)
 
 
 def _as_of(frame: pl.DataFrame) -> np.ndarray:

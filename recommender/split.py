@@ -107,7 +107,7 @@ def available(as_of: np.ndarray, items: Table, *, paired: bool = False) -> np.nd
     start, stop = items.times("available_from"), items.times("expires_at")
     stop = np.where(stop == NO_TIME, np.iinfo(np.int64).max, stop)
     when = as_of if paired else as_of[:, None]
-    return (when == NO_TIME) | ((start <= when) & (when < stop))
+    return np.asarray((when == NO_TIME) | ((start <= when) & (when < stop)))
 
 
 def _ragged(start: np.ndarray, stop: np.ndarray, column: np.ndarray, time: np.ndarray) -> History:

@@ -27,7 +27,7 @@ import polars as pl
 from recommender import tracking_values as values
 from recommender.data.dataset import NO_TIME, Dataset
 from recommender.errors import TrackingError, UserError, nearest
-from recommender.tracking_views import LONGEST, view_url, views
+from recommender.tracking_views import LATEST, LONGEST, latest_view, view_url, views
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,7 +38,7 @@ CHAMPION = "champion"  # alias of the latest registered model
 ARTIFACTS = "*.parquet", "*.json", "config.yaml", "report.html"
 # What recommender/persist.py, recommend.py and the models import, at the versions that trained the model.
 SERVING = (
-    *("implicit", "lightfm-next", "mlflow", "numpy", "pandas", "polars", "psutil", "pyarrow", "pydantic"),
+    *("implicit", "lightfm-next", "mlflow", "numba", "numpy", "pandas", "polars", "pyarrow", "pydantic"),
     *("pyyaml", "scikit-learn", "scipy", "threadpoolctl"),
 )
 log = logging.getLogger(__name__)
@@ -110,14 +110,16 @@ class Tracker:
             for path in sorted(p for pattern in ARTIFACTS for p in folder.glob(pattern)):
                 client.log_artifact(self.run_id, str(path))
             client.set_tag(self.run_id, "mlflow.note.content", values.note(out))
+            with _only_warned():
+                client.set_experiment_tag(str(self.experiment_id), *latest_view(self.run_id))
             if (folder / "model").is_dir():
                 register(self.uri, self.run_id, folder, model_name(self.scenario))
 
     def view_url(self, base: str) -> str:
-        """Link to "effort vs accuracy" with only the runs of this train. Raises the error of the start."""
+        """Link to the charts of the latest train, this one after ``log``. Raises the error of the start."""
         if self.experiment_id is None:
             raise self.error or TrackingError("The tracker was not entered.")
-        return view_url(base, self.experiment_id, search=f"tags.train = '{self.run_id}'")
+        return view_url(base, self.experiment_id, LATEST)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -280,10 +282,8 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         raise TrackingError(f"The experiment '{name}' was made, but the server does not find it.")
-    try:
+    with _only_warned():
         _save_views(client, str(found.experiment_id), found.tags)
-    except (MlflowException, OSError) as error:
-        log.warning("The chart views could not be saved in MLflow: %s", error)
     return str(found.experiment_id)
 
 
@@ -352,6 +352,17 @@ def _failures() -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, CommandError, OSError) as error:
         raise TrackingError(f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _only_warned() -> Iterator[None]:
+    """For the chart views: a train must not fail for a picture."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        log.warning("The chart views could not be saved in MLflow: %s", error)
 
 
 def _now_ms() -> int:

@@ -12,7 +12,6 @@ import base64
 import json
 import zlib
 from typing import Any
-from urllib.parse import quote
 
 from recommender.evaluate import WITH_HISTORY
 from recommender.query import USER_BUCKETS
@@ -20,6 +19,7 @@ from recommender.query import USER_BUCKETS
 TAG = "mlflow.sharedViewState."
 EFFORT = "effort-vs-accuracy"
 HISTORY = "by-history-length"
+LATEST = "latest-train"
 HEADLINE = "ndcg_at_10"
 LONGEST = 5000  # characters that a tag's value may have on every server
 CREATED = 1_767_225_600_000  # any fixed time (ms): equal views are equal tags
@@ -35,32 +35,44 @@ Card = dict[str, Any]
 
 def views() -> dict[str, str]:
     """Tag -> value of every view that ships. MLflow titles a chart by its metric; the words are in the sections."""
-    by_user = [_bar(f"acc/user_{b}/{HEADLINE}") for b in USER_BUCKETS]
-    by_item = [_bar(f"acc/item_{b}/recall_at_20") for b in USER_BUCKETS]
-    effort = {
+    by_item = {"Recall by warmth of the item": [_bar(f"acc/item_{b}/recall_at_20") for b in USER_BUCKETS]}
+    return dict([
+        _tag(EFFORT, "Effort vs accuracy", _effort_sections()),
+        _tag(HISTORY, "By history length", {**_history_section(), **by_item}),
+    ])  # fmt: skip
+
+
+def latest_view(train: str) -> tuple[str, str]:
+    """Tag and value of the view with the runs of one train only (those with its id as the tag ``train``).
+
+    The filter lies in the view: with a filter in the link, MLflow ignores the view.
+    """
+    return _tag(LATEST, "Latest train", _effort_sections(), f"tags.train = '{train}'")
+
+
+def view_url(base: str, experiment_id: str, view: str = EFFORT) -> str:
+    """Link that opens a view in MLflow at ``base``; without workflowType the page opens in its GenAI mode."""
+    runs = f"{base.rstrip('/')}/#/experiments/{experiment_id}/runs"
+    return f"{runs}?workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={view}"
+
+
+def _effort_sections() -> dict[str, list[Card]]:
+    return {
         "Effort vs accuracy": [
             _scatter("effort/log10_total_cpu_s", f"acc/{HEADLINE}"),
             _bar(f"acc/{HEADLINE}"),
             _bar("effort/total_cpu_s"),
         ],
-        "Accuracy by length of the user's history": by_user,
+        **_history_section(),
     }
-    history = {
-        "Accuracy by length of the user's history": by_user,
-        "Recall by warmth of the item": by_item,
-    }
-    return dict([_tag(EFFORT, "Effort vs accuracy", effort), _tag(HISTORY, "By history length", history)])
 
 
-def view_url(base: str, experiment_id: str, view: str = EFFORT, search: str = "") -> str:
-    """Link that opens a view; ``search`` filters runs (MLflow's syntax: ``params.scenario = 'jobs'``)."""
-    runs = f"{base.rstrip('/')}/#/experiments/{experiment_id}/runs"
-    chosen = f"&searchFilter={quote(search, safe='')}" if search else ""
-    return f"{runs}?workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={view}{chosen}"
+def _history_section() -> dict[str, list[Card]]:
+    return {"Accuracy by length of the user's history": [_bar(f"acc/user_{b}/{HEADLINE}") for b in USER_BUCKETS]}
 
 
-def _tag(view: str, name: str, sections: dict[str, list[Card]]) -> tuple[str, str]:
-    state = json.dumps(_state(sections), separators=(",", ":"))
+def _tag(view: str, name: str, sections: dict[str, list[Card]], search: str = "") -> tuple[str, str]:
+    state = json.dumps(_state(sections) | ({"searchFilter": search} if search else {}), separators=(",", ":"))
     packed = base64.b64encode(zlib.compress(state.encode(), 9)).decode()
     value = {"name": name, "createdAt": CREATED, "updatedAt": CREATED, "state": f"deflate;{packed}"}
     return f"{TAG}{view}", json.dumps(value)

@@ -58,7 +58,9 @@ def ask(
     n = len(histories)
     hours = list(as_of) if isinstance(as_of, Sequence) else [as_of] * n
     taken = [i for h in histories for i in h]
-    stamps = [us(None if hours[q] is None else hours[q] - back) for q in range(n) for back in range(len(histories[q]), 0, -1)]
+    stamps = [
+        us(None if hours[q] is None else hours[q] - back) for q in range(n) for back in range(len(histories[q]), 0, -1)
+    ]
     indptr = np.concatenate([[0], np.cumsum([len(h) for h in histories])]).astype(np.int64)
     rows = items.lookup(pl.Series(taken, dtype=items.ids.dtype))
     users = users or table("user_id", [f"u{q}" for q in range(n)])

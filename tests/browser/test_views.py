@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from recommender import tracking
-from recommender.tracking_views import EFFORT, HISTORY, view_url
+from recommender.tracking_views import EFFORT, HISTORY, LATEST, view_url
 from tests.browser.chromium import BINARY, Page
 from tests.out_folder import RUNGS, write_out
 
@@ -63,10 +63,10 @@ def test_a_view_draws_every_run_in_every_chart(
     assert title in text
 
 
-def test_the_link_of_a_train_shows_its_runs_alone(experiment: tuple[str, str]) -> None:
+def test_the_view_of_the_latest_train_shows_its_runs_alone(experiment: tuple[str, str]) -> None:
     base, number = experiment
     with Page(1900, 2600) as page:
-        page.open(view_url(base, number, EFFORT, search="params.data = 'job-views'"))
+        page.open(view_url(base, number, LATEST))
         page.wait_for(f"{DRAWN}.length >= 7")
         points = page.evaluate(f"{DRAWN}.map(e => Math.max(...e.data.map(t => t.x.length)))")
     assert points == [len(RUNGS)] * 7

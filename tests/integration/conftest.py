@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from pipelines import train
 from recommender import tracking
-from tests.integration.folders import SMALL, Done, run, shop
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A finished train of ``shop()``."""
-
-    out: Path
-    data: Path
-    done: Done
-    store: str  # tracking URI
+from tests.integration.folders import SMALL, NoTracker, Trained, run, shop
 
 
 @pytest.fixture(scope="session")
@@ -51,23 +41,8 @@ def trained(store: str, tmp_path_factory: pytest.TempPathFactory) -> Trained:
         patch.setenv("COLUMNS", "160")
         done = run(train.main, "--scenario", "jobs", "--data", data, "--out", place / "out", *SMALL)
     assert done.code == 0, done.err
-    return Trained(place / "out", data, done, store)
-
-
-class NoTracker:
-    """In place of ``Tracker``, whose logging takes longer than a small train."""
-
-    def __init__(self, scenario: str, data: str) -> None:
-        self.logged: list[Path] = []
-
-    def __enter__(self) -> NoTracker:
-        return self
-
-    def log(self, folder: Path) -> None:
-        self.logged.append(folder)
-
-    def __exit__(self, *_: object) -> None:
-        return None
+    version = MlflowClient(store).get_model_version_by_alias("coldstart-jobs", "champion").version
+    return Trained(place / "out", data, done, store, f"models:/coldstart-jobs/{version}")
 
 
 @pytest.fixture

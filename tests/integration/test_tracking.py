@@ -25,7 +25,7 @@ from recommender import tracking_values as values
 from recommender.config import Eligibility
 from recommender.data.schema import from_frames
 from recommender.errors import TrackingError, UserError
-from recommender.models.popularity import Popularity
+from recommender.models import RECOMMENDERS
 from recommender.query import USER_BUCKETS
 from recommender.router import Router
 from recommender.serve import Bundle
@@ -86,7 +86,8 @@ def bundle() -> Bundle:
         "timestamp": [start + timedelta(hours=n) for n in range(20)],
     }
     data = from_frames(pl.DataFrame(taken), pl.DataFrame({"item_id": [f"i{n}" for n in range(12)]}))
-    router = Router(dict.fromkeys(USER_BUCKETS, "popularity"), {"popularity": Popularity()}).fit(data)
+    routes = {**dict.fromkeys(USER_BUCKETS, "popularity"), "0": "item_knn"}  # which cannot tell without history
+    router = Router(routes, {name: RECOMMENDERS[name]() for name in ("popularity", "item_knn")}).fit(data)
     return Bundle(router, data, Eligibility().model_dump())
 
 
@@ -300,11 +301,13 @@ def test_a_view_that_cannot_be_saved_only_warns(
     assert "chart views" in caplog.text
 
 
-def test_link_opens_one_train_in_the_effort_view(uri: str, out: Path) -> None:
-    link = track(out).view_url("http://127.0.0.1:5000/")
-    assert "viewStateShareKey=effort-vs-accuracy" in link
+def test_the_link_after_a_train_opens_its_own_runs(uri: str, out: Path) -> None:
+    tracker = track(out)
+    link = tracker.view_url("http://127.0.0.1:5000/")
     assert "workflowType=machine_learning" in link
-    assert link.endswith(f"searchFilter=tags.train%20%3D%20%27{runs(uri)['router'].info.run_id}%27")
+    key = link.rpartition("viewStateShareKey=")[2]
+    tags = client(uri).get_experiment(tracker.experiment_id).tags
+    assert unpacked(tags[f"mlflow.sharedViewState.{key}"])["searchFilter"] == f"tags.train = '{tracker.run_id}'"
 
 
 def test_a_rung_of_any_name_has_a_colour_of_the_palette() -> None:
@@ -332,6 +335,8 @@ def test_the_registered_model_serves_known_and_unknown_users_without_pickle(
     assert list(lists.columns) == ["user_id", "rank", "item_id", "score", "source"]
     at = pd.DataFrame({"user_id": ["u1"], "as_of": [pd.Timestamp("2026-01-01 03:00")]})
     assert len(served.predict(at)) == 10  # k's default; at that time u1 had taken one of 12 items
+    assert lists["source"].tolist() == ["popularity"] * 3 + ["fallback"] * 3
+    assert "null" in json.dumps(lists.to_dict("list"), allow_nan=False)  # strict JSON has no NaN
     folder = tracking.model_folder(MODEL)
     assert isinstance(persist.load(folder), Bundle)
     assert not [p for p in folder.parents[1].rglob("*") if p.suffix in (".pkl", ".pickle", ".joblib")]
@@ -355,20 +360,21 @@ def test_an_unknown_model_is_the_users_error_and_names_those_there(uri: str, out
 
 
 def test_the_models_requirements_cover_what_its_code_imports() -> None:
-    """Every third-party import of the package but of what only training and reports need."""
-    package = REPOSITORY / "recommender"
-    unserved = {"report", "tracking", "effort", "fetch"}
-    distribution = {"sklearn": "scikit-learn", "yaml": "pyyaml", "lightfm": "lightfm-next", "recommender": None}
-    needed = set()
-    for path in package.rglob("*.py"):
-        if unserved & {path.stem, path.parent.name}:
+    """Third-party imports of every module of the package that serving loads."""
+    script = "import sys, recommender.serve, recommender.persist; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    distribution = {"sklearn": "scikit-learn", "yaml": "pyyaml", "lightfm": "lightfm-next"}
+    needed = {"mlflow", "pyarrow"}  # of pyfunc_model.py, and behind polars' to_pandas
+    for module in loaded.stdout.split():
+        path = REPOSITORY / f"{module.replace('.', '/')}.py"
+        if not module.startswith("recommender.") or not path.exists():
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            top = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
-            needed |= {distribution.get(name, name) for name in top} - {None}
-    assert needed <= set(tracking.SERVING)
+            top = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"recommender"}
+            needed |= {distribution.get(name, name) for name in top}
+    assert needed == set(tracking.SERVING)
 
 
 # --- make ui

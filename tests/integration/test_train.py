@@ -21,8 +21,7 @@ from polars.testing import assert_frame_equal
 from pipelines import train
 from recommender import ladder, split
 from recommender.errors import TrackingError
-from tests.integration.conftest import NoTracker, Trained
-from tests.integration.folders import SMALL, Done, run, shop
+from tests.integration.folders import SMALL, Done, NoTracker, Trained, run, shop
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = {
@@ -180,6 +179,13 @@ def test_json_prints_one_object_and_nothing_else(trained: Trained, untracked: Pa
     assert printed["buckets"] == decision(untracked / "out")["buckets"]
 
 
+def test_guessed_roles_are_told(untracked: Path) -> None:
+    folder = shop()
+    folder.spec = {"features": {"items": {"title": "text"}}}
+    done = train_on(folder.write(untracked / "shop"), "out")
+    assert "guessed roles of items: city=category, salary=numeric, vector=embedding" in " ".join(done.err.split())
+
+
 def test_overrides_reach_the_ladder_by_name(trained: Trained, untracked: Path) -> None:
     one = "ladder.als.params.factors=3 decision.min_gain=0.5"
     assert train_on(trained.data, "out", "--set", one, "--set", "split.test=0.75").code == 0
@@ -283,7 +289,9 @@ def test_link_to_the_latest_is_set_even_where_tracking_fails(untracked: Path, mo
 
 
 @pytest.mark.slow
-def test_server_that_is_not_there_ends_with_3_and_whole_results(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_that_is_not_there_ends_with_3_and_whole_results(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     done = train_on(shop().write(workplace / "shop"), "out")
     assert done.code == 3
@@ -329,7 +337,9 @@ def start(workplace: Path, *args: object) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 def test_ctrl_c_while_fitting_ends_with_130_and_no_traceback(workplace: Path, store: str) -> None:
-    long = "ladder=[{name: als, recommender: als, params: {iterations: 1000000}}, {name: content, recommender: content}]"
+    long = (
+        "ladder=[{name: als, recommender: als, params: {iterations: 1000000}}, {name: content, recommender: content}]"
+    )
     data = shop().write(workplace / "stopped")
     process = start(workplace, "--data", data, "--out", "out", "--set", long)
     deadline = time.monotonic() + 120

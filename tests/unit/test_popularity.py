@@ -1,0 +1,102 @@
+"""Popularity: windows, decay, segments that borrow from wider ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from small import Row, ask, dataset, table
+
+from recommender.errors import ConfigError
+from recommender.models import RECOMMENDERS
+
+Popularity = RECOMMENDERS["popularity"]
+DAY = 24
+ROWS: list[Row] = [("u", "a", 0), ("v", "a", 0), ("w", "a", 5 * DAY), ("u", "b", 9 * DAY), ("v", "b", 10 * DAY)]
+ITEMS = table("item_id", ["a", "b", "c"])
+
+
+def scores(rows: list[Row], users: Any = None, asking: Any = None, **params: Any) -> np.ndarray:
+    model = Popularity(**params).fit(dataset(rows, table("item_id", ["a", "b"]), users))
+    n = 1 if asking is None else len(asking)
+    return model.score(ask([[]] * n, ITEMS, asking), ITEMS)
+
+
+def test_all_time_counts_and_unseen_items_are_unknown() -> None:
+    np.testing.assert_allclose(scores(ROWS), [[3 / 5, 2 / 5, np.nan]], rtol=1e-6)
+
+
+def test_a_window_counts_only_its_last_days() -> None:
+    np.testing.assert_allclose(scores(ROWS, window_days=5), [[1 / 3, 2 / 3, np.nan]], rtol=1e-6)
+    np.testing.assert_allclose(scores(ROWS, window_days=4.9), [[0, 1, np.nan]], rtol=1e-6)
+
+
+def test_a_half_life_halves_the_worth_of_an_interaction() -> None:
+    a, b = 2 * 0.5**2 + 0.5, 0.5**0.2 + 1
+    np.testing.assert_allclose(scores(ROWS, half_life_days=5)[0, :2], [a / (a + b), b / (a + b)], rtol=1e-6)
+
+
+def test_rows_without_a_time_count_as_the_oldest() -> None:
+    untimed: list[Row] = [("x", "a", None), *ROWS]
+    np.testing.assert_allclose(scores(untimed, window_days=5), scores(ROWS, window_days=5))
+    assert scores(untimed)[0, 0] == pytest.approx(4 / 6)
+    a, b = 3 * 0.5**2 + 0.5, 0.5**0.2 + 1
+    np.testing.assert_allclose(scores(untimed, half_life_days=5)[0, 0], a / (a + b), rtol=1e-6)
+
+
+USERS = table(
+    "user_id", ["u", "v", "w"], {"state": "category", "city": "category", "gender": "protected"},
+    state=["N", "N", "S"], city=["x", "y", None], gender=["f", "m", "f"], tags=[["a"], [], []],
+)  # fmt: skip
+
+
+def people(**columns: Any) -> Any:
+    return table("user_id", [f"q{n}" for n in range(len(next(iter(columns.values()))))], USERS.roles, **columns)
+
+
+def test_a_segment_borrows_prior_interactions_from_everyone() -> None:
+    made = scores(ROWS, USERS, people(state=["N", "S", "W", None]), segment=["state"], prior=5)
+    everyone = np.array([3 / 5, 2 / 5])
+    north, south = (np.array([2, 2]) + 5 * everyone) / (4 + 5), (np.array([1, 0]) + 5 * everyone) / (1 + 5)
+    np.testing.assert_allclose(made[:, :2], [north, south, everyone, everyone], rtol=1e-6)
+
+
+def test_a_narrow_segment_borrows_from_the_wider_one_and_falls_back_to_it() -> None:
+    asking = people(state=["N", "N", "N"], city=["x", "elsewhere", None])
+    made = scores(ROWS, USERS, asking, segment=["state", "city"], prior=5)
+    state = (np.array([2, 2]) + 5 * np.array([3 / 5, 2 / 5])) / 9
+    city = (np.array([1, 1]) + 5 * state) / 7
+    np.testing.assert_allclose(made[:, :2], [city, state, state], rtol=1e-6)
+
+
+def test_values_of_two_columns_do_not_run_together() -> None:
+    users = table("user_id", ["u", "v"], {"p": "category", "q": "category"}, p=["a", "ab"], q=["bc", "c"])
+    rows: list[Row] = [("u", "a", 0), ("v", "b", 0)]
+    made = scores(rows, users, users, segment=["p", "q"], prior=1)
+    assert made[0, 0] > made[0, 1]
+    assert made[1, 0] < made[1, 1]
+
+
+def test_users_that_come_as_bare_ids_get_what_is_popular_with_everyone() -> None:
+    made = scores(ROWS, USERS, table("user_id", ["q"]), segment=["state"])
+    np.testing.assert_allclose(made[:, :2], [[3 / 5, 2 / 5]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("gender", "protected and can never be"),
+        ("stat", "no column 'stat'; did you mean 'state'"),
+        ("tags", "holds lists"),
+    ],
+)
+def test_columns_that_make_no_segment_are_an_error(column: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        scores(ROWS, USERS, segment=[column])
+
+
+def test_times_are_needed_only_for_a_window_or_decay() -> None:
+    assert not Popularity().needs_times
+    assert Popularity(window_days=3).needs_times
+    assert Popularity(half_life_days=3).needs_times

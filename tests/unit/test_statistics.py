@@ -1,0 +1,132 @@
+"""Intervals and paired tests with users as clusters."""
+
+from __future__ import annotations
+
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommender.statistics import Cell, Estimate, estimates, holm, sign_flip_p
+
+
+def cell(*columns: list[float], users: list[int] | None = None) -> Cell:
+    values = np.array(columns, dtype=np.float64).T
+    return Cell(np.arange(len(values)) if users is None else np.array(users), values)
+
+
+def estimate(c: Cell, resamples: int = 1000, seed: int = 0) -> Estimate:
+    return estimates([c], int(c.users.max()) + 1, resamples, seed)[0]
+
+
+def p_of(c: Cell, flips: int = 1999, seed: int = 0) -> np.ndarray:
+    return sign_flip_p(c, int(c.users.max()) + 1, flips, seed)
+
+
+def test_holm_by_hand() -> None:
+    adjusted = holm(np.array([0.01, 0.04, 0.03, 0.005]))
+    np.testing.assert_allclose(adjusted, [0.03, 0.06, 0.06, 0.02])  # x3, then 2 x .03 holds for .04 too, x4
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.randoms())
+def test_holm_lies_between_the_plain_and_the_bonferroni_p_and_keeps_their_order(p: list[float], random) -> None:
+    values = np.array(p)
+    adjusted = holm(values)
+    assert (adjusted >= values).all()
+    assert (adjusted <= np.minimum(values * len(p), 1)).all()
+    assert (np.diff(adjusted[np.argsort(values, kind="stable")]) >= 0).all()
+    shuffled = random.sample(range(len(p)), len(p))
+    np.testing.assert_array_equal(holm(values[shuffled]), adjusted[shuffled])
+
+
+def test_the_interval_of_a_mean_is_the_one_of_the_textbook() -> None:
+    values = np.random.default_rng(1).normal(3, 2, 2000)
+    made = estimate(cell(values.tolist()), resamples=2000)
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    assert made.mean[0] == pytest.approx(values.mean(), rel=1e-5)
+    assert made.low[0] == pytest.approx(values.mean() - half, abs=0.15 * half)
+    assert made.high[0] == pytest.approx(values.mean() + half, abs=0.15 * half)
+
+
+def test_the_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(2)
+    columns = rng.normal(0, 1, (60, 400))  # 400 samples of 60 users
+    made = estimates([Cell(np.arange(60), columns)], 60, 500, 0)[0]
+    covered = ((made.low <= 0) & (made.high >= 0)).mean()
+    assert 0.88 < covered < 0.99
+
+
+def test_queries_of_one_user_do_not_count_as_independent() -> None:
+    values = np.random.default_rng(3).normal(0, 1, 100)
+    single = estimate(cell(values.tolist()))
+    tenfold = estimate(cell(np.repeat(values, 10).tolist(), users=np.repeat(np.arange(100), 10).tolist()))
+    naive = estimate(cell(np.repeat(values, 10).tolist()))
+    width = (single.high - single.low)[0]
+    assert (tenfold.high - tenfold.low)[0] == pytest.approx(width, rel=1e-4)
+    assert (naive.high - naive.low)[0] < width / 2
+
+
+def test_one_user_has_an_interval_without_width_and_no_significance() -> None:
+    c = cell([0.4])
+    made = estimate(c)
+    assert (made.mean[0], made.n[0]) == (pytest.approx(0.4), 1)
+    assert made.low[0] == made.high[0] == pytest.approx(0.4)
+    assert p_of(c)[0] == 1
+
+
+def test_undefined_values_leave_the_mean_and_a_column_of_them_has_none() -> None:
+    nan = float("nan")
+    made = estimate(cell([1, nan, 3], [nan, nan, nan]))
+    assert made.mean[0] == 2
+    assert made.n.tolist() == [2, 0]
+    assert 1 <= made.low[0] <= made.high[0] <= 3
+    assert np.isnan([made.mean[1], made.low[1], made.high[1]]).all()
+    assert p_of(cell([1, nan, 3], [nan, nan, nan]))[1] == 1
+
+
+def test_a_cell_without_queries_has_no_estimate() -> None:
+    made = estimates([Cell(np.zeros(0, np.int64), np.zeros((0, 2)))], 5, 100, 0)[0]
+    assert np.isnan(made.mean).all()
+    assert made.n.tolist() == [0, 0]
+    assert estimates([], 5, 100, 0) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 1)), min_size=1, max_size=30), st.randoms())
+def test_the_mean_lies_in_its_interval_and_the_order_of_queries_does_not_matter(rows: list, random) -> None:
+    users, values = zip(*rows, strict=True)
+    made = estimate(cell(list(values), users=list(users)), resamples=200)
+    shuffled = random.sample(rows, len(rows))
+    other_users, other = zip(*shuffled, strict=True)
+    again = estimate(cell(list(other), users=list(other_users)), resamples=200)
+    for name in ("mean", "low", "high", "n"):
+        np.testing.assert_allclose(getattr(made, name), getattr(again, name), rtol=1e-4, atol=1e-6)
+    assert min(values) - 1e-6 <= made.low[0] <= made.high[0] <= max(values) + 1e-6
+
+
+def test_p_is_the_share_of_sign_flips_that_do_as_well() -> None:
+    """All of 8 differences equal: a sum as far from 0 needs all signs alike, 2 of 2^8 ways."""
+    assert p_of(cell([1.0] * 8), flips=20_000)[0] == pytest.approx(2 / 2**8, rel=0.3)
+    # 7 of 8 signs agree: |sum| >= 6 has 2 x (1 + 8) ways
+    assert p_of(cell([1.0] * 7 + [-1.0]), flips=20_000)[0] == pytest.approx(2 * (1 + comb(8, 1)) / 2**8, rel=0.15)
+
+
+def test_p_is_uniform_where_there_is_no_difference() -> None:
+    p = p_of(Cell(np.arange(50), np.random.default_rng(4).normal(0, 1, (50, 600))), flips=499)
+    for level in (0.05, 0.25, 0.5, 0.75):
+        assert (p <= level).mean() == pytest.approx(level, abs=0.06)
+
+
+def test_p_is_small_for_a_clear_gain_never_0_and_1_without_any() -> None:
+    gain = np.random.default_rng(5).normal(0.5, 1, 200)
+    p = p_of(cell(gain.tolist(), [0.0] * 200))
+    assert p[0] == pytest.approx(1 / 2000)
+    assert p[1] == 1
+
+
+def test_p_takes_a_users_queries_together() -> None:
+    """40 queries that gain alike are strong evidence from 40 users and none from one."""
+    assert p_of(cell([0.1] * 40))[0] < 0.001
+    assert p_of(cell([0.1] * 40, users=[0] * 40))[0] == 1
