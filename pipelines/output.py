@@ -50,10 +50,10 @@ def out_folder(wanted: str | None, name: str) -> Iterator[Path]:
 def disk_fault(error: Exception) -> str | None:
     """What is wrong with the disk or its permissions, such as ``No space left on device``; None: something else.
 
-    Polars tells of the disk by the text of its own errors only.
+    Polars tells of the disk by the text of its errors only, OSErrors included.
     """
     told = re.search(r"\(os error (\d+)\)", str(error))
-    code = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
+    code = int(told[1]) if told else getattr(error, "errno", None)
     faults = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EISDIR)
     return os.strerror(code) if code in faults else None
 
