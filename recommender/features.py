@@ -28,7 +28,9 @@ ROLE_WEIGHTS: Mapping[str, float] = {
     "numeric": 0.25,
 }
 TEXT_BITS, TOKEN_BITS, BINS = 17, 14, 10
-_WORDS = HashingVectorizer(ngram_range=(1, 2), n_features=2**TEXT_BITS, alternate_sign=False, norm=None, dtype=np.float32)
+_WORDS = HashingVectorizer(
+    ngram_range=(1, 2), n_features=2**TEXT_BITS, alternate_sign=False, norm=None, dtype=np.float32
+)
 _CHARACTERS = HashingVectorizer(
     analyzer="char_wb", ngram_range=(3, 4), n_features=2**TEXT_BITS, alternate_sign=False, norm=None, dtype=np.float32
 )
@@ -47,7 +49,9 @@ class ColumnEncoder:
     def fit(self, values: pl.Series) -> Self:
         if self.role == "numeric":
             known = values.cast(pl.Float64).drop_nulls().drop_nans().to_numpy()
-            self.edges_ = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])) if len(known) else np.zeros(0)
+            self.edges_ = (
+                np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])) if len(known) else np.zeros(0)
+            )
         if self.role == "embedding":
             lengths = values.drop_nulls().list.len()
             self.width_ = int(lengths[0]) if len(lengths) else 0
@@ -125,7 +129,7 @@ class FeatureEncoder:
         return self._latest[1]
 
     def transform_as(self, values: Mapping[str, pl.Series], n: int) -> sp.csr_matrix:
-        """Any columns in the language of this table's: own column name -> series of length n. float32 csr (n, width)."""
+        """Columns in the language of this table's: own column name -> series of length n. float32 csr (n, width)."""
         blocks = [
             encoder.transform(values[c]) * np.float32(self.weights_[c])
             if c in values

@@ -32,7 +32,9 @@ def eligible(queries: Queries, items: Table, rules: Eligibility, allowed: np.nda
 def _blocked(items: Table, column: str) -> np.ndarray:
     """bool (n_items,); null = not blocked."""
     if column not in items.frame.columns:
-        raise ConfigError(f"eligibility.blocked_column: items have no column '{column}'{nearest(column, items.frame.columns)}")
+        raise ConfigError(
+            f"eligibility.blocked_column: items have no column '{column}'{nearest(column, items.frame.columns)}"
+        )
     values = items.frame[column]
     if values.dtype != pl.Boolean and not values.dtype.is_numeric():
         raise ConfigError(f"eligibility.blocked_column: items.{column} must hold booleans, it holds {values.dtype}.")

@@ -38,7 +38,7 @@ class History:
 
     def position(self) -> np.ndarray:
         """0 for the latest interaction of each query, 1 for the one before ...; int64 (n,)."""
-        return self.indptr[1:][self.row] - 1 - np.arange(len(self.item_idx))
+        return np.asarray(self.indptr[1:][self.row] - 1 - np.arange(len(self.item_idx)))
 
     def take(self, rows: np.ndarray) -> History:
         lengths = self.lengths[rows]

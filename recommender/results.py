@@ -19,7 +19,6 @@ from recommender.effort import EffortLog
 from recommender.evaluate import comparisons_table, metrics_table, per_query_table
 from recommender.ladder import ROUTER, Results
 
-
 DAY_ZERO = (
     "Day zero: nothing was evaluated. Everyone gets content recommendations from what they say of themselves, "
     "completed in editorial order, then newest first."

@@ -23,7 +23,7 @@ def top_k(scores: np.ndarray, mask: np.ndarray, order: np.ndarray, k: int) -> tu
     return item, score, why
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _top_k(scores, mask, place, order, item, score, why):  # type: ignore[no-untyped-def]
     """Keeps each row's k best so far sorted, and inserts into them: after a few hundred items hardly any gets in."""
     n_items, k = scores.shape[1], item.shape[1]

@@ -58,7 +58,8 @@ class Table:
 
     @cached_property
     def _index(self) -> pd.Index[Any]:
-        return pd.Index(self.ids.to_numpy())
+        index: pd.Index[Any] = pd.Index(self.ids.to_numpy())
+        return index
 
     @cached_property
     def _memo(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ class Table:
         """
         latest = self._memo.get("lookup")
         if latest is None or latest[0] is not ids:
-            rows = np.asarray(self._index.get_indexer(ids.to_numpy()), dtype=np.int64)
+            rows = np.asarray(self._index.get_indexer(pd.Index(ids.to_numpy())), dtype=np.int64)
             latest = self._memo["lookup"] = ids, rows
         return np.asarray(latest[1])
 

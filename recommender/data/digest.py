@@ -16,7 +16,9 @@ def digest(data: Dataset) -> str:
     for frame in (data.interactions, data.items.frame, data.users.frame, data.signals):
         state.update(repr(frame.schema).encode())
         for column in frame.get_columns():
-            state.update(column.name.encode() + pd.util.hash_array(_text(column).to_numpy(), categorize=False).tobytes())
+            state.update(
+                column.name.encode() + pd.util.hash_array(_text(column).to_numpy(), categorize=False).tobytes()
+            )
     return state.hexdigest()[:16]
 
 

@@ -34,6 +34,6 @@ def spread(scores: np.ndarray, columns: np.ndarray) -> np.ndarray:
     columns: int64 (n_items,), a model's own item number for each item; -1 (unknown) becomes NaN.
     """
     # take, unlike indexing, leaves the rows contiguous, as top_k wants them
-    out = np.take(scores, np.maximum(columns, 0), axis=1).astype(np.float32, copy=False)
+    out: np.ndarray = np.take(scores, np.maximum(columns, 0), axis=1).astype(np.float32, copy=False)
     out[:, columns < 0] = np.nan
     return out
