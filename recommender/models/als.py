@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from implicit.cpu.als import AlternatingLeastSquares
 
 from recommender.data.dataset import Dataset, Table
+from recommender.models.base import above, at_least
 from recommender.models.vocabulary import fitting, interacted, own_history, rows_or_nan
 from recommender.query import Queries
 
@@ -33,6 +34,9 @@ class ALS:
         seed: int = 0,
         threads: int = 1,
     ) -> None:
+        at_least(1, factors=factors, iterations=iterations, threads=threads)
+        at_least(0, regularization=regularization, seed=seed)
+        above(0, alpha=alpha)
         self.factors = factors
         self.regularization = regularization
         self.alpha = alpha

@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve
 
 from recommender.data.dataset import Dataset, Table
-from recommender.errors import ConfigError
 from recommender.models.als import ALS
+from recommender.models.base import above, at_least
 from recommender.models.memo import per_table
 from recommender.models.side_features import SideFeatures
 from recommender.models.vocabulary import interacted, own_history, rows_or_nan
@@ -40,8 +40,9 @@ class ALSContent:
         seed: int = 0,
         threads: int = 1,
     ) -> None:
-        if ridge <= 0:
-            raise ConfigError(f"als_content: ridge must be above 0 (got {ridge}); rare features have no unique map")
+        at_least(1, factors=factors, iterations=iterations, min_df=min_df, threads=threads)
+        at_least(0, regularization=regularization, seed=seed)
+        above(0, alpha=alpha, ridge=ridge)  # without a ridge, rare features have no unique map
         self.factors = factors
         self.regularization = regularization
         self.alpha = alpha

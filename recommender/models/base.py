@@ -1,4 +1,4 @@
-"""The contract of a recommender, and the two steps that nearly every one needs."""
+"""The contract of a recommender, and the small steps that nearly every one needs."""
 
 from __future__ import annotations
 
@@ -37,3 +37,17 @@ def spread(scores: np.ndarray, columns: np.ndarray) -> np.ndarray:
     out: np.ndarray = np.take(scores, np.maximum(columns, 0), axis=1).astype(np.float32, copy=False)
     out[:, columns < 0] = np.nan
     return out
+
+
+def at_least(least: float, **parameters: float | None) -> None:
+    """Raises ValueError for the first parameter below ``least``, or NaN; None (not set) passes."""
+    for name, value in parameters.items():
+        if value is not None and not value >= least:
+            raise ValueError(f"{name} must be at least {least:g}, got {value}")
+
+
+def above(bound: float, **parameters: float | None) -> None:
+    """Raises ValueError for the first parameter not above ``bound``; None (not set) passes."""
+    for name, value in parameters.items():
+        if value is not None and not value > bound:
+            raise ValueError(f"{name} must be above {bound:g}, got {value}")

@@ -8,6 +8,7 @@ import numpy as np
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 
 from recommender.data.dataset import Dataset, Table
+from recommender.models.base import above, at_least
 from recommender.models.vocabulary import fitting, interacted, mean_vectors, own_history, rows_or_nan
 from recommender.query import Queries
 
@@ -32,6 +33,9 @@ class BPR:
         seed: int = 0,
         threads: int = 1,
     ) -> None:
+        at_least(1, factors=factors, iterations=iterations, threads=threads)
+        at_least(0, regularization=regularization, seed=seed)
+        above(0, learning_rate=learning_rate)
         self.factors = factors
         self.learning_rate = learning_rate
         self.regularization = regularization

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from recommender.data.dataset import Dataset, Table
 from recommender.features import FeatureEncoder, unit_rows
+from recommender.models.base import above, at_least
 from recommender.query import Queries
 
 
@@ -30,6 +31,8 @@ class Content:
         half_life_positions: float | None = 10.0,
         match_weight: float = 0.5,
     ) -> None:
+        above(0, half_life_positions=half_life_positions)
+        at_least(0, match_weight=match_weight)
         self.columns = columns
         self.half_life_positions = half_life_positions
         self.match_weight = match_weight

@@ -11,7 +11,7 @@ from implicit.utils import ParameterWarning
 
 from recommender.data.dataset import Dataset, Table
 from recommender.errors import ConfigError, nearest
-from recommender.models.base import spread
+from recommender.models.base import above, at_least, spread
 from recommender.models.vocabulary import fitting, interacted, own_history
 from recommender.query import Queries
 
@@ -41,6 +41,11 @@ class ItemKNN:
     ) -> None:
         if weighting not in WEIGHTINGS:
             raise ConfigError(f"item_knn: unknown weighting '{weighting}'{nearest(weighting, WEIGHTINGS)}")
+        at_least(1, K=K, threads=threads)
+        at_least(0, K1=K1, B=B)
+        above(0, half_life_positions=half_life_positions)
+        if B > 1:
+            raise ValueError(f"B must be at most 1, got {B}")
         self.weighting = weighting
         self.K = K
         self.K1 = K1

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from recommender.data.dataset import Dataset, Table
 from recommender.errors import UserError
+from recommender.models.base import above, at_least
 from recommender.models.memo import per_table
 from recommender.models.side_features import SideFeatures
 from recommender.models.vocabulary import fitting, interacted, mean_vectors, own_history
@@ -42,6 +43,10 @@ class LightFM:
         seed: int = 0,
         threads: int = 1,
     ) -> None:
+        at_least(1, no_components=no_components, epochs=epochs, max_sampled=max_sampled, threads=threads)
+        at_least(1, min_df=min_df, per_row=per_row)
+        at_least(0, item_alpha=item_alpha, user_alpha=user_alpha, seed=seed)
+        above(0, learning_rate=learning_rate)
         self.no_components = no_components
         self.epochs = epochs
         self.learning_rate = learning_rate

@@ -264,7 +264,7 @@ def test_ridge_regression_bears_collinear_columns_of_many_rows() -> None:
 
 
 def test_als_content_refuses_a_ridge_that_does_not_regularise() -> None:
-    with pytest.raises(ConfigError, match="ridge must be above 0"):
+    with pytest.raises(ValueError, match="ridge must be above 0"):
         ALSContent(ridge=0)
 
 
