@@ -60,6 +60,7 @@ def build(
     frames = {"interactions": tables.interactions, "items": tables.items, "users": tables.users}
     given = {name: frame for name, frame in frames.items() if frame is not None}
     ready = {name: structure.rename(found, name, frame, spec) for name, frame in given.items()}
+    structure.mapped_columns(found, given, spec)
     ready = checks.unify_ids(found, ready)
 
     roles: dict[str, dict[str, str]] = {}

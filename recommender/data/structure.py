@@ -40,6 +40,21 @@ def rename(found: Findings, table: str, frame: pl.DataFrame, spec: Spec) -> pl.D
     return frame.with_columns(pl.int_range(1, pl.len() + 1).alias(ROW))
 
 
+def mapped_columns(found: Findings, frames: Mapping[str, pl.DataFrame], spec: Spec) -> None:
+    """Reports what ``columns`` maps from no table at all, though each has the standard name: most likely a typo.
+
+    frames: as given, before ``rename``, which reports what it misses in one table.
+    """
+    for standard, own in spec.columns.items():
+        holders = {t: f for t, f in frames.items() if standard in STANDARD[t] and f.width}
+        everywhere = all(standard in f.columns for f in holders.values())
+        if holders and everywhere and not any(own in f.columns for f in holders.values()):
+            table, frame = next(iter(holders.items()))
+            hint = nearest(own, frame.columns)
+            advice = f"dataset.yaml maps {standard} to '{own}', but there is no such column{hint}"
+            found.problem(table, own, "missing_column", frame.height, advice)
+
+
 def stated_roles(
     found: Findings, table: str, frame: pl.DataFrame | None, stated: Mapping[str, str], spec: Spec
 ) -> None:

@@ -267,6 +267,17 @@ def test_columns_are_renamed_as_the_spec_says() -> None:
     assert "missing_times" not in message
 
 
+def test_a_mapped_column_that_no_table_has_is_a_problem_even_where_the_standard_name_is_there() -> None:
+    users = pl.DataFrame({"user_id": ["u1"], "Applicant": ["u1"]}).drop("user_id")
+    message = refused(spec={"columns": {"timestamp": "ViewedAt"}})
+    assert "interactions.ViewedAt: missing_column" in message
+    assert "maps timestamp to 'ViewedAt'" in message
+    message = refused(users=pl.DataFrame({"user_id": ["u1"]}), spec={"columns": {"user_id": "Aplicant"}})
+    assert message.count("missing_column") == 1
+    mapped = from_frames(frame(GOOD), frame(ITEMS), users, spec={"columns": {"user_id": "Applicant"}})
+    assert mapped.users.ids.to_list() == from_frames(frame(GOOD), frame(ITEMS)).users.ids.to_list()
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
