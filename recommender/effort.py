@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 import psutil
 
+from recommender.config import Slots
+from recommender.query import USER_BUCKETS
+
+ROUTER = "router"
 Stage = Literal["prepare", "fit", "tune", "recommend", "evaluate", "refit", "report"]
 
 SCHEMA = pl.Schema(
@@ -80,6 +84,25 @@ class EffortLog:
         """Raises the peak of every running stage to what has been seen since the last reset."""
         now = _peak_mb() if self.exact else psutil.Process().memory_info().rss / 1e6
         self._peaks = [max(peak, now) for peak in self._peaks]
+
+
+def serving(decision: Mapping[str, Any], slots: Slots) -> set[str]:
+    """Rungs that the router uses, from the content of decision.json and the scenario's slots."""
+    routed = {choice["rung"] for bucket, choice in decision.get("buckets", {}).items() if bucket in USER_BUCKETS}
+    return routed | ({slots.rung} if slots.n else set())
+
+
+def charged(effort: pl.DataFrame, served: Collection[str]) -> pl.DataFrame:
+    """``effort`` (``EffortLog.frame``) with the test origin's fits of the rungs ``served`` as the router's fits.
+
+    The router is put together from fitted rungs: without their fits it would look cheaper than any of them.
+    Nothing is added where there is no router, or where it was fitted itself.
+    """
+    fits = effort.filter(pl.col("split") == "test", pl.col("stage") == "fit")
+    if ROUTER not in effort["rung"] or ROUTER in fits["rung"]:
+        return effort
+    theirs = fits.filter(pl.col("rung").is_in(list(served)))
+    return pl.concat([effort, theirs.with_columns(rung=pl.lit(ROUTER))])
 
 
 def _cpu_seconds() -> float:

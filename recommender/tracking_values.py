@@ -18,11 +18,11 @@ from typing import Any
 import polars as pl
 import yaml
 
+from recommender.config import Slots
+from recommender.effort import ROUTER, charged, serving
 from recommender.errors import UserError
 from recommender.evaluate import ALL, POOLED
-from recommender.query import USER_BUCKETS
 
-ROUTER = "router"
 ACCURACY = ("ndcg", "recall", "map", "mrr", "hit_rate", "precision")  # how names of accuracy metrics begin
 LEAST_S = 0.001  # log10 twins: anything faster counts as a millisecond, the clock's resolution
 REPOSITORY = Path(__file__).parent.parent
@@ -167,16 +167,13 @@ def _evaluation(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
 def _effort(out: Out, rung: str) -> dict[str, float | None]:
     """Per stage; of a stage of every origin (fit, recommend) only the test origin's. Total = fit + recommend.
 
-    The router's fit is that of the rungs which it serves.
+    The router is charged with the fits of the rungs that it serves from (``effort.charged``).
     """
     if not out.effort.width:
         return {}
-    test, fit = pl.col("split") == "test", pl.col("stage") == "fit"
-    own = pl.col("rung") == rung
-    if rung == ROUTER:
-        served = {choice["rung"] for bucket, choice in out.decision["buckets"].items() if bucket in USER_BUCKETS}
-        own |= pl.col("rung").is_in(served) & fit & test
-    rows = out.effort.filter(own)
+    test = pl.col("split") == "test"
+    slots = Slots.model_validate(out.config.get("slots", {}))
+    rows = charged(out.effort, serving(out.decision, slots)).filter(pl.col("rung") == rung)
     tested = rows.filter(test)["stage"].unique().implode()
     stages = (
         rows.filter(test | ~pl.col("stage").is_in(tested))

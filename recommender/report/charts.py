@@ -12,7 +12,8 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from recommender.report.tables import LABELS, ROUTER, Out, decision, ladder, metric_label, number, seconds
+from recommender.effort import ROUTER
+from recommender.report.tables import LABELS, Out, decision, ladder, metric_label, number, seconds
 
 GREY = "#82878f"  # these two: 3:1 or more on both page backgrounds
 BLUE = "#3b82d6"

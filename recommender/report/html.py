@@ -192,7 +192,7 @@ def _marked(out: Out, metric: str, across: str, slice_name: str = "all") -> pl.D
 
 
 def _effort(out: Out) -> str:
-    spent = tables.stages(out.effort, out.rungs)
+    spent = tables.stages(tables.spent(out), out.rungs)
     units = {"wall_s": "total, wall s", "peak_mb": "peak memory, MB", "threads": "threads"}
     heads = ["Rung", *(units.get(c, c.removesuffix("_cpu_s") + ", CPU s") for c in spent.columns[1:])]
     rows = [
@@ -206,7 +206,12 @@ def _effort(out: Out) -> str:
     stated = [(name, [cell(f"{low:g} to {high:g}")]) for name, (low, high) in out.scenario.person_days.items()]
     return section(
         "Effort",
-        table("Measured, all periods together.", heads, rows),
+        table(
+            "Measured, all periods together. The router is charged with the test period's fits of the rungs that it "
+            "serves from, which their own rows count too.",
+            heads,
+            rows,
+        ),
         table("Of the data and the configuration, measured.", ["Measure", "Value"], measured),
         table("Stated in the configuration, not measured.", ["What", "Person-days"], stated),
     )

@@ -13,6 +13,7 @@ import polars as pl
 import yaml
 
 from recommender.config import Scenario, parse
+from recommender.effort import ROUTER, charged, serving
 from recommender.errors import DataError
 from recommender.query import USER_BUCKETS
 
@@ -25,7 +26,6 @@ USERS = {
     "10_plus": "users with 10 or more earlier interactions",
     "all": "all users",
 }
-ROUTER = "router"
 FALLBACK_SHARE = 0.5  # a cell with less of its lists from the rung itself mostly measures the fallback
 
 _METRICS = {
@@ -159,16 +159,17 @@ def ladder(out: Out) -> pl.DataFrame:
     return mark(found, out.comparisons, out.metric, float(out.decision.get("alpha", out.scenario.decision.alpha)))
 
 
+def spent(out: Out) -> pl.DataFrame:
+    """effort.parquet, the router charged with the fits of the rungs that it serves from."""
+    return charged(out.effort, serving(out.decision, out.scenario.slots))
+
+
 def seconds(out: Out) -> pl.DataFrame:
     """Fit and recommend of the test origin, null where not measured: rung, fit_cpu_s, recommend_cpu_s, cpu_s, wall_s.
 
-    A router that was not fitted itself is charged with the fits of the rungs that it serves from.
+    The router is charged with the fits of the rungs that it serves from (``effort.charged``).
     """
-    kept = out.effort.filter(pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]))
-    fits, routed = pl.col("stage") == "fit", kept.filter(pl.col("rung") == ROUTER)
-    if routed.height and routed.filter(fits).is_empty():
-        served = kept.filter(fits, pl.col("rung").is_in(decision(out)["rung"].to_list()))
-        kept = pl.concat([kept, served.with_columns(rung=pl.lit(ROUTER))])
+    kept = spent(out).filter(pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]))
     of = {stage: pl.col("cpu_s").filter(pl.col("stage") == stage) for stage in ("fit", "recommend")}
     summed = kept.group_by("rung").agg(
         fit_cpu_s=of["fit"].sum(), recommend_cpu_s=of["recommend"].sum(), cpu_s=pl.sum("cpu_s"), wall_s=pl.sum("wall_s")

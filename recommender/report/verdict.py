@@ -7,9 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from recommender.effort import ROUTER
 from recommender.report import tables
 from recommender.report.page import cell, details, paragraph, table
-from recommender.report.tables import LABELS, ROUTER, USERS, Out, interval, metric_label, number
+from recommender.report.tables import LABELS, USERS, Out, interval, metric_label, number
 
 
 def verdict(out: Out) -> str:
