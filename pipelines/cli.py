@@ -87,7 +87,8 @@ class Steps:
 
     def __init__(self, total: int, quiet: bool = False) -> None:
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-        self.bar = Progress(*columns, console=console, disable=quiet, transient=True)
+        shown = console.is_terminal and not quiet  # a log gets no bar, nor the blank line that one leaves there
+        self.bar = Progress(*columns, console=console, disable=not shown, transient=True)
         self.task = self.bar.add_task("", total=total)
         self.begun = 0
 

@@ -15,7 +15,7 @@ from recommender.data.fetch import ARCHIVES, fetch
 def main(argv: list[str]) -> None:
     arguments = _parse(argv)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         bar = bars.add_task(arguments.source, total=None)
         folder = fetch(
             arguments.source, arguments.to, lambda done, total: bars.update(bar, completed=done, total=total)

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines import cli  # before the library: sets the threads before NumPy is imported
+from pipelines.output import finished
 from recommender import config
 from recommender.data.load import read_tables
 from recommender.data.schema import build
@@ -28,7 +29,7 @@ def main(argv: list[str]) -> None:
     args = _parser().parse_args(argv)
     scenario = config.load(args.scenario) if args.scenario else None
     asked = scenario.data if scenario else config.Data()
-    trained = load_reference(args.against / "model") if args.against else None
+    trained = load_reference(finished(args.against) / "model") if args.against else None
     tables = read_tables(args.data or asked.source, raw_dir=cli.raw_dir(), options=asked.options)
     try:
         data = build(

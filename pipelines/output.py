@@ -30,21 +30,37 @@ def out_folder(wanted: str | None, name: str) -> Iterator[Path]:
     out = _make(wanted, name)
     marker = out / MARKER
     try:
-        marker.write_text("This train has not finished. Its results cannot be trusted; delete this folder.\n")
+        with disk_faults(out):
+            marker.write_text("This train has not finished. Its results cannot be trusted; delete this folder.\n")
         yield out
         _finish(out, wanted)
     except UserError:
         shutil.rmtree(out, ignore_errors=True)
         raise
+    except TrackingError:
+        _finish(out, wanted)  # the results are complete, only the tracking server failed
+        raise
+
+
+@contextmanager
+def disk_faults(out: Path) -> Iterator[None]:
+    """A full disk, or a folder that may not be written, becomes a ConfigError that names ``out``."""
+    try:
+        yield
     except (OSError, pl.exceptions.PolarsError) as error:
         why = disk_fault(error)
         if why is None:
             raise
-        shutil.rmtree(out, ignore_errors=True)
         raise ConfigError(f"{out}: cannot be written ({why}). Free space or set OUT=<another folder>.") from None
-    except TrackingError:
-        _finish(out, wanted)  # the results are complete, only the tracking server failed
-        raise
+
+
+def finished(out: Path) -> Path:
+    """``out``, the OUT folder of a finished train. Raises UserError where it is none."""
+    if not out.is_dir():
+        raise UserError(f"{out}: no such folder. Name the OUT folder of a finished train.")
+    if (out / MARKER).exists():
+        raise UserError(f"{out}: this train has not finished, so its results cannot be trusted. Train again.")
+    return out
 
 
 def disk_fault(error: Exception) -> str | None:

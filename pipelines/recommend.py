@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.cli import console, run, show_log
-from pipelines.output import disk_fault
+from pipelines.output import disk_fault, finished
 from recommender import persist
 from recommender.data.folder import read_table
 from recommender.errors import ConfigError, DataError
@@ -25,7 +25,8 @@ def main(argv: list[str]) -> None:
     args = parse(argv)
     show_log(quiet=False)
     to = writable(args.to)
-    bundle = persist.load(model_folder(args.model) if args.model.startswith("models:/") else Path(args.model) / "model")
+    registered = args.model.startswith("models:/")
+    bundle = persist.load(model_folder(args.model) if registered else finished(Path(args.model)) / "model")
     added = {
         name: read_table(Path(file)) for name in ("items", "users", "interactions") if (file := getattr(args, name))
     }

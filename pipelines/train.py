@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
-from pipelines.output import out_folder
+from pipelines.output import disk_faults, out_folder
 from recommender import config, ladder, persist, results
 from recommender.data.load import load
 from recommender.data.summary import save_reference
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
         data = load(args.data or scenario.data.source, raw_dir=raw_dir(), **config.loading(scenario))
 
     name = f"{scenario.name}-{data.name}"
-    with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker:
+    with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker, disk_faults(out):
         results.write_config(out, scenario)
         with Steps(ladder.n_steps(scenario), quiet=args.quiet or args.json) as progress:
             decided = partial(results.write_decision, out, scenario)  # complete before the test is looked at

@@ -11,6 +11,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import shutil
 import time
 import warnings
@@ -26,6 +27,7 @@ import polars as pl
 
 from recommender import tracking_values as values
 from recommender.data.dataset import NO_TIME, Dataset
+from recommender.effort import ROUTER
 from recommender.errors import TrackingError, UserError, nearest
 from recommender.tracking_views import LATEST, LONGEST, latest_view, view_url, views
 
@@ -71,7 +73,8 @@ class Tracker:
     """Tracks one train: the router's run is opened at the start, the rungs' runs are made by ``log``.
 
     A server that fails at the start does not stop the train: ``error`` keeps why, ``log`` raises it.
-    The run ends FINISHED, FAILED (with the error as a tag) or, on Ctrl-C, KILLED.
+    The run ends FINISHED, FAILED (with the error as a tag) or, on Ctrl-C, KILLED. A UserError leaves
+    nothing on disk, so it leaves no runs either.
     """
 
     def __init__(self, scenario: str, data: str, uri: str | None = None, experiment: str = EXPERIMENT) -> None:
@@ -79,7 +82,8 @@ class Tracker:
         self.uri = uri or tracking_uri()
         self.experiment = experiment
         self.experiment_id: str | None = None
-        self.run_id: str | None = None
+        self.run_id: str | None = None  # the router's
+        self.run_ids: list[str] = []
         self.error: TrackingError | None = None
         self.started = _now_ms()
 
@@ -87,7 +91,7 @@ class Tracker:
         try:
             self.experiment_id = prepare(self.uri, self.experiment)
             with _failures():
-                self.run_id = self._start(values.ROUTER)
+                self.run_id = self._start(ROUTER)
         except TrackingError as error:
             self.error = error
         return self
@@ -101,7 +105,7 @@ class Tracker:
         with _failures():
             client = _client(self.uri)
             for above, rung in enumerate(reversed(out.rungs)):
-                if rung == values.ROUTER:
+                if rung == ROUTER:
                     self._log_values(client, self.run_id, out, rung, code)
                     continue
                 run_id = self._start(rung, above)
@@ -113,7 +117,7 @@ class Tracker:
             with _only_warned():
                 client.set_experiment_tag(str(self.experiment_id), *latest_view(self.run_id))
             if (folder / "model").is_dir():
-                register(self.uri, self.run_id, folder, model_name(self.scenario))
+                register(self.uri, self.run_id, folder, model_name(self.scenario, self.data))
 
     def view_url(self, base: str) -> str:
         """Link to the charts of the latest train, this one after ``log``. Raises the error of the start."""
@@ -128,7 +132,12 @@ class Tracker:
             return
         try:
             with _failures():
-                _close(_client(self.uri), self.run_id, error)
+                client = _client(self.uri)
+                if isinstance(error, UserError):
+                    for run_id in self.run_ids:
+                        client.delete_run(run_id)
+                else:
+                    _close(client, self.run_id, error)
         except TrackingError as failure:
             if error is None:
                 raise
@@ -144,6 +153,7 @@ class Tracker:
         name = f"{self.scenario}-{self.data}-{rung}"
         run = client.create_run(str(self.experiment_id), self.started + above, tags, name)
         run_id = str(run.info.run_id)
+        self.run_ids.append(run_id)
         client.set_tag(run_id, "train", self.run_id or run_id)
         return run_id
 
@@ -182,11 +192,11 @@ def register(uri: str, run_id: str, folder: Path, name: str) -> str:
     signature.params = ParamSchema([ParamSpec("k", "long", 10)])
     package = Path(__file__).parent
     # Made by hand, since Model.log() would put it into whatever experiment is active in this process.
-    logged = client.create_logged_model(client.get_run(run_id).info.experiment_id, values.ROUTER, run_id)
+    logged = client.create_logged_model(client.get_run(run_id).info.experiment_id, ROUTER, run_id)
     mlflow.set_tracking_uri(uri)
     info = Model.log(
         artifact_path=None,
-        name=values.ROUTER,
+        name=ROUTER,
         flavor=mlflow.pyfunc,
         run_id=run_id,
         model_id=logged.model_id,
@@ -204,9 +214,12 @@ def register(uri: str, run_id: str, folder: Path, name: str) -> str:
     return str(made.version)
 
 
-def model_name(scenario: str) -> str:
-    """Name of the scenario's registered model: ``models:/<name>@champion``."""
-    return f"{EXPERIMENT}-{scenario}"
+def model_name(scenario: str, data: str) -> str:
+    """Name of the registered model of a scenario and a data set: ``models:/<name>@champion``.
+
+    With the data set in it, so that a train on simulated data does not replace the champion of real data.
+    """
+    return re.sub(r"[^\w.-]+", "-", f"{EXPERIMENT}-{scenario}-{data}")[:200]  # what MLflow and its URIs take
 
 
 def model_folder(uri: str) -> Path:

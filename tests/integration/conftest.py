@@ -41,8 +41,8 @@ def trained(store: str, tmp_path_factory: pytest.TempPathFactory) -> Trained:
         patch.setenv("COLUMNS", "160")
         done = run(train.main, "--scenario", "jobs", "--data", data, "--out", place / "out", *SMALL)
     assert done.code == 0, done.err
-    version = MlflowClient(store).get_model_version_by_alias("coldstart-jobs", "champion").version
-    return Trained(place / "out", data, done, store, f"models:/coldstart-jobs/{version}")
+    version = MlflowClient(store).get_model_version_by_alias("coldstart-jobs-shop", "champion").version
+    return Trained(place / "out", data, done, store, f"models:/coldstart-jobs-shop/{version}")
 
 
 @pytest.fixture

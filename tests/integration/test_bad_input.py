@@ -40,17 +40,18 @@ def refused(done: Done, *wanted: str) -> None:
     assert not Path("artifacts").exists()
 
 
-def run_states(store: str) -> set[str]:
+def run_states(store: str) -> list[str]:
     client = MlflowClient(store)
     experiment = client.get_experiment_by_name("coldstart")
     assert experiment is not None
-    return {r.info.status for r in client.search_runs([experiment.experiment_id], max_results=1000)}
+    return [r.info.status for r in client.search_runs([experiment.experiment_id], max_results=1000)]
 
 
 @pytest.fixture(autouse=True)
-def _no_run_is_left_open(store: str) -> Iterator[None]:
+def _no_run_is_left(store: str) -> Iterator[None]:
+    before = run_states(store)
     yield
-    assert "RUNNING" not in run_states(store)
+    assert run_states(store) == before
 
 
 # Names and configuration
@@ -71,6 +72,7 @@ def _no_run_is_left_open(store: str) -> Iterator[None]:
         (["--set", "ladder.als.params.factors=many"], ["Rung 'als'", "factors='many'", "valid integer"]),
         (["--set", "ladder.popularity.params={segment: city}"], ["Rung 'popularity'", "segment", "'city'"]),
         (["--set", "ladder.popularity.params={window_days: week}"], ["Rung 'popularity'", "window_days", "'week'"]),
+        (["--set", "ladder.als.params.factors=-1"], ["Rung 'als'", "factors must be at least 1", "-1"]),
         (["--set", "ladder.als.params.factor=8"], ["no parameter 'factor'", "did you mean 'factors'"]),
         (["--set", "ladder.als.parms={}"], ["'ladder.7.parms'", "did you mean 'params'"]),
         (["--set", "ladder.als=3"], ["'ladder.7'"]),

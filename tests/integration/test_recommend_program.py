@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import resource
+import shutil
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -338,7 +339,8 @@ def test_malformed_rows_are_refused(
 @pytest.mark.parametrize(
     ("changed", "wanted"),
     [
-        (["--model", "nowhere"], ["nowhere", "no saved model"]),
+        (["--model", "nowhere"], ["nowhere: no such folder", "OUT folder of a finished train"]),
+        (["--model", "."], ["no saved model"]),
         (["--queries", "none.csv"], ["none.csv", "no such file"]),
         (["--to", "lists.txt"], ["TO=lists.txt", ".parquet or .csv"]),
         (["--to", "nowhere/lists.csv"], ["TO=nowhere/lists.csv", "not there"]),
@@ -366,9 +368,9 @@ def test_full_disk_is_told_and_leaves_nothing(trained: Trained, workplace: Path,
 
 
 def test_interrupted_train_is_no_model(trained: Trained, workplace: Path) -> None:
-    Path("half").mkdir()
+    shutil.copytree(trained.out, "half")  # the model is written before the report
     Path("half/INCOMPLETE").write_text("")
-    refused(ask(Path("half"), pl.DataFrame({"user_id": ["u1"]})), ["half", "no saved model"])
+    refused(ask(Path("half"), pl.DataFrame({"user_id": ["u1"]})), ["half", "has not finished", "Train again"])
 
 
 def test_registered_model_answers_like_the_folder(trained: Trained, workplace: Path) -> None:

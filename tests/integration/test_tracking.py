@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
 from pipelines import ui
 from recommender import persist, tracking, tracking_views
@@ -27,12 +28,13 @@ from recommender.data.schema import from_frames
 from recommender.errors import TrackingError, UserError
 from recommender.models import RECOMMENDERS
 from recommender.query import USER_BUCKETS
+from recommender.report import tables
 from recommender.router import Router
 from recommender.serve import Bundle
 from tests.out_folder import RUNGS, write_out
 
 REPOSITORY = Path(__file__).parents[2]
-MODEL = "models:/coldstart-jobs@champion"
+MODEL = "models:/coldstart-jobs-simulated@champion"
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +108,7 @@ def test_every_rung_is_one_flat_finished_run_in_its_colour(uri: str, out: Path) 
         assert "mlflow.parentRunId" not in run.data.tags
         assert (run.data.params["scenario"], run.data.params["data"]) == ("jobs", "simulated")
     assert found["als"].data.params["factors"] == "64"
+    assert found["als_content"].data.params["factors"] == "32"  # as chosen on validation, not as configured
     assert found["als"].data.tags["shipped_for"].startswith("1_2, 3_9, 10_plus")
 
 
@@ -131,13 +134,24 @@ def test_logged_metrics_are_the_numbers_of_the_tables(uri: str, out: Path) -> No
     assert (logged["effort/stated_person_days_low"], logged["effort/stated_person_days_high"]) == (3, 8)
 
 
-def test_effort_of_the_router_holds_the_fit_of_the_rungs_it_serves(out: Path) -> None:
+@pytest.mark.parametrize("slots", [0, 2])
+def test_effort_of_the_router_is_the_same_in_mlflow_and_in_the_report(out: Path, slots: int) -> None:
+    """Its own recommending, and the fits of the rungs that serve users or fill slots."""
     effort = pl.read_parquet(out / "effort.parquet")
     effort.filter((pl.col("rung") != "router") | (pl.col("stage") != "fit")).write_parquet(out / "effort.parquet")
-    served = effort.filter(
-        (pl.col("split") == "test") & (pl.col("stage") == "fit") & pl.col("rung").is_in(["popularity", "als"])
-    )
-    assert values.metrics(values.read(out), "router")["effort/fit_cpu_s"] == pytest.approx(served["cpu_s"].sum())
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    (out / "config.yaml").write_text(yaml.safe_dump({**config, "slots": {"rung": "content", "n": slots}}))
+    logged = values.metrics(values.read(out), "router")
+    tested = effort.filter(split="test")
+    served = ["popularity", "als", *(["content"] if slots else [])]
+    fits = tested.filter(pl.col("stage") == "fit", pl.col("rung").is_in(served))["cpu_s"].sum()
+    own = tested.filter(stage="recommend", rung="router")["cpu_s"].sum()
+    assert logged["effort/fit_cpu_s"] == pytest.approx(fits)
+    assert logged["effort/total_cpu_s"] == pytest.approx(fits + own)
+    read = tables.read_out(out)
+    assert tables.seconds(read).filter(rung="router")["cpu_s"].item() == pytest.approx(fits + own)
+    whole = tables.stages(tables.spent(read), read.rungs).filter(rung="router")
+    assert whole["fit_cpu_s"].item() == pytest.approx(fits)
 
 
 def test_cells_without_a_number_are_left_out(out: Path) -> None:
@@ -200,6 +214,17 @@ def test_a_train_that_ends_early_says_how(uri: str, error: BaseException, status
         raise error
     [run] = runs(uri).values()
     assert (run.info.status, run.data.tags.get("error")) == (status, tag)
+
+
+def test_an_error_that_the_user_can_mend_leaves_no_run(uri: str, out: Path) -> None:
+    def fill_the_disk() -> None:
+        with tracking.Tracker("jobs", "simulated") as tracker:
+            tracker.log(out)
+            raise UserError("no space")
+
+    with pytest.raises(UserError, match="no space"):
+        fill_the_disk()
+    assert not runs(uri)
 
 
 @pytest.mark.parametrize("store", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db"])
@@ -342,14 +367,22 @@ def test_the_registered_model_serves_known_and_unknown_users_without_pickle(
     assert not [p for p in folder.parents[1].rglob("*") if p.suffix in (".pkl", ".pickle", ".joblib")]
 
 
-def test_a_second_train_becomes_the_champion(uri: str, out: Path) -> None:
+def test_a_second_train_becomes_the_champion_of_its_own_data_only(uri: str, out: Path) -> None:
     persist.save(bundle(), out / "model")
     track(out)
     tracker = track(out)
-    assert client(uri).get_model_version_by_alias("coldstart-jobs", "champion").run_id == tracker.run_id
+    assert client(uri).get_model_version_by_alias("coldstart-jobs-simulated", "champion").run_id == tracker.run_id
+    with tracking.Tracker("jobs", "my jobs: 50%/a@b") as other:  # a folder may have such a name
+        other.log(out)
+    named = "coldstart-jobs-my-jobs-50-a-b"
+    assert client(uri).get_model_version_by_alias(named, "champion").run_id == other.run_id
+    assert tracking.model_folder(f"models:/{named}@champion").is_dir()
+    assert client(uri).get_model_version_by_alias("coldstart-jobs-simulated", "champion").run_id == tracker.run_id
 
 
-@pytest.mark.parametrize("missing", ["models:/coldstart-job@champion", "models:/coldstart-jobs/9", "models:/x@y"])
+@pytest.mark.parametrize(
+    "missing", ["models:/coldstart-jobs@champion", "models:/coldstart-jobs-simulated/9", "models:/x@y"]
+)
 def test_an_unknown_model_is_the_users_error_and_names_those_there(uri: str, out: Path, missing: str) -> None:
     with pytest.raises(UserError, match="make train"):
         tracking.model_folder(missing)

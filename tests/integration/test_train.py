@@ -130,11 +130,15 @@ def test_terminal_shows_every_rung_the_decision_and_where_the_results_are(traine
     assert " ".join(decision(trained.out)["sentences"][0].split()) in shown
 
 
+def test_a_log_without_a_terminal_gets_neither_bars_nor_blank_lines(trained: Trained) -> None:
+    assert all(line.strip() for line in trained.done.err.splitlines())
+
+
 def test_every_rung_is_a_finished_run_and_the_model_is_registered(trained: Trained) -> None:
     found = runs(trained.store, "shop")
     assert {r.info.status for r in found} == {"FINISHED"}
     assert {r.info.run_name for r in found} == {f"jobs-shop-{r}" for r in ("popularity", "content", "als", "router")}
-    assert MlflowClient(trained.store).get_model_version_by_alias("coldstart-jobs", "champion").version
+    assert MlflowClient(trained.store).get_model_version_by_alias("coldstart-jobs-shop", "champion").version
 
 
 # How it runs

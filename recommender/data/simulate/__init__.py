@@ -39,7 +39,7 @@ def load(raw_dir: Path | None = None, *, preset: str = "catalog", seed: int = 0,
     log = simulate(world, seed)
     item_ids, user_ids = _ids("i", resolved.n_items), _ids("u", resolved.n_users)
     return Tables(
-        name=f"simulated-{preset}",
+        name="simulated",
         interactions=_interactions(world, log, user_ids, item_ids, seed),
         items=columns.make_table(world, item_columns, seed).insert_column(0, item_ids.alias("item_id")),
         users=columns.make_table(world, user_columns, seed).insert_column(0, user_ids.alias("user_id")),
