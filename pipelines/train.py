@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
 from pipelines.output import disk_faults, out_folder
-from recommender import config, ladder, persist, results
+from recommender import config, ladder, persist, results, rungs
 from recommender.data.load import load
 from recommender.data.summary import save_reference
 from recommender.effort import EffortLog
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     args = parse(argv)
     show_log(quiet=args.quiet or args.json)
     scenario = config.load(args.scenario, overrides(args.set))
-    ladder.check(scenario)
+    rungs.check(scenario)
     effort = EffortLog()
     with effort.stage("all", "prepare", "all", ""):
         data = load(args.data or scenario.data.source, raw_dir=raw_dir(), **config.loading(scenario))
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     name = f"{scenario.name}-{data.name}"
     with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker, disk_faults(out):
         results.write_config(out, scenario)
-        with Steps(ladder.n_steps(scenario), quiet=args.quiet or args.json) as progress:
+        with Steps(rungs.n_steps(scenario), quiet=args.quiet or args.json) as progress:
             decided = partial(results.write_decision, out, scenario)  # complete before the test is looked at
             found = ladder.run(data, scenario, effort, progress, decided)
             router = ladder.ship(data, found, scenario, effort, progress)

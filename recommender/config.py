@@ -67,14 +67,16 @@ class Slots(Strict):
     """Places at the end of the list kept for items without interactions."""
 
     rung: str = "content"
-    n: int = Field(0, ge=0)
+    n: Annotated[int, Field(ge=0)] | Literal["auto"] = 0  # auto: as many as validation shows to be worth it
     of: int = Field(20, ge=1)
+    max_loss: float = Field(0.1, ge=0, le=1)  # auto: the share of recall_at_20 that new items may cost
 
 
 class Decision(Strict):
     metric: str = "ndcg_at_10"
     alpha: float = Field(0.05, gt=0, lt=1)
     min_gain: float = Field(0.0, ge=0)
+    away_days: float = Field(1.0, gt=0)  # who was last seen so long ago is returning, not in a visit
     thin: int = Field(100, ge=1)  # buckets with fewer pooled queries inherit from all users with history
 
 

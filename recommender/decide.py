@@ -9,7 +9,7 @@ import polars as pl
 
 from recommender.config import Decision
 from recommender.evaluate import WITH_HISTORY
-from recommender.query import USER_BUCKETS
+from recommender.query import RETURNING, USER_BUCKETS
 
 AUDIENCE = {
     "0": "users without history",
@@ -40,7 +40,9 @@ def decide(evidence: pl.DataFrame, ladder: Sequence[str], rule: Decision) -> dic
 
     evidence: comparisons (evaluate.comparisons_table) of the pooled validation origins. Buckets with
     fewer than ``thin`` queries inherit the choice of all users with history; without history, the
-    simplest rung stands.
+    simplest rung stands. Users who come back after a while are decided for by themselves where there
+    are ``thin`` of them (``<bucket>_returning``), else as their bucket: who is back after weeks wants
+    what is new, who is in the midst of a visit wants more of the same.
     """
     evidence = evidence.filter(pl.col("metric") == rule.metric)
     choices = {}
@@ -54,7 +56,17 @@ def decide(evidence: pl.DataFrame, ladder: Sequence[str], rule: Decision) -> dic
         else:
             inherited = choices[WITH_HISTORY]
             choices[bucket] = Choice(**{**asdict(inherited), "n_queries": n, "inherited_from": WITH_HISTORY})
+    for bucket in USER_BUCKETS[1:]:
+        rows = evidence.filter(pl.col("user_bucket") == bucket + RETURNING)
+        n = int(rows["n_queries"].max() or 0)  # type: ignore[arg-type]
+        inherited = Choice(**{**asdict(choices[bucket]), "n_queries": n, "inherited_from": bucket})
+        choices[bucket + RETURNING] = _climb(rows, ladder, rule, n) if n >= rule.thin else inherited
     return choices
+
+
+def day_zero_choices(rung: str) -> dict[str, Choice]:
+    """One rung for everyone, without evidence."""
+    return dict.fromkeys((WITH_HISTORY, *USER_BUCKETS), Choice(rung, None, None, None, None, None, 0))
 
 
 def _climb(rows: pl.DataFrame, ladder: Sequence[str], rule: Decision, n: int) -> Choice:
@@ -71,7 +83,12 @@ def _climb(rows: pl.DataFrame, ladder: Sequence[str], rule: Decision, n: int) ->
 
 def sentences(choices: dict[str, Choice], rule: Decision) -> list[str]:
     """The decision in plain English, one sentence per user bucket."""
-    return [_sentence(AUDIENCE[b], choices[b], rule) for b in USER_BUCKETS]
+    told = [_sentence(AUDIENCE[b], choices[b], rule) for b in USER_BUCKETS]
+    for bucket in USER_BUCKETS[1:]:
+        back = choices[bucket + RETURNING]
+        if back.rung != choices[bucket].rung:
+            told.append(_sentence(f"{AUDIENCE[bucket]} who come back after {rule.away_days:g} days or more", back, rule))
+    return told
 
 
 def _sentence(audience: str, choice: Choice, rule: Decision) -> str:

@@ -88,8 +88,9 @@ class EffortLog:
 
 def serving(decision: Mapping[str, Any], slots: Slots) -> set[str]:
     """Rungs that the router uses, from the content of decision.json and the scenario's slots."""
-    routed = {choice["rung"] for bucket, choice in decision.get("buckets", {}).items() if bucket in USER_BUCKETS}
-    return routed | ({slots.rung} if slots.n else set())
+    chosen = {**decision.get("buckets", {}), **decision.get("returning", {})}
+    routed = {choice["rung"] for bucket, choice in chosen.items() if bucket != "with_history"}
+    return routed | ({slots.rung} if decision.get("slots", {}).get("n", slots.n) else set())
 
 
 def charged(effort: pl.DataFrame, served: Collection[str]) -> pl.DataFrame:

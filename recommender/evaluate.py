@@ -11,12 +11,13 @@ import polars as pl
 import scipy.sparse as sp
 
 from recommender import metrics
-from recommender.query import USER_BUCKETS
+from recommender.query import RETURNING, USER_BUCKETS
 from recommender.recommend import Lists
 from recommender.split import Fold
 from recommender.statistics import Cell, estimates, holm, sign_flip_p
 
 ALL, WITH_HISTORY = "all", "with_history"
+VISIT = "visit"  # the slice by time since the last interaction
 POOLED = "pooled"  # the origin of rows that pool the validation origins
 COMPARED = ("ndcg_at_10", "recall_at_20")
 _FLIPS, _SLICE_VALUES, _SLICE_QUERIES = 1999, 10, 30
@@ -32,6 +33,7 @@ class Asked:
     as_of: np.ndarray
     bucket: np.ndarray  # int64, position in USER_BUCKETS
     first: np.ndarray  # bool, the user's first query
+    returning: np.ndarray  # bool, has a history, but none of it in the last days
     slices: Mapping[str, pl.Series]  # user column -> value of each query, String
 
 
@@ -43,11 +45,12 @@ class Outcome:
     coverage: float
 
 
-def asked(fold: Fold, slices: Sequence[str]) -> Asked:
+def asked(fold: Fold, slices: Sequence[str], away_days: float) -> Asked:
     frame = fold.queries.users.frame
     chosen = {c: frame[c].cast(pl.String) for c in slices if c in frame.columns}
     queries = fold.queries
-    return Asked(fold.split, fold.origin, queries.ids, queries.as_of, queries.buckets, fold.first, chosen)
+    back = (queries.buckets > 0) & (queries.away_days >= away_days)
+    return Asked(fold.split, fold.origin, queries.ids, queries.as_of, queries.buckets, fold.first, back, chosen)
 
 
 def outcome(lists: Lists, fold: Fold, item_rows: sp.csr_matrix) -> Outcome:
@@ -91,6 +94,10 @@ class Group:
         for b, name in enumerate(USER_BUCKETS):
             yield name, "", "", bucket == b
         yield WITH_HISTORY, "", "", bucket > 0
+        back = np.concatenate([a.returning for a in self.asked])
+        for b, name in enumerate(USER_BUCKETS[1:], start=1):
+            yield name, VISIT, "in_session", (bucket == b) & ~back
+            yield name, VISIT, "returning", (bucket == b) & back
         for column in self.asked[0].slices:
             values = pl.concat([a.slices[column] for a in self.asked])
             common = values.filter(pl.Series(first)).drop_nulls().value_counts(sort=True).head(_SLICE_VALUES)
@@ -137,9 +144,12 @@ def metrics_table(group: Group, resamples: int, seed: int) -> pl.DataFrame:
     return table.select(*where, pl.all(), pl.lit(1, pl.Int64).alias("seed_count"))
 
 
-def comparisons_table(group: Group, ladder: Sequence[str], resamples: int, seed: int) -> pl.DataFrame:
+def comparisons_table(
+    group: Group, ladder: Sequence[str], resamples: int, seed: int, returning: bool = False
+) -> pl.DataFrame:
     """Paired differences b - a of every two rungs, a before b in the ladder, by user bucket.
 
+    returning: also for those of each bucket who come back (``<bucket>_returning``).
     p_holm: sign-flip p over users, Holm-adjusted within a bucket and metric over the rungs above a.
     Columns: rung_a, rung_b, user_bucket, metric, difference, ci_low, ci_high, p_holm, n_queries.
     """
@@ -150,9 +160,10 @@ def comparisons_table(group: Group, ladder: Sequence[str], resamples: int, seed:
     for metric in COMPARED if pairs else ():
         values = group.stack([metric])
         gain = np.column_stack([values[:, position[b]] - values[:, position[a]] for a, b in pairs])
-        for user_bucket, name, _, mask in group.masks():
-            if not name and mask.any():
-                keys.append((user_bucket, metric))
+        for user_bucket, name, value, mask in group.masks():
+            back = returning and (name, value) == (VISIT, "returning")
+            if mask.any() and (back or not name):
+                keys.append((user_bucket + RETURNING if back else user_bucket, metric))
                 cells.append(Cell(codes[mask], gain[mask]))
     rows: list[tuple[object, ...]] = []
     found = estimates(cells, n_users, resamples, seed)

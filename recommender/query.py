@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Table
 
 USER_BUCKETS = ("0", "1_2", "3_9", "10_plus")  # warmth: interactions before the query (user) or in train (item)
+RETURNING = "_returning"  # after a bucket's name: those of it who come back after a while
 BUCKET_STARTS = np.array([0, 1, 3, 10])
 
 
@@ -66,6 +67,15 @@ class Queries:
     def buckets(self) -> np.ndarray:
         """Position in ``USER_BUCKETS`` of each query, int64 (n,)."""
         return bucket(self.history.lengths)
+
+    @property
+    def away_days(self) -> np.ndarray:
+        """Days since the user's last interaction, float64 (n,); inf without history or where times are not stated."""
+        last = np.full(len(self), NO_TIME)
+        some = self.history.lengths > 0
+        last[some] = self.history.timestamp[self.history.indptr[1:][some] - 1]
+        stated = (last != NO_TIME) & (self.as_of != NO_TIME)
+        return np.where(stated, (self.as_of - np.where(stated, last, 0)) / US_PER_DAY, np.inf)
 
     def take(self, rows: np.ndarray) -> Queries:
         """The queries with these row numbers."""

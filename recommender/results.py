@@ -17,7 +17,9 @@ from recommender.data.summary import summarise
 from recommender.decide import sentences
 from recommender.effort import EffortLog
 from recommender.evaluate import comparisons_table, metrics_table, per_query_table
-from recommender.ladder import ROUTER, Results
+from recommender.ladder import Results
+from recommender.query import RETURNING
+from recommender.rungs import ROUTER
 
 DAY_ZERO = (
     "Day zero: nothing was evaluated. Everyone gets content recommendations from what they say of themselves, "
@@ -33,12 +35,31 @@ def write_decision(out: Path, scenario: Scenario, results: Results) -> None:
         "alpha": rule.alpha,
         "min_gain": rule.min_gain,
         "decided_on": [o["origin"] for o in results.origins if o["split"] == "validation"],
-        "buckets": {bucket: asdict(choice) for bucket, choice in results.choices.items()},
+        "buckets": {b: asdict(c) for b, c in results.choices.items() if not b.endswith(RETURNING)},
+        "returning": {b.removesuffix(RETURNING): asdict(c) for b, c in results.choices.items() if b.endswith(RETURNING)},
+        "slots": {**results.slots.model_dump(), "evidence": [asdict(e) for e in results.slot_evidence]},
         "parameters": results.chosen,
         "stepped_aside": results.aside,
-        "sentences": [DAY_ZERO] if scenario.day_zero else sentences(results.choices, rule),
+        "sentences": [DAY_ZERO] if scenario.day_zero else [*sentences(results.choices, rule), *_told(results)],
     }
     _write_json(out / "decision.json", tree)
+
+
+def _told(results: Results) -> list[str]:
+    """What slots for new items bring and cost, where validation sized them."""
+    slots, rows = results.slots, results.slot_evidence
+    if not rows:
+        return []
+    without, kept = rows[0], next(r for r in rows if r.n == slots.n)
+    share = f"{without.new_item_share_of_truth:.0%} of what users took on validation was new"
+    if not slots.n:
+        return [f"No places are kept for new items: {share}, and no number of them found more within the cost allowed."]
+    change = kept.recall_at_20 / without.recall_at_20 - 1 if without.recall_at_20 else 0.0
+    return [
+        f"{slots.n} of the first {slots.of} places are kept for new items, chosen by {slots.rung}: {share}; recall_at_20 "
+        f"of new items goes from {without.new_item_recall_at_20:.4f} to {kept.new_item_recall_at_20:.4f}, of all items "
+        f"by {change:+.1%}."
+    ]
 
 
 def write_tables(out: Path, results: Results, scenario: Scenario) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from recommender.config import Eligibility, Scoring, Slots
 from recommender.data.dataset import Dataset, Table
 from recommender.models.base import Recommender
-from recommender.query import USER_BUCKETS, Queries
+from recommender.query import RETURNING, USER_BUCKETS, Queries
 from recommender.recommend import Lists, recommend
 from recommender.topk import NEW, NOTHING, OWN
 
@@ -25,16 +25,26 @@ class Routed:
 class Router:
     """Serves each query by the rung chosen for its user bucket.
 
-    routes: user bucket -> rung name, for every bucket. rungs: the models by name, fitted by the
+    routes: segment -> rung name, for every user bucket; ``<bucket>_returning``, where there, is for users
+    whose last interaction is at least ``away_days`` old. rungs: the models by name, fitted by the
     caller or by ``fit``. Scores of different rungs are never compared: a list comes from one rung,
     is completed in the fallback order, and may keep slots for new items (``slots``), those without
     interactions in training, at the end of its first ``slots.of`` places.
     """
 
-    def __init__(self, routes: Mapping[str, str], rungs: Mapping[str, Recommender], slots: Slots | None = None) -> None:
+    def __init__(
+        self,
+        routes: Mapping[str, str],
+        rungs: Mapping[str, Recommender],
+        slots: Slots | None = None,
+        away_days: float = 1.0,
+    ) -> None:
         self.routes = dict(routes)
+        self.away_days = away_days
         self.rungs = dict(rungs)
         chosen = slots or Slots()
+        if chosen.n == "auto":
+            raise ValueError("Router: slots.n must be decided before.")
         self.slots, self.of, self.slot_rung = chosen.n, chosen.of, chosen.rung
 
     def fit(self, train: Dataset) -> Self:
@@ -50,7 +60,7 @@ class Router:
 
     def route(self, queries: Queries) -> np.ndarray:
         """Name of the rung of each query, str (n,)."""
-        return np.array([self.routes[b] for b in USER_BUCKETS])[queries.buckets]
+        return segments(self.routes, queries.buckets, queries.away_days >= self.away_days)
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         out = np.full((len(queries), len(items)), np.nan, np.float32)
@@ -80,6 +90,13 @@ class Router:
         own = np.repeat(self.route(queries)[:, None], lists.item_idx.shape[1], axis=1)
         names = np.where(lists.why == OWN, own, np.where(lists.why == NEW, f"new:{self.slot_rung}", "fallback"))
         return Routed(lists, np.where(lists.why == NOTHING, "", names))
+
+
+def segments(routes: Mapping[str, str], bucket: np.ndarray, returning: np.ndarray) -> np.ndarray:
+    """Rung name of each query, str (n,). bucket: int64 (n,), positions in USER_BUCKETS; returning: bool (n,)."""
+    stay = np.array([routes[b] for b in USER_BUCKETS])
+    back = np.array([routes.get(b + RETURNING, routes[b]) for b in USER_BUCKETS])
+    return np.where(returning & (bucket > 0), back[bucket], stay[bucket])
 
 
 def with_slots(lists: Lists, new: Lists, of: int) -> Lists:

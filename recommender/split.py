@@ -154,10 +154,10 @@ def _origins(data: Dataset, split: config.Split) -> list[datetime]:
     times = data.timestamps[data.timestamps != NO_TIME]
     wanted = [*split.validation, split.test]
     if split.unit == "days":
-        last = _utc(int(times.max()))
+        last = to_datetime(int(times.max()))
         origins = [last - timedelta(days=d) for d in wanted]
     else:
-        origins = [_utc(int(t)) for t in np.quantile(times, wanted, method="lower")]
+        origins = [to_datetime(int(t)) for t in np.quantile(times, wanted, method="lower")]
     if any(a >= b for a, b in zip(origins, origins[1:], strict=False)):
         raise ConfigError(
             f"split: origins must ascend in time, got {', '.join(map(_iso, origins))} from {wanted} {split.unit}. "
@@ -208,7 +208,8 @@ def _require(data: Dataset, split: str, origin: datetime | None, found: int, nee
         )
 
 
-def _utc(us: int) -> datetime:
+def to_datetime(us: int) -> datetime:
+    """Microseconds since 1970 as a UTC datetime."""
     return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us)
 
 

@@ -14,7 +14,9 @@ from recommender.models.item_knn import ItemKNN
 from recommender.models.lightfm import LightFM
 from recommender.models.popularity import Popularity
 from recommender.models.random import Random
+from recommender.models.ranker import Ranker
 from recommender.models.trending import Trending
+from recommender.models.user_ease import UserEASE
 
 RECOMMENDERS: Mapping[str, Callable[..., Recommender]] = {
     "random": Random,
@@ -25,6 +27,8 @@ RECOMMENDERS: Mapping[str, Callable[..., Recommender]] = {
     "als": ALS,
     "bpr": BPR,
     "ease": EASE,
+    "user_ease": UserEASE,
     "lightfm": LightFM,
     "als_content": ALSContent,
+    "ranker": Ranker,
 }

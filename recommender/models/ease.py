@@ -41,7 +41,7 @@ class EASE:
             most_taken = np.argsort(-taken.getnnz(axis=0), kind="stable")[: self.item_cap]
             kept = np.sort(most_taken)
             taken, items = taken[:, kept], items.take(kept)
-        self._check_memory(len(items))
+        check_memory("ease", len(items), self.memory_mb)
         self.items_ = items
         with threadpool_limits(1, "blas") if len(items) > UNSAFE_ITEMS else nullcontext():
             self.weights_ = closed_form(taken, self.regularization)
@@ -54,14 +54,16 @@ class EASE:
         scores[np.diff(history.indptr) == 0] = np.nan
         return spread(scores, own)
 
-    def _check_memory(self, n_items: int) -> None:
-        needed = n_items**2 * BYTES_PER_WEIGHT
-        if needed > self.memory_mb * 1e6:
-            fits = int((self.memory_mb * 1e6 / BYTES_PER_WEIGHT) ** 0.5)
-            raise UserError(
-                f"ease: {n_items:,} items need about {needed / 1e6:,.0f} MB, more than memory_mb={self.memory_mb:,}. "
-                f"Set item_cap={fits} to learn the most taken items only, or raise memory_mb."
-            )
+
+def check_memory(name: str, n_columns: int, memory_mb: int) -> None:
+    """Raises UserError where a dense matrix of n_columns^2 weights needs more than ``memory_mb``."""
+    needed = n_columns**2 * BYTES_PER_WEIGHT
+    if needed > memory_mb * 1e6:
+        fits = int((memory_mb * 1e6 / BYTES_PER_WEIGHT) ** 0.5)
+        raise UserError(
+            f"{name}: {n_columns:,} items need about {needed / 1e6:,.0f} MB, more than memory_mb={memory_mb:,}. "
+            f"Set item_cap={fits} to learn the most taken items only, or raise memory_mb."
+        )
 
 
 def closed_form(taken: sp.csr_matrix, regularization: float) -> np.ndarray:

@@ -26,6 +26,7 @@ class Popularity:
     window_days: only interactions of the last so many days count; None: all. Rows without a time
         are the oldest.
     half_life_days: an interaction is worth half as much every so many days; None: no decay.
+    half_life_share: the same, as a share of the training period, for data sets of any time scale.
     segment: user columns, e.g. [region, category]: popularity among users with the same values. A
         segment borrows from the wider one (the last column dropped, at the end everyone) as if it
         had seen ``prior`` interactions there, so thin segments fall back smoothly.
@@ -36,17 +37,19 @@ class Popularity:
         self,
         window_days: float | None = None,
         half_life_days: float | None = None,
+        half_life_share: float | None = None,
         segment: Sequence[str] = (),
         prior: float = 20.0,
     ) -> None:
         self.window_days = window_days
         self.half_life_days = half_life_days
+        self.half_life_share = half_life_share
         self.segment = segment
         self.prior = prior
 
     @property
     def needs_times(self) -> bool:
-        return self.window_days is not None or self.half_life_days is not None
+        return not (self.window_days is None and self.half_life_days is None and self.half_life_share is None)
 
     @property
     def user_columns(self) -> Sequence[str]:
@@ -76,6 +79,8 @@ class Popularity:
         worth = np.ones(len(ages))
         if self.half_life_days is not None:
             worth *= 0.5 ** (ages / self.half_life_days)
+        if self.half_life_share is not None:
+            worth *= 0.5 ** (ages / (self.half_life_share * max(float(ages.max(initial=0)), 1e-9)))
         if self.window_days is not None:
             worth *= ages <= self.window_days
         return worth

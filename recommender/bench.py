@@ -1,0 +1,67 @@
+"""One fold: fits rungs, makes their lists, measures both, with what each stage costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recommender.config import Rung, Scenario
+from recommender.effort import EffortLog
+from recommender.evaluate import Outcome, outcome
+from recommender.features import FeatureEncoder
+from recommender.models.base import Recommender
+from recommender.recommend import Lists, fallback_order, recommend
+from recommender.router import Router
+from recommender.rungs import ROUTER, make
+from recommender.split import Fold
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    model: Recommender
+    lists: Lists
+    outcome: Outcome
+
+
+class Bench:
+    """Fits and measures rungs on one fold, with their effort."""
+
+    def __init__(self, fold: Fold, scenario: Scenario, effort: EffortLog, progress: Progress) -> None:
+        self.fold, self.scenario, self.effort, self.progress = fold, scenario, effort, progress
+        with effort.stage("all", "prepare", fold.split, fold.origin):
+            self.fallback = fallback_order(fold.train, fold.items, scenario.eligibility.editorial_column)
+            # Only for the diversity of lists; no model sees these rows.
+            self.item_rows = FeatureEncoder().fit(fold.items).transform(fold.items)
+
+    def measure(self, rung: Rung, params: Mapping[str, Any], tuning: bool = False) -> Measured:
+        """``tuning``: one of several settings that are tried, so its cost is tuning's."""
+        fold, scoring = self.fold, self.scenario.scoring
+        self.progress(f"{fold.split} {fold.origin[:10]} {rung.name}")
+        model = make(rung, params, self.scenario)
+        with self.effort.stage(rung.name, "tune" if tuning else "fit", fold.split, fold.origin, scoring.threads):
+            model.fit(fold.train)
+        with self.effort.stage(rung.name, "tune" if tuning else "recommend", fold.split, fold.origin):
+            lists = recommend(
+                model, fold.queries, fold.items, scoring.k, self.scenario.eligibility, scoring, self.fallback
+            )
+        with self.effort.stage(rung.name, "evaluate", fold.split, fold.origin):
+            return Measured(model, lists, outcome(lists, fold, self.item_rows))
+
+    def measure_router(self, router: Router) -> Outcome:
+        fold, scoring = self.fold, self.scenario.scoring
+        with self.effort.stage(ROUTER, "recommend", fold.split, fold.origin):
+            routed = router.recommend(
+                fold.queries, fold.items, scoring.k, self.scenario.eligibility, scoring, self.fallback
+            )
+        return outcome(routed.lists, fold, self.item_rows)
+
+    def new_items(self, model: Recommender, rows: np.ndarray, n: int) -> Lists:
+        """The ``n`` best items without interactions for some of the queries."""
+        fold, rules, scoring = self.fold, self.scenario.eligibility, self.scenario.scoring
+        new = fold.item_counts == 0
+        return recommend(model, fold.queries.take(rows), fold.items, n, rules, scoring, self.fallback, new)

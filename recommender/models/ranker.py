@@ -1,0 +1,132 @@
+"""Ranker: learns from past windows, replayed as queries, how much each signal tells for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from recommender.data.dataset import NO_TIME, Dataset, Table
+from recommender.errors import DataError, nearest
+from recommender.models.als import ALS
+from recommender.models.base import Recommender
+from recommender.models.ease import EASE
+from recommender.models.item_knn import ItemKNN
+from recommender.models.signals import Signals
+from recommender.models.user_ease import UserEASE
+from recommender.query import Queries
+from recommender.split import Fold, available, time_fold, to_datetime
+
+INPUTS = {"item_knn": ItemKNN, "als": ALS, "ease": EASE, "user_ease": UserEASE}
+
+
+class Ranker:
+    """Logistic regression of "taken" on ``signals.py``, one set of weights per context of the query.
+
+    At ``windows`` origins inside the training period the signals are fitted on what came before, and the
+    window after it is asked as an evaluation would ask it; so the weights are learned on the future of
+    the signals, never on their own training rows, and new items weigh by what users take of them (learning
+    to rank from replayed logs; Joachims et al. 2017 on why a linear, regularised model is hard to beat
+    with little data). Contexts: everyone, with history, back after ``away_days``, in the midst of a long
+    session; each adds to the weights of the one before.
+
+    inputs: other rungs (keys of INPUTS) with their parameters, whose scores are signals.
+    C: inverse strength of the L2 penalty. negatives: items drawn per query that were not taken.
+    max_queries: replayed per window.
+    Everything is scored, new items too; nothing is NaN.
+    """
+
+    needs_times = True
+
+    def __init__(
+        self,
+        inputs: Mapping[str, Mapping[str, Any]] | None = None,
+        C: float = 0.01,
+        windows: int = 3,
+        negatives: int = 100,
+        max_queries: int = 1000,
+        half_life_positions: float = 5.0,
+        away_days: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        for name in inputs or {}:
+            if name not in INPUTS:
+                raise ValueError(f"ranker: unknown input '{name}'{nearest(name, INPUTS)}")
+        if C <= 0 or windows < 1 or negatives < 1 or half_life_positions <= 0:
+            raise ValueError("ranker: C, windows, negatives and half_life_positions must be positive.")
+        self.inputs = dict(inputs or {})
+        self.C = C
+        self.windows = windows
+        self.negatives = negatives
+        self.max_queries = max_queries
+        self.half_life_positions = half_life_positions
+        self.away_days = away_days
+        self.seed = seed
+
+    def fit(self, train: Dataset) -> Self:
+        rng = np.random.default_rng(self.seed)
+        examples = [self._examples(fold, rng) for fold in self._replayed(train)]
+        if not examples:
+            raise DataError("ranker: no past window has both history and new interactions. Bring more data, or drop the rung.")
+        values, taken, weight = (np.concatenate(part) for part in zip(*examples, strict=True))
+        spread = values.std(axis=0)
+        scale = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 1e-6)
+        model = LogisticRegression(C=self.C, max_iter=300).fit(values * scale, taken, sample_weight=weight)
+        self.signals_ = self._signals().fit(train)
+        self.weights_ = (model.coef_[0] * scale).reshape(-1, self.signals_.n).astype(np.float32)
+        return self
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        return self.signals_.weighed(queries, items, self._contexts(queries) @ self.weights_)
+
+    def _signals(self) -> Signals:
+        models: dict[str, Recommender] = {n: INPUTS[n](**params) for n, params in self.inputs.items()}
+        return Signals(models, self.half_life_positions)
+
+    def _replayed(self, train: Dataset) -> Iterator[Fold]:
+        """Windows inside the training period, the last one up to its end; those without evidence are skipped."""
+        times = train.timestamps[train.timestamps != NO_TIME]
+        edges = np.quantile(times, np.linspace(0.5, 1, self.windows + 1)[:-1], method="lower") if len(times) else []
+        origins = [to_datetime(int(t)) for t in np.unique(np.asarray(edges, np.int64))]
+        for origin, end in zip(origins, [*origins[1:], None], strict=True):
+            try:
+                yield time_fold(train, "replay", origin, end, min_train=1)
+            except DataError:
+                continue  # a window in which nobody or nothing was known tells nothing
+
+    def _examples(self, fold: Fold, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Signals by context (n, contexts x signals), taken or not, and weight of each example."""
+        n = len(fold.queries)
+        chosen = np.sort(rng.choice(n, self.max_queries, replace=False)) if n > self.max_queries else np.arange(n)
+        signals, parts = self._signals().fit(fold.train), []
+        for start in range(0, len(chosen), 64):
+            rows = chosen[start : start + 64]
+            queries, truth = fold.queries.take(rows), fold.truth[rows]
+            query, item, taken = self._pairs(queries, fold.items, truth.toarray(), rng)
+            values = signals.at(queries, fold.items, query, item)
+            by_context = (self._contexts(queries)[query][:, :, None] * values[:, None, :]).reshape(len(query), -1)
+            # A user who took many items says more, but not in proportion: they come from one visit.
+            parts.append((by_context, taken, np.sqrt(np.diff(truth.indptr))[query]))
+            parts[-1][2][taken] /= np.diff(truth.indptr)[query[taken]]
+        values, taken, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return values, taken, weight
+
+    def _pairs(
+        self, queries: Queries, items: Table, truth: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Every taken item, and ``negatives`` draws per query from what it could have been shown instead."""
+        other = available(queries.as_of, items) & ~truth
+        other[queries.history.row, queries.history.item_idx] = False
+        drawn = rng.integers(0, len(items), (len(queries), self.negatives))
+        kept = np.take_along_axis(other, drawn, axis=1)
+        positive, negative = np.nonzero(truth), (np.nonzero(kept)[0], drawn[kept])
+        taken = np.repeat([True, False], [len(positive[0]), len(negative[0])])
+        return np.concatenate([positive[0], negative[0]]), np.concatenate([positive[1], negative[1]]), taken
+
+    def _contexts(self, queries: Queries) -> np.ndarray:
+        """float32 (n_queries, 4): everyone, in session, back after a while, long session."""
+        length = queries.history.lengths
+        known, back = length > 0, (length > 0) & (queries.away_days > self.away_days)
+        return np.column_stack([np.ones(len(queries)), known & ~back, back, (length >= 10) & ~back]).astype(np.float32)

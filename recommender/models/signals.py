@@ -1,0 +1,131 @@
+"""What can be told of a query and an item from the data alone, as numbers that a ranker weighs.
+
+Three kinds: of the item (how popular at several half-lives, new or not, how popular its features are,
+how old), of the pair by features (one similarity per item column with the history, one per ``match``
+pair), and of the pair by other rungs' scores. All as of the end of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from recommender.data.dataset import FEATURE_ROLES, NO_TIME, US_PER_DAY, Dataset, Table
+from recommender.features import ColumnEncoder, unit_rows
+from recommender.models.base import Recommender
+from recommender.models.memo import per_table
+from recommender.query import Queries
+
+SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # half-lives of popularity, as shares of the training period
+
+
+class Signals:
+    """Item columns are encoded one by one, so that each can weigh by itself.
+
+    inputs: other rungs, not fitted, whose scores are signals too. half_life_positions: how fast a
+    history fades, in steps back.
+    """
+
+    def __init__(self, inputs: Mapping[str, Recommender], half_life_positions: float) -> None:
+        self.inputs = dict(inputs)
+        self.half_life_positions = half_life_positions
+
+    def fit(self, train: Dataset) -> Self:
+        for model in self.inputs.values():
+            model.fit(train)
+        self.items_ = Table(train.items.frame.select(train.items.key), {}, train.items.key)
+        columns = train.items.columns(*FEATURE_ROLES)
+        self.encoders_ = {c: ColumnEncoder(train.items.roles[c]).fit(train.items.frame[c]) for c in columns}
+        pairs = [m for m in train.match if m.item in self.encoders_ and m.user in train.users.frame.columns]
+        self.match_ = tuple((m.user, m.item) for m in pairs)
+        ages = train.age_days
+        self.span_ = max(float(ages.max(initial=0)), 1e-9)
+        worth = (0.5 ** (ages / (share * self.span_)) for share in SHARES)
+        self.popularity_ = np.stack([np.bincount(train.item_idx, w, len(train.items)) for w in worth])
+        recent = sp.csr_matrix(self.popularity_[len(SHARES) // 2])
+        self.taste_ = {c: unit_rows(recent @ e.transform(train.items.frame[c])) for c, e in self.encoders_.items()}
+        stated = train.timestamps[train.timestamps != NO_TIME]
+        self.now_ = int(stated.max(initial=0))
+        return self
+
+    @property
+    def n_item(self) -> int:
+        return len(SHARES) + 2 + len(self.encoders_)
+
+    @property
+    def n_feature(self) -> int:
+        return len(self.encoders_) + len(self.match_)
+
+    @property
+    def n(self) -> int:
+        """Signals in all: of items, then of features, then two per input."""
+        return self.n_item + self.n_feature + 2 * len(self.inputs)
+
+    @per_table
+    def of_items(self, items: Table) -> np.ndarray:
+        """float32 (n_items, n_item): log popularity at each half-life, new, log age, popularity of each column."""
+        popularity = np.column_stack([self.popularity_.T, np.ones(self.popularity_.shape[1])])
+        nobody = np.zeros((1, popularity.shape[1]))
+        known = np.concatenate([popularity, nobody])[self.items_.lookup(items.ids)]
+        published = items.times("available_from")
+        age = np.maximum(self.now_ - np.where(published == NO_TIME, self.now_, published), 0) / US_PER_DAY
+        taste = [(r @ self.taste_[c].T).toarray()[:, 0] for c, r in zip(self.encoders_, self.rows(items), strict=True)]
+        new = known[:, len(SHARES) - 1] == 0
+        return np.column_stack([np.log1p(known[:, : len(SHARES)]), new, np.log1p(age), *taste]).astype(np.float32)
+
+    @per_table
+    def rows(self, items: Table) -> list[sp.csr_matrix]:
+        """Unit feature rows of the items, one matrix per column."""
+        return [e.transform(items.frame[c]) for c, e in self.encoders_.items()]
+
+    def profiles(self, queries: Queries, items: Table) -> list[tuple[sp.csr_matrix, int]]:
+        """Of each feature signal: unit rows of the queries, and which of ``rows`` they are compared with."""
+        decay = (0.5 ** (queries.history.position() / self.half_life_positions)).astype(np.float32)
+        history = queries.history_matrix(np.arange(len(items)), len(items), decay)
+        liked = [(unit_rows(history @ rows), c) for c, rows in enumerate(self.rows(items))]
+        names = list(self.encoders_)
+        users = queries.users.frame
+        stated = [(u, i) for u, i in self.match_ if u in users.columns]
+        return liked + [(self.encoders_[i].transform(users[u]), names.index(i)) for u, i in stated]
+
+    def of_inputs(self, queries: Queries, items: Table) -> list[np.ndarray]:
+        """float32 (n_queries, n_items) each: every input's scores over its row's largest, and their square roots."""
+        out = []
+        for model in self.inputs.values():
+            scores = np.nan_to_num(model.score(queries, items))
+            scores = scores / np.maximum(np.abs(scores).max(axis=1, keepdims=True, initial=0), np.float32(1e-9))
+            out += [scores, np.sign(scores) * np.sqrt(np.abs(scores))]
+        return out
+
+    def at(self, queries: Queries, items: Table, query: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """All signals of the pairs (query, item): float32 (n_pairs, n)."""
+        rows = self.rows(items)
+        of_features = [(p @ rows[c].T).toarray()[query, item] for p, c in self.profiles(queries, items)]
+        absent = [np.zeros(len(query), np.float32)] * (self.n_feature - len(of_features))
+        of_inputs = [scores[query, item] for scores in self.of_inputs(queries, items)]
+        return np.column_stack([self.of_items(items)[item], *of_features, *absent, *of_inputs]).astype(np.float32)
+
+    def weighed(self, queries: Queries, items: Table, weights: np.ndarray) -> np.ndarray:
+        """Sum of signals x weights (float32 (n_queries, n), each query its own): float32 (n_queries, n_items).
+
+        The feature signals are one sparse product: the weights go into the queries' side.
+        """
+        out: np.ndarray = weights[:, : self.n_item] @ self.of_items(items).T
+        parts: list[list[sp.csr_matrix]] = [[] for _ in self.encoders_]
+        for place, (profile, column) in enumerate(self.profiles(queries, items), start=self.n_item):
+            parts[column].append(sp.diags_array(weights[:, place]) @ profile)
+        for column, rows in zip(parts, self.rows(items), strict=True):
+            out += (_sum(column) @ rows.T).toarray()
+        for place, scores in enumerate(self.of_inputs(queries, items), start=self.n_item + self.n_feature):
+            out += weights[:, place, None] * scores
+        return out
+
+
+def _sum(parts: Sequence[sp.csr_matrix]) -> sp.csr_matrix:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return sp.csr_matrix(total)

@@ -1,0 +1,91 @@
+"""EASE that also reads what users say of themselves, so that it serves users without history."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from recommender.data.dataset import Dataset, Table
+from recommender.models.base import spread
+from recommender.models.ease import check_memory, closed_form
+from recommender.models.side_features import SideFeatures
+from recommender.models.vocabulary import ids_only, own_history
+from recommender.query import Queries
+
+
+class UserEASE:
+    """One closed-form ridge from [history | user features | 1] to the items, an item's weight to itself 0.
+
+    The features of a user stand beside the items of the history as further columns of EASE's matrix
+    (Steck 2019; Jeunen et al. 2020 add item features in the same way); the column of ones carries
+    popularity. It is for many users of few interactions whose features tell something, as in
+    short video.
+
+    regularization: L2 penalty on all weights. feature_weight: length of a user's feature row, where an
+    item of the history has 1. half_life_share: an interaction counts the square root of its decay, half
+    every so large a share of the training period; None: no decay. min_df: training users that a
+    feature needs. item_cap: learn the most taken items only. memory_mb: as of EASE.
+    NaN: items not learned; users with neither a learned item in their history nor a known feature.
+    """
+
+    def __init__(
+        self,
+        regularization: float = 400.0,
+        feature_weight: float = 0.5,
+        half_life_share: float | None = 0.3,
+        min_df: int = 5,
+        item_cap: int | None = None,
+        memory_mb: int = 2000,
+    ) -> None:
+        if regularization <= 0 or feature_weight < 0 or min_df < 1:
+            raise ValueError("user_ease: regularization and min_df must be positive, feature_weight at least 0.")
+        if half_life_share is not None and half_life_share <= 0:
+            raise ValueError("user_ease: half_life_share must be positive, or null for no decay.")
+        self.regularization = regularization
+        self.feature_weight = feature_weight
+        self.half_life_share = half_life_share
+        self.min_df = min_df
+        self.item_cap = item_cap
+        self.memory_mb = memory_mb
+
+    def fit(self, train: Dataset) -> Self:
+        cap = len(train.items) if self.item_cap is None else self.item_cap
+        kept = np.sort(np.argsort(-train.item_counts, kind="stable")[:cap])
+        kept = kept[train.item_counts[kept] > 0]
+        self.items_ = ids_only(train.items.take(kept))
+        self.features_ = SideFeatures(self.min_df).fit(train.users, np.arange(len(train.users)))
+        check_memory("user_ease", len(kept) + self.features_.width + 1, self.memory_mb)
+        history = self._history(train, kept)
+        weights = closed_form(self._row(history, train.users), self.regularization)
+        self.weights_ = np.ascontiguousarray(weights[:, : len(kept)])
+        return self
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        own = self.items_.lookup(items.ids)
+        rows = self._row(own_history(queries, own, len(self.items_)), queries.users)
+        scores = rows @ self.weights_
+        scores[np.diff(rows.indptr) == 1] = np.nan  # only the column of ones
+        return spread(scores, own)
+
+    def _history(self, train: Dataset, kept: np.ndarray) -> sp.csr_matrix:
+        """users x learned items: the square root of each interaction's decay; repeats count once, the latest."""
+        column = np.full(len(train.items), -1)
+        column[kept] = np.arange(len(kept))
+        item = column[train.item_idx]
+        worth = np.ones(len(item))
+        span = float(train.age_days.max(initial=0))
+        if self.half_life_share is not None and span > 0:
+            worth = 0.5 ** (train.age_days / (span * self.half_life_share) / 2)
+        learned = np.flatnonzero(item >= 0)
+        cell = train.user_idx[learned] * len(kept) + item[learned]
+        latest = len(cell) - 1 - np.unique(cell[::-1], return_index=True)[1]  # rows are sorted by time
+        rows = learned[latest]
+        shape = (len(train.users), len(kept))
+        return sp.csr_matrix((worth[rows].astype(np.float32), (train.user_idx[rows], item[rows])), shape=shape)
+
+    def _row(self, history: sp.csr_matrix, users: Table) -> sp.csr_matrix:
+        features = self.features_.transform(users) * np.float32(self.feature_weight)
+        ones = np.ones((history.shape[0], 1), np.float32)
+        return sp.hstack([history, features, ones], format="csr", dtype=np.float32)
