@@ -126,6 +126,12 @@ format: $(READY_DEV)
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
+##   make pictures              pictures of a finished train for the documentation (needs Chromium)
+##       OUT=artifacts/latest   the train; TO=docs/pictures where to
+.PHONY: pictures
+pictures: $(READY)
+	@$(PY) -m pipelines.pictures $${OUT:+--out "$$OUT"} $${TO:+--to "$$TO"}
+
 ##   make clean                 remove .venv and caches; results (artifacts/, mlruns/, mlflow.db, data/) stay
 .PHONY: clean
 clean:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -67,17 +68,19 @@ class Page:
         return answer["result"].get("value")
 
     def wait_for(self, script: str, timeout_s: float = 60) -> Any:
-        """Value of an expression as soon as it is true; AssertionError with the page's text where it never is."""
+        """Value of an expression as soon as it is true; TimeoutError with the page's text where it never is."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             value = self.evaluate(script)
             if value:
                 return value
             time.sleep(0.25)
-        raise AssertionError(f"never true: {script}\n{self.evaluate('document.body.innerText')}")
+        raise TimeoutError(f"never true: {script}\n{self.evaluate('document.body.innerText')}")
 
-    def picture(self, path: Path) -> Path:
-        path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))
+    def picture(self, path: Path, clip: Mapping[str, float] | None = None) -> Path:
+        """Writes a PNG of the window, or of ``clip`` (x, y, width, height in CSS pixels of the document)."""
+        part = {"clip": {**clip, "scale": 1}, "captureBeyondViewport": True} if clip else {}
+        path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", **part)["data"]))
         return path
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -89,14 +92,16 @@ class Page:
         while True:
             answer = self._receive(timeout_s=60)
             if answer.get("id") == self.number:
-                assert "error" not in answer, answer
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
                 return dict(answer["result"])
 
     def _receive(self, timeout_s: float) -> dict[str, Any]:
         while b"\0" not in self.buffer:
             ready, _, _ = select.select([self.reader], [], [], timeout_s)
             part = os.read(self.reader, 1 << 20) if ready else b""
-            assert part, "chromium does not answer"
+            if not part:
+                raise RuntimeError("chromium does not answer")
             self.buffer += part
         line, _, self.buffer = self.buffer.partition(b"\0")
         return dict(json.loads(line))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.chromium import BINARY, Page
 from recommender import tracking
 from recommender.tracking_views import EFFORT, HISTORY, LATEST, view_url
-from tests.browser.chromium import BINARY, Page
 from tests.out_folder import RUNGS, write_out
 
 pytestmark = [
