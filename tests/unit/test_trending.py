@@ -19,7 +19,9 @@ def published(*hours: float | None) -> Any:
 
 def scores(items: Any, as_of: float | None = 50, **params: Any) -> np.ndarray:
     known = items.take(np.arange(2))
-    return Trending(**params).fit(dataset(ROWS, known)).score(ask([[]], items, as_of=as_of), items)[0]
+    return (
+        Trending(**{"gravity": 1.8, **params}).fit(dataset(ROWS, known)).score(ask([[]], items, as_of=as_of), items)[0]
+    )
 
 
 def test_dated_items_follow_the_formula_of_hacker_news() -> None:
@@ -53,3 +55,11 @@ def test_an_item_published_since_training_can_trend() -> None:
 def test_an_item_is_not_younger_than_new() -> None:
     made = scores(published(0, 0, 60))
     assert np.exp(made[2]) == pytest.approx(1 / 2**1.8, rel=1e-5)
+
+
+def test_by_default_an_item_without_votes_does_not_outrank_a_popular_one_of_some_weeks() -> None:
+    weeks = 24.0 * 21
+    items = table("item_id", ["hit", "new"], available_from=times([0, weeks - 1]))
+    rows: list[Row] = [(f"u{n}", "hit", 10 + n) for n in range(100)]
+    made = Trending().fit(dataset(rows, items.take(np.arange(1)))).score(ask([[]], items, as_of=weeks), items)[0]
+    assert made[0] > made[1]
