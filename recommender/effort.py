@@ -17,7 +17,6 @@ import polars as pl
 import psutil
 
 from recommender.config import Slots
-from recommender.query import USER_BUCKETS
 
 ROUTER = "router"
 Stage = Literal["prepare", "fit", "tune", "recommend", "evaluate", "refit", "report"]

@@ -30,13 +30,14 @@ DAY_ZERO = (
 def write_decision(out: Path, scenario: Scenario, results: Results) -> None:
     """decision.json: per user bucket the rung, its gain over the champion it replaced, and why, in words."""
     rule = scenario.decision
+    returning = [b for b in results.choices if b.endswith(RETURNING)]
     tree = {
         "metric": rule.metric,
         "alpha": rule.alpha,
         "min_gain": rule.min_gain,
         "decided_on": [o["origin"] for o in results.origins if o["split"] == "validation"],
-        "buckets": {b: asdict(c) for b, c in results.choices.items() if not b.endswith(RETURNING)},
-        "returning": {b.removesuffix(RETURNING): asdict(c) for b, c in results.choices.items() if b.endswith(RETURNING)},
+        "buckets": {b: asdict(c) for b, c in results.choices.items() if b not in returning},
+        "returning": {b.removesuffix(RETURNING): asdict(results.choices[b]) for b in returning},
         "slots": {**results.slots.model_dump(), "evidence": [asdict(e) for e in results.slot_evidence]},
         "parameters": results.chosen,
         "stepped_aside": results.aside,
@@ -53,12 +54,12 @@ def _told(results: Results) -> list[str]:
     without, kept = rows[0], next(r for r in rows if r.n == slots.n)
     share = f"{without.new_item_share_of_truth:.0%} of what users took on validation was new"
     if not slots.n:
-        return [f"No places are kept for new items: {share}, and no number of them found more within the cost allowed."]
+        return [f"No places are kept for new items: {share}, but no number of them found more at the cost allowed."]
     change = kept.recall_at_20 / without.recall_at_20 - 1 if without.recall_at_20 else 0.0
     return [
-        f"{slots.n} of the first {slots.of} places are kept for new items, chosen by {slots.rung}: {share}; recall_at_20 "
-        f"of new items goes from {without.new_item_recall_at_20:.4f} to {kept.new_item_recall_at_20:.4f}, of all items "
-        f"by {change:+.1%}."
+        f"{slots.n} of the first {slots.of} places are kept for new items, chosen by {slots.rung}: {share}; "
+        f"recall_at_20 of new items goes from {without.new_item_recall_at_20:.4f} to "
+        f"{kept.new_item_recall_at_20:.4f}, of all items by {change:+.1%}."
     ]
 
 

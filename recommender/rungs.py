@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, get_type_hints
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,11 +21,13 @@ ROUTER = "router"
 def make(rung: Rung, params: Mapping[str, Any], scenario: Scenario) -> Recommender:
     """The rung's recommender, not fitted. Raises ConfigError for an unknown recommender or parameter."""
     if rung.recommender not in RECOMMENDERS:
-        raise ConfigError(f"Rung '{rung.name}': unknown recommender '{rung.recommender}'{nearest(rung.recommender, RECOMMENDERS)}")
+        hint = nearest(rung.recommender, RECOMMENDERS)
+        raise ConfigError(f"Rung '{rung.name}': unknown recommender '{rung.recommender}'{hint}")
     build = RECOMMENDERS[rung.recommender]
     valid = inspect.signature(build, eval_str=True).parameters
     if unknown := [p for p in params if p not in valid]:
-        raise ConfigError(f"Rung '{rung.name}': {rung.recommender} has no parameter '{unknown[0]}'{nearest(unknown[0], valid)}")
+        hint = nearest(unknown[0], valid)
+        raise ConfigError(f"Rung '{rung.name}': {rung.recommender} has no parameter '{unknown[0]}'{hint}")
     for name, value in params.items():
         try:
             TypeAdapter(valid[name].annotation).validate_python(value)

@@ -43,7 +43,7 @@ class SlotEvidence:
 def probed(fold: Fold) -> np.ndarray:
     """First queries, evenly spread over users, at most ``_QUERIES``."""
     rows = np.flatnonzero(fold.first)
-    return rows[np.linspace(0, len(rows) - 1, min(len(rows), _QUERIES)).astype(int)]
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, min(len(rows), _QUERIES)).astype(int)])
 
 
 def cut(lists: Lists, rows: np.ndarray | slice, k: int) -> Lists:
@@ -66,8 +66,8 @@ def evidence(probes: Sequence[Probe], served: Sequence[np.ndarray], slot: tuple[
             n_truth += probe.truth.nnz
         found = np.concatenate(new_recall)
         asked = ~np.isnan(found)
-        rows.append(SlotEvidence(n, float(np.concatenate(recall).mean()),
-                                 float(found[asked].mean()) if asked.any() else 0.0, new_truth / max(n_truth, 1)))  # fmt: skip
+        of_new = float(found[asked].mean()) if asked.any() else 0.0
+        rows.append(SlotEvidence(n, float(np.concatenate(recall).mean()), of_new, new_truth / max(n_truth, 1)))
     return rows
 
 

@@ -7,8 +7,9 @@ again at their first event in every further warmth bucket that they reach before
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -94,9 +95,8 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
     taken = _ragged(block[at] + before[at], block_end, column[item], time)
     allowed = available(queries.as_of[taken.row], items.take(taken.item_idx), paired=True)
     first = np.concatenate([[True], user[at][1:] != user[at][:-1]]) if len(at) else np.zeros(0, bool)
-    fold = Fold(split, _iso(origin), _iso(end), train, items, queries, first, _truth(taken, allowed, len(items)),
-                int((~allowed).sum()))
-    return _checked(fold)
+    truth, outside = _truth(taken, allowed, len(items)), int((~allowed).sum())
+    return _checked(Fold(split, _iso(origin), _iso(end), train, items, queries, first, truth, outside))
 
 
 def available(as_of: np.ndarray, items: Table, *, paired: bool = False) -> np.ndarray:
@@ -131,8 +131,7 @@ def _checked(fold: Fold) -> Fold:
     # A user whose first query had no truth among the candidates asks first where the next one has.
     users = fold.queries.users.frame[asked][fold.queries.users.key]
     first = users.is_first_distinct().to_numpy()
-    fold = Fold(fold.split, fold.origin, fold.end, fold.train, fold.items, fold.queries.take(asked), first,
-                fold.truth[asked], fold.outside)
+    fold = replace(fold, queries=fold.queries.take(asked), first=first, truth=fold.truth[asked])
     advice = "Choose other origins (SET='split.test=...') or bring more data."
     where = f"the {fold.split} window from {fold.origin}"
     problems = []
@@ -144,7 +143,9 @@ def _checked(fold: Fold) -> Fold:
             problems.append(Problem("users", "user_id", f"all users are new in {where}", len(asked), shown, advice))
         if not fold.item_counts[fold.truth.indices].any():
             ids = tuple(map(str, fold.items.ids[fold.truth.indices[:3]]))
-            problems.append(Problem("items", "item_id", f"all items taken are new in {where}", fold.truth.nnz, ids, advice))
+            problems.append(
+                Problem("items", "item_id", f"all items taken are new in {where}", fold.truth.nnz, ids, advice)
+            )
     if problems:
         raise DataError(problems)
     return fold
@@ -158,7 +159,7 @@ def _origins(data: Dataset, split: config.Split) -> list[datetime]:
         origins = [last - timedelta(days=d) for d in wanted]
     else:
         origins = [to_datetime(int(t)) for t in np.quantile(times, wanted, method="lower")]
-    if any(a >= b for a, b in zip(origins, origins[1:], strict=False)):
+    if any(a >= b for a, b in pairwise(origins)):
         raise ConfigError(
             f"split: origins must ascend in time, got {', '.join(map(_iso, origins))} from {wanted} {split.unit}. "
             "Timestamps that are all alike cannot be split in time."
@@ -202,9 +203,9 @@ def _of_users(users: np.ndarray, user: np.ndarray, item: np.ndarray, rows: np.nd
 def _require(data: Dataset, split: str, origin: datetime | None, found: int, needed: int) -> None:
     if found < needed:
         raise DataError(
-            f"interactions: {found:,} rows of '{data.name}' lie before the {split} origin{_iso(origin) and ' ' + _iso(origin)}, "
-            f"split.min_train asks for {needed:,}. Bring more data, set later origins (SET='split.validation=[0.8] "
-            "split.test=0.9') or lower split.min_train."
+            f"interactions: {found:,} rows of '{data.name}' lie before the {split} origin"
+            f"{_iso(origin) and ' ' + _iso(origin)}, split.min_train asks for {needed:,}. Bring more data, "
+            "set later origins (SET='split.validation=[0.8] split.test=0.9') or lower split.min_train."
         )
 
 

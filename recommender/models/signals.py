@@ -117,8 +117,8 @@ class Signals:
         parts: list[list[sp.csr_matrix]] = [[] for _ in self.encoders_]
         for place, (profile, column) in enumerate(self.profiles(queries, items), start=self.n_item):
             parts[column].append(sp.diags_array(weights[:, place]) @ profile)
-        for column, rows in zip(parts, self.rows(items), strict=True):
-            out += (_sum(column) @ rows.T).toarray()
+        for weighed, rows in zip(parts, self.rows(items), strict=True):
+            out += (_sum(weighed) @ rows.T).toarray()
         for place, scores in enumerate(self.of_inputs(queries, items), start=self.n_item + self.n_feature):
             out += weights[:, place, None] * scores
         return out
