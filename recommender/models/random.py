@@ -7,7 +7,6 @@ from typing import Self
 import numpy as np
 
 from recommender.data.dataset import Dataset, Table
-from recommender.models.base import at_least
 from recommender.query import Queries
 
 
@@ -15,7 +14,6 @@ class Random:
     """A fixed pseudo-random score for each (seed, user, item), whatever the batch or the process."""
 
     def __init__(self, seed: int = 0) -> None:
-        at_least(0, seed=seed)
         self.seed = seed
 
     def fit(self, train: Dataset) -> Self:

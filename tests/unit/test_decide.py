@@ -76,6 +76,9 @@ def test_buckets_decide_for_themselves() -> None:
         "1_2": "popularity",
         "3_9": "popularity",
         "10_plus": "als",
+        "1_2_returning": "popularity",
+        "3_9_returning": "popularity",
+        "10_plus_returning": "als",
     }
 
 

@@ -40,11 +40,19 @@ def result(values: Any, **others: Any) -> Outcome:
     return Outcome({n: np.asarray(others.get(n, base), dtype=np.float64) for n in NAMES}, 0.5)
 
 
-def people(users: list[str], bucket: list[int], split: str = "test", origin: str = "o", **slices: list[Any]) -> Asked:
+def people(
+    users: list[str],
+    bucket: list[int],
+    split: str = "test",
+    origin: str = "o",
+    returning: list[bool] | None = None,
+    **slices: list[Any],
+) -> Asked:
     first = pl.Series(users).is_first_distinct().to_numpy()
     chosen = {c: pl.Series(v, dtype=pl.String) for c, v in slices.items()}
+    back = np.array(returning if returning is not None else [False] * len(users))
     return Asked(
-        split, origin, pl.Series("user_id", users), np.full(len(users), us(1)), np.array(bucket), first, chosen
+        split, origin, pl.Series("user_id", users), np.full(len(users), us(1)), np.array(bucket), first, back, chosen
     )
 
 
@@ -156,7 +164,7 @@ def test_an_outcome_measures_lists_against_what_was_taken() -> None:
     order = fallback_order(fold.train, fold.items)
     lists = recommend(Popularity().fit(fold.train), fold.queries, fold.items, 20, Eligibility(), Scoring(), order)
     made = outcome(lists, fold, sp.csr_matrix((3, 0), dtype=np.float32)).values
-    about = asked(fold, ["absent"])
+    about = asked(fold, ["absent"], away_days=1)
     assert about.user_ids.to_list() == ["u", "w", "w"]
     assert about.bucket.tolist() == [1, 0, 1]
     assert about.slices == {}
@@ -165,3 +173,14 @@ def test_an_outcome_measures_lists_against_what_was_taken() -> None:
     np.testing.assert_allclose(made["recall_at_20:0"], [1, 1, 1])
     np.testing.assert_allclose(made["recall_at_20:1_2"], [np.nan, 1, np.nan])
     np.testing.assert_allclose(made["answered_share"], [0, 2 / 3, 1 / 2])
+
+
+def test_users_who_come_back_are_told_apart_within_their_bucket() -> None:
+    back = people(["u", "v", "w", "x"], [1, 1, 0, 1], returning=[True, False, False, True])
+    group = Group("test", "o", [back], [{"pop": result([0.2, 0.4, 0.6, 0.4])}])
+    table = metrics_table(group, 100, 0)
+    of_visit = {
+        value: cell(table, user_bucket="1_2", slice="visit", slice_value=value) for value in ("returning", "in_session")
+    }
+    assert (of_visit["returning"]["value"], of_visit["returning"]["n_queries"]) == (pytest.approx(0.3), 2)
+    assert (of_visit["in_session"]["value"], of_visit["in_session"]["n_queries"]) == (pytest.approx(0.4), 1)

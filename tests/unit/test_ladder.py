@@ -15,8 +15,9 @@ from recommender.data.dataset import Dataset
 from recommender.effort import EffortLog
 from recommender.errors import ConfigError, UserError
 from recommender.evaluate import WITH_HISTORY
-from recommender.query import USER_BUCKETS
+from recommender.query import RETURNING, USER_BUCKETS
 from recommender.recommend import fallback_order
+from recommender.rungs import check, make, n_steps
 
 POPULARITY = {"name": "popularity", "recommender": "popularity"}
 CONTENT = {"name": "content", "recommender": "content"}
@@ -67,16 +68,16 @@ class TestCheck:
     )
     def test_a_ladder_that_cannot_run_is_refused_before_data_is_read(self, rungs: Any, message: str) -> None:
         with pytest.raises(ConfigError, match=message):
-            ladder.check(scenario(*rungs))
+            check(scenario(*rungs))
 
     def test_a_metric_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(ConfigError, match=r"metric 'ndcg_at_20'.*did you mean 'ndcg_at_10'"):
-            ladder.check(scenario(decision={"metric": "ndcg_at_20"}))
+            check(scenario(decision={"metric": "ndcg_at_20"}))
 
     def test_the_rung_of_the_slots_must_exist_only_where_there_are_slots(self) -> None:
-        ladder.check(scenario(POPULARITY, KNN))
+        check(scenario(POPULARITY, KNN))
         with pytest.raises(ConfigError, match="unknown rung 'content'"):
-            ladder.check(scenario(POPULARITY, KNN, slots={"n": 2}))
+            check(scenario(POPULARITY, KNN, slots={"n": 2}))
 
     def test_a_scenario_without_a_validation_origin_is_refused(self) -> None:
         with pytest.raises(ConfigError, match=r"split\.validation"):
@@ -98,7 +99,8 @@ def test_every_rung_is_measured_at_every_origin_and_the_router_at_the_test() -> 
     assert [list(o) for o in results.outcomes] == [["random", "popularity", "content", "knn"]] * 2 + [
         ["random", "popularity", "content", "knn", "router"]
     ]
-    assert set(results.choices) == {WITH_HISTORY, *USER_BUCKETS}
+    returning = {b + RETURNING for b in USER_BUCKETS[1:]}
+    assert set(results.choices) == {WITH_HISTORY, *USER_BUCKETS, *returning}
     for fold in results.outcomes:
         assert all((outcome.values["unavailable_at_10"] == 0).all() for outcome in fold.values())
 
@@ -125,7 +127,7 @@ def test_the_steps_announced_are_enough() -> None:
     chosen = scenario(RANDOM, POPULARITY | {"candidates": [{}, {"window_days": 1}]}, KNN)
     results = ladder.run(data(), chosen, EffortLog(), steps.append, lambda _: None)
     ladder.ship(data(), results, chosen, EffortLog(), steps.append)
-    assert len(steps) <= ladder.n_steps(chosen)
+    assert len(steps) <= n_steps(chosen)
 
 
 def test_a_ladder_of_one_rung_runs() -> None:
@@ -191,7 +193,7 @@ def test_day_zero_ships_a_router_that_serves_everyone_without_any_interaction() 
 def test_a_parameter_that_a_model_refuses_is_an_error_naming_the_rung() -> None:
     refused = Rung(name="hybrid", recommender="als_content", params={"ridge": -1})
     with pytest.raises(ConfigError, match="ridge"):
-        ladder.make(refused, refused.params, scenario())
+        make(refused, refused.params, scenario())
 
 
 def test_effort_has_a_row_for_each_stage_of_each_rung_and_origin() -> None:
