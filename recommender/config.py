@@ -69,6 +69,7 @@ class Slots(Strict):
     rung: str = "content"
     n: Annotated[int, Field(ge=0)] | Literal["auto"] = 0  # auto: as many as validation shows to be worth it
     of: int = Field(20, ge=1)
+    min_gain: float = Field(0.01, ge=0, le=1)  # auto: the least recall_at_20 on new items worth a slot
     max_loss: float = Field(0.1, ge=0, le=1)  # auto: the share of recall_at_20 that new items may cost
 
 
@@ -86,6 +87,13 @@ class Scoring(Strict):
     threads: int = Field(1, ge=1)  # of the libraries' fit; LightFM and BPR repeat exactly only with 1
 
 
+class Tune(Strict):
+    """A budget per rung to search its parameters with; unset: only the ladder's candidates are tried."""
+
+    trials: int = Field(0, ge=0)  # the candidates' own among them; deterministic
+    minutes: float | None = Field(None, gt=0)
+
+
 class Scenario(Strict):
     """A whole scenario: source, split, eligibility, ladder, problem statement, goals."""
 
@@ -98,10 +106,12 @@ class Scenario(Strict):
     slots: Slots = Slots()
     decision: Decision = Decision()
     scoring: Scoring = Scoring()
+    tune: Tune = Tune()
     bootstrap: int = Field(1000, ge=100)
     seed: Seed = 0
     slices: list[str] = []  # user or item columns that the metrics are also split by
     day_zero: bool = False
+    controls: bool = False  # also measure, at the test origin, each rung without what it uses (controls.py)
     person_days: dict[str, tuple[float, float]] = {}  # stated effort of rungs and assets, shown as stated
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from recommender import metrics
-from recommender.query import RETURNING, USER_BUCKETS
+from recommender.query import USER_BUCKETS
 from recommender.recommend import Lists
 from recommender.split import Fold
 from recommender.statistics import Cell, estimates, holm, sign_flip_p
@@ -95,9 +95,10 @@ class Group:
             yield name, "", "", bucket == b
         yield WITH_HISTORY, "", "", bucket > 0
         back = np.concatenate([a.returning for a in self.asked])
-        for b, name in enumerate(USER_BUCKETS[1:], start=1):
-            yield name, VISIT, "in_session", (bucket == b) & ~back
-            yield name, VISIT, "returning", (bucket == b) & back
+        warm = {name: bucket == b for b, name in enumerate(USER_BUCKETS) if b} | {WITH_HISTORY: bucket > 0}
+        for name, rows in warm.items():
+            yield name, VISIT, "in_session", rows & ~back
+            yield name, VISIT, "returning", rows & back
         for column in self.asked[0].slices:
             values = pl.concat([a.slices[column] for a in self.asked])
             common = values.filter(pl.Series(first)).drop_nulls().value_counts(sort=True).head(_SLICE_VALUES)
@@ -145,33 +146,43 @@ def metrics_table(group: Group, resamples: int, seed: int) -> pl.DataFrame:
 
 
 def comparisons_table(
-    group: Group, ladder: Sequence[str], resamples: int, seed: int, returning: bool = False
+    group: Group, ladder: Sequence[str], resamples: int, seed: int, visits: bool = False
 ) -> pl.DataFrame:
     """Paired differences b - a of every two rungs, a before b in the ladder, by user bucket.
 
-    returning: also for those of each bucket who come back (``<bucket>_returning``).
+    visits: also for each bucket's ``<bucket>_in_session`` and ``<bucket>_returning``.
     p_holm: sign-flip p over users, Holm-adjusted within a bucket and metric over the rungs above a.
     Columns: rung_a, rung_b, user_bucket, metric, difference, ci_low, ci_high, p_holm, n_queries.
     """
-    position = {r: group.rungs.index(r) for r in ladder}
     pairs = list(combinations(ladder, 2))  # none for a ladder of one rung
+    return compare(group, pairs, [a for a, _ in pairs], resamples, seed, visits)
+
+
+def compare(
+    group: Group,
+    pairs: Sequence[tuple[str, str]],
+    families: Sequence[str],
+    resamples: int,
+    seed: int,
+    visits: bool = False,
+) -> pl.DataFrame:
+    """Paired differences b - a of ``pairs`` (a, b), as ``comparisons_table``; Holm within those of one family."""
     codes, n_users = group.users()
     cells, keys = [], []
     for metric in COMPARED if pairs else ():
-        values = group.stack([metric])
-        gain = np.column_stack([values[:, position[b]] - values[:, position[a]] for a, b in pairs])
+        values = dict(zip(group.rungs, group.stack([metric]).T, strict=True))
+        gain = np.column_stack([values[b] - values[a] for a, b in pairs])
         for user_bucket, name, value, mask in group.masks():
-            back = returning and (name, value) == (VISIT, "returning")
-            if mask.any() and (back or not name):
-                keys.append((user_bucket + RETURNING if back else user_bucket, metric))
+            if mask.any() and (not name or (visits and name == VISIT)):
+                keys.append((f"{user_bucket}_{value}" if name else user_bucket, metric))
                 cells.append(Cell(codes[mask], gain[mask]))
     rows: list[tuple[object, ...]] = []
     found = estimates(cells, n_users, resamples, seed)
+    family = np.array(families)
     for (user_bucket, metric), cell, e in zip(keys, cells, found, strict=True):
         p = sign_flip_p(cell, n_users, _FLIPS, seed)
-        lower = np.array([position[a] for a, _ in pairs])
-        for a in np.unique(lower):
-            p[lower == a] = holm(p[lower == a])
+        for one in np.unique(family):
+            p[family == one] = holm(p[family == one])
         rows += [(a, b, user_bucket, metric, e.mean[i], e.low[i], e.high[i], p[i], int(e.n[i]))
                  for i, (a, b) in enumerate(pairs)]  # fmt: skip
     names = ["rung_a", "rung_b", "user_bucket", "metric", "difference", "ci_low", "ci_high", "p_holm", "n_queries"]

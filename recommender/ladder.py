@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from recommender import controls
 from recommender.bench import Bench, Measured, Progress
 from recommender.config import Scenario, Slots
 from recommender.data.dataset import Dataset
 from recommender.decide import Choice, decide, day_zero_choices
 from recommender.effort import EffortLog
+from recommender.errors import DataError
 from recommender.evaluate import WITH_HISTORY, Asked, Group, Outcome, asked, comparisons_table, groups
 from recommender.router import Router, segments
 from recommender.rungs import ROUTER, can_serve, content_rung, make, options, settings
@@ -47,7 +49,7 @@ class Results:
     @property
     def routes(self) -> dict[str, str]:
         """Segment of queries -> rung."""
-        return {segment: choice.rung for segment, choice in self.choices.items() if segment != WITH_HISTORY}
+        return {segment: choice.rung for segment, choice in self.choices.items() if not segment.startswith(WITH_HISTORY)}
 
 
 @dataclass
@@ -87,15 +89,20 @@ def run(
 
 
 def _validate(bench: Bench, results: Results, trials: Trials) -> None:
-    """Measures every rung with every setting."""
+    """Measures every rung with every setting; one that cannot be fitted here steps aside."""
     outcomes, lists, new = {}, {}, {}
     slots, rows = bench.scenario.slots, probed(bench.fold)
     for rung in bench.scenario.ladder:
         tried = trials.tries[rung.name]
         for n, params in enumerate(tried):
-            found = bench.measure(rung, params, tuning=len(tried) > 1)
+            try:
+                found = bench.measure(rung, params, tuning=len(tried) > 1)
+            except DataError as error:  # too little to learn from, for this rung: the others go on
+                trials.tries[rung.name] = []
+                results.aside[rung.name] = _why(error)
+                break
             outcomes[rung.name, n] = found.outcome
-            lists[rung.name, n] = cut(found.lists, rows, slots.of)
+            lists[rung.name, n] = cut(found.lists, rows, max(slots.of, 20))  # recall_at_20 reads 20
             if slots.n == "auto" and rung.name == slots.rung:
                 new[rung.name, n] = bench.new_items(found.model, rows, max(SIZES))
     fold = bench.fold
@@ -103,8 +110,13 @@ def _validate(bench: Bench, results: Results, trials: Trials) -> None:
     trials.probes.append(Probe(rows, fold.truth[rows], fold.item_counts, lists, new))
 
 
+def _why(error: DataError) -> str:
+    return "; ".join(str(error).splitlines()).rstrip(".")
+
+
 def _choose(results: Results, trials: Trials, scenario: Scenario) -> None:
     """Parameters of each rung, the rung of each segment, slots; validation origins pooled."""
+    can_serve(trials.tries, results.aside, scenario)  # some may have stepped aside on the way
     chosen: dict[str, int] = {}
     for name, tried in trials.tries.items():
         if not tried:
@@ -116,7 +128,7 @@ def _choose(results: Results, trials: Trials, scenario: Scenario) -> None:
             fold_outcomes[name] = trial[name, chosen[name]]
     serving = [r.name for r in scenario.ladder if r.name in chosen and not r.control]
     pooled = [g for g in results.groups if g.split == "validation"][-1]
-    evidence_table = comparisons_table(pooled, serving, scenario.bootstrap, scenario.seed, returning=True)
+    evidence_table = comparisons_table(pooled, serving, scenario.bootstrap, scenario.seed, visits=True)
     results.choices = decide(evidence_table, serving, scenario.decision)
     results.slots, results.slot_evidence = _slots(results, trials, chosen, scenario)
 
@@ -157,11 +169,21 @@ def simplest_of_best(values: Sequence[np.ndarray]) -> int:
 def _test(bench: Bench, results: Results, trials: Trials) -> None:
     models = {}
     for rung in bench.scenario.ladder:
-        if rung.name in results.chosen:
+        if rung.name not in results.chosen:
+            continue
+        try:
             found: Measured = bench.measure(rung, results.chosen[rung.name])
-            results.outcomes[-1][rung.name] = found.outcome
-            if rung.name in results.served:
-                models[rung.name] = found.model
+        except DataError as error:
+            if rung.name in results.served:  # decided, and not to be decided again by what the test shows
+                raise
+            results.aside[rung.name] = f"at the test origin: {_why(error)}"
+            del results.chosen[rung.name]
+            continue
+        results.outcomes[-1][rung.name] = found.outcome
+        if rung.name in results.served:
+            models[rung.name] = found.model
+    if bench.scenario.controls:
+        results.outcomes[-1] |= controls.measure(bench, results.chosen)
     router = _router(results, models, bench.scenario).know(bench.fold.train)
     results.outcomes[-1][ROUTER] = bench.measure_router(router)
 

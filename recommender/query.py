@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Table
 
 USER_BUCKETS = ("0", "1_2", "3_9", "10_plus")  # warmth: interactions before the query (user) or in train (item)
+IN_SESSION = "_in_session"
 RETURNING = "_returning"  # after a bucket's name: those of it who come back after a while
 BUCKET_STARTS = np.array([0, 1, 3, 10])
 
@@ -70,12 +71,17 @@ class Queries:
 
     @property
     def away_days(self) -> np.ndarray:
-        """Days since the user's last interaction, float64 (n,); inf without history or where times are not stated."""
+        """Days since the user's last interaction, float64 (n,).
+
+        inf without history, or with one that is only known to lie before all stated times; NaN, neither
+        back nor in a visit, where the time of the query itself is not stated.
+        """
         last = np.full(len(self), NO_TIME)
         some = self.history.lengths > 0
         last[some] = self.history.timestamp[self.history.indptr[1:][some] - 1]
         stated = (last != NO_TIME) & (self.as_of != NO_TIME)
-        return np.where(stated, (self.as_of - np.where(stated, last, 0)) / US_PER_DAY, np.inf)
+        days = np.where(stated, (self.as_of - np.where(stated, last, 0)) / US_PER_DAY, np.inf)
+        return np.where(self.as_of == NO_TIME, np.nan, days)
 
     def take(self, rows: np.ndarray) -> Queries:
         """The queries with these row numbers."""

@@ -11,6 +11,7 @@ import polars as pl
 import yaml
 
 from recommender.config import CONFIGS, Scenario
+from recommender.controls import controls_table, unbeaten
 from recommender.data.dataset import FEATURE_ROLES, Dataset
 from recommender.data.digest import digest
 from recommender.data.summary import summarise
@@ -64,7 +65,8 @@ def _told(results: Results) -> list[str]:
 
 
 def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
-    """metrics.parquet, per_query.parquet and, for the test origin, comparisons.parquet; nothing on day zero."""
+    """metrics.parquet, per_query.parquet and, for the test origin, comparisons.parquet and, where they were
+    measured, controls.parquet; nothing on day zero."""
     if not results.outcomes:
         return
     groups, seed, resamples = results.groups, scenario.seed, scenario.bootstrap
@@ -73,15 +75,17 @@ def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
     test = next(g for g in groups if g.split == "test")
     ladder = [*results.chosen, ROUTER]
     comparisons_table(test, ladder, resamples, seed).drop("n_queries").write_parquet(out / "comparisons.parquet")
+    if scenario.controls:
+        controls_table(test, scenario).write_parquet(out / "controls.parquet")
 
 
 def write_effort(out: Path, effort: EffortLog, data: Dataset, scenario: Scenario) -> None:
     effort.frame().write_parquet(out / "effort.parquet")
-    data_effort(data, scenario).write_parquet(out / "data_effort.parquet")
+    data_effort(data, scenario, effort).write_parquet(out / "data_effort.parquet")
 
 
-def data_effort(data: Dataset, scenario: Scenario) -> pl.DataFrame:
-    """What the data took: rows, rows repaired, feature columns used, configuration lines."""
+def data_effort(data: Dataset, scenario: Scenario, effort: EffortLog) -> pl.DataFrame:
+    """What the data took: rows, rows repaired, feature columns used, configuration lines, trials of tuning."""
     columns = sum(len(t.columns(*FEATURE_ROLES)) for t in (data.items, data.users))
     repeats = data.interactions.height - data.interactions.select(pl.struct("user_id", "item_id").n_unique()).item()
     rows: list[tuple[str, float, str]] = [
@@ -94,6 +98,7 @@ def data_effort(data: Dataset, scenario: Scenario) -> pl.DataFrame:
         ("matched_columns", len(data.match), "pairs"),
         ("configuration_lines", _lines(scenario.name), "lines"),
         *((f"repaired/{r.table}/{r.rule}", r.count, "rows") for r in data.repairs),
+        *effort.noted,
     ]
     return pl.DataFrame(rows, schema={"measure": pl.String, "value": pl.Float64, "unit": pl.String}, orient="row")
 
@@ -107,7 +112,7 @@ def write_data(out: Path, data: Dataset, source: str, results: Results, scenario
         "has_times": data.has_times,
         "summary": summarise(data),
         "repairs": [asdict(r) for r in data.repairs],
-        "warnings": warnings(data, scenario, results),
+        "warnings": [*warnings(data, scenario, results), *_unbeaten(out, scenario)],
         "roles": {"items": dict(data.items.roles), "users": dict(data.users.roles)},
         "match": [asdict(m) for m in data.match],
         "origins": results.origins,
@@ -131,6 +136,11 @@ def warnings(data: Dataset, scenario: Scenario, results: Results) -> list[str]:
     if absent := [c for c in scenario.slices if c not in data.users.frame.columns]:
         notes.append(f"No slices by {', '.join(absent)}: users have no such column.")
     return notes
+
+
+def _unbeaten(out: Path, scenario: Scenario) -> list[str]:
+    path = out / "controls.parquet"
+    return unbeaten(pl.read_parquet(path), scenario.decision.metric) if path.exists() else []
 
 
 def write_config(out: Path, scenario: Scenario) -> None:

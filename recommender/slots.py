@@ -26,7 +26,7 @@ class Probe:
     rows: np.ndarray  # int64 (n,), of the fold's queries
     truth: sp.csr_matrix
     item_counts: np.ndarray
-    lists: Mapping[tuple[str, int], Lists]  # (rung, setting) -> its first ``of`` places
+    lists: Mapping[tuple[str, int], Lists]  # (rung, setting) -> the places that slots and recall_at_20 reach
     new: Mapping[tuple[str, int], Lists]  # settings of the slots' rung -> new items only
 
 
@@ -52,9 +52,12 @@ def cut(lists: Lists, rows: np.ndarray | slice, k: int) -> Lists:
 
 def evidence(probes: Sequence[Probe], served: Sequence[np.ndarray], slot: tuple[str, int], of: int,
              settings: Mapping[str, int]) -> list[SlotEvidence]:  # fmt: skip
-    """One row per size. served: the rung of each probed query, per probe; settings: rung -> its setting."""
+    """One row per size that fits into ``of`` places.
+
+    served: the rung of each probed query, per probe; settings: rung -> its setting.
+    """
     rows = []
-    for n in SIZES:
+    for n in (n for n in SIZES if n <= of):
         recall, new_recall, new_truth, n_truth = [], [], 0, 0
         for probe, names in zip(probes, served, strict=True):
             lists = _routed(probe, names, settings)
@@ -74,11 +77,12 @@ def evidence(probes: Sequence[Probe], served: Sequence[np.ndarray], slot: tuple[
 def size(rows: Sequence[SlotEvidence], slots: Slots) -> int:
     """The size with the best recall on new items whose overall recall stays within ``max_loss`` of that of none.
 
-    The smallest of equals; 0 where slots find nothing.
+    The smallest of equals; 0 where the best finds less than ``min_gain`` more than none.
     """
-    least = rows[0].recall_at_20 * (1 - slots.max_loss)
-    affordable = [r for r in rows if r.recall_at_20 >= least]
-    return max(affordable, key=lambda r: (r.new_item_recall_at_20, -r.n)).n
+    none = rows[0]
+    affordable = [r for r in rows if r.recall_at_20 >= none.recall_at_20 * (1 - slots.max_loss)]
+    best = max(affordable, key=lambda r: (r.new_item_recall_at_20, -r.n))
+    return best.n if best.new_item_recall_at_20 - none.new_item_recall_at_20 >= slots.min_gain else 0
 
 
 def _routed(probe: Probe, names: np.ndarray, settings: Mapping[str, int]) -> Lists:
