@@ -183,7 +183,7 @@ def _test(bench: Bench, results: Results, trials: Trials) -> None:
         if rung.name in results.served:
             models[rung.name] = found.model
     if bench.scenario.controls:
-        results.outcomes[-1] |= controls.measure(bench, results.chosen)
+        results.outcomes[-1] |= controls.measure(bench, results.chosen, results.aside)
     router = _router(results, models, bench.scenario).know(bench.fold.train)
     results.outcomes[-1][ROUTER] = bench.measure_router(router)
 

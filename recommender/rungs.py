@@ -65,7 +65,8 @@ def check(scenario: Scenario) -> None:
 def n_steps(scenario: Scenario) -> int:
     """How many times ``progress`` is called by ``run`` and ``ship`` together, at most."""
     tried = sum(len(settings(r)) for r in scenario.ladder)
-    return tried * len(scenario.split.validation) + len(scenario.ladder) + 1
+    tested = len(scenario.ladder) * (3 if scenario.controls else 1)
+    return tried * len(scenario.split.validation) + tested + 1
 
 
 def options(rung: Rung, scenario: Scenario, data: Dataset) -> tuple[list[dict[str, Any]], str]:

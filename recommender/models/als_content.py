@@ -29,6 +29,8 @@ class ALSContent:
     NaN: new items without known features; users with neither a usable history nor known features.
     """
 
+    uses_features = True
+
     def __init__(
         self,
         factors: int = 64,

@@ -16,6 +16,10 @@ class Recommender(Protocol):
     Parameters are keyword arguments of ``__init__``, kept under their own names. Fitted state ends
     in ``_`` and holds arrays, sparse matrices, frames, Tables, plain values and objects of this
     package only, so that ``persist.py`` can write it without pickle.
+
+    What it reads beside who took what stands in attributes, where it is so: ``needs_times`` (steps aside of
+    data without), ``uses_times`` (of training; the same where absent), ``uses_features``, ``user_columns``
+    (which). ``controls.py`` measures whether that pays; a contract test checks that it is true.
     """
 
     def fit(self, train: Dataset) -> Self: ...

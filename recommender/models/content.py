@@ -25,6 +25,8 @@ class Content:
     columns: item columns used; None: all with a feature role.
     """
 
+    uses_features = True
+
     def __init__(
         self,
         columns: Sequence[str] | None = None,

@@ -29,6 +29,8 @@ class LightFM:
     NaN: unseen items without a known feature; unseen users with neither known features nor a usable history.
     """
 
+    uses_features = True
+
     def __init__(
         self,
         no_components: int = 32,

@@ -39,6 +39,7 @@ class Ranker:
     """
 
     needs_times = True
+    uses_features = True
 
     def __init__(
         self,

@@ -30,6 +30,8 @@ class UserEASE:
     NaN: items not learned; users with neither a learned item in their history nor a known feature.
     """
 
+    uses_features = True
+
     def __init__(
         self,
         regularization: float = 400.0,
@@ -49,6 +51,10 @@ class UserEASE:
         self.min_df = min_df
         self.item_cap = item_cap
         self.memory_mb = memory_mb
+
+    @property
+    def uses_times(self) -> bool:
+        return self.half_life_share is not None
 
     def fit(self, train: Dataset) -> Self:
         cap = len(train.items) if self.item_cap is None else self.item_cap

@@ -59,6 +59,7 @@ def write_report(out: Path) -> Path:
             _other_metrics(read),
             _new_items(read),
             _slices(read),
+            _controls(read),
             _effort(read),
             _data(read),
             _how_to_read(),
@@ -183,6 +184,29 @@ def _slices(out: Out) -> str:
         for s, m in chosen.items()
     ]
     return section("Slices of the scenario", *grids)
+
+
+def _controls(out: Out) -> str:
+    """Each rung against its controls by user bucket; empty where none were measured."""
+    kept = out.controls.filter(pl.col("metric") == out.metric)
+    found = {(r["rung"], r["control"], r["user_bucket"]): r for r in kept.iter_rows(named=True)}
+    buckets = [b for b in tables.BUCKETS if b in set(kept["user_bucket"])]
+    pairs = dict.fromkeys((rung, control) for rung, control, _ in found)
+    rows = [(f"{a} − {b}", [_gain(found.get((a, b, bucket))) for bucket in buckets]) for a, b in pairs]
+    caption = (
+        f"{metric_label(out.metric)} of a rung minus that of its control on the test period, with 95% intervals, by "
+        "earlier interactions of the user. Shuffled features: the same rung where every item and user has another's "
+        "features; shuffled times: where training interactions have one another's times. ✗ does not beat its control."
+    )
+    return section("Controls", table(caption, ["Rung − control", *(LABELS[b] for b in buckets)], rows))
+
+
+def _gain(row: dict[str, Any] | None) -> str:
+    if row is None or row["difference"] is None or row["ci_low"] is None:
+        return cell("–", "no value")
+    beaten = row["ci_low"] > 0
+    shown = f"{row['difference']:+.4f}" + ("" if beaten else " ✗")
+    return cell(shown, f"{row['ci_low']:+.4f} to {row['ci_high']:+.4f}", "best" if beaten else "")
 
 
 def _marked(out: Out, metric: str, across: str, slice_name: str = "all") -> pl.DataFrame:

@@ -40,6 +40,10 @@ _COMPARISONS = {
     **dict.fromkeys(("rung_a", "rung_b", "user_bucket", "metric"), pl.String),
     **dict.fromkeys(("difference", "ci_low", "ci_high", "p_holm"), pl.Float64),
 }
+_CONTROLS = {
+    **dict.fromkeys(("rung", "control", "user_bucket", "metric"), pl.String),
+    **dict.fromkeys(("difference", "ci_low", "ci_high", "p_holm"), pl.Float64),
+}
 _EFFORT = {
     **dict.fromkeys(("rung", "stage", "split", "origin"), pl.String),
     **dict.fromkeys(("wall_s", "cpu_s", "peak_mb"), pl.Float64),
@@ -61,6 +65,7 @@ class Out:
     scenario: Scenario
     metrics: pl.DataFrame
     comparisons: pl.DataFrame
+    controls: pl.DataFrame
     effort: pl.DataFrame
     data_effort: pl.DataFrame
     decision: dict[str, Any]
@@ -81,11 +86,16 @@ def read_out(path: Path) -> Out:
     """Reads the OUT folder of a train; raises DataError where it is none."""
     if not (path / "config.yaml").is_file():
         raise DataError(f"{path}: no finished train here (config.yaml is missing). Give the OUT of `make train`.")
+    scenario = parse(yaml.safe_load((path / "config.yaml").read_text()))
+    controls = _table(path / "controls.parquet", _CONTROLS)
+    # Rungs on shuffled data stand in the section on controls only: nobody could ship them.
+    shuffled = set(controls["control"]) - {r.name for r in scenario.ladder}
     return Out(
         path,
-        parse(yaml.safe_load((path / "config.yaml").read_text())),
-        _table(path / "metrics.parquet", _METRICS),
+        scenario,
+        _table(path / "metrics.parquet", _METRICS).filter(~pl.col("rung").is_in(list(shuffled))),
         _table(path / "comparisons.parquet", _COMPARISONS),
+        controls,
         _table(path / "effort.parquet", _EFFORT),
         _table(path / "data_effort.parquet", _DATA_EFFORT),
         _json(path / "decision.json"),

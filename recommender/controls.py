@@ -1,0 +1,123 @@
+"""Controls: does a rung win by what it claims to use? Each is measured against itself on data without that.
+
+A hybrid that does as well with the features of other items has learned nothing from features, however
+good it is; one that uses times must beat itself on times drawn at random (permutation controls; Ojala &
+Garriga 2010). ``random`` and ``popularity`` are the further controls of every rung.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from recommender.bench import Bench
+from recommender.config import Scenario
+from recommender.data.dataset import Table
+from recommender.data.operators import shuffled_features, shuffled_times
+from recommender.errors import DataError
+from recommender.evaluate import ALL, Group, Outcome, compare
+from recommender.models.base import Recommender
+from recommender.rungs import make
+from recommender.split import Fold
+
+FEATURES, TIMES = "shuffled-features", "shuffled-times"  # after a rung's name: its control
+PLAIN = ("random", "popularity")  # recommenders that every rung above them is compared with
+
+
+def measure(
+    bench: Bench, chosen: Mapping[str, Mapping[str, Any]], aside: MutableMapping[str, str]
+) -> dict[str, Outcome]:
+    """Outcomes of the shuffled controls on the bench's fold, as ``<rung>-shuffled-features`` and ``-times``.
+
+    chosen: rung -> parameters. The same queries, truth, rules and completion as of the rung itself.
+    aside: takes the controls that cannot be fitted to the shuffled data, and why.
+    """
+    scenario, fold = bench.scenario, bench.fold
+    shuffled = {FEATURES: without_features(fold, scenario), TIMES: without_times(fold, scenario)}
+    outcomes = {}
+    for rung in scenario.ladder:
+        if rung.name not in chosen:
+            continue
+        params = chosen[rung.name]
+        for kind in uses(make(rung, params, scenario), scenario):
+            control = copy(bench)  # whose completion and diversity stay those of the real data
+            control.fold = shuffled[kind]
+            named = rung.model_copy(update={"name": f"{rung.name}-{kind}"})
+            try:
+                outcomes[named.name] = control.measure(named, params).outcome
+            except DataError as error:
+                aside[named.name] = "; ".join(str(error).splitlines()).rstrip(".")
+    return outcomes
+
+
+def uses(model: Recommender, scenario: Scenario) -> list[str]:
+    """Which shuffled controls a recommender has: by its ``uses_features``, ``user_columns``, ``uses_times``
+    and ``needs_times`` (see ``models/base.py``)."""
+    features = getattr(model, "uses_features", False) or getattr(model, "user_columns", ())
+    times = getattr(model, "uses_times", getattr(model, "needs_times", False)) and scenario.split.kind == "time"
+    return [FEATURES] * bool(features) + [TIMES] * bool(times)
+
+
+def without_features(fold: Fold, scenario: Scenario) -> Fold:
+    """The fold in which every item and every user has another one's features, in training and queries alike."""
+    asking, known = fold.queries.users, fold.train.users
+    everyone = pl.concat([known.frame, asking.frame]).unique(known.key, keep="first", maintain_order=True)
+    whole = replace(fold.train, items=fold.items, users=replace(known, frame=everyone))
+    rules = scenario.eligibility
+    read_by_rules = [c for c in (rules.blocked_column, rules.editorial_column) if c]
+    mixed = shuffled_features(whole, scenario.seed, keep=read_by_rules)
+
+    def of(table: Table, source: Table) -> Table:
+        return source.take(source.lookup(table.ids))
+
+    train = replace(fold.train, items=of(fold.train.items, mixed.items), users=of(known, mixed.users))
+    queries = replace(fold.queries, users=of(asking, mixed.users))
+    return replace(fold, train=train, items=mixed.items, queries=queries)
+
+
+def without_times(fold: Fold, scenario: Scenario) -> Fold:
+    """The fold whose training interactions have one another's times; queries and their histories stay."""
+    return replace(fold, train=shuffled_times(fold.train, scenario.seed))
+
+
+def controls_table(group: Group, scenario: Scenario) -> pl.DataFrame:
+    """Rows of controls.parquet: paired differences rung - control by user bucket.
+
+    p_holm: Holm-adjusted within a bucket and metric over the rungs with the same kind of control.
+    Columns: rung, control, user_bucket, metric, difference, ci_low, ci_high, p_holm.
+    """
+    ladder = [r for r in scenario.ladder if r.name in group.rungs]
+    plain = [next((r.name for r in ladder if r.recommender == kind), None) for kind in PLAIN]
+    pairs, kinds = [], []
+    for place, rung in enumerate(r.name for r in ladder):
+        lower = [r.name for r in ladder[:place] if r.name in plain]
+        twins = [(kind, f"{rung}-{kind}") for kind in (FEATURES, TIMES) if f"{rung}-{kind}" in group.rungs]
+        for kind, control in [*((name, name) for name in lower), *twins]:
+            pairs.append((control, rung))
+            kinds.append(kind)
+    found = compare(group, pairs, kinds, scenario.bootstrap, scenario.seed)
+    kept = ["user_bucket", "metric", "difference", "ci_low", "ci_high", "p_holm"]
+    return found.select(pl.col("rung_b").alias("rung"), pl.col("rung_a").alias("control"), *kept)
+
+
+def unbeaten(table: pl.DataFrame, metric: str) -> list[str]:
+    """A sentence for each rung of ``controls_table`` that does not beat a control for all users."""
+    lost = table.filter(pl.col("user_bucket") == ALL, pl.col("metric") == metric, ~(pl.col("ci_low") > 0))
+    sentences = []
+    for (rung,), rows in lost.group_by("rung", maintain_order=True):
+        parts = [
+            f"{_called(str(rung), control)} ({gain:+.4f}, 95% interval {low:+.4f} to {high:+.4f})"
+            for control, gain, low, high in rows.select("control", "difference", "ci_low", "ci_high").iter_rows()
+        ]
+        sentences.append(f"{rung} does not beat its control in {metric}, all users: {'; '.join(parts)}.")
+    return sentences
+
+
+def _called(rung: str, control: str) -> str:
+    claims = {f"{rung}-{FEATURES}": "features shuffled, so here it gains nothing by features",
+              f"{rung}-{TIMES}": "times shuffled, so here it gains nothing by times"}  # fmt: skip
+    return f"itself with {claims[control]}" if control in claims else control
