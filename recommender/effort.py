@@ -47,7 +47,8 @@ class EffortLog:
 
     def __init__(self) -> None:
         self.exact = _reset_peak()
-        self._rows: list[tuple[str, str, str, str, float, float, float, int]] = []
+        self.rows: list[tuple[str, str, str, str, float, float, float, int]] = []
+        self.noted: list[tuple[str, float, str]] = []  # measure, value, unit
         self._peaks: list[float] = []  # of the stages that are running, outermost first
 
     @contextmanager
@@ -68,7 +69,11 @@ class EffortLog:
         finally:
             wall, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
             self._note_peak()
-            self._rows.append((rung, stage, split, origin, wall, cpu, self._peaks.pop(), threads))
+            self.rows.append((rung, stage, split, origin, wall, cpu, self._peaks.pop(), threads))
+
+    def note(self, measure: str, value: float, unit: str) -> None:
+        """An effort that no stage's seconds tell, for data_effort.parquet."""
+        self.noted.append((measure, value, unit))
 
     def frame(self) -> pl.DataFrame:
         """One row per finished stage, in the order in which they ended.
@@ -77,7 +82,7 @@ class EffortLog:
         and of its children that have ended), peak_mb (resident memory of this process, the interpreter and the data
         already loaded included; 10**6 bytes; children not included), threads (as stated by the caller).
         """
-        return pl.DataFrame(self._rows, schema=SCHEMA, orient="row")
+        return pl.DataFrame(self.rows, schema=SCHEMA, orient="row")
 
     def _note_peak(self) -> None:
         """Raises the peak of every running stage to what has been seen since the last reset."""
@@ -87,8 +92,8 @@ class EffortLog:
 
 def serving(decision: Mapping[str, Any], slots: Slots) -> set[str]:
     """Rungs that the router uses, from the content of decision.json and the scenario's slots."""
-    chosen = {**decision.get("buckets", {}), **decision.get("returning", {})}
-    routed = {choice["rung"] for bucket, choice in chosen.items() if bucket != "with_history"}
+    chosen = [*decision.get("buckets", {}).items(), *decision.get("returning", {}).items()]
+    routed = {choice["rung"] for bucket, choice in chosen if bucket != "with_history"}
     return routed | ({slots.rung} if decision.get("slots", {}).get("n", slots.n) else set())
 
 

@@ -12,12 +12,12 @@ from threadpoolctl import threadpool_limits
 
 from recommender.data.dataset import Dataset, Table
 from recommender.errors import UserError
-from recommender.models.base import spread
+from recommender.models.base import above, at_least, spread
 from recommender.models.vocabulary import interacted, own_history
 from recommender.query import Queries
 
 BYTES_PER_WEIGHT = 4 * 2.2  # float32; the matrix, and room to score and save it
-UNSAFE_ITEMS = 20_000  # above it LAPACK's potrf crashes with two OpenBLAS threads
+UNSAFE_COLUMNS = 20_000  # above it LAPACK's potrf crashes with two OpenBLAS threads
 BLOCK = 1024  # rows of the Gram matrix at a time
 
 
@@ -31,6 +31,8 @@ class EASE:
     """
 
     def __init__(self, regularization: float = 500.0, item_cap: int | None = None, memory_mb: int = 2000) -> None:
+        above(0, regularization=regularization, memory_mb=memory_mb)
+        at_least(1, item_cap=item_cap)
         self.regularization = regularization
         self.item_cap = item_cap
         self.memory_mb = memory_mb
@@ -43,8 +45,7 @@ class EASE:
             taken, items = taken[:, kept], items.take(kept)
         check_memory("ease", len(items), self.memory_mb)
         self.items_ = items
-        with threadpool_limits(1, "blas") if len(items) > UNSAFE_ITEMS else nullcontext():
-            self.weights_ = closed_form(taken, self.regularization)
+        self.weights_ = closed_form(taken, self.regularization)
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
@@ -73,11 +74,12 @@ def closed_form(taken: sp.csr_matrix, regularization: float) -> np.ndarray:
     """
     matrix = _gram(taken)
     matrix.flat[:: len(matrix) + 1] += np.float32(regularization)
-    # LAPACK is column-major: the transposed view is what it can overwrite, its lower triangle our upper one
-    factor, failed = spotrf(matrix.T, lower=1, clean=0, overwrite_a=1)
-    if failed:
-        raise UserError(f"ease: regularization={regularization} is too small for this data; raise it.")
-    inverse, _ = spotri(factor, lower=1, overwrite_c=1)
+    with threadpool_limits(1, "blas") if len(matrix) > UNSAFE_COLUMNS else nullcontext():
+        # LAPACK is column-major: the transposed view is what it can overwrite, its lower triangle our upper one
+        factor, failed = spotrf(matrix.T, lower=1, clean=0, overwrite_a=1)
+        if failed:
+            raise UserError(f"ease: regularization={regularization} is too small for this data; raise it.")
+        inverse, _ = spotri(factor, lower=1, overwrite_c=1)
     weights: np.ndarray = inverse.T
     _mirror_upper(weights)
     weights /= -weights.diagonal().copy()

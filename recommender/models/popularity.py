@@ -14,7 +14,7 @@ import polars as pl
 
 from recommender.data.dataset import Dataset, Table
 from recommender.errors import ConfigError, nearest
-from recommender.models.base import spread
+from recommender.models.base import above, spread
 from recommender.query import Queries
 
 _SEPARATOR = "\x1f"
@@ -41,6 +41,8 @@ class Popularity:
         segment: Sequence[str] = (),
         prior: float = 20.0,
     ) -> None:
+        above(0, window_days=window_days, half_life_days=half_life_days, half_life_share=half_life_share)
+        above(0, prior=prior)  # 0 / 0 in a segment that the window left empty
         self.window_days = window_days
         self.half_life_days = half_life_days
         self.half_life_share = half_life_share
@@ -124,5 +126,7 @@ def _keys(users: Table, columns: Sequence[str]) -> pl.Series:
 
 def _numbers(keys: pl.Series, numbers: Mapping[str, int]) -> np.ndarray:
     """Row number of each key, int64 (n,); -1 where missing or unknown."""
-    found = keys.replace_strict(numbers, default=-1, return_dtype=pl.Int64) if numbers else keys.is_null().cast(pl.Int64) * 0 - 1
+    if not numbers:  # which replace_strict refuses
+        return np.full(len(keys), -1)
+    found = keys.replace_strict(numbers, default=-1, return_dtype=pl.Int64)
     return found.fill_null(-1).to_numpy()

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.errors import DataError, nearest
 from recommender.models.als import ALS
-from recommender.models.base import Recommender
+from recommender.models.base import Recommender, above, at_least
 from recommender.models.ease import EASE
 from recommender.models.item_knn import ItemKNN
 from recommender.models.signals import Signals
@@ -55,8 +55,9 @@ class Ranker:
         for name in inputs or {}:
             if name not in INPUTS:
                 raise ValueError(f"ranker: unknown input '{name}'{nearest(name, INPUTS)}")
-        if C <= 0 or windows < 1 or negatives < 1 or half_life_positions <= 0:
-            raise ValueError("ranker: C, windows, negatives and half_life_positions must be positive.")
+        above(0, C=C, half_life_positions=half_life_positions, away_days=away_days)
+        at_least(1, windows=windows, negatives=negatives, max_queries=max_queries)
+        at_least(0, seed=seed)
         self.inputs = dict(inputs or {})
         self.C = C
         self.windows = windows
@@ -65,15 +66,21 @@ class Ranker:
         self.half_life_positions = half_life_positions
         self.away_days = away_days
         self.seed = seed
+        self._signals()  # wrong parameters of an input are refused now, not after minutes
 
     def fit(self, train: Dataset) -> Self:
         rng = np.random.default_rng(self.seed)
         examples = [self._examples(fold, rng) for fold in self._replayed(train)]
-        if not examples:
-            raise DataError("ranker: no past window has both history and new interactions. Bring more data, or drop the rung.")
+        if all(taken.all() for _, taken, _ in examples):
+            raise DataError(
+                "ranker: no past window shows what known users took, and what they left, of known items. "
+                "Bring more data, or drop the rung."
+            )
         values, taken, weight = (np.concatenate(part) for part in zip(*examples, strict=True))
-        spread = values.std(axis=0)
-        scale = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 1e-6)
+        spread = values.std(axis=0, dtype=np.float64)
+        # A signal that hardly varied there has no weight: to scale it up would make rounding errors decide.
+        varied = spread > 1e-3 * np.abs(values).max(axis=0)
+        scale = np.divide(1, spread, out=np.zeros_like(spread), where=varied).astype(np.float32)
         model = LogisticRegression(C=self.C, max_iter=300).fit(values * scale, taken, sample_weight=weight)
         self.signals_ = self._signals().fit(train)
         self.weights_ = (model.coef_[0] * scale).reshape(-1, self.signals_.n).astype(np.float32)
@@ -89,8 +96,10 @@ class Ranker:
     def _replayed(self, train: Dataset) -> Iterator[Fold]:
         """Windows inside the training period, the last one up to its end; those without evidence are skipped."""
         times = train.timestamps[train.timestamps != NO_TIME]
-        edges = np.quantile(times, np.linspace(0.5, 1, self.windows + 1)[:-1], method="lower") if len(times) else []
-        origins = [to_datetime(int(t)) for t in np.unique(np.asarray(edges, np.int64))]
+        if not len(times):
+            return
+        edges = np.quantile(times, np.linspace(0.5, 1, self.windows + 1)[:-1], method="lower")
+        origins = [to_datetime(int(t)) for t in np.unique(edges)]
         for origin, end in zip(origins, [*origins[1:], None], strict=True):
             try:
                 yield time_fold(train, "replay", origin, end, min_train=1)
@@ -108,9 +117,9 @@ class Ranker:
             query, item, taken = self._pairs(queries, fold.items, truth.toarray(), rng)
             values = signals.at(queries, fold.items, query, item)
             by_context = (self._contexts(queries)[query][:, :, None] * values[:, None, :]).reshape(len(query), -1)
+            n_taken = np.diff(truth.indptr)[query]
             # A user who took many items says more, but not in proportion: they come from one visit.
-            parts.append((by_context, taken, np.sqrt(np.diff(truth.indptr))[query]))
-            parts[-1][2][taken] /= np.diff(truth.indptr)[query[taken]]
+            parts.append((by_context, taken, np.sqrt(n_taken) / np.where(taken, n_taken, 1)))
         values, taken, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
         return values, taken, weight
 
@@ -129,5 +138,5 @@ class Ranker:
     def _contexts(self, queries: Queries) -> np.ndarray:
         """float32 (n_queries, 4): everyone, in session, back after a while, long session."""
         length = queries.history.lengths
-        known, back = length > 0, (length > 0) & (queries.away_days > self.away_days)
+        known, back = length > 0, (length > 0) & (queries.away_days >= self.away_days)
         return np.column_stack([np.ones(len(queries)), known & ~back, back, (length >= 10) & ~back]).astype(np.float32)

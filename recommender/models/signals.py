@@ -67,19 +67,18 @@ class Signals:
     @per_table
     def of_items(self, items: Table) -> np.ndarray:
         """float32 (n_items, n_item): log popularity at each half-life, new, log age, popularity of each column."""
-        popularity = np.column_stack([self.popularity_.T, np.ones(self.popularity_.shape[1])])
-        nobody = np.zeros((1, popularity.shape[1]))
-        known = np.concatenate([popularity, nobody])[self.items_.lookup(items.ids)]
+        nobody = np.zeros((1, len(SHARES)))  # -1, an item that training did not see, reads this last row
+        known = np.concatenate([self.popularity_.T, nobody])[self.items_.lookup(items.ids)]
         published = items.times("available_from")
         age = np.maximum(self.now_ - np.where(published == NO_TIME, self.now_, published), 0) / US_PER_DAY
         taste = [(r @ self.taste_[c].T).toarray()[:, 0] for c, r in zip(self.encoders_, self.rows(items), strict=True)]
-        new = known[:, len(SHARES) - 1] == 0
-        return np.column_stack([np.log1p(known[:, : len(SHARES)]), new, np.log1p(age), *taste]).astype(np.float32)
+        new = known[:, -1] == 0
+        return np.column_stack([np.log1p(known), new, np.log1p(age), *taste]).astype(np.float32)
 
     @per_table
     def rows(self, items: Table) -> list[sp.csr_matrix]:
         """Unit feature rows of the items, one matrix per column."""
-        return [e.transform(items.frame[c]) for c, e in self.encoders_.items()]
+        return [_encoded(e, items, c) for c, e in self.encoders_.items()]
 
     def profiles(self, queries: Queries, items: Table) -> list[tuple[sp.csr_matrix, int]]:
         """Of each feature signal: unit rows of the queries, and which of ``rows`` they are compared with."""
@@ -87,9 +86,8 @@ class Signals:
         history = queries.history_matrix(np.arange(len(items)), len(items), decay)
         liked = [(unit_rows(history @ rows), c) for c, rows in enumerate(self.rows(items))]
         names = list(self.encoders_)
-        users = queries.users.frame
-        stated = [(u, i) for u, i in self.match_ if u in users.columns]
-        return liked + [(self.encoders_[i].transform(users[u]), names.index(i)) for u, i in stated]
+        stated = [(_encoded(self.encoders_[i], queries.users, u), names.index(i)) for u, i in self.match_]
+        return liked + stated
 
     def of_inputs(self, queries: Queries, items: Table) -> list[np.ndarray]:
         """float32 (n_queries, n_items) each: every input's scores over its row's largest, and their square roots."""
@@ -104,9 +102,8 @@ class Signals:
         """All signals of the pairs (query, item): float32 (n_pairs, n)."""
         rows = self.rows(items)
         of_features = [(p @ rows[c].T).toarray()[query, item] for p, c in self.profiles(queries, items)]
-        absent = [np.zeros(len(query), np.float32)] * (self.n_feature - len(of_features))
         of_inputs = [scores[query, item] for scores in self.of_inputs(queries, items)]
-        return np.column_stack([self.of_items(items)[item], *of_features, *absent, *of_inputs]).astype(np.float32)
+        return np.column_stack([self.of_items(items)[item], *of_features, *of_inputs]).astype(np.float32)
 
     def weighed(self, queries: Queries, items: Table, weights: np.ndarray) -> np.ndarray:
         """Sum of signals x weights (float32 (n_queries, n), each query its own): float32 (n_queries, n_items).
@@ -122,6 +119,13 @@ class Signals:
         for place, scores in enumerate(self.of_inputs(queries, items), start=self.n_item + self.n_feature):
             out += weights[:, place, None] * scores
         return out
+
+
+def _encoded(encoder: ColumnEncoder, table: Table, column: str) -> sp.csr_matrix:
+    """Rows of a column; empty ones where the table comes without it."""
+    if column not in table.frame.columns:
+        return sp.csr_matrix((len(table), encoder.width_), dtype=np.float32)
+    return encoder.transform(table.frame[column])
 
 
 def _sum(parts: Sequence[sp.csr_matrix]) -> sp.csr_matrix:

@@ -8,10 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.data.dataset import Dataset, Table
-from recommender.models.base import spread
+from recommender.models.base import above, at_least, spread
 from recommender.models.ease import check_memory, closed_form
 from recommender.models.side_features import SideFeatures
-from recommender.models.vocabulary import ids_only, own_history
+from recommender.models.vocabulary import ids_only, own_history, require_interactions
 from recommender.query import Queries
 
 
@@ -41,10 +41,9 @@ class UserEASE:
         item_cap: int | None = None,
         memory_mb: int = 2000,
     ) -> None:
-        if regularization <= 0 or feature_weight < 0 or min_df < 1:
-            raise ValueError("user_ease: regularization and min_df must be positive, feature_weight at least 0.")
-        if half_life_share is not None and half_life_share <= 0:
-            raise ValueError("user_ease: half_life_share must be positive, or null for no decay.")
+        above(0, regularization=regularization, half_life_share=half_life_share, memory_mb=memory_mb)
+        at_least(0, feature_weight=feature_weight)
+        at_least(1, min_df=min_df, item_cap=item_cap)
         self.regularization = regularization
         self.feature_weight = feature_weight
         self.half_life_share = half_life_share
@@ -57,6 +56,7 @@ class UserEASE:
         return self.half_life_share is not None
 
     def fit(self, train: Dataset) -> Self:
+        require_interactions(train)
         cap = len(train.items) if self.item_cap is None else self.item_cap
         kept = np.sort(np.argsort(-train.item_counts, kind="stable")[:cap])
         kept = kept[train.item_counts[kept] > 0]
@@ -94,4 +94,6 @@ class UserEASE:
     def _row(self, history: sp.csr_matrix, users: Table) -> sp.csr_matrix:
         features = self.features_.transform(users) * np.float32(self.feature_weight)
         ones = np.ones((history.shape[0], 1), np.float32)
-        return sp.hstack([history, features, ones], format="csr", dtype=np.float32)
+        row = sp.hstack([history, features, ones], format="csr", dtype=np.float32)
+        row.eliminate_zeros()  # what weighs nothing tells nothing: see ``score``
+        return row

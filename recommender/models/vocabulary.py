@@ -21,13 +21,18 @@ def interacted(train: Dataset) -> tuple[sp.csr_matrix, Table, Table]:
     Users and items without an interaction are left out: a vector that no interaction has trained is
     noise, and noise must not be served as a score. Raises DataError where there are no interactions.
     """
-    if not train.interactions.height:
-        advice = "Collaborative filtering learns from interactions only; give some, or use the content rung."
-        raise DataError([Problem("interactions", None, "no rows before the origin", 0, (), advice)])
+    require_interactions(train)
     active, taken = np.flatnonzero(train.user_counts), np.flatnonzero(train.item_counts)
     matrix = train.matrix()[active][:, taken]
     matrix.sort_indices()
     return matrix, ids_only(train.users.take(active)), ids_only(train.items.take(taken))
+
+
+def require_interactions(train: Dataset) -> None:
+    """Raises DataError where there are none to learn from."""
+    if not train.interactions.height:
+        advice = "Collaborative filtering learns from interactions only; give some, or use the content rung."
+        raise DataError([Problem("interactions", None, "no rows before the origin", 0, (), advice)])
 
 
 def ids_only(table: Table) -> Table:

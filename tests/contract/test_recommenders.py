@@ -20,7 +20,8 @@ from recommender.models import RECOMMENDERS
 from recommender.query import Queries
 
 FAST = {"iterations": 5, "epochs": 3, "factors": 8, "no_components": 8, "min_df": 1}  # where a model has them
-NEEDS_INTERACTIONS = ("item_knn", "als", "bpr", "ease", "lightfm", "als_content")
+NEEDS_INTERACTIONS = ("item_knn", "als", "bpr", "ease", "user_ease", "lightfm", "als_content")
+NEEDS_WINDOWS = ("ranker",)  # learns from past windows, and says so where there are none
 ITEMS = (*worlds.ITEMS, "r5", "new1")  # r5: published, never taken; new1: published after training
 HISTORIES = {
     "a1": ["r1", "r2", "r3", "x1"],  # known
@@ -53,6 +54,14 @@ def queries(items: Table) -> Queries:
     return worlds.ask(HISTORIES, items)
 
 
+def test_a_negative_number_is_no_parameter(name: str) -> None:
+    numbers = {int, float, int | None, float | None}
+    signature = inspect.signature(RECOMMENDERS[name], eval_str=True)
+    for parameter in (p.name for p in signature.parameters.values() if p.annotation in numbers and p.name != "seed"):
+        with pytest.raises(ValueError, match=parameter):
+            RECOMMENDERS[name](**{parameter: -1})
+
+
 def check(scores: np.ndarray, queries: Queries, items: Table) -> None:
     assert scores.shape == (len(queries), len(items))
     assert scores.dtype == np.float32
@@ -70,7 +79,7 @@ def test_equal_seeds_give_equal_scores(make, queries, items) -> None:
 
 def test_refit_forgets_the_first_fit(make, queries, items) -> None:
     train = worlds.two_tastes()
-    model = make().fit(worlds.one_item())
+    model = make().fit(worlds.one_taste())
     model.score(queries, items)
     np.testing.assert_array_equal(model.fit(train).score(queries, items), make().fit(train).score(queries, items))
 
@@ -123,8 +132,12 @@ def test_the_returned_scores_belong_to_the_caller(make, queries, items) -> None:
     [worlds.without_features, worlds.without_times, worlds.one_item, worlds.repeated_and_shuffled],
     ids=lambda world: world.__name__,
 )
-def test_meagre_data_are_fitted_and_scored(make, world: Callable[[], Dataset]) -> None:
+def test_meagre_data_are_fitted_and_scored(name: str, make, world: Callable[[], Dataset]) -> None:
     train = world()
+    if name in NEEDS_WINDOWS and world is not worlds.without_features:
+        with pytest.raises(DataError, match="no past window"):
+            make().fit(train)
+        return
     timed = train.has_times
     model = make().fit(train)
     taken = train.interactions["item_id"][0]
@@ -169,7 +182,7 @@ def test_integer_ids_work_like_strings(make, queries, items) -> None:
 
 def test_what_training_cannot_tell_is_nan_for_collaborative_filtering(queries, items) -> None:
     """No feature, no interaction: neither 0 nor noise."""
-    for name in ("item_knn", "als", "bpr", "ease"):
+    for name in ("item_knn", "als", "bpr", "ease", "user_ease"):
         scores = RECOMMENDERS[name]().fit(worlds.two_tastes()).score(queries, items)
         assert np.isnan(scores[:, [ITEMS.index("r5"), ITEMS.index("new1")]]).all(), name
         assert np.isnan(scores[list(HISTORIES).index("nobody")]).all(), name
@@ -186,7 +199,7 @@ def test_hybrids_score_new_items_and_users_by_their_features(queries, items) -> 
         assert np.isnan(scores[asked.index("nobody")]).all(), name
 
 
-@pytest.mark.parametrize("model", ["item_knn", "als", "bpr", "ease", "lightfm", "als_content", "content"])
+@pytest.mark.parametrize("model", [*NEEDS_INTERACTIONS, "content", "ranker"])
 def test_histories_of_unknown_users_show_their_taste(model: str, items) -> None:
     queries = worlds.ask({"someone": ["f1", "f2"], "else": ["r1", "r2"]}, items)
     scores = RECOMMENDERS[model]().fit(worlds.two_tastes()).score(queries, items)

@@ -149,7 +149,8 @@ def test_ease_is_the_closed_form_of_the_paper(taken: np.ndarray, regularization:
     expected = -inverse / np.diag(inverse)
     np.fill_diagonal(expected, 0)
     found = closed_form(sp.csr_matrix(taken, dtype=np.float32), regularization)
-    np.testing.assert_allclose(found, expected, atol=1e-5 * max(np.abs(expected).max(), 1e-3))
+    # float32, and equal items are as hard to tell apart as regularization is small
+    np.testing.assert_allclose(found, expected, atol=1e-4 * max(np.abs(expected).max(), 1e-3))
 
 
 def test_ease_is_the_closed_form_where_items_take_several_blocks() -> None:
