@@ -53,6 +53,8 @@ def check(scenario: Scenario) -> None:
         raise ConfigError(f"ladder: the name '{repeated[0]}' is used twice ('{ROUTER}' is always there).")
     if scenario.slots.n and scenario.slots.rung not in names:
         raise ConfigError(f"slots.rung: unknown rung '{scenario.slots.rung}'{nearest(scenario.slots.rung, names)}")
+    if scenario.slots.n == "auto" and scenario.slots.of > 20:
+        raise ConfigError("slots.n=auto is judged by recall_at_20, so slots.of must be at most 20. Or give n a number.")
     if all(r.control for r in scenario.ladder):
         raise ConfigError("ladder: every rung is a control, so none can be served. Add one, for example popularity.")
     for metric in {scenario.decision.metric, scenario.problem.metric} - set(COMPARED):
