@@ -11,10 +11,11 @@ import pytest
 from recommender.config import Decision
 from recommender.decide import Choice, decide, sentences
 from recommender.evaluate import WITH_HISTORY
-from recommender.query import USER_BUCKETS
+from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
 
 LADDER = ("popularity", "content", "als")
-BUCKETS = (WITH_HISTORY, *USER_BUCKETS)
+WARM = (WITH_HISTORY, *USER_BUCKETS[1:])
+SEGMENTS = (WITH_HISTORY, USER_BUCKETS[0], *(b + visit for visit in (IN_SESSION, RETURNING) for b in WARM))
 Gain = tuple[float, float, float]  # difference, lower bound, adjusted p
 NO, YES = (0.0, -0.01, 1.0), (0.02, 0.01, 0.001)
 
@@ -22,14 +23,15 @@ NO, YES = (0.0, -0.01, 1.0), (0.02, 0.01, 0.001)
 def evidence(
     gains: dict[tuple[str, str], Gain], n: Any = 500, metric: str = "ndcg_at_10", **by_bucket: Any
 ) -> pl.DataFrame:
-    """gains of every bucket, or those given for a bucket; n: queries of all buckets, or of each."""
+    """gains of every segment, or those given for it or its bucket; n: queries of all segments, or of each."""
     rows = []
-    for bucket in BUCKETS:
-        chosen = by_bucket.get(f"bucket_{bucket}", gains)
-        count = n.get(bucket, 500) if isinstance(n, dict) else n
+    for bucket in SEGMENTS:
+        whole = bucket.removesuffix(IN_SESSION).removesuffix(RETURNING)
+        chosen = by_bucket.get(f"in_{bucket}", by_bucket.get(f"in_{whole}", gains))
+        count = n.get(bucket, n.get(whole, 500)) if isinstance(n, dict) else n
         for pair in combinations(LADDER, 2):
             difference, low, p = chosen.get(pair, NO)
-            rows.append((*pair, bucket, metric, difference, low, difference + 0.01, p, count))
+            rows.append((*pair, bucket, metric, difference, low, 2 * difference - low, p, count))
     names = ["rung_a", "rung_b", "user_bucket", "metric", "difference", "ci_low", "ci_high", "p_holm", "n_queries"]
     return pl.DataFrame(rows, schema=names, orient="row")
 
@@ -43,7 +45,7 @@ def test_without_evidence_the_simplest_rung_serves_everyone() -> None:
 
 
 def test_a_rung_that_beats_the_champion_replaces_it() -> None:
-    choice = decide(evidence({("popularity", "content"): YES}), LADDER, Decision())["3_9"]
+    choice = decide(evidence({("popularity", "content"): YES}), LADDER, Decision())["0"]
     assert choice == Choice("content", "popularity", 0.02, 0.01, 0.03, 0.001, 500)
 
 
@@ -68,25 +70,67 @@ def test_both_the_p_and_the_bound_must_pass(gain: Gain, rule: dict[str, float]) 
     assert set(rungs(evidence({("popularity", "content"): gain}), **rule).values()) == {"popularity"}
 
 
-def test_buckets_decide_for_themselves() -> None:
-    frame = evidence({}, bucket_0={("popularity", "content"): YES}, bucket_10_plus={("popularity", "als"): YES})
+def test_segments_decide_for_themselves() -> None:
+    frame = evidence(
+        {}, in_0={("popularity", "content"): YES}, in_10_plus={("popularity", "als"): YES},
+        in_1_2_returning={("popularity", "content"): YES},
+    )  # fmt: skip
     assert rungs(frame) == {
         WITH_HISTORY: "popularity",
+        WITH_HISTORY + RETURNING: "popularity",
         "0": "content",
         "1_2": "popularity",
         "3_9": "popularity",
         "10_plus": "als",
-        "1_2_returning": "popularity",
+        "1_2_returning": "content",
         "3_9_returning": "popularity",
         "10_plus_returning": "als",
     }
 
 
-def test_thin_buckets_inherit_from_all_users_with_history() -> None:
-    frame = evidence({}, n={"3_9": 99, "10_plus": 100}, bucket_with_history={("popularity", "als"): YES})
+def test_a_bucket_starts_from_the_rung_of_its_group_and_climbs_on() -> None:
+    known = {("popularity", "content"): YES}
+    frame = evidence(known, in_3_9={}, in_10_plus={("content", "als"): YES})
+    choices = decide(frame, LADDER, Decision())
+    assert {choices[b].rung for b in ("1_2", "3_9")} == {"content"}
+    assert (choices["3_9"].inherited_from, choices["3_9"].n_queries) == (WITH_HISTORY, 500)
+    assert (choices["10_plus"].rung, choices["10_plus"].over, choices["10_plus"].inherited_from) == (
+        "als", "content", None)  # fmt: skip
+
+
+def test_a_bucket_leaves_the_rung_of_its_group_downwards_only_where_its_own_queries_are_against_it() -> None:
+    known = {("popularity", "als"): YES}
+    worse, doubt = (-0.02, -0.03, 0.001), (-0.02, -0.05, 0.001)
+    frame = evidence(known, in_1_2={("popularity", "als"): worse}, in_3_9={("popularity", "als"): doubt})
+    choices = decide(frame, LADDER, Decision())
+    down = choices["1_2"]
+    assert (down.rung, down.over, down.inherited_from) == ("popularity", "als", None)
+    assert (down.gain, down.ci_low, down.ci_high) == pytest.approx((0.02, 0.01, 0.03))
+    assert choices["3_9"].rung == "als"
+    slightly = evidence(known, in_1_2={("popularity", "als"): (-0.02, -0.038, 0.001)})
+    assert rungs(slightly)["1_2"] == "popularity"
+    assert rungs(slightly, min_gain=0.005)["1_2"] == "als"
+
+
+def test_thin_buckets_take_the_rung_of_their_group() -> None:
+    known = {("popularity", "als"): YES}
+    down = {("popularity", "als"): (-0.02, -0.03, 0.001)}
+    frame = evidence(known, n={"3_9": 99, "10_plus": 100}, in_3_9=down, in_10_plus=down)
     choices = decide(frame, LADDER, Decision(thin=100))
     assert (choices["3_9"].rung, choices["3_9"].inherited_from, choices["3_9"].n_queries) == ("als", WITH_HISTORY, 99)
     assert (choices["10_plus"].rung, choices["10_plus"].inherited_from) == ("popularity", None)
+    assert choices["3_9_returning"].inherited_from == WITH_HISTORY + RETURNING
+
+
+def test_a_thin_group_takes_the_rung_of_all_users_with_history() -> None:
+    few = dict.fromkeys((b + RETURNING for b in WARM), 40)
+    frame = evidence({}, n=few, **{f"in_{WITH_HISTORY}": {("popularity", "als"): YES}},
+                     **{f"in_{WITH_HISTORY}{IN_SESSION}": {}})  # fmt: skip
+    choices = decide(frame, LADDER, Decision())
+    back = choices[WITH_HISTORY + RETURNING]
+    assert (back.rung, back.inherited_from, back.n_queries) == ("als", WITH_HISTORY, 40)
+    assert {choices[b + RETURNING].rung for b in USER_BUCKETS[1:]} == {"als"}
+    assert {choices[b].rung for b in USER_BUCKETS} == {"popularity"}
 
 
 def test_users_without_history_do_not_inherit_from_those_with() -> None:
@@ -114,13 +158,25 @@ def test_a_ladder_of_one_rung_needs_no_evidence() -> None:
 
 
 def test_sentences_say_who_gets_what_and_why() -> None:
-    frame = evidence({}, n={"0": 10, "3_9": 10}, bucket_10_plus={("popularity", "als"): (0.0213, 0.0101, 0.0004)})
+    gain = {("popularity", "als"): (0.0213, 0.0101, 0.0004)}
+    frame = evidence({}, n={"0": 10, "3_9": 10}, in_10_plus=gain, in_3_9_returning=gain)
     rule = Decision()
     none, few, some, many = sentences(decide(frame, LADDER, rule), rule)
     assert "Users without history get popularity, the simplest rung: 10 validation queries are not enough" in none
-    assert "no higher rung gained enough" in few
-    assert "inherit" in some
+    assert few == (
+        "Users with 1-2 interactions get popularity, as users with history: nothing in 500 validation queries of "
+        "their own is against it."
+    )
+    assert "as users with history: only 10 validation queries of their own (fewer than 100)" in some
     assert many.startswith(
         "Users with 10 or more interactions get als: it beat popularity by 0.0213 ndcg_at_10 [0.0101, "
     )
     assert "p below .001" in many
+
+
+def test_those_who_come_back_have_a_sentence_only_where_they_get_another_rung() -> None:
+    rule = Decision(away_days=7)
+    frame = evidence({}, in_10_plus_returning={("popularity", "content"): YES})
+    *_, last = told = sentences(decide(frame, LADDER, rule), rule)
+    assert len(told) == len(USER_BUCKETS) + 1
+    assert last.startswith("Users with 10 or more interactions who come back after 7 days or more get content: it beat")
