@@ -7,7 +7,8 @@ from training rows is only how rare each token is (smooth idf) and the bin edges
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -28,6 +29,7 @@ ROLE_WEIGHTS: Mapping[str, float] = {
     "numeric": 0.25,
 }
 TEXT_BITS, TOKEN_BITS, BINS = 17, 14, 10
+_MARK = "\x1f"  # before each value of a list that is remembered as one text
 _WORDS = HashingVectorizer(
     ngram_range=(1, 2), n_features=2**TEXT_BITS, alternate_sign=False, norm=None, dtype=np.float32
 )
@@ -35,6 +37,40 @@ _CHARACTERS = HashingVectorizer(
     analyzer="char_wb", ngram_range=(3, 4), n_features=2**TEXT_BITS, alternate_sign=False, norm=None, dtype=np.float32
 )
 _VALUES = FeatureHasher(2**TOKEN_BITS, input_type="string", alternate_sign=False, dtype=np.float32)
+
+
+class Remembered:
+    """Token counts of texts asked for before: rungs, origins and batches ask for the same titles and cities
+    again and again, and hashing them is most of the work of features.
+
+    Hashing has no state, so what is remembered tells nothing of the future. At most ``most`` texts are kept
+    from one call to the next.
+    """
+
+    def __init__(self, hashed: Callable[[list[str]], sp.csr_matrix], width: int, most: int = 100_000) -> None:
+        self.hashed = hashed
+        self.width = width
+        self.most = most
+        self.known: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # text -> columns, counts
+        self.lock = Lock()  # a served model may be asked by several threads
+
+    def rows(self, texts: list[str]) -> sp.csr_matrix:
+        """As ``hashed(texts)``: float32 csr (len(texts), width)."""
+        with self.lock:
+            if len(self.known) > self.most:
+                self.known.clear()
+            self._learn([text for text in dict.fromkeys(texts) if text not in self.known])
+            found = [self.known[text] for text in texts]
+        columns, counts = ([entry[side] for entry in found] for side in (0, 1))
+        indptr = np.cumsum([0, *map(len, columns)])
+        return sp.csr_matrix((np.concatenate(counts), np.concatenate(columns), indptr), shape=(len(texts), self.width))
+
+    def _learn(self, texts: list[str]) -> None:
+        if texts:
+            made = self.hashed(texts)
+            starts, ends = made.indptr[:-1].tolist(), made.indptr[1:].tolist()
+            parts = [(made.indices[a:b].copy(), made.data[a:b].copy()) for a, b in zip(starts, ends, strict=True)]
+            self.known.update(zip(texts, parts, strict=True))
 
 
 class ColumnEncoder:
@@ -71,12 +107,11 @@ class ColumnEncoder:
         return unit_rows(counts)
 
     def _tokens(self, values: pl.Series) -> sp.csr_matrix:
-        if not len(values):  # scikit-learn refuses tables without rows; a batch may have none
+        if not len(values):  # a batch of queries may be empty
             return sp.csr_matrix((0, 2 * 2**TEXT_BITS if self.role == "text" else 2**TOKEN_BITS), dtype=np.float32)
         match self.role:
             case "text":
-                text = _as_text(values)
-                return sp.hstack([_WORDS.transform(text), _CHARACTERS.transform(text)], format="csr")
+                return _TEXTS.rows(_as_text(values))
             case "numeric":
                 return _hash(_bins(values, self.edges_))
             case "location":
@@ -179,4 +214,17 @@ def _places(values: pl.Series) -> pl.Series:
 
 
 def _hash(lists: pl.Series) -> sp.csr_matrix:
-    return _VALUES.transform(lists.to_list())
+    marked = lists.list.eval(pl.concat_str(pl.lit(_MARK), pl.element()))  # an empty string differs from no string
+    return _LISTS.rows(marked.list.join("").to_list())
+
+
+def _hashed_texts(texts: list[str]) -> sp.csr_matrix:
+    return sp.hstack([_WORDS.transform(texts), _CHARACTERS.transform(texts)], format="csr")
+
+
+def _hashed_lists(marked: list[str]) -> sp.csr_matrix:
+    return _VALUES.transform([text.split(_MARK)[1:] for text in marked])
+
+
+_TEXTS = Remembered(_hashed_texts, 2 * 2**TEXT_BITS)
+_LISTS = Remembered(_hashed_lists, 2**TOKEN_BITS)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small import table
 
 from recommender.errors import ConfigError
-from recommender.features import ROLE_WEIGHTS, ColumnEncoder, FeatureEncoder, unit_rows
+from recommender.features import ROLE_WEIGHTS, ColumnEncoder, FeatureEncoder, Remembered, unit_rows
 
 PLACE = pl.Struct({"lat": pl.Float64, "lon": pl.Float64})
 COLUMNS: dict[str, pl.Series] = {  # two rows alike, one different, one missing
@@ -172,3 +172,24 @@ def test_unit_rows_have_length_1_or_stay_empty(values: list[list[float]]) -> Non
     length = np.linalg.norm(dense, axis=1)
     np.testing.assert_allclose(np.linalg.norm(made, axis=1), length > 0, atol=1e-5)
     np.testing.assert_allclose(made * length[:, None], dense, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_remembered_equals_what_is_hashed_anew_and_is_bounded() -> None:
+    asked: list[list[str]] = []
+
+    def hashed(texts: list[str]) -> sp.csr_matrix:
+        asked.append(texts)
+        return sp.csr_matrix(np.array([[len(t), t.count("a")] for t in texts], np.float32))
+
+    remembered = Remembered(hashed, width=2, most=3)
+    for texts in (["a", "bb", "a"], ["bb", "aaa"], ["", "b", "c"], ["a"]):
+        expected = [[len(t), t.count("a")] for t in texts]
+        np.testing.assert_array_equal(remembered.rows(texts).toarray(), expected)
+    assert asked == [["a", "bb"], ["aaa"], ["", "b", "c"], ["a"]]  # the last one after six had been too many
+
+
+def test_no_value_and_an_empty_value_are_not_the_same() -> None:
+    values = pl.Series("c", [[], [""], ["", ""], ["a"]], dtype=pl.List(pl.String))
+    rows = ColumnEncoder("multi").fit(values).transform(values)
+    assert np.diff(rows.indptr).tolist() == [0, 1, 1, 1]
+    assert rows[1].indices.tolist() == rows[2].indices.tolist() != rows[3].indices.tolist()
