@@ -1,0 +1,55 @@
+"""Ladder tables of finished trains, as Markdown: ``python -m experiments.ladder_tables OUT [OUT ...]``.
+
+One table per folder: NDCG@10 on the test origin by user bucket, with intervals and CPU seconds. For
+``experiments/LOG.md`` and for notes; the same numbers stand in each report.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pipelines.cli import run
+
+from recommender.errors import ConfigError
+from recommender.report import tables
+
+
+def main(argv: list[str]) -> None:
+    if not argv:
+        raise ConfigError("Name the OUT folders of finished trains, for example artifacts/latest.")
+    sys.stdout.write("\n".join(table(Path(folder)) for folder in argv))
+
+
+def table(folder: Path) -> str:
+    out = tables.read_out(folder)
+    cells = tables.ladder(out)
+    buckets = cells["column"].unique(maintain_order=True).to_list()
+    n = dict(cells.select("column", "n_queries").iter_rows())
+    cpu = dict(tables.seconds(out).select("rung", "cpu_s").iter_rows())
+    found = {(r["rung"], r["column"]): r for r in cells.iter_rows(named=True)}
+    head = ["rung", *(f"{tables.LABELS.get(b, b)} (n={n[b]:,})" for b in buckets), "CPU s"]
+    rows = [[rung, *(_cell(found.get((rung, b))) for b in buckets), _seconds(cpu.get(rung))] for rung in out.rungs]
+    told = "".join(f"- {s}\n" for s in out.decision.get("sentences", []))
+    lines = [_line(head), _line(["---"] * len(head)), *map(_line, rows)]
+    return f"### {out.scenario.name} on {out.data['name']}\n\n" + "\n".join(lines) + f"\n\n{told}"
+
+
+def _cell(row: dict[str, object] | None) -> str:
+    if row is None or row["value"] is None:
+        return "-"
+    if row["ci_low"] is None:
+        return f"{row['value']:.4f}"
+    return f"{row['value']:.4f} [{row['ci_low']:.4f}, {row['ci_high']:.4f}]"
+
+
+def _seconds(cpu: float | None) -> str:
+    return "-" if cpu is None else f"{cpu:.1f}"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    run(main)
