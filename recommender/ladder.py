@@ -146,6 +146,8 @@ def _slots(
     if slots.n != "auto":
         return slots, []
     if slots.rung not in chosen:
+        if slots.rung not in results.aside:
+            results.aside["slots"] = f"the ladder has no rung '{slots.rung}' to choose new items"
         return slots.model_copy(update={"n": 0}), []
     served = [
         segments(results.routes, a.bucket[p.rows], a.returning[p.rows])

@@ -51,7 +51,8 @@ def check(scenario: Scenario) -> None:
     names = [r.name for r in scenario.ladder]
     if repeated := [n for n in names if names.count(n) > 1 or n == ROUTER]:
         raise ConfigError(f"ladder: the name '{repeated[0]}' is used twice ('{ROUTER}' is always there).")
-    if scenario.slots.n and scenario.slots.rung not in names:
+    left_out = scenario.slots.n == "auto" and scenario.slots.rung in RECOMMENDERS  # then there are no slots
+    if scenario.slots.n and scenario.slots.rung not in names and not left_out:
         raise ConfigError(f"slots.rung: unknown rung '{scenario.slots.rung}'{nearest(scenario.slots.rung, names)}")
     if scenario.slots.n == "auto" and scenario.slots.of > 20:
         raise ConfigError("slots.n=auto is judged by recall_at_20, so slots.of must be at most 20. Or give n a number.")
