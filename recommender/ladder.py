@@ -10,7 +10,7 @@ import numpy as np
 
 from recommender import controls
 from recommender.bench import Bench, Measured, Progress
-from recommender.config import Scenario, Slots
+from recommender.config import Rung, Scenario, Slots
 from recommender.data.dataset import Dataset
 from recommender.decide import Choice, decide, day_zero_choices
 from recommender.effort import EffortLog
@@ -99,7 +99,7 @@ def _validate(bench: Bench, results: Results, trials: Trials) -> None:
                 found = bench.measure(rung, params, tuning=len(tried) > 1)
             except DataError as error:  # too little to learn from, for this rung: the others go on
                 trials.tries[rung.name] = []
-                results.aside[rung.name] = _why(error)
+                results.aside[rung.name] = _why(error, rung)
                 break
             outcomes[rung.name, n] = found.outcome
             lists[rung.name, n] = cut(found.lists, rows, max(slots.of, 20))  # recall_at_20 reads 20
@@ -110,8 +110,8 @@ def _validate(bench: Bench, results: Results, trials: Trials) -> None:
     trials.probes.append(Probe(rows, fold.truth[rows], fold.item_counts, lists, new))
 
 
-def _why(error: DataError) -> str:
-    return "; ".join(str(error).splitlines()).rstrip(".")
+def _why(error: DataError, rung: Rung) -> str:
+    return "; ".join(str(error).removeprefix(f"{rung.recommender}: ").splitlines()).rstrip(".")
 
 
 def _choose(results: Results, trials: Trials, scenario: Scenario) -> None:
@@ -178,7 +178,7 @@ def _test(bench: Bench, results: Results, trials: Trials) -> None:
         except DataError as error:
             if rung.name in results.served:  # decided, and not to be decided again by what the test shows
                 raise
-            results.aside[rung.name] = f"at the test origin: {_why(error)}"
+            results.aside[rung.name] = f"at the test origin: {_why(error, rung)}"
             del results.chosen[rung.name]
             continue
         results.outcomes[-1][rung.name] = found.outcome

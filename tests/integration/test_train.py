@@ -20,6 +20,7 @@ from polars.testing import assert_frame_equal
 
 from pipelines import train
 from recommender import ladder, split
+from recommender.decide import AUDIENCE
 from recommender.errors import TrackingError
 from tests.integration.folders import SMALL, Done, NoTracker, Trained, run, shop
 
@@ -72,7 +73,9 @@ def test_metrics_cover_every_rung_origin_and_bucket(trained: Trained) -> None:
     tested = metrics.filter(pl.col("split") == "test")
     assert set(tested["rung"]) == {"popularity", "content", "als", "router"}
     assert set(tested["user_bucket"]) >= {"all", *BUCKETS}
-    assert metrics.filter(pl.col("origin") != "pooled").select("split", "origin").n_unique() == 3
+    split_ = yaml.safe_load((trained.out / "config.yaml").read_text())["split"]
+    origins = metrics.filter(pl.col("origin") != "pooled").select("split", "origin").n_unique()
+    assert origins == len(split_["validation"]) + 1
     within = metrics.filter(pl.col("ci_low").is_not_null())
     assert within.filter(~pl.col("value").is_between(pl.col("ci_low") - 1e-9, pl.col("ci_high") + 1e-9)).is_empty()
 
@@ -96,8 +99,12 @@ def test_means_are_those_of_the_queries(trained: Trained) -> None:
 def test_decision_names_a_rung_and_a_sentence_for_every_bucket(trained: Trained) -> None:
     decided = decision(trained.out)
     assert set(decided["buckets"]) == {*BUCKETS, "with_history"}
-    assert {c["rung"] for c in decided["buckets"].values()} <= {"popularity", "content", "als"}
-    assert len(decided["sentences"]) == len(BUCKETS)
+    assert set(decided["returning"]) == {*BUCKETS, "with_history"} - {"0"}
+    chosen = [*decided["buckets"].values(), *decided["returning"].values()]
+    assert {c["rung"] for c in chosen} <= {"popularity", "content", "als"}
+    for bucket in BUCKETS:
+        about = f"{AUDIENCE[bucket][0].upper()}{AUDIENCE[bucket][1:]} get {decided['buckets'][bucket]['rung']}"
+        assert sum(s.startswith(about) for s in decided["sentences"]) == 1
 
 
 def test_effort_is_told_for_every_rung_and_stage(trained: Trained) -> None:

@@ -13,8 +13,10 @@ from recommender import config, ladder
 from recommender.config import Eligibility, Rung, Scenario, Scoring
 from recommender.data.dataset import Dataset
 from recommender.effort import EffortLog
-from recommender.errors import ConfigError, UserError
+from recommender.errors import ConfigError, DataError, UserError
 from recommender.evaluate import WITH_HISTORY
+from recommender.models import RECOMMENDERS
+from recommender.models.popularity import Popularity
 from recommender.query import RETURNING, USER_BUCKETS
 from recommender.recommend import fallback_order
 from recommender.rungs import check, make, n_steps
@@ -100,7 +102,7 @@ def test_every_rung_is_measured_at_every_origin_and_the_router_at_the_test() -> 
         ["random", "popularity", "content", "knn", "router"]
     ]
     returning = {b + RETURNING for b in USER_BUCKETS[1:]}
-    assert set(results.choices) == {WITH_HISTORY, *USER_BUCKETS, *returning}
+    assert set(results.choices) == {WITH_HISTORY, WITH_HISTORY + RETURNING, *USER_BUCKETS, *returning}
     for fold in results.outcomes:
         assert all((outcome.values["unavailable_at_10"] == 0).all() for outcome in fold.values())
 
@@ -113,13 +115,15 @@ def test_what_pays_is_chosen_and_a_control_is_never_served() -> None:
 
 def test_the_router_scores_like_the_rungs_that_it_routes_to() -> None:
     results = run(data(), scenario())
-    test, bucket = results.outcomes[-1], results.asked[-1].bucket
-    for b, name in enumerate(USER_BUCKETS):
+    test, asked = results.outcomes[-1], results.asked[-1]
+    bucket, back = asked.bucket, asked.returning
+    assert back.any()
+    segments = [(name, (bucket == b) & ~back) for b, name in enumerate(USER_BUCKETS)]
+    segments += [(name + RETURNING, (bucket == b) & back) for b, name in enumerate(USER_BUCKETS) if b]
+    for name, mask in segments:
         rung = results.choices[name].rung
         for metric in ("ndcg_at_10", "recall_at_20"):
-            np.testing.assert_array_equal(
-                test["router"].values[metric][bucket == b], test[rung].values[metric][bucket == b]
-            )
+            np.testing.assert_array_equal(test["router"].values[metric][mask], test[rung].values[metric][mask])
 
 
 def test_the_steps_announced_are_enough() -> None:
@@ -161,6 +165,69 @@ def test_segments_by_columns_that_users_do_not_have_step_aside() -> None:
 def test_a_ladder_left_without_a_rung_that_it_needs_is_an_error(rungs: Any, more: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         run(data(timed=False), scenario(*rungs, split={"kind": "random", "min_train": 20}, **more))
+
+
+class Picky(Popularity):
+    """Popularity that refuses training data of certain sizes."""
+
+    refuses = staticmethod(lambda n: True)
+
+    def fit(self, train: Dataset) -> Picky:
+        if self.refuses(len(train.user_idx)):
+            raise DataError("picky: no past window.")
+        super().fit(train)
+        return self
+
+
+@pytest.fixture
+def picky(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.setitem(RECOMMENDERS, "picky", Picky)  # type: ignore[attr-defined]
+    return {"name": "picky", "recommender": "picky"}
+
+
+def sizes(given: Dataset) -> list[int]:
+    """Training rows at each origin, the test's last."""
+    return [o["n_train"] for o in run(given, scenario(POPULARITY)).origins]
+
+
+@pytest.mark.parametrize("at_origin", [0, 1])
+def test_a_rung_with_too_little_to_learn_from_at_a_validation_origin_steps_aside_and_the_others_go_on(
+    picky: dict[str, str], monkeypatch: pytest.MonkeyPatch, at_origin: int
+) -> None:
+    refused = sizes(data())[at_origin]
+    monkeypatch.setattr(Picky, "refuses", staticmethod(lambda n: n == refused))
+    results = run(data(), scenario(picky, POPULARITY, KNN))
+    assert results.aside == {"picky": "no past window"}
+    assert list(results.chosen) == ["popularity", "knn"]
+    assert all("picky" not in fold for fold in results.outcomes)
+
+
+def test_a_rung_that_cannot_be_fitted_at_the_test_origin_only_steps_aside_if_nobody_is_served_by_it(
+    picky: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = sizes(data())[-1]
+    monkeypatch.setattr(Picky, "refuses", staticmethod(lambda n: n == last))
+    results = run(data(), scenario(POPULARITY, picky, KNN))  # picky gains nothing over popularity
+    assert results.aside == {"picky": "at the test origin: no past window"}
+    assert ["picky" in fold for fold in results.outcomes] == [True, True, False]
+    assert list(results.chosen) == ["popularity", "knn"]
+    with pytest.raises(DataError, match="no past window"):
+        run(data(), scenario(picky))
+
+
+def test_a_ladder_of_which_every_rung_has_stepped_aside_is_an_error(picky: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"no rung is left to serve .*picky: no past window"):
+        run(data(), scenario(RANDOM, picky))
+
+
+def test_slots_without_the_rung_that_fills_them_step_aside_and_say_so() -> None:
+    chosen = scenario(POPULARITY, KNN, slots={"n": "auto", "rung": "ranker"})
+    check(chosen)
+    results = run(data(), chosen)
+    assert results.slots.n == 0
+    assert results.aside == {"slots": "the ladder has no rung 'ranker' to choose new items"}
+    with pytest.raises(ConfigError, match="unknown rung 'rankr'"):
+        check(scenario(POPULARITY, KNN, slots={"n": "auto", "rung": "rankr"}))
 
 
 @pytest.mark.parametrize("rules", [{"blocked_column": "spam"}, {"editorial_column": "pin"}])
