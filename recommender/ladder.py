@@ -12,13 +12,13 @@ from recommender import controls
 from recommender.bench import Bench, Measured, Progress
 from recommender.config import Rung, Scenario, Slots
 from recommender.data.dataset import Dataset
-from recommender.decide import Choice, decide, day_zero_choices
+from recommender.decide import Choice, day_zero_choices, decide
 from recommender.effort import EffortLog
 from recommender.errors import DataError
 from recommender.evaluate import WITH_HISTORY, Asked, Group, Outcome, asked, comparisons_table, groups
 from recommender.router import Router, segments
 from recommender.rungs import ROUTER, can_serve, content_rung, make, options, settings
-from recommender.slots import Probe, SlotEvidence, cut, evidence, probed, size, SIZES
+from recommender.slots import SIZES, Probe, SlotEvidence, cut, evidence, probed, size
 from recommender.split import Fold, folds
 
 Setting = tuple[str, int]  # a rung and which of its settings
@@ -49,7 +49,7 @@ class Results:
     @property
     def routes(self) -> dict[str, str]:
         """Segment of queries -> rung."""
-        return {segment: choice.rung for segment, choice in self.choices.items() if not segment.startswith(WITH_HISTORY)}
+        return {s: choice.rung for s, choice in self.choices.items() if not s.startswith(WITH_HISTORY)}
 
 
 @dataclass
