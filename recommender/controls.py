@@ -118,6 +118,6 @@ def unbeaten(table: pl.DataFrame, metric: str) -> list[str]:
 
 
 def _called(rung: str, control: str) -> str:
-    claims = {f"{rung}-{FEATURES}": "features shuffled, so here it gains nothing by features",
-              f"{rung}-{TIMES}": "times shuffled, so here it gains nothing by times"}  # fmt: skip
+    claims = {f"{rung}-{FEATURES}": "features shuffled, so no gain by features is shown here",
+              f"{rung}-{TIMES}": "times shuffled, so no gain by times is shown here"}  # fmt: skip
     return f"itself with {claims[control]}" if control in claims else control

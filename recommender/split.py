@@ -175,11 +175,12 @@ def _random_folds(data: Dataset, split: config.Split) -> Iterator[Fold]:
     _require(data, "test", None, int((~test).sum()), split.min_train)
     for number in range(len(split.validation)):
         held = ~test & (rng.random(n) < share)
-        yield _random_fold(data, "validation", number, ~test & ~held, held)
-    yield _random_fold(data, "test", len(split.validation), ~test, test)
+        yield random_fold(data, "validation", number, ~test & ~held, held)
+    yield random_fold(data, "test", len(split.validation), ~test, test)
 
 
-def _random_fold(data: Dataset, split: str, number: int, given: np.ndarray, held: np.ndarray) -> Fold:
+def random_fold(data: Dataset, split: str, number: int, given: np.ndarray, held: np.ndarray) -> Fold:
+    """The fold that trains on the interactions ``given`` and asks every user of ``held`` for those (bool, each)."""
     nothing = np.zeros(len(data.items), bool)
     train, items = data.only(given, nothing), data.only(given | held, nothing).items
     column = items.lookup(data.items.ids)
