@@ -23,7 +23,7 @@ from recommender.errors import ConfigError
 def main(argv: list[str]) -> None:
     args = _parser().parse_args(argv)
     options = dict(config.load(args.scenario).data.options.get("simulated", {}))
-    options.update(_knob(given) for given in args.set)
+    options.update(_knob(given) for given in cli.overrides(args.set))
     if args.seed is not None:
         options["seed"] = args.seed
     tables = load(None, **options)
@@ -39,7 +39,11 @@ def _knob(given: str) -> tuple[str, Any]:
     name, separator, value = given.partition("=")
     if not separator:
         raise ConfigError(f"--set {given}: expected knob=value, for example --set n_users=2000")
-    return name, yaml.safe_load(value)
+    try:
+        return name, yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2024-13-45 looks like a date and is none
+        why = " ".join(str(error).split())
+        raise ConfigError(f"--set {given}: the value is no YAML ({why}). Close brackets and quotes.") from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -62,6 +62,11 @@ def folds(data: Dataset, split: config.Split, eligibility: config.Eligibility) -
             f"Data set '{data.name}' states no times, so no split can be honest in time. "
             "SET='split.kind=random' accepts that: every result then carries a warning."
         )
+    if len(data.user_idx) < split.min_train:  # before the origins, which may then fall together
+        raise DataError(
+            f"interactions: '{data.name}' has {len(data.user_idx):,} rows, and split.min_train asks for "
+            f"{split.min_train:,} before the first origin alone. Bring more data, or lower split.min_train."
+        )
     origins = _origins(data, split)
     for origin, end in zip(origins, [*origins[1:], None], strict=True):
         yield time_fold(data, "test" if end is None else "validation", origin, end, split.min_train)

@@ -271,8 +271,13 @@ FAULTS = [
     Fault("all items new", lambda f: renew(f, "item_id"), ("items.item_id: all items taken are new", "-late", "SET=")),
     Fault(
         "too few interactions",
-        lambda f: setattr(f, "interactions", f.interactions.tail(90)),
-        ("interactions: 53 rows of 'shop' lie before the validation origin", "min_train", "100"),
+        lambda f: setattr(f, "interactions", f.interactions.tail(120)),
+        ("interactions: 59 rows of 'shop' lie before the validation origin", "min_train", "100"),
+    ),
+    Fault(
+        "hardly any interactions",
+        lambda f: setattr(f, "interactions", f.interactions.tail(3)),
+        ("interactions: 'shop' has 3 rows", "min_train", "100"),
     ),
     Fault(
         "all at one time",

@@ -282,8 +282,10 @@ class TestErrors:
             next(folds(dataset([("u", "a", None)] * 3), config.Split(), config.Eligibility()))
 
     def test_too_little_before_an_origin(self) -> None:
-        with pytest.raises(DataError, match=r"rows of 'small' lie before the validation origin .* asks for 1,000"):
-            next(folds(busy(), config.Split(min_train=1000), config.Eligibility()))
+        with pytest.raises(DataError, match=r"rows of 'small' lie before the validation origin .* asks for 200"):
+            next(folds(busy(), config.Split(min_train=200), config.Eligibility()))
+        with pytest.raises(DataError, match=r"'small' has 3 rows.*split\.min_train asks for 100"):
+            next(folds(dataset([("u", "a", 1), ("v", "a", 1), ("v", "b", 2)]), config.Split(), config.Eligibility()))
 
     def test_origins_that_do_not_ascend(self) -> None:
         with pytest.raises(ConfigError, match="origins must ascend"):
