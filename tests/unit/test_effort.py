@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from recommender import effort
-from recommender.effort import EffortLog
+from recommender.config import Slots
+from recommender.effort import EffortLog, serving
 
 
 def spend_memory(megabytes: int) -> None:
@@ -123,3 +124,13 @@ def test_without_proc_the_log_says_that_peaks_are_not_exact(inexact_log: EffortL
     with inexact_log.stage("als", "recommend", "test", "t"):
         del kept
     assert inexact_log.frame().select((pl.col("peak_mb") > 10).all()).item()
+
+
+@pytest.mark.parametrize(("n", "slots"), [(0, set()), (2, {"content"})])
+def test_the_router_serves_from_rungs_of_buckets_of_the_returning_and_of_slots(n: int, slots: set[str]) -> None:
+    decision = {
+        "buckets": {"with_history": {"rung": "bpr"}, "0": {"rung": "popularity"}, "1_2": {"rung": "als"}},
+        "returning": {"with_history": {"rung": "bpr"}, "1_2": {"rung": "ranker"}},
+        "slots": {"n": n},
+    }
+    assert serving(decision, Slots(rung="content", n="auto")) == {"popularity", "als", "ranker"} | slots

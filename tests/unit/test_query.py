@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,13 @@ def test_ages_are_days_before_the_query_and_unknown_without_a_time() -> None:
     history = History(np.array([0, 2, 3]), np.array([0, 1, 2]), np.array([us(0), NO_TIME, us(0)]))
     queries = Queries(table("user_id", ["u", "v"]), np.array([us(36), NO_TIME]), history)
     np.testing.assert_array_equal(queries.age_days(), np.float32([1.5, np.nan, np.nan]))
+
+
+def test_days_away_are_counted_from_the_latest_interaction() -> None:
+    asked = ask([["a", "b"], ["a"], [], ["a"]], ITEMS, as_of=[100.0, 100.0, 100.0, None])
+    history = replace(asked.history, timestamp=np.array([us(1), us(52), NO_TIME, NO_TIME]))
+    made = replace(asked, history=history).away_days
+    np.testing.assert_array_equal(made, [2, np.inf, np.inf, np.nan])  # untimed rows lie before all stated times
 
 
 def test_bucket_is_the_length_of_the_history() -> None:

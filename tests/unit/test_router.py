@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,23 @@ def test_each_query_is_served_by_the_rung_of_its_bucket() -> None:
     routed = serve(router(), [[], ["i3"], ["i1", "i2", "i3"], [f"i{n}" for n in range(10)]])
     assert [row[0] for row in routed.source] == ["up", "down", "up", "fallback"]
     assert [ids(routed, q)[0] for q in range(4)] == ["new3", "i0", "new3", "i10"]
+
+
+def test_users_who_come_back_are_served_by_the_rung_for_them() -> None:
+    routes = ROUTES | {"1_2_returning": "up", "3_9_returning": "down"}
+    made = Router(routes, router().rungs, away_days=2).know(TRAIN)
+    histories = [["i3"], ["i3"], ["i3"], ["i1", "i2", "i3"], [], [f"i{n}" for n in range(10)]]
+    asked = ask(histories, ITEMS)  # the last interaction an hour before
+    away = np.array([1, 47.99, 48, 48, 500, 500])
+    queries = replace(asked, as_of=asked.as_of + ((away - 1) * 3_600_000_000).astype(np.int64))
+    assert made.route(queries).tolist() == ["down", "down", "up", "down", "up", "silent"]
+    lists = made.recommend(queries, ITEMS, 20, Eligibility(), Scoring(), np.arange(len(ITEMS)))
+    assert [row[0] for row in lists.source] == ["down", "down", "up", "down", "up", "fallback"]
+
+
+def test_users_of_whom_no_time_is_known_are_not_taken_for_returning() -> None:
+    made = Router(ROUTES | {"1_2_returning": "up"}, router().rungs).know(TRAIN)
+    assert made.route(ask([["i3"]], ITEMS, as_of=None)).tolist() == ["down"]
 
 
 def test_fit_fits_every_rung_once() -> None:
