@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,15 +45,20 @@ def recommend(
     are eligible.
     """
     k = min(k, len(items))
-    size = batch_size(len(items), scoring.memory_mb)
-    parts = []
-    for start in range(0, len(queries), size):
-        batch = queries.take(np.arange(start, min(start + size, len(queries))))
-        mask = eligible(batch, items, rules, allowed)
-        parts.append(top_k(model.score(batch, items), mask, fallback, k))
-    if not parts:
+    size = batch_size(len(items), scoring.memory_mb // scoring.workers)
+
+    def batch(start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        part = queries.take(np.arange(start, min(start + size, len(queries))))
+        return top_k(model.score(part, items), eligible(part, items, rules, allowed), fallback, k)
+
+    starts = range(0, len(queries), size)
+    if not starts:
         empty = np.zeros((0, k))
         return Lists(empty.astype(np.int64), empty.astype(np.float32), empty.astype(np.int8))
+    # The first batch alone: it fills what models remember of the items, which threads would all make.
+    parts = [batch(starts[0])]
+    with ThreadPoolExecutor(scoring.workers) as pool:
+        parts += pool.map(batch, starts[1:])
     return Lists(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 

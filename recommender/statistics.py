@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 _CHUNK = 100  # resamples at a time, so that memory stays at 100 x users
 
@@ -35,12 +36,14 @@ def estimates(cells: Sequence[Cell], n_users: int, resamples: int, seed: int) ->
     number of times, so one set of weights serves every cell, and the mean is a ratio of sums.
     """
     sums, counts = zip(*(_by_user(c, n_users) for c in cells), strict=True) if cells else ((), ())
+    # Most columns are defined for the same queries: each distinct count is resampled once.
+    distinct = [np.unique(count, axis=1, return_inverse=True) for count in counts]
     replicates: list[list[np.ndarray]] = [[] for _ in cells]
     rng = np.random.default_rng(seed)
     for start in range(0, resamples, _CHUNK):
         weights = rng.poisson(1.0, (min(_CHUNK, resamples - start), n_users)).astype(np.float32)
-        for out, total, count in zip(replicates, sums, counts, strict=True):
-            n = weights @ count
+        for out, total, (count, which) in zip(replicates, sums, distinct, strict=True):
+            n = (weights @ count)[:, which]
             with np.errstate(invalid="ignore", divide="ignore"):
                 out.append(weights @ total / n)
     return [_estimate(s, c, np.concatenate(r)) for s, c, r in zip(sums, counts, replicates, strict=True)]
@@ -75,18 +78,19 @@ def holm(p: np.ndarray) -> np.ndarray:
 def _by_user(cell: Cell, n_users: int) -> tuple[np.ndarray, np.ndarray]:
     """Sum and number of defined values per user and column, float32 (n_users, n_columns)."""
     defined = ~np.isnan(cell.values)
-    total = np.zeros((n_users, cell.values.shape[1]), np.float32)
-    count = np.zeros_like(total)
-    np.add.at(total, cell.users, np.where(defined, cell.values, 0))
-    np.add.at(count, cell.users, defined)
-    return total, count
+    n = len(cell.users)
+    of_user = sp.csr_matrix((np.ones(n), (cell.users, np.arange(n))), shape=(n_users, n))
+    total, count = of_user @ np.where(defined, cell.values, 0), of_user @ defined.astype(np.float64)
+    return total.astype(np.float32), count.astype(np.float32)
 
 
 def _estimate(total: np.ndarray, count: np.ndarray, replicates: np.ndarray) -> Estimate:
     n = count.sum(axis=0, dtype=np.float64)
     mean = np.divide(total.sum(axis=0, dtype=np.float64), n, out=np.full(len(n), np.nan), where=n > 0)
     low, high = np.full(len(n), np.nan), np.full(len(n), np.nan)
-    defined = ~np.isnan(replicates).all(axis=0)
-    if defined.any():
-        low[defined], high[defined] = np.nanpercentile(replicates[:, defined], [2.5, 97.5], axis=0)
+    missing = np.isnan(replicates)
+    whole, partly = ~missing.any(axis=0), missing.any(axis=0) & ~missing.all(axis=0)
+    low[whole], high[whole] = np.percentile(replicates[:, whole], [2.5, 97.5], axis=0)
+    if partly.any():  # slower, and only where a resample drew nobody
+        low[partly], high[partly] = np.nanpercentile(replicates[:, partly], [2.5, 97.5], axis=0)
     return Estimate(mean, low, high, n.astype(np.int64))

@@ -48,7 +48,7 @@ class Ranker:
         C: float = 0.01,
         windows: int = 3,
         negatives: int = 100,
-        max_queries: int = 1000,
+        max_queries: int = 500,
         half_life_positions: float = 5.0,
         away_days: float = 1.0,
         seed: int = 0,
