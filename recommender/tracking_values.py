@@ -22,6 +22,7 @@ from recommender.config import Slots
 from recommender.effort import ROUTER, charged, serving
 from recommender.errors import UserError
 from recommender.evaluate import ALL, POOLED
+from recommender.query import RETURNING
 
 ACCURACY = ("ndcg", "recall", "map", "mrr", "hit_rate", "precision")  # how names of accuracy metrics begin
 LEAST_S = 0.001  # log10 twins: anything faster counts as a millisecond, the clock's resolution
@@ -40,6 +41,8 @@ RUNG_COLOURS = {
     "als": "#0072B2",
     "bpr": "#882255",
     "ease": "#117733",
+    "user_ease": "#CC6677",
+    "ranker": "#332288",
     ROUTER: "#7A3FF2",
 }
 
@@ -114,8 +117,14 @@ def params(out: Out, rung: str) -> dict[str, str]:
 
 
 def tags(out: Out, rung: str) -> dict[str, str]:
-    """Where the run came from, as hashes; and for which user buckets the decision ships the rung."""
-    shipped = [b for b, choice in out.decision.get("buckets", {}).items() if choice.get("rung") == rung]
+    """Where the run came from, as hashes; and for whom the decision ships the rung: user buckets, those of them
+    who come back where they get another rung than in a visit, places for new items."""
+    staying = {b: choice.get("rung") for b, choice in out.decision.get("buckets", {}).items()}
+    back = {b: choice.get("rung") for b, choice in out.decision.get("returning", {}).items()}
+    shipped = [b for b, chosen in staying.items() if chosen == rung]
+    shipped += [b + RETURNING for b, chosen in back.items() if chosen == rung and staying.get(b) != rung]
+    slots = out.decision.get("slots", {})
+    shipped += ["new items"] if slots.get("n") and slots.get("rung") == rung else []
     return {
         "config_sha256": hashlib.sha256((out.folder / "config.yaml").read_bytes()).hexdigest(),
         "data_digest": str(out.data["digest"]),

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from recommender.effort import ROUTER
-from recommender.report.tables import LABELS, Out, decision, ladder, metric_label, number, seconds
+from recommender.report.decided import decision
+from recommender.report.tables import LABELS, Out, ladder, metric_label, number, seconds
 
 GREY = "#82878f"  # these two: 3:1 or more on both page backgrounds
 BLUE = "#3b82d6"
@@ -110,7 +111,9 @@ def history_chart(out: Out) -> tuple[dict[str, Any], str] | None:
 
 def shipped(out: Out) -> list[str]:
     """The rungs that the decision ships to someone, and the router that carries them."""
-    return [*decision(out)["rung"].drop_nulls().unique(maintain_order=True), ROUTER]
+    slots = out.decision.get("slots", {})
+    for_new = [slots["rung"]] if slots.get("n") else []
+    return [*dict.fromkeys([*decision(out)["rung"].drop_nulls(), *for_new]), ROUTER]
 
 
 def front_rungs(out: Out) -> list[str]:

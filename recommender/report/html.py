@@ -8,7 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from recommender.evaluate import VISIT
+from recommender.query import IN_SESSION, RETURNING
 from recommender.report import charts, tables
+from recommender.report.decided import in_visit, visit
 from recommender.report.page import cell, chart, details, page, paragraph, section, table
 from recommender.report.tables import LABELS, Out, interval, metric_label, number
 from recommender.report.verdict import verdict
@@ -58,6 +61,7 @@ def write_report(out: Path) -> Path:
             _history_chart(read, texts),
             _other_metrics(read),
             _new_items(read),
+            _visits(read),
             _slices(read),
             _controls(read),
             _effort(read),
@@ -176,7 +180,7 @@ def _new_items(out: Out) -> str:
 
 
 def _slices(out: Out) -> str:
-    names = out.metrics.filter(pl.col("slice") != "all")["slice"].unique().sort().to_list()
+    names = out.metrics.filter(~pl.col("slice").is_in(["all", VISIT]))["slice"].unique().sort().to_list()
     metrics = {s: out.metrics.filter(pl.col("slice") == s)["metric"].unique().sort().to_list() for s in names}
     chosen = {s: out.metric if out.metric in found else found[0] for s, found in metrics.items()}
     grids = [
@@ -184,6 +188,16 @@ def _slices(out: Out) -> str:
         for s, m in chosen.items()
     ]
     return section("Slices of the scenario", *grids)
+
+
+def _visits(out: Out) -> str:
+    grids = []
+    for kind in (IN_SESSION, RETURNING):
+        found = visit(out, kind)
+        caption = f"{metric_label(out.metric)} on the test period, users with history{in_visit(out, kind)}."
+        marked = tables.mark(found, out.comparisons.clear(), out.metric, alpha=1.0)
+        grids.append(_grid(marked, out, caption, "Rung"))
+    return section("In a visit, and back after a while", *grids)
 
 
 def _controls(out: Out) -> str:

@@ -49,11 +49,6 @@ _EFFORT = {
     **dict.fromkeys(("wall_s", "cpu_s", "peak_mb"), pl.Float64),
     "threads": pl.Int64,
 }
-_DECISION = {
-    **dict.fromkeys(("user_bucket", "rung", "over", "inherited_from"), pl.String),
-    **dict.fromkeys(("gain", "ci_low", "ci_high", "p_holm"), pl.Float64),
-    "n_queries": pl.Int64,
-}
 _DATA_EFFORT = {"measure": pl.String, "value": pl.Float64, "unit": pl.String}
 
 
@@ -112,15 +107,20 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def cells(
-    metrics: pl.DataFrame, rungs: Sequence[str], metric: str, across: str, slice_name: str = "all"
+    metrics: pl.DataFrame,
+    rungs: Sequence[str],
+    metric: str,
+    across: str,
+    slice_name: str = "all",
+    slice_value: str = "all",
 ) -> pl.DataFrame:
     """One metric of the test origin, one row per rung and value of ``across``, in the order of ``rungs``.
 
-    across: ``user_bucket``, ``item_bucket`` or ``slice_value`` (then of ``slice_name``); the other
-    segments are held at ``all``. Returns rung, column, value, ci_low, ci_high, n_queries,
-    answered_share; null where a value is not defined.
+    across: ``user_bucket`` (within ``slice_value``), ``item_bucket`` or ``slice_value`` (all of
+    ``slice_name``); the other segments are held at ``all``. Returns rung, column, value, ci_low, ci_high,
+    n_queries, answered_share; null where a value is not defined.
     """
-    held = {"user_bucket": "all", "item_bucket": "all", "slice_value": "all", "slice": slice_name}
+    held = {"user_bucket": "all", "item_bucket": "all", "slice_value": slice_value, "slice": slice_name}
     del held[across]
     kept = metrics.filter(pl.col("split") == "test", pl.col("metric") == metric, **held)
     if across == "item_bucket":
@@ -219,18 +219,6 @@ def other_metrics(out: Out) -> pl.DataFrame:
     wide = kept.with_columns(pl.col("value").fill_nan(None)).pivot("metric", index="rung", values="value")
     known = pl.DataFrame({"rung": out.rungs}, schema={"rung": pl.String})
     return known.join(wide, on="rung", how="inner", maintain_order="left").select("rung", *names)
-
-
-def decision(out: Out) -> pl.DataFrame:
-    """What to ship: user_bucket, rung, over (the champion that it replaced), gain, ci_low, ci_high, p_holm,
-    n_queries, inherited_from, and test_value, test_low, test_high: what that rung then gave on the test origin."""
-    entries = out.decision.get("buckets", {})
-    rows = [{c: entries[b][c] if c != "user_bucket" else b for c in _DECISION} for b in USER_BUCKETS if b in entries]
-    tested = ladder(out).select(
-        "rung", user_bucket="column", test_value="value", test_low="ci_low", test_high="ci_high"
-    )
-    found = pl.DataFrame(rows, schema=_DECISION)
-    return found.join(tested, on=["user_bucket", "rung"], how="left", maintain_order="left")
 
 
 def small(cells: pl.DataFrame, out: Out) -> pl.DataFrame:

@@ -8,37 +8,76 @@ from typing import Any
 import polars as pl
 
 from recommender.effort import ROUTER
-from recommender.report import tables
+from recommender.query import IN_SESSION, RETURNING
+from recommender.report import decided, tables
 from recommender.report.page import cell, details, paragraph, table
 from recommender.report.tables import LABELS, USERS, Out, interval, metric_label, number
+
+_GROUPS = {
+    "with_history": "all users with history",
+    "with_history" + RETURNING: "users with history who come back",
+}
 
 
 def verdict(out: Out) -> str:
     """The framed box under the title, as HTML."""
-    decided = tables.decision(out)
-    rows = [(USERS[r["user_bucket"]].capitalize(), _decided(r, out)) for r in decided.iter_rows(named=True)]
+    shipped = decided.decision(out)
+    rows = [(_capital(decided.users(r["user_bucket"], out)), _decided(r, out)) for r in shipped.iter_rows(named=True)]
     heads = ["Who", "Ship", "Why (validation periods)", f"Test {metric_label(out.metric)}"]
     sentences = "".join(f"<li>{escape(str(s))}</li>" for s in out.decision.get("sentences", []))
     return (
-        f'<section class="decision"><h2>What to ship</h2>\n<p class="ship">{_headline(decided)}</p>\n'
+        f'<section class="decision"><h2>What to ship</h2>\n<p class="ship">{_headline(shipped, out)}</p>\n'
         + table("By how much is known of the user:", heads, rows, css="stack")
         + details("The decision in sentences", f"<ul>{sentences}</ul>" if sentences else "")
+        + _slots(out)
         + "".join(paragraph(s, "dim") for s in (_target(out), _evidence(out)) if s)
         + "</section>"
     )
 
 
-def _headline(decided: pl.DataFrame) -> str:
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _slots(out: Out) -> str:
+    """How many places are kept for new items, and what each number of them brought and cost on validation."""
+    slots = out.decision.get("slots", {})
+    kept = f"{slots['n']} of the first {slots['of']} places are kept for new items" if slots.get("n") else ""
+    heads = ["Places", "Recall@20", "Recall@20 of new items"]
+    rows = [
+        (
+            f"{r['n']}{' ★' * (r['n'] == slots['n'])}",
+            [cell(number(r["recall_at_20"])), cell(number(r["new_item_recall_at_20"]))],
+        )
+        for r in slots.get("evidence", [])
+    ]
+    caption = (
+        f"Validation periods. ★ shipped: of the sizes that lose at most {slots.get('max_loss', 0):.0%} of Recall@20, "
+        "the one that finds most new items, if that is worth it."
+    )
+    told = paragraph(f"{kept}, chosen by {slots['rung']}.") if kept else ""
+    return told + details("How many places to keep for new items", table(caption, heads, rows))
+
+
+def _headline(shipped: pl.DataFrame, out: Out) -> str:
     """``Ship <b>content</b> to users with no history; <b>als</b> to ...``: HTML, escaped."""
-    groups = decided.drop_nulls("rung").group_by("rung", maintain_order=True).agg("user_bucket").rows()
+    groups = shipped.drop_nulls("rung").group_by("rung", maintain_order=True).agg("user_bucket").rows()
     if not groups:
         return "Nothing was evaluated, so nothing was decided by evidence."
     if len(groups) == 1:
         return f"Ship <b>{escape(groups[0][0])}</b> to all users."
-    return f"Ship {'; '.join(f'<b>{escape(rung)}</b> to {_audience(buckets)}' for rung, buckets in groups)}."
+    return f"Ship {'; '.join(f'<b>{escape(rung)}</b> to {_audience(buckets, out)}' for rung, buckets in groups)}."
 
 
-def _audience(buckets: list[str]) -> str:
+def _audience(segments: list[str], out: Out) -> str:
+    kinds = {kind: [s.removesuffix(kind) for s in segments if s.endswith(kind)] for kind in (IN_SESSION, RETURNING)}
+    whole = [s for s in segments if s in USERS]
+    parts = [_warmth(whole)] if whole else []
+    parts += [_warmth(buckets) + decided.in_visit(out, kind) for kind, buckets in kinds.items() if buckets]
+    return ", and ".join(parts)
+
+
+def _warmth(buckets: list[str]) -> str:
     if len(buckets) < 3:
         return ", and ".join(USERS[b] for b in buckets)
     words = ["no" if b == "0" else LABELS[b] for b in buckets]
@@ -57,7 +96,7 @@ def _decided(row: dict[str, Any], out: Out) -> list[str]:
 
 
 def _why(row: dict[str, Any], out: Out) -> tuple[str, str]:
-    """The reason for one row of ``tables.decision`` in words, and its numbers."""
+    """The reason for one row of ``decided.decision`` in words, and its numbers."""
     if out.scenario.day_zero:
         return "day zero: nothing was evaluated", ""
     n = "" if row["inherited_from"] else f"{row['n_queries']:,} queries"
@@ -71,7 +110,10 @@ def _why(row: dict[str, Any], out: Out) -> tuple[str, str]:
     elif row["n_queries"] < out.scenario.decision.thin:
         why = "too few queries to climb, so the simplest rung stands"
     if row["inherited_from"]:
-        why = f"too few queries to decide alone (n={row['n_queries']}), so as for all users with history: {why}"
+        few = row["n_queries"] < out.scenario.decision.thin
+        own = f"too few queries to decide alone (n={row['n_queries']}), so" if few else "nothing in its own queries"
+        own += "" if few else f" (n={row['n_queries']:,}) is against it:"
+        why = f"{own} as for {_GROUPS[row['inherited_from']]}: {why}"
     return why, evidence
 
 

@@ -335,6 +335,21 @@ def test_the_link_after_a_train_opens_its_own_runs(uri: str, out: Path) -> None:
     assert unpacked(tags[f"mlflow.sharedViewState.{key}"])["searchFilter"] == f"tags.train = '{tracker.run_id}'"
 
 
+def test_tags_say_for_which_of_those_who_come_back_and_for_which_places_a_rung_is_shipped(out: Path) -> None:
+    decision = json.loads((out / "decision.json").read_text())
+    back = {b: {**decision["buckets"][b], "rung": "content"} for b in ("1_2", "3_9")}
+    decision |= {"returning": {**back, "10_plus": decision["buckets"]["10_plus"]}, "slots": {"n": 2, "rung": "content"}}
+    (out / "decision.json").write_text(json.dumps(decision))
+    found = values.read(out)
+    assert values.tags(found, "content")["shipped_for"] == "1_2_returning, 3_9_returning, new items"
+    assert values.tags(found, "als")["shipped_for"] == "1_2, 3_9, 10_plus, with_history"
+
+
+def test_every_recommender_has_a_colour_of_its_own() -> None:
+    assert set(RECOMMENDERS) <= set(values.RUNG_COLOURS)
+    assert len(set(values.RUNG_COLOURS.values())) == len(values.RUNG_COLOURS)
+
+
 def test_a_rung_of_any_name_has_a_colour_of_the_palette() -> None:
     assert values.colour("als") == values.RUNG_COLOURS["als"]
     assert values.colour("my own") in set(values.RUNG_COLOURS.values()) - {values.RUNG_COLOURS["router"]}

@@ -274,3 +274,63 @@ def test_terminal_table_fits_and_drops_bucket_intervals_before_values(out: Path,
 def test_a_folder_that_is_no_train_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"config\.yaml is missing"):
         write_report(tmp_path)
+
+
+def with_visits(out: Path, back: dict[str, str]) -> None:
+    """Those of a bucket who come back get another rung (bucket -> rung), and places are kept for new items."""
+    buckets = json.loads((out / "decision.json").read_text())["buckets"]
+    returning = {b: {**c, "rung": back.get(b, c["rung"]), "n_queries": 300} for b, c in buckets.items() if b != "0"}
+    found = [(n, 0.3 - n / 100, n / 50) for n in (0, 1, 2)]
+    rows = [{"n": n, "recall_at_20": a, "new_item_recall_at_20": b} for n, a, b in found]
+    slots = {"n": 2, "of": 20, "rung": "content", "max_loss": 0.1, "evidence": rows}
+    edit_json(out / "decision.json", returning=returning, slots=slots)
+    metrics = pl.read_parquet(out / "metrics.parquet")
+    warm = metrics.filter(pl.col("user_bucket").is_in(["1_2", "3_9", "10_plus"]), pl.col("slice") == "all")
+    parts = [
+        warm.with_columns(slice=pl.lit("visit"), slice_value=pl.lit(value), value=pl.col("value") * times)
+        for value, times in (("in_session", 2), ("returning", 0.5))
+    ]
+    pl.concat([metrics, *parts]).write_parquet(out / "metrics.parquet")
+
+
+def test_users_who_get_another_rung_when_they_come_back_have_a_row_of_their_own(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    with_visits(out, {"3_9": "content"})
+    page = Page(write_report(out).read_text())
+    assert "content to users with 3–9 earlier interactions, back after 1 day or more" in page.text
+    assert "als to users with 1–2 earlier interactions, and users with 10 or more" in page.text
+    whole = {
+        (r["user_bucket"], r["rung"]): r["value"]
+        for r in tables.ladder(tables.read_out(out)).rename({"column": "user_bucket"}).iter_rows(named=True)
+    }
+    staying = page.row("Users with 3–9 earlier interactions, in a visit", 3)
+    back = page.row("Users with 3–9 earlier interactions, back after 1 day or more", 3)
+    assert (staying[1], back[1]) == ("als", "content")
+    assert staying[3].startswith(f"{2 * whole['3_9', 'als']:.3f}")
+    assert back[3].startswith(f"{whole['3_9', 'content'] / 2:.3f}")
+    few = page.row("Users with 10 or more earlier interactions", 3)  # the same rung: one row, of the larger group
+    assert "nothing in its own queries (n=300) is against it" in few[2]
+
+
+def test_visits_are_shown_by_bucket_and_not_as_a_slice_of_the_scenario(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    with_visits(out, {})
+    page = Page(write_report(out).read_text())
+    assert "By visit" not in page.text
+    section = page.text[page.text.index("In a visit, and back") : page.text.index("Slices of the scenario")]
+    assert "users with history, in a visit" in section
+    assert "users with history, back after 1 day or more" in section
+    assert "1–2 (n=40)" in section
+    assert "none" not in section
+
+
+def test_places_for_new_items_are_told_with_what_each_number_brought_and_cost(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    with_visits(out, {})
+    page = Page(write_report(out).read_text())
+    assert "2 of the first 20 places are kept for new items, chosen by content." in page.text
+    assert page.row("2 ★", 2)[1:] == ["0.280", "0.040"]
+    assert page.row("0", 2)[1:] == ["0.300", "0.000"]
+    assert charts.shipped(tables.read_out(out)) == ["popularity", "als", "content", "router"]
+    plain = write_out(tmp_path / "plain")
+    assert "places are kept" not in Page(write_report(plain).read_text()).text
