@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from mlflow.entities import Run
 from polars.testing import assert_frame_equal
 
 from pipelines import train
-from recommender import ladder, split
+from recommender import ladder, persist, split
 from recommender.decide import AUDIENCE
 from recommender.errors import TrackingError
-from tests.integration.folders import SMALL, Done, NoTracker, Trained, run, shop
+from tests.integration.folders import DAYS, SMALL, START, Done, NoTracker, Trained, run, shop
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = {
@@ -218,6 +219,29 @@ def test_without_out_a_folder_is_made_and_latest_points_to_the_newest(trained: T
         assert (untracked / "artifacts/latest").resolve() == made[-1].resolve()
     assert made[0] != made[1]
     assert not (untracked / "artifacts/latest").readlink().is_absolute()
+
+
+def test_slots_are_sized_on_validation_and_the_evidence_is_written(untracked: Path) -> None:
+    """Every third item appears late; users like the items of their own word, so content finds the new ones."""
+    number = pl.col("item_id").str.strip_prefix("i").cast(pl.Int64)
+    begins = START + timedelta(days=DAYS / 2) + number * timedelta(days=1)
+    data = shop()
+    data.interactions = data.interactions.filter((number % 3 != 0) | (pl.col("timestamp") >= begins))
+    folder, out = data.write(untracked / "late"), untracked / "out"
+    slots = "slots={rung: content, n: auto, of: 20, max_loss: 1, min_gain: 0}"
+    done = train_on(folder, out, "--set", slots)
+    assert done.code == 0, done.err
+    decided = decision(out)
+    evidence = {row["n"]: row for row in decided["slots"]["evidence"]}
+    assert list(evidence) == [0, 1, 2, 4, 6, 8]
+    best = max(row["new_item_recall_at_20"] for row in evidence.values())
+    n = decided["slots"]["n"]
+    assert evidence[n]["new_item_recall_at_20"] == best > evidence[0]["new_item_recall_at_20"]
+    assert 0 < evidence[0]["new_item_share_of_truth"] < 1
+    assert f"{n} of the first 20 places are kept for new items, chosen by content" in decided["sentences"][-1]
+    assert "places are kept for new items" in " ".join(done.out.split())
+    bundle = persist.load(out / "model")
+    assert (bundle.router.slots, bundle.router.slot_rung) == (n, "content")
 
 
 # Data without times
