@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from pipelines.cli import run
-
 from recommender.errors import ConfigError
 from recommender.report import tables
 

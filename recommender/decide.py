@@ -122,15 +122,16 @@ def sentences(choices: dict[str, Choice], rule: Decision) -> list[str]:
     for bucket in USER_BUCKETS[1:]:
         back = choices[bucket + RETURNING]
         if back.rung != choices[bucket].rung:
-            told.append(_sentence(f"{AUDIENCE[bucket]} who come back after {rule.away_days:g} days or more", back, rule))
+            days = "a day" if rule.away_days == 1 else f"{rule.away_days:g} days"
+            told.append(_sentence(f"{AUDIENCE[bucket]} who come back after {days} or more", back, rule))
     return told
 
 
 def _sentence(audience: str, choice: Choice, rule: Decision) -> str:
     head = f"{audience[0].upper()}{audience[1:]} get {choice.rung}"
     if choice.inherited_from:
-        few = f"{choice.n_queries:,} validation queries of their own"
-        why = f"only {few} (fewer than {rule.thin})" if choice.n_queries < rule.thin else f"nothing in {few} is against it"
+        own, few = f"{choice.n_queries:,} validation queries of their own", choice.n_queries < rule.thin
+        why = f"only {own} (fewer than {rule.thin})" if few else f"nothing in {own} is against it"
         return f"{head}, as {AUDIENCE[choice.inherited_from]}: {why}."
     if choice.over is None:
         if choice.n_queries < rule.thin:

@@ -86,7 +86,8 @@ class Router:
             new = self.known_.lookup(items.ids) < 0
             new = new if allowed is None else new & allowed
             model = self.rungs[self.slot_rung]
-            lists = with_slots(lists, recommend(model, queries, items, self.slots, rules, scoring, fallback, new), self.of)
+            found = recommend(model, queries, items, self.slots, rules, scoring, fallback, new)
+            lists = with_slots(lists, found, self.of)
         own = np.repeat(self.route(queries)[:, None], lists.item_idx.shape[1], axis=1)
         names = np.where(lists.why == OWN, own, np.where(lists.why == NEW, f"new:{self.slot_rung}", "fallback"))
         return Routed(lists, np.where(lists.why == NOTHING, "", names))
@@ -96,7 +97,7 @@ def segments(routes: Mapping[str, str], bucket: np.ndarray, returning: np.ndarra
     """Rung name of each query, str (n,). bucket: int64 (n,), positions in USER_BUCKETS; returning: bool (n,)."""
     stay = np.array([routes[b] for b in USER_BUCKETS])
     back = np.array([routes.get(b + RETURNING, routes[b]) for b in USER_BUCKETS])
-    return np.where(returning & (bucket > 0), back[bucket], stay[bucket])
+    return np.asarray(np.where(returning & (bucket > 0), back[bucket], stay[bucket]))
 
 
 def with_slots(lists: Lists, new: Lists, of: int) -> Lists:
