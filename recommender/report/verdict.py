@@ -113,7 +113,8 @@ def _why(row: dict[str, Any], out: Out) -> tuple[str, str]:
         few = row["n_queries"] < out.scenario.decision.thin
         own = f"too few queries to decide alone (n={row['n_queries']}), so" if few else "nothing in its own queries"
         own += "" if few else f" (n={row['n_queries']:,}) is against it:"
-        why = f"{own} as for {_GROUPS[row['inherited_from']]}: {why}"
+        here = ", in a visit" if row["user_bucket"].endswith(IN_SESSION) else ""
+        why = f"{own} as for {_GROUPS[row['inherited_from']]}{here}: {why}"
     return why, evidence
 
 
