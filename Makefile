@@ -17,6 +17,7 @@ FAST := not slow and not real_data and not browser
 ##       DATA=ml-100k           a source's name or a dataset folder; default: simulated
 ##       OUT=artifacts/mine     must not exist yet; default: artifacts/<scenario>-<data>-<time>/
 ##       SET='a.b=1 c.d=[2]'    configuration keys and their values as YAML
+##       SET='tune.trials=20'   search every rung's parameters first; stopped, it goes on where it was
 ##       QUIET=1                print nothing but errors
 ##       JSON=1                 one JSON object instead of the table
 .PHONY: train

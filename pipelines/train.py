@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
 from pipelines.output import disk_faults, out_folder
-from recommender import config, ladder, persist, results, rungs
+from recommender import config, ladder, persist, results, rungs, tune
 from recommender.data.load import load
 from recommender.data.summary import save_reference
 from recommender.effort import EffortLog
@@ -36,7 +36,8 @@ def main(argv: list[str]) -> None:
     name = f"{scenario.name}-{data.name}"
     with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker, disk_faults(out):
         results.write_config(out, scenario)
-        with Steps(rungs.n_steps(scenario), quiet=args.quiet or args.json) as progress:
+        with Steps(tune.n_steps(scenario), quiet=args.quiet or args.json) as progress:
+            scenario = tune.tune(data, scenario, Path("tuning"), effort, progress)
             decided = partial(results.write_decision, out, scenario)  # complete before the test is looked at
             found = ladder.run(data, scenario, effort, progress, decided)
             router = ladder.ship(data, found, scenario, effort, progress)

@@ -19,7 +19,7 @@ import polars as pl
 import yaml
 
 from recommender.config import Slots
-from recommender.effort import ROUTER, charged, serving
+from recommender.effort import ROUTER, TRIALS_TO_1PCT, charged, serving
 from recommender.errors import UserError
 from recommender.evaluate import ALL, POOLED
 from recommender.query import RETURNING
@@ -198,6 +198,9 @@ def _effort(out: Out, rung: str) -> dict[str, float | None]:
             total = float(shown[measure].sum())
             values[f"effort/total_{measure}"] = total
             values[f"effort/log10_total_{measure}"] = math.log10(max(total, LEAST_S))
+    if out.data_effort.width:
+        for value in out.data_effort.filter(pl.col("measure") == TRIALS_TO_1PCT + rung)["value"]:
+            values["effort/tuning_trials_to_1pct"] = value
     return values
 
 
@@ -210,7 +213,8 @@ def _data(out: Out) -> dict[str, float | None]:
             if name.startswith("n_") and value > 0:
                 values[f"data/log10_{name}"] = math.log10(value)
     if out.data_effort.width:
-        values |= {f"data/{r['measure']}": r["value"] for r in out.data_effort.iter_rows(named=True)}
+        measured = out.data_effort.filter(~pl.col("measure").str.starts_with(TRIALS_TO_1PCT))
+        values |= {f"data/{r['measure']}": r["value"] for r in measured.iter_rows(named=True)}
     return values
 
 
