@@ -145,8 +145,10 @@ class Search:
         from optuna.samplers import TPESampler
         from optuna.trial import TrialState
 
-        # A sampler per trial: a train that goes on after a break suggests what it would have without.
-        seed = np.random.SeedSequence([self.scenario.seed, n]).generate_state(1)
+        # A sampler per trial: a train that goes on after a break suggests what it would have without. And per rung:
+        # rungs that share parameters should not share their luck.
+        entropy = [self.scenario.seed, n, zlib.crc32(self.rung.name.encode())]
+        seed = np.random.SeedSequence(entropy).generate_state(1)
         self.study.sampler = TPESampler(seed=int(seed[0]))
         if n < len(self.starts):
             self.study.enqueue_trial(answers(self.rung, self.starts[n], self.space))
