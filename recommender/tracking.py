@@ -234,7 +234,8 @@ def model_folder(uri: str) -> Path:
     with _failures():
         client = _client(store)
         try:
-            folder = Path(download_artifacts(artifact_uri=uri, tracking_uri=store)) / "artifacts" / "model"
+            folder = Path(download_artifacts(artifact_uri=uri, tracking_uri=store, registry_uri=store))
+            folder = folder / "artifacts" / "model"
         except MlflowException as error:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
