@@ -231,7 +231,8 @@ def warnings(out: Out) -> list[str]:
     """What a reader must know before trusting the numbers: the train's own warnings, then thin buckets."""
     found = [str(w) for w in out.data.get("warnings", [])]
     # The train says so itself; a result that is not honest in time must never be shown without it.
-    if not out.data.get("has_times", True) and not any("time" in w for w in found):
+    timeless = not out.data.get("has_times", True) and not out.scenario.day_zero  # day zero evaluates nothing
+    if timeless and not any("time" in w for w in found):
         found.append("The data have no times: the split is random, so this evaluation is not honest in time.")
     thin = small(ladder(out).filter(pl.col("column") != "all"), out)
     if thin.height:

@@ -299,6 +299,7 @@ def test_day_zero_ships_a_router_without_an_evaluation(untracked: Path) -> None:
     assert Path("out/model/state.json").is_file()
     assert not Path("out/metrics.parquet").exists()
     assert "Day zero" in done.out
+    assert "honest in time" not in " ".join(done.out.split())  # there was no evaluation that could be
 
 
 # How it ends
