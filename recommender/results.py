@@ -130,7 +130,8 @@ def warnings(data: Dataset, scenario: Scenario, results: Results) -> list[str]:
     elif not data.states_availability:
         notes.append(
             "Items state no availability: the candidates of a query are all items used before the end of its "
-            "period. That is hindsight, the same for every rung."
+            "period. That is hindsight: an item without interactions is a candidate only because someone takes it "
+            "later, so rungs and slots that favour new items look better than they would be when serving."
         )
     notes += [f"{rung} stepped aside: {why}." for rung, why in results.aside.items()]
     if absent := [c for c in scenario.slices if c not in data.users.frame.columns]:
