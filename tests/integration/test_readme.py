@@ -103,7 +103,7 @@ def test_the_lists_shown_are_those_of_the_model_trained(untracked: Path) -> None
     assert pl.read_csv("lists.csv").drop("score").equals(shown.drop("score"))
 
 
-def test_the_recommender_shown_keeps_the_contract() -> None:
+def test_the_recommender_shown_scores_known_and_unknown_users() -> None:
     (source,) = blocks(README, "python")
     names: dict[str, type] = {}
     exec(compile(source, "README.md", "exec"), names)
