@@ -44,8 +44,8 @@ def decide(evidence: pl.DataFrame, ladder: Sequence[str], rule: Decision) -> dic
     ``away_days`` (who is back wants what is new, who is in a visit wants more of the same). Each group climbs
     on all of its queries. A warmth bucket of it then starts from the group's rung and leaves it, upwards or
     downwards, only where its own queries say so by the same test. Starting every bucket at the bottom
-    instead keeps small buckets on popularity for want of queries, not for want of gain: on KuaiRand it cost
-    a fifth of NDCG@10 of users with 3-9 interactions. Groups with fewer than ``thin`` queries take the rung
+    instead keeps small buckets on popularity for want of queries, not for want of gain (seen on KuaiRand,
+    experiments/LOG.md). Groups with fewer than ``thin`` queries take the rung
     of all users with history; without history, the simplest rung stands.
 
     evidence: comparisons (evaluate.comparisons_table with ``visits``) of the pooled validation origins.
