@@ -1,0 +1,100 @@
+"""Is the router worse than the best single rung anywhere? ``python -m experiments.router_check OUT [OUT ...]``.
+
+Of finished trains, on the test origin, for all users (their first queries) and each bucket of at least 30 queries:
+the paired difference between the router and the rung that turned out best there, with a 95% bootstrap interval over
+users. The best rung is picked with hindsight, on the very queries that it is compared on, so the comparison leans
+against the router. As Markdown; every bucket where it is significantly worse is listed at the end.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.cli import run  # isort: skip  (it sets BLAS threads before NumPy is imported)
+
+import polars as pl
+
+from recommender.errors import ConfigError
+from recommender.query import USER_BUCKETS
+from recommender.report import tables
+from recommender.rungs import ROUTER
+from recommender.statistics import Cell, estimates
+
+LEAST = 30  # queries of a bucket
+HEAD = "| data | users | n | router | best single rung | difference | 95% interval |"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The router against the best single rung in one bucket."""
+
+    data: str
+    bucket: str
+    n: int
+    router: float
+    rung: str
+    best: float
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def worse(self) -> bool:
+        return self.high < 0
+
+
+def main(argv: list[str]) -> None:
+    if not argv:
+        raise ConfigError("Name the OUT folders of finished trains, for example artifacts/latest.")
+    sys.stdout.write(as_markdown([row for folder in argv for row in check(Path(folder))]))
+
+
+def check(folder: Path) -> Iterator[Row]:
+    """The rows of one train. Raises DataError where the folder is none, ConfigError where it has no router."""
+    out = tables.read_out(folder)
+    asked = pl.read_parquet(folder / "per_query.parquet").filter(split="test", metric=out.metric)
+    values = asked.pivot("rung", index=["query_id", "user_id", "as_of", "user_bucket"], values="value")
+    controls = [r.name for r in out.scenario.ladder if r.control]
+    rungs = [r for r in out.rungs if r in values.columns and r not in (ROUTER, *controls)]
+    if ROUTER not in values.columns:
+        raise ConfigError(f"{folder}: this train has no router to check (a train of day zero measures nothing).")
+    yield from _rows(f"{out.scenario.name} on {out.data['name']}", values, rungs, out)
+
+
+def _rows(name: str, values: pl.DataFrame, rungs: list[str], out: tables.Out) -> Iterator[Row]:
+    first = values.sort("as_of", maintain_order=True).unique("user_id", keep="first", maintain_order=True)
+    for bucket in ("all", *USER_BUCKETS):
+        rows = first if bucket == "all" else values.filter(user_bucket=bucket)
+        if rows.height < LEAST:
+            continue
+        best = max(rungs, key=lambda rung: _mean(rows, rung))
+        users = rows["user_id"].rank("dense").to_numpy().astype(int) - 1
+        gain = (rows[ROUTER].cast(pl.Float64) - rows[best].cast(pl.Float64)).to_numpy()
+        cell = Cell(users, gain[:, None])
+        found = estimates([cell], int(users.max()) + 1, out.scenario.bootstrap, out.scenario.seed)[0]
+        at = (_mean(rows, ROUTER), best, _mean(rows, best))
+        yield Row(name, bucket, rows.height, *at, float(found.mean[0]), float(found.low[0]), float(found.high[0]))
+
+
+def _mean(rows: pl.DataFrame, rung: str) -> float:
+    return float(rows.select(pl.col(rung).mean()).item())
+
+
+def as_markdown(rows: list[Row]) -> str:
+    lines = [HEAD, "| --- " * 7 + "|"]
+    for r in rows:
+        cells = (r.data, tables.LABELS[r.bucket], f"{r.n:,}", f"{r.router:.4f}", f"{r.rung} {r.best:.4f}")
+        interval = f"{r.low:+.4f} to {r.high:+.4f}"
+        lines.append(f"| {' | '.join(cells)} | {r.difference:+.4f} | {f'**{interval}**' if r.worse else interval} |")
+    worse = [
+        f"- {r.data}, {tables.LABELS[r.bucket]}: {r.rung} is better by {-r.difference:.4f}" for r in rows if r.worse
+    ]
+    told = worse or ["- nowhere"]
+    return "\n".join([*lines, "", f"Significantly worse than the best single rung (n >= {LEAST}):", *told]) + "\n"
+
+
+if __name__ == "__main__":
+    run(main)
