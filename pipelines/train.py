@@ -15,6 +15,7 @@ from rich.console import Console
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
 from pipelines.output import disk_faults, out_folder
 from recommender import config, ladder, persist, results, rungs, tune
+from recommender.data import operators
 from recommender.data.load import load
 from recommender.data.summary import save_reference
 from recommender.effort import EffortLog
@@ -32,6 +33,7 @@ def main(argv: list[str]) -> None:
     effort = EffortLog()
     with effort.stage("all", "prepare", "all", ""):
         data = load(args.data or scenario.data.source, raw_dir=raw_dir(), **config.loading(scenario))
+        data = operators.apply(data, scenario.data.differences, scenario.seed)
 
     name = f"{scenario.name}-{data.name}"
     with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker, disk_faults(out):

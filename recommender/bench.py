@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from recommender.config import Rung, Scenario
+from recommender.data import operators
 from recommender.effort import EffortLog
 from recommender.evaluate import Outcome, outcome
 from recommender.features import FeatureEncoder
@@ -29,11 +30,16 @@ class Measured:
 
 
 class Bench:
-    """Fits and measures rungs on one fold, with their effort."""
+    """Fits and measures rungs on one fold, with their effort.
+
+    ``fold`` is the one given with ``data.train_differences`` applied to what models learn from.
+    """
 
     def __init__(self, fold: Fold, scenario: Scenario, effort: EffortLog, progress: Progress) -> None:
-        self.fold, self.scenario, self.effort, self.progress = fold, scenario, effort, progress
+        self.scenario, self.effort, self.progress = scenario, effort, progress
         with effort.stage("all", "prepare", fold.split, fold.origin):
+            train = operators.apply(fold.train, scenario.data.train_differences, scenario.seed)
+            self.fold = fold = replace(fold, train=train)
             self.fallback = fallback_order(fold.train, fold.items, scenario.eligibility.editorial_column)
             # Only for the diversity of lists; no model sees these rows.
             self.item_rows = FeatureEncoder().fit(fold.items).transform(fold.items)

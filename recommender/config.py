@@ -34,6 +34,8 @@ class Data(Strict):
     options: dict[str, dict[str, Any]] = {}  # source name -> its keyword arguments
     repairs: dict[str, str] = {}  # rule -> action, on top of dataset.yaml's
     positive_events: list[str] | None = None  # event kinds that count as "took it"; None: the data set's own
+    differences: list[dict[str, dict[str, Any]]] = []  # what is changed about the data: data/operators, in turn
+    train_differences: list[dict[str, dict[str, Any]]] = []  # the same of what models learn from; the test stays
 
 
 class Split(Strict):

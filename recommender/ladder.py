@@ -11,6 +11,7 @@ import numpy as np
 from recommender import controls
 from recommender.bench import Bench, Measured, Progress
 from recommender.config import Rung, Scenario, Slots
+from recommender.data import operators
 from recommender.data.dataset import Dataset
 from recommender.decide import Choice, day_zero_choices, decide
 from recommender.effort import EffortLog
@@ -82,8 +83,8 @@ def run(
         if fold.split == "test":
             _choose(results, trials, scenario)
             decided(results)
-        _note(results, fold, scenario)
         bench = Bench(fold, scenario, effort, progress)
+        _note(results, bench.fold, scenario)
         (_test if fold.split == "test" else _validate)(bench, results, trials)
     return results
 
@@ -193,6 +194,7 @@ def _test(bench: Bench, results: Results, trials: Trials) -> None:
 def ship(data: Dataset, results: Results, scenario: Scenario, effort: EffortLog, progress: Progress) -> Router:
     """The router with the rungs that it uses, refitted on all data."""
     train = data if scenario.eligibility.repeats else data.first_interactions()
+    train = operators.apply(train, scenario.data.train_differences, scenario.seed)
     served = [r for r in scenario.ladder if r.name in results.served]
     router = _router(results, {r.name: make(r, results.chosen[r.name], scenario) for r in served}, scenario)
     progress("refit router")

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from recommender.config import Rung, Scenario
+from recommender.data import operators
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, nearest
 from recommender.evaluate import COMPARED
@@ -48,6 +49,7 @@ def settings(rung: Rung) -> list[dict[str, Any]]:
 
 def check(scenario: Scenario) -> None:
     """Raises ConfigError for names, parameters and metrics that do not exist, before any data is read."""
+    operators.check([*scenario.data.differences, *scenario.data.train_differences])
     names = [r.name for r in scenario.ladder]
     if repeated := [n for n in names if names.count(n) > 1 or n == ROUTER]:
         raise ConfigError(f"ladder: the name '{repeated[0]}' is used twice ('{ROUTER}' is always there).")

@@ -19,6 +19,7 @@ import polars as pl
 import yaml
 
 from recommender.config import Slots
+from recommender.data.operators import described
 from recommender.effort import ROUTER, TRIALS_TO_1PCT, charged, serving
 from recommender.errors import UserError
 from recommender.evaluate import ALL, POOLED
@@ -114,6 +115,9 @@ def params(out: Out, rung: str) -> dict[str, str]:
         "recommender": entry.get("recommender", rung),
     }
     return {_clean(name): str(value) for name, value in shown.items()}
+    changed = out.config.get("data", {})
+    if told := described(changed.get("differences", []), changed.get("train_differences", [])):
+        shown["data/difference"] = told
 
 
 def tags(out: Out, rung: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""Differences in the data as operators: ``Dataset -> Dataset``, pure and seeded, so that they compose."""
+"""Permutation controls: values stay what they are, only whose they are is lost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,10 @@ def shuffled_features(data: Dataset, seed: int, keep: Collection[str] = ()) -> D
     columns that rules read (a blocked item stays blocked).
     """
     rng = np.random.default_rng(seed)
-    items, users = (_shuffled(table, rng, keep) for table in (data.items, data.users))
+    items, users = (
+        exchanged(table, [c for c in table.columns(*FEATURE_ROLES) if c not in keep], rng)
+        for table in (data.items, data.users)
+    )
     return replace(data, items=items, users=users)
 
 
@@ -33,16 +36,10 @@ def shuffled_times(data: Dataset, seed: int) -> Dataset:
     return replace(data, interactions=_at_other_times(data.interactions, rng), signals=signals)
 
 
-OPERATORS: Mapping[str, Callable[..., Dataset]] = {
-    "shuffled_features": shuffled_features,
-    "shuffled_times": shuffled_times,
-}
-
-
-def _shuffled(table: Table, rng: np.random.Generator, keep: Collection[str]) -> Table:
+def exchanged(table: Table, columns: Collection[str], rng: np.random.Generator) -> Table:
+    """The table whose rows have one another's values of ``columns``, those of a row together."""
     other = table.frame[rng.permutation(len(table))]
-    moved = [column for column in table.columns(*FEATURE_ROLES) if column not in keep]
-    return replace(table, frame=table.frame.with_columns(other[column] for column in moved))
+    return replace(table, frame=table.frame.with_columns(other[column] for column in columns))
 
 
 def _at_other_times(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
