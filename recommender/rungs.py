@@ -79,7 +79,8 @@ def options(rung: Rung, scenario: Scenario, data: Dataset) -> tuple[list[dict[st
     kept, why = [], ""
     for params in settings(rung):
         model = make(rung, params, scenario)
-        columns = [c for c in getattr(model, "user_columns", ()) if c not in data.users.frame.columns]
+        read = (*getattr(model, "user_columns", ()), *getattr(model, "needs_user_columns", ()))
+        columns = [c for c in read if c not in data.users.frame.columns]
         if getattr(model, "needs_times", False) and scenario.split.kind != "time":
             why = "it needs times, and this split has none"
         elif columns:

@@ -48,6 +48,7 @@ SPACES: dict[str, dict[str, Float | Choice]] = {
     "random": {},
     "popularity": {"half_life_share": Float(0.005, 1, log=True, also=(None,))},
     "trending": {"gravity": Float(0.05, 2, log=True)},
+    "social": {"half_life_share": Float(0.005, 1, log=True, also=(None,))},
     "content": {
         "half_life_positions": Float(1, 100, log=True, also=(None,)),
         "match_weight": Float(0.05, 5, log=True, also=(0.0,)),

@@ -35,6 +35,7 @@ RUNG_COLOURS = {
     "random": "#9A9A9A",
     "popularity": "#E69F00",
     "trending": "#999933",
+    "social": "#661100",
     "content": "#44AA99",
     "lightfm": "#CC79A7",
     "als_content": "#56B4E9",

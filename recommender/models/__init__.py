@@ -15,6 +15,7 @@ from recommender.models.lightfm import LightFM
 from recommender.models.popularity import Popularity
 from recommender.models.random import Random
 from recommender.models.ranker import Ranker
+from recommender.models.social import Social
 from recommender.models.trending import Trending
 from recommender.models.user_ease import UserEASE
 
@@ -22,6 +23,7 @@ RECOMMENDERS: Mapping[str, Callable[..., Recommender]] = {
     "random": Random,
     "popularity": Popularity,
     "trending": Trending,
+    "social": Social,
     "content": Content,
     "item_knn": ItemKNN,
     "als": ALS,

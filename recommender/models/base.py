@@ -17,9 +17,10 @@ class Recommender(Protocol):
     in ``_`` and holds arrays, sparse matrices, frames, Tables, plain values and objects of this
     package only, so that ``persist.py`` can write it without pickle.
 
-    What it reads beside who took what stands in attributes, where it is so: ``needs_times`` (steps aside of
-    data without), ``uses_times`` (of training; the same where absent), ``uses_features``, ``user_columns``
-    (which). ``controls.py`` measures whether that pays; a contract test checks that it is true.
+    What it reads beside who took what stands in attributes, where it is so: ``needs_times`` and
+    ``needs_user_columns`` (which; no features); it steps aside of data without. ``uses_times`` (of training;
+    the same where absent), ``uses_features``, ``user_columns`` (which):
+    ``controls.py`` measures whether that pays; a contract test checks that it is true.
     """
 
     def fit(self, train: Dataset) -> Self: ...

@@ -93,13 +93,14 @@ def items_table(ids: Sequence[str]) -> Table:
 
 
 def users_table(ids: Sequence[str]) -> Table:
-    """Users a* live in the first city, b* in the second; of others nothing is known."""
+    """Users a* live in the first city and follow a2 and a3, b* in the second, and b2 and b3; others say nothing."""
     city = [CITIES["ab".index(u[0])] if u[0] in "ab" else None for u in ids]
-    return Table(
-        pl.DataFrame({"user_id": list(ids), "city": city}, schema_overrides={"city": pl.String}),
-        {"city": "category"},
-        "user_id",
+    follows = [[f"{u[0]}2", f"{u[0]}3"] if u[0] in "ab" else None for u in ids]
+    frame = pl.DataFrame(
+        {"user_id": list(ids), "city": city, "follows": follows},
+        schema={"user_id": pl.String, "city": pl.String, "follows": pl.List(pl.String)},
     )
+    return Table(frame, {"city": "category", "follows": "ignore"}, "user_id")
 
 
 def bare(key: str, ids: Sequence[str]) -> Table:

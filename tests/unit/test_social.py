@@ -1,0 +1,80 @@
+"""Social: what followed accounts took, before the end of training, and for whom it cannot tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small import Row, ask, dataset, table
+
+from recommender.config import parse
+from recommender.errors import DataError
+from recommender.models.social import Social, follows
+from recommender.rungs import options
+
+DAY = 24
+ROWS: list[Row] = [("u", "a", 0), ("v", "a", 5 * DAY), ("v", "b", 10 * DAY), ("w", "c", 10 * DAY)]
+ITEMS = table("item_id", ["a", "b", "c", "new"])
+
+
+def people(*lists: Any) -> Any:
+    return table("user_id", [f"q{n}" for n in range(len(lists))], {"follows": "ignore"}, follows=list(lists))
+
+
+def scores(asking: Any, **params: Any) -> np.ndarray:
+    return Social(**params).fit(dataset(ROWS)).score(ask([[]] * len(asking), ITEMS, asking), ITEMS)
+
+
+def test_what_followed_accounts_took_is_counted_and_nothing_else_is_known() -> None:
+    made = scores(people(["u", "v"], ["w"], [], None), half_life_share=None)
+    nan = np.nan
+    expected = [[2, 1, nan, nan], [nan, nan, 1, nan], [nan] * 4, [nan] * 4]
+    np.testing.assert_array_equal(made, expected)
+
+
+def test_older_interactions_of_followed_accounts_count_less() -> None:
+    made = scores(people(["u", "v"]), half_life_share=0.5)
+    np.testing.assert_allclose(made[0, :2], [0.25 + 0.5, 1], rtol=1e-6)
+
+
+def test_unknown_accounts_oneself_and_repeats_add_nothing() -> None:
+    asking = table("user_id", ["v", "x"], follows=[["v", "nobody", None, "u"], ["u", "u"]])
+    made = scores(asking, half_life_share=None)
+    np.testing.assert_array_equal(made[:, 0], [1, 1])
+    assert np.isnan(made[:, 1:]).all()
+
+
+def test_integer_ids_are_found_whatever_integer_the_list_holds() -> None:
+    made = follows(table("user_id", [7], follows=[[1, 3]]), "follows", table("user_id", [1, 2, 3]))
+    np.testing.assert_array_equal(made.toarray(), [[1, 0, 1]])
+
+
+def test_ids_of_another_kind_follow_nobody() -> None:
+    made = follows(table("user_id", [7], follows=[["ann"]]), "follows", table("user_id", [1, 2, 3]))
+    assert made.nnz == 0
+
+
+def test_a_column_without_lists_is_an_error_that_says_so() -> None:
+    with pytest.raises(DataError, match="list of the user ids"):
+        scores(table("user_id", ["q"], follows=["u"]))
+
+
+def test_the_rung_steps_aside_where_users_state_no_follows() -> None:
+    problem = {"what": "", "for_whom": "", "target": 0.1, "cost_of_error": ""}
+    scenario = parse({"name": "x", "problem": problem, "ladder": [{"name": "social", "recommender": "social"}]})
+    kept, why = options(scenario.ladder[0], scenario, dataset(ROWS))
+    assert not kept
+    assert "no column follows" in why
+
+
+ids = st.sampled_from(["u", "v", "w", "nobody"])
+
+
+@given(st.lists(st.one_of(st.none(), st.lists(ids, max_size=5)), min_size=1, max_size=6))
+def test_following_more_accounts_never_lowers_a_score(lists: list[Any]) -> None:
+    more = [[*(one or []), "w"] for one in lists]
+    before, after = (np.nan_to_num(scores(people(*each))) for each in (lists, more))
+    assert (after >= before).all()
