@@ -16,7 +16,7 @@ def hashes(ids: pl.Series) -> np.ndarray:
 
 def pairs(rows: pl.DataFrame) -> np.ndarray:
     """uint64 (n,) for each user and item of ``rows``: repeats and signals of a pair share it."""
-    return mixed(hashes(rows["user_id"]) + np.uint64(0x9E3779B97F4A7C15)) ^ hashes(rows["item_id"])
+    return np.asarray(mixed(hashes(rows["user_id"]) + np.uint64(0x9E3779B97F4A7C15)) ^ hashes(rows["item_id"]))
 
 
 def uniform(keys: np.ndarray, seed: int, what: str) -> np.ndarray:
