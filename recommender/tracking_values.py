@@ -115,10 +115,10 @@ def params(out: Out, rung: str) -> dict[str, str]:
         "rung": rung,
         "recommender": entry.get("recommender", rung),
     }
-    return {_clean(name): str(value) for name, value in shown.items()}
     changed = out.config.get("data", {})
     if told := described(changed.get("differences", []), changed.get("train_differences", [])):
         shown["data/difference"] = told
+    return {_clean(name): str(value) for name, value in shown.items()}
 
 
 def tags(out: Out, rung: str) -> dict[str, str]:
