@@ -1,4 +1,7 @@
-"""Every knob of the simulator with its real-world anchor, and three presets: data that no code asks for by name."""
+"""Every knob of the simulator: its default, its meaning, and the real data that the default follows.
+
+``docs/simulator.md`` shows them as a table, with the presets of ``presets.py``.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,22 @@ from typing import Any
 
 from recommender.errors import ConfigError, nearest
 
+STEP_DAYS = 2 / 1440  # from one taken item to the next
+SLOWEST = 1.5  # delays of signals are up to this many times the usual
+
 
 @dataclass(frozen=True)
 class Signal:
     """A further event that follows some of the taken items; a steeper ``slope`` follows utility more."""
 
     event: str
-    share: float  # of taken items, where their utility is average
+    share: float  # of what it follows, where utility is average
     slope: float  # log-odds per standard deviation of utility; negative: disliked items get it
     delay_minutes: float
+
+
+def _knob(default: Any, meaning: str, anchor: str = "") -> Any:
+    return dataclasses.field(default=default, metadata={"meaning": meaning, "anchor": anchor})
 
 
 @dataclass(frozen=True)
@@ -29,202 +39,140 @@ class Knobs:
     """
 
     # size and time
-    n_interactions: int = 100_000  # aimed at; lists that offer nothing new cost a few percent
-    n_users: int = 10_000
-    n_items: int = 3_000
-    span_days: float = 365  # ML-latest-small spans years, KuaiRand 2-4 weeks, job-views 5 months
-    ends: str = "2025-06-30"
-    block_hours: float = 24  # what is live and popular is looked up once per block
+    n_interactions: int = _knob(100_000, "interactions aimed at; lists that offer nothing new cost a few percent")
+    n_users: int = _knob(10_000, "users, fake accounts included")
+    n_items: int = _knob(3_000, "items, spam included")
+    span_days: float = _knob(365, "length of the data", "KuaiRand 2-4 weeks, job-views 5 months, ML-latest-small years")
+    ends: str = _knob("2025-06-30", "the day the data ends before")
+    block_hours: float = _knob(24, "what is live and popular is looked up once per block")
 
-    # users: heavy-tailed activity, short visits to the service (60-97% of late users are new in the real sets)
-    activity_sigma: float = 1.4  # of log interactions per user; ML-latest-small about 1.2, job-views about 1
-    per_session: float = 6  # interactions per visit
-    stay_days: float = 160  # median time between first and last visit
-    stay_sigma: float = 1.6
+    # users
+    activity_sigma: float = _knob(1.4, "of log interactions per user", "ML-latest-small about 1.2, job-views about 1")
+    per_session: float = _knob(6, "interactions per visit")
+    stay_days: float = _knob(160, "median time from the first to the last visit", "60-97% of late users are new")
+    stay_sigma: float = _knob(1.6, "of log stay")
 
     # items
-    back_catalogue: float = 0.6  # share published before the data starts
-    back_days: float = 1500  # how long before
-    life_days: float = 0  # median; 0: no end. UGC days to two weeks, job postings about 30 days
-    life_sigma: float = 0.3
-    ending: str = "stated"  # stated: expires_at is known (postings); silent: shown less and less (clips)
-    fade: float = 0  # utility lost per life of age: interest in clips falls fast, in postings hardly
-    mismatch: float = 0  # share of items where demand is low: labour markets lack nurses in small towns
-    n_creators: int = 300  # directors, uploaders, companies; sizes by Zipf's law
-    creator_focus: float = 0.5  # how far items follow their creator's topics
+    back_catalogue: float = _knob(0.6, "share of items published before the data starts")
+    back_days: float = _knob(1500, "how long before")
+    life_days: float = _knob(0, "median life; 0: no end", "clips days to two weeks, job postings about 30 days")
+    life_sigma: float = _knob(0.3, "of log life")
+    ending: str = _knob("stated", "stated: expires_at is known (postings); silent: shown less and less (clips)")
+    fade: float = _knob(0, "utility lost per life of age", "interest in clips falls fast, in postings hardly")
+    mismatch: float = _knob(0, "share of items where demand is low", "labour markets lack nurses in small towns")
+    n_creators: int = _knob(300, "directors, uploaders, companies; their sizes follow Zipf's law")
+    creator_focus: float = _knob(0.5, "how far items follow their creator's topics")
 
-    # taste: a mixture of personas, so that no single factor vector is the truth
-    rho: float = 0.5  # share of taste that metadata can explain; 0: metadata says nothing
-    taste_weight: float = 8.0
-    personas: int = 2
-    drift_sd: float = 0.12  # stationary sd of the mean-reverting walk of each coordinate
-    drift_days: float = 90  # how long a mood lasts
-    quality_sd: float = 1.0  # of log quality; with exposure this gives Gini .6-.8 (MovieLens)
-    demographic_pull: float = 0.3  # how far country and age shift tastes: weak in every public set
+    # taste
+    rho: float = _knob(0.5, "share of taste that metadata can explain; 0: metadata says nothing")
+    taste_weight: float = _knob(8.0, "weight of taste in utility")
+    personas: int = _knob(2, "tastes mixed in one user; 1: utility is linear in taste, as matrix factorisation assumes")
+    drift_sd: float = _knob(0.12, "stationary sd of the mean-reverting walk of each coordinate of taste; 0: no drift")
+    drift_days: float = _knob(90, "how long a mood lasts")
+    quality_sd: float = _knob(1.0, "of log quality", "with exposure it gives an item Gini of .6-.8 (MovieLens)")
+    demographic_pull: float = _knob(0.3, "how far country and age shift tastes", "weak in every public set")
 
-    # place and seniority
-    geography: bool = False  # distance and seniority count
-    per_100_km: float = 0  # utility lost per 100 km, up to 1000 km
-    per_level: float = 0  # utility lost per level of seniority between user and item
-    per_salary_sd: float = 0
+    # scenario fit
+    geography: bool = _knob(False, "distance, seniority and education count")
+    per_100_km: float = _knob(0, "utility lost per 100 km, up to 1000 km; not for remote postings")
+    remote_share: float = _knob(0, "share of items without a place", "about 10% of US postings in 2024")
+    willing_share: float = _knob(0, "share of users who would move: they lose a third per km")
+    per_level: float = _knob(0, "utility lost per level of seniority between user and item")
+    per_degree: float = _knob(0, "utility lost per degree that the user lacks")
+    per_salary_sd: float = _knob(0, "utility per standard deviation of salary")
+
+    # social pull and trends
+    follows: float = _knob(0, "median number of accounts that a user follows at sign-up; 0: no graph")
+    homophily: float = _knob(0.6, "share of follows within the same topic and scene, the others anywhere")
+    social_pull: float = _knob(0, "utility per log(1 + followed users who took the item lately)")
+    social_days: float = _knob(2, "what 'lately' is")
+    trend_sd: float = _knob(0, "sd of each topic's own ups and downs, in utility; they last three days")
 
     # exposure: what the service shows (share of slots), and how users look at it
-    popular: float = 0.25
-    fresh: float = 0.08
-    personal: float = 0.25  # best of some popular candidates by an estimate that improves with history
-    browse: float = 0.33  # the user searches within a topic (and place)
-    local: float = 0  # share of searches limited to the user's own state
-    random: float = 0.09
-    list_length: int = 24
-    position_decay: float = 0.5  # examination falls as rank ** -position_decay (click models: .5-1)
-    popularity_power: float = 0.8
-    popularity_half_life_days: float = 60
-    fresh_days: float = 30
+    popular: float = _knob(0.25, "share of places filled by popularity")
+    fresh: float = _knob(0.08, "... by new items")
+    personal: float = _knob(0.25, "... by the best of some popular items, by an estimate that improves with history")
+    browse: float = _knob(0.33, "... by a search within a topic (and place)")
+    social: float = _knob(0, "... by what followed users took lately")
+    random: float = _knob(0.09, "... at random")
+    local: float = _knob(0, "share of searches limited to the user's own state")
+    list_length: int = _knob(24, "places of a list")
+    position_decay: float = _knob(0.5, "examination falls as rank ** -position_decay", "click models: .5-1")
+    popularity_power: float = _knob(0.8, "how strongly popularity is followed")
+    popularity_half_life_days: float = _knob(60, "how fast popularity is forgotten")
+    fresh_days: float = _knob(30, "how long an item counts as new")
+    bias: float = _knob(0, "how much less women were shown well-paid postings and answered by recruiters, in the log")
 
     # metadata
-    metadata_missing: float = 0.02  # share of items whose multi-valued column or text is empty
-    metadata_wrong: float = 0.05  # share of tags that belong to another topic
-    resume_coverage: float = 0.6  # job-views: 23% of viewers state past positions; job boards more
-    embedding_noise: float = 0.3
-    words: str = "films"  # films | clips | occupations
-    item_columns: tuple[str, ...] = ("title", "genres", "year", "director", "available_from")  # of columns.ITEMS
-    user_columns: tuple[str, ...] = ("country", "age_band", "device")  # of columns.USERS
-    match: tuple[tuple[str, str], ...] = ()  # (user column, item column) that speak one language
+    metadata_missing: float = _knob(0.02, "share of items whose multi-valued column or text is empty")
+    metadata_wrong: float = _knob(0.05, "share of items whose words belong to another topic")
+    resume_coverage: float = _knob(0.6, "share of users with a résumé", "23% on job-views; job boards have more")
+    embedding_noise: float = _knob(0.3, "sd of the noise in embeddings")
+    editorial: int = _knob(30, "titles that editors rank, by quality as they see it")
+    words: str = _knob("films", "films, clips or occupations")
+    item_columns: tuple[str, ...] = _knob(
+        ("title", "genres", "tags", "people", "year", "director", "available_from", "editorial_rank"),
+        "item columns that are known",
+    )
+    user_columns: tuple[str, ...] = _knob(("country", "age_band", "device"), "user columns that are known")
+    match: tuple[tuple[str, str], ...] = _knob((), "pairs (user column, item column) that speak one language")
+
+    # spam and moderation
+    fake_accounts: float = _knob(0, "share of users that are fake", "platforms report 3-5%")
+    ring_size: int = _knob(20, "fake accounts that act together")
+    spam_items: float = _knob(0, "share of items that a ring uploads and pushes")
+    burst_hours: float = _knob(6, "a ring takes its new item within so many hours")
+    clones: float = _knob(0.7, "share of spam that copies a good item's caption, tags and embedding")
+    violating: float = _knob(0, "share of the other items that break the rules", "about 1% of uploads are removed")
+    bait: float = _knob(1.0, "utility that violating items promise and do not hold: viewed more, liked less")
+    moderation_recall: float = _knob(0.8, "share of spam and violating items that moderators find")
+    moderation_days: float = _knob(2, "median delay until they do; from then on the item is not shown")
+    moderation_sigma: float = _knob(1.0, "of log delay")
+    adapt: float = _knob(0, "chance that a ring changes creator, accounts and captions when an item is blocked")
 
     # feedback
-    event: str = "watch"
-    rated: bool = True  # weight = a rating from 1 to 5; else 1
-    signals: tuple[Signal, ...] = ()
+    event: str = _knob("watch", "kind of the interactions")
+    rated: bool = _knob(True, "weight = a rating from 1 to 5; else 1")
+    signals: tuple[Signal, ...] = _knob((), "further events: share of views, how far they follow utility, delay")
+    replies: float = _knob(0, "chance of a recruiter's reply to a fitting application; 0: there are none")
+
+    @property
+    def longest_visit_days(self) -> float:
+        """The longest that a visit and the signals from it can last."""
+        delays = [SLOWEST * signal.delay_minutes / 1440 for signal in self.signals]
+        return self.list_length * STEP_DAYS + max(delays, default=0.0)
 
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "catalog": {},
-    "ugc": dict(
-        n_items=5_000,
-        span_days=30,
-        block_hours=2,
-        activity_sigma=1.1,
-        per_session=5,
-        stay_days=12,
-        back_catalogue=0.15,
-        back_days=10,
-        life_days=4,
-        life_sigma=0.8,
-        ending="silent",
-        fade=1.5,
-        n_creators=800,
-        creator_focus=0.7,
-        rho=0.4,
-        taste_weight=7.0,
-        drift_days=10,
-        quality_sd=2.2,
-        popular=0.25,
-        fresh=0.15,
-        personal=0.25,
-        browse=0.3,
-        random=0.05,
-        popularity_power=1.0,
-        popularity_half_life_days=1.0,
-        fresh_days=1.0,
-        metadata_missing=0.4,
-        metadata_wrong=0.25,
-        words="clips",
-        item_columns=("caption", "tags", "creator", "duration", "embedding", "available_from"),
-        event="view",
-        rated=False,
-        signals=(
-            Signal("like", 0.08, 1.0, 0.4),
-            Signal("share", 0.01, 0.8, 0.8),
-            Signal("hate", 0.005, -1.2, 0.2),
-        ),
-    ),
-    "jobs": dict(
-        n_interactions=50_000,
-        n_items=8_000,
-        span_days=180,
-        block_hours=24,
-        activity_sigma=0.9,
-        per_session=3,
-        stay_days=10,
-        stay_sigma=1.2,
-        back_catalogue=0.15,
-        back_days=30,
-        life_days=30,
-        life_sigma=0.25,
-        fade=0.5,
-        n_creators=900,
-        rho=0.65,
-        mismatch=0.5,
-        taste_weight=5.0,
-        personas=1,
-        drift_sd=0.05,
-        quality_sd=1.4,
-        demographic_pull=0.0,
-        geography=True,
-        per_100_km=0.25,
-        per_level=0.7,
-        per_salary_sd=0.3,
-        popular=0.1,
-        fresh=0.1,
-        personal=0.15,
-        browse=0.6,
-        local=0.4,
-        random=0.05,
-        popularity_power=0.9,
-        popularity_half_life_days=7,
-        fresh_days=5,
-        resume_coverage=0.45,
-        words="occupations",
-        item_columns=(
-            "job_title",
-            "company",
-            "city",
-            "state",
-            "location",
-            "salary",
-            "seniority",
-            "skills",
-            "available_from",
-            "expires_at",
-        ),
-        user_columns=("past_positions", "city", "state", "skills", "seniority", "gender", "age_group"),
-        match=(("past_positions", "title"), ("city", "city"), ("state", "state"), ("skills", "skills")),
-        event="view",
-        rated=False,
-        signals=(Signal("apply", 0.1, 1.0, 12),),
-    ),
-}
-
-WAYS = ("popular", "fresh", "personal", "browse", "random")  # of filling a place in a list
+WAYS = ("popular", "fresh", "personal", "browse", "social", "random")  # of filling a place in a list
 SHARES = (
-    *("rho", "mismatch", "back_catalogue", "creator_focus", "demographic_pull", "local"),
-    *("metadata_missing", "metadata_wrong", "resume_coverage"),
+    *("rho", "mismatch", "back_catalogue", "creator_focus", "demographic_pull", "local", "homophily", "bias"),
+    *("metadata_missing", "metadata_wrong", "resume_coverage", "remote_share", "willing_share", "replies"),
+    *("fake_accounts", "spam_items", "clones", "violating", "moderation_recall", "adapt"),
 )
 ABOVE_ZERO = (
     *("n_interactions", "n_users", "n_items", "n_creators", "personas", "span_days", "block_hours", "per_session"),
     *("stay_days", "drift_days", "list_length", "popularity_half_life_days", "fresh_days"),
+    *("ring_size", "burst_hours", "moderation_days", "social_days"),
 )
 NOT_BELOW_ZERO = (
     *WAYS,
     *("back_days", "life_days", "life_sigma", "activity_sigma", "stay_sigma", "quality_sd", "drift_sd", "fade"),
-    "embedding_noise",
+    *("embedding_noise", "follows", "trend_sd", "moderation_sigma", "editorial"),
 )
 
 
-def resolve(preset: str, knobs: Mapping[str, Any]) -> Knobs:
-    """The preset with some knobs turned. Raises ConfigError naming the nearest valid preset or knob."""
-    if preset not in PRESETS:
-        raise ConfigError(f"Unknown preset '{preset}' of the simulator{nearest(preset, PRESETS)}")
+def make_knobs(given: Mapping[str, Any]) -> Knobs:
+    """The defaults with some knobs turned. Raises ConfigError: the nearest valid knob, or what is out of range."""
     valid = {field.name for field in dataclasses.fields(Knobs)}
-    for name in knobs:
+    for name in given:
         if name not in valid:
             raise ConfigError(f"Unknown knob '{name}' of the simulator{nearest(name, valid)}")
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in knobs.items()}
-    resolved = dataclasses.replace(Knobs(), **{**PRESETS[preset], **given})
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+    made = Knobs(**values)
     for field in dataclasses.fields(Knobs):
-        _check_type(field, getattr(resolved, field.name))
-    _check_ranges(resolved)
-    return resolved
+        _check_type(field, getattr(made, field.name))
+    _check_ranges(made)
+    return made
 
 
 def _check_type(field: dataclasses.Field[Any], value: object) -> None:
@@ -245,8 +193,8 @@ def _check_ranges(knobs: Knobs) -> None:
     for name in NOT_BELOW_ZERO:
         if not getattr(knobs, name) >= 0:
             raise ConfigError(f"Knob '{name}' must not be below 0, got {getattr(knobs, name)!r}")
-    if not sum(getattr(knobs, name) for name in WAYS) > 0:
-        raise ConfigError(f"One of the knobs {', '.join(WAYS)} must be above 0: lists would be empty")
+    if not sum(getattr(knobs, name) for name in WAYS if name != "social") > 0:
+        raise ConfigError(f"One of the knobs {', '.join(WAYS)} (social alone is not enough) must be above 0")
     if knobs.fade and not knobs.life_days:
         raise ConfigError("Knob 'fade' is utility lost per life: with life_days=0 (no end) set fade=0")
     for name, valid in (("words", ("films", "clips", "occupations")), ("ending", ("stated", "silent"))):

@@ -1,27 +1,24 @@
 """What users do: visits over time, lists shown by a logging policy, and choices from those lists.
 
 A choice is Plackett-Luce (softmax without replacement): utility + log of the chance that the rank is
-looked at + Gumbel noise, the highest are taken. Nothing is taken that was not shown.
+looked at + Gumbel noise, the highest are taken. Nothing is taken that was not shown, but by fake accounts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
+import scipy.sparse as sp
 
-from recommender.data.simulate.knobs import Knobs
-from recommender.data.simulate.world import World, segment, segment_start
+from recommender.data.simulate.knobs import STEP_DAYS
+from recommender.data.simulate.service import Service
+from recommender.data.simulate.social import looked_up, taken_lately
+from recommender.data.simulate.world import Bursts, World
 
-STEP_DAYS = 2 / 1440  # from one taken item to the next
-CANDIDATES = 4  # compared for each personalised slot
-LEARNING = 10  # interactions after which half of a user's taste is known to the service
-SLOWEST = 1.5  # delays of signals are up to this many times the usual
 MEMORY_BYTES = 200_000_000  # of who has seen what; beyond it items share cells, so a few are needlessly withheld
 HOURS = np.array([3, 2, 1, 1, 1, 1, 2, 4, 5, 5, 5, 5, 6, 6, 5, 5, 5, 6, 7, 9, 10, 10, 8, 5], float)
-NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))  # as of ``_play``
 
 
 @dataclass(frozen=True)
@@ -37,24 +34,40 @@ class Visits:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What the truth keeps of each visit: the list, its propensities, and the taste of the moment."""
+
+    user: np.ndarray  # (n,)
+    time: np.ndarray  # days (n,)
+    item: np.ndarray  # (n, list_length); -1: the place stayed empty
+    propensity: np.ndarray  # float64 (n, list_length)
+    taken: np.ndarray  # bool (n, list_length)
+    taste: np.ndarray  # float32 (n, personas, dims)
+
+
+@dataclass(frozen=True)
 class Log:
     """One row per taken item, no pair of user and item twice."""
 
     user: np.ndarray
     item: np.ndarray
     time: np.ndarray  # days
-    utility: np.ndarray  # float32: log-odds without the noise of the moment and without the rank's effect
+    utility: np.ndarray  # float32: log-odds without the noise of the moment and the rank's effect; NaN: fake accounts
+    shown: tuple[Shown, ...] = ()  # where it was recorded: one per block
 
 
-def simulate(world: World, seed: int) -> Log:
-    """Plays the whole time, one block after the other."""
+def simulate(world: World, seed: int, record: bool = False) -> Log:
+    """Plays the whole time, one block after the other. ``record``: keep what was shown; the log is the same."""
     rng = np.random.default_rng([seed, 2])
-    state = _State.start(world)
-    parts = [NOTHING]
-    parts += [_play(world, state, visits, begin, rng) for begin, visits in _blocks(world.knobs, _visits(world, rng))]
+    state = _State.start(world, np.random.default_rng([seed, 5]) if record else None)
+    parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))]
+    parts += [_play(world, state, *block, rng) for block in _blocks(world, _visits(world, rng))]
     user, item, time, utility = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    _, first = np.unique(user * world.knobs.n_items + item, return_index=True)  # two visits in one block may repeat
-    return Log(user[first], item[first], time[first], utility[first])
+    parts.clear()
+    key = user * world.knobs.n_items + item
+    order = np.argsort(key, kind="stable")  # two visits in one block may repeat
+    first = np.sort(order[np.concatenate([[True], np.diff(key[order]) > 0])]) if len(key) else order
+    return Log(user[first], item[first], time[first], utility[first], tuple(state.shown))
 
 
 @dataclass
@@ -66,25 +79,39 @@ class _State:
     history: np.ndarray  # int64 (n_users,): interactions so far
     popularity: np.ndarray  # float64 (n_items,): decayed interactions
     seen: np.ndarray  # bool (n_users, cells)
+    recorder: np.random.Generator | None  # None: what is shown is not kept
+    shown: list[Shown] = field(default_factory=list)
+    lately: list[tuple[float, np.ndarray, np.ndarray]] = field(default_factory=list)  # begin of block, users, items
+    now: float = 0.0  # begin of the latest block
 
     @classmethod
-    def start(cls, world: World) -> _State:
+    def start(cls, world: World, recorder: np.random.Generator | None) -> _State:
         n, n_items = world.knobs.n_users, world.knobs.n_items
         cells = min(n_items, max(64, MEMORY_BYTES // n))
-        seen = np.zeros((n, cells), bool)
-        return cls(world.users.taste.copy(), world.users.arrived.copy(), np.zeros(n, np.int64), np.zeros(n_items), seen)
+        seen, history = np.zeros((n, cells), bool), np.zeros(n, np.int64)
+        return cls(world.users.taste.copy(), world.users.arrived.copy(), history, np.zeros(n_items), seen, recorder)
+
+
+def _takes(world: World, rng: np.random.Generator) -> np.ndarray:
+    """Interactions of each user within the data, int64 (n_users,): heavy-tailed."""
+    knobs, rate = world.knobs, world.users.rate
+    wanted = max(0, knobs.n_interactions - len(world.bursts.user))
+    expected = np.minimum(rate * wanted / max(rate.sum(), 1e-12), knobs.n_items / 4)
+    scaled = expected * wanted / max(expected.sum(), 1e-12)
+    return np.asarray(np.floor(scaled + rng.random(len(rate)) * (rate > 0)), dtype=np.int64)
 
 
 def _visits(world: World, rng: np.random.Generator) -> Visits:
     """Spreads each user's interactions over visits, the first at arrival, the others ever rarer."""
     knobs, users = world.knobs, world.users
-    n_visits = np.ceil(users.takes / knobs.per_session).astype(np.int64)
+    wanted = _takes(world, rng)
+    n_visits = np.ceil(wanted / knobs.per_session).astype(np.int64)
     owner = np.repeat(np.arange(knobs.n_users), n_visits)
     start = np.cumsum(n_visits) - n_visits
     # each interaction goes to a random visit of its user: visit lengths vary as in a Poisson process
-    of_take = np.repeat(start, users.takes) + np.floor(
-        rng.random(users.takes.sum()) * np.repeat(n_visits, users.takes)
-    ).astype(np.int64)
+    of_take = np.repeat(start, wanted) + np.floor(rng.random(wanted.sum()) * np.repeat(n_visits, wanted)).astype(
+        np.int64
+    )
     takes = np.minimum(np.bincount(of_take, minlength=len(owner)), knobs.list_length)
     first = np.zeros(len(owner), bool)
     first[start[n_visits > 0]] = True
@@ -92,47 +119,79 @@ def _visits(world: World, rng: np.random.Generator) -> Visits:
     day = np.floor(arrived + np.where(first, 0, users.stay[owner] * rng.random(len(owner)) ** 2))
     hour = np.searchsorted(np.cumsum(HOURS / HOURS.sum()), rng.random(len(owner)))
     time = np.maximum(day + (hour + rng.random(len(owner))) / 24, arrived)
-    time = np.minimum(time, knobs.span_days - _visit_days(knobs))
+    time = np.minimum(time, knobs.span_days - knobs.longest_visit_days)
     order = np.argsort(time, kind="stable")
     order = order[takes[order] > 0]
     return Visits(owner[order], time[order], takes[order])
 
 
-def _visit_days(knobs: Knobs) -> float:
-    """The longest that a visit and what follows from it can last, days."""
-    delays = [SLOWEST * signal.delay_minutes / 1440 for signal in knobs.signals]
-    return knobs.list_length * STEP_DAYS + max(delays, default=0.0)
-
-
-def _blocks(knobs: Knobs, visits: Visits) -> Iterator[tuple[float, Visits]]:
-    """Begin (days) of each block with a visit, and its visits."""
-    block = np.floor(visits.time * 24 / knobs.block_hours)
-    bounds = np.flatnonzero(np.diff(block, prepend=-1, append=np.inf))
-    for start, end in pairwise(bounds):
-        yield block[start] * knobs.block_hours / 24, visits.take(slice(start, end))
+def _blocks(world: World, visits: Visits) -> Iterator[tuple[float, Visits, Bursts]]:
+    """Begin (days) of each block in which something happens, its visits and what fake accounts take in it."""
+    length = world.knobs.block_hours / 24
+    edges = np.arange(np.ceil(world.knobs.span_days / length) + 1) * length
+    bounds = np.searchsorted(visits.time, edges)
+    for begin, end, low, high in zip(edges, edges[1:], bounds, bounds[1:], strict=False):
+        bursts = world.bursts.between(begin, end)
+        if high > low or len(bursts.user):
+            yield float(begin), visits.take(slice(low, high)), bursts
 
 
 def _play(
-    world: World, state: _State, visits: Visits, begin: float, rng: np.random.Generator
+    world: World, state: _State, begin: float, visits: Visits, bursts: Bursts, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """One block: show, choose, remember. Returns user, item, time and utility of what was taken."""
-    knobs = world.knobs
-    latest = begin + knobs.block_hours / 24 + _visit_days(knobs)
-    live = np.flatnonzero((world.items.published <= begin) & (world.items.ends > latest))
-    if not len(live):
-        return NOTHING
-    _drift(world, state, np.unique(visits.user), begin, rng)
-    lists = _Service(world, state, live, begin, rng).show(visits)
-    utility = world.affinity(state.taste[visits.user], visits.user, lists)
-    utility = utility + world.attraction(visits.user, lists, visits.time).astype(np.float32)
-    row, column, step = _choose(world, state, visits, lists, utility, rng)
-    user, item = visits.user[row], lists[row, column]
-    time = visits.time[row] + STEP_DAYS * (step + rng.random(len(row)))
+    knobs, items = world.knobs, world.items
+    latest = begin + knobs.block_hours / 24 + knobs.longest_visit_days
+    live = np.flatnonzero((items.published <= begin) & (np.minimum(items.ends, items.moderated) > latest))
+    nothing = np.zeros(0, np.int64)
+    user, item, time, utility = nothing, nothing, np.zeros(0), np.zeros(0, np.float32)
+    if len(live) and len(visits.user):
+        user, item, time, utility = _visited(world, state, begin, visits, live, rng)
+    user, item = np.concatenate([user, bursts.user]), np.concatenate([item, bursts.item])
     state.history += np.bincount(user, minlength=knobs.n_users)
     state.seen[user, item % state.seen.shape[1]] = True
-    state.popularity *= 0.5 ** (knobs.block_hours / 24 / knobs.popularity_half_life_days)
+    state.popularity *= 0.5 ** ((begin - state.now) / knobs.popularity_half_life_days)
     state.popularity += np.bincount(item, minlength=knobs.n_items)
-    return user, item, time, utility[row, column]
+    state.now = begin
+    if knobs.follows:
+        state.lately = [part for part in state.lately if part[0] > begin - knobs.social_days]
+        state.lately.append((begin, user, item))
+    unknown = np.full(len(bursts.user), np.nan, np.float32)
+    return user, item, np.concatenate([time, bursts.time]), np.concatenate([utility, unknown])
+
+
+def _visited(
+    world: World, state: _State, begin: float, visits: Visits, live: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    _drift(world, state, np.unique(visits.user), begin, rng)
+    taste, history = state.taste[visits.user], state.history[visits.user]
+    friends = taken_lately(world.follows, visits.user, _recent(world, state, live))
+    service = Service(world, state.popularity, live, begin, rng)
+    lists, shown = service.show(visits.user, taste, history, friends)
+    liked = world.affinity(taste, visits.user, lists)
+    utility = liked + world.attraction(visits.user, lists, visits.time).astype(np.float32)
+    if world.knobs.social_pull:
+        utility += np.float32(world.knobs.social_pull) * np.log1p(looked_up(friends, lists))
+    row, column, step = _choose(world, state, visits, lists, shown, utility, rng)
+    if state.recorder is not None:
+        chance = service.propensity(visits.user, taste, history, friends, lists, liked, state.recorder)
+        taken = np.zeros(lists.shape, bool)
+        taken[row, column] = True
+        state.shown.append(Shown(visits.user, visits.time, np.where(shown, lists, -1), chance, taken, taste))
+    time = visits.time[row] + STEP_DAYS * (step + rng.random(len(row)))
+    return visits.user[row], lists[row, column], time, utility[row, column]
+
+
+def _recent(world: World, state: _State, live: np.ndarray) -> sp.csr_matrix:
+    """Who took what lately, of what may be shown; float32 ones (n_users, n_items)."""
+    shape = (world.knobs.n_users, world.knobs.n_items)
+    if not state.lately:
+        return sp.csr_matrix(shape, dtype=np.float32)
+    user, item = (np.concatenate([part[column] for part in state.lately]) for column in (1, 2))
+    shown = np.zeros(world.knobs.n_items, bool)
+    shown[live] = True
+    kept = shown[item]
+    return sp.csr_matrix((np.ones(kept.sum(), np.float32), (user[kept], item[kept])), shape=shape)
 
 
 def _drift(world: World, state: _State, users: np.ndarray, now: float, rng: np.random.Generator) -> None:
@@ -145,12 +204,18 @@ def _drift(world: World, state: _State, users: np.ndarray, now: float, rng: np.r
 
 
 def _choose(
-    world: World, state: _State, visits: Visits, lists: np.ndarray, utility: np.ndarray, rng: np.random.Generator
+    world: World,
+    state: _State,
+    visits: Visits,
+    lists: np.ndarray,
+    shown: np.ndarray,
+    utility: np.ndarray,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row and column of ``lists`` of each taken item, and its turn within the visit."""
     looked_at = -world.knobs.position_decay * np.log1p(np.arange(lists.shape[1]))
-    score = utility + looked_at + rng.gumbel(size=lists.shape)
-    score[_repeated(lists)] = -np.inf
+    score = utility + world.promise(lists) + looked_at + rng.gumbel(size=lists.shape)
+    score[_repeated(lists) | ~shown] = -np.inf
     score[state.seen[visits.user[:, None], lists % state.seen.shape[1]]] = -np.inf
     order = np.argsort(-score, axis=1)
     taken = np.arange(lists.shape[1]) < visits.takes[:, None]
@@ -166,65 +231,3 @@ def _repeated(lists: np.ndarray) -> np.ndarray:
     again = np.zeros(lists.shape, bool)
     np.put_along_axis(again, order[:, 1:], in_order[:, 1:] == in_order[:, :-1], 1)
     return again
-
-
-class _Service:
-    """The logging policy in one block: each place of a list is filled by one of five ways, drawn at random."""
-
-    def __init__(self, world: World, state: _State, live: np.ndarray, now: float, rng: np.random.Generator) -> None:
-        knobs = world.knobs
-        self.world, self.state, self.rng, self.live = world, state, rng, live
-        weight = (state.popularity[live] + 1) ** knobs.popularity_power
-        self._popular = np.cumsum(weight)
-        self._fresh = np.cumsum(np.exp((world.items.published[live] - now) / knobs.fresh_days) + 1e-12)
-        number = segment(world.items.topics[live, 0], world.items.city[live])
-        order = np.argsort(number, kind="stable")
-        self._in_segment, self._segment = live[order], number[order]
-        self._searched = np.concatenate([[0.0], np.cumsum(weight[order])])
-
-    def show(self, visits: Visits) -> np.ndarray:
-        """Lists of items, int64 (n_visits, list_length)."""
-        knobs = self.world.knobs
-        ways: list[tuple[float, Callable[[np.ndarray], np.ndarray]]] = [
-            (knobs.popular, lambda users: self._draw(self._popular, len(users))),
-            (knobs.fresh, lambda users: self._draw(self._fresh, len(users))),
-            (knobs.personal, self._personal),
-            (knobs.browse, self._browse),
-            (knobs.random, self._random),
-        ]
-        shares = np.cumsum([share for share, _ in ways])
-        way = np.searchsorted(shares, self.rng.random((len(visits.user), knobs.list_length)) * shares[-1])
-        lists = np.empty(way.shape, np.int64)
-        for position, (_, fill) in enumerate(ways):
-            row, column = np.nonzero(way == position)
-            if len(row):
-                lists[row, column] = fill(visits.user[row])
-        return lists
-
-    def _draw(self, cumulative: np.ndarray, n: int) -> np.ndarray:
-        at = np.searchsorted(cumulative, self.rng.random(n) * cumulative[-1], side="right")
-        return np.asarray(self.live[np.minimum(at, len(self.live) - 1)])
-
-    def _random(self, users: np.ndarray) -> np.ndarray:
-        return np.asarray(self.live[self.rng.integers(len(self.live), size=len(users))])
-
-    def _browse(self, users: np.ndarray) -> np.ndarray:
-        """A popular item of the topic that the user searches, some only in the own state; any item if there is none."""
-        own, knobs = self.world.users, self.world.knobs
-        topic = own.topics[users, self.rng.integers(knobs.personas, size=len(users)), 0]
-        local = self.rng.random(len(users)) < knobs.local
-        first = segment(topic, np.where(local, own.city[users], 0))
-        low = np.searchsorted(self._segment, np.where(local, first, segment_start(topic)))
-        high = np.searchsorted(self._segment, np.where(local, first + 1, segment_start(topic + 1)))
-        share = self.rng.random(len(users))
-        at = np.searchsorted(self._searched, (1 - share) * self._searched[low] + share * self._searched[high], "right")
-        found = self._in_segment[np.clip(at - 1, low, np.maximum(high - 1, low)).clip(max=len(self.live) - 1)]
-        return np.where(high > low, found, self._random(users))
-
-    def _personal(self, users: np.ndarray) -> np.ndarray:
-        """The best of a few popular items by an estimate of taste that improves with the user's history."""
-        candidates = self._draw(self._popular, len(users) * CANDIDATES).reshape(len(users), CANDIDATES)
-        known = self.state.history[users] / (self.state.history[users] + LEARNING)
-        liked = self.world.affinity(self.state.taste[users], users, candidates)
-        guess = known[:, None] * liked + self.rng.gumbel(size=candidates.shape)
-        return np.asarray(candidates[np.arange(len(users)), guess.argmax(1)])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from recommender.data.simulate.vocabulary import CLIPS, FILMS, OCCUPATIONS
-from recommender.data.simulate.world import NICHES
+from recommender.data.simulate.draw import NICHES, TOPICS
+from recommender.data.simulate.knobs import Knobs
+from recommender.data.simulate.vocabulary import CITIES, CLIPS, FILMS, FIRST_NAMES, LAST_NAMES, OCCUPATIONS
 
 
 def words_of(vocabulary: str) -> np.ndarray:
@@ -56,3 +57,37 @@ def _masked(words: np.ndarray, kept: np.ndarray) -> pl.DataFrame:
 def thinned(column: pl.Series, missing: float, rng: np.random.Generator) -> pl.Series:
     """``column`` with some values null."""
     return pl.select(pl.when(pl.Series(rng.random(len(column)) >= missing)).then(column)).to_series()
+
+
+def times(days: np.ndarray, knobs: Knobs) -> pl.Series:
+    """Days since the start of the data -> UTC timestamps in whole seconds, rounded down; not finite -> null.
+
+    Interactions, availability and expiry all pass here, so their order survives the rounding.
+    """
+    end = pl.Series([knobs.ends]).str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC").dt.epoch("s").item()
+    known = np.isfinite(days)
+    seconds = np.floor(np.where(known, days - knobs.span_days, 0) * 86_400).astype(np.int64) + end
+    stamps = pl.from_epoch(pl.Series(seconds), time_unit="s").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return pl.select(pl.when(pl.Series(known)).then(stamps)).to_series()
+
+
+def place(city: np.ndarray, part: int) -> pl.Series:
+    return pl.Series(np.array([place[part] for place in CITIES])[city])
+
+
+def numbered(prefix: str, numbers: np.ndarray) -> pl.Series:
+    return pl.Series(numbers).cast(pl.String).str.pad_start(5, "0").str.replace("^", prefix)
+
+
+def ids(prefix: str, n: int) -> pl.Series:
+    """Padded numbers: sorted by id is the order of rows, which tells nothing of time."""
+    return pl.Series(np.arange(n)).cast(pl.String).str.pad_start(len(str(n - 1)), "0").str.replace("^", prefix)
+
+
+def people_of(niche: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """``n`` names for each niche (rows,), two of three of people who mostly work in it; (rows, n), repeats occur."""
+    names = np.array([f"{first} {last}" for last in LAST_NAMES for first in FIRST_NAMES])
+    niches = TOPICS * NICHES
+    of_niche = np.minimum(rng.geometric(0.15, (len(niche), n)) - 1, len(names) // niches - 1)  # few get most parts
+    own = of_niche * niches + niche[:, None]
+    return np.asarray(names[np.where(rng.random(own.shape) < 0.67, own, rng.integers(len(names), size=own.shape))])

@@ -80,6 +80,15 @@ OCCUPATIONS: Mapping[str, str] = {
 }
 SHARED_WORDS = "the my a last big one night day new story life time best world".split()
 SENIORITY = ("junior", "associate", "senior", "lead")
+EDUCATION = ("none", "bachelor", "master", "doctor")
+FIRST_NAMES = (
+    "Ada Ben Cleo Dan Elif Finn Gia Hugo Ines Jack Kofi Lena Mei Noah Olga Pia Quinn Ravi Sara Theo Uma Vera Will Yara"
+    " Zoe Amir Bela Carl Dina Emil Fay Gus"
+).split()
+LAST_NAMES = (
+    "Abel Bauer Costa Diaz Evans Frost Garcia Hall Ito Jones Kim Lopez Moore Nair Okoye Park Quist Rossi Silva Tan Udo"
+    " Vogel Weber Xu Young Zhou Adams Berg Cruz Dunn Engel Fox Gray Hart Iqbal Jung Klein Lund Marsh Noor"
+).split()
 COUNTRIES = ("US", "IN", "BR", "DE", "GB", "MX", "FR", "JP")
 DEVICES = ("phone", "tv", "tablet", "desktop")
 AGE_BANDS = ("18-24", "25-34", "35-44", "45-54", "55+")
