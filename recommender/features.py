@@ -7,11 +7,11 @@ from training rows is only how rare each token is (smooth idf) and the bin edges
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from threading import Lock
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import scipy.sparse as sp
 from sklearn.feature_extraction import FeatureHasher
@@ -29,7 +29,8 @@ ROLE_WEIGHTS: Mapping[str, float] = {
     "numeric": 0.25,
 }
 TEXT_BITS, TOKEN_BITS, BINS = 17, 14, 10
-_MARK = "\x1f"  # before each value of a list that is remembered as one text
+REMEMBERED_ROWS = 200_000  # tokens of larger tables are made anew each time: a text takes about 1 kB
+_MARK = "\x1f"  # before each value of a list that is joined to one text
 _WORDS = HashingVectorizer(
     ngram_range=(1, 2), n_features=2**TEXT_BITS, alternate_sign=False, norm=None, dtype=np.float32
 )
@@ -37,40 +38,6 @@ _CHARACTERS = HashingVectorizer(
     analyzer="char_wb", ngram_range=(3, 4), n_features=2**TEXT_BITS, alternate_sign=False, norm=None, dtype=np.float32
 )
 _VALUES = FeatureHasher(2**TOKEN_BITS, input_type="string", alternate_sign=False, dtype=np.float32)
-
-
-class Remembered:
-    """Token counts of texts asked for before: rungs, origins and batches ask for the same titles and cities
-    again and again, and hashing them is most of the work of features.
-
-    Hashing has no state, so what is remembered tells nothing of the future. At most ``most`` texts are kept
-    from one call to the next.
-    """
-
-    def __init__(self, hashed: Callable[[list[str]], sp.csr_matrix], width: int, most: int = 100_000) -> None:
-        self.hashed = hashed
-        self.width = width
-        self.most = most
-        self.known: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # text -> columns, counts
-        self.lock = Lock()  # a served model may be asked by several threads
-
-    def rows(self, texts: list[str]) -> sp.csr_matrix:
-        """As ``hashed(texts)``: float32 csr (len(texts), width)."""
-        with self.lock:
-            if len(self.known) > self.most:
-                self.known.clear()
-            self._learn([text for text in dict.fromkeys(texts) if text not in self.known])
-            found = [self.known[text] for text in texts]
-        columns, counts = ([entry[side] for entry in found] for side in (0, 1))
-        indptr = np.cumsum([0, *map(len, columns)])
-        return sp.csr_matrix((np.concatenate(counts), np.concatenate(columns), indptr), shape=(len(texts), self.width))
-
-    def _learn(self, texts: list[str]) -> None:
-        if texts:
-            made = self.hashed(texts)
-            starts, ends = made.indptr[:-1].tolist(), made.indptr[1:].tolist()
-            parts = [(made.indices[a:b].copy(), made.data[a:b].copy()) for a, b in zip(starts, ends, strict=True)]
-            self.known.update(zip(texts, parts, strict=True))
 
 
 class ColumnEncoder:
@@ -82,7 +49,8 @@ class ColumnEncoder:
     def __init__(self, role: str) -> None:
         self.role = role
 
-    def fit(self, values: pl.Series) -> Self:
+    def fit(self, table: Table, column: str) -> Self:
+        values = table.frame[column]
         if self.role == "numeric":
             known = values.cast(pl.Float64).drop_nulls().drop_nans().to_numpy()
             self.edges_ = (
@@ -92,32 +60,26 @@ class ColumnEncoder:
             lengths = values.drop_nulls().list.len()
             self.width_ = int(lengths[0]) if len(lengths) else 0
             return self
-        counts = self._tokens(values)
+        counts = self._counts(table, column)
         present = np.bincount(counts.indices, minlength=counts.shape[1])
         self.width_ = counts.shape[1]
         self.idf_ = (np.log((1 + counts.shape[0]) / (1 + present)) + 1).astype(np.float32)
         return self
 
-    def transform(self, values: pl.Series) -> sp.csr_matrix:
-        """float32 csr (len(values), width_)."""
+    def transform(self, table: Table, column: str) -> sp.csr_matrix:
+        """float32 csr (len(table), width_); empty rows where the table comes without the column."""
+        if column not in table.frame.columns or not len(table):  # a batch of queries may be empty
+            return sp.csr_matrix((len(table), self.width_), dtype=np.float32)
         if self.role == "embedding":
-            return self._embedding(values)
-        counts = self._tokens(values)
-        counts.data = (1 + np.log(counts.data)) * self.idf_[counts.indices]
-        return unit_rows(counts)
+            return self._embedding(table.frame[column])
+        counts = self._counts(table, column)
+        weighed = (1 + np.log(counts.data)) * self.idf_[counts.indices]
+        return unit_rows(sp.csr_matrix((weighed, counts.indices, counts.indptr), shape=counts.shape))
 
-    def _tokens(self, values: pl.Series) -> sp.csr_matrix:
-        if not len(values):  # a batch of queries may be empty
-            return sp.csr_matrix((0, 2 * 2**TEXT_BITS if self.role == "text" else 2**TOKEN_BITS), dtype=np.float32)
-        match self.role:
-            case "text":
-                return _TEXTS.rows(_as_text(values))
-            case "numeric":
-                return _hash(_bins(values, self.edges_))
-            case "location":
-                return _hash(_places(values))
-            case _:
-                return _hash(_as_lists(values))
+    def _counts(self, table: Table, column: str) -> sp.csr_matrix:
+        if self.role == "numeric":
+            return _binned(table.frame[column], self.edges_)
+        return tokens(table, column, self.role)
 
     def _embedding(self, values: pl.Series) -> sp.csr_matrix:
         known = (values.is_not_null() & (values.list.len() == self.width_)).to_numpy()
@@ -125,6 +87,22 @@ class ColumnEncoder:
         if known.any():
             dense[known] = np.stack(list(values.filter(pl.Series(known)).to_numpy()))
         return unit_rows(sp.csr_matrix(dense))
+
+
+def tokens(table: Table, column: str, role: str) -> sp.csr_matrix:
+    """How often each hashed token stands in each value: float32 csr (len(table), width).
+
+    Hashing is most of the work of features and has no state, so it is done once for the table that this
+    one was taken from (``Table.source``) and remembered there; that tells nothing of the future.
+    """
+    whole, rows = table.source
+    if len(whole) > REMEMBERED_ROWS:
+        return _hashed(table.frame[column], role)
+    key = f"{role} tokens of {column}"
+    if key not in whole._memo:
+        whole._memo[key] = _hashed(whole.frame[column], role)
+    counts: sp.csr_matrix = whole._memo[key]
+    return counts if rows is None else counts[rows]
 
 
 class FeatureEncoder:
@@ -148,7 +126,7 @@ class FeatureEncoder:
                 why = f"its role is {table.roles[c]}" if c in table.roles else "there is no such column"
                 raise ConfigError(f"{table.key[:-3]}s.{c} cannot be a model feature: {why}{nearest(c, allowed)}")
         chosen = allowed if self.columns is None else [c for c in allowed if c in self.columns]
-        self.encoders_ = {c: ColumnEncoder(table.roles[c]).fit(table.frame[c]) for c in chosen}
+        self.encoders_ = {c: ColumnEncoder(table.roles[c]).fit(table, c) for c in chosen}
         self.weights_ = {c: (self.weights or {}).get(c, ROLE_WEIGHTS[table.roles[c]]) for c in chosen}
         return self
 
@@ -159,15 +137,15 @@ class FeatureEncoder:
     def transform(self, table: Table) -> sp.csr_matrix:
         """float32 csr (len(table), width). The latest table's rows are kept: batches of queries share one."""
         if self._latest is None or self._latest[0] is not table:
-            columns = {c: table.frame[c] for c in self.encoders_ if c in table.frame.columns}
-            self._latest = table, self.transform_as(columns, len(table))
+            self._latest = table, self.transform_as(table, {c: c for c in self.encoders_})
         return self._latest[1]
 
-    def transform_as(self, values: Mapping[str, pl.Series], n: int) -> sp.csr_matrix:
-        """Columns in the language of this table's: own column name -> series of length n. float32 csr (n, width)."""
+    def transform_as(self, table: Table, columns: Mapping[str, str]) -> sp.csr_matrix:
+        """Columns in the language of this table's: own column name -> name in ``table``. float32 csr (n, width)."""
+        n = len(table)
         blocks = [
-            encoder.transform(values[c]) * np.float32(self.weights_[c])
-            if c in values
+            encoder.transform(table, columns[c]) * np.float32(self.weights_[c])
+            if c in columns
             else sp.csr_matrix((n, encoder.width_), dtype=np.float32)
             for c, encoder in self.encoders_.items()
         ]
@@ -196,10 +174,13 @@ def _as_lists(values: pl.Series) -> pl.Series:
     return lists["v"]
 
 
-def _bins(values: pl.Series, edges: np.ndarray) -> pl.Series:
+def _binned(values: pl.Series, edges: np.ndarray) -> sp.csr_matrix:
+    """One token per number, the bin that it falls into: float32 csr (len(values), bins)."""
     number = values.cast(pl.Float64).fill_nan(None)
-    names = pl.Series(np.searchsorted(edges, number.fill_null(0).to_numpy())).cast(pl.String)
-    return _as_lists(pl.Series([None] * len(values), dtype=pl.String).zip_with(number.is_null(), names))
+    known = number.is_not_null().to_numpy()
+    bins = np.searchsorted(edges, number.drop_nulls().to_numpy())
+    indptr = np.concatenate([[0], np.cumsum(known)])
+    return sp.csr_matrix((np.ones(len(bins), np.float32), bins, indptr), shape=(len(values), len(edges) + 1))
 
 
 def _places(values: pl.Series) -> pl.Series:
@@ -213,18 +194,16 @@ def _places(values: pl.Series) -> pl.Series:
     return _as_lists(values)
 
 
-def _hash(lists: pl.Series) -> sp.csr_matrix:
-    marked = lists.list.eval(pl.concat_str(pl.lit(_MARK), pl.element()))  # an empty string differs from no string
-    return _LISTS.rows(marked.list.join("").to_list())
-
-
-def _hashed_texts(texts: list[str]) -> sp.csr_matrix:
-    return sp.hstack([_WORDS.transform(texts), _CHARACTERS.transform(texts)], format="csr")
-
-
-def _hashed_lists(marked: list[str]) -> sp.csr_matrix:
-    return _VALUES.transform([text.split(_MARK)[1:] for text in marked])
-
-
-_TEXTS = Remembered(_hashed_texts, 2 * 2**TEXT_BITS)
-_LISTS = Remembered(_hashed_lists, 2**TOKEN_BITS)
+def _hashed(values: pl.Series, role: str) -> sp.csr_matrix:
+    """Token counts, each distinct value hashed once: cities and titles repeat."""
+    if role == "text":
+        codes, distinct = pd.factorize(np.array(_as_text(values), dtype=object))
+        texts = distinct.tolist() or [""]
+        made = sp.hstack([_WORDS.transform(texts), _CHARACTERS.transform(texts)], format="csr")
+    else:
+        lists = _places(values) if role == "location" else _as_lists(values)
+        marked = lists.list.eval(pl.concat_str(pl.lit(_MARK), pl.element()))  # an empty string differs from no string
+        codes, distinct = pd.factorize(np.array(marked.list.join("").to_list(), dtype=object))
+        made = _VALUES.transform([text.split(_MARK)[1:] for text in distinct.tolist()] or [[]])
+    made.sum_duplicates()  # sorted too, so that nothing which shares its indices will ever sort them in place
+    return made[codes]

@@ -37,7 +37,7 @@ def estimates(cells: Sequence[Cell], n_users: int, resamples: int, seed: int) ->
     """
     sums, counts = zip(*(_by_user(c, n_users) for c in cells), strict=True) if cells else ((), ())
     # Most columns are defined for the same queries: each distinct count is resampled once.
-    distinct = [np.unique(count, axis=1, return_inverse=True) for count in counts]
+    distinct = [_distinct(count) for count in counts]
     replicates: list[list[np.ndarray]] = [[] for _ in cells]
     rng = np.random.default_rng(seed)
     for start in range(0, resamples, _CHUNK):
@@ -82,6 +82,16 @@ def _by_user(cell: Cell, n_users: int) -> tuple[np.ndarray, np.ndarray]:
     of_user = sp.csr_matrix((np.ones(n), (cell.users, np.arange(n))), shape=(n_users, n))
     total, count = of_user @ np.where(defined, cell.values, 0), of_user @ defined.astype(np.float64)
     return total.astype(np.float32), count.astype(np.float32)
+
+
+def _distinct(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different columns of ``counts``, and which of them each column is.
+
+    Told apart by an exact sum of random whole numbers: comparing whole columns takes fifty times as long.
+    """
+    draws = np.random.default_rng(0).integers(2**30, size=len(counts)).astype(np.float64)
+    _, first, which = np.unique(draws @ counts, return_index=True, return_inverse=True)
+    return counts[:, first], which
 
 
 def _estimate(total: np.ndarray, count: np.ndarray, replicates: np.ndarray) -> Estimate:

@@ -84,7 +84,20 @@ class Table:
     def take(self, rows: np.ndarray) -> Table:
         """The table with these rows, in this order (a boolean mask or row numbers)."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return replace(self, frame=self.frame[rows])
+        taken = replace(self, frame=self.frame[rows])
+        whole, own = self.source
+        taken._memo["source"] = whole, rows if own is None else own[rows]
+        return taken
+
+    @property
+    def source(self) -> tuple[Table, np.ndarray | None]:
+        """The table that this one was taken from, and which rows of it (int64; None: it is that table).
+
+        For what depends on nothing but the row itself, such as its hashed tokens: made once for the whole
+        table, it serves every origin, rung and batch. Whatever learns must read ``frame``.
+        """
+        source: tuple[Table, np.ndarray | None] = self._memo.get("source", (self, None))
+        return source
 
     def columns(self, *roles: str) -> list[str]:
         """Names of the columns with one of these roles, in the order of the frame."""

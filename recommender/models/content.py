@@ -11,7 +11,9 @@ import scipy.sparse as sp
 from recommender.data.dataset import Dataset, Table
 from recommender.features import FeatureEncoder, unit_rows
 from recommender.models.base import above, at_least
+from recommender.models.memo import forget, per_table
 from recommender.query import Queries
+from recommender.sparse import add_products, transpose
 
 
 class Content:
@@ -40,6 +42,7 @@ class Content:
         self.match_weight = match_weight
 
     def fit(self, train: Dataset) -> Self:
+        forget(self)
         self.encoder_ = FeatureEncoder(self.columns).fit(train.items)
         known = self.encoder_.encoders_
         self.match_ = tuple(m for m in train.match if m.item in known and m.user in train.users.frame.columns)
@@ -47,12 +50,19 @@ class Content:
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         """Queries with neither a usable history nor matching columns are NaN, as are items without features."""
-        rows = unit_rows(self.encoder_.transform(items))
+        rows, columns = self.rows(items)
         profile = self.profile(queries, rows)
-        scores = (profile @ rows.T).toarray()
+        scores = np.zeros((len(queries), len(items)), np.float32)
+        add_products(scores, profile, columns)
         scores[profile.getnnz(axis=1) == 0] = np.nan
         scores[:, rows.getnnz(axis=1) == 0] = np.nan
-        return np.asarray(scores, dtype=np.float32)
+        return scores
+
+    @per_table
+    def rows(self, items: Table) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+        """Unit feature rows of the items, and their transpose."""
+        rows = unit_rows(self.encoder_.transform(items))
+        return rows, transpose(rows)
 
     def profile(self, queries: Queries, rows: sp.csr_matrix) -> sp.csr_matrix:
         """Unit rows (n_queries, width) in the items' feature space."""
@@ -67,7 +77,5 @@ class Content:
         """What users say of themselves, in the items' feature space."""
         total = sp.csr_matrix((len(users), self.encoder_.width), dtype=np.float32)
         for pair in self.match_:
-            if pair.user not in users.frame.columns:  # users that come as bare ids
-                continue
-            total = total + self.encoder_.transform_as({pair.item: users.frame[pair.user]}, len(users))
+            total = total + self.encoder_.transform_as(users, {pair.item: pair.user})
         return total

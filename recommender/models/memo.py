@@ -14,8 +14,8 @@ Result = TypeVar("Result")
 def per_table(method: Callable[[Any, Table], Result]) -> Callable[[Any, Table], Result]:
     """A method of one table that keeps its last result while the very same Table object comes again.
 
-    For objects whose fitted state does not change once the method was called, and results that nobody
-    writes to. The slot is a private attribute, which ``persist.py`` does not store.
+    For objects whose fitted state does not change once the method was called (else ``forget``), and results
+    that nobody writes to. The slot is a private attribute, which ``persist.py`` does not store.
     """
     slot = f"_last_{method.__name__}"
 
@@ -28,3 +28,9 @@ def per_table(method: Callable[[Any, Table], Result]) -> Callable[[Any, Table], 
         return result
 
     return remembered
+
+
+def forget(model: Any) -> None:
+    """Drops what ``per_table`` keeps; for a ``fit`` that changes the state its methods read."""
+    for slot in [name for name in vars(model) if name.startswith("_last_")]:
+        del vars(model)[slot]

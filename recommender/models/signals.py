@@ -18,6 +18,7 @@ from recommender.features import ColumnEncoder, unit_rows
 from recommender.models.base import Recommender
 from recommender.models.memo import per_table
 from recommender.query import Queries
+from recommender.sparse import add_products, pair_products, transpose
 
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # half-lives of popularity, as shares of the training period
 
@@ -38,7 +39,7 @@ class Signals:
             model.fit(train)
         self.items_ = Table(train.items.frame.select(train.items.key), {}, train.items.key)
         columns = train.items.columns(*FEATURE_ROLES)
-        self.encoders_ = {c: ColumnEncoder(train.items.roles[c]).fit(train.items.frame[c]) for c in columns}
+        self.encoders_ = {c: ColumnEncoder(train.items.roles[c]).fit(train.items, c) for c in columns}
         pairs = [m for m in train.match if m.item in self.encoders_ and m.user in train.users.frame.columns]
         self.match_ = tuple((m.user, m.item) for m in pairs)
         ages = train.age_days
@@ -46,7 +47,7 @@ class Signals:
         worth = (0.5 ** (ages / (share * self.span_)) for share in SHARES)
         self.popularity_ = np.stack([np.bincount(train.item_idx, w, len(train.items)) for w in worth])
         recent = sp.csr_matrix(self.popularity_[len(SHARES) // 2])
-        self.taste_ = {c: unit_rows(recent @ e.transform(train.items.frame[c])) for c, e in self.encoders_.items()}
+        self.taste_ = {c: unit_rows(recent @ e.transform(train.items, c)) for c, e in self.encoders_.items()}
         stated = train.timestamps[train.timestamps != NO_TIME]
         self.now_ = int(stated.max(initial=0))
         return self
@@ -78,7 +79,12 @@ class Signals:
     @per_table
     def rows(self, items: Table) -> list[sp.csr_matrix]:
         """Unit feature rows of the items, one matrix per column."""
-        return [_encoded(e, items, c) for c, e in self.encoders_.items()]
+        return [e.transform(items, c) for c, e in self.encoders_.items()]
+
+    @per_table
+    def columns(self, items: Table) -> list[sp.csr_matrix]:
+        """The transposes of ``rows``."""
+        return [transpose(rows) for rows in self.rows(items)]
 
     def profiles(self, queries: Queries, items: Table) -> list[tuple[sp.csr_matrix, int]]:
         """Of each feature signal: unit rows of the queries, and which of ``rows`` they are compared with."""
@@ -86,7 +92,7 @@ class Signals:
         history = queries.history_matrix(np.arange(len(items)), len(items), decay)
         liked = [(unit_rows(history @ rows), c) for c, rows in enumerate(self.rows(items))]
         names = list(self.encoders_)
-        stated = [(_encoded(self.encoders_[i], queries.users, u), names.index(i)) for u, i in self.match_]
+        stated = [(self.encoders_[i].transform(queries.users, u), names.index(i)) for u, i in self.match_]
         return liked + stated
 
     def of_inputs(self, queries: Queries, items: Table) -> list[np.ndarray]:
@@ -101,7 +107,7 @@ class Signals:
     def at(self, queries: Queries, items: Table, query: np.ndarray, item: np.ndarray) -> np.ndarray:
         """All signals of the pairs (query, item): float32 (n_pairs, n)."""
         rows = self.rows(items)
-        of_features = [(p @ rows[c].T).toarray()[query, item] for p, c in self.profiles(queries, items)]
+        of_features = [pair_products(p, rows[c], query, item) for p, c in self.profiles(queries, items)]
         of_inputs = [scores[query, item] for scores in self.of_inputs(queries, items)]
         return np.column_stack([self.of_items(items)[item], *of_features, *of_inputs]).astype(np.float32)
 
@@ -114,18 +120,11 @@ class Signals:
         parts: list[list[sp.csr_matrix]] = [[] for _ in self.encoders_]
         for place, (profile, column) in enumerate(self.profiles(queries, items), start=self.n_item):
             parts[column].append(sp.diags_array(weights[:, place]) @ profile)
-        for weighed, rows in zip(parts, self.rows(items), strict=True):
-            out += (_sum(weighed) @ rows.T).toarray()
+        for weighed, columns in zip(parts, self.columns(items), strict=True):
+            add_products(out, _sum(weighed), columns)
         for place, scores in enumerate(self.of_inputs(queries, items), start=self.n_item + self.n_feature):
             out += weights[:, place, None] * scores
         return out
-
-
-def _encoded(encoder: ColumnEncoder, table: Table, column: str) -> sp.csr_matrix:
-    """Rows of a column; empty ones where the table comes without it."""
-    if column not in table.frame.columns:
-        return sp.csr_matrix((len(table), encoder.width_), dtype=np.float32)
-    return encoder.transform(table.frame[column])
 
 
 def _sum(parts: Sequence[sp.csr_matrix]) -> sp.csr_matrix:
