@@ -8,6 +8,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 PY := .venv/bin/python
 READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
+READY_TEXT := .venv/.ready-text
 FAST := not slow and not real_data and not browser
 
 ##
@@ -84,6 +85,14 @@ $(READY): requirements.lock
 $(READY_DEV): requirements-dev.lock requirements.lock
 	@.ci/setup requirements-dev.lock $@
 
+##   make setup-text            adds the extra `text`: sentence vectors for titles (params: {text: embedding})
+.PHONY: setup-text
+setup-text: $(READY_TEXT)
+	@echo "The extra 'text' is installed in .venv"
+
+$(READY_TEXT): requirements-text.lock requirements.lock
+	@.ci/setup requirements-text.lock $@
+
 ##   make lock                  write the lock files anew from pyproject.toml
 ##       UPGRADE=1              take the newest versions allowed
 COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -91,7 +100,8 @@ COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.
 .PHONY: lock
 lock: $(READY)
 	@PATH="$$PATH:.venv/bin"; $(COMPILE) $${UPGRADE:+--upgrade} -o requirements.lock && \
-	$(COMPILE) $${UPGRADE:+--upgrade} --extra dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) $${UPGRADE:+--upgrade} --extra dev -c requirements.lock -o requirements-dev.lock && \
+	$(COMPILE) $${UPGRADE:+--upgrade} --extra text -c requirements.lock -o requirements-text.lock
 
 ##
 ## Develop

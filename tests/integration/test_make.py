@@ -66,7 +66,13 @@ def clone(tmp_path: Path) -> Clone:
         (tmp_path / folder).mkdir()
     for name in ("Makefile", ".ci/setup"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("requirements.lock", "requirements-dev.lock", "configs/jobs.yaml", "configs/ugc.yaml"):
+    for name in (
+        "requirements.lock",
+        "requirements-dev.lock",
+        "requirements-text.lock",
+        "configs/jobs.yaml",
+        "configs/ugc.yaml",
+    ):
         (tmp_path / name).touch()
     for name in ("train", "recommend", "data", "data_check", "simulate", "ui"):
         (tmp_path / f"pipelines/{name}.py").write_text(PROGRAM)
@@ -156,6 +162,14 @@ def test_second_call_installs_nothing(clone: Clone) -> None:
     clone.make("setup")
     assert len(before) == 1
     assert clone.installs() == before
+
+
+def test_the_extra_is_added_to_the_set_up_once(clone: Clone) -> None:
+    assert clone.make("setup").returncode == 0
+    for _ in range(2):
+        result = clone.make("setup-text")
+        assert result.returncode == 0, result.stderr
+    assert [call.split("-r ")[1] for call in clone.installs()] == ["requirements.lock", "requirements-text.lock"]
 
 
 def test_changed_lock_file_is_installed(clone: Clone) -> None:
