@@ -19,6 +19,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 
 from recommender.data.dataset import FEATURE_ROLES, Table
 from recommender.errors import ConfigError, nearest
+from recommender.text import WIDTH, TextAs, vectors
 
 ROLE_WEIGHTS: Mapping[str, float] = {
     "text": 1.0,
@@ -30,6 +31,7 @@ ROLE_WEIGHTS: Mapping[str, float] = {
 }
 TEXT_BITS, TOKEN_BITS, BINS = 17, 14, 10
 REMEMBERED_ROWS = 200_000  # tokens of larger tables are made anew each time: a text takes about 1 kB
+SENTENCES = "sentences"  # in place of the role of a text column that becomes vectors, not words
 _MARK = "\x1f"  # before each value of a list that is joined to one text
 _WORDS = HashingVectorizer(
     ngram_range=(1, 2), n_features=2**TEXT_BITS, alternate_sign=False, norm=None, dtype=np.float32
@@ -44,10 +46,11 @@ class ColumnEncoder:
     """One column -> rows of unit length (or empty, where the value is missing).
 
     Another table's column may be encoded in this column's language: that is what ``match`` means.
+    text: what a column of role text becomes, see ``text.py``.
     """
 
-    def __init__(self, role: str) -> None:
-        self.role = role
+    def __init__(self, role: str, text: TextAs = "words") -> None:
+        self.role = SENTENCES if (role, text) == ("text", "embedding") else role
 
     def fit(self, table: Table, column: str) -> Self:
         values = table.frame[column]
@@ -59,6 +62,9 @@ class ColumnEncoder:
         if self.role == "embedding":
             lengths = values.drop_nulls().list.len()
             self.width_ = int(lengths[0]) if len(lengths) else 0
+            return self
+        if self.role == SENTENCES:
+            self.width_ = WIDTH
             return self
         counts = self._counts(table, column)
         present = np.bincount(counts.indices, minlength=counts.shape[1])
@@ -72,6 +78,8 @@ class ColumnEncoder:
             return sp.csr_matrix((len(table), self.width_), dtype=np.float32)
         if self.role == "embedding":
             return self._embedding(table.frame[column])
+        if self.role == SENTENCES:
+            return tokens(table, column, self.role)  # of unit length as they are
         counts = self._counts(table, column)
         weighed = (1 + np.log(counts.data)) * self.idf_[counts.indices]
         return unit_rows(sp.csr_matrix((weighed, counts.indices, counts.indptr), shape=counts.shape))
@@ -90,9 +98,9 @@ class ColumnEncoder:
 
 
 def tokens(table: Table, column: str, role: str) -> sp.csr_matrix:
-    """How often each hashed token stands in each value: float32 csr (len(table), width).
+    """How often each hashed token stands in each value, or its sentence vector: float32 csr (len(table), width).
 
-    Hashing is most of the work of features and has no state, so it is done once for the table that this
+    This is most of the work of features and has no state, so it is done once for the table that this
     one was taken from (``Table.source``) and remembered there; that tells nothing of the future.
     """
     whole, rows = table.source
@@ -110,11 +118,14 @@ class FeatureEncoder:
 
     columns: which columns; by default every one with a feature role. ``fit`` raises ConfigError for one
         that does not exist or has another role (protected ones are never encoded).
-    weights: column -> weight, in place of its role's.
+    weights: column -> weight, in place of its role's. text: what text columns become, see ``text.py``.
     """
 
-    def __init__(self, columns: Sequence[str] | None = None, weights: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, columns: Sequence[str] | None = None, weights: Mapping[str, float] | None = None, text: TextAs = "words"
+    ) -> None:
         self.columns = columns
+        self.text = text
         self.weights = weights
         self._latest: tuple[Table, sp.csr_matrix] | None = None
 
@@ -126,7 +137,7 @@ class FeatureEncoder:
                 why = f"its role is {table.roles[c]}" if c in table.roles else "there is no such column"
                 raise ConfigError(f"{table.key[:-3]}s.{c} cannot be a model feature: {why}{nearest(c, allowed)}")
         chosen = allowed if self.columns is None else [c for c in allowed if c in self.columns]
-        self.encoders_ = {c: ColumnEncoder(table.roles[c]).fit(table, c) for c in chosen}
+        self.encoders_ = {c: ColumnEncoder(table.roles[c], self.text).fit(table, c) for c in chosen}
         self.weights_ = {c: (self.weights or {}).get(c, ROLE_WEIGHTS[table.roles[c]]) for c in chosen}
         return self
 
@@ -194,12 +205,16 @@ def _places(values: pl.Series) -> pl.Series:
     return _as_lists(values)
 
 
+def _tokenized(texts: list[str]) -> sp.csr_matrix:
+    return sp.hstack([_WORDS.transform(texts), _CHARACTERS.transform(texts)], format="csr")
+
+
 def _hashed(values: pl.Series, role: str) -> sp.csr_matrix:
     """Token counts, each distinct value hashed once: cities and titles repeat."""
-    if role == "text":
+    if role in ("text", SENTENCES):
         codes, distinct = pd.factorize(np.array(_as_text(values), dtype=object))
         texts = distinct.tolist() or [""]
-        made = sp.hstack([_WORDS.transform(texts), _CHARACTERS.transform(texts)], format="csr")
+        made = sp.csr_matrix(vectors(texts)) if role == SENTENCES else _tokenized(texts)
     else:
         lists = _places(values) if role == "location" else _as_lists(values)
         marked = lists.list.eval(pl.concat_str(pl.lit(_MARK), pl.element()))  # an empty string differs from no string

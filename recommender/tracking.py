@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 import polars as pl
 
+from recommender import text
 from recommender import tracking_values as values
 from recommender.data.dataset import NO_TIME, Dataset
 from recommender.effort import ROUTER
@@ -191,6 +192,7 @@ def register(uri: str, run_id: str, folder: Path, name: str) -> str:
         signature = infer_signature(example, answer.to_pandas())
     signature.params = ParamSchema([ParamSpec("k", "long", 10)])
     package = Path(__file__).parent
+    extra = text.PACKAGES if text.used_by(bundle.router.rungs.values()) else ()
     # Made by hand, since Model.log() would put it into whatever experiment is active in this process.
     logged = client.create_logged_model(client.get_run(run_id).info.experiment_id, ROUTER, run_id)
     mlflow.set_tracking_uri(uri)
@@ -205,7 +207,7 @@ def register(uri: str, run_id: str, folder: Path, name: str) -> str:
         code_paths=[str(package)],
         signature=signature,
         input_example=(example, {"k": 5}),
-        pip_requirements=[f"{needed}=={version(needed)}" for needed in SERVING],
+        pip_requirements=[f"{needed}=={version(needed)}" for needed in (*SERVING, *extra)],
     )
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)

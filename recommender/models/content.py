@@ -14,6 +14,7 @@ from recommender.models.base import above, at_least
 from recommender.models.memo import forget, per_table
 from recommender.query import Queries
 from recommender.sparse import add_products, transpose
+from recommender.text import TextAs, require
 
 
 class Content:
@@ -24,7 +25,8 @@ class Content:
     of the item columns that ``match`` pairs them with. So a user without history, and an item
     without interactions, are both served (Pazzani & Billsus 2007; Lops et al. 2011).
 
-    columns: item columns used; None: all with a feature role.
+    columns: item columns used; None: all with a feature role. text: as hashed words, or as sentence vectors
+        (the extra ``text``).
     """
 
     uses_features = True
@@ -34,16 +36,19 @@ class Content:
         columns: Sequence[str] | None = None,
         half_life_positions: float | None = 10.0,
         match_weight: float = 0.5,
+        text: TextAs = "words",
     ) -> None:
         above(0, half_life_positions=half_life_positions)
         at_least(0, match_weight=match_weight)
+        require(text)
         self.columns = columns
         self.half_life_positions = half_life_positions
         self.match_weight = match_weight
+        self.text = text
 
     def fit(self, train: Dataset) -> Self:
         forget(self)
-        self.encoder_ = FeatureEncoder(self.columns).fit(train.items)
+        self.encoder_ = FeatureEncoder(self.columns, text=self.text).fit(train.items)
         known = self.encoder_.encoders_
         self.match_ = tuple(m for m in train.match if m.item in known and m.user in train.users.frame.columns)
         return self

@@ -19,6 +19,7 @@ from recommender.models.signals import Signals
 from recommender.models.user_ease import UserEASE
 from recommender.query import Queries
 from recommender.split import Fold, available, time_fold, to_datetime
+from recommender.text import TextAs, require
 
 INPUTS = {"item_knn": ItemKNN, "als": ALS, "ease": EASE, "user_ease": UserEASE}
 
@@ -35,7 +36,7 @@ class Ranker:
 
     inputs: other rungs (keys of INPUTS) with their parameters, whose scores are signals.
     C: inverse strength of the L2 penalty. negatives: items drawn per query that were not taken.
-    max_queries: replayed per window.
+    max_queries: replayed per window. text: as hashed words, or as sentence vectors (the extra ``text``).
     Everything is scored, new items too; nothing is NaN.
     """
 
@@ -52,6 +53,7 @@ class Ranker:
         half_life_positions: float = 5.0,
         away_days: float = 1.0,
         seed: int = 0,
+        text: TextAs = "words",
     ) -> None:
         for name in inputs or {}:
             if name not in INPUTS:
@@ -59,6 +61,7 @@ class Ranker:
         above(0, C=C, half_life_positions=half_life_positions, away_days=away_days)
         at_least(1, windows=windows, negatives=negatives, max_queries=max_queries)
         at_least(0, seed=seed)
+        require(text)
         self.inputs = dict(inputs or {})
         self.C = C
         self.windows = windows
@@ -67,6 +70,7 @@ class Ranker:
         self.half_life_positions = half_life_positions
         self.away_days = away_days
         self.seed = seed
+        self.text = text
         self._signals()  # wrong parameters of an input are refused now, not after minutes
 
     def fit(self, train: Dataset) -> Self:
@@ -93,7 +97,7 @@ class Ranker:
 
     def _signals(self) -> Signals:
         models: dict[str, Recommender] = {n: INPUTS[n](**params) for n, params in self.inputs.items()}
-        return Signals(models, self.half_life_positions)
+        return Signals(models, self.half_life_positions, self.text)
 
     def _replayed(self, train: Dataset) -> Iterator[Fold]:
         """Windows inside the training period, the last one up to its end; those without evidence are skipped."""

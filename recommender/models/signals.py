@@ -19,6 +19,7 @@ from recommender.models.base import Recommender
 from recommender.models.memo import per_table
 from recommender.query import Queries
 from recommender.sparse import add_products, pair_products, transpose
+from recommender.text import TextAs
 
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # half-lives of popularity, as shares of the training period
 
@@ -27,19 +28,20 @@ class Signals:
     """Item columns are encoded one by one, so that each can weigh by itself.
 
     inputs: other rungs, not fitted, whose scores are signals too. half_life_positions: how fast a
-    history fades, in steps back.
+    history fades, in steps back. text: what text columns become, see ``text.py``.
     """
 
-    def __init__(self, inputs: Mapping[str, Recommender], half_life_positions: float) -> None:
+    def __init__(self, inputs: Mapping[str, Recommender], half_life_positions: float, text: TextAs = "words") -> None:
         self.inputs = dict(inputs)
         self.half_life_positions = half_life_positions
+        self.text = text
 
     def fit(self, train: Dataset) -> Self:
         for model in self.inputs.values():
             model.fit(train)
         self.items_ = Table(train.items.frame.select(train.items.key), {}, train.items.key)
         columns = train.items.columns(*FEATURE_ROLES)
-        self.encoders_ = {c: ColumnEncoder(train.items.roles[c]).fit(train.items, c) for c in columns}
+        self.encoders_ = {c: ColumnEncoder(train.items.roles[c], self.text).fit(train.items, c) for c in columns}
         pairs = [m for m in train.match if m.item in self.encoders_ and m.user in train.users.frame.columns]
         self.match_ = tuple((m.user, m.item) for m in pairs)
         ages = train.age_days

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from pipelines import ui
-from recommender import persist, tracking, tracking_views
+from recommender import persist, text, tracking, tracking_views
 from recommender import tracking_values as values
 from recommender.config import Eligibility
 from recommender.data.schema import from_frames
@@ -422,7 +422,7 @@ def test_the_models_requirements_cover_what_its_code_imports() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             top = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"recommender"}
             needed |= {distribution.get(name, name) for name in top}
-    assert needed == set(tracking.SERVING)
+    assert needed - set(text.PACKAGES) == set(tracking.SERVING)  # an extra is named only where it is in use
 
 
 # --- make ui
