@@ -18,7 +18,6 @@ AUDIENCE = {
     "3_9": "users with 3-9 interactions",
     "10_plus": "users with 10 or more interactions",
     WITH_HISTORY: "users with history",
-    WITH_HISTORY + RETURNING: "users with history who come back",
 }
 
 
@@ -117,31 +116,43 @@ def _pair(rows: pl.DataFrame, a: str, b: str) -> dict[str, Any] | None:
 
 
 def sentences(choices: dict[str, Choice], rule: Decision) -> list[str]:
-    """The decision in plain English: one sentence per user bucket, and one where those who come back differ."""
-    told = [_sentence(AUDIENCE[b], choices[b], rule) for b in USER_BUCKETS]
-    for bucket in USER_BUCKETS[1:]:
-        back = choices[bucket + RETURNING]
-        if back.rung != choices[bucket].rung:
-            days = "a day" if rule.away_days == 1 else f"{rule.away_days:g} days"
-            told.append(_sentence(f"{AUDIENCE[bucket]} who come back after {days} or more", back, rule))
+    """The decision in plain English: a sentence per group, with its evidence, and one per bucket that leaves its group.
+
+    Those who come back have sentences of their own where validation saw any.
+    """
+    days = "a day" if rule.away_days == 1 else f"{rule.away_days:g} days"
+    told = [_sentence(AUDIENCE[USER_BUCKETS[0]], choices[USER_BUCKETS[0]], rule)]
+    seen = choices[WITH_HISTORY + RETURNING].n_queries > 0
+    for suffix, words in (("", " in a visit" if seen else ""), (RETURNING, f" who come back after {days} or more")):
+        group = choices[WITH_HISTORY + suffix]
+        if suffix and not seen:
+            continue
+        told.append(_sentence(AUDIENCE[WITH_HISTORY] + words, group, rule))
+        for bucket in USER_BUCKETS[1:]:
+            own = choices[bucket + suffix]
+            if own.inherited_from is None:
+                told.append(_sentence(AUDIENCE[bucket] + words, own, rule))
     return told
 
 
 def _sentence(audience: str, choice: Choice, rule: Decision) -> str:
     head = f"{audience[0].upper()}{audience[1:]} get {choice.rung}"
-    if choice.inherited_from:
-        own, few = f"{choice.n_queries:,} validation queries of their own", choice.n_queries < rule.thin
-        why = f"only {own} (fewer than {rule.thin})" if few else f"nothing in {own} is against it"
-        return f"{head}, as {AUDIENCE[choice.inherited_from]}: {why}."
+    n = f"{choice.n_queries:,} validation queries"
     if choice.over is None:
-        if choice.n_queries < rule.thin:
-            return f"{head}, the simplest rung: {choice.n_queries} validation queries are not enough evidence to climb."
-        return f"{head}: over {choice.n_queries:,} validation queries no higher rung gained enough to replace it."
-    return (
-        f"{head}: it beat {choice.over} by {choice.gain:.4f} {rule.metric} "
-        f"[{choice.ci_low:.4f}, {choice.ci_high:.4f}] over {choice.n_queries:,} validation queries "
-        f"(adjusted p {_p(choice.p_holm)})."
-    )
+        reason = f"over {n} no higher rung gained enough to replace it"
+    else:
+        reason = (
+            f"it beat {choice.over} by {choice.gain:.4f} {rule.metric} [{choice.ci_low:.4f}, {choice.ci_high:.4f}], "
+            f"adjusted p {_p(choice.p_holm)}"
+        )
+    if choice.inherited_from:  # what is known of the wider group stands for one too thin to tell
+        because = f", where {reason}" if choice.over else ""
+        return f"{head}, as all {AUDIENCE[choice.inherited_from]}{because}: only {n} of their own."
+    if choice.over:
+        return f"{head}: {reason}, over {n}."
+    if choice.n_queries < rule.thin:
+        return f"{head}, the simplest rung: {n} are not enough evidence to climb."
+    return f"{head}: {reason}."
 
 
 def _p(p: float | None) -> str:

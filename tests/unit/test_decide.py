@@ -157,26 +157,38 @@ def test_a_ladder_of_one_rung_needs_no_evidence() -> None:
     assert {c.rung for c in decide(evidence({}).clear(), ["popularity"], Decision()).values()} == {"popularity"}
 
 
-def test_sentences_say_who_gets_what_and_why() -> None:
+def test_a_sentence_per_group_says_who_gets_what_and_why() -> None:
     gain = {("popularity", "als"): (0.0213, 0.0101, 0.0004)}
-    frame = evidence({}, n={"0": 10, "3_9": 10}, in_10_plus=gain, in_3_9_returning=gain)
-    rule = Decision()
-    none, few, some, many = sentences(decide(frame, LADDER, rule), rule)
-    assert "Users without history get popularity, the simplest rung: 10 validation queries are not enough" in none
-    assert few == (
-        "Users with 1-2 interactions get popularity, as users with history: nothing in 500 validation queries of "
-        "their own is against it."
+    frame = evidence({}, n={"0": 10}, in_with_history_in_session=gain)
+    none, visiting, back = sentences(decide(frame, LADDER, rule := Decision()), rule)
+    assert none == (
+        "Users without history get popularity, the simplest rung: 10 validation queries are not enough evidence to "
+        "climb."
     )
-    assert "as users with history: only 10 validation queries of their own (fewer than 100)" in some
-    assert many.startswith(
-        "Users with 10 or more interactions get als: it beat popularity by 0.0213 ndcg_at_10 [0.0101, "
+    assert visiting == (
+        "Users with history in a visit get als: it beat popularity by 0.0213 ndcg_at_10 [0.0101, 0.0325], adjusted p "
+        "below .001, over 500 validation queries."
     )
-    assert "p below .001" in many
+    assert back == (
+        "Users with history who come back after a day or more get popularity: over 500 validation queries no higher "
+        "rung gained enough to replace it."
+    )
 
 
-def test_those_who_come_back_have_a_sentence_only_where_they_get_another_rung() -> None:
+def test_a_bucket_has_a_sentence_only_where_it_leaves_its_group() -> None:
     rule = Decision(away_days=7)
     frame = evidence({}, in_10_plus_returning={("popularity", "content"): YES})
     *_, last = told = sentences(decide(frame, LADDER, rule), rule)
-    assert len(told) == len(USER_BUCKETS) + 1
+    assert len(told) == 4
     assert last.startswith("Users with 10 or more interactions who come back after 7 days or more get content: it beat")
+
+
+def test_a_group_too_thin_to_tell_says_whose_evidence_it_takes() -> None:
+    gain = {("popularity", "als"): YES}
+    frame = evidence({}, n={WITH_HISTORY + IN_SESSION: 40, WITH_HISTORY + RETURNING: 0}, in_with_history=gain)
+    none, visiting = sentences(decide(frame, LADDER, rule := Decision()), rule)
+    assert none.startswith("Users without history get popularity")
+    assert visiting == (
+        "Users with history get als, as all users with history, where it beat popularity by 0.0200 ndcg_at_10 "
+        "[0.0100, 0.0300], adjusted p .001: only 40 validation queries of their own."
+    )
