@@ -26,6 +26,17 @@ train: need-SCENARIO $(READY)
 	@$(PY) -m pipelines.train --scenario "$$SCENARIO" $${DATA:+--data "$$DATA"} $${OUT:+--out "$$OUT"} \
 		$${SET:+--set "$$SET"} $${QUIET:+--quiet} $${JSON:+--json}
 
+##   make study STUDY=parts     change one thing over a grid, measure each, say what it did
+##       STUDY=data_value       required: the name of a file in experiments/
+##       SCENARIO=jobs,ugc      one or several; default: the study's own, else all
+##       DATA=ml-100k           in place of the scenarios' own data
+##       QUICK=1                smaller: a first look
+##       SET='a.b=1'            configuration keys of every cell; QUIET=1 JSON=1 as of train
+.PHONY: study
+study: need-STUDY $(READY)
+	@$(PY) -m pipelines.study --study "$$STUDY" $${SCENARIO:+--scenario "$$SCENARIO"} $${DATA:+--data "$$DATA"} \
+		$${SET:+--set "$$SET"} $${QUICK:+--quick} $${QUIET:+--quiet} $${JSON:+--json}
+
 ##   make recommend             lists for users, known or not
 ##       MODEL=artifacts/latest required: OUT of a train, or models:/<name>@champion
 ##       QUERIES=users.csv      required: user_id, optionally as_of

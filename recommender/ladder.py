@@ -84,7 +84,7 @@ def run(
             _choose(results, trials, scenario)
             decided(results)
         bench = Bench(fold, scenario, effort, progress)
-        _note(results, bench.fold, scenario)
+        note(results, bench.fold, scenario)
         (_test if fold.split == "test" else _validate)(bench, results, trials)
     return results
 
@@ -206,7 +206,8 @@ def _router(results: Results, models: Mapping[str, Any], scenario: Scenario) -> 
     return Router(results.routes, models, results.slots, scenario.decision.away_days)
 
 
-def _note(results: Results, fold: Fold, scenario: Scenario) -> None:
+def note(results: Results, fold: Fold, scenario: Scenario) -> None:
+    """Opens the place of the fold in ``results``: who asked, and how much there was to learn from."""
     results.asked.append(asked(fold, scenario.slices, scenario.decision.away_days))
     results.outcomes.append({})
     counts = fold.item_counts

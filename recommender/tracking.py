@@ -15,7 +15,7 @@ import re
 import shutil
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -169,6 +169,40 @@ class Tracker:
             [RunTag(name, value) for name, value in {**values.tags(out, rung), **code}.items()],
         )
         client.log_inputs(run_id, [_dataset(out)])
+
+
+def log_run(
+    uri: str,
+    experiment_id: str,
+    name: str,
+    *,
+    metrics: Mapping[str, float],
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+    artifacts: Sequence[Path] = (),
+    error: BaseException | None = None,
+) -> str:
+    """One finished run of an experiment that ``prepare`` made ready; its id. ``error``: it is FAILED, and why.
+
+    Raises TrackingError.
+    """
+    from mlflow.entities import Metric, Param, RunTag
+
+    with _failures():
+        client, now = _client(uri), _now_ms()
+        run_id = str(client.create_run(experiment_id, now, dict(tags), name).info.run_id)
+        with _closing(client, run_id):
+            client.log_batch(
+                run_id,
+                [Metric(key, value, now, 0) for key, value in metrics.items()],
+                [Param(key, value) for key, value in params.items()],
+                [RunTag(key, value) for key, value in values.code_tags().items()],
+            )
+            for path in artifacts:
+                client.log_artifact(run_id, str(path))
+        if error is not None:
+            _close(client, run_id, error)
+        return run_id
 
 
 def register(uri: str, run_id: str, folder: Path, name: str) -> str:

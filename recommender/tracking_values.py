@@ -97,7 +97,7 @@ def metrics(out: Out, rung: str) -> dict[str, float]:
     ``beyond/...`` likewise, ``val/acc/...`` of the validation origins, ``effort/...``, ``data/...``.
     Slices stay in metrics.parquet and the report: hundreds of charts would bury the others.
     """
-    values = {**_evaluation(out.metrics, rung), **_effort(out, rung), **_data(out)}
+    values = {**evaluation(out.metrics, rung), **_effort(out, rung), **_data(out)}
     low_high = out.config.get("person_days", {}).get(rung)
     if low_high:
         values |= {"effort/stated_person_days_low": low_high[0], "effort/stated_person_days_high": low_high[1]}
@@ -156,8 +156,8 @@ def note(out: Out) -> str:
     return "\n".join(lines).strip()
 
 
-def _evaluation(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
-    """Intervals of accuracy on the test origin only: they would double what the page shows."""
+def evaluation(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
+    """Metrics of a rung from metrics.parquet. Intervals of accuracy on the test origin only: they would double what the page shows."""
     if not table.width:
         return {}
     one_way = (pl.col("user_bucket") == ALL) | (pl.col("item_bucket") == ALL)

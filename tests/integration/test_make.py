@@ -74,7 +74,7 @@ def clone(tmp_path: Path) -> Clone:
         "configs/ugc.yaml",
     ):
         (tmp_path / name).touch()
-    for name in ("train", "recommend", "data", "data_check", "simulate", "ui"):
+    for name in ("train", "recommend", "data", "data_check", "simulate", "study", "ui"):
         (tmp_path / f"pipelines/{name}.py").write_text(PROGRAM)
     for name in TOOLS:
         (clone.tools / name).symlink_to(str(shutil.which(name)))
@@ -114,6 +114,7 @@ def test_missing_scenario_lists_the_scenarios_before_any_set_up(clone: Clone) ->
         ("data", [], "SOURCE"),
         ("data-check", [], "DATA"),
         ("simulate", ["SCENARIO=jobs"], "TO"),
+        ("study", ["SCENARIO=jobs"], "STUDY"),
     ],
 )
 def test_missing_variable_is_named(clone: Clone, target: str, given: list[str], missing: str) -> None:
@@ -152,6 +153,8 @@ def test_other_programs_get_their_variables(clone: Clone) -> None:
     assert arguments(clone.make("data", "SOURCE=s", "TO=t")) == ["--source", "s", "--to", "t"]
     assert arguments(clone.make("ui", "PORT=1")) == ["--port", "1"]
     assert arguments(clone.make("simulate", "SCENARIO=s", "TO=t")) == ["--scenario", "s", "--to", "t"]
+    studied = arguments(clone.make("study", "STUDY=parts", "SCENARIO=a,b", "DATA=d", "QUICK=1"))
+    assert studied == ["--study", "parts", "--scenario", "a,b", "--data", "d", "--quick"]
     checked = arguments(clone.make("data-check", "DATA=d", "AGAINST=a"))
     assert checked == ["--data", "d", "--against", "a"]
 

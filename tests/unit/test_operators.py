@@ -27,7 +27,7 @@ PARAMS: Mapping[str, Mapping[str, Any]] = {  # parameters with which each operat
     "volume": {"share": 0.5},
     "metadata": {"missing": 0.5},
     "lifetime": {"days": 0.5},
-    "signals": {"keep": ["like"]},
+    "signals": {"keep": []},
     "noise": {"share": 0.5},
     "spam": {"accounts": 3, "items": 2},
     "timestamps": {"to": "day"},
@@ -117,7 +117,7 @@ CUTTABLE = [
     ("metadata", {"missing": 0.5}),
     ("metadata", {"drop": ["title"]}),
     ("lifetime", {"days": 0.5}),
-    ("signals", {"keep": ["like"]}),
+    ("signals", {"keep": []}),
     ("noise", {"share": 0.7}),
     ("cold", {"items": 0.3, "users": 0.3}),
 ]
@@ -197,12 +197,13 @@ def test_drift_is_the_data_as_it_stood(data: Dataset) -> None:
 
 
 def test_signals_keep_only_what_is_named_and_may_lose_their_weights(data: Dataset) -> None:
-    made = signals(data, keep=["like"], weights=False)
+    made = signals(data, keep=[], weights=False)
     assert made.signals.is_empty()
+    assert_frame_equal(signals(data, keep=["skip"]).signals, data.signals)
     assert made.interactions["weight"].unique().to_list() == [1.0]
     assert made.interactions.height == N
-    with pytest.raises(ConfigError, match="did you mean 'like'"):
-        signals(data, keep=["likes"])
+    with pytest.raises(ConfigError, match="did you mean 'skip'"):
+        signals(data, keep=["skips"])
 
 
 @given(seed=st.integers(0, 100))

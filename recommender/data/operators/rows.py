@@ -44,14 +44,14 @@ def volume(
 
 
 def signals(data: Dataset, seed: int = 0, *, keep: list[str] | None = None, weights: bool = True) -> Dataset:
-    """Only some kinds of event. ``keep``: kinds that stay (None: all), positive or not; ``weights`` False: ratings
-    and other weights become 1. Raises ConfigError for a kind that the data does not have."""
-    if keep is not None:
-        there = pl.concat([f["event"] for f in (data.interactions, data.signals) if f.width]).unique().sort().to_list()
-        for event in keep:
-            if event not in there:
-                raise ConfigError(f"signals.keep: the data has no event '{event}'{nearest(event, there)}")
-        data = _rows(data, lambda rows: rows["event"].is_in(keep).to_numpy())
+    """Fewer kinds of signal (events that are no take). ``keep``: those that stay; None: all. ``weights`` False:
+    ratings and other weights become 1. Raises ConfigError for a kind that the data does not have."""
+    there = data.signals["event"].unique().sort().to_list() if data.signals.width else []
+    for event in keep or ():
+        if event not in there:
+            raise ConfigError(f"signals.keep: the data has no signal '{event}'{nearest(event, there)}")
+    if keep is not None and data.signals.width:
+        data = replace(data, signals=data.signals.filter(pl.col("event").is_in(keep)))
     if not weights:
         one = pl.lit(1, pl.Float32).alias("weight")
         signs = data.signals.with_columns(one) if data.signals.width else data.signals

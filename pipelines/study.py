@@ -1,0 +1,112 @@
+"""A study: change one thing over a grid, measure every cell, say what it did.
+
+python -m pipelines.study --study parts [--scenario jobs[,ugc]] [--data NAME|FOLDER] [--quick] [--set KEY=YAML]...
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from pipelines.cli import Steps, overrides, raw_dir, run, show_log
+from pipelines.output import disk_faults
+from recommender import config
+from recommender.errors import UserError
+from recommender.report.study import html, markdown, show
+from recommender.studies import plan
+from recommender.studies.analyses import ANALYSES, analysis_of
+from recommender.studies.cell import Measured
+from recommender.studies.run import Failure, Source
+from recommender.studies.run import run as run_cells
+from recommender.studies.tables import tidy
+from recommender.studies.track import StudyTracker
+
+STUDIES = Path("studies")
+
+
+def main(argv: list[str]) -> None:
+    args = parse(argv)
+    show_log(quiet=args.quiet or args.json)
+    study = plan.load(args.study, args.quick)
+    analysis = analysis_of(study)
+    cells = plan.cells(study, chosen(args.scenario, study), args.data, overrides(args.set))
+    folder = STUDIES / study.name
+    tracker = StudyTracker(study.name)
+    source = Source(raw_dir())
+    found: list[Measured] = []
+    failures: list[Failure] = []
+    with disk_faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        while cells:  # an analysis may ask for more cells when it has seen the first ones
+            with Steps(len(cells), quiet=args.quiet or args.json) as progress:
+                more, failed = run_cells(cells, folder, source, progress, tracker.cell, tracker.failed)
+            found, failures = [*found, *more], [*failures, *failed]
+            cells = analysis.more(study, found) if more else []
+        if not found:
+            raise_first(failures)
+        findings = analysis.findings(study, found)
+        warnings = notes(study, failures, args.quick)
+        write(folder, study, found, findings, warnings)
+    tell(folder, findings, warnings, args)
+    tracker.finish(sorted(p for p in folder.iterdir() if p.is_file()), markdown_of(study, findings, warnings)[:4900])
+    for failure in failures:
+        if failure.is_bug:
+            raise failure.error
+
+
+def chosen(scenario: str | None, study: plan.Study) -> list[str]:
+    """The scenarios asked for, by default the study's own, else all."""
+    return scenario.split(",") if scenario else study.scenarios or config.scenarios()
+
+
+def raise_first(failures: list[Failure]) -> None:
+    """Every cell failed: the first error is the study's."""
+    if failures[0].is_bug:
+        raise failures[0].error
+    raise UserError(f"No cell of the study could be measured. The first: {failures[0]}")
+
+
+def notes(study: plan.Study, failures: list[Failure], quick: bool) -> list[str]:
+    told = [f"Failed, and left out: {failure}" for failure in failures]
+    return ["Quick variant: fewer sizes and seeds on less data; a first look, no evidence."] * quick + told
+
+
+def write(folder: Path, study: plan.Study, found: list[Measured], findings: list, warnings: list[str]) -> None:  # type: ignore[type-arg]
+    tidy(study, found).write_parquet(folder / "results.parquet")
+    (folder / "report.md").write_text(markdown_of(study, findings, warnings))
+    (folder / "report.html").write_text(html(study.name, study.question, findings, warnings), encoding="utf-8")
+    sentences = [{"title": f.title, "sentences": f.sentences} for f in findings]
+    (folder / "findings.json").write_text(json.dumps(sentences, indent=1) + "\n")
+
+
+def markdown_of(study: plan.Study, findings: list, warnings: list[str]) -> str:  # type: ignore[type-arg]
+    return markdown(study.name, study.question, findings, warnings)
+
+
+def tell(folder: Path, findings: list, warnings: list[str], args: argparse.Namespace) -> None:  # type: ignore[type-arg]
+    if args.json:
+        told = [{"title": f.title, "sentences": f.sentences} for f in findings]
+        print(json.dumps({"out": str(folder), "findings": told, "warnings": warnings}))
+    elif not args.quiet:
+        console = Console()
+        show(findings, warnings, console)
+        console.print(f"Report, open in a browser: {(folder / 'report.html').resolve().as_uri()}", soft_wrap=True)
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("pipelines.study", description=__doc__)
+    parser.add_argument("--study", required=True, help=f"{', '.join(plan.studies())}; {', '.join(ANALYSES)}")
+    parser.add_argument("--scenario", help="one, or several with commas (default: the study's, else all)")
+    parser.add_argument("--data", help="a source's name or the path of a dataset folder (default: the scenario's own)")
+    parser.add_argument("--quick", action="store_true", help="a smaller variant, for a first look")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=YAML", help="override one configuration key")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,38 @@
+"""What is made of a study's cells: a literal dict, a new analysis is one module and one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from recommender.errors import ConfigError, nearest
+from recommender.studies import worth
+from recommender.studies.cell import Measured
+from recommender.studies.finding import Finding
+from recommender.studies.plan import Cell, Study
+
+
+def _no_more(study: Study, runs: Sequence[Measured]) -> list[Cell]:
+    return []
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """``findings`` of the measured cells; ``more`` cells that the first ones give rise to."""
+
+    findings: Callable[[Study, Sequence[Measured]], list[Finding]]
+    more: Callable[[Study, Sequence[Measured]], list[Cell]] = _no_more
+
+
+ANALYSES: Mapping[str, Analysis] = {
+    "worth": Analysis(worth.analyse),
+}
+
+
+def analysis_of(study: Study) -> Analysis:
+    """Raises ConfigError where the study names none."""
+    if study.analysis not in ANALYSES:
+        raise ConfigError(
+            f"Study '{study.name}': unknown analysis '{study.analysis}'{nearest(study.analysis, ANALYSES)}"
+        )
+    return ANALYSES[study.analysis]

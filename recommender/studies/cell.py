@@ -1,0 +1,221 @@
+"""One cell of a study: measured once, kept in a folder named for its content, so that a study goes on after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recommender import ladder, results
+from recommender.bench import Bench
+from recommender.config import Scenario
+from recommender.data import operators
+from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset
+from recommender.data.digest import digest
+from recommender.effort import EffortLog, charged, serving
+from recommender.errors import DataError
+from recommender.evaluate import Asked, Outcome, as_times, metrics_table
+from recommender.query import USER_BUCKETS
+from recommender.rungs import check, options
+from recommender.split import Fold, folds
+
+PACKAGE = Path(__file__).parent.parent
+_NOT_MEASURED = ("studies", "report")  # folders of the package whose code changes no number
+DONE = "done.json"  # the last file of a finished cell
+KEY = ("user_id", "as_of")  # what makes a query of one cell that of another
+
+
+def key(scenario: Scenario, mode: str, data: Dataset) -> str:
+    """16 hex digits of everything that a cell's numbers depend on: configuration, data, code, packages."""
+    tree = scenario.model_dump(mode="json", exclude={"problem", "person_days"})
+    content = json.dumps([tree, mode, digest(data), code_digest()], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+@cache
+def code_digest() -> str:
+    """Of the library's sources that measure, and of the lock file."""
+    state = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        part = path.relative_to(PACKAGE)
+        if part.parts[0] not in _NOT_MEASURED and not part.name.startswith("tracking"):
+            state.update(f"{part}\n".encode() + path.read_bytes())
+    lock = PACKAGE.parent / "requirements.lock"
+    state.update(lock.read_bytes() if lock.exists() else b"")
+    return state.hexdigest()
+
+
+def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path) -> None:
+    """Measures the cell and writes ``folder``, in one step at the end, so that it is there whole or not at all.
+
+    data: before the scenario's differences. Raises whatever the data or the rungs raise.
+    """
+    check(scenario)
+    data = operators.apply(data, scenario.data.differences, scenario.seed)
+    effort = EffortLog()
+    if mode == "ladder":
+        found = ladder.run(data, scenario, effort, lambda _: None, lambda _: None)
+    else:
+        found = at_test(data, scenario, effort)
+    scratch = folder.with_name(f".{folder.name}-{os.getpid()}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        _write(scratch, data, scenario, found, effort)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def warm_up(data: Dataset, scenario: Scenario) -> None:
+    """Compiles kernels and hashes the texts of ``data``, which only the first cell of a process would pay for."""
+    at_test(operators.apply(data, scenario.data.differences, scenario.seed), scenario, EffortLog())
+
+
+def at_test(data: Dataset, scenario: Scenario, effort: EffortLog) -> ladder.Results:
+    """Every rung that the data allows, with the first of its settings, at the test origin only: nothing is decided.
+
+    Raises DataError where no rung is left.
+    """
+    found = ladder.Results()
+    bench = Bench(_test_fold(data, scenario), scenario, effort, lambda _: None)
+    ladder.note(found, bench.fold, scenario)
+    for rung in scenario.ladder:
+        allowed, why = options(rung, scenario, data)
+        if not allowed:
+            found.aside[rung.name] = why
+            continue
+        try:
+            found.outcomes[-1][rung.name] = bench.measure(rung, allowed[0]).outcome
+        except DataError as error:
+            found.aside[rung.name] = str(error)
+            continue
+        found.chosen[rung.name] = allowed[0]
+    if not found.chosen:
+        raise DataError(f"No rung could be measured ({'; '.join(f'{r}: {w}' for r, w in found.aside.items())}).")
+    found.origins[-1] |= training(bench.fold)
+    return found
+
+
+def training(fold: Fold) -> dict[str, float | None]:
+    """What models of this fold learned from: users, days, how far it ends before the origin, interactions per week
+    in the last quarter of its time (None where it states no times)."""
+    train = fold.train
+    stated = train.timestamps[train.timestamps != NO_TIME]
+    found: dict[str, float | None] = {"n_train_users": float((train.user_counts > 0).sum())}
+    if not len(stated) or not len(fold.queries):
+        return found | dict.fromkeys(("train_days", "train_age_days", "train_per_week"))
+    first, last = int(stated.min()), int(stated.max())
+    asked = int(fold.queries.as_of.min())
+    recent = float((stated > last - (last - first) / 4).sum())
+    weeks = (last - first) / 4 / US_PER_DAY / 7
+    return found | {
+        "train_days": (last - first) / US_PER_DAY,
+        "train_age_days": max(asked - last, 0) / US_PER_DAY,
+        "train_per_week": recent / weeks if weeks > 0 else None,
+    }
+
+
+def _test_fold(data: Dataset, scenario: Scenario) -> Fold:
+    only = scenario.split.model_copy(update={"validation": []})  # its folds are not needed, and making them takes time
+    return next(folds(data, only, scenario.eligibility))
+
+
+def _write(folder: Path, data: Dataset, scenario: Scenario, found: ladder.Results, effort: EffortLog) -> None:
+    results.write_config(folder, scenario)
+    results.write_decision(folder, scenario, found) if found.choices else None
+    test = next(g for g in found.groups if g.split == "test")
+    table = metrics_table(test, scenario.bootstrap, scenario.seed)
+    table.write_parquet(folder / "metrics.parquet")
+    values(test.asked[0], test.outcomes[0]).write_parquet(folder / "values.parquet")
+    results.write_effort(folder, effort, data, scenario)
+    done = {
+        "digest": digest(data),
+        "origin": found.origins[-1],
+        "parameters": found.chosen,
+        "stepped_aside": found.aside,
+        "rungs": list(test.outcomes[0]),
+    }
+    (folder / DONE).write_text(json.dumps(done, indent=1, default=str) + "\n")
+
+
+def values(asked: Asked, outcomes: Mapping[str, Outcome]) -> pl.DataFrame:
+    """Every metric of every query and rung: user_id, as_of, user_bucket, first, rung, and a Float32 column each."""
+    base = pl.DataFrame({
+        "user_id": asked.user_ids.cast(pl.String),
+        "as_of": as_times(asked.as_of),
+        "user_bucket": np.array(USER_BUCKETS)[asked.bucket],
+        "first": asked.first,
+    })  # fmt: skip
+    frames = [
+        base.with_columns(
+            pl.lit(rung).alias("rung"), *(pl.Series(n, v.astype(np.float32)) for n, v in o.values.items())
+        )
+        for rung, o in outcomes.items()
+    ]
+    return pl.concat(frames)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A finished cell, read from its folder."""
+
+    labels: Mapping[str, str]
+    scenario: Scenario
+    folder: Path
+
+    @cached_property
+    def done(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / DONE).read_text()))
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        return dict(self.done["origin"])
+
+    @property
+    def rungs(self) -> list[str]:
+        return list(self.done["rungs"])
+
+    @cached_property
+    def values(self) -> pl.DataFrame:
+        return pl.read_parquet(self.folder / "values.parquet")
+
+    @cached_property
+    def metrics(self) -> pl.DataFrame:
+        return pl.read_parquet(self.folder / "metrics.parquet")
+
+    @cached_property
+    def decision(self) -> dict[str, Any]:
+        path = self.folder / "decision.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    @cached_property
+    def seconds(self) -> dict[str, float]:
+        """CPU seconds of fit and recommend at the test origin, by rung; the router's with the fits that it needs."""
+        effort = pl.read_parquet(self.folder / "effort.parquet")
+        served = serving(self.decision, self.scenario.slots) if self.decision else set()
+        rows = charged(effort, served).filter(
+            pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]), pl.col("rung") != "all"
+        )
+        return dict(rows.group_by("rung", maintain_order=True).agg(pl.col("cpu_s").sum()).iter_rows())
+
+    @cached_property
+    def whole_seconds(self) -> float:
+        """CPU seconds of all stages of the cell together, tuning and evaluation too."""
+        return float(pl.read_parquet(self.folder / "effort.parquet")["cpu_s"].sum())
+
+    @cached_property
+    def columns(self) -> float:
+        """Feature columns that the data has."""
+        effort = pl.read_parquet(self.folder / "data_effort.parquet")
+        return float(effort.filter(pl.col("measure") == "feature_columns")["value"][0])

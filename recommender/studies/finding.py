@@ -1,0 +1,55 @@
+"""What an analysis hands to the report: sentences, tables, charts. Rendered as terminal, Markdown and HTML alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+NOT_ENOUGH = "Not enough evidence"  # begins every sentence that cannot tell
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A Vega-Lite specification, and in words what it shows; its numbers stand in ``table``."""
+
+    name: str  # unique in the report; letters, digits and hyphens
+    title: str
+    spec: dict[str, Any]
+    alt: str
+    table: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as a reader sees it: first column names the row, all values are text already."""
+
+    caption: str
+    frame: pl.DataFrame
+
+
+@dataclass
+class Finding:
+    """One part of a study's report."""
+
+    title: str
+    sentences: list[str] = field(default_factory=list)
+    grids: list[Grid] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # how to read it, what to keep in mind
+
+
+def grid(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
+    """A Grid of rows of text."""
+    return Grid(caption, pl.DataFrame(list(map(list, rows)), schema=dict.fromkeys(heads, pl.String), orient="row"))
+
+
+def interval(value: float | None, low: float | None, high: float | None, places: int = 4, sign: bool = False) -> str:
+    """``.1234 [.1200, .1300]``; a dash where there is no value."""
+    if value is None or value != value:
+        return "–"
+    form = f"{'+' if sign else ''}.{places}f"
+    bounds = f" [{low:{form}}, {high:{form}}]" if low is not None and high is not None and low == low else ""
+    return f"{value:{form}}{bounds}"

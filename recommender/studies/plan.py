@@ -1,0 +1,152 @@
+"""``experiments/<study>.yaml`` -> the cells of its grid: one scenario with some configuration changes each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from recommender import config
+from recommender.config import CONFIGS, Scenario, Strict
+from recommender.errors import ConfigError, nearest
+
+EXPERIMENTS = CONFIGS.parent / "experiments"
+KEEP, DROP = "ladder.keep", "ladder.drop"  # changes that are no configuration key: which rungs take part
+_LISTS = ("data.differences", "data.train_differences", DROP)  # several changes of one cell add up here
+Changes = dict[str, Any]  # dotted configuration key -> value, as --set takes them
+PAIR, STATE, WITH, WITHOUT = "pair", "state", "with", "without"
+SCENARIO, DATA = "scenario", "data"
+
+
+class Pair(Strict):
+    """One part or data asset: the scenario ``without`` it, and ``with`` it where that is not the scenario as it is."""
+
+    without: Changes = {}
+    with_: Changes = Field({}, alias="with")
+    what: str = ""  # in words
+    metrics: list[str] = []  # that it is there for, beside accuracy
+
+
+class Quick(Strict):
+    """A smaller variant for a first look: some levels of each axis, and further changes."""
+
+    set: Changes = {}
+    grid: dict[str, list[str]] = {}
+
+
+class Study(Strict):
+    """One study. ``rungs``: only these, where the ladder has them. ``mode`` test: every rung with its first setting
+    at the test origin only; ladder: the whole train with validation, decision and router."""
+
+    name: str
+    question: str
+    analysis: str
+    mode: Literal["test", "ladder"] = "test"
+    scenarios: list[str] = []  # by default all
+    rungs: list[str] = []
+    set: Changes = {}
+    grid: dict[str, dict[str, Changes]] = {}
+    pairs: dict[str, dict[str, Pair]] = {}  # scenario, or "all" -> name -> pair
+    options: dict[str, Any] = {}  # of the analysis
+    quick: Quick = Quick()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of the grid. labels: axis -> level, the scenario and data among them."""
+
+    labels: Mapping[str, str]
+    scenario: Scenario
+    mode: str
+
+    @property
+    def name(self) -> str:
+        return " ".join(
+            f"{axis}={level}" if axis != SCENARIO else level for axis, level in self.labels.items() if level
+        )
+
+
+def studies() -> list[str]:
+    return sorted(p.stem for p in EXPERIMENTS.glob("*.yaml"))
+
+
+def load(name: str, quick: bool = False) -> Study:
+    """The study ``experiments/<name>.yaml``; ``quick``: its smaller variant. Raises ConfigError."""
+    if name not in studies():
+        raise ConfigError(f"Unknown study '{name}'{nearest(name, studies())}")
+    study = parse(yaml.safe_load((EXPERIMENTS / f"{name}.yaml").read_text()), f"experiments/{name}.yaml")
+    return study if not quick else _quick(study)
+
+
+def parse(tree: Mapping[str, Any], where: str = "study") -> Study:
+    try:
+        return Study.model_validate(tree)
+    except ValidationError as error:
+        told = (f"{where}: '{'.'.join(map(str, e['loc']))}': {e['msg']}" for e in error.errors())
+        raise ConfigError("\n".join(told)) from None
+
+
+def cells(study: Study, scenarios: Sequence[str], data: str | None, overrides: Sequence[str] = ()) -> list[Cell]:
+    """Every cell, scenario by scenario. data: in place of the scenarios' own; overrides: KEY=YAML on top of all.
+
+    Raises ConfigError for a scenario, key or value that does not exist, before anything is run.
+    """
+    found = []
+    for name in scenarios:
+        for labels, changes in _points(study, name):
+            scenario = _changed(name, merged(study.set, changes), study.rungs, overrides)
+            found.append(Cell({SCENARIO: name, DATA: data or scenario.data.source, **labels}, scenario, study.mode))
+    if not found:
+        raise ConfigError(f"Study '{study.name}' has nothing for {', '.join(scenarios)}.")
+    return found
+
+
+def merged(*all_changes: Changes) -> Changes:
+    """Later changes replace earlier ones; lists of data differences and of dropped rungs add up."""
+    made: Changes = {}
+    for changes in all_changes:
+        for key, value in changes.items():
+            made[key] = [*made.get(key, []), *value] if key in _LISTS else value
+    return made
+
+
+def pairs_of(study: Study, scenario: str) -> dict[str, Pair]:
+    return {**study.pairs.get("all", {}), **study.pairs.get(scenario, {})}
+
+
+def _points(study: Study, scenario: str) -> Iterator[tuple[dict[str, str], Changes]]:
+    """Labels and changes of each cell of one scenario; with pairs, first the scenario as it is."""
+    variants: list[tuple[dict[str, str], Changes]] = [({}, {})]
+    if study.pairs:
+        mine = pairs_of(study, scenario)
+        variants = [({PAIR: "", STATE: WITH}, {})] if mine else []
+        for name, pair in mine.items():
+            variants += [({PAIR: name, STATE: WITH}, pair.with_)] if pair.with_ else []
+            variants.append(({PAIR: name, STATE: WITHOUT}, pair.without))
+    for labels, changes in variants:
+        for levels in product(*(axis.items() for axis in study.grid.values())):
+            point = dict(zip(study.grid, (level for level, _ in levels), strict=True))
+            yield {**labels, **point}, merged(changes, *(c for _, c in levels))
+
+
+def _changed(name: str, changes: Changes, rungs: Sequence[str], overrides: Sequence[str]) -> Scenario:
+    told = [f"{key}={json.dumps(value)}" for key, value in changes.items() if key not in (KEEP, DROP)]  # JSON is YAML
+    scenario = config.load(name, [*told, *overrides])
+    kept, dropped = changes.get(KEEP, rungs), changes.get(DROP, [])
+    ladder = [r for r in scenario.ladder if (not kept or r.name in kept) and r.name not in dropped]
+    if not ladder:
+        raise ConfigError(f"Scenario '{name}' has none of the rungs {', '.join(kept)}.")
+    return scenario.model_copy(update={"ladder": ladder})
+
+
+def _quick(study: Study) -> Study:
+    grid = {
+        axis: {level: changes for level, changes in levels.items() if level in study.quick.grid.get(axis, levels)}
+        for axis, levels in study.grid.items()
+    }
+    return study.model_copy(update={"grid": grid, "set": merged(study.set, study.quick.set)})

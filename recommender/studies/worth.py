@@ -1,0 +1,202 @@
+"""What each part of a scenario, or each data asset, is worth: with it against without it, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from recommender.evaluate import ALL
+from recommender.report.tables import USERS, metric_label
+from recommender.rungs import ROUTER
+from recommender.studies.cell import Measured
+from recommender.studies.finding import NOT_ENOUGH, Finding, grid, interval
+from recommender.studies.paired import Contrast, contrast
+from recommender.studies.plan import PAIR, SCENARIO, STATE, WITH, WITHOUT, Pair, Study, pairs_of
+
+ALPHA = 0.05
+_NOT_METRICS = ("user_id", "as_of", "user_bucket", "first", "rung", "answered_share")
+_CPU_NOISE = 0.2  # CPU seconds that two runs of the same thing easily differ by
+
+
+def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
+    """A finding per scenario and data set: with - without, paired by user."""
+    groups: dict[tuple[str, str], list[Measured]] = {}
+    for run in runs:
+        groups.setdefault((run.labels[SCENARIO], run.labels["data"]), []).append(run)
+    return [_finding(study, scenario, data, mine) for (scenario, data), mine in groups.items()]
+
+
+def partners(runs: Sequence[Measured], pairs: Mapping[str, Pair]) -> dict[str, tuple[Measured, Measured]]:
+    """Pair -> its cells (without, with); pairs that lack one, because it failed, are left out."""
+    found = {(r.labels[PAIR], r.labels[STATE]): r for r in runs}
+    whole = {
+        name: (found.get((name, WITHOUT)), found.get((name, WITH) if pair.with_ else ("", WITH)))
+        for name, pair in pairs.items()
+    }
+    return {name: (a, b) for name, (a, b) in whole.items() if a and b}
+
+
+def keys(one: Measured, other: Measured) -> int:
+    """Configuration keys that ``other`` states and ``one`` does not, or states otherwise."""
+    a, b = (dict(_leaves(m.scenario.model_dump(mode="json", exclude_unset=True))) for m in (one, other))
+    return sum(a.get(key, _ABSENT) != value for key, value in b.items() if value is not None)
+
+
+_ABSENT = object()
+
+
+def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a configuration with its dotted key; entries of a list go by their names, or places."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from _leaves(value, f"{path}.{key}")
+    elif isinstance(tree, list) and tree and all(isinstance(entry, Mapping) for entry in tree):
+        for place, entry in enumerate(tree):
+            yield from _leaves(entry, f"{path}.{entry.get('name', place)}")
+    else:
+        yield path, tree
+
+
+def effects(study: Study, runs: Sequence[Measured], pairs: Mapping[str, Pair]) -> pl.DataFrame:
+    """Rows of ``paired.contrast`` with - without for each pair: of the router in ladder mode; else of each rung,
+    and of the best rung with against the best without (``rung`` = "best", chosen by the same queries)."""
+    found = partners(runs, pairs)
+    metric = runs[0].scenario.decision.metric
+    contrasts = []
+    for name, (without, with_) in found.items():
+        shared = [r for r in with_.rungs if r in without.rungs]
+        rungs = [ROUTER] if study.mode == "ladder" else shared
+        contrasts += [Contrast(f"{name}\t{r}", without, with_, r, r) for r in rungs]
+        if study.mode == "test":
+            best = [max(m.rungs, key=lambda r, m=m: _mean(m, r, metric)) for m in (without, with_)]  # type: ignore[misc]
+            contrasts.append(Contrast(f"{name}\tbest", without, with_, best[0], best[1]))
+    names = sorted({c for a, b in found.values() for c in {*a.values.columns, *b.values.columns}} - {*_NOT_METRICS})
+    scenario = runs[0].scenario
+    table = contrast(contrasts, names, scenario.bootstrap, scenario.seed)
+    split = pl.col("name").str.split("\t")
+    return table.with_columns(pair=split.list.first(), shown=split.list.last())
+
+
+def _mean(run: Measured, rung: str, metric: str) -> float:
+    rows = run.values.filter("first", pl.col("rung") == rung)[metric]
+    return float(rows.mean() or 0.0)  # type: ignore[arg-type]
+
+
+def _finding(study: Study, scenario: str, data: str, runs: Sequence[Measured]) -> Finding:
+    pairs = pairs_of(study, scenario)
+    found = partners(runs, pairs)
+    out = Finding(f"{scenario} on {data}")
+    if not found:
+        out.sentences.append(f"{NOT_ENOUGH}: no pair of runs is complete for {scenario}.")
+        return out
+    table = effects(study, runs, pairs)
+    metric = runs[0].scenario.decision.metric
+    shown = ROUTER if study.mode == "ladder" else "best"
+    costs = {name: _cost(a, b, shown) for name, (a, b) in found.items()}
+    head = table.filter(pl.col("shown") == shown, pl.col("user_bucket") == ALL)
+    for name in found:
+        rows = {r["metric"]: r for r in head.filter(pl.col("pair") == name).iter_rows(named=True)}
+        out.sentences.append(_sentence(name, pairs[name], rows, metric, costs[name]))
+    out.grids.append(_headline(found, head, metric, costs, pairs))
+    out.grids.append(_by_bucket(table, metric, shown))
+    if study.mode == "test":
+        out.grids.append(_by_rung(table, metric))
+    out.notes.append(
+        "Differences are with - without, paired by user on the test period, with 95% bootstrap intervals over users; "
+        "p by flipping signs, Holm-adjusted over the parts. CPU seconds: fit and recommend at the test origin, one "
+        f"run, so differences below {_CPU_NOISE:g} mean nothing. "
+        + ("best = the most accurate rung with it against the most accurate without it." if shown == "best" else "")
+    )
+    if missing := [n for n in pairs if n not in found]:
+        out.notes.append(f"Not measured: {', '.join(missing)}.")
+    return out
+
+
+def _cost(without: Measured, with_: Measured, rung: str) -> dict[str, float]:
+    def spent(m: Measured) -> float:
+        return m.seconds.get(rung, 0.0) if rung == ROUTER else sum(m.seconds.values())
+
+    return {
+        "cpu_s": spent(with_) - spent(without),
+        "columns": with_.columns - without.columns,
+        "keys": float(keys(without, with_)),
+    }
+
+
+def _sentence(name: str, pair: Pair, rows: Mapping[str, Any], metric: str, cost: Mapping[str, float]) -> str:
+    told = f"{name}{f' ({pair.what})' if pair.what else ''}"
+    price = (
+        f"It costs {cost['cpu_s']:+.1f} CPU seconds, {cost['columns']:+.0f} columns and "
+        f"{cost['keys']:.0f} configuration keys."
+    )
+    main = rows.get(metric)
+    if main is None:
+        return f"{told}: {NOT_ENOUGH[0].lower()}{NOT_ENOUGH[1:]}, no common queries. {price}"
+    wanted = [m for m in pair.metrics if m in rows and m != metric]
+    sure = [_change(rows[m]) for m in wanted if _significant(rows[m])]
+    unsure = [metric_label(m) for m in wanted if not _significant(rows[m])]
+    if main["ci_low"] == main["ci_high"] == 0 and not sure:
+        return f"{told}: nothing that was measured here uses it, the lists are the same without it. {price}"
+    if _significant(main):
+        verb = "raises" if main["difference"] > 0 else "lowers"
+        head = f"{told} {verb} {_change(main)}"
+    else:
+        head = f"{told}: {NOT_ENOUGH[0].lower()}{NOT_ENOUGH[1:]} that it changes {_change(main)}"
+    also = f"; it changes {', '.join(sure)}" if sure else ""
+    also += f"; no evidence that it changes {', '.join(unsure)}" if unsure else ""
+    return f"{head}{also}. {price}"
+
+
+def _significant(row: Mapping[str, Any]) -> bool:
+    return bool(row["p_holm"] < ALPHA and row["ci_low"] * row["ci_high"] > 0)
+
+
+def _change(row: Mapping[str, Any]) -> str:
+    told = interval(row["difference"], row["ci_low"], row["ci_high"], sign=True)
+    return f"{metric_label(row['metric'])} by {told} (n={row['n_queries']:,})"
+
+
+def _headline(
+    found: Mapping[str, Any], head: pl.DataFrame, metric: str, costs: Mapping[str, Any], pairs: Mapping[str, Pair]
+) -> Any:
+    """One row per pair: accuracy, what it is there for, what it costs."""
+    own = list(dict.fromkeys([metric, *(m for name in found for m in pairs[name].metrics)]))
+    own = [m for m in own if m in head["metric"]]
+    cells = {(r["pair"], r["metric"]): r for r in head.iter_rows(named=True)}
+    rows = []
+    for name in found:
+        changes = [
+            interval(r["difference"], r["ci_low"], r["ci_high"], sign=True) + " *" * _significant(r) if r else "–"
+            for r in (cells.get((name, m)) for m in own)
+        ]
+        cost = costs[name]
+        rows.append([name, *changes, f"{cost['cpu_s']:+.1f}", f"{cost['columns']:+.0f}", f"{cost['keys']:.0f}"])
+    heads = ["part", *map(metric_label, own), "CPU s", "columns", "config keys"]
+    return grid("What each brings (with - without) and costs; * significant.", heads, rows)
+
+
+def _by_bucket(table: pl.DataFrame, metric: str, shown: str) -> Any:
+    rows = table.filter(pl.col("shown") == shown, pl.col("metric") == metric)
+    columns = [b for b in USERS if b in rows["user_bucket"]]
+    cells = {(r["pair"], r["user_bucket"]): r for r in rows.iter_rows(named=True)}
+    body = [
+        [name, *(_plain(cells.get((name, b))) for b in columns)] for name in rows["pair"].unique(maintain_order=True)
+    ]
+    heads = ["part", *(USERS[b].replace("earlier ", "") for b in columns)]
+    return grid(f"{metric_label(metric)}, with - without, by how much is known of the user.", heads, body)
+
+
+def _by_rung(table: pl.DataFrame, metric: str) -> Any:
+    rows = table.filter(pl.col("shown") != "best", pl.col("metric") == metric, pl.col("user_bucket") == ALL)
+    rungs = rows["shown"].unique(maintain_order=True).to_list()
+    cells = {(r["pair"], r["shown"]): r for r in rows.iter_rows(named=True)}
+    body = [[name, *(_plain(cells.get((name, r))) for r in rungs)] for name in rows["pair"].unique(maintain_order=True)]
+    return grid(f"{metric_label(metric)}, with - without, by rung, all users.", ["part", *rungs], body)
+
+
+def _plain(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "–"
+    return interval(row["difference"], row["ci_low"], row["ci_high"], sign=True) + " *" * _significant(row)

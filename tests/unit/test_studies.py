@@ -1,0 +1,285 @@
+"""Studies: what a grid is, what is measured once, what goes on after a failure, what is said of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from small import Row, dataset, table
+
+from recommender import config
+from recommender.config import Scenario
+from recommender.data.dataset import Dataset
+from recommender.errors import ConfigError, DataError
+from recommender.report.study import html, markdown
+from recommender.studies import plan, worth
+from recommender.studies.analyses import ANALYSES, analysis_of
+from recommender.studies.cell import DONE, Measured, key
+from recommender.studies.finding import NOT_ENOUGH, Finding, grid
+from recommender.studies.paired import Contrast, contrast
+from recommender.studies.plan import PAIR, STATE, Cell, Study, cells, merged
+from recommender.studies.run import run
+from recommender.studies.tables import tidy
+
+GRID = {
+    "name": "small",
+    "question": "What if?",
+    "analysis": "worth",
+    "rungs": ["popularity", "item_knn", "content"],
+    "set": {"split.min_train": 20, "bootstrap": 100, "split.validation": [0.6]},
+}
+
+
+def study(**more: Any) -> Study:
+    return plan.parse(GRID | more)
+
+
+def world(n: int = 500) -> Dataset:
+    """Two tastes that the genre tells, so that metadata and history both help."""
+    rng = np.random.default_rng(0)
+    user = rng.integers(60, size=n)
+    item = 2 * rng.integers(15, size=n) + user % 2
+    rows: list[Row] = [
+        (f"u{u}", f"i{i:02}", float(h)) for u, i, h in zip(user, item, rng.uniform(0, 100, n), strict=True)
+    ]
+    ids = [f"i{i:02}" for i in range(30)]
+    return dataset(
+        rows, items=table("item_id", ids, {"genre": "category"}, genre=[["a", "b"][i % 2] for i in range(30)])
+    )
+
+
+def source(data: Dataset | None = None) -> Callable[[str, Scenario], Dataset]:
+    given = data or world()
+    return lambda name, scenario: given
+
+
+def measured(given: Study, folder: Path, scenario: str = "catalog") -> list[Measured]:
+    found, failures = run(cells(given, [scenario], None), folder, source(), lambda _: None)
+    assert not failures, [str(f) for f in failures]
+    return found
+
+
+# --- plans
+
+
+@pytest.mark.parametrize("name", plan.studies())
+def test_every_study_that_ships_is_valid_for_its_scenarios_quick_or_not(name: str) -> None:
+    for quick in (False, True):
+        given = plan.load(name, quick)
+        analysis_of(given)
+        assert given.name == name
+        assert cells(given, given.scenarios or config.scenarios(), None)
+
+
+def test_cells_are_the_product_of_the_axes_with_their_changes() -> None:
+    axes = {
+        "size": {"small": {"data.train_differences": [{"volume": {"share": 0.5}}]}, "all": {}},
+        "seed": {"0": {"seed": 0}, "1": {"seed": 1}},
+    }
+    made = cells(study(grid=axes), ["catalog", "jobs"], None)
+    assert len(made) == 8
+    assert [dict(c.labels) for c in made[:2]] == [
+        {"scenario": "catalog", "data": "simulated", "size": "small", "seed": s} for s in "01"
+    ]
+    assert made[1].scenario.seed == 1
+    assert made[1].scenario.data.train_differences == [{"volume": {"share": 0.5}}]
+    assert [r.name for r in made[0].scenario.ladder] == ["popularity", "content", "item_knn"]  # the ladder's own order
+
+
+def test_pairs_are_the_scenario_as_it_is_and_one_cell_without_each() -> None:
+    pairs = {
+        "all": {"slots": {"without": {"slots.n": 0}}},
+        "jobs": {"x": {"with": {"seed": 3}, "without": {"seed": 4}}},
+    }
+    made = {(c.labels[PAIR], c.labels[STATE]): c for c in cells(study(pairs=pairs), ["jobs"], None)}
+    assert set(made) == {("", "with"), ("slots", "without"), ("x", "with"), ("x", "without")}
+    assert made["slots", "without"].scenario.slots.n == 0
+    assert made["x", "with"].scenario.seed == 3
+    assert len(cells(study(pairs=pairs), ["catalog"], None)) == 2
+
+
+def test_data_differences_add_up_and_other_changes_replace() -> None:
+    one = {"data.differences": [{"volume": {}}], "seed": 1}
+    other = {"data.differences": [{"drift": {}}], "seed": 2}
+    assert merged(one, other) == {"data.differences": [{"volume": {}}, {"drift": {}}], "seed": 2}
+
+
+def test_the_data_and_overrides_given_stand_above_the_study() -> None:
+    (cell,) = cells(study(), ["jobs"], "some-folder", ["bootstrap=333"])
+    assert (cell.labels["data"], cell.scenario.bootstrap) == ("some-folder", 333)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"grids": {}}, "grids"),
+        ({"set": {"splitt.test": 1}}, "Unknown configuration key 'splitt'"),
+        ({"rungs": ["nothing"]}, "none of the rungs nothing"),
+        ({"pairs": {"ugc": {"x": {}}}}, "has nothing for jobs"),
+    ],
+)
+def test_a_wrong_plan_is_told(more: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        cells(study(**more), ["jobs"], None)
+
+
+def test_an_unknown_study_or_analysis_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'parts'"):
+        plan.load("part")
+    with pytest.raises(ConfigError, match="did you mean 'worth'"):
+        analysis_of(study(analysis="worht"))
+
+
+# --- running
+
+
+@pytest.mark.parametrize("mode", ["test", "ladder"])
+def test_a_cell_is_measured_once_and_then_read(tmp_path: Path, mode: str) -> None:
+    given = study(mode=mode)
+    (first,) = measured(given, tmp_path)
+    written = (first.folder / DONE).stat().st_mtime_ns
+    (again,) = measured(given, tmp_path)
+    assert again.folder == first.folder
+    assert (again.folder / DONE).stat().st_mtime_ns == written
+    assert first.rungs == ["popularity", "content", "item_knn"] + ["router"] * (mode == "ladder")
+    assert set(first.seconds) >= set(first.rungs)
+    assert first.values.filter("first")["user_id"].is_duplicated().sum() == first.values.filter("first").height
+    assert [p.name for p in tmp_path.iterdir()] == [first.folder.name]  # no scratch folder is left
+
+
+def test_a_cells_key_follows_what_its_numbers_depend_on_and_nothing_else() -> None:
+    (cell,) = cells(study(), ["catalog"], None)
+    one = key(cell.scenario, cell.mode, world())
+    assert one == key(cell.scenario, cell.mode, world())
+    assert one != key(cell.scenario, cell.mode, world(499))
+    assert one != key(cell.scenario, "ladder", world())
+    assert one != key(cell.scenario.model_copy(update={"seed": 1}), cell.mode, world())
+    problem = cell.scenario.problem.model_copy(update={"what": "else"})
+    assert one == key(cell.scenario.model_copy(update={"problem": problem}), cell.mode, world())
+
+
+def test_one_cell_that_fails_stops_no_other_and_is_tried_again(tmp_path: Path) -> None:
+    given = study(grid={"n": {"few": {"split.min_train": 10**6}, "enough": {}}})
+    told: list[str] = []
+    found, failures = run(
+        cells(given, ["catalog"], None), tmp_path, source(), lambda _: None, failed=lambda f: told.append(str(f))
+    )
+    assert [m.labels["n"] for m in found] == ["enough"]
+    assert isinstance(failures[0].error, DataError)
+    assert not failures[0].is_bug
+    assert told == [str(failures[0])]
+    assert "n=few" in told[0]
+
+
+def test_a_bug_is_kept_as_one(tmp_path: Path) -> None:
+    def broken(name: str, scenario: Scenario) -> Dataset:
+        raise ZeroDivisionError("oh")
+
+    _, (failure,) = run(cells(study(), ["catalog"], None), tmp_path, broken, lambda _: None)
+    assert failure.is_bug
+
+
+def test_training_differences_leave_the_queries_and_the_truth(tmp_path: Path) -> None:
+    axes = {"size": {"half": {"data.train_differences": [{"volume": {"share": 0.5}}]}, "all": {}}}
+    half, whole = measured(study(grid=axes), tmp_path)
+    assert half.origin["n_train"] < 0.7 * whole.origin["n_train"]
+    asked = ("user_id", "as_of", "user_bucket", "first", "rung")
+    assert half.values.select(asked).equals(whole.values.select(asked))
+
+
+def test_results_are_one_row_per_cell_rung_and_metric(tmp_path: Path) -> None:
+    given = study(grid={"seed": {"0": {"seed": 0}, "1": {"seed": 1}}})
+    table = tidy(given, measured(given, tmp_path))
+    rows = table.filter(pl.col("metric") == "ndcg_at_10", pl.col("user_bucket") == "all", pl.col("slice") == "all")
+    assert rows.select("seed", "rung").n_unique() == rows.height == 6
+    assert set(table["metric"]) >= {"cpu_s", "n_train", "recall_at_20"}
+
+
+# --- comparing
+
+
+def cell_with(tmp_path: Path, name: str, gain: float, users: int = 200) -> Measured:
+    """A cell whose only rung has ndcg_at_10 of .3 + noise + gain for every user."""
+    rng = np.random.default_rng(1)
+    folder = tmp_path / name
+    folder.mkdir(exist_ok=True)
+    values = pl.DataFrame({
+        "user_id": [f"u{n}" for n in range(users)], "as_of": [None] * users,
+        "user_bucket": ["0", "1_2"] * (users // 2), "first": [True] * users, "rung": ["als"] * users,
+        "ndcg_at_10": (0.3 + rng.normal(0, 0.1, users) + gain * rng.uniform(0.5, 1.5, users)).astype(np.float32),
+    })  # fmt: skip
+    values.write_parquet(folder / "values.parquet")
+    scenario = cells(study(), ["catalog"], None)[0].scenario
+    return Measured({"scenario": "catalog", "data": "simulated"}, scenario, folder)
+
+
+def test_a_contrast_is_the_mean_of_paired_differences_and_finds_what_is_there(tmp_path: Path) -> None:
+    base, better, same = (cell_with(tmp_path, n, g) for n, g in (("a", 0.0), ("b", 0.05), ("c", 0.0)))
+    pairs = [Contrast("b", base, better, "als", "als"), Contrast("c", base, same, "als", "als")]
+    table = contrast(pairs, ["ndcg_at_10", "absent"], 200, 0)
+    rows = {(r["name"], r["user_bucket"]): r for r in table.iter_rows(named=True)}
+    b = rows["b", "all"]
+    assert b["difference"] == pytest.approx(b["other"] - b["base"])
+    assert 0 < b["ci_low"] < b["difference"] < b["ci_high"]
+    assert b["p"] <= b["p_holm"] < 0.05
+    assert rows["c", "all"]["difference"] == 0
+    assert rows["b", "0"]["n_queries"] == 100
+    assert ("b", "3_9") not in rows
+
+
+def test_configuration_keys_count_what_a_part_states_beyond_the_scenario_without_it() -> None:
+    def at(changes: dict[str, Any]) -> Measured:
+        (cell,) = cells(study(set=changes), ["jobs"], None)
+        return Measured(cell.labels, cell.scenario, Path())
+
+    plain = at({})
+    assert worth.keys(plain, plain) == 0
+    assert worth.keys(at({"slots.n": 0}), plain) == 1
+    assert worth.keys(plain, at({"ladder.item_knn.params": {"K": 5, "weighting": "bm25", "shrink": 1}})) == 2
+
+
+def test_worth_says_what_a_part_brings_in_sentences_and_when_it_cannot_tell(tmp_path: Path) -> None:
+    pairs = {
+        "history": {"without": {"ladder.drop": ["item_knn", "content"]}},
+        "nothing": {"without": {"seed": 1}},
+        "genre": {"what": "the genre", "without": {"data.differences": [{"metadata": {"drop": ["genre"]}}]}},
+    }
+    given = study(pairs={"all": pairs})
+    found = measured(given, tmp_path)
+    (finding,) = ANALYSES["worth"].findings(given, found)
+    told = dict(zip(pairs, finding.sentences, strict=True))
+    assert "raises NDCG@10 by +" in told["history"]
+    assert "the lists are the same without it" in told["nothing"]
+    assert "genre (the genre)" in told["genre"]
+    assert "configuration keys" in told["genre"]
+    lost = [m for m in found if m.labels[PAIR] != "history"]
+    (finding,) = ANALYSES["worth"].findings(given, lost)
+    assert any("Not measured: history" in n for n in finding.notes)
+    (finding,) = ANALYSES["worth"].findings(given, [m for m in found if not m.labels[PAIR]])
+    assert finding.sentences[0].startswith(NOT_ENOUGH)
+
+
+# --- reports
+
+
+def test_a_report_holds_every_sentence_and_number_and_escapes_names() -> None:
+    finding = Finding("A <b>", ["It <rises>."], [grid("Table", ["part", "NDCG"], [["x|y", "+.1"]])], notes=["Note."])
+    page = html("study", "Why?", [finding], ["careful"])
+    assert "It &lt;rises&gt;." in page
+    assert "<b>" not in page.replace("<body>", "")
+    assert "careful" in page
+    text = markdown("study", "Why?", [finding], ["careful"])
+    assert "- It <rises>." in text
+    assert "| x\\|y | +.1 |" in text
+
+
+def test_a_cell_names_its_labels() -> None:
+    (cell,) = cells(study(grid={"size": {"half": {}}}), ["jobs"], None)
+    assert cell.name == "jobs data=simulated size=half"
+    assert dataclasses.replace(cell, labels={}).name == ""
+    assert isinstance(cell, Cell)
