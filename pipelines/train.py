@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
 from pipelines.output import disk_faults, out_folder
-from recommender import config, ladder, persist, results, rungs, tune
+from recommender import config, ladder, parts, persist, results, rungs, tune
 from recommender.data import operators
 from recommender.data.load import load
 from recommender.data.summary import save_reference
@@ -30,10 +30,13 @@ def main(argv: list[str]) -> None:
     show_log(quiet=args.quiet or args.json)
     scenario = config.load(args.scenario, overrides(args.set))
     rungs.check(scenario)
+    parts.check(scenario)
     effort = EffortLog()
     with effort.stage("all", "prepare", "all", ""):
         data = load(args.data or scenario.data.source, raw_dir=raw_dir(), **config.loading(scenario))
         data = operators.apply(data, scenario.data.differences, scenario.seed)
+
+    scenario, aside = parts.supported(scenario, data)
 
     name = f"{scenario.name}-{data.name}"
     with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker, disk_faults(out):
@@ -41,7 +44,7 @@ def main(argv: list[str]) -> None:
         with Steps(tune.n_steps(scenario), quiet=args.quiet or args.json) as progress:
             scenario = tune.tune(data, scenario, Path("tuning"), effort, progress)
             decided = partial(results.write_decision, out, scenario)  # complete before the test is looked at
-            found = ladder.run(data, scenario, effort, progress, decided)
+            found = ladder.run(data, scenario, effort, progress, decided, aside)
             router = ladder.ship(data, found, scenario, effort, progress)
         persist.save(Bundle(router, data, scenario.eligibility.model_dump()), out / "model")
         save_reference(data, out / "model")

@@ -16,7 +16,7 @@ from recommender.features import FeatureEncoder
 from recommender.models.base import Recommender
 from recommender.recommend import Lists, fallback_order, recommend
 from recommender.router import Router
-from recommender.rungs import ROUTER, make
+from recommender.rungs import PLAIN, ROUTER, make
 from recommender.split import Fold
 
 Progress = Callable[[str], None]
@@ -56,15 +56,18 @@ class Bench:
                 model, fold.queries, fold.items, scoring.k, self.scenario.eligibility, scoring, self.fallback
             )
         with self.effort.stage(rung.name, "evaluate", fold.split, fold.origin):
-            return Measured(model, lists, outcome(lists, fold, self.item_rows))
+            return Measured(model, lists, outcome(lists, fold, self.item_rows, self.scenario))
 
-    def measure_router(self, router: Router) -> Outcome:
+    def measure_router(self, router: Router) -> dict[str, Outcome]:
+        """Of the router and, where it re-ranks, of its lists before that."""
         fold, scoring = self.fold, self.scenario.scoring
         with self.effort.stage(ROUTER, "recommend", fold.split, fold.origin):
             routed = router.recommend(
                 fold.queries, fold.items, scoring.k, self.scenario.eligibility, scoring, self.fallback
             )
-        return outcome(routed.lists, fold, self.item_rows)
+        shown = {PLAIN: routed.plain} if router.rerankers else {}
+        shown[ROUTER] = routed.lists
+        return {name: outcome(lists, fold, self.item_rows, self.scenario) for name, lists in shown.items()}
 
     def new_items(self, model: Recommender, rows: np.ndarray, n: int) -> Lists:
         """The ``n`` best items without interactions for some of the queries."""

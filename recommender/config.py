@@ -49,12 +49,37 @@ class Split(Strict):
     seed: Seed = 0  # of the random split
 
 
+class Reach(Strict):
+    """Who can reach which item: places as lat/lon columns, great-circle distance."""
+
+    user: str = "location"
+    item: str = "location"
+    max_km: float = Field(gt=0)
+    remote: str | None = None  # boolean item column; true = within everyone's reach
+    willing: str | None = None  # boolean user column; true = everything is within reach
+    hard: bool = True  # False: measured only, and read by the re-ranker ``fit``
+
+
+class Seniority(Strict):
+    """How many levels may lie between a user and an item."""
+
+    user: str = "seniority"
+    item: str = "seniority"
+    order: list[str] = Field(min_length=2)  # the levels of both columns, lowest first
+    max_gap: int = Field(1, ge=0)
+    hard: bool = True  # False: measured only, and read by the re-ranker ``fit``
+
+
 class Eligibility(Strict):
     """Hard rules: what may be shown to whom at all."""
 
     repeats: bool = False  # may an item be recommended again to who took it
     blocked_column: str | None = None  # boolean item column; true = never shown
+    moderated_column: str | None = None  # timestamp item column; from that time on never shown
+    holds_column: str | None = None  # numeric item column; negative = held back by the editors, never shown
     editorial_column: str | None = None  # numeric item column; lists without any evidence follow it, lowest first
+    reach: Reach | None = None
+    seniority: Seniority | None = None
 
 
 class Rung(Strict):
@@ -73,6 +98,48 @@ class Slots(Strict):
     of: int = Field(20, ge=1)
     min_gain: float = Field(0.01, ge=0, le=1)  # auto: the least recall_at_20 on new items worth a slot
     max_loss: float = Field(0.1, ge=0, le=1)  # auto: the share of recall_at_20 that new items may cost
+
+
+class Rerank(Strict):
+    """One step that re-orders the router's lists."""
+
+    name: str
+    reranker: str  # a key of recommender.rerankers.RERANKERS
+    params: dict[str, Any] = {}
+    enabled: bool = True
+
+
+class Favourable(Strict):
+    """The items that are good to be shown, whoever one is: the highest values of a numeric item column."""
+
+    column: str
+    top_share: float = Field(0.33, gt=0, lt=1)  # of the items known at the origin that state a value
+
+
+class Audit(Strict):
+    """Are groups of users shown favourable items alike? ``columns``: protected user columns."""
+
+    columns: list[str] = Field(min_length=1)
+    favourable: Favourable
+    at_least: int = Field(1, ge=1, le=10)  # favourable items in the first ten that make a user "selected"
+    min_share: float = Field(0.02, ge=0, lt=1)  # smaller groups have no impact ratio (NYC Local Law 144: 2%)
+
+
+class Exposure(Strict):
+    """Columns that only metrics of exposure read."""
+
+    creator_column: str | None = None  # category item column: whose items are they
+    small_creator: int = Field(10, ge=1)  # creators with fewer interactions in training are small
+    vacancies_column: str | None = None  # numeric item column: how many can take the item in the end
+
+
+class Spam(Strict):
+    """A detector of items that moderators will confirm to break the rules, learned from those that they did."""
+
+    label_column: str | None = None  # timestamp item column: when it was confirmed; unset: no detector
+    creator_column: str | None = None  # category item column: whose uploads they are
+    signed_up_column: str | None = None  # timestamp user column: since when there is the account
+    threshold: float = Field(0.5, gt=0, lt=1)  # suspicion from which an item is called flagged in the tables
 
 
 class Decision(Strict):
@@ -107,6 +174,13 @@ class Scenario(Strict):
     eligibility: Eligibility = Eligibility()
     ladder: list[Rung] = Field(min_length=1)
     slots: Slots = Slots()
+    spam: Spam = Spam()
+    rerank: list[Rerank] = []  # applied in this order to the router's lists of scoring.k items
+    audit: Audit | None = None
+    exposure: Exposure = Exposure()
+    # Parts (a key of eligibility or exposure, the name of a re-ranker, "audit") that step aside, with a note, where
+    # the data lack their columns; one that an override names is meant, and is an error there.
+    optional: list[str] = []
     decision: Decision = Decision()
     scoring: Scoring = Scoring()
     tune: Tune = Tune()
@@ -136,6 +210,8 @@ def load(name: str, overrides: list[str] | None = None) -> Scenario:
         if not separator or not key:
             raise ConfigError(f"--set {override}: expected KEY=VALUE, for example --set split.test=0.7")
         _assign(tree, key.split("."), _value(value, override), override)
+        if key != "optional" and isinstance(tree.get("optional"), list):  # else parse says what is wrong with it
+            tree["optional"] = [part for part in tree["optional"] if part not in key.split(".")]
     return parse(tree)
 
 
@@ -143,7 +219,8 @@ def loading(scenario: Scenario) -> dict[str, Any]:
     """The scenario's keyword arguments of ``data.load.load``."""
     return {
         "options": scenario.data.options,
-        "repairs": scenario.data.repairs,
+        # A random split reads no times, so none need be there.
+        "repairs": ({"missing_times": "history"} if scenario.split.kind == "random" else {}) | scenario.data.repairs,
         "positive": scenario.data.positive_events,
         "require_interactions": not scenario.day_zero,
     }

@@ -2,7 +2,8 @@
 
 A hybrid that does as well with the features of other items has learned nothing from features, however
 good it is; one that uses times must beat itself on times drawn at random (permutation controls; Ojala &
-Garriga 2010). ``random`` and ``popularity`` are the further controls of every rung.
+Garriga 2010). ``random`` and ``popularity`` are the further controls of every rung. Simulated data have an
+``oracle`` too, which knows what made them: the best that any rung could do, so oracle - rung is its regret.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ from copy import copy
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from recommender.bench import Bench
 from recommender.config import Scenario
-from recommender.data.dataset import Table
+from recommender.data.dataset import Dataset, Table, Truth
 from recommender.data.operators import shuffled_features, shuffled_times
 from recommender.errors import DataError
-from recommender.evaluate import ALL, Group, Outcome, compare
+from recommender.evaluate import ALL, Group, Outcome, compare, outcome
 from recommender.models.base import Recommender
+from recommender.policies import read_columns
+from recommender.query import Queries
+from recommender.recommend import recommend
 from recommender.rungs import make
 from recommender.split import Fold
 
 FEATURES, TIMES = "shuffled-features", "shuffled-times"  # after a rung's name: its control
+ORACLE = "oracle"
 PLAIN = ("random", "popularity")  # recommenders that every rung above them is compared with
 
 
@@ -54,6 +60,26 @@ def measure(
     return outcomes
 
 
+class _Oracle:
+    """Ranks by the truth; not in RECOMMENDERS, so that no ladder can name it and no router serve it."""
+
+    def __init__(self, truth: Truth) -> None:
+        self.truth = truth
+
+    def fit(self, train: Dataset) -> _Oracle:
+        return self
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        return self.truth.scores(queries.ids, items.ids, queries.as_of)
+
+
+def measure_oracle(bench: Bench, truth: Truth) -> Outcome:
+    """The oracle on the bench's fold: the same queries, rules and completion as of every rung. Its cost is no one's."""
+    fold, rules, scoring = bench.fold, bench.scenario.eligibility, bench.scenario.scoring
+    lists = recommend(_Oracle(truth), fold.queries, fold.items, scoring.k, rules, scoring, bench.fallback)
+    return outcome(lists, fold, bench.item_rows, bench.scenario)
+
+
 def uses(model: Recommender, scenario: Scenario) -> list[str]:
     """Which shuffled controls a recommender has: by its ``uses_features``, ``user_columns``, ``uses_times``
     and ``needs_times`` (see ``models/base.py``)."""
@@ -67,9 +93,7 @@ def without_features(fold: Fold, scenario: Scenario) -> Fold:
     asking, known = fold.queries.users, fold.train.users
     everyone = pl.concat([known.frame, asking.frame]).unique(known.key, keep="first", maintain_order=True)
     whole = replace(fold.train, items=fold.items, users=replace(known, frame=everyone))
-    rules = scenario.eligibility
-    read_by_rules = [c for c in (rules.blocked_column, rules.editorial_column) if c]
-    mixed = shuffled_features(whole, scenario.seed, keep=read_by_rules)
+    mixed = shuffled_features(whole, scenario.seed, keep=read_columns(scenario.eligibility))
 
     def of(table: Table, source: Table) -> Table:
         return source.take(source.lookup(table.ids))

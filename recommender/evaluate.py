@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +11,8 @@ import polars as pl
 import scipy.sparse as sp
 
 from recommender import metrics
+from recommender.config import Scenario
+from recommender.exposure import exposure
 from recommender.query import USER_BUCKETS
 from recommender.recommend import Lists
 from recommender.split import Fold
@@ -35,6 +37,7 @@ class Asked:
     first: np.ndarray  # bool, the user's first query
     returning: np.ndarray  # bool, has a history, but none of it in the last days
     slices: Mapping[str, pl.Series]  # user column -> value of each query, String
+    groups: Mapping[str, pl.Series] = field(default_factory=dict)  # likewise, for the audit only
 
 
 @dataclass(frozen=True)
@@ -45,19 +48,22 @@ class Outcome:
     coverage: float
 
 
-def asked(fold: Fold, slices: Sequence[str], away_days: float) -> Asked:
+def asked(fold: Fold, slices: Sequence[str], away_days: float, groups: Sequence[str] = ()) -> Asked:
     frame = fold.queries.users.frame
-    chosen = {c: frame[c].cast(pl.String) for c in slices if c in frame.columns}
+    chosen, audited = ({c: frame[c].cast(pl.String) for c in cs if c in frame.columns} for cs in (slices, groups))
     queries = fold.queries
     back = (queries.buckets > 0) & (queries.away_days >= away_days)
-    return Asked(fold.split, fold.origin, queries.ids, queries.as_of, queries.buckets, fold.first, back, chosen)
+    return Asked(
+        fold.split, fold.origin, queries.ids, queries.as_of, queries.buckets, fold.first, back, chosen, audited
+    )
 
 
-def outcome(lists: Lists, fold: Fold, item_rows: sp.csr_matrix) -> Outcome:
-    """item_rows: feature rows of ``fold.items``, for diversity."""
+def outcome(lists: Lists, fold: Fold, item_rows: sp.csr_matrix, scenario: Scenario | None = None) -> Outcome:
+    """item_rows: feature rows of ``fold.items``, for diversity. scenario: whose exposure is measured too."""
     hit = metrics.hits(lists, fold.truth)
     values = metrics.accuracy(hit, np.diff(fold.truth.indptr))
     values |= metrics.beyond(lists, fold, item_rows) | {"answered_share": metrics.answered_share(lists)}
+    values |= exposure(lists, fold, scenario) if scenario else {}
     by_item = metrics.item_recall(lists, hit, fold.truth, fold.item_counts)
     values |= {f"recall_at_20:{name}": by_item[:, b] for b, name in enumerate(metrics.ITEM_BUCKETS)}
     return Outcome(values, metrics.coverage(lists, len(fold.items)))

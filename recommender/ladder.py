@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from recommender import controls
+from recommender import controls, parts, rerankers
 from recommender.bench import Bench, Measured, Progress
 from recommender.config import Rung, Scenario, Slots
 from recommender.data import operators
@@ -63,10 +63,17 @@ class Trials:
 
 
 def run(
-    data: Dataset, scenario: Scenario, effort: EffortLog, progress: Progress, decided: Callable[[Results], None]
+    data: Dataset,
+    scenario: Scenario,
+    effort: EffortLog,
+    progress: Progress,
+    decided: Callable[[Results], None],
+    aside: Mapping[str, str] | None = None,
 ) -> Results:
-    """The whole ladder. ``decided`` is called once, when the decision is complete and the test not yet touched."""
-    results = Results()
+    """The whole ladder. ``decided`` is called once, when the decision is complete and the test not yet touched.
+    aside: parts of the scenario that stepped aside already, and why (``parts.supported``)."""
+    scenario, lacking = parts.supported(scenario, data)
+    results = Results(aside={**(aside or {}), **lacking})
     if scenario.day_zero:
         rung = content_rung(scenario)
         results.chosen, results.choices = {rung.name: settings(rung)[0]}, day_zero_choices(rung.name)
@@ -86,6 +93,8 @@ def run(
         bench = Bench(fold, scenario, effort, progress)
         note(results, bench.fold, scenario)
         (_test if fold.split == "test" else _validate)(bench, results, trials)
+        if fold.split == "test" and scenario.controls and data.truth is not None:
+            results.outcomes[-1][controls.ORACLE] = controls.measure_oracle(bench, data.truth())
     return results
 
 
@@ -188,12 +197,12 @@ def _test(bench: Bench, results: Results, trials: Trials) -> None:
     if bench.scenario.controls:
         results.outcomes[-1] |= controls.measure(bench, results.chosen, results.aside)
     router = _router(results, models, bench.scenario).know(bench.fold.train)
-    results.outcomes[-1][ROUTER] = bench.measure_router(router)
+    results.outcomes[-1] |= bench.measure_router(router)
 
 
 def ship(data: Dataset, results: Results, scenario: Scenario, effort: EffortLog, progress: Progress) -> Router:
     """The router with the rungs that it uses, refitted on all data."""
-    train = data if scenario.eligibility.repeats else data.first_interactions()
+    train = replace(data, truth=None) if scenario.eligibility.repeats else data.first_interactions()
     train = operators.apply(train, scenario.data.train_differences, scenario.seed)
     served = [r for r in scenario.ladder if r.name in results.served]
     router = _router(results, {r.name: make(r, results.chosen[r.name], scenario) for r in served}, scenario)
@@ -203,12 +212,15 @@ def ship(data: Dataset, results: Results, scenario: Scenario, effort: EffortLog,
 
 
 def _router(results: Results, models: Mapping[str, Any], scenario: Scenario) -> Router:
-    return Router(results.routes, models, results.slots, scenario.decision.away_days)
+    made = rerankers.make(scenario)
+    return Router(results.routes, models, results.slots, scenario.decision.away_days, made, scenario.scoring.k)
 
 
 def note(results: Results, fold: Fold, scenario: Scenario) -> None:
-    """Opens the place of the fold in ``results``: who asked, and how much there was to learn from."""
-    results.asked.append(asked(fold, scenario.slices, scenario.decision.away_days))
+    """Opens the fold's place in ``results``: who asked, and how much there was to learn from."""
+    results.asked.append(
+        asked(fold, scenario.slices, scenario.decision.away_days, scenario.audit.columns if scenario.audit else ())
+    )
     results.outcomes.append({})
     counts = fold.item_counts
     results.origins.append({

@@ -13,7 +13,7 @@ from recommender.features import unit_rows
 from recommender.query import USER_BUCKETS, bucket
 from recommender.recommend import Lists
 from recommender.split import Fold, available
-from recommender.topk import OWN
+from recommender.topk import NEW, OWN
 
 ITEM_BUCKETS = USER_BUCKETS  # by interactions in train
 ACCURACY = ("ndcg_at_10", "recall_at_20", "map_at_10", "mrr_at_10", "hit_rate_at_10")
@@ -108,7 +108,7 @@ def coverage(lists: Lists, n_items: int) -> float:
 def answered_share(lists: Lists) -> np.ndarray:
     """Share of the first ten that were the rung's own, not the completion's; float64 (n_queries,)."""
     why = _first(lists.why, 10)
-    return np.asarray((why >= OWN).sum(axis=1) / np.maximum((why > 0).sum(axis=1), 1))
+    return np.asarray(((why == OWN) | (why == NEW)).sum(axis=1) / np.maximum((why > 0).sum(axis=1), 1))
 
 
 def _first(table: np.ndarray, k: int) -> np.ndarray:

@@ -25,7 +25,7 @@ class Lists:
 
     item_idx: np.ndarray  # int64 (n_queries, k); -1 = no eligible item left
     score: np.ndarray  # float32 (n_queries, k); NaN where the rung could not tell
-    why: np.ndarray  # int8 (n_queries, k): NOTHING, FALLBACK, OWN (the rung's) or NEW (a slot for new items)
+    why: np.ndarray  # int8 (n_queries, k): NOTHING, FALLBACK, OWN (the rung's), NEW (a slot for new items) or PINNED
 
 
 def recommend(

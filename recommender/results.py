@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from recommender.audit import audit_table, told
 from recommender.config import CONFIGS, Scenario
 from recommender.controls import controls_table, unbeaten
 from recommender.data.dataset import FEATURE_ROLES, Dataset
@@ -20,7 +21,7 @@ from recommender.effort import EffortLog
 from recommender.evaluate import comparisons_table, metrics_table, per_query_table
 from recommender.ladder import Results
 from recommender.query import RETURNING
-from recommender.rungs import ROUTER
+from recommender.rungs import PLAIN, ROUTER
 
 DAY_ZERO = (
     "Day zero: nothing was evaluated. Everyone gets content recommendations from what they say of themselves, "
@@ -66,17 +67,19 @@ def _told(results: Results) -> list[str]:
 
 def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
     """metrics.parquet, per_query.parquet and, for the test origin, comparisons.parquet and, where they were
-    measured, controls.parquet; nothing on day zero."""
+    measured, controls.parquet and audit.parquet; nothing on day zero."""
     if not results.outcomes:
         return
     groups, seed, resamples = results.groups, scenario.seed, scenario.bootstrap
     pl.concat([metrics_table(g, resamples, seed) for g in groups]).write_parquet(out / "metrics.parquet")
     per_query_table(results.asked, results.outcomes).write_parquet(out / "per_query.parquet")
     test = next(g for g in groups if g.split == "test")
-    ladder = [*results.chosen, ROUTER]
+    ladder = [*results.chosen, *([PLAIN] if PLAIN in test.rungs else []), ROUTER]
     comparisons_table(test, ladder, resamples, seed).drop("n_queries").write_parquet(out / "comparisons.parquet")
     if scenario.controls:
         controls_table(test, scenario).write_parquet(out / "controls.parquet")
+    if scenario.audit is not None:
+        audit_table(test, scenario.audit, resamples, seed).write_parquet(out / "audit.parquet")
 
 
 def write_effort(out: Path, effort: EffortLog, data: Dataset, scenario: Scenario) -> None:
@@ -112,7 +115,7 @@ def write_data(out: Path, data: Dataset, source: str, results: Results, scenario
         "has_times": data.has_times,
         "summary": summarise(data),
         "repairs": [asdict(r) for r in data.repairs],
-        "warnings": [*warnings(data, scenario, results), *_unbeaten(out, scenario)],
+        "warnings": [*warnings(data, scenario, results), *_unbeaten(out, scenario), *_audited(out, scenario)],
         "roles": {"items": dict(data.items.roles), "users": dict(data.users.roles)},
         "match": [asdict(m) for m in data.match],
         "origins": results.origins,
@@ -142,6 +145,13 @@ def warnings(data: Dataset, scenario: Scenario, results: Results) -> list[str]:
 def _unbeaten(out: Path, scenario: Scenario) -> list[str]:
     path = out / "controls.parquet"
     return unbeaten(pl.read_parquet(path), scenario.decision.metric) if path.exists() else []
+
+
+def _audited(out: Path, scenario: Scenario) -> list[str]:
+    path = out / "audit.parquet"
+    if scenario.audit is None or not path.exists():
+        return []
+    return [sentence for sentence, low in told(pl.read_parquet(path), scenario.audit) if low]
 
 
 def write_config(out: Path, scenario: Scenario) -> None:

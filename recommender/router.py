@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,13 +13,15 @@ from recommender.data.dataset import Dataset, Table
 from recommender.models.base import Recommender
 from recommender.query import RETURNING, USER_BUCKETS, Queries
 from recommender.recommend import Lists, recommend
-from recommender.topk import NEW, NOTHING, OWN
+from recommender.rerankers.base import Chooser, Reranker, first, reordered
+from recommender.topk import NEW, NOTHING, OWN, PINNED
 
 
 @dataclass(frozen=True)
 class Routed:
     lists: Lists
-    source: np.ndarray  # str (n_queries, k): rung, "fallback" or "new:<rung>"; "" = no item
+    source: np.ndarray  # str (n_queries, k): rung, "fallback", "new:<rung>" or "pinned"; "" = no item
+    plain: Lists  # before any re-ranker
 
 
 class Router:
@@ -29,7 +31,8 @@ class Router:
     whose last interaction is at least ``away_days`` old. rungs: the models by name, fitted by the
     caller or by ``fit``. Scores of different rungs are never compared: a list comes from one rung,
     is completed in the fallback order, and may keep slots for new items (``slots``), those without
-    interactions in training, at the end of its first ``slots.of`` places.
+    interactions in training, at the end of its first ``slots.of`` places. ``rerankers`` then re-order its
+    first ``depth`` places, one after the other; a shorter list is cut from one of ``depth``.
     """
 
     def __init__(
@@ -38,6 +41,8 @@ class Router:
         rungs: Mapping[str, Recommender],
         slots: Slots | None = None,
         away_days: float = 1.0,
+        rerankers: Sequence[Reranker] = (),
+        depth: int = 50,
     ) -> None:
         self.routes = dict(routes)
         self.away_days = away_days
@@ -46,6 +51,7 @@ class Router:
         if chosen.n == "auto":
             raise ValueError("Router: slots.n must be decided before.")
         self.slots, self.of, self.slot_rung = chosen.n, chosen.of, chosen.rung
+        self.rerankers, self.depth = list(rerankers), depth
 
     def fit(self, train: Dataset) -> Self:
         """Fits every rung."""
@@ -54,8 +60,10 @@ class Router:
         return self.know(train)
 
     def know(self, train: Dataset) -> Self:
-        """For rungs that are fitted already: notes only which items have interactions."""
+        """For rungs that are fitted already: notes which items have interactions, and fits the re-rankers."""
         self.known_ = train.items.take(train.item_counts > 0)
+        for reranker in self.rerankers:
+            reranker.fit(train)
         return self
 
     def route(self, queries: Queries) -> np.ndarray:
@@ -80,17 +88,25 @@ class Router:
         fallback: np.ndarray,
         allowed: np.ndarray | None = None,
     ) -> Routed:
-        """As ``recommend.recommend``, with slots for new items and the source of each row."""
-        lists = recommend(self, queries, items, k, rules, scoring, fallback, allowed)
+        """As ``recommend.recommend``, with slots for new items, re-ranked, and the source of each row."""
+        longer = max(k, self.depth) if self.rerankers else k
+        lists = recommend(self, queries, items, longer, rules, scoring, fallback, allowed)
         if self.slots:
             new = self.known_.lookup(items.ids) < 0
             new = new if allowed is None else new & allowed
             model = self.rungs[self.slot_rung]
             found = recommend(model, queries, items, self.slots, rules, scoring, fallback, new)
             lists = with_slots(lists, found, self.of)
+        plain = first(lists, k)
+        for reranker in self.rerankers:
+            if isinstance(reranker, Chooser):
+                found = recommend(reranker, queries, items, reranker.n, rules, scoring, fallback, allowed)
+                lists = with_slots(lists, found, self.depth, PINNED)
+            lists = reordered(lists, reranker.order(first(lists, self.depth), queries, items))
+        lists = first(lists, k)
         own = np.repeat(self.route(queries)[:, None], lists.item_idx.shape[1], axis=1)
-        names = np.where(lists.why == OWN, own, np.where(lists.why == NEW, f"new:{self.slot_rung}", "fallback"))
-        return Routed(lists, np.where(lists.why == NOTHING, "", names))
+        names = np.array(["", "fallback", "", f"new:{self.slot_rung}", "pinned"])[lists.why]
+        return Routed(lists, np.where(lists.why == OWN, own, names), plain)
 
 
 def segments(routes: Mapping[str, str], bucket: np.ndarray, returning: np.ndarray) -> np.ndarray:
@@ -100,8 +116,8 @@ def segments(routes: Mapping[str, str], bucket: np.ndarray, returning: np.ndarra
     return np.asarray(np.where(returning & (bucket > 0), back[bucket], stay[bucket]))
 
 
-def with_slots(lists: Lists, new: Lists, of: int) -> Lists:
-    """Puts the ``new`` lists at the end of the first ``of`` places; what they displace moves down.
+def with_slots(lists: Lists, new: Lists, of: int, reason: int = NEW) -> Lists:
+    """Puts the ``new`` lists at the end of the first ``of`` places, for a ``reason``; what they displace moves down.
 
     Only items that the slots' rung scored itself get in; an item that the list shows earlier anyway
     does not appear twice.
@@ -113,7 +129,7 @@ def with_slots(lists: Lists, new: Lists, of: int) -> Lists:
     moved = (lists.item_idx[:, head:, None] == slot[:, None, :]).any(axis=2)
     tail = np.where(moved, -1, lists.item_idx[:, head:])
     item = np.concatenate([lists.item_idx[:, :head], slot, tail], axis=1)
-    why = np.concatenate([lists.why[:, :head], np.full(slot.shape, NEW, np.int8), lists.why[:, head:]], axis=1)
+    why = np.concatenate([lists.why[:, :head], np.full(slot.shape, reason, np.int8), lists.why[:, head:]], axis=1)
     score = np.concatenate([lists.score[:, :head], new.score, lists.score[:, head:]], axis=1)
     order = np.argsort(item < 0, axis=1, kind="stable")[:, :k]
     item, score = np.take_along_axis(item, order, axis=1), np.take_along_axis(score, order, axis=1)

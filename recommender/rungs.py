@@ -17,6 +17,7 @@ from recommender.models import RECOMMENDERS
 from recommender.models.base import Recommender
 
 ROUTER = "router"
+PLAIN = "router-plain"  # the router's lists before its re-rankers
 
 
 def make(rung: Rung, params: Mapping[str, Any], scenario: Scenario) -> Recommender:
@@ -51,8 +52,8 @@ def check(scenario: Scenario) -> None:
     """Raises ConfigError for names, parameters and metrics that do not exist, before any data is read."""
     operators.check([*scenario.data.differences, *scenario.data.train_differences])
     names = [r.name for r in scenario.ladder]
-    if repeated := [n for n in names if names.count(n) > 1 or n == ROUTER]:
-        raise ConfigError(f"ladder: the name '{repeated[0]}' is used twice ('{ROUTER}' is always there).")
+    if repeated := [n for n in names if names.count(n) > 1 or n in (ROUTER, PLAIN)]:
+        raise ConfigError(f"ladder: the name '{repeated[0]}' is used twice ('{ROUTER}' and '{PLAIN}' are taken).")
     left_out = scenario.slots.n == "auto" and scenario.slots.rung in RECOMMENDERS  # then there are no slots
     if scenario.slots.n and scenario.slots.rung not in names and not left_out:
         raise ConfigError(f"slots.rung: unknown rung '{scenario.slots.rung}'{nearest(scenario.slots.rung, names)}")

@@ -44,7 +44,7 @@ def serve(
 
     queries: user_id and optionally as_of (UTC). The history and the seen-filter are all known rows of
     the user at or before as_of; without as_of all rows, and availability is judged at the latest time
-    that the data knows of (an interaction, or an item published by now). candidates: item ids that may
+    that the data knows of (an interaction, or an item published or moderated by now). candidates: item ids that may
     be shown (None: all). items, users, interactions: rows, in the standard columns, that the model has
     not seen; they replace known rows of the same id. Interactions without an event count as positive.
 
@@ -101,9 +101,11 @@ def as_queries(frame: pl.DataFrame, data: Dataset) -> Queries:
 
 
 def _latest(data: Dataset) -> int:
-    published = data.items.times("available_from")
-    published = published[published <= time.time() * 1e6]
-    return int(max(data.timestamps.max(initial=NO_TIME), published.max(initial=NO_TIME)))
+    """The last thing that is known to have happened: an interaction, or what a time of an item states (published,
+    moderated ...). When an item is to expire is no event."""
+    dated = [c for c, kind in data.items.frame.schema.items() if isinstance(kind, pl.Datetime) and c != "expires_at"]
+    stated = np.concatenate([np.full(1, NO_TIME), *(data.items.times(c) for c in dated)])
+    return int(max(data.timestamps.max(initial=NO_TIME), stated[stated <= time.time() * 1e6].max()))
 
 
 def extended(

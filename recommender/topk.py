@@ -5,7 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-NOTHING, FALLBACK, OWN, NEW = range(4)  # why an item is in a list: no item left, completion, the rung, a slot
+# why an item is in a list: no item left, completion, the rung, a slot, an editor
+NOTHING, FALLBACK, OWN, NEW, PINNED = range(5)
 
 
 def top_k(scores: np.ndarray, mask: np.ndarray, order: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,0 +1,164 @@
+"""Bias audit: are the users of each group shown favourable items as often as those of the best-served group?
+
+Exposure, selection and hits by protected group and by their intersections, with the impact ratio of New
+York City's Local Law 144 (rate of a group / rate of the group with the highest; 6 RCNY 5-301) and its
+rule that groups under 2% may be left out. Four fifths is a rule of thumb of the US EEOC, not a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from recommender.config import Audit
+from recommender.evaluate import Group
+from recommender.exposure import FAVOURABLE, SELECTED
+from recommender.rungs import ROUTER
+
+OUTCOMES = {
+    SELECTED: "selection",  # lists with enough favourable items
+    FAVOURABLE: "exposure",  # share of the shown that is favourable
+    "hit_rate_at_10": "hits",  # lists with an item that the user then took
+}
+FOUR_FIFTHS = 0.8
+BETWEEN = " × "  # joins columns, and groups, of an intersection
+SCHEMA = {
+    **dict.fromkeys(("rung", "outcome", "grouping", "group"), pl.String),
+    "n_users": pl.Int64,
+    **dict.fromkeys(("rate", "ratio", "ratio_low", "ratio_high"), pl.Float64),
+    **dict.fromkeys(("best", "counted"), pl.Boolean),
+}
+
+
+def audit_table(test: Group, audit: Audit, resamples: int, seed: int) -> pl.DataFrame:
+    """Rows of audit.parquet: one per rung, outcome, grouping (each column, and all together) and group of users.
+
+    test: the group of the test origin; each user counts once, by the first query. rate: mean of the outcome.
+    ratio: to the group of the highest rate, with the 2.5 and 97.5 percentiles over bootstrap samples of users, in
+    which that group stays the one compared with. counted: at least ``audit.min_share`` of the users who state a
+    group; the others have no ratio, nor are they compared with. Users who state none stand in no group.
+    """
+    asked, outcomes = test.asked[0], test.outcomes[0]
+    names = [(rung, outcome) for rung in outcomes for outcome in OUTCOMES]
+    values = np.column_stack([outcomes[rung].values[outcome][asked.first] for rung, outcome in names])
+    columns = {c: s.filter(pl.Series(asked.first)) for c, s in asked.groups.items() if c in audit.columns}
+    groupings = {c: [c] for c in columns} | ({BETWEEN.join(columns): list(columns)} if len(columns) > 1 else {})
+    rows = []
+    for grouping, chosen in groupings.items():
+        group = pl.select(pl.concat_str([columns[c] for c in chosen], separator=BETWEEN)).to_series()
+        stated = group.is_not_null().to_numpy()
+        if stated.any():
+            rows += _audit(grouping, group.filter(pl.Series(stated)), values[stated], names, audit, resamples, seed)
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def impact_ratios(table: pl.DataFrame, rung: str) -> dict[str, float]:
+    """The lowest impact ratio of each outcome and column of a rung: ``impact_ratio/<column>`` for selection,
+    ``impact_ratio_exposure/<column>`` and ``impact_ratio_hits/<column>``."""
+    lowest = table.filter(pl.col("rung") == rung, "counted").group_by("outcome", "grouping").agg(pl.col("ratio").min())
+    return {
+        f"impact_ratio{'' if outcome == 'selection' else '_' + outcome}/{grouping.replace(BETWEEN, '_by_')}": ratio
+        for outcome, grouping, ratio in lowest.sort("outcome", "grouping").iter_rows()
+        if ratio is not None
+    }
+
+
+def told(table: pl.DataFrame, audit: Audit, rung: str = ROUTER) -> list[tuple[str, bool]]:
+    """A sentence on the selection of each grouping's worst-served group, and whether its ratio is below four fifths."""
+    found = []
+    rows = table.filter(pl.col("rung") == rung, "counted", pl.col("outcome") == "selection").drop_nulls("ratio")
+    for (grouping,), groups in rows.group_by("grouping", maintain_order=True):
+        worst = groups.sort("ratio", "group").row(0, named=True)
+        best = groups.filter("best").row(0, named=True)
+        low = worst["ratio"] < FOUR_FIFTHS
+        enough = f"at least {audit.at_least} favourable item{'s' * (audit.at_least > 1)}"
+        found.append((
+            f"Audit by {grouping}: {worst['rate']:.0%} of the users of '{worst['group']}' get {enough} "
+            f"({audit.favourable.column} in the top {audit.favourable.top_share:.0%}) among the first ten, "
+            f"{best['rate']:.0%} of '{best['group']}', who get most: impact ratio {worst['ratio']:.2f}, 95% interval "
+            f"{worst['ratio_low']:.2f} to {worst['ratio_high']:.2f}"
+            + (", below four fifths. Groups may also seek different items: look before you judge." if low else "."),
+            low,
+        ))  # fmt: skip
+    return found
+
+
+def _audit(
+    grouping: str,
+    group: pl.Series,
+    values: np.ndarray,
+    names: list[tuple[str, str]],
+    audit: Audit,
+    resamples: int,
+    seed: int,
+) -> list[tuple[object, ...]]:
+    rates = _rates(group, values)
+    n = group.value_counts().sort(group.name)
+    size = dict(n.iter_rows())
+    labels = list(rates.index)
+    counted = np.array([size[g] >= audit.min_share * len(group) for g in labels])
+    rate = rates.to_numpy()
+    best = np.where(counted[:, None], np.nan_to_num(rate, nan=-1.0), -2.0).argmax(axis=0)
+    samples = _resampled(group, labels, values, resamples, seed)
+    column = np.arange(len(names))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = rate / rate[best, column]
+        spread = samples / samples[:, best, column][:, None]
+    spread[~np.isfinite(spread)] = np.nan  # a sample in which the best group gets nothing has no ratio
+    rows: list[tuple[object, ...]] = []
+    for c, (rung, outcome) in enumerate(names):
+        for g, label in enumerate(labels):
+            cell: tuple[object, ...] = (None, None, None)
+            if counted[g] and np.isfinite(ratio[g, c]):
+                drawn = spread[:, g, c]
+                cell = (ratio[g, c], *np.percentile(drawn[~np.isnan(drawn)], [2.5, 97.5]))
+            shown = None if np.isnan(rate[g, c]) else rate[g, c]
+            rows.append(
+                (
+                    rung,
+                    OUTCOMES[outcome],
+                    grouping,
+                    label,
+                    size[label],
+                    shown,
+                    *cell,
+                    bool(best[c] == g),
+                    bool(counted[g]),
+                )
+            )
+    return rows
+
+
+def _rates(group: pl.Series, values: np.ndarray) -> pd.DataFrame:
+    """Mean of each column of ``values`` by group, NaN left out: fairlearn's MetricFrame, groups ascending."""
+    from fairlearn.metrics import MetricFrame  # takes seconds to import
+
+    def mean_of(column: int) -> object:
+        def mean(_: object, rows: object) -> float:
+            found = values[np.asarray(rows), column]
+            return float(found[~np.isnan(found)].mean()) if not np.isnan(found).all() else np.nan
+
+        return mean
+
+    metrics: Mapping[str, object] = {str(c): mean_of(c) for c in range(values.shape[1])}
+    rows = np.arange(len(group))
+    by_group: pd.DataFrame = MetricFrame(
+        metrics=metrics, y_true=rows, y_pred=rows, sensitive_features=group.to_numpy()
+    ).by_group
+    return by_group
+
+
+def _resampled(group: pl.Series, labels: list[str], values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Rates of bootstrap samples of users, float64 (resamples, n_groups, n_columns); Poisson weights, as in
+    ``statistics.estimates``."""
+    weights = np.random.default_rng(seed).poisson(1.0, (resamples, len(group))).astype(np.float32)
+    found, of = np.empty((resamples, len(labels), values.shape[1])), group.to_numpy()
+    for g, label in enumerate(labels):
+        rows = of == label
+        drawn, defined = weights[:, rows], ~np.isnan(values[rows])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found[:, g] = (drawn @ np.where(defined, values[rows], 0)) / (drawn @ defined.astype(np.float32))
+    return found

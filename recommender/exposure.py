@@ -1,0 +1,95 @@
+"""What lists show beside what users like: against which rules, from whom, at whose cost.
+
+Only what a scenario configures is measured; ``metrics.beyond`` holds what every scenario has.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from recommender.config import Favourable, Scenario
+from recommender.data.dataset import Table
+from recommender.policies import blocked, held, level_gap, moderated, numbers, out_of_reach
+from recommender.recommend import Lists
+from recommender.split import Fold
+
+FIRST = 10  # places looked at
+SELECTED = "selected_at_10"
+FAVOURABLE = "favourable_share_at_10"
+
+
+def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarray]:
+    """What the first ten are like, float64 (n_queries,) per metric that is configured; NaN for an empty list.
+
+    out_of_reach_at_10, level_misfit_at_10: share of the shown that lies beyond ``reach`` and ``seniority``, be they
+    hard or not. blocked_at_10: share that is blocked, moderated by then or held back; must be 0.
+    small_creator_share_at_10: share by creators with few interactions in training. lists_per_vacancy_at_10: mean
+    over the shown of the lists whose first ten hold the item, per vacancy. favourable_share_at_10: share that is
+    favourable by ``audit``; selected_at_10: 1 where at least ``audit.at_least`` are.
+    """
+    top = lists.item_idx[:, :FIRST]
+    row, place = np.nonzero(top >= 0)
+    item = top[row, place]
+    n_shown = np.bincount(row, minlength=len(top))
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        total = np.bincount(row, weights=values, minlength=len(top))
+        return np.where(n_shown > 0, total / np.maximum(n_shown, 1), np.nan)
+
+    rules, out = scenario.eligibility, {}
+    if rules.reach is not None:
+        out["out_of_reach_at_10"] = mean(out_of_reach(fold.queries.users, fold.items, rules.reach, (row, item)))
+    if rules.seniority is not None:
+        gap = level_gap(fold.queries.users, fold.items, rules.seniority, (row, item))
+        out["level_misfit_at_10"] = mean(gap > rules.seniority.max_gap)
+    shut = [rule(fold.queries, fold.items, rules) for rule in (blocked, held, moderated)]
+    if any(s is not None for s in shut):
+        out["blocked_at_10"] = mean(_any(shut, row, item))
+    if scenario.exposure.creator_column is not None:
+        small = small_creators(fold, scenario.exposure.creator_column, scenario.exposure.small_creator)
+        out["small_creator_share_at_10"] = mean(small[item])
+    if scenario.exposure.vacancies_column is not None:
+        out["lists_per_vacancy_at_10"] = mean(_crowd(item, fold.items, scenario.exposure.vacancies_column)[item])
+    if scenario.audit is not None:
+        rule = scenario.audit.favourable
+        good = favourable(fold.items, rule.column, threshold(fold.train.items, rule))[item]
+        out[FAVOURABLE] = mean(good)
+        enough = np.bincount(row[good], minlength=len(top)) >= scenario.audit.at_least
+        out[SELECTED] = np.where(n_shown > 0, enough, np.nan)
+    return out
+
+
+def small_creators(fold: Fold, column: str, fewer_than: int) -> np.ndarray:
+    """Items whose creator (``column``) has fewer interactions in training, bool (n_items,); null = no."""
+    creator = fold.items.frame[column].cast(pl.String)
+    counted = pl.DataFrame({"creator": creator, "n": fold.item_counts})
+    total = counted.select(pl.col("n").sum().over("creator"))["n"].to_numpy()
+    return np.asarray((total < fewer_than) & creator.is_not_null().to_numpy())
+
+
+def threshold(items: Table, rule: Favourable) -> float:
+    """The value from which on an item is favourable: of the items that state one, ``top_share`` reach it.
+    inf where none does."""
+    values = numbers(items, rule.column, "favourable.column")
+    known = values[~np.isnan(values)]
+    return float(np.quantile(known, 1 - rule.top_share)) if len(known) else np.inf
+
+
+def favourable(items: Table, column: str, at_least: float) -> np.ndarray:
+    """bool (n_items,); null is not."""
+    return numbers(items, column, "favourable.column") >= at_least
+
+
+def _crowd(item: np.ndarray, items: Table, column: str) -> np.ndarray:
+    """Lists that show each item per vacancy, float64 (n_items,); an item that states none, or 0, counts one."""
+    vacancies = numbers(items, column, "exposure.vacancies_column")
+    return np.bincount(item, minlength=len(items)) / np.where(vacancies >= 1, vacancies, 1)
+
+
+def _any(shut: list[np.ndarray | None], row: np.ndarray, item: np.ndarray) -> np.ndarray:
+    found = np.zeros(len(row), bool)
+    for part in shut:
+        if part is not None:
+            found |= part[item] if part.ndim == 1 else part[row, item]
+    return found

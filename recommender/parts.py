@@ -1,0 +1,70 @@
+"""Which parts of a scenario a data set supports: rules, re-rankers, the audit and columns of exposure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recommender import rerankers
+from recommender.config import Scenario
+from recommender.data.dataset import Dataset
+from recommender.errors import ConfigError, nearest
+from recommender.policies import RULES, numbers, unsupported
+
+
+def supported(scenario: Scenario, data: Dataset) -> tuple[Scenario, dict[str, str]]:
+    """The scenario with the parts that this data allows, and why each ``optional`` part stepped aside.
+
+    Raises ConfigError, all problems in one message, where a part that is not optional cannot be applied.
+    """
+    problems = unsupported(scenario.eligibility, data) | rerankers.unsupported(scenario, data)
+    problems |= _exposure(scenario, data) | _audit(scenario, data)
+    if meant := [why for part, why in problems.items() if part not in scenario.optional]:
+        raise ConfigError("\n".join(meant))
+    off: dict[str, Any] = dict.fromkeys(problems)
+    return scenario.model_copy(
+        update={
+            "eligibility": scenario.eligibility.model_copy(update={p: None for p in RULES if p in off}),
+            "exposure": scenario.exposure.model_copy(update={p: None for p in _COLUMNS if p in off}),
+            "rerank": [entry for entry in scenario.rerank if entry.name not in off],
+            "audit": None if AUDIT in off else scenario.audit,
+        }
+    ), {part: why.removesuffix(".") for part, why in problems.items()}
+
+
+def check(scenario: Scenario) -> None:
+    """Raises ConfigError for names and parameters that do not exist, before any data is read."""
+    names = [entry.name for entry in scenario.rerank]
+    if taken := [n for n in names if names.count(n) > 1 or n in (*RULES, *_COLUMNS, AUDIT)]:
+        raise ConfigError(f"rerank: the name '{taken[0]}' is used twice, or is that of another part.")
+    rerankers.make(scenario)
+
+
+AUDIT = "audit"
+_COLUMNS = ("creator_column", "vacancies_column")
+
+
+def _exposure(scenario: Scenario, data: Dataset) -> dict[str, str]:
+    found = {}
+    creator, vacancies = scenario.exposure.creator_column, scenario.exposure.vacancies_column
+    if creator is not None and creator not in data.items.frame.columns:
+        hint = nearest(creator, data.items.frame.columns)
+        found["creator_column"] = f"exposure.creator_column: items have no column '{creator}'{hint}"
+    if vacancies is not None:
+        try:
+            numbers(data.items, vacancies, "exposure.vacancies_column")
+        except ConfigError as error:
+            found["vacancies_column"] = str(error)
+    return found
+
+
+def _audit(scenario: Scenario, data: Dataset) -> dict[str, str]:
+    if scenario.audit is None:
+        return {}
+    columns = data.users.frame.columns
+    if absent := [c for c in scenario.audit.columns if c not in columns]:
+        return {AUDIT: f"audit.columns: users have no column '{absent[0]}'{nearest(absent[0], columns)}"}
+    try:
+        numbers(data.items, scenario.audit.favourable.column, "audit.favourable")
+    except ConfigError as error:
+        return {AUDIT: str(error)}
+    return {}

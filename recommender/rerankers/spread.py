@@ -1,0 +1,69 @@
+"""Congestion: a posting with one vacancy is not shown to everyone."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from recommender.data.dataset import Dataset, Table
+from recommender.models.base import above, at_least
+from recommender.policies import numbers
+from recommender.query import Queries
+from recommender.recommend import Lists
+from recommender.rerankers.base import by_places
+
+
+class Spread:
+    """Items that stand in the first ``first`` places of more lists than ``lists_per_vacancy`` times their vacancies
+    (``column``; null = no bound) move down, for some users more than for others.
+
+    Each item has a price in places, raised while it is over its bound and lowered while below (tâtonnement, as in
+    assignment by auction; Bertsekas 1988). For one user it moves down by the price times a number in 0..2 that is
+    fixed for the pair, a hash of both ids: so some go on seeing it at its place, and who they are depends neither
+    on the order of the queries nor on chance. Of the rounds the one with the fewest places above the bounds is kept;
+    without any price counts as one, so it never makes the crowding worse.
+    It spreads what is asked together, a night's mailing or an evaluation; a list asked for alone stays as it is.
+    """
+
+    def __init__(self, column: str, lists_per_vacancy: float = 10.0, first: int = 10, rounds: int = 30) -> None:
+        above(0, lists_per_vacancy=lists_per_vacancy)
+        at_least(1, first=first, rounds=rounds)
+        self.column, self.lists_per_vacancy, self.first, self.rounds = column, lists_per_vacancy, first, rounds
+
+    def check(self, items: Table, users: Table) -> None:
+        numbers(items, self.column, "spread.column")
+
+    def fit(self, train: Dataset) -> Self:
+        return self
+
+    def order(self, lists: Lists, queries: Queries, items: Table) -> np.ndarray:
+        shown, own = np.unique(lists.item_idx, return_inverse=True)
+        own = own.reshape(lists.item_idx.shape)
+        vacancies = numbers(items, self.column, "spread.column")[shown]
+        bound = np.where(np.isnan(vacancies) | (shown < 0), np.inf, np.maximum(vacancies, 0) * self.lists_per_vacancy)
+        part = _uniform(queries.users.id_hash[:, None], items.id_hash[lists.item_idx]) * 2
+        price, step = np.zeros(len(shown)), lists.item_idx.shape[1] / 4
+        best, fewest = by_places(lists, np.zeros(own.shape)), np.inf
+        for _ in range(self.rounds):
+            order = by_places(lists, price[own] * part)
+            top = np.take_along_axis(own, order[:, : self.first], axis=1)
+            exposed = np.bincount(top.ravel(), minlength=len(shown))
+            above_bound = float(np.maximum(exposed - bound, 0).sum())
+            if above_bound < fewest:
+                best, fewest = order, above_bound
+            if not above_bound:
+                break
+            price = np.clip(
+                price + step * np.clip(exposed / np.maximum(bound, 1) - 1, -1, 1), 0, lists.item_idx.shape[1]
+            )
+            step *= 0.9
+        return best
+
+
+def _uniform(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A number in [0, 1) for each pair of uint64, well mixed (the finaliser of SplitMix64; Steele et al. 2014)."""
+    x = a ^ (b * np.uint64(0x9E3779B97F4A7C15))
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray((x ^ (x >> np.uint64(31))) >> np.uint64(11), np.float64) / 2**53
