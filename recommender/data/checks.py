@@ -118,7 +118,10 @@ def interaction_times(found: Findings, frame: pl.DataFrame) -> pl.DataFrame:
     if "timestamp" not in frame.columns:
         hint = nearest("timestamp", [c for c in frame.columns if c != ROW])
         frame = frame.with_columns(pl.lit(None, UTC_US).alias("timestamp"))
-        why = f"There is no column 'timestamp'{hint}. Name it under 'columns' in dataset.yaml if it has another name."
+        why = (
+            f"There is no column 'timestamp'{hint}. Name it under 'columns' in dataset.yaml if it has another name; "
+            "if nobody knows the times, SET='split.kind=random' accepts that, with a warning on every result."
+        )
         none = frame["timestamp"].is_null()
         return found.apply(frame, "interactions", "timestamp", "missing_times", none, why, "keep")
     frame = parse(found, "interactions", frame, "timestamp", "drop")

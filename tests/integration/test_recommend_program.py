@@ -268,7 +268,6 @@ def test_model_of_data_without_times_serves_at_any_time(untracked: Path) -> None
     folder = shop()
     known = taken_by("u1", folder.interactions)
     folder.interactions = folder.interactions.drop("timestamp")
-    folder.spec["repairs"] = {"missing_times": "history"}
     args = ["--data", folder.write(untracked / "timeless"), "--out", "out", *SMALL, "--set", "split.kind=random"]
     assert run(train.main, "--scenario", "jobs", *args).code == 0
     for as_of in (None, START):

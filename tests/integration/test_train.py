@@ -253,7 +253,6 @@ def test_slots_are_sized_on_validation_and_the_evidence_is_written(untracked: Pa
 def timeless(untracked: Path) -> Path:
     folder = shop()
     folder.interactions = folder.interactions.drop("timestamp")
-    folder.spec["repairs"] = {"missing_times": "history"}
     return folder.write(untracked / "timeless")
 
 
@@ -279,7 +278,6 @@ def test_random_split_warns_wherever_the_result_is_shown(timeless: Path) -> None
 def test_random_split_warns_in_mlflow(workplace: Path, store: str) -> None:
     folder = shop()
     folder.interactions = folder.interactions.drop("timestamp")
-    folder.spec["repairs"] = {"missing_times": "history"}
     done = train_on(folder.write(workplace / "untimed"), "out", "--set", "split.kind=random")
     assert done.code == 0, done.err
     (router,) = (r for r in runs(store, "untimed") if r.info.run_name.endswith("-router"))
