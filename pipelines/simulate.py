@@ -1,8 +1,9 @@
 """Writes a simulated data set as a dataset folder.
 
-python -m pipelines.simulate --scenario jobs --to DIR [--set knob=value] [--seed N]
+python -m pipelines.simulate --scenario jobs --to DIR [--set knob=value] [--seed N] [--no-truth]
 
-Starts from the scenario's own options of the simulator; recommender/data/simulate/knobs.py lists the knobs.
+Starts from the scenario's own options of the simulator; docs/simulator.md lists the knobs. The folder's
+``truth/`` holds what made the data; training on the folder reads it for its controls only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import yaml
 from pipelines import cli  # before the library: sets the threads before NumPy is imported
 from recommender import config
 from recommender.data.folder import write_folder
-from recommender.data.simulate import load
+from recommender.data.simulate import observed, play, truth_files
 from recommender.errors import ConfigError
 
 
@@ -26,8 +27,9 @@ def main(argv: list[str]) -> None:
     options.update(_knob(given) for given in cli.overrides(args.set))
     if args.seed is not None:
         options["seed"] = args.seed
-    tables = load(None, **options)
-    write_folder(tables, args.to)
+    truth = play(**options, record=not args.no_truth)
+    tables = observed(truth)
+    write_folder(tables, args.to, None if args.no_truth else lambda to: truth_files.write(truth, to / "truth"))
     cli.console.print(
         f"{tables.name}: {tables.interactions.height:,} rows of interactions, {tables.items.height:,} items",
         soft_wrap=True,
@@ -51,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenario", required=True, help="a name in configs/")
     parser.add_argument("--to", required=True, type=Path, help="the folder to write; must not exist")
     parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help="repeatable")
+    parser.add_argument("--no-truth", action="store_true", help="without the folder truth/ (large sets)")
     parser.add_argument("--seed", type=int, help="default: the scenario's, else 0")
     return parser
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def main(argv: list[str]) -> None:
             decided = partial(results.write_decision, out, scenario)  # complete before the test is looked at
             found = ladder.run(data, scenario, effort, progress, decided, aside)
             router = ladder.ship(data, found, scenario, effort, progress)
-        persist.save(Bundle(router, data, scenario.eligibility.model_dump()), out / "model")
+        known = replace(data, truth=None)
+        persist.save(Bundle(router, known, scenario.eligibility.model_dump()), out / "model")
         save_reference(data, out / "model")
         results.write_tables(out, found, scenario)
         results.write_effort(out, effort, data, scenario)

@@ -5,11 +5,11 @@ Everything here has passed the gate in ``schema.py``; code downstream trusts it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -119,6 +119,14 @@ def microseconds(times: pl.Series) -> np.ndarray:
     return times.dt.epoch("us").fill_null(NO_TIME).to_numpy()
 
 
+class Truth(Protocol):
+    """What made a simulated data set: for controls, never for a rung."""
+
+    def scores(self, users: pl.Series, items: pl.Series, as_of: np.ndarray) -> np.ndarray:
+        """The oracle's: float32 (n_users, n_items), higher is more likely to be taken. users, items: ids.
+        as_of: int64 microseconds (n_users,). NaN for unknown ids."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Standard tables of one data set.
@@ -136,6 +144,8 @@ class Dataset:
     match: tuple[Match, ...] = ()
     signals: pl.DataFrame = field(default_factory=pl.DataFrame)
     repairs: tuple[Repair, ...] = ()
+    # How to get it. ``before``, ``only`` and ``first_interactions`` drop it: what models are given has none.
+    truth: Callable[[], Truth] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def user_idx(self) -> np.ndarray:
@@ -199,7 +209,7 @@ class Dataset:
     def first_interactions(self) -> Dataset:
         """Only the earliest interaction of each user with each item (scenarios that allow no repeats)."""
         once = self.interactions.unique(["user_id", "item_id"], keep="first", maintain_order=True)
-        return replace(self, interactions=once)
+        return replace(self, interactions=once, truth=None)
 
     def before(self, origin: datetime) -> Dataset:
         """What may be known just before ``origin``.
@@ -220,7 +230,8 @@ class Dataset:
         seen = listed | (np.bincount(self.item_idx[rows], minlength=len(self.items)) > 0)
         active = np.bincount(self.user_idx[rows], minlength=len(self.users)) > 0
         interactions = self.interactions.filter(pl.Series(rows))
-        return replace(self, interactions=interactions, items=self.items.take(seen), users=self.users.take(active))
+        items, users = self.items.take(seen), self.users.take(active)
+        return replace(self, interactions=interactions, items=items, users=users, truth=None)
 
 
 def to_microseconds(time: datetime) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +14,7 @@ import yaml
 
 from recommender.data.dataset import Dataset
 from recommender.data.schema import Spec, Tables, tables_of
+from recommender.data.simulate import truth_files
 from recommender.errors import DataError, UserError
 
 _INTEGER = r"^-?(0|[1-9]\d{0,17})$"  # a leading zero means a code such as a zip, not a number
@@ -45,7 +47,9 @@ def read_folder(path: Path) -> Tables:
         faults.append(str(error))
     if faults:
         raise DataError("\n".join(faults))
-    return Tables(path.resolve().name, _given(frames["interactions"]), _given(frames["items"]), frames["users"], spec)
+    truth = partial(truth_files.read, path / "truth") if (path / "truth" / truth_files.KNOBS).is_file() else None
+    interactions, items = _given(frames["interactions"]), _given(frames["items"])
+    return Tables(path.resolve().name, interactions, items, frames["users"], spec, truth=truth)
 
 
 def _given(frame: pl.DataFrame | None) -> pl.DataFrame:
@@ -133,8 +137,10 @@ def _read_spec(path: Path) -> Spec:
     return Spec.parse(tree, where=str(path))
 
 
-def write_folder(data: Dataset | Tables, path: Path) -> None:
+def write_folder(data: Dataset | Tables, path: Path, also: Callable[[Path], None] | None = None) -> None:
     """Writes a dataset folder (Parquet and dataset.yaml), at once or not at all.
+
+    also: is called with the folder, unfinished and under another name, to put more into it.
 
     A Dataset is written so that reading it back gives the same one. Raises UserError where ``path``
     exists or cannot be written.
@@ -156,6 +162,8 @@ def write_folder(data: Dataset | Tables, path: Path) -> None:
                 frame.write_parquet(part / f"{name}.parquet")
         content = tables.spec.model_dump(exclude_defaults=True)
         (part / "dataset.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        if also is not None:
+            also(part)
         part.chmod(0o755)  # mkdtemp makes it private
         part.rename(path)
     except OSError as error:

@@ -88,6 +88,7 @@ def build(
         match=tuple(Match(m.user, m.item) for m in spec.match),
         signals=signals,
         repairs=(*tables.repairs, *found.made),
+        truth=tables.truth,
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from recommender.data.dataset import ROLES, Repair
+from recommender.data.dataset import ROLES, Repair, Truth
 from recommender.errors import ConfigError, nearest
 
 STANDARD = {
@@ -118,6 +118,7 @@ class Tables:
     users: pl.DataFrame | None = None
     spec: Spec = field(default_factory=Spec)
     repairs: list[Repair] = field(default_factory=list)
+    truth: Callable[[], Truth] | None = None  # of simulated data
 
 
 def check_repairs(repairs: Mapping[str, str]) -> None:

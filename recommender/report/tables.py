@@ -13,6 +13,7 @@ import polars as pl
 import yaml
 
 from recommender.config import Scenario, parse
+from recommender.controls import ORACLE
 from recommender.effort import ROUTER, charged, serving
 from recommender.errors import DataError
 from recommender.query import USER_BUCKETS
@@ -143,6 +144,7 @@ def mark(cells: pl.DataFrame, comparisons: pl.DataFrame, metric: str, alpha: flo
     ties_best (compared with the best, Holm-adjusted p >= ``alpha``; false where never compared)."""
     best = (
         cells.with_row_index("place")
+        .filter(pl.col("rung") != ORACLE)  # nobody could ship it
         .drop_nulls("value")
         .sort("value", "place", descending=[True, False])
         .group_by("column")

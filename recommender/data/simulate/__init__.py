@@ -8,6 +8,7 @@ service knows of it.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from recommender.data.simulate.log import Log, simulate
 from recommender.data.simulate.make import make_world
 from recommender.data.simulate.parts import ids
 from recommender.data.simulate.presets import PRESETS, resolve
+from recommender.data.simulate.truth import Truth
 from recommender.data.simulate.world import World
 from recommender.errors import ConfigError
 
-__all__ = ["PRESETS", "Knobs", "Log", "Signal", "World", "load", "make_world", "resolve", "simulate"]
+__all__ = ["PRESETS", "Knobs", "Log", "Signal", "Truth", "World"]
+__all__ += ["load", "make_world", "observed", "play", "resolve", "simulate"]
 
 
 def load(raw_dir: Path | None = None, *, preset: str = "catalog", seed: int = 0, **knobs: Any) -> Tables:
@@ -32,14 +35,25 @@ def load(raw_dir: Path | None = None, *, preset: str = "catalog", seed: int = 0,
     ``raw_dir`` is not used: every source takes it. Raises ConfigError for an unknown preset, knob or
     column, and for a value out of range.
     """
+    return observed(play(preset=preset, seed=seed, **knobs))
+
+
+def play(*, preset: str = "catalog", seed: int = 0, record: bool = False, **knobs: Any) -> Truth:
+    """The world of these knobs and what happens in it; ``record``: with what was shown. Raises as ``load``."""
     resolved = resolve(preset, knobs)
     if not isinstance(seed, int) or seed < 0:
         raise ConfigError(f"The simulator's seed must be a whole number from 0, got {seed!r}")
-    item_columns = columns.chosen(columns.ITEMS, resolved.item_columns, "item")
-    user_columns = columns.chosen(columns.USERS, resolved.user_columns, "user")
-    world = make_world(resolved, seed)
-    log = simulate(world, seed)
-    item_ids, user_ids = ids("i", resolved.n_items), ids("u", resolved.n_users)
+    columns.check(resolved)
+    return Truth.simulated(resolved, seed, record)
+
+
+def observed(truth: Truth) -> Tables:
+    """What the service knows of a world and of what happened in it."""
+    world, log, seed = truth.world, truth.log, truth.seed
+    knobs = world.knobs
+    item_ids, user_ids = ids("i", knobs.n_items), ids("u", knobs.n_users)
+    item_columns = columns.chosen(columns.ITEMS, knobs.item_columns, "item")
+    user_columns = columns.chosen(columns.USERS, knobs.user_columns, "user")
     return Tables(
         name="simulated",
         interactions=interactions(world, log, user_ids, item_ids, seed),
@@ -47,7 +61,8 @@ def load(raw_dir: Path | None = None, *, preset: str = "catalog", seed: int = 0,
         users=columns.make_table(world, user_columns, seed).insert_column(0, user_ids.alias("user_id")),
         spec=Spec(
             features=Features(items=columns.roles(item_columns), users=columns.roles(user_columns)),
-            match=[MatchSpec(user=user, item=item) for user, item in resolved.match],
-            positive=[resolved.event],
+            match=[MatchSpec(user=user, item=item) for user, item in knobs.match],
+            positive=[knobs.event],
         ),
+        truth=partial(Truth.simulated, knobs, seed, record=True),
     )

@@ -14,6 +14,7 @@ import polars as pl
 
 from recommender.data.simulate import item_columns as item
 from recommender.data.simulate import user_columns as user
+from recommender.data.simulate.knobs import Knobs
 from recommender.data.simulate.world import World
 from recommender.errors import ConfigError, nearest
 
@@ -44,6 +45,12 @@ def chosen(registry: Mapping[str, Column], names: tuple[str, ...], kind: str) ->
         if name not in registry:
             raise ConfigError(f"The simulator has no {kind} column '{name}'{nearest(name, registry)}")
     return tuple(registry[name] for name in names)
+
+
+def check(knobs: Knobs) -> None:
+    """Raises ConfigError for a column that there is not."""
+    chosen(ITEMS, knobs.item_columns, "item")
+    chosen(USERS, knobs.user_columns, "user")
 
 
 def roles(chosen: tuple[Column, ...]) -> dict[str, str]:

@@ -140,9 +140,7 @@ def _play(
     world: World, state: _State, begin: float, visits: Visits, bursts: Bursts, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """One block: show, choose, remember. Returns user, item, time and utility of what was taken."""
-    knobs, items = world.knobs, world.items
-    latest = begin + knobs.block_hours / 24 + knobs.longest_visit_days
-    live = np.flatnonzero((items.published <= begin) & (np.minimum(items.ends, items.moderated) > latest))
+    knobs, live = world.knobs, world.live(begin)
     nothing = np.zeros(0, np.int64)
     user, item, time, utility = nothing, nothing, np.zeros(0), np.zeros(0, np.float32)
     if len(live) and len(visits.user):

@@ -71,6 +71,12 @@ def times(days: np.ndarray, knobs: Knobs) -> pl.Series:
     return pl.select(pl.when(pl.Series(known)).then(stamps)).to_series()
 
 
+def days(microseconds: np.ndarray, knobs: Knobs) -> np.ndarray:
+    """The inverse of ``times``, float64."""
+    end = pl.Series([knobs.ends]).str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC").dt.epoch("us").item()
+    return np.asarray((microseconds - end) / 86_400_000_000 + knobs.span_days)
+
+
 def place(city: np.ndarray, part: int) -> pl.Series:
     return pl.Series(np.array([place[part] for place in CITIES])[city])
 

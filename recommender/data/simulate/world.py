@@ -131,6 +131,12 @@ class World:
             value -= knobs.per_100_km * far + knobs.per_level * levels + knobs.per_degree * lacking
         return value
 
+    def live(self, begin: float) -> np.ndarray:
+        """Items that may be shown throughout the block that begins then (days), int64."""
+        latest = begin + self.knobs.block_hours / 24 + self.knobs.longest_visit_days
+        shown_until = np.minimum(self.items.ends, self.items.moderated)
+        return np.flatnonzero((self.items.published <= begin) & (shown_until > latest))
+
     def promise(self, item: np.ndarray) -> np.ndarray:
         """What an item promises and does not hold, log-odds, same shape: it is viewed for it, and liked less."""
         return np.where(self.items.violating[item], self.knobs.bait, 0.0)
