@@ -16,6 +16,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.errors import ConfigError, nearest
 from recommender.models.base import above, spread
 from recommender.query import Queries
+from recommender.spam.trust import trust
 
 _SEPARATOR = "\x1f"
 
@@ -31,6 +32,8 @@ class Popularity:
         segment borrows from the wider one (the last column dropped, at the end everyone) as if it
         had seen ``prior`` interactions there, so thin segments fall back smoothly.
     prior: strength of the wider segment, in interactions.
+    trusted: interactions count by what their accounts look like, so that fake accounts buy little (see
+        ``spam/trust.py``). signed_up_column: timestamp user column that it reads, where there is one.
     """
 
     def __init__(
@@ -40,6 +43,8 @@ class Popularity:
         half_life_share: float | None = None,
         segment: Sequence[str] = (),
         prior: float = 20.0,
+        trusted: bool = False,
+        signed_up_column: str | None = "signed_up_at",
     ) -> None:
         above(0, window_days=window_days, half_life_days=half_life_days, half_life_share=half_life_share)
         above(0, prior=prior)  # 0 / 0 in a segment that the window left empty
@@ -48,10 +53,13 @@ class Popularity:
         self.half_life_share = half_life_share
         self.segment = segment
         self.prior = prior
+        self.trusted = trusted
+        self.signed_up_column = signed_up_column
 
     @property
     def needs_times(self) -> bool:
-        return not (self.window_days is None and self.half_life_days is None and self.half_life_share is None)
+        decays = (self.window_days, self.half_life_days, self.half_life_share)
+        return self.trusted or any(value is not None for value in decays)
 
     @property
     def user_columns(self) -> Sequence[str]:
@@ -85,6 +93,8 @@ class Popularity:
             worth *= 0.5 ** (ages / (self.half_life_share * max(float(ages.max(initial=0)), 1e-9)))
         if self.window_days is not None:
             worth *= ages <= self.window_days
+        if self.trusted:
+            worth *= trust(train, self.signed_up_column)
         return worth
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:

@@ -17,7 +17,7 @@ from recommender.query import Queries
 
 
 class Social:
-    """Score of an item = summed worth of its interactions by the accounts that the asking user follows.
+    """Popularity among the accounts that the asking user follows, leaning on popularity with everyone.
 
     Sharing an interest is why people follow one another (homophily), and what they see their friends take
     they take too (McPherson et al. 2001); as a recommender this is the trust-neighbourhood of Massa & Avesani
@@ -27,15 +27,20 @@ class Social:
         users, so users unseen in training need nothing else; followed accounts unseen in training tell nothing.
     half_life_share: an interaction is worth half as much every so large a share of the training period;
         None: all count alike.
+    prior: strength of what everyone takes, in interactions, as of a segment of ``popularity``: the few
+        interactions of a few friends only move its order.
 
-    NaN: items that nobody whom the user follows took. So is everything for users who follow nobody, and
-    where the users come without the column.
+    NaN: everything for users who follow no account that took something; where the users come without the
+    column; items that training did not see.
     """
 
-    def __init__(self, follows_column: str = "follows", half_life_share: float | None = 0.05) -> None:
-        above(0, half_life_share=half_life_share)
+    def __init__(
+        self, follows_column: str = "follows", half_life_share: float | None = 0.05, prior: float = 20.0
+    ) -> None:
+        above(0, half_life_share=half_life_share, prior=prior)
         self.follows_column = follows_column
         self.half_life_share = half_life_share
+        self.prior = prior
 
     @property
     def needs_user_columns(self) -> Sequence[str]:
@@ -55,12 +60,16 @@ class Social:
         taken = sp.csr_matrix((worth.astype(np.float32), (train.user_idx, train.item_idx)), shape=shape)
         taken.sum_duplicates()
         self.taken_ = taken
+        of_everyone = np.asarray(taken.sum(axis=0)).ravel()
+        self.share_ = (of_everyone / max(float(of_everyone.sum()), 1e-12)).astype(np.float32)
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
-        followed = follows(queries.users, self.follows_column, self.users_)
-        scores = (followed @ self.taken_).toarray()
-        scores[scores == 0] = np.nan
+        """Expected share of the interactions of who the user follows."""
+        seen = (follows(queries.users, self.follows_column, self.users_) @ self.taken_).toarray()
+        total = seen.sum(axis=1, keepdims=True)
+        scores = (seen + self.prior * self.share_) / (total + self.prior)
+        scores[total[:, 0] == 0] = np.nan
         return spread(scores, self.items_.lookup(items.ids))
 
 

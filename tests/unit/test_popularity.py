@@ -96,7 +96,25 @@ def test_columns_that_make_no_segment_are_an_error(column: str, message: str) ->
         scores(ROWS, USERS, segment=[column])
 
 
+def test_fake_accounts_hardly_move_trusted_popularity() -> None:
+    rng = np.random.default_rng(0)
+    items = table("item_id", [f"i{n}" for n in range(30)])
+    honest: list[Row] = [
+        (f"u{n}", f"i{i}", 24.0 * k + n / 4) for n in range(60) for k, i in enumerate(rng.choice(30, 3))
+    ]
+    fake: list[Row] = [(f"f{n}", "i8", 71.0) for n in range(100)]
+
+    def of_pushed(rows: list[Row], **params: Any) -> float:
+        model = Popularity(**params).fit(dataset(rows, items))
+        return float(model.score(ask([[]], items), items)[0, 8])
+
+    plain, trusted = of_pushed(honest), of_pushed(honest, trusted=True)
+    assert of_pushed([*honest, *fake]) > 5 * plain
+    assert of_pushed([*honest, *fake], trusted=True) < 2 * trusted
+
+
 def test_times_are_needed_only_for_a_window_or_decay() -> None:
     assert not Popularity().needs_times
     assert Popularity(window_days=3).needs_times
     assert Popularity(half_life_days=3).needs_times
+    assert Popularity(trusted=True).needs_times

@@ -28,23 +28,25 @@ def scores(asking: Any, **params: Any) -> np.ndarray:
     return Social(**params).fit(dataset(ROWS)).score(ask([[]] * len(asking), ITEMS, asking), ITEMS)
 
 
-def test_what_followed_accounts_took_is_counted_and_nothing_else_is_known() -> None:
-    made = scores(people(["u", "v"], ["w"], [], None), half_life_share=None)
-    nan = np.nan
-    expected = [[2, 1, nan, nan], [nan, nan, 1, nan], [nan] * 4, [nan] * 4]
-    np.testing.assert_array_equal(made, expected)
+def test_friends_interactions_are_added_to_prior_ones_of_everyone() -> None:
+    made = scores(people(["u", "v"], ["w"], [], None, ["nobody"]), half_life_share=None, prior=4)
+    everyone = np.array([2, 1, 1]) / 4
+    friends = (np.array([2, 1, 0]) + 4 * everyone) / 7, (np.array([0, 0, 1]) + 4 * everyone) / 5
+    np.testing.assert_allclose(made[:2, :3], friends, rtol=1e-6)
+    assert np.isnan(made[:, 3]).all()  # training did not see it
+    assert np.isnan(made[2:]).all()  # who follows nobody that took something
 
 
 def test_older_interactions_of_followed_accounts_count_less() -> None:
-    made = scores(people(["u", "v"]), half_life_share=0.5)
-    np.testing.assert_allclose(made[0, :2], [0.25 + 0.5, 1], rtol=1e-6)
+    made = scores(people(["u", "v"]), half_life_share=0.5, prior=1e-6)
+    np.testing.assert_allclose(made[0, :2], np.array([0.25 + 0.5, 1]) / 1.75, rtol=1e-5)
 
 
 def test_unknown_accounts_oneself_and_repeats_add_nothing() -> None:
     asking = table("user_id", ["v", "x"], follows=[["v", "nobody", None, "u"], ["u", "u"]])
-    made = scores(asking, half_life_share=None)
-    np.testing.assert_array_equal(made[:, 0], [1, 1])
-    assert np.isnan(made[:, 1:]).all()
+    made = scores(asking, half_life_share=None, prior=4)
+    np.testing.assert_array_equal(made[0, :3], made[1, :3])
+    assert made[0, 0] == pytest.approx((1 + 2) / 5)
 
 
 def test_integer_ids_are_found_whatever_integer_the_list_holds() -> None:
@@ -74,7 +76,8 @@ ids = st.sampled_from(["u", "v", "w", "nobody"])
 
 
 @given(st.lists(st.one_of(st.none(), st.lists(ids, max_size=5)), min_size=1, max_size=6))
-def test_following_more_accounts_never_lowers_a_score(lists: list[Any]) -> None:
+def test_following_one_more_account_never_lowers_the_share_of_what_it_alone_took(lists: list[Any]) -> None:
     more = [[*(one or []), "w"] for one in lists]
-    before, after = (np.nan_to_num(scores(people(*each))) for each in (lists, more))
-    assert (after >= before).all()
+    before, after = (np.nan_to_num(scores(people(*each), half_life_share=None)) for each in (lists, more))
+    assert (after[:, 2] >= before[:, 2] - 1e-6).all()
+    assert (after[:, :3].sum(axis=1) <= 1 + 1e-5).all()
