@@ -16,19 +16,18 @@ def supported(scenario: Scenario, data: Dataset) -> tuple[Scenario, dict[str, st
 
     Raises ConfigError, all problems in one message, where a part that is not optional cannot be applied.
     """
-    problems = unsupported(scenario.eligibility, data) | rerankers.unsupported(scenario, data)
-    problems |= _exposure(scenario, data) | _audit(scenario, data)
+    problems = unsupported(scenario.eligibility, data)
+    rules = scenario.eligibility.model_copy(update=dict.fromkeys(problems))
+    scenario = scenario.model_copy(update={"eligibility": rules})
+    problems |= rerankers.unsupported(scenario, data) | _exposure(scenario, data) | _audit(scenario, data)
     if meant := [why for part, why in problems.items() if part not in scenario.optional]:
         raise ConfigError("\n".join(meant))
-    off: dict[str, Any] = dict.fromkeys(problems)
-    return scenario.model_copy(
-        update={
-            "eligibility": scenario.eligibility.model_copy(update={p: None for p in RULES if p in off}),
-            "exposure": scenario.exposure.model_copy(update={p: None for p in _COLUMNS if p in off}),
-            "rerank": [entry for entry in scenario.rerank if entry.name not in off],
-            "audit": None if AUDIT in off else scenario.audit,
-        }
-    ), {part: why.removesuffix(".") for part, why in problems.items()}
+    left: dict[str, Any] = {
+        "exposure": scenario.exposure.model_copy(update={p: None for p in _COLUMNS if p in problems}),
+        "rerank": [entry for entry in scenario.rerank if entry.name not in problems],
+        "audit": None if AUDIT in problems else scenario.audit,
+    }
+    return scenario.model_copy(update=left), {part: why.removesuffix(".") for part, why in problems.items()}
 
 
 def check(scenario: Scenario) -> None:

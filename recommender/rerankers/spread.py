@@ -15,21 +15,22 @@ from recommender.rerankers.base import by_places
 
 
 class Spread:
-    """Items that stand in the first ``first`` places of more lists than ``lists_per_vacancy`` times their vacancies
-    (``column``; null = no bound) move down, for some users more than for others.
+    """Items that stand in the first ``first`` places of too many lists for their vacancies (``column``; null = no
+    bound) move down, for some users more than for others.
 
-    Each item has a price in places, raised while it is over its bound and lowered while below (tâtonnement, as in
-    assignment by auction; Bertsekas 1988). For one user it moves down by the price times a number in 0..2 that is
-    fixed for the pair, a hash of both ids: so some go on seeing it at its place, and who they are depends neither
-    on the order of the queries nor on chance. Of the rounds the one with the fewest places above the bounds is kept;
-    without any price counts as one, so it never makes the crowding worse.
+    Too many: more than ``times`` an item's fair share, the places of all lists in proportion to vacancies, and more
+    than ``free`` lists. Each item has a price in places, raised while it is over its bound and lowered while below
+    (tâtonnement, as in assignment by auction; Bertsekas 1988). For one user it moves down by the price times a number
+    in 0..2 that is fixed for the pair, a hash of both ids: so some go on seeing it at its place, and who they are
+    depends neither on the order of the queries nor on chance. Of the rounds the one with the fewest places above the
+    bounds is kept; without any price counts as one, so it never makes the crowding worse.
     It spreads what is asked together, a night's mailing or an evaluation; a list asked for alone stays as it is.
     """
 
-    def __init__(self, column: str, lists_per_vacancy: float = 10.0, first: int = 10, rounds: int = 30) -> None:
-        above(0, lists_per_vacancy=lists_per_vacancy)
-        at_least(1, first=first, rounds=rounds)
-        self.column, self.lists_per_vacancy, self.first, self.rounds = column, lists_per_vacancy, first, rounds
+    def __init__(self, column: str, times: float = 10.0, free: int = 10, first: int = 10, rounds: int = 30) -> None:
+        above(1, times=times)
+        at_least(1, free=free, first=first, rounds=rounds)
+        self.column, self.times, self.free, self.first, self.rounds = column, times, free, first, rounds
 
     def check(self, items: Table, users: Table) -> None:
         numbers(items, self.column, "spread.column")
@@ -41,7 +42,10 @@ class Spread:
         shown, own = np.unique(lists.item_idx, return_inverse=True)
         own = own.reshape(lists.item_idx.shape)
         vacancies = numbers(items, self.column, "spread.column")[shown]
-        bound = np.where(np.isnan(vacancies) | (shown < 0), np.inf, np.maximum(vacancies, 0) * self.lists_per_vacancy)
+        wanted = np.nan_to_num(np.maximum(vacancies, 0), nan=1.0) * (shown >= 0)
+        places = (lists.item_idx[:, : self.first] >= 0).sum()
+        bound = np.maximum(self.free, self.times * places * wanted / max(wanted.sum(), 1))
+        bound[np.isnan(vacancies) | (shown < 0)] = np.inf
         part = _uniform(queries.users.id_hash[:, None], items.id_hash[lists.item_idx]) * 2
         price, step = np.zeros(len(shown)), lists.item_idx.shape[1] / 4
         best, fewest = by_places(lists, np.zeros(own.shape)), np.inf
@@ -54,9 +58,7 @@ class Spread:
                 best, fewest = order, above_bound
             if not above_bound:
                 break
-            price = np.clip(
-                price + step * np.clip(exposed / np.maximum(bound, 1) - 1, -1, 1), 0, lists.item_idx.shape[1]
-            )
+            price = np.clip(price + step * np.clip(exposed / bound - 1, -1, 1), 0, lists.item_idx.shape[1])
             step *= 0.9
         return best
 

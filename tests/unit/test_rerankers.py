@@ -51,7 +51,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "fit": {},
     "mmr": {},
     "pins": {"column": "rank"},
-    "spread": {"column": "vacancies", "lists_per_vacancy": 1, "first": 3},
+    "spread": {"column": "vacancies", "times": 1.1, "free": 1, "first": 3},
 }
 TRAIN = dataset([(f"u{n % 3}", f"i{n:02}", n) for n in range(N)], ITEMS, USERS)
 
@@ -130,7 +130,7 @@ def test_the_order_of_the_queries_does_not_matter(name: str, drawn: Any, random:
 def test_the_neutral_parameter_leaves_the_list(name: str) -> None:
     neutral: dict[str, Any] = {
         "calibrated": {"weight": 0.0}, "demote": {"places": 0}, "mmr": {"weight": 0.0},
-        "fit": {"places_per_100_km": 0, "places_per_level": 0}, "spread": {"lists_per_vacancy": 100},
+        "fit": {"places_per_100_km": 0, "places_per_level": 0}, "spread": {"free": 100},
     }[name]  # fmt: skip
     rows = [[3, 1, 2, 0, -1], [11, 10, 4, 7, 1]]
     assert ordered(name, rows, histories=[["i00"], ["i05"]], **neutral) == rows
@@ -165,13 +165,15 @@ def test_pins_come_first_in_the_editors_order() -> None:
 
 
 def test_a_posting_with_one_vacancy_does_not_head_every_list() -> None:
-    rows = [[0, 1, 2, 6, 7, 8]] * 6
-    before = sum(row[0] == 0 for row in rows)
-    found = ordered("spread", rows, lists_per_vacancy=2, first=1)
-    heads = np.bincount([row[0] for row in found], minlength=N)
-    assert before == 6
-    assert heads[0] < 6
-    assert np.maximum(heads - [2 * (v or 0) for v in ITEMS.frame["vacancies"]], 0).sum() < 4
+    rows = [[0, 1, 2, 6, 7, 8]] * 6  # 7 vacancies, two of them item 2's
+    heads = np.bincount([row[0] for row in ordered("spread", rows, times=1.5, free=2, first=1)], minlength=N)
+    assert heads[0] == 2
+    assert heads.max() <= 2
+    assert ordered("spread", rows, times=1.5, free=6, first=1) == rows
+
+
+def test_a_list_asked_for_alone_is_not_spread() -> None:
+    assert ordered("spread", [[0, 1, 2, 6, 7, 8]], times=1.5, free=1) == [[0, 1, 2, 6, 7, 8]]
 
 
 def test_a_floor_of_favourable_items_is_spread_over_the_first_places() -> None:
