@@ -23,6 +23,7 @@ from recommender.effort import EffortLog
 from recommender.report.html import write_report
 from recommender.report.terminal import print_result
 from recommender.serve import Bundle
+from recommender.spam.apply import suspected
 from recommender.tracking import Tracker
 
 
@@ -46,8 +47,8 @@ def main(argv: list[str]) -> None:
             scenario = tune.tune(data, scenario, Path("tuning"), effort, progress)
             decided = partial(results.write_decision, out, scenario)  # complete before the test is looked at
             found = ladder.run(data, scenario, effort, progress, decided, aside)
-            router = ladder.ship(data, found, scenario, effort, progress)
-        known = replace(data, truth=None)
+            known = replace(suspected(data, scenario.spam), truth=None)
+            router = ladder.ship(known, found, scenario, effort, progress)
         persist.save(Bundle(router, known, scenario.eligibility.model_dump()), out / "model")
         save_reference(data, out / "model")
         results.write_tables(out, found, scenario)

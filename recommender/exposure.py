@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from recommender.config import Favourable, Scenario
-from recommender.data.dataset import Table
+from recommender.data.dataset import NO_TIME, Table
 from recommender.policies import blocked, held, level_gap, moderated, numbers, out_of_reach
 from recommender.recommend import Lists
 from recommender.split import Fold
@@ -24,6 +24,7 @@ def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarr
 
     out_of_reach_at_10, level_misfit_at_10: share of the shown that lies beyond ``reach`` and ``seniority``, be they
     hard or not. blocked_at_10: share that is blocked, moderated by then or held back; must be 0.
+    violating_at_10: share that moderators confirm to break the rules, then or later: hindsight, to measure by only.
     small_creator_share_at_10: share by creators with few interactions in training. lists_per_vacancy_at_10: mean
     over the shown of the lists whose first ten hold the item, per vacancy. favourable_share_at_10: share that is
     favourable by ``audit``; selected_at_10: 1 where at least ``audit.at_least`` are.
@@ -49,6 +50,9 @@ def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarr
     if scenario.exposure.creator_column is not None:
         small = small_creators(fold, scenario.exposure.creator_column, scenario.exposure.small_creator)
         out["small_creator_share_at_10"] = mean(small[item])
+    if scenario.spam.label_column is not None:
+        confirmed = fold.items.times(scenario.spam.label_column) != NO_TIME
+        out["violating_at_10"] = mean(confirmed[item])
     if scenario.exposure.vacancies_column is not None:
         out["lists_per_vacancy_at_10"] = mean(_crowd(item, fold.items, scenario.exposure.vacancies_column)[item])
     if scenario.audit is not None:

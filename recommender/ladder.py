@@ -20,6 +20,8 @@ from recommender.evaluate import WITH_HISTORY, Asked, Group, Outcome, asked, com
 from recommender.router import Router, segments
 from recommender.rungs import ROUTER, can_serve, content_rung, make, options, settings
 from recommender.slots import SIZES, Probe, SlotEvidence, cut, evidence, probed, size
+from recommender.spam.apply import suspected_fold
+from recommender.spam.detector import Judgement
 from recommender.split import Fold, folds
 
 Setting = tuple[str, int]  # a rung and which of its settings
@@ -37,6 +39,7 @@ class Results:
     slots: Slots = field(default_factory=Slots)  # as decided: n is a number
     slot_evidence: list[SlotEvidence] = field(default_factory=list)
     aside: dict[str, str] = field(default_factory=dict)  # rungs that could not take part, and why
+    judgements: list[Judgement] = field(default_factory=list)  # of the detector of spam, per origin
 
     @property
     def groups(self) -> list[Group]:
@@ -90,12 +93,25 @@ def run(
         if fold.split == "test":
             _choose(results, trials, scenario)
             decided(results)
-        bench = Bench(fold, scenario, effort, progress)
+        bench = Bench(_suspected(fold, scenario, effort, results), scenario, effort, progress)
         note(results, bench.fold, scenario)
         (_test if fold.split == "test" else _validate)(bench, results, trials)
         if fold.split == "test" and scenario.controls and data.truth is not None:
             results.outcomes[-1][controls.ORACLE] = controls.measure_oracle(bench, data.truth())
     return results
+
+
+def _suspected(fold: Fold, scenario: Scenario, effort: EffortLog, results: Results) -> Fold:
+    """The fold whose items have the column ``suspicion``, where the scenario has a detector of spam."""
+    if scenario.spam.label_column is None:
+        return fold
+    with effort.stage("all", "prepare", fold.split, fold.origin):
+        fold, judged = suspected_fold(fold, scenario.spam)
+    if isinstance(judged, str):
+        results.aside["spam"] = f"at {fold.origin[:10]} nothing was suspected: {judged}"
+    else:
+        results.judgements.append(judged)
+    return fold
 
 
 def _validate(bench: Bench, results: Results, trials: Trials) -> None:

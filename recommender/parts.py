@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import polars as pl
+
 from recommender import rerankers
-from recommender.config import Scenario
+from recommender.config import Scenario, Spam
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, nearest
 from recommender.policies import RULES, numbers, unsupported
+from recommender.spam.apply import with_suspicion
 
 
 def supported(scenario: Scenario, data: Dataset) -> tuple[Scenario, dict[str, str]]:
@@ -16,10 +21,12 @@ def supported(scenario: Scenario, data: Dataset) -> tuple[Scenario, dict[str, st
 
     Raises ConfigError, all problems in one message, where a part that is not optional cannot be applied.
     """
+    scenario, data, lacking = _spam(scenario, data)
     problems = unsupported(scenario.eligibility, data)
     rules = scenario.eligibility.model_copy(update=dict.fromkeys(problems))
     scenario = scenario.model_copy(update={"eligibility": rules})
     problems |= rerankers.unsupported(scenario, data) | _exposure(scenario, data) | _audit(scenario, data)
+    problems |= lacking
     if meant := [why for part, why in problems.items() if part not in scenario.optional]:
         raise ConfigError("\n".join(meant))
     left: dict[str, Any] = {
@@ -33,13 +40,27 @@ def supported(scenario: Scenario, data: Dataset) -> tuple[Scenario, dict[str, st
 def check(scenario: Scenario) -> None:
     """Raises ConfigError for names and parameters that do not exist, before any data is read."""
     names = [entry.name for entry in scenario.rerank]
-    if taken := [n for n in names if names.count(n) > 1 or n in (*RULES, *_COLUMNS, AUDIT)]:
+    if taken := [n for n in names if names.count(n) > 1 or n in (*RULES, *_COLUMNS, SPAM, AUDIT)]:
         raise ConfigError(f"rerank: the name '{taken[0]}' is used twice, or is that of another part.")
     rerankers.make(scenario)
 
 
-AUDIT = "audit"
+AUDIT, SPAM = "audit", "spam"
 _COLUMNS = ("creator_column", "vacancies_column")
+
+
+def _spam(scenario: Scenario, data: Dataset) -> tuple[Scenario, Dataset, dict[str, str]]:
+    """The data with the column that the detector fills at each origin, which rules may read; without labels, no
+    detector."""
+    column, columns = scenario.spam.label_column, data.items.frame.columns
+    if column is None:
+        return scenario, data, {}
+    if column in columns and isinstance(data.items.frame[column].dtype, pl.Datetime):
+        return scenario, replace(data, items=with_suspicion(data.items, np.zeros(len(data.items), np.float32))), {}
+    why = f"items have no column '{column}'{nearest(column, columns)}"
+    if column in columns:
+        why = f"items.{column} must hold times, it holds {data.items.frame[column].dtype}."
+    return scenario.model_copy(update={"spam": Spam()}), data, {SPAM: f"spam.label_column: {why}"}
 
 
 def _exposure(scenario: Scenario, data: Dataset) -> dict[str, str]:

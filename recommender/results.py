@@ -67,7 +67,7 @@ def _told(results: Results) -> list[str]:
 
 def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
     """metrics.parquet, per_query.parquet and, for the test origin, comparisons.parquet and, where they were
-    measured, controls.parquet and audit.parquet; nothing on day zero."""
+    measured, controls.parquet and audit.parquet; spam.parquet where there is a detector; nothing on day zero."""
     if not results.outcomes:
         return
     groups, seed, resamples = results.groups, scenario.seed, scenario.bootstrap
@@ -78,6 +78,8 @@ def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
     comparisons_table(test, ladder, resamples, seed).drop("n_queries").write_parquet(out / "comparisons.parquet")
     if scenario.controls:
         controls_table(test, scenario).write_parquet(out / "controls.parquet")
+    if results.judgements:
+        pl.DataFrame([asdict(j) for j in results.judgements]).write_parquet(out / "spam.parquet")
     if scenario.audit is not None:
         audit_table(test, scenario.audit, resamples, seed).write_parquet(out / "audit.parquet")
 
@@ -108,6 +110,7 @@ def data_effort(data: Dataset, scenario: Scenario, effort: EffortLog) -> pl.Data
 
 def write_data(out: Path, data: Dataset, source: str, results: Results, scenario: Scenario) -> None:
     """data.json: what the data is, what was dropped or repaired, what to keep in mind."""
+    spam = [j.sentence() for j in results.judgements[-1:]]
     tree = {
         "name": data.name,
         "source": source,
@@ -115,7 +118,7 @@ def write_data(out: Path, data: Dataset, source: str, results: Results, scenario
         "has_times": data.has_times,
         "summary": summarise(data),
         "repairs": [asdict(r) for r in data.repairs],
-        "warnings": [*warnings(data, scenario, results), *_unbeaten(out, scenario), *_audited(out, scenario)],
+        "warnings": [*warnings(data, scenario, results), *_unbeaten(out, scenario), *_audited(out, scenario), *spam],
         "roles": {"items": dict(data.items.roles), "users": dict(data.users.roles)},
         "match": [asdict(m) for m in data.match],
         "origins": results.origins,

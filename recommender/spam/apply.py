@@ -37,7 +37,10 @@ def suspected_fold(fold: Fold, columns: Spam) -> tuple[Fold, Judgement | str]:
 
 
 def suspected(data: Dataset, columns: Spam) -> Dataset:
-    """The data with the suspicion of each item as of their end; 0 where there is too little to learn from."""
+    """The data with the suspicion of each item as of their end; 0 where there is too little to learn from.
+    As it is where ``columns`` name no labels."""
+    if columns.label_column is None:
+        return data
     now = int(data.timestamps.max(initial=NO_TIME)) + 1
     try:
         found = Detector(columns).fit(data, now).suspicion(data, data.items, now)

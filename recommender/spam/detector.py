@@ -110,6 +110,28 @@ class Judgement:
     n_found: int
     average_precision: float
 
+    @property
+    def precision(self) -> float:
+        return self.n_found / max(self.n_flagged, 1)
+
+    @property
+    def recall(self) -> float:
+        return self.n_found / max(self.n_violating, 1)
+
+    @property
+    def chance(self) -> float:
+        """The average precision of a random order: the share of the confirmed."""
+        return self.n_violating / max(self.n_judged, 1)
+
+    def sentence(self) -> str:
+        return (
+            f"The detector of spam flagged {self.n_flagged:,} of {self.n_judged:,} live items at {self.origin[:10]}. "
+            f"Moderators confirmed {self.n_found:,} of these later (precision {self.precision:.0%}), and "
+            f"{self.n_violating - self.n_found:,} of the others (recall {self.recall:.0%}); average precision "
+            f"{self.average_precision:.2f}, by chance {self.chance:.3f}. What was confirmed after the data end counts "
+            "as innocent here."
+        )
+
 
 def judge(items: Table, suspicion: np.ndarray, origin: int, columns: Spam, split: str, name: str) -> Judgement:
     judged = live(items, origin) & ~confirmed_before(items, origin, columns)
