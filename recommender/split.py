@@ -69,7 +69,8 @@ def folds(data: Dataset, split: config.Split, eligibility: config.Eligibility) -
         )
     origins = _origins(data, split)
     for origin, end in zip(origins, [*origins[1:], None], strict=True):
-        yield time_fold(data, "test" if end is None else "validation", origin, end, split.min_train)
+        fold = time_fold(data, "test" if end is None else "validation", origin, end, split.min_train)
+        yield fold if eligibility.moderated_column is None else _lawful(fold, eligibility.moderated_column)
 
 
 def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None, min_train: int) -> Fold:
@@ -102,6 +103,18 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
     first = np.concatenate([[True], user[at][1:] != user[at][:-1]]) if len(at) else np.zeros(0, bool)
     truth, outside = _truth(taken, allowed, len(items)), int((~allowed).sum())
     return _checked(Fold(split, _iso(origin), _iso(end), train, items, queries, first, truth, outside))
+
+
+def _lawful(fold: Fold, column: str) -> Fold:
+    """The fold without the answers that moderators confirm to break the rules, then or later.
+
+    To show them is no success, whoever took them; among those are the fake accounts that push them, which any
+    rung that learns from spam would serve perfectly. Hindsight that only measures: rungs do not see it.
+    """
+    truth = fold.truth.tocoo()
+    kept = fold.items.times(column)[truth.col] == NO_TIME
+    lawful = sp.csr_matrix((truth.data[kept], (truth.row[kept], truth.col[kept])), shape=truth.shape)
+    return _checked(replace(fold, truth=lawful, outside=fold.outside + int((~kept).sum())))
 
 
 def available(as_of: np.ndarray, items: Table, *, paired: bool = False) -> np.ndarray:

@@ -221,6 +221,21 @@ def test_shuffled_and_duplicated_rows_change_nothing(repeats: bool) -> None:
         assert description(one) == description(other)
 
 
+def test_what_moderators_confirm_then_or_later_is_no_answer() -> None:
+    data, rules = busy(), config.Eligibility(moderated_column="moderated_at")
+    when = [at(30 + 3 * n) if n % 4 == 0 else None for n in range(len(data.items))]
+    items = data.items.frame.with_columns(moderated_at=pl.Series(when, dtype=data.interactions["timestamp"].dtype))
+    judged = replace(data, items=replace(data.items, frame=items, roles={"moderated_at": "ignore"}))
+    split = config.Split(min_train=10)
+    for plain, made in zip(folds(judged, split, config.Eligibility()), folds(judged, split, rules), strict=True):
+        wrong = made.items.times("moderated_at") != NO_TIME
+        assert not made.truth[:, wrong].nnz
+        assert made.truth.nnz == plain.truth[:, ~wrong].nnz
+        assert made.outside == plain.outside + plain.truth[:, wrong].nnz
+        assert made.truth.getnnz(axis=1).all()
+        assert made.queries.ids.filter(pl.Series(made.first)).is_unique().all()
+
+
 def test_folds_come_oldest_first_and_the_test_last() -> None:
     made = list(folds(busy(), config.Split(min_train=10), config.Eligibility()))
     assert [f.split for f in made] == ["validation", "validation", "test"]
