@@ -69,7 +69,7 @@ class Knobs:
     personas: int = _knob(2, "tastes mixed in one user; 1: utility is linear in taste, as matrix factorisation assumes")
     drift_sd: float = _knob(0.12, "stationary sd of the mean-reverting walk of each coordinate of taste; 0: no drift")
     drift_days: float = _knob(90, "how long a mood lasts")
-    quality_sd: float = _knob(1.0, "of log quality", "with exposure it gives an item Gini of .6-.8 (MovieLens)")
+    quality_sd: float = _knob(0.95, "of log quality", "with exposure it gives an item Gini of .6-.8 (MovieLens)")
     demographic_pull: float = _knob(0.3, "how far country and age shift tastes", "weak in every public set")
 
     # scenario fit

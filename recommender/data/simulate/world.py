@@ -119,7 +119,7 @@ class World:
         knobs, items, users = self.knobs, self.items, self.users
         value: np.ndarray = items.quality[item] + knobs.per_salary_sd * items.salary[item]
         if knobs.fade:
-            value -= knobs.fade * (now[:, None] - items.published[item]) / items.life[item]
+            value -= knobs.fade * np.maximum(now[:, None] - items.published[item], 0) / items.life[item]
         if knobs.trend_sd:
             day = np.clip(now.astype(np.int64), 0, len(self.trends) - 1)
             value += self.trends[day[:, None], items.topics[item, 0]]
