@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recommender.report.page import cell, chart, page, paragraph, section, table
+from recommender.report.terminal import UNBOUNDED
 from recommender.studies.finding import Finding, Grid
 
 
@@ -42,7 +43,7 @@ def markdown(title: str, question: str, findings: Sequence[Finding], warnings: S
 
 
 def show(findings: Sequence[Finding], warnings: Sequence[str], console: Console) -> None:
-    """Sentences and the first table of each finding on the terminal; the report has all."""
+    """Sentences, and the first table of each finding where it fits, on the terminal; the report has all."""
     for finding in findings:
         console.print(Text(f"\n{finding.title}", style="bold"))
         for one in finding.grids[:1]:
@@ -51,8 +52,9 @@ def show(findings: Sequence[Finding], warnings: Sequence[str], console: Console)
                 drawn.add_column(Text(head), justify="left" if place == 0 else "right")
             for row in one.frame.iter_rows():
                 drawn.add_row(*(Text(str(v)) for v in row))
-            console.print(Text(one.caption, style="dim"))
-            console.print(drawn)
+            if console.measure(drawn, options=console.options.update(width=UNBOUNDED)).maximum <= console.width:
+                console.print(Text(one.caption, style="dim"))
+                console.print(drawn)
         for sentence in finding.sentences:
             console.print(Text(f"→ {sentence}"))
     for warning in warnings:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recommender import ladder, results
+from recommender import ladder, parts, results
 from recommender.bench import Bench
 from recommender.config import Scenario
 from recommender.data import operators
@@ -26,7 +26,9 @@ from recommender.errors import DataError
 from recommender.evaluate import Asked, Outcome, as_times, metrics_table
 from recommender.query import USER_BUCKETS
 from recommender.rungs import check, options
+from recommender.spam.apply import suspected_fold
 from recommender.split import Fold, folds
+from recommender.studies.plan import DATA, SCENARIO
 
 PACKAGE = Path(__file__).parent.parent
 _NOT_MEASURED = ("studies", "report")  # folders of the package whose code changes no number
@@ -60,6 +62,7 @@ def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path) -> None:
     data: before the scenario's differences. Raises whatever the data or the rungs raise.
     """
     check(scenario)
+    parts.check(scenario)
     data = operators.apply(data, scenario.data.differences, scenario.seed)
     effort = EffortLog()
     if mode == "ladder":
@@ -87,8 +90,12 @@ def at_test(data: Dataset, scenario: Scenario, effort: EffortLog) -> ladder.Resu
 
     Raises DataError where no rung is left.
     """
-    found = ladder.Results()
-    bench = Bench(_test_fold(data, scenario), scenario, effort, lambda _: None)
+    scenario, lacking = parts.supported(scenario, data)
+    found = ladder.Results(aside=dict(lacking))
+    fold = _test_fold(data, scenario)
+    if scenario.spam.label_column is not None:
+        fold, _ = suspected_fold(fold, scenario.spam)
+    bench = Bench(fold, scenario, effort, lambda _: None)
     ladder.note(found, bench.fold, scenario)
     for rung in scenario.ladder:
         allowed, why = options(rung, scenario, data)
@@ -150,12 +157,14 @@ def _write(folder: Path, data: Dataset, scenario: Scenario, found: ladder.Result
 
 
 def values(asked: Asked, outcomes: Mapping[str, Outcome]) -> pl.DataFrame:
-    """Every metric of every query and rung: user_id, as_of, user_bucket, first, rung, and a Float32 column each."""
+    """Every metric of every query and rung: user_id, as_of, user_bucket, first (of its user), returning (see
+    ``Asked``), rung, and a Float32 column each."""
     base = pl.DataFrame({
         "user_id": asked.user_ids.cast(pl.String),
         "as_of": as_times(asked.as_of),
         "user_bucket": np.array(USER_BUCKETS)[asked.bucket],
         "first": asked.first,
+        "returning": asked.returning,
     })  # fmt: skip
     frames = [
         base.with_columns(
@@ -164,6 +173,14 @@ def values(asked: Asked, outcomes: Mapping[str, Outcome]) -> pl.DataFrame:
         for rung, o in outcomes.items()
     ]
     return pl.concat(frames)
+
+
+def by_place(runs: Sequence[Measured]) -> dict[str, list[Measured]]:
+    """Cells by ``<scenario> on <data>``, in their order."""
+    found: dict[str, list[Measured]] = {}
+    for run in runs:
+        found.setdefault(f"{run.labels[SCENARIO]} on {run.labels[DATA]}", []).append(run)
+    return found
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,19 @@ import polars as pl
 from recommender.evaluate import ALL
 from recommender.report.tables import USERS, metric_label
 from recommender.rungs import ROUTER
-from recommender.studies.cell import Measured
+from recommender.studies.cell import Measured, by_place
 from recommender.studies.finding import NOT_ENOUGH, Finding, grid, interval
 from recommender.studies.paired import Contrast, contrast
 from recommender.studies.plan import PAIR, SCENARIO, STATE, WITH, WITHOUT, Pair, Study, pairs_of
 
 ALPHA = 0.05
-_NOT_METRICS = ("user_id", "as_of", "user_bucket", "first", "rung", "answered_share")
+_NOT_METRICS = ("user_id", "as_of", "user_bucket", "first", "returning", "rung", "answered_share")
 _CPU_NOISE = 0.2  # CPU seconds that two runs of the same thing easily differ by
 
 
 def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     """A finding per scenario and data set: with - without, paired by user."""
-    groups: dict[tuple[str, str], list[Measured]] = {}
-    for run in runs:
-        groups.setdefault((run.labels[SCENARIO], run.labels["data"]), []).append(run)
-    return [_finding(study, scenario, data, mine) for (scenario, data), mine in groups.items()]
+    return [_finding(study, place, mine) for place, mine in by_place(runs).items()]
 
 
 def partners(runs: Sequence[Measured], pairs: Mapping[str, Pair]) -> dict[str, tuple[Measured, Measured]]:
@@ -84,10 +81,11 @@ def _mean(run: Measured, rung: str, metric: str) -> float:
     return float(rows.mean() or 0.0)  # type: ignore[arg-type]
 
 
-def _finding(study: Study, scenario: str, data: str, runs: Sequence[Measured]) -> Finding:
+def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
+    scenario = runs[0].labels[SCENARIO]
     pairs = pairs_of(study, scenario)
     found = partners(runs, pairs)
-    out = Finding(f"{scenario} on {data}")
+    out = Finding(place)
     if not found:
         out.sentences.append(f"{NOT_ENOUGH}: no pair of runs is complete for {scenario}.")
         return out
