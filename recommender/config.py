@@ -34,6 +34,7 @@ class Data(Strict):
     options: dict[str, dict[str, Any]] = {}  # source name -> its keyword arguments
     repairs: dict[str, str] = {}  # rule -> action, on top of dataset.yaml's
     positive_events: list[str] | None = None  # event kinds that count as "took it"; None: the data set's own
+    event_weights: dict[str, float] = {}  # what an event of a kind is worth to models; below 0: a dislike
     differences: list[dict[str, dict[str, Any]]] = []  # what is changed about the data: data/operators, in turn
     train_differences: list[dict[str, dict[str, Any]]] = []  # the same of what models learn from; the test stays
 
@@ -222,6 +223,7 @@ def loading(scenario: Scenario) -> dict[str, Any]:
         # A random split reads no times, so none need be there.
         "repairs": ({"missing_times": "history"} if scenario.split.kind == "random" else {}) | scenario.data.repairs,
         "positive": scenario.data.positive_events,
+        "event_weights": scenario.data.event_weights,
         "require_interactions": not scenario.day_zero,
     }
 

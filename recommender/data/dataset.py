@@ -144,6 +144,7 @@ class Dataset:
     match: tuple[Match, ...] = ()
     signals: pl.DataFrame = field(default_factory=pl.DataFrame)
     repairs: tuple[Repair, ...] = ()
+    event_weights: Mapping[str, float] = field(default_factory=dict)  # see ``feedback.py``
     # How to get it. ``before``, ``only`` and ``first_interactions`` drop it: what models are given has none.
     truth: Callable[[], Truth] | None = field(default=None, repr=False, compare=False)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from recommender.data.folder import read_folder
 from recommender.data.schema import Tables, build
 from recommender.data.sources import SOURCES
 from recommender.errors import ConfigError, nearest
+
+log = logging.getLogger(__name__)
 
 
 def load(
@@ -22,15 +26,26 @@ def load(
     repairs: Mapping[str, str] | None = None,
     positive: Sequence[str] | None = None,
     require_interactions: bool = True,
+    event_weights: Mapping[str, float] | None = None,
 ) -> Dataset:
     """The checked Dataset of a source (a key of SOURCES) or of a dataset folder.
 
     raw_dir: where the public data sets lie. options: source name -> its keyword arguments.
-    repairs, positive, require_interactions: see ``schema.build``.
+    repairs, positive, require_interactions: see ``schema.build``. event_weights: event -> worth, see
+    ``feedback.py``; a kind of event that the data do not have weighs nothing, and is logged.
     Raises ConfigError for an unknown name, repair or option, DataError for what is wrong with the data.
     """
     tables = read_tables(data, raw_dir=raw_dir, options=options)
-    return build(tables, extra_repairs=repairs, positive=positive, require_interactions=require_interactions)
+    made = build(tables, extra_repairs=repairs, positive=positive, require_interactions=require_interactions)
+    return _weighed(made, event_weights or {})
+
+
+def _weighed(data: Dataset, weights: Mapping[str, float]) -> Dataset:
+    tables = [rows for rows in (data.interactions, data.signals) if rows.width]
+    there = {event for rows in tables for event in rows["event"].unique()}
+    if absent := [event for event in weights if event not in there]:
+        log.warning("event_weights of events that the data does not have: %s", ", ".join(absent))
+    return replace(data, event_weights={e: w for e, w in weights.items() if e in there})
 
 
 def read_tables(data: str, *, raw_dir: Path | None, options: Mapping[str, Mapping[str, Any]] | None = None) -> Tables:

@@ -47,7 +47,7 @@ class ALS:
         self.threads = threads
 
     def fit(self, train: Dataset) -> Self:
-        taken, _, self.items_ = interacted(train)
+        taken, _, self.items_ = interacted(train, weighed=True)  # below 0: a sure dislike, as in implicit
         with fitting("als", "Raise regularization."):
             model = self._upstream()
             model.fit(taken, show_progress=False)

@@ -14,6 +14,7 @@ import polars as pl
 
 from recommender.data.dataset import Dataset, Table
 from recommender.errors import ConfigError, nearest
+from recommender.feedback import Feedback, feedback
 from recommender.models.base import above, spread
 from recommender.query import Queries
 from recommender.spam.trust import trust
@@ -22,7 +23,7 @@ _SEPARATOR = "\x1f"
 
 
 class Popularity:
-    """Counts of interactions per item, as of the end of training.
+    """Counts of interactions per item, as of the end of training; other events as ``data.event_weights`` weighs them.
 
     window_days: only interactions of the last so many days count; None: all. Rows without a time
         are the oldest.
@@ -66,9 +67,10 @@ class Popularity:
         return self.segment
 
     def fit(self, train: Dataset) -> Self:
-        worth = self._worth(train)
+        events = feedback(train)
+        worth = self._worth(train, events)
         self.items_ = train.items
-        self.counts_ = _count(np.zeros(len(worth), np.int64), train.item_idx, worth, 1, len(train.items))
+        self.counts_ = _count(np.zeros(len(worth), np.int64), events.item, worth, 1, len(train.items))
         _check(train.users, self.segment)
         self.levels_: list[dict[str, int]] = []
         self.tables_: list[np.ndarray] = []
@@ -76,17 +78,16 @@ class Popularity:
             keys = _keys(train.users, self.segment[:depth])
             known = [k for k in dict.fromkeys(keys.to_list()) if k is not None]
             numbers = dict(zip(known, range(len(known)), strict=True))
-            row = _numbers(keys, numbers)[train.user_idx]
+            row = _numbers(keys, numbers)[events.user]
             inside = row >= 0
-            table = _count(row[inside], train.item_idx[inside], worth[inside], len(known), len(train.items))
+            table = _count(row[inside], events.item[inside], worth[inside], len(known), len(train.items))
             self.levels_.append(numbers)
             self.tables_.append(table)
         return self
 
-    def _worth(self, train: Dataset) -> np.ndarray:
-        """What each interaction counts, float64 (n,)."""
-        ages = train.age_days
-        worth = np.ones(len(ages))
+    def _worth(self, train: Dataset, events: Feedback) -> np.ndarray:
+        """What each event counts, float64 (n,)."""
+        ages, worth = events.age_days, events.worth.copy()
         if self.half_life_days is not None:
             worth *= 0.5 ** (ages / self.half_life_days)
         if self.half_life_share is not None:
@@ -94,7 +95,9 @@ class Popularity:
         if self.window_days is not None:
             worth *= ages <= self.window_days
         if self.trusted:
-            worth *= trust(train, self.signed_up_column)
+            trusted = trust(train, self.signed_up_column)
+            of_account = np.bincount(train.user_idx, trusted, len(train.users)) / np.maximum(train.user_counts, 1)
+            worth *= np.concatenate([trusted, of_account[events.user[len(trusted) :]]])  # signals: as their account
         return worth
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
@@ -121,8 +124,8 @@ def _check(users: Table, columns: Sequence[str]) -> None:
 
 
 def _count(row: np.ndarray, item: np.ndarray, worth: np.ndarray, n_rows: int, n_items: int) -> np.ndarray:
-    """float32 (n_rows, n_items): summed worth of the interactions of each row and item."""
-    flat = np.bincount(row * n_items + item, weights=worth, minlength=n_rows * n_items)
+    """float32 (n_rows, n_items): summed worth of the events of each row and item; dislikes leave 0 at least."""
+    flat = np.bincount(row * n_items + item, weights=worth, minlength=n_rows * n_items).clip(0)
     return flat.reshape(n_rows, n_items).astype(np.float32)
 
 

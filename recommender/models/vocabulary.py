@@ -12,18 +12,20 @@ from threadpoolctl import threadpool_limits
 
 from recommender.data.dataset import Dataset, Table
 from recommender.errors import DataError, Problem, UserError
+from recommender.feedback import strengths
 from recommender.query import Queries
 
 
-def interacted(train: Dataset) -> tuple[sp.csr_matrix, Table, Table]:
+def interacted(train: Dataset, weighed: bool = False) -> tuple[sp.csr_matrix, Table, Table]:
     """Who took what: float32 csr (n_users, n_items) of ones, with the users of its rows and items of its columns.
 
     Users and items without an interaction are left out: a vector that no interaction has trained is
-    noise, and noise must not be served as a score. Raises DataError where there are no interactions.
+    noise, and noise must not be served as a score. weighed: strengths of feedback (``feedback.py``) in place
+    of ones, negative where it says no. Raises DataError where there are no interactions.
     """
     require_interactions(train)
     active, taken = np.flatnonzero(train.user_counts), np.flatnonzero(train.item_counts)
-    matrix = train.matrix()[active][:, taken]
+    matrix = (strengths(train) if weighed else train.matrix())[active][:, taken]
     matrix.sort_indices()
     return matrix, ids_only(train.users.take(active)), ids_only(train.items.take(taken))
 

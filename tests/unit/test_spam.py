@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import Row, at, dataset, table, times, us
 
@@ -175,6 +175,7 @@ def test_items_of_the_future_and_expired_ones_are_not_live() -> None:
 scores = st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.9]), st.booleans()), max_size=20)
 
 
+@settings(deadline=None)  # a busy machine
 @given(scores)
 def test_average_precision_lies_between_chance_and_one_and_does_not_depend_on_order(pairs: Any) -> None:
     score, positive = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs], bool)
@@ -214,6 +215,7 @@ def test_without_times_every_account_is_grown() -> None:
     assert trust(dataset([("u", "a", None), ("v", "b", None)])).tolist() == [1, 1]
 
 
+@settings(deadline=None)  # a busy machine
 @given(st.lists(st.tuples(st.sampled_from("uvw"), st.sampled_from("ab"), st.floats(0, 100)), min_size=1, max_size=15))
 def test_worth_is_never_negative_nor_above_one(rows: list[Row]) -> None:
     worth = trust(dataset(rows))
