@@ -15,7 +15,7 @@ from pipelines.cli import Steps, raw_dir, run  # isort: skip  (it sets BLAS thre
 
 import polars as pl
 
-from recommender import config, rungs
+from recommender import config, parts, rungs
 from recommender.bench import Bench
 from recommender.config import Rung, Scenario
 from recommender.data.load import load
@@ -57,6 +57,7 @@ def ladder(scenario: Scenario) -> list[Rung]:
 
 def rows(scenario: Scenario, source: str, progress: Any) -> Iterator[tuple[str, ...]]:
     data = load(source, raw_dir=raw_dir(), **config.loading(scenario))
+    scenario, _ = parts.supported(scenario, data)
     effort, queries, outcomes = EffortLog(), [], []
     for fold in folds(data, scenario.split, scenario.eligibility):
         bench = Bench(fold, scenario, effort, progress)

@@ -14,7 +14,7 @@ from recommender.config import Rung, Scenario, Slots
 from recommender.data import operators
 from recommender.data.dataset import Dataset
 from recommender.decide import Choice, day_zero_choices, decide
-from recommender.effort import EffortLog
+from recommender.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.errors import DataError
 from recommender.evaluate import WITH_HISTORY, Asked, Group, Outcome, asked, comparisons_table, groups
 from recommender.router import Router, segments
@@ -91,7 +91,7 @@ def run(
     can_serve(trials.tries, results.aside, scenario)
     for fold in folds(data, scenario.split, scenario.eligibility):
         if fold.split == "test":
-            _choose(results, trials, scenario)
+            _choose(results, trials, scenario, effort)
             decided(results)
         bench = Bench(_suspected(fold, scenario, effort, results), scenario, effort, progress)
         note(results, bench.fold, scenario)
@@ -140,7 +140,7 @@ def _why(error: DataError, rung: Rung) -> str:
     return "; ".join(str(error).removeprefix(f"{rung.recommender}: ").splitlines()).rstrip(".")
 
 
-def _choose(results: Results, trials: Trials, scenario: Scenario) -> None:
+def _choose(results: Results, trials: Trials, scenario: Scenario, effort: EffortLog) -> None:
     """Parameters of each rung, the rung of each segment, slots; validation origins pooled."""
     can_serve(trials.tries, results.aside, scenario)  # some may have stepped aside on the way
     chosen: dict[str, int] = {}
@@ -150,6 +150,8 @@ def _choose(results: Results, trials: Trials, scenario: Scenario) -> None:
         values = [_firsts(trials, results.asked, (name, n), scenario.decision.metric) for n in range(len(tried))]
         chosen[name] = simplest_of_best(values)
         results.chosen[name] = tried[chosen[name]]
+        if len(tried) > 1:
+            effort.note(f"{TRIALS_TO_1PCT}{name}", trials_to_1pct([float(v.mean()) for v in values]), "trials")
         for fold_outcomes, trial in zip(results.outcomes, trials.outcomes, strict=True):
             fold_outcomes[name] = trial[name, chosen[name]]
     serving = [r.name for r in scenario.ladder if r.name in chosen and not r.control]
@@ -192,6 +194,12 @@ def simplest_of_best(values: Sequence[np.ndarray]) -> int:
         if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else gain.mean() > 0:
             best = n
     return best
+
+
+def trials_to_1pct(means: Sequence[float | None]) -> int:
+    """How many settings were tried until one was within 1% of the best of all; None: one that was cut short."""
+    goal = 0.99 * max(mean for mean in means if mean is not None)
+    return next(n for n, mean in enumerate(means, 1) if mean is not None and mean >= goal)
 
 
 def _test(bench: Bench, results: Results, trials: Trials) -> None:

@@ -27,7 +27,7 @@ from recommender.data.dataset import Dataset
 from recommender.data.digest import digest
 from recommender.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.errors import ConfigError, DataError
-from recommender.ladder import simplest_of_best
+from recommender.ladder import simplest_of_best, trials_to_1pct
 from recommender.spaces import answers, space, suggest
 from recommender.split import folds
 
@@ -66,7 +66,8 @@ def n_steps(scenario: Scenario) -> int:
     """How many times ``progress`` is called by ``tune``, ``ladder.run`` and ``ladder.ship`` together, at most."""
     tuned = [r for r in scenario.ladder if asked_for(scenario) and space(r, rungs.settings(r))]
     ladder = [r.model_copy(update={"candidates": []}) if r in tuned else r for r in scenario.ladder]
-    return rungs.n_steps(scenario.model_copy(update={"ladder": ladder})) + len(tuned) * (scenario.tune.trials or 1)
+    trials = sum(max(scenario.tune.trials, len(rungs.settings(r))) if scenario.tune.trials else 1 for r in tuned)
+    return rungs.n_steps(scenario.model_copy(update={"ladder": ladder})) + trials
 
 
 class Search:
@@ -94,6 +95,12 @@ class Search:
             self.effort.rows += [tuple(row) for row in trial.user_attrs.get("effort", [])]
 
     @property
+    def trials(self) -> int:
+        """How many at most; 0: as many as the minutes allow. The entry's own settings are tried in any case."""
+        budget = self.scenario.tune.trials
+        return budget and max(budget, len(self.starts))
+
+    @property
     def suggested(self) -> list[FrozenTrial]:
         """Also those that were not measured, because the same setting had been."""
         from optuna.trial import TrialState
@@ -104,7 +111,7 @@ class Search:
     def finished(self) -> list[FrozenTrial]:
         """The trials of this budget; the journal may hold more, of a larger one."""
         measured = [t for t in self.suggested if "setting" in t.user_attrs]
-        return measured[: self.scenario.tune.trials or None]
+        return measured[: self.trials or None]
 
     @property
     def complete(self) -> list[FrozenTrial]:
@@ -113,13 +120,13 @@ class Search:
     def run(self, progress: Progress) -> None:
         """Tries settings until the budget is spent or the space is exhausted."""
         budget = self.scenario.tune
-        if not budget.trials:
+        if not self.trials:
             progress(f"tune {self.rung.name} for {budget.minutes:g} minutes")
         told = len(self.finished)
         while self._more():
             n = len(self.finished) + 1
-            if budget.trials and n > told:
-                progress(f"tune {self.rung.name} {n}/{budget.trials}")
+            if self.trials and n > told:
+                progress(f"tune {self.rung.name} {n}/{self.trials}")
             told = n
             self._try(len(self.suggested))
 
@@ -128,16 +135,11 @@ class Search:
         first, best = self.complete[0], max(self.complete, key=_mean)
         return (first, best)[simplest_of_best([_values(first), _values(best)])]
 
-    def trials_to_1pct(self) -> int:
-        """How many trials it took until one was within 1% of the best of all."""
-        goal = 0.99 * max(_mean(t) for t in self.complete)
-        return next(n for n, t in enumerate(self.finished, 1) if "values" in t.user_attrs and _mean(t) >= goal)
-
     def _more(self) -> bool:
         budget, done, latest = self.scenario.tune, self.finished, self.suggested[-_IDLE:]
         spent = sum(t.duration.total_seconds() for t in done if t.duration)
         idle = len(latest) == _IDLE and not any("setting" in t.user_attrs for t in latest)
-        enough = (budget.trials and len(done) >= budget.trials) or (budget.minutes and spent >= 60 * budget.minutes)
+        enough = (self.trials and len(done) >= self.trials) or (budget.minutes and spent >= 60 * budget.minutes)
         return not (idle or enough)
 
     def _try(self, n: int) -> None:
@@ -200,7 +202,8 @@ def _tuned(
         search.run(progress)
     except DataError:  # too little to learn from: the ladder meets it again, and tells
         return rung
-    benches[0].effort.note(f"{TRIALS_TO_1PCT}{rung.name}", search.trials_to_1pct(), "trials")
+    means = [_mean(t) if "values" in t.user_attrs else None for t in search.finished]
+    benches[0].effort.note(f"{TRIALS_TO_1PCT}{rung.name}", trials_to_1pct(means), "trials")
     first, chosen, n = search.complete[0], search.chosen(), len(search.finished)
     kept = chosen.number == first.number
     setting = starts[0] if kept else chosen.user_attrs["setting"]

@@ -12,7 +12,7 @@ from small import Row, ask, dataset, table
 from recommender import config, ladder
 from recommender.config import Eligibility, Rung, Scenario, Scoring
 from recommender.data.dataset import Dataset
-from recommender.effort import EffortLog
+from recommender.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.errors import ConfigError, DataError, UserError
 from recommender.evaluate import WITH_HISTORY
 from recommender.models import RECOMMENDERS
@@ -268,3 +268,20 @@ def test_effort_has_a_row_for_each_stage_of_each_rung_and_origin() -> None:
     ladder.run(data(), scenario(POPULARITY, KNN), effort, lambda _: None, lambda _: None)
     rows = effort.frame().filter(pl.col("rung") == "knn").group_by("stage").len()
     assert dict(rows.iter_rows()) == {"fit": 3, "recommend": 3, "evaluate": 3}
+
+
+def test_settings_that_a_plain_train_tries_are_counted_as_tuning_is() -> None:
+    effort = EffortLog()
+    several = POPULARITY | {"candidates": [{}, {"window_days": 1}, {"half_life_days": 2}]}
+    ladder.run(data(), scenario(RANDOM, several, KNN), effort, lambda _: None, lambda _: None)
+    ((measure, trials, unit),) = [noted for noted in effort.noted if noted[2] == "trials"]
+    assert (measure, unit) == (f"{TRIALS_TO_1PCT}popularity", "trials")
+    assert 1 <= trials <= 3
+
+
+@pytest.mark.parametrize(
+    ("means", "n"),
+    [([0.5], 1), ([0.1, 0.2, 0.199, 0.15], 2), ([0.198, 0.2], 1), ([0.1, None, 0.3], 3), ([0.0, 0.0], 1)],
+)
+def test_trials_are_counted_until_one_is_within_one_percent_of_the_best(means: list[float | None], n: int) -> None:
+    assert ladder.trials_to_1pct(means) == n

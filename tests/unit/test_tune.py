@@ -130,6 +130,14 @@ def test_the_entries_settings_are_tried_first_and_in_order(tmp_path: Path, formu
     assert tried[:3] == [4000.0, 9000.0, 3000.0]
 
 
+def test_a_budget_smaller_than_the_entries_settings_tries_them_all(tmp_path: Path, formula: type[Formula]) -> None:
+    candidates = [{"regularization": r} for r in (400.0, 300.0, 100.0)]
+    (rung, _) = tuned(scenario(EASE | {"candidates": candidates}, KNN, tune={"trials": 2}), tmp_path).ladder
+    assert rung.params == {"regularization": 100.0}
+    tried = {n: len({str(p) for name, p, _ in formula.calls if name == n}) for n in ("ease", "knn")}
+    assert tried == {"ease": 3, "knn": 2}
+
+
 def test_every_rung_with_a_space_gets_the_same_budget_and_no_setting_twice(
     tmp_path: Path, formula: type[Formula]
 ) -> None:
