@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from recommender.errors import ConfigError, nearest
-from recommender.studies import stale, transfer, uncertain, volume, worth
+from recommender.studies import goal, stale, transfer, uncertain, volume, worth
 from recommender.studies.cell import Measured
 from recommender.studies.finding import Finding
 from recommender.studies.plan import Cell, Study
@@ -26,6 +26,7 @@ class Analysis:
 
 ANALYSES: Mapping[str, Analysis] = {
     "data_volume": Analysis(volume.analyse),
+    "effort_to_goal": Analysis(goal.analyse),
     "staleness": Analysis(stale.analyse),
     "transfer": Analysis(transfer.analyse, transfer.more),
     "uncertainty": Analysis(uncertain.analyse),

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from recommender import ladder, parts, results
+from recommender.audit import audit_table
 from recommender.bench import Bench
 from recommender.config import Scenario
 from recommender.data import operators
@@ -146,6 +147,9 @@ def _write(folder: Path, data: Dataset, scenario: Scenario, found: ladder.Result
     table.write_parquet(folder / "metrics.parquet")
     values(test.asked[0], test.outcomes[0]).write_parquet(folder / "values.parquet")
     results.write_effort(folder, effort, data, scenario)
+    audit = parts.supported(scenario, data)[0].audit
+    if audit is not None:
+        audit_table(test, audit, scenario.bootstrap, scenario.seed).write_parquet(folder / "audit.parquet")
     done = {
         "digest": digest(data),
         "origin": found.origins[-1],
@@ -210,6 +214,11 @@ class Measured:
     @cached_property
     def metrics(self) -> pl.DataFrame:
         return pl.read_parquet(self.folder / "metrics.parquet")
+
+    @cached_property
+    def audit(self) -> pl.DataFrame | None:
+        path = self.folder / "audit.parquet"
+        return pl.read_parquet(path) if path.exists() else None
 
     @cached_property
     def decision(self) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-NOT_ENOUGH = "Not enough evidence"  # begins every sentence that cannot tell
+NOT_ENOUGH = "Not enough evidence"  # in every sentence that cannot tell
+not_enough = NOT_ENOUGH.lower()  # within one
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ import yaml
 from pydantic import Field, ValidationError
 
 from recommender import config
-from recommender.config import CONFIGS, Scenario, Strict
+from recommender.config import CONFIGS, Rung, Scenario, Strict
 from recommender.errors import ConfigError, nearest
 
 EXPERIMENTS = CONFIGS.parent / "experiments"
-KEEP, DROP = "ladder.keep", "ladder.drop"  # changes that are no configuration key: which rungs take part
-_LISTS = ("data.differences", "data.train_differences", DROP)  # several changes of one cell add up here
+KEEP, DROP, ADD = "ladder.keep", "ladder.drop", "ladder.add"  # changes that are no key: which rungs take part
+_LISTS = ("data.differences", "data.train_differences", DROP, ADD)  # several changes of one cell add up here
 Changes = dict[str, Any]  # dotted configuration key -> value, as --set takes them
 PAIR, STATE, WITH, WITHOUT = "pair", "state", "with", "without"
 SCENARIO, DATA = "scenario", "data"
@@ -135,13 +135,29 @@ def _points(study: Study, scenario: str) -> Iterator[tuple[dict[str, str], Chang
 
 
 def _changed(name: str, changes: Changes, rungs: Sequence[str], overrides: Sequence[str]) -> Scenario:
-    told = [f"{key}={json.dumps(value)}" for key, value in changes.items() if key not in (KEEP, DROP)]  # JSON is YAML
+    told = [
+        f"{key}={json.dumps(value)}" for key, value in changes.items() if key not in (KEEP, DROP, ADD)
+    ]  # JSON is YAML
     scenario = config.load(name, [*told, *overrides])
     kept, dropped = changes.get(KEEP, rungs), changes.get(DROP, [])
     ladder = [r for r in scenario.ladder if (not kept or r.name in kept) and r.name not in dropped]
+    for entry in changes.get(ADD, []):
+        _add(ladder, entry)
     if not ladder:
         raise ConfigError(f"Scenario '{name}' has none of the rungs {', '.join(kept)}.")
     return scenario.model_copy(update={"ladder": ladder})
+
+
+def _add(ladder: list[Rung], entry: Mapping[str, Any]) -> None:
+    """Puts a rung into its place in the ladder: below the one named ``before``, else on top."""
+    try:
+        rung = Rung.model_validate({k: v for k, v in entry.items() if k != "before"})
+    except ValidationError as error:
+        raise ConfigError(f"{ADD}: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from None
+    if rung.name in [r.name for r in ladder]:
+        return
+    place = next((n for n, r in enumerate(ladder) if r.name == entry.get("before")), len(ladder))
+    ladder.insert(place, rung)
 
 
 def _quick(study: Study) -> Study:

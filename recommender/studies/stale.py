@@ -11,7 +11,7 @@ import polars as pl
 from recommender.report.tables import metric_label
 from recommender.studies.cell import Measured, by_place
 from recommender.studies.charts import lines
-from recommender.studies.finding import NOT_ENOUGH, Finding, grid, interval
+from recommender.studies.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
 from recommender.studies.paired import Contrast, contrast
 from recommender.studies.plan import Study
 
@@ -106,7 +106,7 @@ def _sentence(rows: pl.DataFrame, rung: str, label: str, tolerated: float) -> st
         return f"{rung}: even {age[-1]:,.1f} days old it loses at most {tolerated:.0%} of its {label} ({oldest})."
     if not np.isfinite(at):
         return (
-            f"{rung}: {NOT_ENOUGH[0].lower()}{NOT_ENOUGH[1:]} that its age costs more than {tolerated:.0%} "
+            f"{rung}: {not_enough} that its age costs more than {tolerated:.0%} "
             f"of its {label} within {age[-1]:,.1f} days ({oldest})."
         )
     until = f"{late:,.1f}" if np.isfinite(late) else f"more than {age[-1]:,.1f}"

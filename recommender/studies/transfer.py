@@ -14,7 +14,7 @@ from recommender.query import RETURNING, USER_BUCKETS
 from recommender.report.tables import USERS, metric_label
 from recommender.studies.cell import Measured
 from recommender.studies.curves import resampled
-from recommender.studies.finding import NOT_ENOUGH, Finding, grid, interval
+from recommender.studies.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
 from recommender.studies.plan import DATA, SCENARIO, Cell, Study
 
 RECIPE = "recipe"  # the label of second cells: whose recipe it is
@@ -149,7 +149,7 @@ def _sentence(cell: Ratio | None, source: str, to: str, label: str, made: Recipe
     rungs = ", ".join(dict.fromkeys(made.routes.values()))
     head = f"The recipe of {source} ({rungs}) in {to}"
     if cell is None:
-        return f"{head}: {NOT_ENOUGH[0].lower()}{NOT_ENOUGH[1:]}, it could not be measured."
+        return f"{head}: {not_enough}, it could not be measured."
     if cell.lacking:
         return f"{head} cannot be used: the data have nothing for {', '.join(cell.lacking)}."
     percent = interval(cell.percent, cell.low, cell.high, 0)

@@ -7,11 +7,13 @@ from typing import Any
 
 import polars as pl
 
+from recommender.audit import OUTCOMES
 from recommender.evaluate import ALL
+from recommender.exposure import SELECTED
 from recommender.report.tables import USERS, metric_label
 from recommender.rungs import ROUTER
 from recommender.studies.cell import Measured, by_place
-from recommender.studies.finding import NOT_ENOUGH, Finding, grid, interval
+from recommender.studies.finding import NOT_ENOUGH, Finding, Grid, grid, interval, not_enough
 from recommender.studies.paired import Contrast, contrast
 from recommender.studies.plan import PAIR, SCENARIO, STATE, WITH, WITHOUT, Pair, Study, pairs_of
 
@@ -99,6 +101,8 @@ def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
         out.sentences.append(_sentence(name, pairs[name], rows, metric, costs[name]))
     out.grids.append(_headline(found, head, metric, costs, pairs))
     out.grids.append(_by_bucket(table, metric, shown))
+    if study.mode == "ladder":
+        out.grids += _impact(found)
     if study.mode == "test":
         out.grids.append(_by_rung(table, metric))
     out.notes.append(
@@ -131,7 +135,7 @@ def _sentence(name: str, pair: Pair, rows: Mapping[str, Any], metric: str, cost:
     )
     main = rows.get(metric)
     if main is None:
-        return f"{told}: {NOT_ENOUGH[0].lower()}{NOT_ENOUGH[1:]}, no common queries. {price}"
+        return f"{told}: {not_enough}, no common queries. {price}"
     wanted = [m for m in pair.metrics if m in rows and m != metric]
     sure = [_change(rows[m]) for m in wanted if _significant(rows[m])]
     unsure = [metric_label(m) for m in wanted if not _significant(rows[m])]
@@ -141,7 +145,7 @@ def _sentence(name: str, pair: Pair, rows: Mapping[str, Any], metric: str, cost:
         verb = "raises" if main["difference"] > 0 else "lowers"
         head = f"{told} {verb} {_change(main)}"
     else:
-        head = f"{told}: {NOT_ENOUGH[0].lower()}{NOT_ENOUGH[1:]} that it changes {_change(main)}"
+        head = f"{told}: {not_enough} that it changes {_change(main)}"
     also = f"; it changes {', '.join(sure)}" if sure else ""
     also += f"; no evidence that it changes {', '.join(unsure)}" if unsure else ""
     return f"{head}{also}. {price}"
@@ -184,6 +188,35 @@ def _by_bucket(table: pl.DataFrame, metric: str, shown: str) -> Any:
     ]
     heads = ["part", *(USERS[b].replace("earlier ", "") for b in columns)]
     return grid(f"{metric_label(metric)}, with - without, by how much is known of the user.", heads, body)
+
+
+def _impact(found: Mapping[str, tuple[Measured, Measured]]) -> list[Grid]:
+    """The lowest impact ratio of selection by protected column, without and with each part that changes the lists."""
+    rows = []
+    for name, (without, with_) in found.items():
+        for grouping in _groupings(with_):
+            told = [_lowest(m, grouping) for m in (without, with_)]
+            if all(told) and told[0] != told[1]:
+                rows.append([name, grouping, *(str(t) for t in told)])
+    heads = ["part", "protected", "without", "with"]
+    return [grid("Lowest impact ratio of selection (group rate / best group's), 95%.", heads, rows)] if rows else []
+
+
+def _groupings(run: Measured) -> list[str]:
+    return [] if run.audit is None else run.audit["grouping"].unique(maintain_order=True).to_list()
+
+
+def _lowest(run: Measured, grouping: str) -> str | None:
+    if run.audit is None:
+        return None
+    rows = run.audit.filter(
+        pl.col("rung") == ROUTER, pl.col("outcome") == OUTCOMES[SELECTED], pl.col("grouping") == grouping, "counted"
+    )
+    rows = rows.with_columns(pl.col("ratio").fill_nan(None)).drop_nulls("ratio").sort("ratio")
+    if rows.is_empty():
+        return None
+    row = rows.row(0, named=True)
+    return f"{interval(row['ratio'], row['ratio_low'], row['ratio_high'], 2)} {row['group']}"
 
 
 def _by_rung(table: pl.DataFrame, metric: str) -> Any:

@@ -15,6 +15,7 @@ from recommender.studies import powerlaw
 from recommender.studies.analyses import ANALYSES
 from recommender.studies.curves import Curves, crossings, curves, overtakes, resampled
 from recommender.studies.finding import NOT_ENOUGH
+from recommender.studies.goal import reached
 from recommender.studies.plan import cells
 from recommender.studies.run import run
 from recommender.studies.stale import lasts
@@ -147,6 +148,15 @@ def test_intervals_that_cover_too_little_are_widened_until_they_would_have() -> 
     assert widening([good] * 9 + [bad]) == 1
     assert widening([bad] * 4) == pytest.approx(3)
     assert widening([]) == 1
+
+
+def test_a_goal_is_reached_where_the_curve_stays_above_it() -> None:
+    found = made(als=[0.02, 0.06, 0.1, 0.14, 0.18], content=[0.2] * 5, bpr=[0.01] * 5)
+    first, low, high = reached(found, "als", 0.12)
+    assert first == pytest.approx(np.sqrt(4000 * 8000))
+    assert low <= first <= high
+    assert reached(found, "content", 0.12)[0] == -np.inf
+    assert reached(found, "bpr", 0.12) == (np.inf, np.inf, np.inf)
 
 
 # --- ages, variances
