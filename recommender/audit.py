@@ -7,6 +7,7 @@ rule that groups under 2% may be left out. Four fifths is a rule of thumb of the
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -29,7 +30,7 @@ SCHEMA = {
     **dict.fromkeys(("rung", "outcome", "grouping", "group"), pl.String),
     "n_users": pl.Int64,
     **dict.fromkeys(("rate", "ratio", "ratio_low", "ratio_high"), pl.Float64),
-    **dict.fromkeys(("best", "counted"), pl.Boolean),
+    **dict.fromkeys(("best", "counted", "differs"), pl.Boolean),
 }
 
 
@@ -39,7 +40,9 @@ def audit_table(test: Group, audit: Audit, resamples: int, seed: int) -> pl.Data
     test: the group of the test origin; each user counts once, by the first query. rate: mean of the outcome.
     ratio: to the group of the highest rate, with the 2.5 and 97.5 percentiles over bootstrap samples of users, in
     which that group stays the one compared with. counted: at least ``audit.min_share`` of the users who state a
-    group; the others have no ratio, nor are they compared with. Users who state none stand in no group.
+    group; the others have no ratio, nor are they compared with. Users who state none stand in no group. differs: the
+    ratio is below 1 with the interval widened for the number of groups compared (Bonferroni), as the lowest of many
+    ratios is low by chance alone.
     """
     asked, outcomes = test.asked[0], test.outcomes[0]
     names = [(rung, outcome) for rung in outcomes for outcome in OUTCOMES]
@@ -52,7 +55,7 @@ def audit_table(test: Group, audit: Audit, resamples: int, seed: int) -> pl.Data
         stated = group.is_not_null().to_numpy()
         if stated.any():
             rows += _audit(grouping, group.filter(pl.Series(stated)), values[stated], names, audit, resamples, seed)
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row").fill_nan(None)
 
 
 def impact_ratios(table: pl.DataFrame, rung: str) -> dict[str, float]:
@@ -67,20 +70,25 @@ def impact_ratios(table: pl.DataFrame, rung: str) -> dict[str, float]:
 
 
 def told(table: pl.DataFrame, audit: Audit, rung: str = ROUTER) -> list[tuple[str, bool]]:
-    """A sentence on the selection of each grouping's worst-served group, and whether its ratio is below four fifths."""
+    """A sentence on the selection of each grouping's worst-served group, and whether its ratio is below four fifths
+    by more than chance."""
     found = []
     rows = table.filter(pl.col("rung") == rung, "counted", pl.col("outcome") == "selection").drop_nulls("ratio")
     for (grouping,), groups in rows.group_by("grouping", maintain_order=True):
         worst = groups.sort("ratio", "group").row(0, named=True)
         best = groups.filter("best").row(0, named=True)
-        low = worst["ratio"] < FOUR_FIFTHS
+        low = worst["ratio"] < FOUR_FIFTHS and worst["differs"]
+        verdict = "."
+        if low:
+            verdict = ", below four fifths. Groups may also seek different items: look before you judge."
+        elif groups.height > 2 and not worst["differs"]:
+            verdict = f"; the lowest of {groups.height - 1} may be as low by chance."
         enough = f"at least {audit.at_least} favourable item{'s' * (audit.at_least > 1)}"
         found.append((
             f"Audit by {grouping}: {worst['rate']:.0%} of the users of '{worst['group']}' get {enough} "
             f"({audit.favourable.column} in the top {audit.favourable.top_share:.0%}) among the first ten, "
             f"{best['rate']:.0%} of '{best['group']}', who get most: impact ratio {worst['ratio']:.2f}, 95% interval "
-            f"{worst['ratio_low']:.2f} to {worst['ratio_high']:.2f}"
-            + (", below four fifths. Groups may also seek different items: look before you judge." if low else "."),
+            f"{worst['ratio_low']:.2f} to {worst['ratio_high']:.2f}{verdict}",
             low,
         ))  # fmt: skip
     return found
@@ -96,40 +104,34 @@ def _audit(
     seed: int,
 ) -> list[tuple[object, ...]]:
     rates = _rates(group, values)
-    n = group.value_counts().sort(group.name)
-    size = dict(n.iter_rows())
-    labels = list(rates.index)
-    counted = np.array([size[g] >= audit.min_share * len(group) for g in labels])
-    rate = rates.to_numpy()
+    labels, rate = list(rates.index), rates.to_numpy()
+    size = np.array([(group == label).sum() for label in labels])
+    counted = size >= audit.min_share * len(group)
     best = np.where(counted[:, None], np.nan_to_num(rate, nan=-1.0), -2.0).argmax(axis=0)
     samples = _resampled(group, labels, values, resamples, seed)
     column = np.arange(len(names))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = rate / rate[best, column]
-        spread = samples / samples[:, best, column][:, None]
-    spread[~np.isfinite(spread)] = np.nan  # a sample in which the best group gets nothing has no ratio
+        drawn = samples / samples[:, best, column][:, None]
+    ratio[~counted] = np.nan
+    # A sample in which the group compared with gets nothing has no ratio.
+    low, high, above = _quantiles(drawn, (0.025, 0.975, 1 - 0.025 / max(counted.sum() - 1, 1)))
     rows: list[tuple[object, ...]] = []
     for c, (rung, outcome) in enumerate(names):
         for g, label in enumerate(labels):
-            cell: tuple[object, ...] = (None, None, None)
-            if counted[g] and np.isfinite(ratio[g, c]):
-                drawn = spread[:, g, c]
-                cell = (ratio[g, c], *np.percentile(drawn[~np.isnan(drawn)], [2.5, 97.5]))
-            shown = None if np.isnan(rate[g, c]) else rate[g, c]
-            rows.append(
-                (
-                    rung,
-                    OUTCOMES[outcome],
-                    grouping,
-                    label,
-                    size[label],
-                    shown,
-                    *cell,
-                    bool(best[c] == g),
-                    bool(counted[g]),
-                )
-            )
+            known = np.isfinite(ratio[g, c])
+            bounds = (low[g, c], high[g, c]) if known else (None, None)
+            told_apart = bool(known and above[g, c] < 1)
+            rows.append((rung, OUTCOMES[outcome], grouping, label, size[g], rate[g, c], ratio[g, c], *bounds,
+                         bool(best[c] == g), bool(counted[g]), told_apart))  # fmt: skip
     return rows
+
+
+def _quantiles(drawn: np.ndarray, at: tuple[float, ...]) -> np.ndarray:
+    """Over the first axis, samples that are not finite left out: float64 (len(at), n_groups, n_columns)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a cell without any sample: it is NaN
+        return np.nanquantile(np.where(np.isfinite(drawn), drawn, np.nan), at, axis=0)
 
 
 def _rates(group: pl.Series, values: np.ndarray) -> pd.DataFrame:

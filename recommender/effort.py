@@ -19,6 +19,7 @@ import psutil
 from recommender.config import Slots
 
 ROUTER = "router"
+PLAIN = "router-plain"  # its lists before its re-rankers
 TRIALS_TO_1PCT = "tuning_trials_to_1pct/"  # + rung: a measure of data_effort.parquet
 Stage = Literal["prepare", "fit", "tune", "recommend", "evaluate", "refit", "report"]
 

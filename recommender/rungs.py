@@ -11,13 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 from recommender.config import Rung, Scenario
 from recommender.data import operators
 from recommender.data.dataset import Dataset
+from recommender.effort import PLAIN as PLAIN
+from recommender.effort import ROUTER as ROUTER
 from recommender.errors import ConfigError, nearest
 from recommender.evaluate import COMPARED
 from recommender.models import RECOMMENDERS
 from recommender.models.base import Recommender
-
-ROUTER = "router"
-PLAIN = "router-plain"  # the router's lists before its re-rankers
 
 
 def make(rung: Rung, params: Mapping[str, Any], scenario: Scenario) -> Recommender:

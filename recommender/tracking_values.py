@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from recommender.audit import impact_ratios
 from recommender.config import Slots
 from recommender.data.operators import described
 from recommender.effort import ROUTER, TRIALS_TO_1PCT, charged, serving
@@ -66,6 +67,7 @@ class Out:
     metrics: pl.DataFrame
     effort: pl.DataFrame
     data_effort: pl.DataFrame
+    audit: pl.DataFrame
 
     @property
     def rungs(self) -> list[str]:
@@ -80,7 +82,7 @@ def read(folder: Path) -> Out:
     for name in ("config.yaml", "data.json", "decision.json"):
         if not (folder / name).is_file():
             raise UserError(f"{folder}: no {name} there, so it is not the finished OUT folder of a train.")
-    tables = (folder / f"{name}.parquet" for name in ("metrics", "effort", "data_effort"))
+    tables = (folder / f"{name}.parquet" for name in ("metrics", "effort", "data_effort", "audit"))
     return Out(
         folder,
         yaml.safe_load((folder / "config.yaml").read_text()),
@@ -94,10 +96,13 @@ def metrics(out: Out, rung: str) -> dict[str, float]:
     """All numbers of a rung's run by slash-sectioned name; only finite ones.
 
     ``acc/ndcg_at_10``, ``acc/user_0/ndcg_at_10``, ``acc/ndcg_at_10_ci_low`` ... of the test origin,
-    ``beyond/...`` likewise, ``val/acc/...`` of the validation origins, ``effort/...``, ``data/...``.
+    ``beyond/...`` likewise, ``harm/impact_ratio/<column>``: the lowest of the groups of a protected column,
+    ``val/acc/...`` of the validation origins, ``effort/...``, ``data/...``.
     Slices stay in metrics.parquet and the report: hundreds of charts would bury the others.
     """
     values = {**evaluation(out.metrics, rung), **_effort(out, rung), **_data(out)}
+    if out.audit.width:
+        values |= {f"harm/{name}": ratio for name, ratio in impact_ratios(out.audit, rung).items()}
     low_high = out.config.get("person_days", {}).get(rung)
     if low_high:
         values |= {"effort/stated_person_days_low": low_high[0], "effort/stated_person_days_high": low_high[1]}

@@ -12,7 +12,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from recommender.effort import ROUTER
+from recommender.effort import PLAIN, ROUTER
 from recommender.report.decided import decision
 from recommender.report.tables import LABELS, Out, ladder, metric_label, number, seconds
 
@@ -64,13 +64,13 @@ def effort_chart(out: Out) -> tuple[dict[str, Any], str] | None:
         f"{number(best['value'])} for {best['cpu_s']:.2g} seconds. Cheapest: {cheap['rung']}, "
         f"{number(cheap['value'])} for {cheap['cpu_s']:.2g} seconds."
     )
-    return _finish(alt.layer(*layers), alt_text), alt_text
+    return finish(alt.layer(*layers), alt_text), alt_text
 
 
 def history_chart(out: Out) -> tuple[dict[str, Any], str] | None:
     """The headline metric by user bucket, a line per rung; as ``effort_chart``. The router is left out:
     in each bucket it is one of the lines."""
-    cells = ladder(out).filter(pl.col("column") != "all", pl.col("rung") != ROUTER).drop_nulls("value")
+    cells = ladder(out).filter(pl.col("column") != "all", ~pl.col("rung").is_in([ROUTER, PLAIN])).drop_nulls("value")
     if cells.is_empty():
         return None
     label = metric_label(out.metric)
@@ -106,7 +106,7 @@ def history_chart(out: Out) -> tuple[dict[str, Any], str] | None:
     alt_text = f"Line chart of {label} by earlier interactions of the user. Highest at " + "; ".join(
         told[c] for c in LABELS if c in told
     )
-    return _finish(alt.layer(*layers), alt_text + "."), alt_text + "."
+    return finish(alt.layer(*layers), alt_text + "."), alt_text + "."
 
 
 def shipped(out: Out) -> list[str]:
@@ -123,7 +123,7 @@ def front_rungs(out: Out) -> list[str]:
     best = ladder(out).filter("is_best", pl.col("column") != "all")["rung"]
     overall = ladder(out).filter(pl.col("column") == "all").drop_nulls("value").sort("value", descending=True)["rung"]
     wanted = [*decided["rung"].drop_nulls(), *best, *decided["over"].drop_nulls(), *overall]
-    kept = [r for r in dict.fromkeys(wanted) if r != ROUTER][:MAX_COLOURS]
+    kept = [r for r in dict.fromkeys(wanted) if r not in (ROUTER, PLAIN)][:MAX_COLOURS]
     return [r for r in out.rungs if r in kept]
 
 
@@ -163,5 +163,6 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _finish(chart: alt.LayerChart | alt.FacetChart, alt_text: str) -> dict[str, Any]:
+def finish(chart: alt.LayerChart | alt.FacetChart, alt_text: str) -> dict[str, Any]:
+    """The specification: as wide as the page, with the text for those who cannot see it."""
     return dict(chart.properties(width="container", height=HEIGHT, description=alt_text).to_dict())

@@ -10,7 +10,7 @@ import polars as pl
 
 from recommender.evaluate import VISIT
 from recommender.query import IN_SESSION, RETURNING
-from recommender.report import charts, tables
+from recommender.report import charts, policies, tables
 from recommender.report.decided import in_visit, visit
 from recommender.report.page import cell, chart, details, page, paragraph, section, table
 from recommender.report.tables import LABELS, Out, interval, metric_label, number
@@ -49,6 +49,7 @@ def write_report(out: Path) -> Path:
     """
     read = tables.read_out(out)
     drawn = {"effort-chart": charts.effort_chart(read), "history-chart": charts.history_chart(read)}
+    drawn["audit-chart"] = policies.audit_chart(read)
     specs = {name: made[0] for name, made in drawn.items() if made}
     texts = {name: made[1] for name, made in drawn.items() if made}
     body = "\n".join(
@@ -63,6 +64,8 @@ def write_report(out: Path) -> Path:
             _new_items(read),
             _visits(read),
             _slices(read),
+            policies.changes(read),
+            policies.audit(read, texts),
             _controls(read),
             _effort(read),
             _data(read),
@@ -299,5 +302,8 @@ def _because(repair: dict[str, Any]) -> str:
 
 
 def _how_to_read() -> str:
-    entries = "".join(f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>" for word, text in _DEFINITIONS.items())
+    entries = "".join(
+        f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>"
+        for word, text in (_DEFINITIONS | policies.DEFINITIONS).items()
+    )
     return section("How to read this", f"<dl>{entries}</dl>")

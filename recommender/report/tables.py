@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from recommender import audit
 from recommender.config import Scenario, parse
 from recommender.controls import ORACLE
 from recommender.effort import ROUTER, charged, serving
@@ -62,6 +63,7 @@ class Out:
     metrics: pl.DataFrame
     comparisons: pl.DataFrame
     controls: pl.DataFrame
+    audit: pl.DataFrame
     effort: pl.DataFrame
     data_effort: pl.DataFrame
     decision: dict[str, Any]
@@ -92,6 +94,7 @@ def read_out(path: Path) -> Out:
         _table(path / "metrics.parquet", _METRICS).filter(~pl.col("rung").is_in(list(shuffled))),
         _table(path / "comparisons.parquet", _COMPARISONS),
         controls,
+        _table(path / "audit.parquet", audit.SCHEMA),
         _table(path / "effort.parquet", _EFFORT),
         _table(path / "data_effort.parquet", _DATA_EFFORT),
         _json(path / "decision.json"),

@@ -1,0 +1,125 @@
+"""What rules and re-rankers did to the router's lists, and the bias audit; parts of ``report.html``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from recommender.audit import FOUR_FIFTHS, OUTCOMES, told
+from recommender.effort import PLAIN, ROUTER
+from recommender.report.charts import BLUE, GREY, finish
+from recommender.report.page import cell, chart, paragraph, section, table
+from recommender.report.tables import Out, interval, metric_label, number
+
+DEFINITIONS = {
+    "out of reach@10": "Share of the shown items farther from the user than the scenario's reach; remote items and "
+    "users willing to move have no distance. Level misfit@10: share more levels away than it allows.",
+    "blocked@10": "Share of the shown items that are blocked, held back or by then moderated; must be 0.",
+    "small creator share@10": "Share of the shown items whose creator has few interactions in training.",
+    "lists per vacancy@10": "Mean over the shown items of the lists that show it in their first 10, per vacancy.",
+    "favourable share@10": "Share of the shown items that the audit calls favourable. Selected@10: 1 where the first "
+    "10 hold as many of them as the audit asks for.",
+    "Impact ratio": "The rate of a group divided by that of the group with the highest rate. Groups under the share "
+    "that the audit states are left out.",
+}
+
+
+def changes(out: Out) -> str:
+    """The router's lists before and after its re-rankers, all users of the test origin; empty without re-rankers."""
+    entries = [entry.name for entry in out.scenario.rerank if entry.enabled]
+    whole = out.metrics.filter(
+        pl.col("split") == "test",
+        pl.col("rung").is_in([PLAIN, ROUTER]),
+        user_bucket="all",
+        item_bucket="all",
+        slice="all",
+    )
+    found = {(r["metric"], r["rung"]): r for r in whole.iter_rows(named=True)}
+    names = [m for m, rung in found if rung == PLAIN]
+    tested = out.comparisons.filter(rung_a=PLAIN, rung_b=ROUTER, user_bucket="all")
+    gains = {r["metric"]: r for r in tested.iter_rows(named=True)}
+    rows = [(metric_label(m), _change(found[m, PLAIN], found[m, ROUTER], gains.get(m))) for m in names]
+    caption = (
+        f"The router's lists before and after {', '.join(entries)}. Difference: of the same users, "
+        "with its 95% interval where it was tested. Hard rules hold in both."
+    )
+    return section("What the re-rankers change", table(caption, ["Metric", "before", "after", "difference"], rows))
+
+
+def _change(before: dict[str, Any], after: dict[str, Any], tested: dict[str, Any] | None) -> list[str]:
+    values = [before["value"], after["value"]]
+    known = None not in values
+    note = interval(tested["ci_low"], tested["ci_high"], 4) if tested else ""
+    return [*(cell(number(v)) for v in values), cell(f"{values[1] - values[0]:+.4f}" if known else "–", note)]
+
+
+def audit(out: Out, texts: dict[str, str]) -> str:
+    """Sentences, chart and table of the audit of what is shipped; empty where none was made."""
+    rule = out.scenario.audit
+    if rule is None or "audit-chart" not in texts:
+        return ""
+    sentences = "".join(paragraph(sentence, "warning" if low else "") for sentence, low in told(out.audit, rule))
+    caption = (
+        f"Selection by the router's lists: users with at least {rule.at_least} favourable item"
+        f"{'s' * (rule.at_least > 1)} ({rule.favourable.column} in the top {rule.favourable.top_share:.0%}) among the "
+        "first ten. Ratio to the group with the highest rate, with 95% intervals; line: four fifths, a rule of thumb."
+    )
+    heads = ["Group", "users", *(f"{kind}, rate" for kind in OUTCOMES.values()), "ratio", "ratio before re-ranking"]
+    drawn = chart("audit-chart", texts["audit-chart"], caption, table("The router's lists.", heads, _rows(out)))
+    return section("Who gets what: the bias audit", sentences, drawn)
+
+
+def _rows(out: Out) -> list[tuple[str, list[str]]]:
+    found = {(r["rung"], r["outcome"], r["grouping"], r["group"]): r for r in out.audit.iter_rows(named=True)}
+    groups = out.audit.filter(rung=ROUTER, outcome="selection").select("grouping", "group").rows()
+    return [
+        (
+            f"{grouping}: {group}",
+            [
+                cell(f"{found[ROUTER, 'selection', grouping, group]['n_users']:,}"),
+                *(cell(number(found[ROUTER, kind, grouping, group]["rate"])) for kind in OUTCOMES.values()),
+                *(_ratio(found.get((rung, "selection", grouping, group))) for rung in (ROUTER, PLAIN)),
+            ],
+        )
+        for grouping, group in groups
+    ]
+
+
+def _ratio(row: dict[str, Any] | None) -> str:
+    if row is None or row["ratio"] is None:
+        return cell("–", "too few" if row and not row["counted"] else "")
+    return cell(number(row["ratio"], 2), interval(row["ratio_low"], row["ratio_high"], 2))
+
+
+def audit_chart(out: Out) -> tuple[dict[str, Any], str] | None:
+    """Impact ratio of selection by group for the router; (specification, text for those who cannot see it)."""
+    rows = out.audit.filter("counted", rung=ROUTER, outcome="selection").drop_nulls("ratio")
+    if rows.is_empty():
+        return None
+    shown = rows.with_columns(label=pl.col("grouping") + ": " + pl.col("group"))
+    values = shown.select("label", "rate", "ratio", "ratio_low", "ratio_high", "n_users").to_dicts()
+    base = alt.Chart(alt.InlineData(values=values)).encode(
+        y=alt.Y("label:N", title=None, sort=None).axis(labelLimit=200),
+        tooltip=[
+            alt.Tooltip("label:N", title="group"),
+            alt.Tooltip("n_users:Q", title="users"),
+            alt.Tooltip("rate:Q", title="rate", format=".3f"),
+            alt.Tooltip("ratio:Q", format=".3f"),
+        ],
+    )
+    line = alt.Chart(alt.InlineData(values=[{"ratio": FOUR_FIFTHS}]))
+    spec = alt.layer(
+        line.mark_rule(color=GREY, strokeDash=[4, 4]).encode(x="ratio:Q"),
+        base.mark_rule(color=BLUE, strokeWidth=1.5).encode(
+            x=alt.X("ratio_low:Q", title="impact ratio"), x2="ratio_high:Q"
+        ),
+        base.mark_point(color=BLUE, filled=True, size=70, opacity=1).encode(x=alt.X("ratio:Q", title="impact ratio")),
+    )
+    worst = shown.sort("ratio", "label").row(0, named=True)
+    text = (
+        f"Dot chart of the impact ratio of {shown.height} groups of users. Lowest: {worst['label']}, "
+        f"{number(worst['ratio'], 2)}, 95% interval {interval(worst['ratio_low'], worst['ratio_high'], 2)}."
+    )
+    return finish(spec, text), text
