@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import ask, dataset, table
 
-from recommender import config, rerankers
+from recommender import config, persist, rerankers
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import Table
 from recommender.errors import ConfigError
+from recommender.models.popularity import Popularity
 from recommender.query import Queries
 from recommender.recommend import Lists
 from recommender.rerankers import RERANKERS
@@ -274,3 +276,17 @@ def test_a_disabled_re_ranker_is_not_applied() -> None:
 def test_a_column_that_is_not_there_or_holds_something_else_is_named(name: str, params: Any, message: str) -> None:
     entry = {"name": "it", "reranker": name, "params": params}
     assert message in rerankers.unsupported(scenario(entry), TRAIN)["it"]
+
+
+@pytest.mark.parametrize("name", RERANKERS)
+def test_a_shipped_router_re_ranks_as_the_one_that_was_measured(name: str, tmp_path: Path) -> None:
+    routes = dict.fromkeys(("0", "1_2", "3_9", "10_plus"), "popular")
+    router = Router(routes, {"popular": Popularity()}, rerankers=[made(name)], depth=6).fit(TRAIN)
+    persist.save(router, tmp_path / "model")
+    queries = ask([["i00"], []], ITEMS, USERS.take(np.arange(2)))
+    one, other = (
+        r.recommend(queries, ITEMS, 4, Eligibility(), Scoring(), np.arange(N))
+        for r in (router, persist.load(tmp_path / "model"))
+    )
+    np.testing.assert_array_equal(one.lists.item_idx, other.lists.item_idx)
+    np.testing.assert_array_equal(one.source, other.source)
