@@ -12,6 +12,7 @@ from recommender.config import Rung, Scenario
 from recommender.data import operators
 from recommender.effort import EffortLog
 from recommender.evaluate import Outcome, outcome
+from recommender.exploration import make_explorer
 from recommender.features import FeatureEncoder
 from recommender.models.base import Recommender
 from recommender.recommend import Lists, fallback_order, recommend
@@ -70,7 +71,9 @@ class Bench:
         return {name: outcome(lists, fold, self.item_rows, self.scenario) for name, lists in shown.items()}
 
     def new_items(self, model: Recommender, rows: np.ndarray, n: int) -> Lists:
-        """The ``n`` best items without interactions for some of the queries."""
+        """The ``n`` best items for the slots, without interactions or explored, for some of the queries."""
         fold, rules, scoring = self.fold, self.scenario.eligibility, self.scenario.scoring
-        new = fold.item_counts == 0
-        return recommend(model, fold.queries.take(rows), fold.items, n, rules, scoring, self.fallback, new)
+        queries, explorer = fold.queries.take(rows), make_explorer(self.scenario)
+        if explorer is not None:
+            return explorer.fit(fold.train).choose(model, queries, fold.items, n, rules, scoring, self.fallback)
+        return recommend(model, queries, fold.items, n, rules, scoring, self.fallback, fold.item_counts == 0)

@@ -99,6 +99,10 @@ class Slots(Strict):
     of: int = Field(20, ge=1)
     min_gain: float = Field(0.01, ge=0, le=1)  # auto: the least recall_at_20 on new items worth a slot
     max_loss: float = Field(0.1, ge=0, le=1)  # auto: the share of recall_at_20 that new items may cost
+    explore: Literal["ucb", "thompson"] | None = None  # choose among relevant ones by what their take rate could be
+    below: int = Field(1, ge=1)  # explore: items with fewer interactions may take a slot
+    pool: int = Field(20, ge=1)  # explore: relevant items to choose from
+    floor: float = Field(0.1, ge=0, le=1)  # explore: share of the slots that go by lot, so that every item has a chance
 
 
 class Rerank(Strict):

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from recommender import metrics
 from recommender.config import Scenario
+from recommender.exploration import survival
 from recommender.exposure import exposure
 from recommender.query import USER_BUCKETS
 from recommender.recommend import Lists
@@ -46,6 +47,7 @@ class Outcome:
 
     values: Mapping[str, np.ndarray]  # metric, or "recall_at_20:<item bucket>"
     coverage: float
+    shares: Mapping[str, float] = field(default_factory=dict)  # of all lists together, see exploration.survival
 
 
 def asked(fold: Fold, slices: Sequence[str], away_days: float, groups: Sequence[str] = ()) -> Asked:
@@ -66,7 +68,8 @@ def outcome(lists: Lists, fold: Fold, item_rows: sp.csr_matrix, scenario: Scenar
     values |= exposure(lists, fold, scenario) if scenario else {}
     by_item = metrics.item_recall(lists, hit, fold.truth, fold.item_counts)
     values |= {f"recall_at_20:{name}": by_item[:, b] for b, name in enumerate(metrics.ITEM_BUCKETS)}
-    return Outcome(values, metrics.coverage(lists, len(fold.items)))
+    shares = survival(lists, fold, scenario.exposure) if scenario else {}
+    return Outcome(values, metrics.coverage(lists, len(fold.items)), shares)
 
 
 @dataclass(frozen=True)
@@ -140,9 +143,11 @@ def metrics_table(group: Group, resamples: int, seed: int) -> pl.DataFrame:
                 rows.append((rung, user_bucket, item_bucket or ALL, name or ALL, value or ALL, metric,
                              mean[r, c], low[r, c], high[r, c], int(n[r, c]), share[r]))  # fmt: skip
     for rung in group.rungs:
-        covered = float(np.mean([o[rung].coverage for o in group.outcomes]))
+        whole = [{"item_coverage_at_10": o[rung].coverage, **o[rung].shares} for o in group.outcomes]
         n_queries = sum(len(a.first) for a in group.asked)
-        rows.append((rung, ALL, ALL, ALL, ALL, "item_coverage_at_10", covered, None, None, n_queries, None))
+        for name in dict.fromkeys(n for shares in whole for n in shares):
+            over_folds = float(np.mean([shares[name] for shares in whole if name in shares]))
+            rows.append((rung, ALL, ALL, ALL, ALL, name, over_folds, None, None, n_queries, None))
     schema = {"rung": pl.String, "user_bucket": pl.String, "item_bucket": pl.String, "slice": pl.String,
               "slice_value": pl.String, "metric": pl.String, "value": pl.Float64, "ci_low": pl.Float64,
               "ci_high": pl.Float64, "n_queries": pl.Int64, "answered_share": pl.Float64}  # fmt: skip

@@ -17,6 +17,7 @@ from recommender.decide import Choice, day_zero_choices, decide
 from recommender.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.errors import DataError
 from recommender.evaluate import WITH_HISTORY, Asked, Group, Outcome, asked, comparisons_table, groups
+from recommender.exploration import make_explorer
 from recommender.router import Router, segments
 from recommender.rungs import ROUTER, can_serve, content_rung, make, options, settings
 from recommender.slots import SIZES, Probe, SlotEvidence, cut, evidence, probed, size
@@ -237,7 +238,8 @@ def ship(data: Dataset, results: Results, scenario: Scenario, effort: EffortLog,
 
 def _router(results: Results, models: Mapping[str, Any], scenario: Scenario) -> Router:
     made = rerankers.make(scenario)
-    return Router(results.routes, models, results.slots, scenario.decision.away_days, made, scenario.scoring.k)
+    away, depth, explorer = scenario.decision.away_days, scenario.scoring.k, make_explorer(scenario)
+    return Router(results.routes, models, results.slots, away, made, depth, explorer)
 
 
 def note(results: Results, fold: Fold, scenario: Scenario) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from recommender.config import Eligibility, Scoring, Slots
 from recommender.data.dataset import Dataset, Table
+from recommender.exploration import Explorer
 from recommender.models.base import Recommender
 from recommender.query import RETURNING, USER_BUCKETS, Queries
 from recommender.recommend import Lists, recommend
@@ -31,8 +32,9 @@ class Router:
     whose last interaction is at least ``away_days`` old. rungs: the models by name, fitted by the
     caller or by ``fit``. Scores of different rungs are never compared: a list comes from one rung,
     is completed in the fallback order, and may keep slots for new items (``slots``), those without
-    interactions in training, at the end of its first ``slots.of`` places. ``rerankers`` then re-order its
-    first ``depth`` places, one after the other; a shorter list is cut from one of ``depth``.
+    interactions in training or those that ``explorer`` chooses, at the end of its first ``slots.of`` places.
+    ``rerankers`` then re-order its first ``depth`` places, one after the other; a shorter list is cut from
+    one of ``depth``.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Router:
         away_days: float = 1.0,
         rerankers: Sequence[Reranker] = (),
         depth: int = 50,
+        explorer: Explorer | None = None,
     ) -> None:
         self.routes = dict(routes)
         self.away_days = away_days
@@ -52,6 +55,7 @@ class Router:
             raise ValueError("Router: slots.n must be decided before.")
         self.slots, self.of, self.slot_rung = chosen.n, chosen.of, chosen.rung
         self.rerankers, self.depth = list(rerankers), depth
+        self.explorer = explorer
 
     def fit(self, train: Dataset) -> Self:
         """Fits every rung."""
@@ -60,10 +64,12 @@ class Router:
         return self.know(train)
 
     def know(self, train: Dataset) -> Self:
-        """For rungs that are fitted already: notes which items have interactions, and fits the re-rankers."""
+        """For rungs that are fitted already: notes which items have interactions, and fits what chooses among lists."""
         self.known_ = train.items.take(train.item_counts > 0)
         for reranker in self.rerankers:
             reranker.fit(train)
+        if self.explorer is not None:
+            self.explorer.fit(train)
         return self
 
     def route(self, queries: Queries) -> np.ndarray:
@@ -92,10 +98,13 @@ class Router:
         longer = max(k, self.depth) if self.rerankers else k
         lists = recommend(self, queries, items, longer, rules, scoring, fallback, allowed)
         if self.slots:
-            new = self.known_.lookup(items.ids) < 0
-            new = new if allowed is None else new & allowed
             model = self.rungs[self.slot_rung]
-            found = recommend(model, queries, items, self.slots, rules, scoring, fallback, new)
+            if self.explorer is None:
+                new = self.known_.lookup(items.ids) < 0
+                new = new if allowed is None else new & allowed
+                found = recommend(model, queries, items, self.slots, rules, scoring, fallback, new)
+            else:
+                found = self.explorer.choose(model, queries, items, self.slots, rules, scoring, fallback, allowed)
             lists = with_slots(lists, found, self.of)
         plain = first(lists, k)
         for reranker in self.rerankers:
