@@ -25,6 +25,7 @@ from recommender.studies.tables import tidy
 from recommender.studies.track import StudyTracker
 
 STUDIES = Path("studies")
+UI = "http://127.0.0.1:5000"  # where make ui serves by default
 
 
 def main(argv: list[str]) -> None:
@@ -51,6 +52,8 @@ def main(argv: list[str]) -> None:
         warnings = notes(study, failures, args.quick)
         write(folder, study, found, findings, warnings)
     tell(folder, findings, warnings, args)
+    if not (tracker.error or args.quiet or args.json):
+        print(f"In MLflow, after make ui: {tracker.view_url(UI, any(r.labels.get('size') for r in found))}")
     tracker.finish(sorted(p for p in folder.iterdir() if p.is_file()), markdown_of(study, findings, warnings)[:4900])
     for failure in failures:
         if failure.is_bug:

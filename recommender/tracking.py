@@ -30,7 +30,7 @@ from recommender import tracking_values as values
 from recommender.data.dataset import NO_TIME, Dataset
 from recommender.effort import ROUTER
 from recommender.errors import TrackingError, UserError, nearest
-from recommender.tracking_views import LATEST, LONGEST, latest_view, view_url, views
+from recommender.tracking_views import LATEST, LONGEST, STUDY, latest_view, study_views, view_url, views
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -333,12 +333,13 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
     if found is None:
         raise TrackingError(f"The experiment '{name}' was made, but the server does not find it.")
     with _only_warned():
-        _save_views(client, str(found.experiment_id), found.tags)
+        ours = study_views() if name.startswith(STUDY) else views()
+        _save_views(client, str(found.experiment_id), found.tags, ours)
     return str(found.experiment_id)
 
 
-def _save_views(client: MlflowClient, experiment_id: str, tags: dict[str, str]) -> None:
-    for tag, value in views().items():
+def _save_views(client: MlflowClient, experiment_id: str, tags: dict[str, str], ours: dict[str, str]) -> None:
+    for tag, value in ours.items():
         old = tags.get(tag)
         edited = old is not None and json.loads(old)["updatedAt"] != json.loads(value)["updatedAt"]
         if old != value and not edited:  # a view that someone changed in the UI stays theirs

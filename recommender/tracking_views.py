@@ -20,6 +20,9 @@ TAG = "mlflow.sharedViewState."
 EFFORT = "effort-vs-accuracy"
 HISTORY = "by-history-length"
 LATEST = "latest-train"
+STUDY = "study-"  # begins the name of a study's experiment
+LEARNING = "learning-curves"
+CELLS_OF_STUDY = "by-cell"
 HEADLINE = "ndcg_at_10"
 LONGEST = 5000  # characters that a tag's value may have on every server
 CREATED = 1_767_225_600_000  # any fixed time (ms): equal views are equal tags
@@ -39,6 +42,18 @@ def views() -> dict[str, str]:
     return dict([
         _tag(EFFORT, "Effort vs accuracy", _effort_sections()),
         _tag(HISTORY, "By history length", {**_history_section(), **by_item}),
+    ])  # fmt: skip
+
+
+def study_views() -> dict[str, str]:
+    """As ``views``, of an experiment whose name begins with ``STUDY``: its runs are cells of a grid, one per rung."""
+    bucketed = [_scatter("data/log10_n_train", f"acc/user_{b}/{HEADLINE}") for b in USER_BUCKETS]
+    learning = {"Accuracy by interactions to learn from": [_scatter("data/log10_n_train", f"acc/{HEADLINE}")]}
+    cells = {"Every cell and rung": [_bar(f"acc/{HEADLINE}"), _bar("effort/total_cpu_s")]}
+    return dict([
+        _tag(LEARNING, "Learning curves", {**learning, "By length of the user's history": bucketed}),
+        _tag(CELLS_OF_STUDY, "By cell", {**cells, **_history_section()}),
+        _tag(EFFORT, "Effort vs accuracy", _effort_sections()),
     ])  # fmt: skip
 
 

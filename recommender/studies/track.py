@@ -15,6 +15,7 @@ from recommender.errors import TrackingError
 from recommender.studies.cell import Measured
 from recommender.studies.plan import DATA, SCENARIO, Cell
 from recommender.studies.run import Failure
+from recommender.tracking_views import CELLS_OF_STUDY, LEARNING, STUDY, view_url
 
 SOURCE = "make study"
 
@@ -31,7 +32,7 @@ class StudyTracker:
         self.experiment_id = ""
         self.error: TrackingError | None = None
         try:
-            self.experiment_id = tracking.prepare(self.uri, f"study-{study}")
+            self.experiment_id = tracking.prepare(self.uri, f"{STUDY}{study}")
         except TrackingError as error:
             self.error = error
 
@@ -64,6 +65,12 @@ class StudyTracker:
             raise self.error
         tags = {"mlflow.note.content": note, "study_report": "true"}
         return self._log(f"{self.study} report", {}, {"study": self.study}, tags, artifacts)
+
+    def view_url(self, base: str, learning: bool) -> str:
+        """Link to the experiment's charts: learning curves, or every cell. Raises the error of the start."""
+        if not self.experiment_id:
+            raise self.error or TrackingError("The study has no experiment.")
+        return view_url(base, self.experiment_id, LEARNING if learning else CELLS_OF_STUDY)
 
     def _rung(self, found: Measured, rung: str) -> str:
         spent = found.seconds.get(rung, 0.0)

@@ -68,14 +68,10 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     if len(places) < 2:
         out.sentences.append(f"{NOT_ENOUGH}: a transfer needs two scenarios that could be measured.")
         return [out]
-    metric = runs[0].scenario.decision.metric
-    label = metric_label(metric)
+    label = metric_label(runs[0].scenario.decision.metric)
+    all_cells = matrix(runs)
     for bucket in (ALL, *USER_BUCKETS):
-        cells = {
-            (to, source): _ratio(used.get((to, source)), used[to, to], chosen[source], chosen[to], bucket, metric)
-            for to in places
-            for source in places
-        }
+        cells = {(to, source): all_cells[to, source, bucket] for to in places for source in places}
         rows = [
             [f"{to} ({_data(used[to, to])})", *(_told(cells[to, source], to == source) for source in places)]
             for to in places
@@ -97,11 +93,27 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
 
 @dataclass(frozen=True)
 class Ratio:
+    """Percent of what the scenario's own recipe gives, with its 95% interval; NaN where rungs are ``lacking``."""
+
     percent: float
     low: float
     high: float
     n: int
     lacking: tuple[str, ...]  # rungs of the recipe that cannot be used here
+
+
+def matrix(runs: Sequence[Measured]) -> dict[tuple[str, str, str], Ratio | None]:
+    """(used in, recipe of, user bucket) -> what it gives there; None where too few queries tell."""
+    chosen = {r.labels[SCENARIO]: recipe(r) for r in runs if RECIPE not in r.labels}
+    used = {(r.labels[SCENARIO], r.labels[RECIPE]): r for r in runs if RECIPE in r.labels}
+    places = [s for s in chosen if (s, s) in used]
+    metric = runs[0].scenario.decision.metric
+    return {
+        (to, source, bucket): _ratio(used.get((to, source)), used[to, to], chosen[source], chosen[to], bucket, metric)
+        for to in places
+        for source in places
+        for bucket in (ALL, *USER_BUCKETS)
+    }
 
 
 def _ratio(

@@ -53,7 +53,7 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     tests = [f for place, (made, _) in read.items() for f in back_test(place, made)]
     widen = widening(tests)
     found = [_finding(place, made, mine, metric, widen) for place, (made, mine) in read.items()]
-    return [*found, *failed, _trust(tests, widen, metric)] if read else failed
+    return [*found, *failed, trust(tests, widen, metric)] if read else failed
 
 
 def back_test(place: str, made: Curves) -> list[Forecast]:
@@ -92,9 +92,9 @@ def _finding(place: str, made: Curves, runs: Sequence[Measured], metric: str, wi
     crossed = [c for bucket in made.buckets() for c in crossings(made, bucket)]
     out.sentences += [_crossing(c, made) for c in crossed if c.bucket == ALL]
     out.sentences += [_crossing(c, made) for c in crossed if c.bucket != ALL and np.isfinite(c.at) and c.share >= 0.975]
-    out.sentences += _forecasts(made, metric, scenario.problem.target, widen)
-    out.grids = [_curve_grid(made, metric), _crossing_grid(crossed, made)]
-    out.charts = [_chart(place, made, metric)]
+    out.sentences += forecasts(made, metric, scenario.problem.target, widen)
+    out.grids = [curve_grid(made, metric), crossing_grid(crossed, made)]
+    out.charts = [chart(place, made, metric)]
     samples = f"{made.n_seeds} samples of each size" if made.n_seeds > 1 else "one sample of each size only"
     out.notes.append(
         f"The same {made.n_queries[ALL]:,} users are asked at every size; only what models learned from is thinned "
@@ -126,7 +126,8 @@ def _crossing(c: Crossing, made: Curves) -> str:
     )
 
 
-def _forecasts(made: Curves, metric: str, target: float, widen: float) -> list[str]:
+def forecasts(made: Curves, metric: str, target: float, widen: float) -> list[str]:
+    """A sentence per rung on twice the data, then what the goal ``target`` takes. widen: of ``widening``."""
     label, told = metric_label(metric), []
     if len(made.size) < 3:
         return [f"{NOT_ENOUGH} for a forecast: it needs three sizes."]
@@ -170,7 +171,8 @@ def _goal(made: Curves, rung: str, target: float, label: str, widen: float) -> s
     return f"{told} (about {weeks[0]:,.0f} to {until} weeks at today's {made.per_week:,.0f} a week)."
 
 
-def _curve_grid(made: Curves, metric: str) -> Grid:
+def curve_grid(made: Curves, metric: str) -> Grid:
+    """All users: a row per rung, a column per size."""
     heads = ["rung", *(f"{n:,.0f}" for n in made.size), "CPU s at the largest"]
     rows = []
     for rung in made.rungs:
@@ -180,7 +182,9 @@ def _curve_grid(made: Curves, metric: str) -> Grid:
     return grid(f"{metric_label(metric)} of all users by interactions to learn from.", heads, rows)
 
 
-def _crossing_grid(found: Sequence[Crossing], made: Curves) -> Grid:
+def crossing_grid(found: Sequence[Crossing], made: Curves) -> Grid:
+    """A row per rung and bucket."""
+
     def told(n: float) -> str:
         return f"{n:,.0f}" if np.isfinite(n) else "ahead at all sizes" if n < 0 else "not in the range"
 
@@ -189,7 +193,8 @@ def _crossing_grid(found: Sequence[Crossing], made: Curves) -> Grid:
     return grid("Where each rung overtakes the best simpler one, by history of the user.", heads, rows)
 
 
-def _chart(place: str, made: Curves, metric: str) -> Chart:
+def chart(place: str, made: Curves, metric: str) -> Chart:
+    """The learning curves of all users."""
     rows: list[dict[str, Any]] = []
     for rung in made.rungs:
         low, high = made.interval((rung, ALL))
@@ -207,7 +212,8 @@ def _chart(place: str, made: Curves, metric: str) -> Chart:
     )
 
 
-def _trust(tests: Sequence[Forecast], widen: float, metric: str) -> Finding:
+def trust(tests: Sequence[Forecast], widen: float, metric: str) -> Finding:
+    """What the back-test showed. widen: of ``widening``."""
     out = Finding("How far such forecasts can be trusted")
     if not tests:
         out.sentences.append(f"{NOT_ENOUGH}: a back-test needs three sizes up to half of the data, and one above.")

@@ -12,8 +12,10 @@ import yaml
 from mlflow import MlflowClient
 
 from pipelines import study
+from recommender import tracking_views
 from recommender.studies import plan
 from tests.integration.folders import run, shop
+from tests.integration.test_tracking import unpacked
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -69,6 +71,15 @@ def test_a_study_writes_results_and_a_report_goes_on_after_failures_and_logs_eac
     assert one.data.params["data/difference"] == "metadata(roles=['text'])"
     assert "mlflow.parentRunId" not in one.data.tags
     assert {"acc/ndcg_at_10", "effort/total_cpu_s", "data/n_train"} <= set(one.data.metrics)
+
+    charted = {
+        name
+        for value in tracking_views.study_views().values()
+        for card in unpacked(value)["compareRunCharts"]
+        for name in ([card["metricKey"]] if card["type"] == "BAR" else [card["xaxis"]["key"], card["yaxis"]["key"]])
+    }
+    assert charted <= set(one.data.metrics)
+    assert "viewStateShareKey=by-cell" in done.out
 
     again = run(study.main, "--study", "small", "--data", "shop", "--json")
     assert json.loads(again.out)["findings"][0]["title"] == "jobs on shop"

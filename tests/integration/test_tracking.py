@@ -300,7 +300,7 @@ def test_every_other_metric_falls_into_a_folded_section(out: Path) -> None:
 
 
 def test_views_fit_into_a_tag_and_draw_every_run() -> None:
-    for value in tracking_views.views().values():
+    for value in [*tracking_views.views().values(), *tracking_views.study_views().values()]:
         assert len(value) <= tracking_views.LONGEST
         assert unpacked(value)["runsHiddenMode"] == "SHOW_ALL"
 
