@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
 from recommender.config import Favourable, Scenario
 from recommender.data.dataset import NO_TIME, Table
 from recommender.policies import blocked, held, level_gap, moderated, numbers, out_of_reach
+from recommender.query import Queries
 from recommender.recommend import Lists
 from recommender.split import Fold
 
@@ -26,7 +28,8 @@ def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarr
     hard or not. blocked_at_10: share that is blocked, moderated by then or held back; must be 0.
     violating_at_10: share that moderators confirm to break the rules, then or later: hindsight, to measure by only.
     small_creator_share_at_10: share by creators with few interactions in training. lists_per_vacancy_at_10: mean
-    over the shown of the lists whose first ten hold the item, per vacancy. favourable_share_at_10: share that is
+    over the shown of the lists whose first ten hold the item, per vacancy. miscalibration_at_10: how far the shares
+    of a column's values are from those in the user's history. favourable_share_at_10: share that is
     favourable by ``audit``; selected_at_10: 1 where at least ``audit.at_least`` are.
     """
     top = lists.item_idx[:, :FIRST]
@@ -55,6 +58,9 @@ def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarr
         out["violating_at_10"] = mean(confirmed[item])
     if scenario.exposure.vacancies_column is not None:
         out["lists_per_vacancy_at_10"] = mean(_crowd(item, fold.items, scenario.exposure.vacancies_column)[item])
+    if scenario.exposure.calibration_column is not None:
+        values = fold.items.frame[scenario.exposure.calibration_column]
+        out["miscalibration_at_10"] = miscalibration(row, item, fold.queries, values)
     if scenario.audit is not None:
         rule = scenario.audit.favourable
         good = favourable(fold.items, rule.column, threshold(fold.train.items, rule))[item]
@@ -70,6 +76,48 @@ def small_creators(fold: Fold, column: str, fewer_than: int) -> np.ndarray:
     counted = pl.DataFrame({"creator": creator, "n": fold.item_counts})
     total = counted.select(pl.col("n").sum().over("creator"))["n"].to_numpy()
     return np.asarray((total < fewer_than) & creator.is_not_null().to_numpy())
+
+
+def shares(column: pl.Series) -> sp.csr_matrix:
+    """Values of each item as shares that add up to 1, none for null: float64 csr (n_items, n_values)."""
+    frame = column.to_frame("v")
+    frame = frame if column.dtype == pl.List else frame.select(pl.concat_list(pl.col("v").cast(pl.String)))
+    listed = frame.with_row_index("row").explode("v").drop_nulls("v").unique()
+    code = listed["v"].rank("dense").to_numpy().astype(np.int64) - 1
+    row = listed["row"].to_numpy().astype(np.int64)
+    counts = np.bincount(row, minlength=len(column))
+    shape = (len(column), int(code.max(initial=-1)) + 1)
+    return sp.csr_matrix((1 / counts[row], (row, code)), shape=shape)
+
+
+def history_shares(queries: Queries, of_item: sp.csr_matrix) -> sp.csr_matrix:
+    """Mean ``shares`` of the items in each history that state a value, float64 csr (n_queries, n_values); empty rows
+    where none does."""
+    taken = queries.history_matrix(np.arange(of_item.shape[0]), of_item.shape[0]).astype(np.float64)
+    return _rows_of_sum_1(taken @ of_item)
+
+
+def miscalibration(
+    row: np.ndarray, item: np.ndarray, queries: Queries, column: pl.Series, alpha: float = 0.01
+) -> np.ndarray:
+    """KL(p || q) of Steck (2018): p the shares of ``column`` in the user's history, q those of the shown items,
+    smoothed with ``alpha`` of p; float64 (n_queries,), 0 = as in the history, NaN where either states no value.
+
+    row, item: int64 (n,), query and item row of each shown item.
+    """
+    of_item = shares(column)
+    shown = sp.csr_matrix((np.ones(len(row)), (row, item)), shape=(len(queries), len(column)))
+    p, q = history_shares(queries, of_item), _rows_of_sum_1(shown @ of_item)
+    at, value = p.nonzero()
+    wanted, given = np.asarray(p[at, value]).ravel(), np.asarray(q[at, value]).ravel()
+    terms = wanted * np.log(wanted / ((1 - alpha) * given + alpha * wanted))
+    stated = (np.diff(p.indptr) > 0) & (np.diff(q.indptr) > 0)
+    return np.where(stated, np.bincount(at, weights=terms, minlength=len(queries)), np.nan)
+
+
+def _rows_of_sum_1(rows: sp.csr_matrix) -> sp.csr_matrix:
+    total = np.asarray(rows.sum(axis=1)).ravel()
+    return sp.csr_matrix(sp.diags(np.divide(1, total, out=np.zeros_like(total), where=total > 0)) @ rows)
 
 
 def threshold(items: Table, rule: Favourable) -> float:

@@ -46,7 +46,7 @@ def check(scenario: Scenario) -> None:
 
 
 AUDIT, SPAM = "audit", "spam"
-_COLUMNS = ("creator_column", "vacancies_column")
+_COLUMNS = ("creator_column", "calibration_column", "vacancies_column")
 
 
 def _spam(scenario: Scenario, data: Dataset) -> tuple[Scenario, Dataset, dict[str, str]]:
@@ -65,10 +65,12 @@ def _spam(scenario: Scenario, data: Dataset) -> tuple[Scenario, Dataset, dict[st
 
 def _exposure(scenario: Scenario, data: Dataset) -> dict[str, str]:
     found = {}
-    creator, vacancies = scenario.exposure.creator_column, scenario.exposure.vacancies_column
-    if creator is not None and creator not in data.items.frame.columns:
-        hint = nearest(creator, data.items.frame.columns)
-        found["creator_column"] = f"exposure.creator_column: items have no column '{creator}'{hint}"
+    vacancies = scenario.exposure.vacancies_column
+    for part in ("creator_column", "calibration_column"):
+        column = getattr(scenario.exposure, part)
+        if column is not None and column not in data.items.frame.columns:
+            hint = nearest(column, data.items.frame.columns)
+            found[part] = f"exposure.{part}: items have no column '{column}'{hint}"
     if vacancies is not None:
         try:
             numbers(data.items, vacancies, "exposure.vacancies_column")

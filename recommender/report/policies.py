@@ -19,6 +19,8 @@ DEFINITIONS = {
     "blocked@10": "Share of the shown items that are blocked, held back or by then moderated; must be 0.",
     "small creator share@10": "Share of the shown items whose creator has few interactions in training.",
     "lists per vacancy@10": "Mean over the shown items of the lists that show it in their first 10, per vacancy.",
+    "miscalibration@10": "How far the shares of genres (say) in the first 10 are from those in the user's history, as "
+    "Kullback-Leibler divergence; 0 = alike (Steck 2018). Users without history have none.",
     "favourable share@10": "Share of the shown items that the audit calls favourable. Selected@10: 1 where the first "
     "10 hold as many of them as the audit asks for.",
     "Impact ratio": "The rate of a group divided by that of the group with the highest rate. Groups under the share "

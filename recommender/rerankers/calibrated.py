@@ -6,11 +6,10 @@ from typing import Self
 
 import numba
 import numpy as np
-import polars as pl
-import scipy.sparse as sp
 
 from recommender.data.dataset import Dataset, Table
 from recommender.errors import ConfigError, nearest
+from recommender.exposure import history_shares, shares
 from recommender.query import Queries
 from recommender.recommend import Lists
 from recommender.rerankers.base import relevance
@@ -43,27 +42,13 @@ class Calibrated:
 
     def order(self, lists: Lists, queries: Queries, items: Table) -> np.ndarray:
         of_item = shares(items.frame[self.column])
-        target = queries.history_matrix(np.arange(len(items)), len(items)) @ of_item
-        total = np.asarray(target.sum(axis=1)).ravel()
-        target = sp.csr_matrix(sp.diags(np.divide(1, total, out=np.zeros_like(total), where=total > 0)) @ target)
+        target = history_shares(queries, of_item)
         gain = relevance(lists.item_idx.shape[1])
         out = np.empty(lists.item_idx.shape, np.int64)
         wanted = (target.indptr, target.indices, target.data.astype(np.float64))
         has = (of_item.indptr, of_item.indices, of_item.data.astype(np.float64))
         _greedy(lists.item_idx, *wanted, *has, of_item.shape[1], gain, self.weight, self.alpha, out)
         return out
-
-
-def shares(column: pl.Series) -> sp.csr_matrix:
-    """Values of each item as shares that add up to 1 (empty for null): float64 csr (n_items, n_values)."""
-    frame = column.to_frame("v")
-    frame = frame if column.dtype == pl.List else frame.select(pl.concat_list(pl.col("v").cast(pl.String)))
-    listed = frame.with_row_index("row").explode("v").drop_nulls("v").unique()
-    code = listed["v"].rank("dense").to_numpy().astype(np.int64) - 1
-    row = listed["row"].to_numpy().astype(np.int64)
-    counts = np.bincount(row, minlength=len(column))
-    shape = (len(column), int(code.max(initial=-1)) + 1)
-    return sp.csr_matrix((1 / counts[row], (row, code)), shape=shape)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import scipy.sparse as sp
 from small import ask, dataset, table, times
 
 from recommender import config
 from recommender.config import Favourable, Scenario
-from recommender.exposure import exposure, small_creators, threshold
+from recommender.exposure import exposure, miscalibration, small_creators, threshold
 from recommender.recommend import Lists
 from recommender.split import Fold
 from recommender.topk import NOTHING, OWN
@@ -70,6 +71,16 @@ def test_crowding_is_the_lists_that_show_an_item_per_vacancy() -> None:
     found = measured(["ab", "bc"], exposure={"vacancies_column": "vacancies"})
     assert found == {"lists_per_vacancy_at_10": [1.0, 1.0]}
     assert measured(["ae", "ad"], exposure={"vacancies_column": "vacancies"})["lists_per_vacancy_at_10"] == [1.5, 1.5]
+
+
+def test_miscalibration_is_the_divergence_of_the_list_from_the_history() -> None:
+    genres = pl.Series([["g"], ["g", "h"], ["h"], None, []])
+    queries = ask([["a", "b"], ["a"], ["d"], []], ITEMS, table("user_id", list("uvwx")))
+    row, item = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 2, 0, 0])
+    found = miscalibration(row, item, queries, genres, alpha=0.1)
+    assert found[0] == pytest.approx(0), "three quarters g in both"
+    assert found[1] == pytest.approx(np.log(1 / 0.1)), "all g before, all h now"
+    assert np.isnan(found[2:]).all(), "no value in the history, or no history"
 
 
 def test_favourable_items_are_the_highest_that_were_known_at_the_origin() -> None:
