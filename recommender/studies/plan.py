@@ -63,6 +63,7 @@ class Cell:
     labels: Mapping[str, str]
     scenario: Scenario
     mode: str
+    study: str = ""  # its folder, where cells of several studies are run together
 
     @property
     def name(self) -> str:

@@ -69,7 +69,7 @@ def run(
         begun = time.perf_counter()
         try:
             data = source(cell.labels[DATA], cell.scenario)
-            place = folder / key(cell.scenario, cell.mode, data)
+            place = folder / cell.study / key(cell.scenario, cell.mode, data)
             kept = (place / DONE).exists()
             if not kept:
                 if data is not warm:

@@ -58,22 +58,25 @@ def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, tree
 
 
-def effects(study: Study, runs: Sequence[Measured], pairs: Mapping[str, Pair]) -> pl.DataFrame:
+def effects(study: Study, runs: Sequence[Measured], pairs: Mapping[str, Pair], only: str | None = None) -> pl.DataFrame:
     """Rows of ``paired.contrast`` with - without for each pair: of the router in ladder mode; else of each rung,
-    and of the best rung with against the best without (``rung`` = "best", chosen by the same queries)."""
+    and of the best rung with against the best without (``rung`` = "best", chosen by the same queries).
+
+    only: this metric, and of the rungs no other than the best; quicker.
+    """
     found = partners(runs, pairs)
     metric = runs[0].scenario.decision.metric
     contrasts = []
     for name, (without, with_) in found.items():
         shared = [r for r in with_.rungs if r in without.rungs]
-        rungs = [ROUTER] if study.mode == "ladder" else shared
+        rungs = [ROUTER] if study.mode == "ladder" else [] if only else shared
         contrasts += [Contrast(f"{name}\t{r}", without, with_, r, r) for r in rungs]
         if study.mode == "test":
             best = [max(m.rungs, key=lambda r, m=m: _mean(m, r, metric)) for m in (without, with_)]  # type: ignore[misc]
             contrasts.append(Contrast(f"{name}\tbest", without, with_, best[0], best[1]))
     names = sorted({c for a, b in found.values() for c in {*a.values.columns, *b.values.columns}} - {*_NOT_METRICS})
     scenario = runs[0].scenario
-    table = contrast(contrasts, names, scenario.bootstrap, scenario.seed)
+    table = contrast(contrasts, [only] if only else names, scenario.bootstrap, scenario.seed)
     split = pl.col("name").str.split("\t")
     return table.with_columns(pair=split.list.first(), shown=split.list.last())
 
@@ -94,7 +97,7 @@ def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
     table = effects(study, runs, pairs)
     metric = runs[0].scenario.decision.metric
     shown = ROUTER if study.mode == "ladder" else "best"
-    costs = {name: _cost(a, b, shown) for name, (a, b) in found.items()}
+    costs = {name: cost_of(a, b, shown) for name, (a, b) in found.items()}
     head = table.filter(pl.col("shown") == shown, pl.col("user_bucket") == ALL)
     for name in found:
         rows = {r["metric"]: r for r in head.filter(pl.col("pair") == name).iter_rows(named=True)}
@@ -116,7 +119,9 @@ def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
     return out
 
 
-def _cost(without: Measured, with_: Measured, rung: str) -> dict[str, float]:
+def cost_of(without: Measured, with_: Measured, rung: str) -> dict[str, float]:
+    """What ``with_`` takes more: cpu_s of the router or, for any other ``rung``, of all rungs; columns; keys."""
+
     def spent(m: Measured) -> float:
         return m.seconds.get(rung, 0.0) if rung == ROUTER else sum(m.seconds.values())
 
@@ -137,11 +142,11 @@ def _sentence(name: str, pair: Pair, rows: Mapping[str, Any], metric: str, cost:
     if main is None:
         return f"{told}: {not_enough}, no common queries. {price}"
     wanted = [m for m in pair.metrics if m in rows and m != metric]
-    sure = [_change(rows[m]) for m in wanted if _significant(rows[m])]
-    unsure = [metric_label(m) for m in wanted if not _significant(rows[m])]
+    sure = [_change(rows[m]) for m in wanted if significant(rows[m])]
+    unsure = [metric_label(m) for m in wanted if not significant(rows[m])]
     if main["ci_low"] == main["ci_high"] == 0 and not sure:
         return f"{told}: nothing that was measured here uses it, the lists are the same without it. {price}"
-    if _significant(main):
+    if significant(main):
         verb = "raises" if main["difference"] > 0 else "lowers"
         head = f"{told} {verb} {_change(main)}"
     else:
@@ -151,7 +156,8 @@ def _sentence(name: str, pair: Pair, rows: Mapping[str, Any], metric: str, cost:
     return f"{head}{also}. {price}"
 
 
-def _significant(row: Mapping[str, Any]) -> bool:
+def significant(row: Mapping[str, Any]) -> bool:
+    """Of a row of ``effects``."""
     return bool(row["p_holm"] < ALPHA and row["ci_low"] * row["ci_high"] > 0)
 
 
@@ -170,7 +176,7 @@ def _headline(
     rows = []
     for name in found:
         changes = [
-            interval(r["difference"], r["ci_low"], r["ci_high"], sign=True) + " *" * _significant(r) if r else "–"
+            interval(r["difference"], r["ci_low"], r["ci_high"], sign=True) + " *" * significant(r) if r else "–"
             for r in (cells.get((name, m)) for m in own)
         ]
         cost = costs[name]
@@ -230,4 +236,4 @@ def _by_rung(table: pl.DataFrame, metric: str) -> Any:
 def _plain(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return "–"
-    return interval(row["difference"], row["ci_low"], row["ci_high"], sign=True) + " *" * _significant(row)
+    return interval(row["difference"], row["ci_low"], row["ci_high"], sign=True) + " *" * significant(row)
