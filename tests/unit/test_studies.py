@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from small import Row, dataset, table
 
 from recommender import config
 from recommender.config import Scenario
 from recommender.data.dataset import Dataset
+from recommender.data.operators import OPERATORS
 from recommender.errors import ConfigError, DataError
 from recommender.report.study import html, markdown
 from recommender.studies import plan, worth
@@ -286,3 +290,24 @@ def test_a_cell_names_its_labels() -> None:
     assert cell.name == "jobs data=simulated size=half"
     assert dataclasses.replace(cell, labels={}).name == ""
     assert isinstance(cell, Cell)
+
+
+# --- documentation
+
+
+def test_the_page_names_every_study_and_every_operator_with_its_parameters() -> None:
+    page = (config.CONFIGS.parent / "docs/studies.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    told = {name: row[2] for row in rows for name in re.findall(r"`(\w+)`", row[1])}
+    assert set(told) == {*plan.studies(), *OPERATORS}
+    for name, operator in OPERATORS.items():
+        parameters = [*inspect.signature(operator).parameters][2:]
+        if name not in ("shuffled_features", "shuffled_times"):
+            assert set(re.findall(r"`(\w+)`", told[name])) == set(parameters)
+
+
+def test_the_pages_own_study_is_valid() -> None:
+    page = (config.CONFIGS.parent / "docs/studies.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    given = plan.parse(yaml.safe_load(example))
+    assert len(cells(given, given.scenarios, None)) == 2
