@@ -6,6 +6,7 @@ specifications name none but the grey of what stands in the background.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import altair as alt
@@ -36,7 +37,15 @@ def effort_chart(out: Out) -> tuple[dict[str, Any], str] | None:
     )
     if points.is_empty():
         return None
-    label = metric_label(out.metric)
+    return effort_scatter(points, metric_label(out.metric))
+
+
+def effort_scatter(points: pl.DataFrame, label: str, line: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
+    """Accuracy against CPU seconds; (specification, text for those who cannot see it).
+
+    points: rung, value, ci_low, ci_high, cpu_s, shipped (drawn as a blue diamond). line: rungs that one is drawn
+    through. label: what the value is.
+    """
     x = alt.X("cpu_s:Q", title="CPU seconds, fit + recommend (log scale)").scale(
         type="log", padding=PADDING, nice=False
     )
@@ -51,6 +60,9 @@ def effort_chart(out: Out) -> tuple[dict[str, Any], str] | None:
             y=y, color=colour, shape=shape, tooltip=_tooltip(label, cpu=True)
         ),
     ]
+    if len(line) > 1:
+        through = base.transform_filter(alt.FieldOneOfPredicate(field="rung", oneOf=list(line)))
+        layers.insert(0, through.mark_line(color=GREY, strokeDash=[5, 4]).encode(y=y))
     for (align, dy), rungs in _labels(points, top).items():
         layers.append(
             base.transform_filter(alt.FieldOneOfPredicate(field="rung", oneOf=rungs))
