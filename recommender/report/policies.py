@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from recommender.audit import FOUR_FIFTHS, OUTCOMES, told
+from recommender.audit import BETWEEN, FOUR_FIFTHS, OUTCOMES, told
 from recommender.effort import PLAIN, ROUTER
 from recommender.report.charts import BLUE, GREY, finish
 from recommender.report.page import cell, chart, paragraph, section, table
@@ -100,7 +100,9 @@ def audit_chart(out: Out) -> tuple[dict[str, Any], str] | None:
     rows = out.audit.filter("counted", rung=ROUTER, outcome="selection").drop_nulls("ratio")
     if rows.is_empty():
         return None
-    shown = rows.with_columns(label=pl.col("grouping") + ": " + pl.col("group"))
+    crossed = pl.col("grouping").str.contains(BETWEEN, literal=True)  # such groups tell their columns by themselves
+    named = pl.when(crossed).then(pl.col("group")).otherwise(pl.col("grouping") + ": " + pl.col("group"))
+    shown = rows.with_columns(label=named)
     values = shown.select("label", "rate", "ratio", "ratio_low", "ratio_high", "n_users").to_dicts()
     base = alt.Chart(alt.InlineData(values=values)).encode(
         y=alt.Y("label:N", title=None, sort=None).axis(labelLimit=200),
