@@ -77,10 +77,12 @@ data-check: need-DATA $(READY)
 ##   make simulate              write a simulated dataset folder
 ##       SCENARIO=jobs          required
 ##       TO=my-jobs             required: the folder to write
-##       SET='knob=1 other=2'   knobs of the simulator
+##       LIKE=ml-100k           a twin: knobs set from the measures of a source or dataset folder
+##       SET='knob=1 other=2'   knobs of the simulator (docs/simulator.md)
 .PHONY: simulate
 simulate: need-SCENARIO need-TO $(READY)
-	@$(PY) -m pipelines.simulate --scenario "$$SCENARIO" --to "$$TO" $${SET:+--set "$$SET"}
+	@$(PY) -m pipelines.simulate --scenario "$$SCENARIO" --to "$$TO" $${LIKE:+--like "$$LIKE"} \
+		$${SET:+--set "$$SET"}
 
 ##
 ## Set-up (every target does its own; a second call starts at once)

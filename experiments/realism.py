@@ -57,8 +57,8 @@ TARGETS: Mapping[str, Mapping[str, tuple[float, float]]] = {
 
 def main(argv: list[str]) -> None:
     page = Path(argv[0]) if argv else PAGE
-    text = _into(page.read_text(encoding="utf-8"), "knobs", knobs_table())
-    text = _into(text, "realism", realism_table(achieved(), _real()))
+    text = into(page.read_text(encoding="utf-8"), "knobs", knobs_table())
+    text = into(text, "realism", realism_table(achieved(), _real()))
     page.write_text(text, encoding="utf-8")
     sys.stdout.write(f"{page}\n")
 
@@ -70,7 +70,7 @@ def knobs_table() -> str:
     for field in dataclasses.fields(Knobs):
         values = [_shown(getattr(knobs, field.name)) for knobs in resolved]
         rows.append([f"`{field.name}`", field.metadata["meaning"], field.metadata["anchor"], *values])
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def achieved() -> dict[str, dict[str, float | None]]:
@@ -93,7 +93,7 @@ def realism_table(
     for name, label in MEASURES.items():
         cells = [_against(values.get(name), TARGETS[preset].get(name)) for preset, values in simulated.items()]
         rows.append([label, *cells, *(_number(values.get(name)) for values in real.values())])
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def _real() -> dict[str, dict[str, float | None]]:
@@ -132,11 +132,11 @@ def _one(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
 
 
-def _markdown(rows: list[list[str]]) -> str:
+def markdown(rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _into(text: str, name: str, table: str) -> str:
+def into(text: str, name: str, table: str) -> str:
     """The page with the block between the marks of ``name`` replaced."""
     marks = re.compile(f"(<!-- {name}: .*?-->\n).*?(<!-- end {name} -->)", re.DOTALL)
     return marks.sub(lambda found: found[1] + "\n" + table + "\n" + found[2], text)

@@ -1,9 +1,10 @@
 """Writes a simulated data set as a dataset folder.
 
-python -m pipelines.simulate --scenario jobs --to DIR [--set knob=value] [--seed N] [--no-truth]
+python -m pipelines.simulate --scenario jobs --to DIR [--like DATA] [--set knob=value] [--seed N] [--no-truth]
 
-Starts from the scenario's own options of the simulator; docs/simulator.md lists the knobs. The folder's
-``truth/`` holds what made the data; training on the folder reads it for its controls only.
+Starts from the scenario's own options of the simulator; docs/simulator.md lists the knobs. ``--like`` turns them
+until the simulated set is like DATA in its measures: a twin. The folder's ``truth/`` holds what made the data;
+training on the folder reads it for its controls only.
 """
 
 from __future__ import annotations
@@ -12,29 +13,47 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import yaml
+from rich.table import Table
 
 from pipelines import cli  # before the library: sets the threads before NumPy is imported
 from recommender import config
 from recommender.data.folder import write_folder
+from recommender.data.load import load
+from recommender.data.schema import build
 from recommender.data.simulate import observed, play, truth_files
+from recommender.data.simulate.likeness import knobs_like, table
 from recommender.errors import ConfigError
 
 
 def main(argv: list[str]) -> None:
     args = _parser().parse_args(argv)
-    options = dict(config.load(args.scenario).data.options.get("simulated", {}))
+    scenario = config.load(args.scenario)
+    options = dict(scenario.data.options.get("simulated", {}))
+    if args.like:
+        real = load(args.like, raw_dir=cli.raw_dir(), **config.loading(scenario))
+        options.update(knobs_like(real, options.get("preset", "catalog")))
     options.update(_knob(given) for given in cli.overrides(args.set))
     if args.seed is not None:
         options["seed"] = args.seed
     truth = play(**options, record=not args.no_truth)
     tables = observed(truth)
+    if args.like:
+        _tell(table(real, build(tables)))
     write_folder(tables, args.to, None if args.no_truth else lambda to: truth_files.write(truth, to / "truth"))
     cli.console.print(
         f"{tables.name}: {tables.interactions.height:,} rows of interactions, {tables.items.height:,} items",
         soft_wrap=True,
     )
     print(args.to)
+
+
+def _tell(measures: pl.DataFrame) -> None:
+    shown = Table("measure", "real", "twin", title="the set and its twin")
+    for name, real, twin in measures.iter_rows():
+        shown.add_row(name, *("-" if value is None else f"{value:.4g}" for value in (real, twin)))
+    cli.console.print(shown)
 
 
 def _knob(given: str) -> tuple[str, Any]:
@@ -52,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipelines.simulate", description=__doc__.splitlines()[0])
     parser.add_argument("--scenario", required=True, help="a name in configs/")
     parser.add_argument("--to", required=True, type=Path, help="the folder to write; must not exist")
+    parser.add_argument("--like", metavar="DATA", help="a source's name or a dataset folder to make a twin of")
     parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help="repeatable")
     parser.add_argument("--no-truth", action="store_true", help="without the folder truth/ (large sets)")
     parser.add_argument("--seed", type=int, help="default: the scenario's, else 0")

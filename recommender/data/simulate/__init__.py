@@ -57,8 +57,8 @@ def observed(truth: Truth) -> Tables:
     return Tables(
         name="simulated",
         interactions=interactions(world, log, user_ids, item_ids, seed),
-        items=columns.make_table(world, item_columns, seed).insert_column(0, item_ids.alias("item_id")),
-        users=columns.make_table(world, user_columns, seed).insert_column(0, user_ids.alias("user_id")),
+        items=columns.make_table(world, item_ids.alias("item_id"), item_columns, seed),
+        users=columns.make_table(world, user_ids.alias("user_id"), user_columns, seed),
         spec=Spec(
             features=Features(items=columns.roles(item_columns), users=columns.roles(user_columns)),
             match=[MatchSpec(user=user, item=item) for user, item in knobs.match],

@@ -30,9 +30,9 @@ class Column:
     make: Maker
 
 
-def make_table(world: World, columns: tuple[Column, ...], seed: int) -> pl.DataFrame:
-    """The columns side by side, one row per item or user of ``world``."""
-    series = []
+def make_table(world: World, ids: pl.Series, columns: tuple[Column, ...], seed: int) -> pl.DataFrame:
+    """The ids and the columns side by side, one row per item or user of ``world``."""
+    series = [ids]
     for column in columns:
         rng = np.random.default_rng([seed, 3, zlib.crc32(column.make.__name__.encode())])
         series.append(column.make(world, rng).alias(column.name))

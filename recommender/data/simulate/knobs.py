@@ -50,6 +50,7 @@ class Knobs:
     activity_sigma: float = _knob(1.4, "of log interactions per user", "ML-latest-small about 1.2, job-views about 1")
     per_session: float = _knob(6, "interactions per visit")
     stay_days: float = _knob(160, "median time from the first to the last visit", "60-97% of late users are new")
+    established: float = _knob(0, "share of users who were there before the data starts", "nearly all of KuaiRand")
     stay_sigma: float = _knob(1.6, "of log stay")
 
     # items
@@ -145,7 +146,17 @@ class Knobs:
 
 WAYS = ("popular", "fresh", "personal", "browse", "social", "random")  # of filling a place in a list
 SHARES = (
-    *("rho", "mismatch", "back_catalogue", "creator_focus", "demographic_pull", "local", "homophily", "bias"),
+    *(
+        "rho",
+        "mismatch",
+        "established",
+        "back_catalogue",
+        "creator_focus",
+        "demographic_pull",
+        "local",
+        "homophily",
+        "bias",
+    ),
     *("metadata_missing", "metadata_wrong", "resume_coverage", "remote_share", "willing_share", "replies"),
     *("fake_accounts", "spam_items", "clones", "violating", "moderation_recall", "adapt"),
 )

@@ -102,7 +102,8 @@ def _takes(world: World, rng: np.random.Generator) -> np.ndarray:
 
 
 def _visits(world: World, rng: np.random.Generator) -> Visits:
-    """Spreads each user's interactions over visits, the first at arrival, the others ever rarer."""
+    """Spreads each user's interactions over visits, the first at arrival, the others ever rarer; those of
+    established users evenly."""
     knobs, users = world.knobs, world.users
     wanted = _takes(world, rng)
     n_visits = np.ceil(wanted / knobs.per_session).astype(np.int64)
@@ -115,8 +116,9 @@ def _visits(world: World, rng: np.random.Generator) -> Visits:
     takes = np.minimum(np.bincount(of_take, minlength=len(owner)), knobs.list_length)
     first = np.zeros(len(owner), bool)
     first[start[n_visits > 0]] = True
-    arrived = users.arrived[owner]
-    day = np.floor(arrived + np.where(first, 0, users.stay[owner] * rng.random(len(owner)) ** 2))
+    first &= ~users.established[owner]
+    arrived, power = users.arrived[owner], np.where(users.established[owner], 1, 2)
+    day = np.floor(arrived + np.where(first, 0, users.stay[owner] * rng.random(len(owner)) ** power))
     hour = np.searchsorted(np.cumsum(HOURS / HOURS.sum()), rng.random(len(owner)))
     time = np.maximum(day + (hour + rng.random(len(owner))) / 24, arrived)
     time = np.minimum(time, knobs.span_days - knobs.longest_visit_days)

@@ -18,11 +18,13 @@ def measures(data: Dataset) -> dict[str, float | None]:
     """Numbers of a data set; None where it cannot tell. Times are days.
 
     density: interactions per active user and item. gini_items, top_10_percent_share: over all items, unused ones
-    included. life_days: median of expiry - publication where stated, else of the time in which an item (of
-    ``LEAST`` events) gets nine of ten of its events, counted from its publication or, where that is not stated, its
-    first event. first_week_share: of events, within 7 days of that begin. unused_live_share: of the items live
-    when the last fifth of interactions begins, those without any so far. late_new_users, late_new_items: of those
-    of the last fifth, the share never seen before. stay_days: mean time from a user's first to the last event. coverage: mean share of feature cells with a value.
+    included; gini_used: without them. life_days: median of expiry - publication where stated, else of the time
+    in which an item (of ``LEAST`` events) gets nine of ten of its events, counted from its publication or, where
+    that is not stated, its first event. first_week_share: of events, within 7 days of that begin.
+    unused_live_share: of the items live when the last fifth of interactions begins, those without any so far.
+    late_new_users, late_new_items: of those of the last fifth, the share never seen before. stay_days: mean time
+    from a user's first to the last event. coverage_items: mean share of feature cells with a value.
+    back_catalogue: share of items published before the data start, back_days: their median age then.
     """
     counts, per_user = np.sort(data.item_counts)[::-1], data.user_counts[data.user_counts > 0]
     used, n = counts[counts > 0], int(counts.sum())
@@ -30,11 +32,13 @@ def measures(data: Dataset) -> dict[str, float | None]:
         "n_interactions": n,
         "n_users": len(per_user),
         "n_items": len(counts),
+        "n_used_items": len(used),
         "density": n / max(1, len(per_user) * len(used)),
         **{f"events_per_user_p{q}": float(np.quantile(per_user, q / 100)) for q in (50, 90, 99)},
         **{f"events_per_item_p{q}": float(np.quantile(used, q / 100)) for q in (50, 90, 99)},
         "user_sigma": float(np.log(per_user).std()),
         "gini_items": gini(counts),
+        "gini_used": gini(used),
         "top_10_percent_share": float(counts[: -(-len(counts) // 10)].sum() / max(1, n)),
         "coverage_items": _covered(data.items),
         "coverage_users": _covered(data.users),
@@ -63,6 +67,7 @@ def _of_times(data: Dataset) -> dict[str, float | None]:
         "stay_days": float((last - first)[active].mean() / US_PER_DAY),
         "per_visit": _per_visit(user, time),
         "back_catalogue": float((begin < time.min()).mean()) if states else None,
+        "back_days": _age(begin, time.min()) if states else None,
     }
 
 
@@ -84,6 +89,12 @@ def _life(data: Dataset, begin: np.ndarray, end: np.ndarray, item: np.ndarray, t
     at = np.cumsum(count)[enough] - count[enough] + np.ceil(ENDED * count[enough]).astype(np.int64) - 1
     lives = (time[order][at] - begin[enough]) / US_PER_DAY
     return float(np.median(lives)) if len(lives) else None
+
+
+def _age(begin: np.ndarray, start: int) -> float | None:
+    """Median age of what was published before the data start, days."""
+    older = begin[begin < start]
+    return float(np.median(start - older) / US_PER_DAY) if len(older) else None
 
 
 def _span(row: np.ndarray, time: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

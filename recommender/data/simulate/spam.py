@@ -40,7 +40,11 @@ def make_rings(knobs: Knobs, items: Items, users: Users, rng: np.random.Generato
     arrived = np.where(of_user >= 0, opened, users.arrived)
     signed_up = np.where(of_user >= 0, opened, users.signed_up)
     rate = np.where(of_user >= 0, 0.0, users.rate)  # they do nothing else
-    return items, dataclasses.replace(users, ring=of_user, arrived=arrived, signed_up=signed_up, rate=rate), bursts
+    before = users.established & (of_user < 0)
+    users = dataclasses.replace(
+        users, ring=of_user, arrived=arrived, signed_up=signed_up, rate=rate, established=before
+    )
+    return items, users, bursts
 
 
 def _generations(

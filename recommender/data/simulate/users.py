@@ -30,6 +30,8 @@ def make_users(knobs: Knobs, fame: np.ndarray, rng: np.random.Generator) -> User
     level = rng.choice(len(SENIORITY), n, p=[0.35, 0.3, 0.25, 0.1])
     degree = rng.binomial(len(EDUCATION) - 1, np.array([0.25, 0.35, 0.45, 0.5])[level])
     account_age = np.where(rng.random(n) < NEW_ACCOUNTS, 0.01 * rng.random(n), rng.exponential(OLD_ACCOUNT_DAYS, n))
+    established = rng.random(n) < knobs.established
+    arrived, stay = np.where(established, 0.0, arrived), np.where(established, knobs.span_days, stay)
     return Users(
         taste=np.concatenate(taste, axis=2),
         topics=topics,
@@ -38,6 +40,7 @@ def make_users(knobs: Knobs, fame: np.ndarray, rng: np.random.Generator) -> User
         arrived=arrived,
         signed_up=arrived - account_age,
         stay=np.minimum(stay, knobs.span_days - arrived),
+        established=established,
         # visits fall at stay * u**2 (u uniform), so this share of them comes before the end of the data
         rate=rate * np.sqrt(np.minimum(1, (knobs.span_days - arrived) / stay)),
         country=country,

@@ -55,9 +55,10 @@ class Users:
     topics: np.ndarray  # int64 (n, personas, 2)
     scene: np.ndarray  # int64 (n,): the main one of the first persona
     niche: np.ndarray  # int64 (n, personas)
-    arrived: np.ndarray  # days: the first visit in the data
+    arrived: np.ndarray  # days: the first visit in the data; the begin of the data for the established
     signed_up: np.ndarray  # days: when the account was opened, at or before that
     stay: np.ndarray  # days from the first to the last visit
+    established: np.ndarray  # bool: there before the data starts, and until it ends
     rate: np.ndarray  # float64: relative activity within the data
     country: np.ndarray
     age: np.ndarray
