@@ -53,6 +53,13 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     tests = [f for place, (made, _) in read.items() for f in back_test(place, made)]
     widen = widening(tests)
     found = [_finding(place, made, mine, metric, widen) for place, (made, mine) in read.items()]
+    for finding in found:
+        error, naive = errors([f for f in tests if f.place == finding.title])
+        if error >= naive:
+            finding.sentences.append(
+                f"Mind: in the back-test such forecasts erred by {error:.4f} here, no less than saying that nothing "
+                f"changes ({naive:.4f}), so the gains above may be too large."
+            )
     return [*found, *failed, trust(tests, widen, metric)] if read else failed
 
 
@@ -68,6 +75,16 @@ def back_test(place: str, made: Curves) -> list[Forecast]:
             told = powerlaw.forecast(made.size[small], mean[small], drawn, n, 1.0, 0)
             found.append(Forecast(place, rung, float(n), *told, float(seen), float(mean[small][-1])))
     return found
+
+
+def errors(tests: Sequence[Forecast]) -> tuple[float, float]:
+    """Mean absolute error of the forecasts, and of saying that nothing changes; NaN without any."""
+    if not tests:
+        return float("nan"), float("nan")
+    return (
+        float(np.mean([abs(f.told - f.seen) for f in tests])),
+        float(np.mean([abs(f.stays - f.seen) for f in tests])),
+    )
 
 
 def widening(tests: Sequence[Forecast]) -> float:
@@ -218,8 +235,7 @@ def trust(tests: Sequence[Forecast], widen: float, metric: str) -> Finding:
     if not tests:
         out.sentences.append(f"{NOT_ENOUGH}: a back-test needs three sizes up to half of the data, and one above.")
         return out
-    error = float(np.mean([abs(f.told - f.seen) for f in tests]))
-    naive = float(np.mean([abs(f.stays - f.seen) for f in tests]))
+    error, naive = errors(tests)
     better = "less" if error < naive else "no less"
     out.sentences.append(
         f"Made from the smaller half of the sizes, {len(tests)} forecasts of {metric_label(metric)} for the larger "

@@ -10,7 +10,7 @@ import polars as pl
 from recommender.audit import OUTCOMES
 from recommender.evaluate import ALL
 from recommender.exposure import SELECTED
-from recommender.report.tables import USERS, metric_label
+from recommender.report.tables import LABELS, USERS, metric_label
 from recommender.rungs import ROUTER
 from recommender.studies.cell import Measured, by_place
 from recommender.studies.finding import NOT_ENOUGH, Finding, Grid, grid, interval, not_enough
@@ -134,26 +134,41 @@ def cost_of(without: Measured, with_: Measured, rung: str) -> dict[str, float]:
 
 def _sentence(name: str, pair: Pair, rows: Mapping[str, Any], metric: str, cost: Mapping[str, float]) -> str:
     told = f"{name}{f' ({pair.what})' if pair.what else ''}"
-    price = (
-        f"It costs {cost['cpu_s']:+.1f} CPU seconds, {cost['columns']:+.0f} columns and "
-        f"{cost['keys']:.0f} configuration keys."
-    )
+    price = _price(cost)
     main = rows.get(metric)
     if main is None:
         return f"{told}: {not_enough}, no common queries. {price}"
     wanted = [m for m in pair.metrics if m in rows and m != metric]
     sure = [_change(rows[m]) for m in wanted if significant(rows[m])]
-    unsure = [metric_label(m) for m in wanted if not significant(rows[m])]
-    if main["ci_low"] == main["ci_high"] == 0 and not sure:
-        return f"{told}: nothing that was measured here uses it, the lists are the same without it. {price}"
-    if significant(main):
+    unsure = [_label(m) for m in wanted if not significant(rows[m])]
+    if all(r["ci_low"] == r["ci_high"] == 0 for r in rows.values()):
+        return f"{told}: the lists are the same without it. {price}"
+    if main["ci_low"] == main["ci_high"] == 0:
+        head = f"{told} leaves {_label(metric)} as it is"
+    elif significant(main):
         verb = "raises" if main["difference"] > 0 else "lowers"
         head = f"{told} {verb} {_change(main)}"
     else:
-        head = f"{told}: {not_enough} that it changes {_change(main)}"
+        head = f"{told}: {not_enough} of a change in {_change(main)}, adjusted p {main['p_holm']:.2f}"
     also = f"; it changes {', '.join(sure)}" if sure else ""
     also += f"; no evidence that it changes {', '.join(unsure)}" if unsure else ""
     return f"{head}{also}. {price}"
+
+
+def _price(cost: Mapping[str, float]) -> str:
+    """What it takes, without what it does not."""
+    parts = [f"{cost['cpu_s']:+.1f} CPU seconds"] if abs(cost["cpu_s"]) >= _CPU_NOISE else []
+    for key, what in (("columns", "column"), ("keys", "configuration key")):
+        n = round(cost[key])
+        parts += [f"{n} {what}{'s' * (n != 1)}"] if n else []
+    return f"It costs {', '.join(parts)}." if parts else "It costs next to nothing."
+
+
+def _label(metric: str) -> str:
+    """``recall_at_20:0`` -> ``recall@20 of items with 0 interactions``."""
+    name, _, bucket = metric.partition(":")
+    items = f" of {'new items' if bucket == '0' else f'items with {LABELS[bucket]} interactions'}" if bucket else ""
+    return metric_label(name) + items
 
 
 def significant(row: Mapping[str, Any]) -> bool:
@@ -163,7 +178,7 @@ def significant(row: Mapping[str, Any]) -> bool:
 
 def _change(row: Mapping[str, Any]) -> str:
     told = interval(row["difference"], row["ci_low"], row["ci_high"], sign=True)
-    return f"{metric_label(row['metric'])} by {told} (n={row['n_queries']:,})"
+    return f"{_label(row['metric'])} by {told} (n={row['n_queries']:,})"
 
 
 def _headline(
@@ -181,7 +196,7 @@ def _headline(
         ]
         cost = costs[name]
         rows.append([name, *changes, f"{cost['cpu_s']:+.1f}", f"{cost['columns']:+.0f}", f"{cost['keys']:.0f}"])
-    heads = ["part", *map(metric_label, own), "CPU s", "columns", "config keys"]
+    heads = ["part", *map(_label, own), "CPU s", "columns", "config keys"]
     return grid("What each brings (with - without) and costs; * significant.", heads, rows)
 
 

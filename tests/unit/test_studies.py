@@ -263,7 +263,7 @@ def test_worth_says_what_a_part_brings_in_sentences_and_when_it_cannot_tell(tmp_
     assert "raises NDCG@10 by +" in told["history"]
     assert "the lists are the same without it" in told["nothing"]
     assert "genre (the genre)" in told["genre"]
-    assert "configuration keys" in told["genre"]
+    assert "1 column" in told["genre"]
     lost = [m for m in found if m.labels[PAIR] != "history"]
     (finding,) = ANALYSES["worth"].findings(given, lost)
     assert any("Not measured: history" in n for n in finding.notes)

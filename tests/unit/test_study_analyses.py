@@ -20,7 +20,7 @@ from recommender.studies.plan import cells
 from recommender.studies.run import run
 from recommender.studies.stale import lasts
 from recommender.studies.uncertain import AXES, components
-from recommender.studies.volume import Forecast, back_test, coverage, widening
+from recommender.studies.volume import Forecast, back_test, coverage, errors, widening
 from tests.unit.test_studies import measured, source, study
 
 SIZES = np.array([1000.0, 2000, 4000, 8000, 16000])
@@ -145,6 +145,8 @@ def test_intervals_that_cover_too_little_are_widened_until_they_would_have() -> 
     good = Forecast("a", "als", 1.0, 0.5, 0.4, 0.6, 0.55, 0.5)
     bad = Forecast("a", "als", 1.0, 0.5, 0.4, 0.6, 0.8, 0.5)
     assert coverage([good] * 9 + [bad]) == 0.9
+    assert errors([good, bad]) == pytest.approx((0.175, 0.175))
+    assert all(np.isnan(e) for e in errors([]))
     assert widening([good] * 9 + [bad]) == 1
     assert widening([bad] * 4) == pytest.approx(3)
     assert widening([]) == 1
