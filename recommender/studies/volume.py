@@ -54,10 +54,10 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     widen = widening(tests)
     found = [_finding(place, made, mine, metric, widen) for place, (made, mine) in read.items()]
     for finding in found:
-        error, naive = errors([f for f in tests if f.place == finding.title])
-        if error >= naive:
+        off, naive = errors([f for f in tests if f.place == finding.title])
+        if off >= naive:
             finding.sentences.append(
-                f"Mind: in the back-test such forecasts erred by {error:.4f} here, no less than saying that nothing "
+                f"Mind: in the back-test such forecasts erred by {off:.4f} here, no less than saying that nothing "
                 f"changes ({naive:.4f}), so the gains above may be too large."
             )
     return [*found, *failed, trust(tests, widen, metric)] if read else failed
