@@ -17,7 +17,7 @@ from pipelines.cli import run  # isort: skip  (it sets BLAS threads before NumPy
 
 import polars as pl
 
-from recommender.errors import ConfigError
+from recommender.errors import ConfigError, DataError
 from recommender.query import USER_BUCKETS
 from recommender.report import tables
 from recommender.rungs import ROUTER
@@ -55,6 +55,8 @@ def main(argv: list[str]) -> None:
 def check(folder: Path) -> Iterator[Row]:
     """The rows of one train. Raises DataError where the folder is none, ConfigError where it has no router."""
     out = tables.read_out(folder)
+    if not (folder / "per_query.parquet").is_file():
+        raise DataError(f"{folder}: this train is not finished (per_query.parquet is missing).")
     asked = pl.read_parquet(folder / "per_query.parquet").filter(split="test", metric=out.metric)
     values = asked.pivot("rung", index=["query_id", "user_id", "as_of", "user_bucket"], values="value")
     controls = [r.name for r in out.scenario.ladder if r.control]

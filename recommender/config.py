@@ -166,8 +166,8 @@ class Scoring(Strict):
 class Tune(Strict):
     """A budget per rung to search its parameters with.
 
-    Unset, the default budget: the candidates that the ladder names, so one trial of a rung that names none. More of
-    them bought nothing on four public data sets (experiments/LOG.md).
+    Unset, the default budget: the candidates that the ladder names, so one trial of a rung that names none. More
+    changed no rung that serves anyone on four public data sets, but for noise (experiments/LOG.md).
     """
 
     trials: int = Field(0, ge=0)  # the ladder's candidates first, and all of them in any case; deterministic

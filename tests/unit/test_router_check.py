@@ -66,6 +66,10 @@ def test_all_users_are_compared_on_their_first_queries(tmp_path: Path) -> None:
 def test_a_folder_without_a_train_or_without_a_router_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no finished train"):
         list(router_check.check(tmp_path))
+    unfinished = write_out(tmp_path / "unfinished")
+    (unfinished / "per_query.parquet").unlink()
+    with pytest.raises(DataError, match="not finished"):
+        list(router_check.check(unfinished))
     with pytest.raises(ConfigError, match="no router to check"):
         list(router_check.check(write_out(tmp_path / "bare", rungs=("popularity", "als"))))
     with pytest.raises(ConfigError, match="Name the OUT folders"):
