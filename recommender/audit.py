@@ -16,13 +16,14 @@ import polars as pl
 
 from recommender.config import Audit
 from recommender.evaluate import Group
-from recommender.exposure import FAVOURABLE, SELECTED
+from recommender.exposure import FAVOURABLE, SELECTED, TAKEN
 from recommender.rungs import ROUTER
 
 OUTCOMES = {
     SELECTED: "selection",  # lists with enough favourable items
     FAVOURABLE: "exposure",  # share of the shown that is favourable
     "hit_rate_at_10": "hits",  # lists with an item that the user then took
+    TAKEN: "taken",  # share of what was then taken that is favourable, whatever was shown: the log's own
 }
 FOUR_FIFTHS = 0.8
 BETWEEN = " × "  # joins columns, and groups, of an intersection
@@ -60,7 +61,7 @@ def audit_table(test: Group, audit: Audit, resamples: int, seed: int) -> pl.Data
 
 def impact_ratios(table: pl.DataFrame, rung: str) -> dict[str, float]:
     """The lowest impact ratio of each outcome and column of a rung: ``impact_ratio/<column>`` for selection,
-    ``impact_ratio_exposure/<column>`` and ``impact_ratio_hits/<column>``."""
+    ``impact_ratio_exposure/<column>``, ``impact_ratio_hits/<column>`` and ``impact_ratio_taken/<column>``."""
     lowest = table.filter(pl.col("rung") == rung, "counted").group_by("outcome", "grouping").agg(pl.col("ratio").min())
     return {
         f"impact_ratio{'' if outcome == 'selection' else '_' + outcome}/{grouping.replace(BETWEEN, '_by_')}": ratio

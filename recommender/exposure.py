@@ -18,6 +18,7 @@ from recommender.split import Fold
 
 FIRST = 10  # places looked at
 SELECTED = "selected_at_10"
+TAKEN = "taken_favourable_share"
 FAVOURABLE = "favourable_share_at_10"
 
 
@@ -30,7 +31,8 @@ def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarr
     small_creator_share_at_10: share by creators with few interactions in training. lists_per_vacancy_at_10: mean
     over the shown of the lists whose first ten hold the item, per vacancy. miscalibration_at_10: how far the shares
     of a column's values are from those in the user's history. favourable_share_at_10: share that is
-    favourable by ``audit``; selected_at_10: 1 where at least ``audit.at_least`` are.
+    favourable by ``audit``; selected_at_10: 1 where at least ``audit.at_least`` are; taken_favourable_share: share of
+    what the user then took that is, whatever was shown here: the log's own.
     """
     top = lists.item_idx[:, :FIRST]
     row, place = np.nonzero(top >= 0)
@@ -63,8 +65,11 @@ def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarr
         out["miscalibration_at_10"] = miscalibration(row, item, fold.queries, values)
     if scenario.audit is not None:
         rule = scenario.audit.favourable
-        good = favourable(fold.items, rule.column, threshold(fold.train.items, rule))[item]
+        every = favourable(fold.items, rule.column, threshold(fold.train.items, rule))
+        good = every[item]
         out[FAVOURABLE] = mean(good)
+        n_taken = np.diff(fold.truth.indptr)
+        out[TAKEN] = np.where(n_taken > 0, fold.truth @ every.astype(float) / np.maximum(n_taken, 1), np.nan)
         enough = np.bincount(row[good], minlength=len(top)) >= scenario.audit.at_least
         out[SELECTED] = np.where(n_shown > 0, enough, np.nan)
     return out

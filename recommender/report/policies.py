@@ -23,6 +23,8 @@ DEFINITIONS = {
     "Kullback-Leibler divergence; 0 = alike (Steck 2018). Users without history have none.",
     "favourable share@10": "Share of the shown items that the audit calls favourable. Selected@10: 1 where the first "
     "10 hold as many of them as the audit asks for.",
+    "taken favourable share": "Share of what the user then took that is favourable, whatever the lists here show: it "
+    "tells of the log, so a bias there is seen even where the lists have none.",
     "Impact ratio": "The rate of a group divided by that of the group with the highest rate. Groups under the share "
     "that the audit states are left out.",
 }

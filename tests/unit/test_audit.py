@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recommender.audit import audit_table, impact_ratios, told
 from recommender.config import Audit
 from recommender.evaluate import Asked, Group, Outcome
-from recommender.exposure import FAVOURABLE, SELECTED
+from recommender.exposure import FAVOURABLE, SELECTED, TAKEN
 from recommender.rungs import PLAIN, ROUTER
 
 SAMPLED = ["ratio_low", "ratio_high", "differs"]
@@ -24,7 +24,7 @@ def group(sex: list[str | None], selected: Any, age: list[str | None] | None = N
     """A test group of the router and, served worse, its lists before; users who were not selected have no hit."""
     n = len(sex)
     values = np.array(selected, float)
-    outcome = {SELECTED: values, FAVOURABLE: values / 2, "hit_rate_at_10": values}
+    outcome = {SELECTED: values, FAVOURABLE: values / 2, "hit_rate_at_10": values, TAKEN: values}
     worse = {name: v * 0.5 for name, v in outcome.items()}
     groups = {"sex": pl.Series(sex, dtype=pl.String), "age": pl.Series(age or [None] * n, dtype=pl.String)}
     when = np.zeros(n, np.int64)

@@ -38,7 +38,7 @@ def measured(rows: Any, **parts: Any) -> dict[str, list[float]]:
     """Of two users' lists, named by letters ("." = no item), at hour 100."""
     item = np.array([["abcde".find(letter) for letter in row] for row in rows])
     lists = Lists(item, np.zeros(item.shape, np.float32), np.where(item < 0, NOTHING, OWN).astype(np.int8))
-    truth = sp.csr_matrix((2, 5), dtype=bool)
+    truth = sp.csr_matrix(np.array([[1, 0, 1, 0, 0], [1, 0, 0, 0, 0]], bool))
     fold = Fold("test", "o", "e", TRAIN, ITEMS, ask([[], []], ITEMS, USERS), np.ones(2, bool), truth, 0)
     return {name: values.tolist() for name, values in exposure(lists, fold, scenario(**parts)).items()}
 
@@ -87,12 +87,14 @@ def test_favourable_items_are_the_highest_that_were_known_at_the_origin() -> Non
     audit = {"columns": ["sex"], "favourable": {"column": "pay", "top_share": 0.5}, "at_least": 2}
     found = measured(["abce", "ad.."], audit=audit)
     assert threshold(TRAIN.items, Favourable(column="pay", top_share=0.5)) == 25
+    assert found.pop("taken_favourable_share") == [0.5, 0.0], "c and a; a"
     assert found == {"favourable_share_at_10": [0.5, 0.0], "selected_at_10": [1.0, 0.0]}
 
 
 def test_an_empty_list_has_no_exposure() -> None:
     audit = {"columns": ["sex"], "favourable": {"column": "pay"}}
     found = measured(["..", "ea"], audit=audit, exposure={"creator_column": "creator", "vacancies_column": "vacancies"})
+    assert found.pop("taken_favourable_share") == [0.5, 0.0], "what is taken needs no list"
     assert all(np.isnan(values[0]) and not np.isnan(values[1]) for values in found.values())
 
 
