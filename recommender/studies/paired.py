@@ -72,6 +72,12 @@ def _cell(c: Contrast, bucket: str, metrics: Sequence[str], resamples: int, seed
     return rows
 
 
+def paired(base: Measured, other: Measured, rung: str, metric: str) -> np.ndarray:
+    """float64 (2, n_users): the metric of each common user's first query, in ``base`` and in ``other``."""
+    both = _queries(base, rung, ALL).join(_queries(other, rung, ALL), on="user_id", suffix=":other")
+    return both.select(metric, f"{metric}:other").to_numpy().T.astype(np.float64)
+
+
 def _queries(cell: Measured, rung: str, bucket: str) -> pl.DataFrame:
     rows = cell.values.filter(pl.col("rung") == rung)
     return rows.filter("first") if bucket == ALL else rows.filter(pl.col("user_bucket") == bucket)

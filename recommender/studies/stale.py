@@ -11,8 +11,9 @@ import polars as pl
 from recommender.report.tables import metric_label
 from recommender.studies.cell import Measured, by_place
 from recommender.studies.charts import lines
+from recommender.studies.curves import resampled
 from recommender.studies.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
-from recommender.studies.paired import Contrast, contrast
+from recommender.studies.paired import Contrast, contrast, paired
 from recommender.studies.plan import Study
 
 AXIS = "model"
@@ -44,12 +45,21 @@ def losses(runs: Sequence[Measured]) -> pl.DataFrame:
         name, rung = r["name"].split("\t")
         kind, _, share = name.partition(" ")
         age = (others[name].origin.get("train_age_days") or 0.0) - base
-        scale = r["base"] or np.nan
-        rows.append((rung, kind, float(share), age, r["base"], -r["difference"] / scale, -r["ci_high"] / scale,
-                     -r["ci_low"] / scale, r["p_holm"]))  # fmt: skip
+        low, high = _bounds(fresh, others[name], rung, metric)
+        rows.append((rung, kind, float(share), age, r["base"], 1 - r["other"] / (r["base"] or np.nan), low, high,
+                     r["p_holm"]))  # fmt: skip
     names = ["rung", "kind", "share", "age_days", "fresh", "loss", "low", "high", "p_holm"]
     types = [pl.String, pl.String, *[pl.Float64] * 7]
     return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row").sort("kind", "share")
+
+
+def _bounds(fresh: Measured, other: Measured, rung: str, metric: str) -> tuple[float, float]:
+    """95% interval of the loss as a share of the fresh model's mean: users resampled in both together."""
+    values = paired(fresh, other, rung, metric)
+    drawn = resampled(values, np.arange(values.shape[1]), fresh.scenario.bootstrap, fresh.scenario.seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = np.nanpercentile(1 - drawn[:, 1] / drawn[:, 0], [2.5, 97.5])
+    return float(low), float(high)
 
 
 def lasts(age: np.ndarray, loss: np.ndarray, tolerated: float) -> float:
