@@ -71,28 +71,33 @@ def impact_ratios(table: pl.DataFrame, rung: str) -> dict[str, float]:
 
 
 def told(table: pl.DataFrame, audit: Audit, rung: str = ROUTER) -> list[tuple[str, bool]]:
-    """A sentence on the selection of each grouping's worst-served group, and whether its ratio is below four fifths
-    by more than chance."""
+    """Sentences on each grouping's worst-served group, and whether its ratio is below four fifths by more than chance:
+    of selection always, of what was taken only where that is so."""
+    favourable = f"({audit.favourable.column} in the top {audit.favourable.top_share:.0%})"
+    enough = f"at least {audit.at_least} favourable item{'s' * (audit.at_least > 1)} {favourable} among the first ten"
+    rows = table.filter(pl.col("rung") == rung, "counted").drop_nulls("ratio")
     found = []
-    rows = table.filter(pl.col("rung") == rung, "counted", pl.col("outcome") == "selection").drop_nulls("ratio")
-    for (grouping,), groups in rows.group_by("grouping", maintain_order=True):
-        worst = groups.sort("ratio", "group").row(0, named=True)
-        best = groups.filter("best").row(0, named=True)
+    for (outcome, grouping), groups in rows.group_by("outcome", "grouping", maintain_order=True):
+        worst, best = groups.sort("ratio", "group").row(0, named=True), groups.filter("best").row(0, named=True)
         low = worst["ratio"] < FOUR_FIFTHS and worst["differs"]
-        verdict = "."
-        if low:
-            verdict = ", below four fifths. Groups may also seek different items: look before you judge."
-        elif groups.height > 2 and not worst["differs"]:
-            verdict = f"; the lowest of {groups.height - 1} may be as low by chance."
-        enough = f"at least {audit.at_least} favourable item{'s' * (audit.at_least > 1)}"
-        found.append((
-            f"Audit by {grouping}: {worst['rate']:.0%} of the users of '{worst['group']}' get {enough} "
-            f"({audit.favourable.column} in the top {audit.favourable.top_share:.0%}) among the first ten, "
-            f"{best['rate']:.0%} of '{best['group']}', who get most: impact ratio {worst['ratio']:.2f}, 95% interval "
-            f"{worst['ratio_low']:.2f} to {worst['ratio_high']:.2f}{verdict}",
-            low,
-        ))  # fmt: skip
+        rates = f"{worst['rate']:.0%}", f"{best['rate']:.0%}"
+        ratio = (
+            f"impact ratio {worst['ratio']:.2f}, 95% interval {worst['ratio_low']:.2f} to {worst['ratio_high']:.2f}"
+            f"{_verdict(low, worst['differs'], groups.height - 1)}"
+        )
+        if outcome == "selection":
+            got = f"{rates[0]} of the users of '{worst['group']}' get {enough}, {rates[1]} of '{best['group']}'"
+            found.append((f"Audit by {grouping}: {got}, who get most: {ratio}", low))
+        elif outcome == "taken" and low:
+            got = f"{rates[0]} of what users of '{worst['group']}' took is favourable {favourable}, {rates[1]} of"
+            found.append((f"Audit of the log by {grouping}: {got} '{best['group']}': {ratio}", low))
     return found
+
+
+def _verdict(low: bool, differs: bool, others: int) -> str:
+    if low:
+        return ", below four fifths. Groups may also seek different items: look before you judge."
+    return f"; the lowest of {others} may be as low by chance." if others > 1 and not differs else "."
 
 
 def _audit(

@@ -94,7 +94,7 @@ def test_favourable_items_are_the_highest_that_were_known_at_the_origin() -> Non
 def test_an_empty_list_has_no_exposure() -> None:
     audit = {"columns": ["sex"], "favourable": {"column": "pay"}}
     found = measured(["..", "ea"], audit=audit, exposure={"creator_column": "creator", "vacancies_column": "vacancies"})
-    assert found.pop("taken_favourable_share") == [0.5, 0.0], "what is taken needs no list"
+    assert found.pop("taken_favourable_share") == [0.0, 0.0], "what is taken needs no list"
     assert all(np.isnan(values[0]) and not np.isnan(values[1]) for values in found.values())
 
 
