@@ -29,7 +29,7 @@ train: need-SCENARIO $(READY)
 ##   make study STUDY=parts     change one thing over a grid, measure each, say what it did
 ##       STUDY=data_value       required: the name of a file in experiments/
 ##       SCENARIO=jobs,ugc      one or several; default: the study's own, else all
-##       DATA=ml-100k           in place of the scenarios' own data
+##       DATA=ml-100k           in place of the scenarios' own data; with commas: one for each of them
 ##       QUICK=1                smaller: a first look
 ##       SET='a.b=1'            configuration keys of every cell; QUIET=1 JSON=1 as of train
 .PHONY: study

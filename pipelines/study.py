@@ -14,11 +14,12 @@ from rich.console import Console
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
 from pipelines.output import disk_faults
 from recommender import config
-from recommender.errors import UserError
+from recommender.errors import ConfigError, UserError
 from recommender.report.study import html, markdown, show
 from recommender.studies import plan
 from recommender.studies.analyses import ANALYSES, analysis_of
 from recommender.studies.cell import Measured
+from recommender.studies.finding import Finding
 from recommender.studies.run import Failure, Source
 from recommender.studies.run import run as run_cells
 from recommender.studies.tables import tidy
@@ -33,7 +34,7 @@ def main(argv: list[str]) -> None:
     show_log(quiet=args.quiet or args.json)
     study = plan.load(args.study, args.quick)
     analysis = analysis_of(study)
-    cells = plan.cells(study, chosen(args.scenario, study), args.data, overrides(args.set))
+    cells = planned(study, chosen(args.scenario, study), args.data, overrides(args.set))
     folder = STUDIES / study.name
     tracker = StudyTracker(study.name)
     source = Source(raw_dir())
@@ -65,6 +66,20 @@ def chosen(scenario: str | None, study: plan.Study) -> list[str]:
     return scenario.split(",") if scenario else study.scenarios or config.scenarios()
 
 
+def planned(study: plan.Study, scenarios: list[str], data: str | None, changes: list[str]) -> list[plan.Cell]:
+    """The cells, with the data given: one set for all scenarios, or one for each in their order."""
+    given: list[str | None] = [*data.split(",")] if data else [None]
+    if len(given) == 1:
+        return plan.cells(study, scenarios, given[0], changes)
+    if len(given) != len(scenarios):
+        raise ConfigError(
+            f"DATA names {len(given)} data sets for {len(scenarios)} scenarios ({', '.join(scenarios)}). "
+            "Give one for all, or one for each in this order."
+        )
+    pairs = zip(scenarios, given, strict=True)
+    return [cell for name, one in pairs for cell in plan.cells(study, [name], one, changes)]
+
+
 def raise_first(failures: list[Failure]) -> None:
     """Every cell failed: the first error is the study's."""
     if failures[0].is_bug:
@@ -77,7 +92,7 @@ def notes(study: plan.Study, failures: list[Failure], quick: bool) -> list[str]:
     return ["Quick variant: fewer sizes and seeds on less data; a first look, no evidence."] * quick + told
 
 
-def write(folder: Path, study: plan.Study, found: list[Measured], findings: list, warnings: list[str]) -> None:  # type: ignore[type-arg]
+def write(folder: Path, study: plan.Study, found: list[Measured], findings: list[Finding], warnings: list[str]) -> None:
     tidy(study, found).write_parquet(folder / "results.parquet")
     (folder / "report.md").write_text(markdown_of(study, findings, warnings))
     (folder / "report.html").write_text(html(study.name, study.question, findings, warnings), encoding="utf-8")
@@ -85,11 +100,11 @@ def write(folder: Path, study: plan.Study, found: list[Measured], findings: list
     (folder / "findings.json").write_text(json.dumps(sentences, indent=1) + "\n")
 
 
-def markdown_of(study: plan.Study, findings: list, warnings: list[str]) -> str:  # type: ignore[type-arg]
+def markdown_of(study: plan.Study, findings: list[Finding], warnings: list[str]) -> str:
     return markdown(study.name, study.question, findings, warnings)
 
 
-def tell(folder: Path, findings: list, warnings: list[str], args: argparse.Namespace) -> None:  # type: ignore[type-arg]
+def tell(folder: Path, findings: list[Finding], warnings: list[str], args: argparse.Namespace) -> None:
     if args.json:
         told = [{"title": f.title, "sentences": f.sentences} for f in findings]
         print(json.dumps({"out": str(folder), "findings": told, "warnings": warnings}))
@@ -103,7 +118,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("pipelines.study", description=__doc__)
     parser.add_argument("--study", required=True, help=f"{', '.join(plan.studies())}; {', '.join(ANALYSES)}")
     parser.add_argument("--scenario", help="one, or several with commas (default: the study's, else all)")
-    parser.add_argument("--data", help="a source's name or the path of a dataset folder (default: the scenario's own)")
+    parser.add_argument("--data", help="a source or a dataset folder, or one for each scenario with commas")
     parser.add_argument("--quick", action="store_true", help="a smaller variant, for a first look")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=YAML", help="override one configuration key")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")

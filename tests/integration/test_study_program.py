@@ -101,6 +101,14 @@ def test_unknown_names_are_told_before_anything_is_run(place: Path) -> None:
     assert not (place / "studies").exists()
 
 
+def test_each_scenario_may_have_data_of_its_own(place: Path) -> None:
+    given = plan.load("small")
+    made = study.planned(given, ["jobs", "ugc"], "shop,other", [])
+    assert {(c.labels["scenario"], c.labels["data"]) for c in made} == {("jobs", "shop"), ("ugc", "other")}
+    done = run(study.main, "--study", "small", "--scenario", "jobs,ugc,catalog", "--data", "shop,other")
+    assert (done.code, "2 data sets for 3 scenarios" in done.err) == (2, True)
+
+
 def test_a_store_that_fails_costs_no_results(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////dev/null/no.db")
     done = run(study.main, "--study", "small", "--data", "shop", "--quiet")
