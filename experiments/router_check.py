@@ -3,7 +3,8 @@
 Of finished trains, on the test origin, for all users (their first queries) and each bucket of at least 30 queries:
 the paired difference between the router and the rung that turned out best there, with a 95% bootstrap interval over
 users. The best rung is picked with hindsight, on the very queries that it is compared on, so the comparison leans
-against the router. As Markdown; every bucket where it is significantly worse is listed at the end.
+against the router; the p is Holm-adjusted over all rungs of the bucket, as the best was picked among them. As Markdown;
+every bucket where the interval is below zero is listed at the end, with that p.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from recommender.errors import ConfigError, DataError
 from recommender.query import USER_BUCKETS
 from recommender.report import tables
 from recommender.rungs import ROUTER
-from recommender.statistics import Cell, estimates
+from recommender.statistics import Cell, estimates, holm, sign_flip_p
 
 LEAST = 30  # queries of a bucket
-HEAD = "| data | users | n | router | best single rung | difference | 95% interval |"
+FLIPS = 1999
+HEAD = "| data | users | n | router | best single rung | difference | 95% interval | p (Holm) |"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Row:
     difference: float
     low: float
     high: float
+    p_holm: float
 
     @property
     def worse(self) -> bool:
@@ -59,8 +62,8 @@ def check(folder: Path) -> Iterator[Row]:
         raise DataError(f"{folder}: this train is not finished (per_query.parquet is missing).")
     asked = pl.read_parquet(folder / "per_query.parquet").filter(split="test", metric=out.metric)
     values = asked.pivot("rung", index=["query_id", "user_id", "as_of", "user_bucket"], values="value")
-    controls = [r.name for r in out.scenario.ladder if r.control]
-    rungs = [r for r in out.rungs if r in values.columns and r not in (ROUTER, *controls)]
+    known = set(values.columns) - {ROUTER}
+    rungs = [r.name for r in out.scenario.ladder if r.name in known and not r.control]
     if ROUTER not in values.columns:
         raise ConfigError(f"{folder}: this train has no router to check (a train of day zero measures nothing).")
     yield from _rows(f"{out.scenario.name} on {out.data['name']}", values, rungs, out)
@@ -74,11 +77,14 @@ def _rows(name: str, values: pl.DataFrame, rungs: list[str], out: tables.Out) ->
             continue
         best = max(rungs, key=lambda rung: _mean(rows, rung))
         users = rows["user_id"].rank("dense").to_numpy().astype(int) - 1
-        gain = (rows[ROUTER].cast(pl.Float64) - rows[best].cast(pl.Float64)).to_numpy()
-        cell = Cell(users, gain[:, None])
-        found = estimates([cell], int(users.max()) + 1, out.scenario.bootstrap, out.scenario.seed)[0]
-        at = (_mean(rows, ROUTER), best, _mean(rows, best))
-        yield Row(name, bucket, rows.height, *at, float(found.mean[0]), float(found.low[0]), float(found.high[0]))
+        own = rows[ROUTER].cast(pl.Float64).to_numpy()
+        gains = own[:, None] - rows.select(pl.col(rungs).cast(pl.Float64)).to_numpy()
+        cell, n_users, at = Cell(users, gains), int(users.max()) + 1, rungs.index(best)
+        found = estimates([cell], n_users, out.scenario.bootstrap, out.scenario.seed)[0]
+        p = holm(sign_flip_p(cell, n_users, FLIPS, out.scenario.seed))
+        means = (_mean(rows, ROUTER), best, _mean(rows, best))
+        paired = (float(x[at]) for x in (found.mean, found.low, found.high, p))
+        yield Row(name, bucket, rows.height, *means, *paired)
 
 
 def _mean(rows: pl.DataFrame, rung: str) -> float:
@@ -86,16 +92,21 @@ def _mean(rows: pl.DataFrame, rung: str) -> float:
 
 
 def as_markdown(rows: list[Row]) -> str:
-    lines = [HEAD, "| --- " * 7 + "|"]
+    lines = [HEAD, "| --- " * 8 + "|"]
     for r in rows:
         cells = (r.data, tables.LABELS[r.bucket], f"{r.n:,}", f"{r.router:.4f}", f"{r.rung} {r.best:.4f}")
         interval = f"{r.low:+.4f} to {r.high:+.4f}"
-        lines.append(f"| {' | '.join(cells)} | {r.difference:+.4f} | {f'**{interval}**' if r.worse else interval} |")
+        shown = f"**{interval}**" if r.worse else interval
+        lines.append(f"| {' | '.join(cells)} | {r.difference:+.4f} | {shown} | {r.p_holm:.3f} |")
     worse = [
-        f"- {r.data}, {tables.LABELS[r.bucket]}: {r.rung} is better by {-r.difference:.4f}" for r in rows if r.worse
+        f"- {r.data}, {tables.LABELS[r.bucket]}: {r.rung} is better by {-r.difference:.4f} (adjusted p {r.p_holm:.3f})"
+        for r in rows
+        if r.worse
     ]
     told = worse or ["- nowhere"]
-    return "\n".join([*lines, "", f"Significantly worse than the best single rung (n >= {LEAST}):", *told]) + "\n"
+    return (
+        "\n".join([*lines, "", f"Below the best single rung, the interval without zero (n >= {LEAST}):", *told]) + "\n"
+    )
 
 
 if __name__ == "__main__":

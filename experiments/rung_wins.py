@@ -44,8 +44,8 @@ def wins(outs: list[tables.Out]) -> dict[str, Counter[str]]:
     """Rung -> COUNTS; controls and the router are left out."""
     found: dict[str, Counter[str]] = {}
     for out in outs:
-        controls = {r.name for r in out.scenario.ladder if r.control}
-        rungs = [r for r in out.rungs if r not in (*controls, ROUTER)]
+        known = set(out.metrics["rung"]) - {ROUTER}
+        rungs = [r.name for r in out.scenario.ladder if r.name in known and not r.control]
         test = _cells(tables.ladder(out).filter(pl.col("rung").is_in(rungs)))
         # The marks are of the best of all, which may be the router: level is who ties with the best single rung.
         test = tables.mark(test.drop("is_best", "ties_best"), out.comparisons, out.metric, out.scenario.decision.alpha)

@@ -27,7 +27,7 @@ def folder(tmp_path: Path, router: pl.Expr | None = None) -> Path:
 def test_a_router_that_copies_the_best_rung_is_nowhere_worse(tmp_path: Path) -> None:
     rows = list(router_check.check(folder(tmp_path, pl.col("value"))))
     assert {r.rung for r in rows} == {"als"}
-    assert {(r.difference, r.low, r.high) for r in rows} == {(0, 0, 0)}
+    assert {(r.difference, r.low, r.high, r.p_holm) for r in rows} == {(0, 0, 0, 1)}
     assert "- nowhere" in router_check.as_markdown(rows)
 
 
@@ -38,7 +38,7 @@ def test_a_bucket_where_the_router_loses_is_listed_and_only_that(tmp_path: Path)
     (loss,) = (r for r in rows if r.bucket == "1_2")
     assert loss.difference == pytest.approx(-0.05, abs=1e-6)
     told = router_check.as_markdown([r for r in rows if r.bucket != "all"])
-    assert told.splitlines()[-1] == "- jobs on simulated, 1–2: als is better by 0.0500"
+    assert told.splitlines()[-1].startswith("- jobs on simulated, 1–2: als is better by 0.0500 (adjusted p 0.00")
     assert "nowhere" not in told
 
 
