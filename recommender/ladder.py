@@ -23,7 +23,7 @@ from recommender.rungs import ROUTER, can_serve, content_rung, make, options, se
 from recommender.slots import SIZES, Probe, SlotEvidence, cut, evidence, probed, size
 from recommender.spam.apply import suspected_fold
 from recommender.spam.detector import Judgement
-from recommender.split import Fold, folds
+from recommender.split import Fold, folds, lawful
 
 Setting = tuple[str, int]  # a rung and which of its settings
 
@@ -107,7 +107,8 @@ def _suspected(fold: Fold, scenario: Scenario, effort: EffortLog, results: Resul
     if scenario.spam.label_column is None:
         return fold
     with effort.stage("all", "prepare", fold.split, fold.origin):
-        fold, judged = suspected_fold(fold, scenario.spam)
+        # The same answers with and without the block of confirmed items, so that its effect can be measured.
+        fold, judged = suspected_fold(lawful(fold, scenario.spam.label_column), scenario.spam)
     if isinstance(judged, str):
         results.aside["spam"] = f"at {fold.origin[:10]} nothing was suspected: {judged}"
     else:

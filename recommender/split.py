@@ -70,7 +70,7 @@ def folds(data: Dataset, split: config.Split, eligibility: config.Eligibility) -
     origins = _origins(data, split)
     for origin, end in zip(origins, [*origins[1:], None], strict=True):
         fold = time_fold(data, "test" if end is None else "validation", origin, end, split.min_train)
-        yield fold if eligibility.moderated_column is None else _lawful(fold, eligibility.moderated_column)
+        yield fold if eligibility.moderated_column is None else lawful(fold, eligibility.moderated_column)
 
 
 def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None, min_train: int) -> Fold:
@@ -105,7 +105,7 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
     return _checked(Fold(split, _iso(origin), _iso(end), train, items, queries, first, truth, outside))
 
 
-def _lawful(fold: Fold, column: str) -> Fold:
+def lawful(fold: Fold, column: str) -> Fold:
     """The fold without the answers that moderators confirm to break the rules, then or later.
 
     To show them is no success, whoever took them; among those are the fake accounts that push them, which any

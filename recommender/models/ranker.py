@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -16,12 +16,15 @@ from recommender.models.base import Recommender, above, at_least
 from recommender.models.ease import EASE
 from recommender.models.item_knn import ItemKNN
 from recommender.models.signals import Signals
+from recommender.models.social import Social
 from recommender.models.user_ease import UserEASE
 from recommender.query import Queries
 from recommender.split import Fold, available, time_fold, to_datetime
 from recommender.text import TextAs, require
 
-INPUTS = {"item_knn": ItemKNN, "als": ALS, "ease": EASE, "user_ease": UserEASE}
+INPUTS: Mapping[str, Callable[..., Recommender]] = {
+    "item_knn": ItemKNN, "als": ALS, "ease": EASE, "user_ease": UserEASE, "social": Social,
+}  # fmt: skip
 
 
 class Ranker:

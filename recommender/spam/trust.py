@@ -17,9 +17,10 @@ def trust(train: Dataset, signed_up_column: str | None = None) -> np.ndarray:
 
     distinct: an account counts once per item, the first time. cap: all interactions of an account together
     count at most as much as those of an account at the ``CAP_QUANTILE`` of activity. age: an account grows to full
-    worth in ``GROWN_DAYS``, since ``signed_up_column`` or else since its first interaction, so that accounts
-    made for the purpose count ``LEAST``. lockstep: accounts that take the same items first as the same others
-    count by what is left of their independence (see ``evidence.lockstep``).
+    worth in ``GROWN_DAYS`` since ``signed_up_column`` (null: since its first interaction), so that accounts made
+    for the purpose count ``LEAST``; without the column all are grown, for data often begin in the midst of
+    accounts' lives. lockstep: accounts that take the same items first as the same others count by what is left of
+    their independence (see ``evidence.lockstep``).
     """
     user, item = train.user_idx, train.item_idx
     first = np.zeros(len(user))
@@ -34,12 +35,11 @@ def trust(train: Dataset, signed_up_column: str | None = None) -> np.ndarray:
 
 def _account_days(train: Dataset, column: str | None) -> np.ndarray:
     """Age of the account at each interaction, days, float64 (n,); inf where no time is stated."""
-    never = np.iinfo(np.int64).max
+    if column is None or column not in train.users.frame.columns:
+        return np.full(len(train.user_idx), np.inf)
+    never, stated = np.iinfo(np.int64).max, train.users.times(column)
     since = np.full(len(train.users), never)
     np.minimum.at(since, train.user_idx, np.where(train.timestamps == NO_TIME, never, train.timestamps))
-    if column is not None and column in train.users.frame.columns:
-        stated = train.users.times(column)
-        since = np.where(stated == NO_TIME, since, stated)
-    own = since[train.user_idx]
+    own = np.where(stated == NO_TIME, since, stated)[train.user_idx]
     known = (train.timestamps != NO_TIME) & (own != never)
     return np.where(known, (train.timestamps - np.where(known, own, 0)) / US_PER_DAY, np.inf)

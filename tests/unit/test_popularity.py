@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small import Row, ask, dataset, table
+from small import Row, ask, dataset, table, times
 
 from recommender.errors import ConfigError
 from recommender.models import RECOMMENDERS
@@ -105,7 +105,10 @@ def test_fake_accounts_hardly_move_trusted_popularity() -> None:
     fake: list[Row] = [(f"f{n}", "i8", 71.0) for n in range(100)]
 
     def of_pushed(rows: list[Row], **params: Any) -> float:
-        model = Popularity(**params).fit(dataset(rows, items))
+        accounts = sorted({r[0] for r in rows})
+        opened = [71.0 if a[0] == "f" else 0.0 for a in accounts]
+        users = table("user_id", accounts, signed_up_at=times(opened))
+        model = Popularity(**params).fit(dataset(rows, items, users))
         return float(model.score(ask([[]], items), items)[0, 8])
 
     plain, trusted = of_pushed(honest), of_pushed(honest, trusted=True)

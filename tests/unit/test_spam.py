@@ -207,8 +207,14 @@ def test_a_ring_loses_its_worth_and_the_others_do_not() -> None:
     worth = trust(data)
     fake = data.interactions["user_id"].str.starts_with("f").to_numpy()
     assert worth[fake].max() < LEAST
-    late = ~fake & (data.timestamps >= us(60))
-    assert worth[late].min() > 0.5
+    assert worth[~fake].min() > 0.5
+
+
+def test_where_no_sign_up_is_stated_at_all_every_account_is_grown() -> None:
+    rows: list[Row] = [("u", "a", 0), ("v", "b", 5)]
+    assert trust(dataset(rows), "signed_up_at").tolist() == [1, 1]
+    users = table("user_id", ["u", "v"], signed_up_at=times([None, None]))
+    assert trust(dataset(rows, users=users), "signed_up_at").tolist() == pytest.approx([LEAST, LEAST])
 
 
 def test_without_times_every_account_is_grown() -> None:
