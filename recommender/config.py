@@ -27,6 +27,8 @@ class Problem(Strict):
     metric: str = "ndcg_at_10"
     target: float
     cost_of_error: str
+    # Stated, never measured: what .01 of the metric is worth, in one unit for all scenarios that are compared
+    business_value: float | None = Field(None, gt=0)
 
 
 class Data(Strict):

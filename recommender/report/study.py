@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-import polars as pl
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -23,8 +22,8 @@ def html(title: str, question: str, findings: Sequence[Finding], warnings: Seque
     body += [paragraph(f"⚠ {w}", "warning") for w in warnings]
     for finding in findings:
         told = "".join(f"<li>{escape(s)}</li>" for s in finding.sentences)
-        charts = "".join(chart(c.name, c.alt, c.title, _table(Grid(c.title, c.table))) for c in finding.charts)
-        grids = "".join(_table(g) for g in finding.grids)
+        charts = "".join(chart(c.name, c.alt, c.title, grid_html(Grid(c.title, c.table))) for c in finding.charts)
+        grids = "".join(grid_html(g) for g in finding.grids)
         notes = "".join(paragraph(n, "dim") for n in finding.notes)
         body.append(section(finding.title, f"<ul>{told}</ul>" if told else "", charts, grids, notes))
     return page(title, "\n".join(body), specs)
@@ -37,7 +36,7 @@ def markdown(title: str, question: str, findings: Sequence[Finding], warnings: S
     for finding in findings:
         lines += ["", f"## {finding.title}", "", *(f"- {s}" for s in finding.sentences)]
         for one in finding.grids:
-            lines += ["", one.caption, "", *_markdown(one.frame)]
+            lines += ["", *grid_markdown(one)]
         lines += ["", *finding.notes]
     return "\n".join(lines) + "\n"
 
@@ -61,16 +60,19 @@ def show(findings: Sequence[Finding], warnings: Sequence[str], console: Console)
         console.print(Text(f"⚠ {warning}", style="yellow"))
 
 
-def _table(one: Grid) -> str:
+def grid_html(one: Grid, css: str = "") -> str:
+    """css: ``stack`` for a table that shows each row as a block on a phone."""
     rows = [
         (str(first), [cell(_told(v), head=h) for h, v in zip(one.frame.columns[1:], rest, strict=True)])
         for first, *rest in one.frame.iter_rows()
     ]
-    return table(one.caption, one.frame.columns, rows)
+    return table(one.caption, one.frame.columns, rows, css)
 
 
-def _markdown(frame: pl.DataFrame) -> list[str]:
-    lines = ["| " + " | ".join(frame.columns) + " |", "|" + " --- |" * frame.width]
+def grid_markdown(one: Grid) -> list[str]:
+    """Lines: the caption, then the table."""
+    frame = one.frame
+    lines = [one.caption, "", "| " + " | ".join(frame.columns) + " |", "|" + " --- |" * frame.width]
     return lines + ["| " + " | ".join(_told(v).replace("|", "\\|") for v in row) + " |" for row in frame.iter_rows()]
 
 

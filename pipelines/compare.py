@@ -1,0 +1,145 @@
+"""Compare: scenarios side by side, by a reduced variant of the studies; full ones are used where they are kept.
+
+python -m pipelines.compare [--scenario jobs,ugc] [--data jobs:FOLDER,...] [--out DIR] [--quick] [--set KEY=YAML]...
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+
+from pipelines.cli import Steps, overrides, raw_dir, run, show_log
+from pipelines.output import ARTIFACTS, disk_faults, out_folder
+from pipelines.study import STUDIES, UI, raise_first
+from recommender import config
+from recommender.report.compare import html, markdown, show
+from recommender.studies import transfer
+from recommender.studies.cell import Measured
+from recommender.studies.compare import across, plan
+from recommender.studies.compare.places import Scene, scenes
+from recommender.studies.compare.said import Comparison
+from recommender.studies.compare.track import Trackers
+from recommender.studies.compare.whole import compared, tables
+from recommender.studies.plan import Cell, Study
+from recommender.studies.run import Failure, Source
+from recommender.studies.run import run as run_cells
+
+NOTE = 4900  # characters that a run's note may have
+
+
+def main(argv: list[str]) -> None:
+    args = parse(argv)
+    show_log(quiet=args.quiet or args.json)
+    places = plan.places(args.scenario.split(",") if args.scenario else config.scenarios(), given(args.data))
+    studies = {name: plan.load(name, args.quick) for name in (plan.VOLUME, plan.VALUE, plan.TRANSFER, plan.PARTS)}
+    work = Work(args, studies)
+    with out_folder(args.out or default_out(), "compare") as out:
+        found = {place.name: work.measure(work.cells(place)) for place in places}
+        if not any(found.values()):
+            raise_first(work.failures)
+        read = scenes(found, studies)
+        again = work.again(read)
+        evidence = work.trackers.evidence(read, again, UI)
+        repeated = [r for runs in again.values() for r in runs]
+        comparison = compared(read, repeated, evidence, warnings(work.failures, args.quick))
+        with disk_faults(out):
+            write(out, comparison, tables(read, repeated, studies, [*comparison.places, *comparison.across]))
+        tell(out, comparison, args)
+        work.trackers.finish(read, sorted(p for p in out.iterdir() if p.is_file()), markdown(comparison, out)[:NOTE])
+    for failure in work.failures:
+        if failure.is_bug:
+            raise failure.error
+
+
+class Work:
+    """Measures cells, place by place, and keeps what failed."""
+
+    def __init__(self, args: argparse.Namespace, studies: dict[str, Study]) -> None:
+        self.args, self.studies = args, studies
+        self.source = Source(raw_dir())
+        self.trackers = Trackers(list(studies))
+        self.failures: list[Failure] = []
+
+    def cells(self, place: plan.Place) -> list[Cell]:
+        """Those that the page needs and those that full studies have measured."""
+        wanted = (
+            cell
+            for study in self.studies.values()
+            for cell in plan.needed(study, place, self.args.quick, overrides(self.args.set))
+        )
+        return plan.chosen(wanted, STUDIES, self.source)
+
+    def measure(self, cells: list[Cell]) -> list[Measured]:
+        with disk_faults(STUDIES), Steps(len(cells), quiet=self.args.quiet or self.args.json) as progress:
+            STUDIES.mkdir(parents=True, exist_ok=True)
+            found, failed = run_cells(cells, STUDIES, self.source, progress, self.trackers.cell, self.trackers.failed)
+        self.failures += failed
+        return found
+
+    def again(self, read: list[Scene]) -> dict[str, list[Measured]]:
+        """Place -> the cells of every recipe there."""
+        decided = across.named(read)
+        more = transfer.more(self.studies[plan.TRANSFER], decided) if len(decided) > 1 else []
+        found = {}
+        for scene, one in zip((s for s in read if s.decided), decided, strict=True):
+            mine = [plan.of_study(c, plan.TRANSFER) for c in more if c.labels.items() >= one.labels.items()]
+            found[scene.name] = self.measure(mine)
+        return found
+
+
+def given(data: str | None) -> list[str]:
+    return [part for part in (data or "").split(",") if part]
+
+
+def default_out() -> str:
+    """Named here, so that artifacts/latest goes on pointing to the latest train."""
+    return str(ARTIFACTS / f"compare-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}")
+
+
+def warnings(failures: list[Failure], quick: bool) -> list[str]:
+    told = [f"Failed, and left out: {failure}" for failure in failures]
+    if quick:
+        told.insert(
+            0,
+            "Quick variant, no intervals over samples of the data: 20,000 interactions, three sizes, one seed. "
+            "Intervals shown resample users only. A first look, no evidence to decide by.",
+        )
+    return told
+
+
+def write(out: Path, comparison: Comparison, found: dict[str, pl.DataFrame]) -> None:
+    for name, table in found.items():
+        table.write_parquet(out / f"{name}.parquet")
+    (out / "report.md").write_text(markdown(comparison, out))
+    (out / "report.html").write_text(html(comparison, out), encoding="utf-8")
+
+
+def tell(out: Path, comparison: Comparison, args: argparse.Namespace) -> None:
+    if args.json:
+        answers = {p.title: {q: [s.text for s in told] for q, told in p.answers.items()} for p in comparison.places}
+        print(json.dumps({"out": str(out), "answers": answers, "warnings": list(comparison.warnings)}))
+    elif not args.quiet:
+        console = Console()
+        show(comparison, console)
+        console.print(f"Report, open in a browser: {(out / 'report.html').resolve().as_uri()}", soft_wrap=True)
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("pipelines.compare", description=__doc__)
+    parser.add_argument("--scenario", help="one, or several with commas (default: all)")
+    parser.add_argument("--data", help="more data, each with its scenario, with commas: jobs:my-jobs,catalog:ml-100k")
+    parser.add_argument("--out", help="folder to write; must not exist yet (default: artifacts/compare-<time>)")
+    parser.add_argument("--quick", action="store_true", help="less data, fewer sizes, one seed: a first look")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=YAML", help="override one configuration key")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the answers")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,148 @@
+"""A comparison as one HTML page, as Markdown and on the terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from recommender.report.page import cell, chart, details, page, paragraph, section, table
+from recommender.report.study import grid_html, grid_markdown
+from recommender.studies.compare.said import Comparison, Evidence, Part, Said
+from recommender.studies.finding import Grid
+
+_HOW = {
+    "rung": "One step of the ladder: a recommender with its parameters, from little effort to much.",
+    "NDCG@10": "Quality of the first 10 places, 0 to 1: an item that the user then took counts 1, discounted by "
+    "1/log2(rank + 1), divided by the best possible with min(10, n) items, n = items the user took.",
+    "interval": "In [brackets]: 95%. Users are drawn again with replacement, and so are the samples of a size.",
+    "earlier interactions": "What the user had taken before the list was asked for. “all users” asks each user once.",
+    "validation, test": "Choices are made on validation periods; the test period comes after them, and models saw "
+    "nothing of it. Learning curves and data assets are measured on the test period, with first settings, untuned.",
+    "wins, overtakes": "Its gain over the best simpler rung is above zero with its whole 95% interval.",
+    "not enough evidence": "The interval holds both gain and loss, or too few users were asked: no claim either way.",
+    "CPU seconds": "Processor time of one fit and all lists of the test period, all threads added, one run.",
+    "recipe": "Which rung serves which users, with its parameters, as one scenario's validation periods chose them.",
+    "no interactions at all": "Before the first one nothing can be measured: lists then follow what users state, else "
+    "the editors' order, else the newest first (make train ... SET='day_zero=true').",
+    "[1]": "Where a sentence's numbers come from: the cells listed under Evidence, as folders and as runs in MLflow "
+    "(start it by make ui).",
+}
+
+
+def html(found: Comparison, out: Path) -> str:
+    """The whole report.html, for the folder ``out``: self-contained, every chart with its numbers."""
+    parts = [*found.places, *found.across]
+    specs = {c.name: c.spec for p in parts for c in p.charts}
+    marks = {e.name: n for n, e in enumerate(found.evidence, 1)}
+    links = [f'<a href="#{_id(p.title)}">{escape(p.title)}</a>' for p in parts]
+    body = [
+        f'<p class="dim">Comparison</p>\n<h1>{escape(found.title)}</h1>',
+        "".join(paragraph(f"⚠ {w}", "warning") for w in found.warnings),
+        section("At a glance", grid_html(found.glance, css="stack")),
+        f"<nav><p>On this page: {' · '.join(links)}</p></nav>",
+        *(_part(p, marks) for p in parts),
+        f'<div id="evidence">{section("Evidence", *(_evidence(e, marks[e.name], out) for e in found.evidence))}</div>',
+        section("How to read this", _list({**_HOW, **found.glossary})),
+    ]
+    return page(found.title, "\n".join(body), specs)
+
+
+def markdown(found: Comparison, out: Path) -> str:
+    """The same as Markdown, charts as their numbers."""
+    lines = [f"# {found.title}", "", *(f"> ⚠ {w}" for w in found.warnings), "", *grid_markdown(found.glance)]
+    for part in (*found.places, *found.across):
+        lines += ["", f"## {part.title}", "", *part.intro]
+        for question, told in part.answers.items():
+            lines += ["", f"### {question}", "", *(_line(s) for s in told)]
+        lines += ["", *(_line(s) for s in part.said)]
+        for grid in part.grids:
+            lines += ["", *grid_markdown(grid)]
+        lines += ["", *part.notes]
+    lines += ["", "## Evidence", ""]
+    lines += [f"- {e.name}: " + ", ".join(f"`{_relative(c.folder, out)}`" for c in e.cells) for e in found.evidence]
+    lines += ["", "## How to read this", "", *(f"- **{w}**: {t}" for w, t in {**_HOW, **found.glossary}.items())]
+    return "\n".join(lines) + "\n"
+
+
+def show(found: Comparison, console: Console) -> None:
+    """The answers, place by place; the report has the tables and charts."""
+    for part in found.places:
+        console.print(Text(f"\n{part.title}", style="bold"))
+        for question, told in part.answers.items():
+            console.print(Text(question, style="underline"))
+            for said in told:
+                console.print(Text(f"→ {said.text}"))
+    for part in (p for p in found.across if p.said):
+        console.print(Text(f"\n{part.title}", style="bold"))
+        for said in part.said:
+            console.print(Text(f"→ {said.text}"))
+    for warning in found.warnings:
+        console.print(Text(f"⚠ {warning}", style="yellow"))
+
+
+def _part(part: Part, marks: Mapping[str, int]) -> str:
+    answers = "".join(f"<h3>{escape(q)}</h3>\n{_bullets(told, marks)}" for q, told in part.answers.items())
+    charts = "".join(chart(c.name, c.alt, c.title, grid_html(Grid(c.title, c.table))) for c in part.charts)
+    intro = "".join(paragraph(text) for text in part.intro)
+    grids = "".join(grid_html(g) for g in part.grids)
+    notes = "".join(paragraph(n, "dim") for n in part.notes)
+    inside = section(part.title, intro, answers, _bullets(part.said, marks), charts, grids, notes)
+    return f'<div id="{_id(part.title)}">{inside}</div>'
+
+
+def _bullets(told: Sequence[Said], marks: Mapping[str, int]) -> str:
+    rows = "".join(f"<li>{escape(s.text)}{_marks(s, marks)}</li>" for s in told)
+    return f"<ul>{rows}</ul>" if rows else ""
+
+
+def _marks(said: Said, marks: Mapping[str, int]) -> str:
+    links = [
+        f'<a href="#evidence-{marks[name]}" title="{escape(name)}">[{marks[name]}]</a>'
+        for name in said.evidence
+        if name in marks
+    ]
+    return f" <small>{' '.join(links)}</small>" if links else ""
+
+
+def _evidence(found: Evidence, number: int, out: Path) -> str:
+    rows = [
+        (
+            " ".join(f"{axis}={level}" for axis, level in c.labels.items() if level),
+            [_folder(_relative(c.folder, out)), _runs(found.runs.get(c.folder, {}))],
+        )
+        for c in found.cells
+    ]
+    cells = table("Each cell was measured once.", ["Cell", "Folder", "Runs in MLflow, by rung"], rows)
+    head = f"[{number}] {found.name}: {len(found.cells)} cell{'s' * (len(found.cells) != 1)}"
+    return f'<div id="evidence-{number}">{details(head, cells)}</div>'
+
+
+def _folder(path: str) -> str:
+    return f'<td class="text"><a href="{escape(path)}">{escape(Path(path).name)}</a></td>'
+
+
+def _runs(links: Mapping[str, str]) -> str:
+    told = " ".join(f'<a href="{escape(url)}">{escape(rung)}</a>' for rung, url in links.items())
+    return f'<td class="text">{told}</td>' if told else cell("–")
+
+
+def _list(entries: Mapping[str, str]) -> str:
+    return "<dl>" + "".join(f"<dt>{escape(w)}</dt><dd>{escape(t)}</dd>" for w, t in entries.items()) + "</dl>"
+
+
+def _line(said: Said) -> str:
+    return f"- {said.text}" + (f" [{'; '.join(said.evidence)}]" if said.evidence else "")
+
+
+def _id(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def _relative(folder: Path, out: Path) -> str:
+    return Path(os.path.relpath(folder, out)).as_posix()

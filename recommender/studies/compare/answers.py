@@ -1,0 +1,275 @@
+"""The five questions, answered in sentences that are made of numbers and name what they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recommender.evaluate import ALL
+from recommender.query import RETURNING, USER_BUCKETS
+from recommender.report.tables import USERS
+from recommender.rungs import ROUTER
+from recommender.studies import volume, worth
+from recommender.studies.compare import said
+from recommender.studies.compare.places import Scene
+from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
+from recommender.studies.compare.said import Said
+from recommender.studies.compare.steps import Step, lead, per_user, steps
+from recommender.studies.curves import Curves
+from recommender.studies.finding import NOT_ENOUGH, interval, not_enough
+from recommender.studies.plan import pairs_of
+
+
+def answers(scene: Scene, trust: Sequence[str], widen: float) -> dict[str, list[Said]]:
+    """Question -> sentences. trust, widen: of the back-test over all places (``volume``)."""
+    return {
+        said.DAY_ONE: day_one(scene),
+        said.WHEN: when(scene),
+        said.MORE: [*more_data(scene, trust, widen), *better_data(scene)],
+        said.PARTS: parts(scene),
+        said.COST: cost(scene),
+    }
+
+
+def evidence(scene: Scene, *studies: str) -> tuple[str, ...]:
+    """Names of the evidence of these studies at this place."""
+    return tuple(f"{study}, {scene.name}" for study in studies)
+
+
+def _curves(scene: Scene) -> tuple[Curves | None, list[Said]]:
+    """The learning curves, or the sentence that there are none."""
+    if scene.curves is None:
+        return None, [Said(f"{NOT_ENOUGH}: {scene.read}", evidence(scene, VOLUME))]
+    return scene.curves, []
+
+
+# --- what to ship
+
+
+def day_one(scene: Scene) -> list[Said]:
+    made, lacking = _curves(scene)
+    told = list(lacking)
+    if made:
+        told.append(Said(_start(made, scene), evidence(scene, VOLUME)))
+    if scene.decided is None:
+        told.append(Said(f"{NOT_ENOUGH} for a decision: it could not be measured.", evidence(scene, TRANSFER)))
+        return told
+    who = [f"{rung} for {_users(segments)}" for rung, segments in scene.shipped().items()]
+    today = f"With all of today's data, the validation periods choose {'; '.join(who)}."
+    told += [Said(sentence, evidence(scene, TRANSFER)) for sentence in (today, _goal(scene))]
+    return told
+
+
+def _start(made: Curves, scene: Scene) -> str:
+    first = lead(made, ALL, 0)
+    head = (
+        f"Start with {first.rung}. With the least data measured, {made.size[0]:,.0f} interactions "
+        f"({made.per_user[0]:.1f} per user with any), it gives {scene.label} "
+        f"{interval(first.value, first.low, first.high)}"
+    )
+    if first.rung == made.rungs[0]:
+        head += ", and no rung of more effort is shown to beat it"
+    else:
+        gain = interval(first.gain, first.gain_low, first.gain_high, sign=True)
+        head += f", {gain} over {made.rungs[0]}, the simplest rung"
+    others: dict[str, list[str]] = {}
+    for bucket in (b for b in made.buckets() if b != ALL):
+        rung = lead(made, bucket, 0).rung
+        others.setdefault(rung, []).append(bucket) if rung != first.rung else None
+    apart = [f"{_users(buckets)}: {rung}" for rung, buckets in others.items()]
+    return f"{head}.{f' Other rungs are shown to be better for {chr(59).join(apart)}.' if apart else ''}"
+
+
+def _goal(scene: Scene) -> str:
+    target = scene.scenario.problem.target
+    found = scene.tested()
+    if found is None:
+        return f"{NOT_ENOUGH}: no list of the test period was measured."
+    value, low, high = found
+    verdict = (
+        "the goal is reached"
+        if low >= target
+        else "the goal is missed"
+        if high < target
+        else (f"{not_enough} that the goal is reached or missed")
+    )
+    return (
+        f"On the test period that gives {scene.label} {interval(value, low, high)} for all users; "
+        f"the goal is {target:g}: {verdict}."
+    )
+
+
+def _users(segments: Sequence[str]) -> str:
+    """``users with no history, with 1–2 earlier interactions``; all user buckets: ``all users``."""
+    if list(segments) == list(USER_BUCKETS):
+        return "all users"
+    told = [
+        USERS[s.removesuffix(RETURNING)].removeprefix("users ")
+        + (" who come back after a while" if s.endswith(RETURNING) else "")
+        for s in segments
+    ]
+    return f"users {', '.join(told)}"
+
+
+# --- when to move
+
+
+def when(scene: Scene) -> list[Said]:
+    made, told = _curves(scene)
+    if made is None:
+        return told
+    paths: dict[str, list[str]] = {}
+    open_: dict[str, list[str]] = {}
+    for bucket in made.buckets():
+        found, unsure = steps(made, bucket)
+        paths.setdefault(_path(found, made), []).append(bucket)
+        for c in unsure:
+            open_.setdefault(c.rung, []).append(f"{USERS[bucket]} (ahead in {c.share:.0%} of the resamples)")
+    for path, buckets in paths.items():
+        told.append(Said(f"{_capital(_several(buckets))}: {path}.", evidence(scene, VOLUME)))
+    for rung, who in open_.items():
+        sentence = f"{NOT_ENOUGH} that {rung} overtakes the simpler rungs within {_range(made)} for {', '.join(who)}."
+        told.append(Said(sentence, evidence(scene, VOLUME)))
+    return told
+
+
+def _path(found: Sequence[Step], made: Curves) -> str:
+    first, *later = found  # the first of them serves from the smallest size on
+    if not later:
+        return f"{first.rung} at every size that was measured, {_range(made)}"
+    head = f"{first.rung} from the least data measured ({made.size[0]:,.0f} interactions)"
+    return ", then ".join([head, *(_step(s, made) for s in later)])
+
+
+def _step(step: Step, made: Curves) -> str:
+    low = f"{step.low:,.0f}" if np.isfinite(step.low) else "less than was measured"
+    high = f"{step.high:,.0f}" if np.isfinite(step.high) else "more than was measured"
+    each = per_user(made, step.at)
+    return f"{step.rung} from about {step.at:,.0f} interactions on (95%: {low} to {high}; {each:.1f} per user with any)"
+
+
+def _range(made: Curves) -> str:
+    return f"{made.size[0]:,.0f} to {made.size[-1]:,.0f} interactions"
+
+
+def _several(buckets: Sequence[str]) -> str:
+    if ALL not in buckets:
+        return _users(buckets)
+    rest = [b for b in buckets if b != ALL]
+    return "all users together" + (f", and {_users(rest)}" if rest and len(rest) < len(USER_BUCKETS) else "")
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+# --- more and better data
+
+
+def more_data(scene: Scene, trust: Sequence[str], widen: float) -> list[Said]:
+    made, told = _curves(scene)
+    if made is None:
+        return told
+    *each, goal = volume.forecasts(made, scene.metric, scene.scenario.problem.target, widen)
+    serves = lead(made, ALL, -1).rung
+    shown = [s for rung, s in zip(made.rungs, each, strict=False) if rung == serves or NOT_ENOUGH not in s]
+    flat = [r for r, s in zip(made.rungs, each, strict=False) if NOT_ENOUGH in s and r != serves]
+    if flat:
+        shown.append(f"{NOT_ENOUGH} that twice the data would change {', '.join(flat)}.")
+    told += [Said(s, evidence(scene, VOLUME)) for s in (*shown, goal)]
+    if trust and each:
+        told.append(Said(f"How far to trust such forecasts: {' '.join(trust)}", evidence(scene, VOLUME)))
+    return told
+
+
+def better_data(scene: Scene) -> list[Said]:
+    """What each data asset is worth: the best rung with it against the best without."""
+    rows = _of_all(scene.worth, scene.metric)
+    if not rows:
+        return [Said(f"{NOT_ENOUGH} on data assets: none could be taken away.", evidence(scene, VALUE))]
+    what = {name: pair.what for name, pair in pairs_of(scene.studies[VALUE], scene.scenario.name).items()}
+    told: list[str] = []
+    unsure: list[str] = []
+    unused: list[str] = []
+    for row in sorted(rows, key=lambda r: -abs(r["difference"])):
+        name = row["pair"]
+        if worth.significant(row):
+            verb = "is worth" if row["difference"] > 0 else "does harm:"
+            change = interval(row["difference"], row["ci_low"], row["ci_high"], sign=True)
+            more = f" ({what[name]})" if what.get(name) else ""
+            told.append(
+                f"{_capital(name)}{more} {verb} {change} of {scene.label} "
+                f"({row['base']:.4f} without, {row['other']:.4f} with; best rung of each; n={row['n_queries']:,})."
+            )
+        else:
+            (unused if row["ci_low"] == row["ci_high"] == 0 else unsure).append(name)
+    if unsure:
+        told.append(f"{NOT_ENOUGH} that these change the best rung: {', '.join(unsure)}.")
+    if unused:
+        told.append(f"The best rung is the same without: {', '.join(unused)}.")
+    return [Said(sentence, evidence(scene, VALUE)) for sentence in told]
+
+
+def _of_all(table: pl.DataFrame, metric: str) -> list[Mapping[str, Any]]:
+    if table.is_empty():
+        return []
+    return list(
+        table.filter(
+            pl.col("user_bucket") == ALL, pl.col("metric") == metric, pl.col("shown").is_in(["best", ROUTER])
+        ).iter_rows(named=True)
+    )
+
+
+# --- parts and costs
+
+
+def parts(scene: Scene) -> list[Said]:
+    """From the cells of the study ``parts``, where they are kept; else how to make them."""
+    runs = scene.runs.get(PARTS, [])
+    found = worth.analyse(scene.studies[PARTS], runs) if runs else []
+    told = [s for f in found for s in f.sentences]
+    if not told:
+        data = "" if scene.name.endswith(scene.scenario.data.source) else f" DATA={scene.name.split(' on ', 1)[1]}"
+        command = f"make study STUDY=parts SCENARIO={scene.scenario.name}{data}"
+        return [Said(f"{NOT_ENOUGH}: not measured with this code and data. {command} does it, then compare again.", ())]
+    order = sorted(told, key=lambda s: not_enough in s.lower())  # what is settled first
+    return [Said(_capital(s), evidence(scene, PARTS)) for s in order]
+
+
+def cost(scene: Scene) -> list[Said]:
+    told = []
+    if scene.decided is not None:
+        told.append(Said(_computing(scene), evidence(scene, TRANSFER)))
+    stated = {r: scene.scenario.person_days[r] for r in scene.shipped() if r in scene.scenario.person_days}
+    if stated:
+        days = ", ".join(f"{rung} {low:g} to {high:g}" for rung, (low, high) in stated.items())
+        told.append(Said(f"Stated in the configuration, not measured: person-days to build {days}.", ()))
+    elif scene.shipped():
+        told.append(
+            Said(f"{NOT_ENOUGH} on people's time: configs/{scene.scenario.name}.yaml states no person_days.", ())
+        )
+    spent = sum(r.whole_seconds for r in scene.cells)
+    told.append(
+        Said(
+            f"All that is told here of {scene.name} took {spent:,.0f} CPU seconds in {len(scene.cells)} cells.",
+            evidence(scene, *scene.runs),
+        )
+    )
+    return told
+
+
+def _computing(scene: Scene) -> str:
+    assert scene.decided is not None
+    seconds = scene.decided.seconds
+    simplest = scene.decided.rungs[0]
+    effort = pl.read_parquet(scene.decided.folder / "effort.parquet")
+    peak = float(effort["peak_mb"].max())  # type: ignore[arg-type]
+    return (
+        f"One fit and all lists of the test period take {seconds[ROUTER]:.2f} CPU seconds for what is shipped, "
+        f"{seconds[simplest]:.2f} for {simplest} alone. Choosing it on the validation periods, everything included, "
+        f"took {scene.decided.whole_seconds:.0f} CPU seconds and at most {peak:,.0f} MB. The data have "
+        f"{scene.decided.columns:.0f} feature columns."
+    )

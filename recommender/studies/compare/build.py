@@ -1,0 +1,205 @@
+"""What to build next: measured gain, weighted by what the team says it is worth, against effort."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from recommender.evaluate import ALL
+from recommender.rungs import ROUTER
+from recommender.studies import worth
+from recommender.studies.charts import HEIGHT
+from recommender.studies.compare.answers import evidence
+from recommender.studies.compare.places import Scene
+from recommender.studies.compare.plan import PARTS, VALUE, VOLUME
+from recommender.studies.compare.said import Part, Said
+from recommender.studies.finding import NOT_ENOUGH, Chart, grid, interval
+from recommender.studies.plan import pairs_of
+
+TITLE = "What to build next"
+UNIT = 0.01  # of the metric: what business_value is stated for
+
+
+@dataclass(frozen=True)
+class Option:
+    """Something that could be built or kept. gain: of the scenario's metric, with its 95% interval; cpu_s: what it adds
+    to one fit and the lists of the test period; days: stated, None where they are not."""
+
+    place: str
+    what: str
+    kind: str  # rung, data, part
+    gain: float
+    low: float
+    high: float
+    cpu_s: float
+    days: tuple[float, float] | None
+    value: float | None  # stated for ``UNIT`` of the metric
+    evidence: tuple[str, ...]
+
+    @property
+    def impact(self) -> float:
+        """Gain in hundredths of the metric, times what one is worth where that is stated."""
+        return self.weigh(self.gain)
+
+    def weigh(self, gain: float) -> float:
+        return gain / UNIT * (self.value or 1.0)
+
+    @property
+    def per_day(self) -> float | None:
+        """Impact by the middle of the stated person-days."""
+        return self.impact / (sum(self.days) / 2) if self.days and sum(self.days) > 0 else None
+
+    @property
+    def sure(self) -> bool:
+        return self.low > 0
+
+
+def options(scene: Scene) -> list[Option]:
+    """Rungs against the simplest one, data assets and parts against the scenario without them."""
+    return [*_rungs(scene), *_pairs(scene, scene.worth, VALUE, "data"), *_pairs(scene, scene.parts, PARTS, "part")]
+
+
+def ranked(found: Sequence[Option]) -> list[Option]:
+    """Sure gains by impact per stated person-day, sure ones without stated days by impact, then the others."""
+    return sorted(found, key=lambda o: (not o.sure, o.per_day is None, -(o.per_day or o.impact)))
+
+
+def part(found: Sequence[Option], label: str) -> Part:
+    """The part of the page, with the impact-ease chart."""
+    out = Part(TITLE)
+    order = ranked(found)
+    for place in dict.fromkeys(o.place for o in order):
+        out.said += _sentence([o for o in order if o.place == place], label)
+    out.grids.append(
+        grid(
+            "Ranked by impact per stated person-day; gains that are not shown to be above zero come last.",
+            ["what", "gain, 95%", "impact", "person-days, stated", "impact per day", "CPU s more"],
+            [_row(n, o) for n, o in enumerate(order, 1)],
+        )
+    )
+    if drawn := [(n, o) for n, o in enumerate(order, 1) if o.days and o.gain > 0]:
+        out.charts.append(_chart(drawn, label))
+    stated = [o for o in order if o.value is not None]
+    unit = (
+        "hundredths of the metric times problem.business_value, what the team states that one is worth"
+        if stated
+        else "hundredths of the metric; no scenario states problem.business_value, so none is weighted"
+    )
+    out.notes.append(
+        f"Impact: {unit}. Rungs: gain over the simplest rung, all users, with all of today's data, untuned. Data and "
+        "parts: with it less without it. Gains overlap and do not add up. Person-days are what the configuration "
+        "states (person_days); “not stated” cannot be ranked by them."
+    )
+    return out
+
+
+def table(found: Sequence[Option]) -> pl.DataFrame:
+    """The same for build.parquet, in the order of the ranking."""
+    rows = [
+        (n, o.place, o.kind, o.what, o.gain, o.low, o.high, o.impact, *(o.days or (None, None)), o.per_day, o.cpu_s)
+        for n, o in enumerate(ranked(found), 1)
+    ]
+    names = ["rank", "place", "kind", "what", "gain", "ci_low", "ci_high", "impact"]
+    names += ["days_low", "days_high", "impact_per_day", "cpu_s"]
+    types = [pl.Int64, *[pl.String] * 3, *[pl.Float64] * 8]
+    return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
+
+
+def _rungs(scene: Scene) -> list[Option]:
+    made = scene.curves
+    if made is None:
+        return []
+    simplest, found = made.rungs[0], []
+    for rung in made.rungs[1:]:
+        gains = made.replicates[rung, ALL][:, -1] - made.replicates[simplest, ALL][:, -1]
+        low, high = np.percentile(gains, [2.5, 97.5])
+        gain = made.mean[rung, ALL][-1] - made.mean[simplest, ALL][-1]
+        more = made.cpu_s[rung][-1] - made.cpu_s[simplest][-1]
+        found.append(_option(scene, rung, "rung", float(gain), float(low), float(high), float(more), VOLUME))
+    return found
+
+
+def _pairs(scene: Scene, table: pl.DataFrame, study: str, kind: str) -> list[Option]:
+    if table.is_empty():
+        return []
+    rows = table.filter(
+        pl.col("user_bucket") == ALL, pl.col("metric") == scene.metric, pl.col("shown").is_in(["best", ROUTER])
+    )
+    both = worth.partners(scene.runs[study], pairs_of(scene.studies[study], scene.scenario.name))
+    return [
+        _option(
+            scene, r["pair"], kind, r["difference"], r["ci_low"], r["ci_high"],
+            worth.cost_of(*both[r["pair"]], r["shown"])["cpu_s"], study,
+        )
+        for r in rows.iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def _option(
+    scene: Scene, what: str, kind: str, gain: float, low: float, high: float, cpu_s: float, study: str
+) -> Option:
+    days, value = scene.scenario.person_days.get(what), scene.scenario.problem.business_value
+    return Option(scene.name, what, kind, gain, low, high, cpu_s, days, value, evidence(scene, study))
+
+
+def _sentence(order: Sequence[Option], label: str) -> list[Said]:
+    """What pays most per day at one place; and what is worth more but costs more."""
+    place = order[0].place
+    best = next((o for o in order if o.sure and o.days), None)
+    if best is None:
+        return [Said(f"{NOT_ENOUGH} at {place}: nothing with stated person-days is shown to gain.", ())]
+    told = [Said(f"At {place}, {best.what} pays most per person-day: {_gain(best, label)}.", best.evidence)]
+    most = max((o for o in order if o.sure and o.days), key=lambda o: o.impact)
+    if most is not best:
+        told.append(Said(f"At {place}, {most.what} gains most: {_gain(most, label)}.", most.evidence))
+    return told
+
+
+def _gain(o: Option, label: str) -> str:
+    low, high = o.days or (np.nan, np.nan)
+    return f"{interval(o.gain, o.low, o.high, sign=True)} of {label} for {low:g} to {high:g} stated person-days"
+
+
+def _row(number: int, o: Option) -> list[str]:
+    days = f"{o.days[0]:g} to {o.days[1]:g}" if o.days else "not stated"
+    per_day = "–" if o.per_day is None or not o.sure else f"{o.per_day:.2f}"
+    shown = interval(o.gain, o.low, o.high, sign=True) + ("" if o.sure else " not shown")
+    return [f"{number}. {o.what} ({o.place})", shown, f"{o.impact:+.2f}", days, per_day, f"{o.cpu_s:+.2f}"]
+
+
+def _chart(drawn: Sequence[tuple[int, Option]], label: str) -> Chart:
+    rows: list[dict[str, Any]] = [
+        {
+            "number": str(n), "what": o.what, "place": o.place, "kind": o.kind, "impact": o.impact,
+            "impact_low": o.weigh(o.low), "impact_high": o.weigh(o.high), "days": float(np.mean(o.days or (0, 0))),
+            "days_low": (o.days or (0, 0))[0], "days_high": (o.days or (0, 0))[1], "cpu_s": o.cpu_s,
+        }
+        for n, o in drawn
+    ]  # fmt: skip
+    alt_text = (
+        "Scatter chart of impact against stated person-days; numbers as in the table. Upper left is best. Impact per "
+        "person-day, best first: " + ", ".join(f"{o.what} at {o.place}" for _, o in drawn[:5]) + "."
+    )
+    places = list(dict.fromkeys(r["place"] for r in rows))
+    x = alt.X("days:Q", title="person-days, stated (log scale)").scale(type="log", nice=False, padding=30)
+    y = alt.Y("impact:Q", title=f"impact: hundredths of {label}" + ", weighted" * any(o.value for _, o in drawn))
+    colour = alt.Color("place:N", title=None, sort=places).legend(orient="top", columns=1)
+    base = alt.Chart(alt.InlineData(values=rows)).encode(color=colour)
+    tips = [alt.Tooltip(f"{c}:N") for c in ("what", "place", "kind")]
+    tips += [alt.Tooltip("impact:Q", format=".2f"), alt.Tooltip("days:Q"), alt.Tooltip("cpu_s:Q", format=".2f")]
+    layers = [
+        base.mark_rule(opacity=0.35).encode(x=alt.X("days_low:Q", title=x["title"]), x2="days_high:Q", y=y),
+        base.mark_rule(opacity=0.35).encode(x=x, y=alt.Y("impact_low:Q", title=y["title"]), y2="impact_high:Q"),
+        base.mark_point(filled=True, size=90, opacity=1).encode(
+            x=x, y=y, shape=alt.Shape("kind:N", title=None).legend(orient="top"), tooltip=tips
+        ),
+        base.mark_text(align="left", dx=7, dy=-7, fontSize=12).encode(x=x, y=y, text="number:N"),
+    ]
+    made = alt.layer(*layers).properties(width="container", height=HEIGHT, description=alt_text)
+    title = "Impact against stated person-days, numbered as in the table: upper left pays most. Bars: 95%, days stated."
+    return Chart("impact-ease", title, dict(made.to_dict()), alt_text, pl.DataFrame(rows))

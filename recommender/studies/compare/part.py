@@ -1,0 +1,92 @@
+"""The part of the page that tells of one place, and the table that opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from recommender.evaluate import ALL
+from recommender.report.charts import MIN_CPU_S, effort_scatter
+from recommender.report.tables import USERS
+from recommender.rungs import ROUTER
+from recommender.studies import volume
+from recommender.studies.compare.answers import answers
+from recommender.studies.compare.places import Scene
+from recommender.studies.compare.said import Part
+from recommender.studies.compare.steps import best, lead, steps
+from recommender.studies.compare.table import LADDER, frontier, ladder
+from recommender.studies.curves import Curves
+from recommender.studies.finding import Chart, Grid, grid, interval
+
+
+def glance(scenes: Sequence[Scene]) -> Grid:
+    """A row per place: what it is for, what it ships, whether the goal is reached."""
+    rows = []
+    for scene in scenes:
+        found, target = scene.tested(), scene.scenario.problem.target
+        reached = "yes" if found and found[1] >= target else "no" if found and found[2] < target else "not settled"
+        seconds = f"{scene.decided.seconds[ROUTER]:.1f}" if scene.decided else "–"
+        shown = interval(*found) if found else "–"
+        rows.append([scene.name, ", ".join(scene.shipped()) or "–", shown, f"{target:g}", reached, seconds])
+    label = scenes[0].label
+    heads = ["where", "ships today", f"{label}, test period, 95%", "goal", "reached", "CPU s, fit and lists"]
+    return grid("What validation chooses with all of today's data, and what it gives.", heads, rows)
+
+
+def place(scene: Scene, trust: Sequence[str], widen: float) -> Part:
+    """The part of one place, headed by its problem and goal."""
+    problem = scene.scenario.problem
+    out = Part(scene.name)
+    out.intro = [
+        f"{problem.what} For {problem.for_whom}. Goal: {scene.label} of {problem.target:g}. "
+        f"Cost of an error: {problem.cost_of_error}."
+    ]
+    if problem.business_value is not None:
+        out.intro.append(f"Stated: .01 of {scene.label} is worth {problem.business_value:g}.")
+    out.answers = answers(scene, trust, widen)
+    made = scene.curves
+    if made is not None:
+        out.grids = [_winners(scene, made), volume.curve_grid(made, scene.metric)]
+        out.charts = [volume.chart(scene.name, made, scene.metric), _frontier(scene)]
+    return out
+
+
+def _winners(scene: Scene, made: Curves) -> Grid:
+    rows = []
+    for bucket in made.buckets():
+        now, top = lead(made, bucket, -1), best(made, bucket)
+        last = steps(made, bucket)[0][-1]
+        since = f"{last.at:,.0f}" if np.isfinite(last.at) else f"the least measured, {made.size[0]:,.0f}"
+        least = lead(made, bucket, 0).rung
+        won = interval(now.value, now.low, now.high)
+        rows.append([USERS[bucket], f"{made.n_queries[bucket]:,}", least, now.rung, won, top, since])
+    heads = [
+        "users",
+        "n",
+        "wins with the least data",
+        "wins today",
+        f"{scene.label}, 95%",
+        "most accurate",
+        "last step at",
+    ]
+    caption = (
+        "Who wins for whom. A rung wins where its whole interval of gain over the winner below it is above zero; the "
+        "most accurate one may not be shown to. Last step: interactions from which on no rung overtakes any more."
+    )
+    return grid(caption, heads, rows)
+
+
+def _frontier(scene: Scene) -> Chart:
+    points = ladder([scene]).filter(pl.col("user_bucket") == ALL, pl.col("rung") != ROUTER)
+    points = points.with_columns(pl.col("cpu_s").clip(MIN_CPU_S))
+    line = frontier(points)
+    drawn = points.with_columns(shipped=pl.col("rung").is_in(line))
+    spec, alt = effort_scatter(drawn, scene.label, line)
+    title = (
+        "Accuracy against effort, all users, all of today's data. On the dashed line (blue diamonds): nothing cheaper "
+        "is as accurate. Up is better, left is cheaper."
+    )
+    name = "frontier-" + "".join(c if c.isalnum() else "-" for c in scene.name.lower())
+    return Chart(name, title, spec, f"{alt} On the frontier: {', '.join(line)}.", drawn.select(LADDER[1], *LADDER[3:]))

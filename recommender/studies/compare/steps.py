@@ -1,0 +1,74 @@
+"""Which rung serves whom at each size of the data, and from how many interactions on it does: climb on evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recommender.studies.curves import Crossing, Curves, crossings
+
+SURE = 0.975  # share of the replicates in which a rung must be ahead at the largest size
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The rung that serves a bucket at one size. gain over the simplest rung, with its 95% interval."""
+
+    rung: str
+    value: float
+    low: float
+    high: float
+    gain: float
+    gain_low: float
+    gain_high: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """``rung`` serves from ``at`` interactions on (``-inf``: from the smallest size); low, high: 95%."""
+
+    rung: str
+    at: float
+    low: float
+    high: float
+
+
+def lead(made: Curves, bucket: str, size: int) -> Lead:
+    """Up the ladder at one size (a position in ``made.size``): the next rung replaces the champion where the whole 95%
+    interval of its gain, paired by user, is above zero."""
+    champion = made.rungs[0]
+    for rung in made.rungs[1:]:
+        if np.percentile(_gains(made, rung, champion, bucket, size), 2.5) > 0:
+            champion = rung
+    low, high = (bound[size] for bound in made.interval((champion, bucket)))
+    gains = _gains(made, champion, made.rungs[0], bucket, size)
+    gain = made.mean[champion, bucket][size] - made.mean[made.rungs[0], bucket][size]
+    gain_low, gain_high = np.percentile(gains, [2.5, 97.5])
+    value = made.mean[champion, bucket][size]
+    return Lead(champion, *map(float, (value, low, high, gain, gain_low, gain_high)))
+
+
+def best(made: Curves, bucket: str, size: int = -1) -> str:
+    """The most accurate rung, by evidence or not; of equals the simplest."""
+    return max(made.rungs, key=lambda r: made.mean[r, bucket][size])
+
+
+def steps(made: Curves, bucket: str) -> tuple[list[Step], list[Crossing]]:
+    """Who serves from when on: the simplest rung, then each that overtakes all simpler ones for good, with evidence.
+    Second: crossings that the data leave open."""
+    crossed = crossings(made, bucket)
+    found = [Step(made.rungs[0], -np.inf, -np.inf, -np.inf)]
+    for c in (c for c in crossed if c.share >= SURE):
+        found = [s for s in found if s.at < c.at]  # overtaken before, or just as, they took over
+        found.append(Step(c.rung, c.at, c.low, c.high))
+    return found, [c for c in crossed if 1 - SURE < c.share < SURE]
+
+
+def per_user(made: Curves, interactions: float) -> float:
+    """Interactions of each user with any, at a size in between those measured."""
+    return float(np.interp(np.log(interactions), np.log(made.size), made.per_user))
+
+
+def _gains(made: Curves, rung: str, over: str, bucket: str, size: int) -> np.ndarray:
+    return np.asarray(made.replicates[rung, bucket][:, size] - made.replicates[over, bucket][:, size])
