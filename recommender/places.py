@@ -34,5 +34,14 @@ def km(a: np.ndarray, b: np.ndarray, paired: bool = False) -> np.ndarray:
     The haversine of the angle between two unit vectors is a quarter of their squared distance (Sinnott 1984),
     (1 - a.b) / 2, so near points do not suffer from the arc cosine's loss of digits.
     """
-    dot = np.einsum("ij,ij->i", a, b) if paired else a @ b.T
-    return np.asarray(2 * EARTH_KM * np.arcsin(np.sqrt(np.clip((1 - dot) / 2, 0, 1))))
+    return np.asarray(2 * EARTH_KM * np.arcsin(np.sqrt(np.clip((1 - _cosine(a, b, paired)) / 2, 0, 1))))
+
+
+def beyond(a: np.ndarray, b: np.ndarray, max_km: float, paired: bool = False) -> np.ndarray:
+    """``km(a, b, paired) > max_km``, bool, False where a place is missing; without a root and an arc for each pair,
+    which would be most of the time of a rule."""
+    return np.asarray(_cosine(a, b, paired) < np.cos(min(max_km / EARTH_KM, np.pi)))
+
+
+def _cosine(a: np.ndarray, b: np.ndarray, paired: bool) -> np.ndarray:
+    return np.asarray(np.einsum("ij,ij->i", a, b) if paired else a @ b.T)

@@ -15,7 +15,7 @@ from recommender.config import Eligibility, Reach, Seniority
 from recommender.data.dataset import NO_TIME, Dataset, Table, microseconds
 from recommender.data.times import parse_times
 from recommender.errors import ConfigError, nearest
-from recommender.places import km, vectors
+from recommender.places import beyond, km, vectors
 from recommender.query import History, Queries
 from recommender.split import available
 
@@ -123,7 +123,11 @@ def out_of_reach(users: Table, items: Table, rule: Reach, pairs: Pairs | None = 
 
     bool (n_users, n_items), or (n,) for ``pairs``. Raises ConfigError as ``distances``.
     """
-    return distances(users, items, rule, pairs) > rule.max_km  # NaN, a missing place, is never beyond
+    a, b, willing, remote = _places(users, items, rule)
+    if pairs is not None:
+        user, item = pairs
+        return np.asarray(beyond(a[user], b[item], rule.max_km, paired=True) & ~(willing[user] | remote[item]))
+    return np.asarray(beyond(a, b, rule.max_km) & ~(willing[:, None] | remote))
 
 
 def distances(users: Table, items: Table, rule: Reach, pairs: Pairs | None = None) -> np.ndarray:
@@ -132,17 +136,23 @@ def distances(users: Table, items: Table, rule: Reach, pairs: Pairs | None = Non
 
     Raises ConfigError where a column does not exist, is protected, or holds something else than the rule needs.
     """
-    a = vectors(_read(users, rule.user, "eligibility.reach.user"), f"users.{rule.user}")
-    b = vectors(_read(items, rule.item, "eligibility.reach.item"), f"items.{rule.item}")
-    remote, willing = np.zeros(len(items), bool), np.zeros(len(users), bool)
-    if rule.remote is not None:
-        remote = flags(items, rule.remote, "eligibility.reach.remote")
-    if rule.willing is not None:
-        willing = flags(users, rule.willing, "eligibility.reach.willing")
+    a, b, willing, remote = _places(users, items, rule)
     if pairs is not None:
         user, item = pairs
         return np.where(willing[user] | remote[item], 0.0, km(a[user], b[item], paired=True))
     return np.where(willing[:, None] | remote, 0.0, km(a, b))
+
+
+def _places(users: Table, items: Table, rule: Reach) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Unit vectors of users and items, and whether users are willing to move and items remote."""
+    a = vectors(_read(users, rule.user, "eligibility.reach.user"), f"users.{rule.user}")
+    b = vectors(_read(items, rule.item, "eligibility.reach.item"), f"items.{rule.item}")
+    willing, remote = np.zeros(len(users), bool), np.zeros(len(items), bool)
+    if rule.willing is not None:
+        willing = flags(users, rule.willing, "eligibility.reach.willing")
+    if rule.remote is not None:
+        remote = flags(items, rule.remote, "eligibility.reach.remote")
+    return a, b, willing, remote
 
 
 def level_gap(users: Table, items: Table, rule: Seniority, pairs: Pairs | None = None) -> np.ndarray:
