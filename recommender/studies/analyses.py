@@ -26,7 +26,7 @@ class Analysis:
 
 ANALYSES: Mapping[str, Analysis] = {
     "data_volume": Analysis(volume.analyse),
-    "effort_to_goal": Analysis(goal.analyse),
+    "effort_to_goal": Analysis(goal.analyse, goal.more),
     "staleness": Analysis(stale.analyse),
     "transfer": Analysis(transfer.analyse, transfer.more),
     "uncertainty": Analysis(uncertain.analyse),

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recommender import ladder, parts, results
+from recommender import ladder, parts, results, tune
 from recommender.audit import audit_table
 from recommender.bench import Bench
 from recommender.config import Scenario
 from recommender.data import operators
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset
 from recommender.data.digest import digest
-from recommender.effort import EffortLog, charged, serving
+from recommender.effort import TRIALS_TO_1PCT, EffortLog, charged, serving
 from recommender.errors import DataError
 from recommender.evaluate import Asked, Outcome, as_times, metrics_table
 from recommender.query import USER_BUCKETS
@@ -33,6 +33,7 @@ from recommender.studies.plan import DATA, SCENARIO
 
 PACKAGE = Path(__file__).parent.parent
 _NOT_MEASURED = ("studies", "report")  # folders of the package whose code changes no number
+TUNED = "tuned"  # a mode of cells: every rung's parameters are searched on validation first
 DONE = "done.json"  # the last file of a finished cell
 KEY = ("user_id", "as_of")  # what makes a query of one cell that of another
 
@@ -69,6 +70,9 @@ def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path) -> None:
     if mode == "ladder":
         found = ladder.run(data, scenario, effort, lambda _: None, lambda _: None)
     else:
+        if mode == TUNED:
+            scenario, _ = parts.supported(scenario, data)
+            scenario = tune.tune(data, scenario, folder.parent / "tuning", effort, lambda _: None)
         found = at_test(data, scenario, effort)
     scratch = folder.with_name(f".{folder.name}-{os.getpid()}")
     shutil.rmtree(scratch, ignore_errors=True)
@@ -239,6 +243,19 @@ class Measured:
     def whole_seconds(self) -> float:
         """CPU seconds of all stages of the cell together, tuning and evaluation too."""
         return float(pl.read_parquet(self.folder / "effort.parquet")["cpu_s"].sum())
+
+    @cached_property
+    def trials(self) -> dict[str, float]:
+        """Rung -> trials of tuning until within 1% of the best of them, on validation."""
+        effort = pl.read_parquet(self.folder / "data_effort.parquet")
+        rows = effort.filter(pl.col("measure").str.starts_with(TRIALS_TO_1PCT))
+        return {m.removeprefix(TRIALS_TO_1PCT): v for m, v in rows.select("measure", "value").iter_rows()}
+
+    @cached_property
+    def tuning_seconds(self) -> dict[str, float]:
+        """CPU seconds of tuning by rung."""
+        effort = pl.read_parquet(self.folder / "effort.parquet").filter(pl.col("stage") == "tune")
+        return dict(effort.group_by("rung", maintain_order=True).agg(pl.col("cpu_s").sum()).iter_rows())
 
     @cached_property
     def columns(self) -> float:

@@ -1,24 +1,41 @@
-"""effort_to_goal: data and CPU seconds until each rung reaches the scenario's stated goal."""
+"""effort_to_goal: data, CPU seconds and trials of tuning until each rung reaches the scenario's stated goal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+import polars as pl
 
+from recommender.config import Tune
 from recommender.errors import DataError
 from recommender.evaluate import ALL
 from recommender.report.tables import metric_label
-from recommender.studies.cell import Measured, by_place
+from recommender.studies.cell import TUNED, Measured, by_place
 from recommender.studies.curves import Curves, curves, overtakes
-from recommender.studies.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
-from recommender.studies.plan import Study
+from recommender.studies.finding import NOT_ENOUGH, Finding, Grid, grid, interval, not_enough
+from recommender.studies.plan import Cell, Study
 from recommender.studies.volume import AXIS
+
+MODE = "tuning"  # the label of second cells
 
 
 def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     """A finding per scenario and data set. options: ``goal``, in place of the scenario's target."""
     return [_finding(study, place, mine) for place, mine in by_place(runs).items()]
+
+
+def more(study: Study, runs: Sequence[Measured]) -> list[Cell]:
+    """A cell per scenario and data set, with all data and tuned, for what trials bring; none once they are there.
+    options: ``trials`` of each rung; 0: none."""
+    trials = int(study.options.get("trials", 0))
+    if not trials or any(MODE in r.labels for r in runs):
+        return []
+    whole = {place: max(mine, key=lambda r: r.origin["n_train"]) for place, mine in by_place(runs).items()}
+    return [
+        Cell({**r.labels, MODE: TUNED}, r.scenario.model_copy(update={"tune": Tune(trials=trials)}), TUNED)
+        for r in whole.values()
+    ]
 
 
 def reached(made: Curves, rung: str, goal: float) -> tuple[float, float, float]:
@@ -34,6 +51,8 @@ def reached(made: Curves, rung: str, goal: float) -> tuple[float, float, float]:
 
 def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
     out = Finding(place)
+    tuned = next((r for r in runs if MODE in r.labels), None)
+    runs = [r for r in runs if r is not tuned]
     problem, metric = runs[0].scenario.problem, runs[0].scenario.decision.metric
     goal = float(study.options.get("goal", problem.target))
     label = metric_label(metric)
@@ -54,11 +73,28 @@ def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
         out.sentences.append(_sentence(made, rung, goal, label, (first, soon, late), spent))
     heads = ["rung", f"{label} at the largest size", "interactions needed", "95% from", "to", "CPU s there"]
     out.grids.append(grid(f"Data and CPU seconds until {label} of all users is {goal:g}.", heads, rows))
+    if tuned is not None:
+        out.grids.append(_tuning(tuned, made, metric, goal))
     out.notes.append(
         f"The goal is the scenario's own: {problem.what} CPU seconds: fit and recommend once, untuned, between "
         "the sizes measured by interpolation. The work of people is stated in the configuration (person_days)."
     )
     return out
+
+
+def _tuning(tuned: Measured, made: Curves, metric: str, goal: float) -> Grid:
+    """What a search of each rung's parameters took and gave, with all data."""
+    rows = []
+    for rung in tuned.rungs:
+        values = tuned.values.filter("first", pl.col("rung") == rung)[metric].to_numpy().astype(np.float64)
+        half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+        mean, before = float(values.mean()), float(made.mean[rung, ALL][-1])
+        met = "yes" if mean - half >= goal else "no" if mean + half < goal else not_enough
+        spent = tuned.tuning_seconds.get(rung)
+        shown = ["–" if v is None else f"{v:.{places}f}" for v, places in ((tuned.trials.get(rung), 0), (spent, 1))]
+        rows.append([rung, f"{before:.4f}", interval(mean, mean - half, mean + half), *shown, met])
+    heads = ["rung", "untuned", "tuned", "trials to within 1% of the best", "CPU s of tuning", "goal met"]
+    return grid("With all data and tuned on the validation periods, all users of the test.", heads, rows)
 
 
 def _cpu(made: Curves, rung: str, first: float) -> float | None:

@@ -96,9 +96,10 @@ def _finding(place: str, runs: Sequence[Measured], tolerated: float) -> Finding:
     drawn = older.select(
         "rung", "age_days", value=-100 * pl.col("loss"), low=-100 * pl.col("high"), high=-100 * pl.col("low")
     )
+    age = "days that the model is older than the fresh one"
     alt_text = f"Line chart of the change of {label} in percent by the age of the model in days, {place}."
     title = f"{label} against the fresh model, percent, by age of the model"
-    out.charts.append(lines(f"stale-{place}", title, alt_text, drawn, x="age_days", label="percent"))
+    out.charts.append(lines(f"stale-{place}", title, alt_text, drawn, x="age_days", x_title=age, label="percent"))
     out.notes.append(
         "older: fitted without the latest part of the training period, asked at the same queries. shorter: without as "
         "much of its earliest part instead, which tells what is lost for want of data from what is lost by age. "

@@ -249,3 +249,22 @@ def test_transfer_uses_every_recipe_in_every_scenario(tmp_path: Any) -> None:
     assert "The recipe of ugc" in finding.sentences[0]
     (finding,) = ANALYSES["transfer"].findings(given, first)
     assert finding.sentences[0].startswith(NOT_ENOUGH)
+
+
+def test_effort_to_goal_tells_data_seconds_and_trials(tmp_path: Any) -> None:
+    axes = {"size": {f"{s}": {"data.train_differences": [{"volume": {"share": s}}]} for s in (0.4, 0.7, 1.0)}}
+    given = study(grid=axes, analysis="effort_to_goal", rungs=["popularity", "item_knn"], options={"trials": 2})
+    first = measured(given, tmp_path)
+    more = ANALYSES["effort_to_goal"].more(given, first)
+    assert [c.mode for c in more] == ["tuned"]
+    second, failures = run(more, tmp_path, source(), lambda _: None)
+    assert not failures
+    assert ANALYSES["effort_to_goal"].more(given, [*first, *second]) == []
+    (finding,) = ANALYSES["effort_to_goal"].findings(given, [*first, *second])
+    assert len(finding.sentences) == 2
+    assert all("NDCG@10 0.1" in s for s in finding.sentences)
+    tuned = finding.grids[1].frame
+    assert tuned["rung"].to_list() == ["popularity", "item_knn"]
+    assert all(int(n) >= 1 for n in tuned["trials to within 1% of the best"])
+    (finding,) = ANALYSES["effort_to_goal"].findings(given, first[:1])
+    assert finding.sentences[0].startswith(NOT_ENOUGH)
