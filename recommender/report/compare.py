@@ -61,7 +61,7 @@ def markdown(found: Comparison, out: Path) -> str:
         for question, told in part.answers.items():
             lines += ["", f"### {question}", "", *(_line(s) for s in told)]
         lines += ["", *(_line(s) for s in part.said)]
-        for grid in part.grids:
+        for grid in (*part.grids, *part.more):
             lines += ["", *grid_markdown(grid)]
         lines += ["", *part.notes]
     lines += ["", "## Evidence", ""]
@@ -90,7 +90,8 @@ def _part(part: Part, marks: Mapping[str, int]) -> str:
     answers = "".join(f"<h3>{escape(q)}</h3>\n{_bullets(told, marks)}" for q, told in part.answers.items())
     charts = "".join(chart(c.name, c.alt, c.title, grid_html(Grid(c.title, c.table))) for c in part.charts)
     intro = "".join(paragraph(text) for text in part.intro)
-    grids = "".join(grid_html(g) for g in part.grids)
+    grids = "".join(grid_html(g) for g in part.grids if g.frame.height)
+    grids += "".join(details(g.caption, grid_html(g)) for g in part.more)
     notes = "".join(paragraph(n, "dim") for n in part.notes)
     inside = section(part.title, intro, answers, _bullets(part.said, marks), charts, grids, notes)
     return f'<div id="{_id(part.title)}">{inside}</div>'

@@ -18,7 +18,7 @@ from recommender.studies.compare.answers import evidence
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import TRANSFER, VOLUME
 from recommender.studies.compare.said import Part, Said
-from recommender.studies.compare.steps import lead, steps
+from recommender.studies.compare.steps import steps
 from recommender.studies.compare.table import ladder
 from recommender.studies.finding import Grid, grid, interval
 from recommender.studies.plan import SCENARIO, Study
@@ -55,7 +55,7 @@ def accuracy(scenes: Sequence[Scene]) -> Part:
     tops: dict[str, list[Scene]] = {}
     for scene in scenes:
         if scene.curves is not None:
-            tops.setdefault(lead(scene.curves, ALL, -1).rung, []).append(scene)
+            tops.setdefault(steps(scene.curves, ALL)[0][-1].rung, []).append(scene)
     told = "; ".join(f"{rung} at {', '.join(s.name for s in where)}" for rung, where in tops.items())
     if told:
         cites = tuple(e for where in tops.values() for s in where for e in evidence(s, VOLUME))
@@ -98,7 +98,7 @@ def recipes(study: Study, scenes: Sequence[Scene], again: Sequence[Measured]) ->
     if found is not None:
         cites = tuple(e for s in scenes for e in evidence(s, TRANSFER))
         out.said = [Said(sentence, cites) for sentence in found.sentences]
-        out.grids, out.notes = found.grids, found.notes
+        out.grids, out.more, out.notes = found.grids[:1], found.grids[1:], found.notes
     return out
 
 

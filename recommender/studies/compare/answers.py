@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from recommender.evaluate import ALL
-from recommender.query import RETURNING, USER_BUCKETS
+from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
 from recommender.report.tables import USERS
 from recommender.rungs import ROUTER
 from recommender.studies import volume, worth
@@ -17,7 +17,7 @@ from recommender.studies.compare import said
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.studies.compare.said import Said
-from recommender.studies.compare.steps import Step, lead, per_user, steps
+from recommender.studies.compare.steps import Step, ahead, gain, per_user, steps, value
 from recommender.studies.curves import Curves
 from recommender.studies.finding import NOT_ENOUGH, interval, not_enough
 from recommender.studies.plan import pairs_of
@@ -51,36 +51,44 @@ def _curves(scene: Scene) -> tuple[Curves | None, list[Said]]:
 
 def day_one(scene: Scene) -> list[Said]:
     made, lacking = _curves(scene)
-    told = list(lacking)
+    told = [
+        Said(
+            "Before the first interaction nothing can be measured: lists follow what users state of themselves, else "
+            "the editors' order, else the newest first "
+            f"(make train SCENARIO={scene.scenario.name} DATA=<folder> SET='day_zero=true').",
+            (),
+        ),
+        *lacking,
+    ]
     if made:
         told.append(Said(_start(made, scene), evidence(scene, VOLUME)))
     if scene.decided is None:
         told.append(Said(f"{NOT_ENOUGH} for a decision: it could not be measured.", evidence(scene, TRANSFER)))
         return told
-    who = [f"{rung} for {_users(segments)}" for rung, segments in scene.shipped().items()]
+    who = [f"{rung} for {users(segments, scene)}" for rung, segments in scene.shipped().items()]
     today = f"With all of today's data, the validation periods choose {'; '.join(who)}."
     told += [Said(sentence, evidence(scene, TRANSFER)) for sentence in (today, _goal(scene))]
     return told
 
 
 def _start(made: Curves, scene: Scene) -> str:
-    first = lead(made, ALL, 0)
-    head = (
-        f"Start with {first.rung}. With the least data measured, {made.size[0]:,.0f} interactions "
-        f"({made.per_user[0]:.1f} per user with any), it gives {scene.label} "
-        f"{interval(first.value, first.low, first.high)}"
+    first = steps(made, ALL)[0][0].rung
+    told = (
+        f"With the first interactions, ship {first}. With the least data measured, {made.size[0]:,.0f} interactions "
+        f"({made.per_user[0]:.1f} per user with any), it gives {scene.label} {interval(*value(made, first, ALL, 0))}"
     )
-    if first.rung == made.rungs[0]:
-        head += ", and no rung of more effort is shown to beat it"
+    if first == made.rungs[0]:
+        told += ", and no rung of more effort is shown to beat it at every size."
+        if (now := ahead(made, ALL, 0)) != first:
+            more = interval(*gain(made, now, first, ALL, 0), sign=True)
+            told += f" ({now} is ahead at this size, {more}, but not shown to be at the largest.)"
     else:
-        gain = interval(first.gain, first.gain_low, first.gain_high, sign=True)
-        head += f", {gain} over {made.rungs[0]}, the simplest rung"
+        told += f", {interval(*gain(made, first, made.rungs[0], ALL, 0), sign=True)} over {made.rungs[0]}."
     others: dict[str, list[str]] = {}
     for bucket in (b for b in made.buckets() if b != ALL):
-        rung = lead(made, bucket, 0).rung
-        others.setdefault(rung, []).append(bucket) if rung != first.rung else None
-    apart = [f"{_users(buckets)}: {rung}" for rung, buckets in others.items()]
-    return f"{head}.{f' Other rungs are shown to be better for {chr(59).join(apart)}.' if apart else ''}"
+        others.setdefault(steps(made, bucket)[0][0].rung, []).append(bucket)
+    apart = [f"{rung} to {users(buckets, scene)}" for rung, buckets in others.items() if rung != first]
+    return told + (f" But ship {'; '.join(apart)}." if apart else "")
 
 
 def _goal(scene: Scene) -> str:
@@ -102,16 +110,21 @@ def _goal(scene: Scene) -> str:
     )
 
 
-def _users(segments: Sequence[str]) -> str:
-    """``users with no history, with 1–2 earlier interactions``; all user buckets: ``all users``."""
-    if list(segments) == list(USER_BUCKETS):
-        return "all users"
-    told = [
-        USERS[s.removesuffix(RETURNING)].removeprefix("users ")
-        + (" who come back after a while" if s.endswith(RETURNING) else "")
-        for s in segments
-    ]
-    return f"users {', '.join(told)}"
+def users(segments: Sequence[str], scene: Scene) -> str:
+    """Who they are, of user buckets and their ``_in_session`` and ``_returning`` parts; whole groups by their name."""
+    days = scene.scenario.decision.away_days
+    back = f" who come back after {days:g} day{'s' * (days != 1)} or more"
+    told = []
+    for kind, suffix in (("", ""), (IN_SESSION, " in the midst of a visit"), (RETURNING, back)):
+        buckets = [b for b in USER_BUCKETS if b + kind in segments]
+        if buckets == list(USER_BUCKETS):
+            told.append(f"all users{suffix}")
+        elif buckets[-3:] == list(USER_BUCKETS[1:]):
+            told += [*(USERS[b] + suffix for b in buckets[:-3]), f"users with history{suffix}"]
+        elif buckets:
+            names = [USERS[b].removeprefix("users ") for b in buckets]
+            told.append(f"users {' or '.join(names)}{suffix}")
+    return ", and ".join(told)
 
 
 # --- when to move
@@ -129,7 +142,7 @@ def when(scene: Scene) -> list[Said]:
         for c in unsure:
             open_.setdefault(c.rung, []).append(f"{USERS[bucket]} (ahead in {c.share:.0%} of the resamples)")
     for path, buckets in paths.items():
-        told.append(Said(f"{_capital(_several(buckets))}: {path}.", evidence(scene, VOLUME)))
+        told.append(Said(f"{_capital(_several(buckets, made, scene))}: {path}.", evidence(scene, VOLUME)))
     for rung, who in open_.items():
         sentence = f"{NOT_ENOUGH} that {rung} overtakes the simpler rungs within {_range(made)} for {', '.join(who)}."
         told.append(Said(sentence, evidence(scene, VOLUME)))
@@ -155,11 +168,13 @@ def _range(made: Curves) -> str:
     return f"{made.size[0]:,.0f} to {made.size[-1]:,.0f} interactions"
 
 
-def _several(buckets: Sequence[str]) -> str:
-    if ALL not in buckets:
-        return _users(buckets)
+def _several(buckets: Sequence[str], made: Curves, scene: Scene) -> str:
+    if list(buckets) == made.buckets():
+        return "all users, whatever their history"
     rest = [b for b in buckets if b != ALL]
-    return "all users together" + (f", and {_users(rest)}" if rest and len(rest) < len(USER_BUCKETS) else "")
+    if ALL not in buckets:
+        return users(rest, scene)
+    return "all users together" + (f", and {users(rest, scene)}" if rest else "")
 
 
 def _capital(text: str) -> str:
@@ -174,7 +189,7 @@ def more_data(scene: Scene, trust: Sequence[str], widen: float) -> list[Said]:
     if made is None:
         return told
     *each, goal = volume.forecasts(made, scene.metric, scene.scenario.problem.target, widen)
-    serves = lead(made, ALL, -1).rung
+    serves = steps(made, ALL)[0][-1].rung
     shown = [s for rung, s in zip(made.rungs, each, strict=False) if rung == serves or NOT_ENOUGH not in s]
     flat = [r for r, s in zip(made.rungs, each, strict=False) if NOT_ENOUGH in s and r != serves]
     if flat:
@@ -244,13 +259,11 @@ def cost(scene: Scene) -> list[Said]:
     if scene.decided is not None:
         told.append(Said(_computing(scene), evidence(scene, TRANSFER)))
     stated = {r: scene.scenario.person_days[r] for r in scene.shipped() if r in scene.scenario.person_days}
-    if stated:
-        days = ", ".join(f"{rung} {low:g} to {high:g}" for rung, (low, high) in stated.items())
-        told.append(Said(f"Stated in the configuration, not measured: person-days to build {days}.", ()))
-    elif scene.shipped():
-        told.append(
-            Said(f"{NOT_ENOUGH} on people's time: configs/{scene.scenario.name}.yaml states no person_days.", ())
-        )
+    days = ", ".join(f"{rung} {low:g} to {high:g}" for rung, (low, high) in stated.items())
+    people = f"Stated in the configuration, not measured: person-days to build {days}."
+    if not stated:
+        people = f"{NOT_ENOUGH} on people's time: configs/{scene.scenario.name}.yaml states none (person_days)."
+    told.append(Said(people, evidence(scene, TRANSFER)))
     spent = sum(r.whole_seconds for r in scene.cells)
     told.append(
         Said(

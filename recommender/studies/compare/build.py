@@ -75,13 +75,11 @@ def part(found: Sequence[Option], label: str) -> Part:
     order = ranked(found)
     for place in dict.fromkeys(o.place for o in order):
         out.said += _sentence([o for o in order if o.place == place], label)
-    out.grids.append(
-        grid(
-            "Ranked by impact per stated person-day; gains that are not shown to be above zero come last.",
-            ["what", "gain, 95%", "impact", "person-days, stated", "impact per day", "CPU s more"],
-            [_row(n, o) for n, o in enumerate(order, 1)],
-        )
-    )
+    heads = ["what", "gain, 95%", "impact", "days, stated", "per day", "CPU s more"]
+    rows = [(o.sure, _row(n, o)) for n, o in enumerate(order, 1)]
+    shown, others = ([row for sure, row in rows if sure is wanted] for wanted in (True, False))
+    out.grids.append(grid("Shown to gain, ranked by impact per stated person-day.", heads, shown))
+    out.more = [grid("Not shown to gain: the interval is not wholly above zero.", heads, others)] if others else []
     if drawn := [(n, o) for n, o in enumerate(order, 1) if o.days and o.gain > 0]:
         out.charts.append(_chart(drawn, label))
     stated = [o for o in order if o.value is not None]
@@ -168,7 +166,7 @@ def _gain(o: Option, label: str) -> str:
 def _row(number: int, o: Option) -> list[str]:
     days = f"{o.days[0]:g} to {o.days[1]:g}" if o.days else "not stated"
     per_day = "–" if o.per_day is None or not o.sure else f"{o.per_day:.2f}"
-    shown = interval(o.gain, o.low, o.high, sign=True) + ("" if o.sure else " not shown")
+    shown = interval(o.gain, o.low, o.high, sign=True)
     return [f"{number}. {o.what} ({o.place})", shown, f"{o.impact:+.2f}", days, per_day, f"{o.cpu_s:+.2f}"]
 
 
@@ -193,8 +191,8 @@ def _chart(drawn: Sequence[tuple[int, Option]], label: str) -> Chart:
     tips = [alt.Tooltip(f"{c}:N") for c in ("what", "place", "kind")]
     tips += [alt.Tooltip("impact:Q", format=".2f"), alt.Tooltip("days:Q"), alt.Tooltip("cpu_s:Q", format=".2f")]
     layers = [
-        base.mark_rule(opacity=0.35).encode(x=alt.X("days_low:Q", title=x["title"]), x2="days_high:Q", y=y),
-        base.mark_rule(opacity=0.35).encode(x=x, y=alt.Y("impact_low:Q", title=y["title"]), y2="impact_high:Q"),
+        base.mark_rule().encode(x=alt.X("days_low:Q", title=x["title"]), x2="days_high:Q", y=y),
+        base.mark_rule().encode(x=x, y=alt.Y("impact_low:Q", title=y["title"]), y2="impact_high:Q"),
         base.mark_point(filled=True, size=90, opacity=1).encode(
             x=x, y=y, shape=alt.Shape("kind:N", title=None).legend(orient="top"), tooltip=tips
         ),

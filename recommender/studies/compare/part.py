@@ -15,7 +15,7 @@ from recommender.studies import volume
 from recommender.studies.compare.answers import answers
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.said import Part
-from recommender.studies.compare.steps import best, lead, steps
+from recommender.studies.compare.steps import best, gain, steps, value
 from recommender.studies.compare.table import LADDER, frontier, ladder
 from recommender.studies.curves import Curves
 from recommender.studies.finding import Chart, Grid, grid, interval
@@ -56,24 +56,17 @@ def place(scene: Scene, trust: Sequence[str], widen: float) -> Part:
 def _winners(scene: Scene, made: Curves) -> Grid:
     rows = []
     for bucket in made.buckets():
-        now, top = lead(made, bucket, -1), best(made, bucket)
-        last = steps(made, bucket)[0][-1]
-        since = f"{last.at:,.0f}" if np.isfinite(last.at) else f"the least measured, {made.size[0]:,.0f}"
-        least = lead(made, bucket, 0).rung
-        won = interval(now.value, now.low, now.high)
-        rows.append([USERS[bucket], f"{made.n_queries[bucket]:,}", least, now.rung, won, top, since])
-    heads = [
-        "users",
-        "n",
-        "wins with the least data",
-        "wins today",
-        f"{scene.label}, 95%",
-        "most accurate",
-        "last step at",
-    ]
+        path = steps(made, bucket)[0]
+        now, top = path[-1].rung, best(made, bucket)
+        since = f"{path[-1].at:,.0f}" if np.isfinite(path[-1].at) else f"{made.size[0]:,.0f}, the least measured"
+        behind = "–" if top == now else interval(*gain(made, top, now, bucket, -1), sign=True)
+        shown = interval(*value(made, now, bucket, -1))
+        rows.append([USERS[bucket], f"{made.n_queries[bucket]:,}", path[0].rung, now, since, shown, top, behind])
+    heads = ["users", "n", "wins with the least data", "wins today", "from interactions", f"{scene.label}, 95%"]
+    heads += ["most accurate", "over the winner"]
     caption = (
-        "Who wins for whom. A rung wins where its whole interval of gain over the winner below it is above zero; the "
-        "most accurate one may not be shown to. Last step: interactions from which on no rung overtakes any more."
+        "Who wins for whom. The winner is the simplest rung, or one that overtakes all simpler ones with its whole 95% "
+        "interval; the most accurate one may not be shown to."
     )
     return grid(caption, heads, rows)
 

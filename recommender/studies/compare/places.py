@@ -11,7 +11,7 @@ import polars as pl
 from recommender.config import Scenario
 from recommender.errors import DataError
 from recommender.evaluate import ALL
-from recommender.query import RETURNING, USER_BUCKETS
+from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
 from recommender.report.tables import metric_label
 from recommender.rungs import ROUTER
 from recommender.studies.cell import Measured
@@ -79,15 +79,17 @@ class Scene:
         return [run for runs in self.runs.values() for run in runs]
 
     def shipped(self) -> dict[str, list[str]]:
-        """Rung -> the segments that the decision gives it to: user buckets, ``_returning`` ones where they differ."""
+        """Rung -> the segments that the decision gives it to: user buckets, or where their users get another rung when
+        they come back, ``<bucket>_in_session`` and ``<bucket>_returning``."""
         if self.decided is None:
             return {}
         staying, back = self.decided.decision["buckets"], self.decided.decision["returning"]
         found: dict[str, list[str]] = {}
         for bucket in (b for b in USER_BUCKETS if b in staying):
-            found.setdefault(staying[bucket]["rung"], []).append(bucket)
-            if bucket in back and back[bucket]["rung"] != staying[bucket]["rung"]:
-                found.setdefault(back[bucket]["rung"], []).append(bucket + RETURNING)
+            here, there = staying[bucket]["rung"], back.get(bucket, staying[bucket])["rung"]
+            found.setdefault(here, []).append(bucket if here == there else bucket + IN_SESSION)
+            if here != there:
+                found.setdefault(there, []).append(bucket + RETURNING)
         return found
 
     def tested(self, rung: str = ROUTER, bucket: str = ALL) -> tuple[float, float, float] | None:

@@ -34,6 +34,7 @@ class Part:
     answers: dict[str, list[Said]] = field(default_factory=dict)
     said: list[Said] = field(default_factory=list)
     grids: list[Grid] = field(default_factory=list)
+    more: list[Grid] = field(default_factory=list)  # folded away
     charts: list[Chart] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -12,19 +12,6 @@ SURE = 0.975  # share of the replicates in which a rung must be ahead at the lar
 
 
 @dataclass(frozen=True)
-class Lead:
-    """The rung that serves a bucket at one size. gain over the simplest rung, with its 95% interval."""
-
-    rung: str
-    value: float
-    low: float
-    high: float
-    gain: float
-    gain_low: float
-    gain_high: float
-
-
-@dataclass(frozen=True)
 class Step:
     """``rung`` serves from ``at`` interactions on (``-inf``: from the smallest size); low, high: 95%."""
 
@@ -34,19 +21,27 @@ class Step:
     high: float
 
 
-def lead(made: Curves, bucket: str, size: int) -> Lead:
-    """Up the ladder at one size (a position in ``made.size``): the next rung replaces the champion where the whole 95%
-    interval of its gain, paired by user, is above zero."""
+def ahead(made: Curves, bucket: str, size: int) -> str:
+    """Up the ladder at one size (a position in ``made.size``), whatever larger ones show: the next rung replaces the
+    champion where the whole 95% interval of its gain, paired by user, is above zero."""
     champion = made.rungs[0]
     for rung in made.rungs[1:]:
-        if np.percentile(_gains(made, rung, champion, bucket, size), 2.5) > 0:
+        if gain(made, rung, champion, bucket, size)[1] > 0:
             champion = rung
-    low, high = (bound[size] for bound in made.interval((champion, bucket)))
-    gains = _gains(made, champion, made.rungs[0], bucket, size)
-    gain = made.mean[champion, bucket][size] - made.mean[made.rungs[0], bucket][size]
-    gain_low, gain_high = np.percentile(gains, [2.5, 97.5])
-    value = made.mean[champion, bucket][size]
-    return Lead(champion, *map(float, (value, low, high, gain, gain_low, gain_high)))
+    return champion
+
+
+def gain(made: Curves, rung: str, over: str, bucket: str, size: int) -> tuple[float, float, float]:
+    """Of one rung over another at one size, with its 95% interval."""
+    drawn = made.replicates[rung, bucket][:, size] - made.replicates[over, bucket][:, size]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(made.mean[rung, bucket][size] - made.mean[over, bucket][size]), float(low), float(high)
+
+
+def value(made: Curves, rung: str, bucket: str, size: int) -> tuple[float, float, float]:
+    """Accuracy of a rung at one size, with its 95% interval."""
+    low, high = (float(bound[size]) for bound in made.interval((rung, bucket)))
+    return float(made.mean[rung, bucket][size]), low, high
 
 
 def best(made: Curves, bucket: str, size: int = -1) -> str:
@@ -68,7 +63,3 @@ def steps(made: Curves, bucket: str) -> tuple[list[Step], list[Crossing]]:
 def per_user(made: Curves, interactions: float) -> float:
     """Interactions of each user with any, at a size in between those measured."""
     return float(np.interp(np.log(interactions), np.log(made.size), made.per_user))
-
-
-def _gains(made: Curves, rung: str, over: str, bucket: str, size: int) -> np.ndarray:
-    return np.asarray(made.replicates[rung, bucket][:, size] - made.replicates[over, bucket][:, size])
