@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from pipelines import simulate
+from pipelines import simulate, train
 from recommender.data.load import load
+from tests.integration.folders import SMALL as LADDER
 from tests.integration.folders import Done, run
 
 SMALL = "n_users=80 n_items=60 n_interactions=500"
@@ -28,6 +30,38 @@ def test_knobs_of_one_set_as_make_passes_it_shape_a_folder_that_loads(tmp_path: 
     data = load("made", raw_dir=None)
     assert (len(data.users), len(data.items)) == (80, 60)
     assert data.match
+
+
+def test_truth_lies_beside_the_tables_unless_it_is_not_wanted(tmp_path: Path) -> None:
+    assert made("--set", SMALL).code == 0
+    shown = pl.read_parquet("made/truth/exposures.parquet")
+    assert set(shown.columns) >= {"user_id", "item_id", "timestamp", "position", "propensity"}
+    bare = run(simulate.main, "--scenario", "jobs", "--to", "bare", "--set", SMALL, "--no-truth")
+    assert bare.code == 0
+    assert not Path("bare/truth").exists()
+    assert load("bare", raw_dir=None).interactions.equals(load("made", raw_dir=None).interactions)
+
+
+def test_a_twin_has_the_size_of_its_set_and_is_shown_beside_it(tmp_path: Path) -> None:
+    assert made("--set", "n_users=150 n_items=100 n_interactions=1500").code == 0
+    done = run(simulate.main, "--scenario", "jobs", "--to", "twin", "--like", "made", "--no-truth")
+    assert done.code == 0, done.err
+    assert "gini_items" in done.err
+    real, twin = (load(name, raw_dir=None) for name in ("made", "twin"))
+    assert abs(twin.interactions.height / real.interactions.height - 1) < 0.2
+    assert twin.items.roles == real.items.roles
+
+
+def test_the_oracle_bounds_the_table_of_a_train_on_the_folder_and_is_never_served(untracked: Path) -> None:
+    sizes = "n_users=400 n_items=150 n_interactions=3000"
+    assert run(simulate.main, "--scenario", "jobs", "--to", "made", "--set", sizes).code == 0
+    done = run(train.main, "--scenario", "jobs", "--data", "made", "--out", "out", "--set", "controls=true", *LADDER)
+    assert done.code == 0, done.err
+    everyone = {"split": "test", "metric": "ndcg_at_10", "slice": "all", "item_bucket": "all", "user_bucket": "all"}
+    found = dict(pl.read_parquet("out/metrics.parquet").filter(**everyone).select("rung", "value").iter_rows())
+    assert found.pop("oracle") > 1.3 * max(found.values())
+    assert "oracle" not in Path("out/decision.json").read_text()
+    assert "oracle" in Path("out/report.html").read_text()
 
 
 def test_equal_seeds_write_equal_files_and_other_seeds_others() -> None:
