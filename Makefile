@@ -9,6 +9,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
 READY_TEXT := .venv/.ready-text
+READY_SQL := .venv/.ready-sql
 FAST := not slow and not real_data and not browser
 
 ##
@@ -36,6 +37,22 @@ train: need-SCENARIO $(READY)
 study: need-STUDY $(READY)
 	@$(PY) -m pipelines.study --study "$$STUDY" $${SCENARIO:+--scenario "$$SCENARIO"} $${DATA:+--data "$$DATA"} \
 		$${SET:+--set "$$SET"} $${QUICK:+--quick} $${QUIET:+--quiet} $${JSON:+--json}
+
+##   make compare               scenarios side by side: who wins for whom, what more data bring, what to build next
+##       SCENARIO=jobs,ugc      default: all, each on its own data
+##       DATA=jobs:my-jobs      more data, each with its scenario; several with commas
+##       OUT= SET= QUIET= JSON= as of train; default of OUT: artifacts/compare-<time>/
+##       QUICK=1                less data, fewer sizes, one seed: a first look
+.PHONY: compare
+compare: $(READY)
+	@$(PY) -m pipelines.compare $${SCENARIO:+--scenario "$$SCENARIO"} $${DATA:+--data "$$DATA"} $${OUT:+--out "$$OUT"} \
+		$${SET:+--set "$$SET"} $${QUICK:+--quick} $${QUIET:+--quiet} $${JSON:+--json}
+
+##   make sql                   ask your own questions of all results, in SQL (DuckDB)
+##       QUERY='select ...'     one question; without it, a prompt
+.PHONY: sql
+sql: $(READY_SQL)
+	@$(PY) -m pipelines.sql $${QUERY:+--query "$$QUERY"}
 
 ##   make recommend             lists for users, known or not
 ##       MODEL=artifacts/latest required: OUT of a train, or models:/<name>@champion
@@ -79,10 +96,11 @@ data-check: need-DATA $(READY)
 ##       TO=my-jobs             required: the folder to write
 ##       LIKE=ml-100k           a twin: knobs set from the measures of a source or dataset folder
 ##       SET='knob=1 other=2'   knobs of the simulator (docs/simulator.md)
+##       NO_TRUTH=1             without the folder truth/, for large sets
 .PHONY: simulate
 simulate: need-SCENARIO need-TO $(READY)
 	@$(PY) -m pipelines.simulate --scenario "$$SCENARIO" --to "$$TO" $${LIKE:+--like "$$LIKE"} \
-		$${SET:+--set "$$SET"}
+		$${NO_TRUTH:+--no-truth} $${SET:+--set "$$SET"}
 
 ##
 ## Set-up (every target does its own; a second call starts at once)
@@ -106,6 +124,14 @@ setup-text: $(READY_TEXT)
 $(READY_TEXT): requirements-text.lock requirements.lock
 	@.ci/setup requirements-text.lock $@
 
+##   make setup-sql             adds the extra `sql`: DuckDB, for make sql
+.PHONY: setup-sql
+setup-sql: $(READY_SQL)
+	@echo "The extra 'sql' is installed in .venv"
+
+$(READY_SQL): requirements-sql.lock requirements.lock
+	@.ci/setup requirements-sql.lock $@
+
 ##   make lock                  write the lock files anew from pyproject.toml
 ##       UPGRADE=1              take the newest versions allowed
 COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -114,7 +140,8 @@ COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.
 lock: $(READY)
 	@PATH="$$PATH:.venv/bin"; $(COMPILE) $${UPGRADE:+--upgrade} -o requirements.lock && \
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra dev -c requirements.lock -o requirements-dev.lock && \
-	$(COMPILE) $${UPGRADE:+--upgrade} --extra text -c requirements.lock -o requirements-text.lock
+	$(COMPILE) $${UPGRADE:+--upgrade} --extra text -c requirements.lock -o requirements-text.lock && \
+	$(COMPILE) $${UPGRADE:+--upgrade} --extra sql -c requirements.lock -o requirements-sql.lock
 
 ##
 ## Develop
