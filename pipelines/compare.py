@@ -35,7 +35,9 @@ NOTE = 4900  # characters that a run's note may have
 def main(argv: list[str]) -> None:
     args = parse(argv)
     show_log(quiet=args.quiet or args.json)
-    places = plan.places(args.scenario.split(",") if args.scenario else config.scenarios(), given(args.data))
+    places = plan.places(
+        args.scenario.split(",") if args.scenario else config.scenarios(), given(args.data), overrides(args.set)
+    )
     studies = {name: plan.load(name, args.quick) for name in (plan.VOLUME, plan.VALUE, plan.TRANSFER, plan.PARTS)}
     work = Work(args, studies)
     with out_folder(args.out or default_out(), "compare") as out:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recommender import config
 from recommender.evaluate import ALL
 from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
 from recommender.report.tables import USERS
@@ -247,7 +248,7 @@ def parts(scene: Scene) -> list[Said]:
     found = worth.analyse(scene.studies[PARTS], runs) if runs else []
     told = [s for f in found for s in f.sentences]
     if not told:
-        data = "" if scene.name.endswith(scene.scenario.data.source) else f" DATA={scene.name.split(' on ', 1)[1]}"
+        data = "" if scene.data == config.load(scene.scenario.name).data.source else f" DATA={scene.data}"
         command = f"make study STUDY=parts SCENARIO={scene.scenario.name}{data}"
         return [Said(f"{NOT_ENOUGH}: not measured with this code and data. {command} does it, then compare again.", ())]
     order = sorted(told, key=lambda s: not_enough in s.lower())  # what is settled first

@@ -17,7 +17,7 @@ from recommender.rungs import ROUTER
 from recommender.studies.cell import Measured
 from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.studies.curves import Curves, curves
-from recommender.studies.plan import Study, pairs_of
+from recommender.studies.plan import DATA, Study, pairs_of
 from recommender.studies.transfer import RECIPE
 from recommender.studies.volume import AXIS
 from recommender.studies.worth import effects
@@ -31,6 +31,10 @@ class Scene:
     scenario: Scenario
     runs: Mapping[str, Sequence[Measured]]
     studies: Mapping[str, Study]
+
+    @property
+    def data(self) -> str:
+        return self.cells[0].labels[DATA]
 
     @property
     def metric(self) -> str:

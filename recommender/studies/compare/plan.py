@@ -9,7 +9,7 @@ from pathlib import Path
 from recommender import config
 from recommender.config import Scenario
 from recommender.data.dataset import Dataset
-from recommender.errors import ConfigError, UserError, nearest
+from recommender.errors import ConfigError, UserError
 from recommender.studies import plan
 from recommender.studies.cell import DONE, key
 from recommender.studies.plan import Cell, Study
@@ -24,24 +24,21 @@ QUICK_PAIRS = ("", "text", "categories and tags", "all metadata")
 
 @dataclass(frozen=True)
 class Place:
-    """A scenario on its own data, or on those given."""
+    """A scenario on a source or a dataset folder."""
 
     scenario: str
-    data: str | None = None
+    data: str
 
     @property
     def name(self) -> str:
         """As ``cell.by_place`` names it."""
-        return f"{self.scenario} on {self.data or config.load(self.scenario).data.source}"
+        return f"{self.scenario} on {self.data}"
 
 
-def places(scenarios: Sequence[str], data: Sequence[str]) -> list[Place]:
+def places(scenarios: Sequence[str], data: Sequence[str], overrides: Sequence[str] = ()) -> list[Place]:
     """Each scenario on its own data, then each of ``data``: ``scenario:folder``, or a folder alone where one scenario
     is compared. Raises ConfigError."""
-    for name in scenarios:
-        if name not in config.scenarios():
-            raise ConfigError(f"Unknown scenario '{name}'{nearest(name, config.scenarios())}")
-    found = [Place(name) for name in scenarios]
+    found = [Place(name, config.load(name, list(overrides)).data.source) for name in scenarios]
     for given in data:
         head, colon, folder = given.partition(":")
         if colon and head in config.scenarios() and folder:
