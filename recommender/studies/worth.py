@@ -62,23 +62,28 @@ def effects(study: Study, runs: Sequence[Measured], pairs: Mapping[str, Pair], o
     """Rows of ``paired.contrast`` with - without for each pair: of the router in ladder mode; else of each rung,
     and of the best rung with against the best without (``rung`` = "best", chosen by the same queries).
 
-    only: this metric, and of the rungs no other than the best; quicker.
+    Metrics beside the decision's for all users only. only: the decision's metric of router or best alone; quicker.
     """
     found = partners(runs, pairs)
-    metric = runs[0].scenario.decision.metric
-    contrasts = []
-    for name, (without, with_) in found.items():
-        shared = [r for r in with_.rungs if r in without.rungs]
-        rungs = [ROUTER] if study.mode == "ladder" else [] if only else shared
-        contrasts += [Contrast(f"{name}\t{r}", without, with_, r, r) for r in rungs]
-        if study.mode == "test":
-            best = [max(m.rungs, key=lambda r, m=m: _mean(m, r, metric)) for m in (without, with_)]  # type: ignore[misc]
-            contrasts.append(Contrast(f"{name}\tbest", without, with_, best[0], best[1]))
-    names = sorted({c for a, b in found.values() for c in {*a.values.columns, *b.values.columns}} - {*_NOT_METRICS})
     scenario = runs[0].scenario
-    table = contrast(contrasts, [only] if only else names, scenario.bootstrap, scenario.seed)
+    metric = scenario.decision.metric
+    shown, by_rung = [], []
+    for name, (without, with_) in found.items():
+        if study.mode == "ladder":
+            shown.append(Contrast(f"{name}\t{ROUTER}", without, with_, ROUTER, ROUTER))
+            continue
+        best = [max(m.rungs, key=lambda r, m=m: _mean(m, r, metric)) for m in (without, with_)]  # type: ignore[misc]
+        shown.append(Contrast(f"{name}\tbest", without, with_, best[0], best[1]))
+        by_rung += [Contrast(f"{name}\t{r}", without, with_, r, r) for r in with_.rungs if r in without.rungs]
+    columns = {c for a, b in found.values() for c in {*a.values.columns, *b.values.columns}}
+    others = sorted(columns - {*_NOT_METRICS, metric})
+    # Each its own family of tests: what is shown, everything else about it, and the rungs behind it.
+    tables = [contrast(shown, [metric], scenario.bootstrap, scenario.seed)]
+    if not only:
+        tables.append(contrast(shown, others, scenario.bootstrap, scenario.seed, buckets=False))
+        tables.append(contrast(by_rung, [metric], scenario.bootstrap, scenario.seed, buckets=False))
     split = pl.col("name").str.split("\t")
-    return table.with_columns(pair=split.list.first(), shown=split.list.last())
+    return pl.concat(tables).with_columns(pair=split.list.first(), shown=split.list.last())
 
 
 def _mean(run: Measured, rung: str, metric: str) -> float:

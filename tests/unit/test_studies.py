@@ -311,3 +311,11 @@ def test_the_pages_own_study_is_valid() -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     given = plan.parse(yaml.safe_load(example))
     assert len(cells(given, given.scenarios, None)) == 2
+
+
+def test_worth_of_parts_of_a_whole_train_is_told_of_the_lists_that_are_shipped(tmp_path: Path) -> None:
+    pairs = {"slots": {"metrics": ["new_item_share_at_10"], "with": {"slots.n": 4}, "without": {"slots.n": 0}}}
+    given = study(mode="ladder", pairs={"all": pairs}, set={**GRID["set"], "slots.rung": "content"})  # type: ignore[dict-item]
+    (finding,) = ANALYSES["worth"].findings(given, measured(given, tmp_path))
+    assert finding.sentences[0].startswith("slots")
+    assert finding.grids[0].frame.columns[:3] == ["part", "NDCG@10", "new item share@10"]
