@@ -67,15 +67,15 @@ def clone(tmp_path: Path) -> Clone:
     for name in ("Makefile", ".ci/setup"):
         shutil.copy(ROOT / name, tmp_path / name)
     for name in (
+        ".ci/warm_up.py",
         "requirements.lock",
         "requirements-dev.lock",
         "requirements-text.lock",
-        "requirements-sql.lock",
         "configs/jobs.yaml",
         "configs/ugc.yaml",
     ):
         (tmp_path / name).touch()
-    for name in ("train", "recommend", "data", "data_check", "simulate", "study", "compare", "sql", "ui"):
+    for name in ("train", "recommend", "data", "data_check", "simulate", "study", "ui"):
         (tmp_path / f"pipelines/{name}.py").write_text(PROGRAM)
     for name in TOOLS:
         (clone.tools / name).symlink_to(str(shutil.which(name)))
@@ -156,10 +156,6 @@ def test_other_programs_get_their_variables(clone: Clone) -> None:
     assert arguments(clone.make("simulate", "SCENARIO=s", "TO=t")) == ["--scenario", "s", "--to", "t"]
     studied = arguments(clone.make("study", "STUDY=parts", "SCENARIO=a,b", "DATA=d", "QUICK=1"))
     assert studied == ["--study", "parts", "--scenario", "a,b", "--data", "d", "--quick"]
-    compared = arguments(clone.make("compare", "SCENARIO=a,b", "DATA=a:x,b:y", "OUT=o", "QUICK=1"))
-    assert compared == ["--scenario", "a,b", "--data", "a:x,b:y", "--out", "o", "--quick"]
-    asked = arguments(clone.make("sql", "QUERY=select count(*) from metrics where rung = 'als'"))
-    assert asked == ["--query", "select count(*) from metrics where rung = 'als'"]
     checked = arguments(clone.make("data-check", "DATA=d", "AGAINST=a"))
     assert checked == ["--data", "d", "--against", "a"]
 
