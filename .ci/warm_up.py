@@ -4,8 +4,12 @@ The first command then starts as fast as the others; also where the environment 
 code, which costs each command five seconds.
 """
 
-import mlflow.pyfunc
-import mlflow.store.model_registry.sqlalchemy_store
-import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+from importlib import import_module
 
-import pipelines.train  # noqa: F401
+for name in (
+    "pipelines.train",
+    "mlflow.pyfunc",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+):
+    import_module(name)

@@ -162,7 +162,10 @@ def note(out: Out) -> str:
 
 
 def evaluation(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
-    """Metrics of a rung from metrics.parquet. Intervals of accuracy on the test origin only: they would double what the page shows."""
+    """Metrics of a rung from metrics.parquet.
+
+    Intervals of accuracy on the test origin only: they would double what the page shows.
+    """
     if not table.width:
         return {}
     one_way = (pl.col("user_bucket") == ALL) | (pl.col("item_bucket") == ALL)
