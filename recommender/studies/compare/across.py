@@ -18,7 +18,7 @@ from recommender.studies.compare.answers import evidence
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import TRANSFER, VOLUME
 from recommender.studies.compare.said import Part, Said
-from recommender.studies.compare.steps import steps
+from recommender.studies.compare.steps import segments, steps
 from recommender.studies.compare.table import ladder
 from recommender.studies.finding import Grid, grid, interval
 from recommender.studies.plan import SCENARIO, Study
@@ -77,7 +77,7 @@ def _who(scenes: Sequence[Scene]) -> Grid:
         shown = []
         for scene in scenes:
             made = scene.curves
-            if made is None or bucket not in made.buckets():
+            if made is None or bucket not in segments(made):
                 shown.append("too few queries")
                 continue
             shown.append(", then ".join(_since(s.rung, s.at) for s in steps(made, bucket)[0]))

@@ -18,7 +18,7 @@ from recommender.studies.compare import said
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.studies.compare.said import Said
-from recommender.studies.compare.steps import Step, ahead, gain, per_user, steps, value
+from recommender.studies.compare.steps import Step, ahead, gain, per_user, segments, steps, value
 from recommender.studies.curves import Curves
 from recommender.studies.finding import NOT_ENOUGH, interval, not_enough
 from recommender.studies.plan import pairs_of
@@ -86,7 +86,7 @@ def _start(made: Curves, scene: Scene) -> str:
     else:
         told += f", {interval(*gain(made, first, made.rungs[0], ALL, 0), sign=True)} over {made.rungs[0]}."
     others: dict[str, list[str]] = {}
-    for bucket in (b for b in made.buckets() if b != ALL):
+    for bucket in segments(made)[1:]:
         others.setdefault(steps(made, bucket)[0][0].rung, []).append(bucket)
     apart = [f"{rung} to {users(buckets, scene)}" for rung, buckets in others.items() if rung != first]
     return told + (f" But ship {'; '.join(apart)}." if apart else "")
@@ -137,7 +137,7 @@ def when(scene: Scene) -> list[Said]:
         return told
     paths: dict[str, list[str]] = {}
     open_: dict[str, list[str]] = {}
-    for bucket in made.buckets():
+    for bucket in segments(made):
         found, unsure = steps(made, bucket)
         paths.setdefault(_path(found, made), []).append(bucket)
         for c in unsure:
@@ -170,7 +170,7 @@ def _range(made: Curves) -> str:
 
 
 def _several(buckets: Sequence[str], made: Curves, scene: Scene) -> str:
-    if list(buckets) == made.buckets():
+    if list(buckets) == segments(made):
         return "all users, whatever their history"
     rest = [b for b in buckets if b != ALL]
     if ALL not in buckets:

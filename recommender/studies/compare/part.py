@@ -15,7 +15,7 @@ from recommender.studies import volume
 from recommender.studies.compare.answers import answers
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.said import Part
-from recommender.studies.compare.steps import best, gain, steps, value
+from recommender.studies.compare.steps import best, gain, segments, steps, value
 from recommender.studies.compare.table import LADDER, frontier, ladder
 from recommender.studies.curves import Curves
 from recommender.studies.finding import Chart, Grid, grid, interval
@@ -55,7 +55,7 @@ def place(scene: Scene, trust: Sequence[str], widen: float) -> Part:
 
 def _winners(scene: Scene, made: Curves) -> Grid:
     rows = []
-    for bucket in made.buckets():
+    for bucket in segments(made):
         path = steps(made, bucket)[0]
         now, top = path[-1].rung, best(made, bucket)
         since = f"{path[-1].at:,.0f}" if np.isfinite(path[-1].at) else f"{made.size[0]:,.0f}, the least measured"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recommender.evaluate import ALL
 from recommender.studies.curves import Crossing, Curves, crossings
 
 SURE = 0.975  # share of the replicates in which a rung must be ahead at the largest size
@@ -42,6 +43,11 @@ def value(made: Curves, rung: str, bucket: str, size: int) -> tuple[float, float
     """Accuracy of a rung at one size, with its 95% interval."""
     low, high = (float(bound[size]) for bound in made.interval((rung, bucket)))
     return float(made.mean[rung, bucket][size]), low, high
+
+
+def segments(made: Curves) -> list[str]:
+    """All users, and the user buckets with enough queries to read a curve from."""
+    return [ALL, *(b for b in made.buckets() if b != ALL)]
 
 
 def best(made: Curves, bucket: str, size: int = -1) -> str:

@@ -14,6 +14,7 @@ from recommender.studies.compare import across, build, part
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import TRANSFER
 from recommender.studies.compare.said import Comparison, Evidence, Part
+from recommender.studies.compare.steps import segments
 from recommender.studies.compare.table import ladder
 from recommender.studies.curves import crossings
 from recommender.studies.plan import SCENARIO, Study
@@ -82,7 +83,7 @@ def _moves(scenes: Sequence[Scene]) -> pl.DataFrame:
         (s.name, c.bucket, c.rung, c.over, c.at, c.low, c.high, c.share)
         for s in scenes
         if s.curves
-        for bucket in s.curves.buckets()
+        for bucket in segments(s.curves)
         for c in crossings(s.curves, bucket)
     ]
     names = ["place", "user_bucket", "rung", "over", "interactions", "ci_low", "ci_high", "ahead_share"]

@@ -1,0 +1,310 @@
+"""Comparisons: which cells they need, who wins from when on, what is said of it with which evidence, and the page."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommender.errors import ConfigError
+from recommender.evaluate import ALL
+from recommender.report import compare as report
+from recommender.studies import transfer
+from recommender.studies.cell import Measured
+from recommender.studies.compare import across, answers, build, plan, said
+from recommender.studies.compare.build import Option, ranked
+from recommender.studies.compare.places import Scene, scenes
+from recommender.studies.compare.said import Comparison, Evidence
+from recommender.studies.compare.steps import ahead, steps
+from recommender.studies.compare.table import frontier, ladder
+from recommender.studies.compare.whole import compared, tables
+from recommender.studies.finding import NOT_ENOUGH
+from recommender.studies.plan import DATA, SCENARIO
+from recommender.studies.run import run
+from tests.unit.test_studies import source
+from tests.unit.test_study_analyses import made
+
+SMALL = ["split.min_train=20", "bootstrap=100", "split.validation=[0.6]", "decision.thin=10"]
+STUDIES = {name: plan.load(name, quick=True) for name in (plan.VOLUME, plan.VALUE, plan.TRANSFER, plan.PARTS)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("studies")
+
+
+@pytest.fixture(scope="module")
+def cells(folder: Path) -> dict[str, list[Measured]]:
+    """What a quick comparison of two scenarios measures, on a small world."""
+    found = {}
+    for place in plan.places(["catalog", "jobs"], []):
+        wanted = (c for study in STUDIES.values() for c in plan.needed(study, place, True, SMALL))
+        found[place.name], failures = run(plan.chosen(wanted, folder, source()), folder, source(), lambda _: None)
+        assert not failures, [str(f) for f in failures]
+    return found
+
+
+@pytest.fixture(scope="module")
+def read(cells: dict[str, list[Measured]]) -> list[Scene]:
+    return scenes(cells, STUDIES)
+
+
+@pytest.fixture(scope="module")
+def again(read: list[Scene], folder: Path) -> list[Measured]:
+    more = transfer.more(STUDIES[plan.TRANSFER], across.named(read))
+    found, failures = run([plan.of_study(c, plan.TRANSFER) for c in more], folder, source(), lambda _: None)
+    assert not failures
+    return found
+
+
+@pytest.fixture(scope="module")
+def comparison(read: list[Scene], again: list[Measured]) -> Comparison:
+    evidence = [
+        Evidence(f"{study}, {s.name}", runs, {r.folder: {r.rungs[0]: "http://ui/run"} for r in runs})
+        for s in read
+        for study, runs in s.runs.items()
+    ]
+    return compared(read, again, evidence, ["<b>mind</b>"])
+
+
+# --- which cells
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_the_levels_of_a_comparison_are_levels_of_its_studies(quick: bool) -> None:
+    grid = plan.QUICK_GRID if quick else plan.GRID
+    study = plan.load(plan.VOLUME, quick)
+    assert all(set(levels) <= set(study.grid[axis]) for axis, levels in grid.items())
+    assert set(plan.QUICK_PAIRS) - {""} <= set(plan.load(plan.VALUE, False).pairs["all"])
+    (place,) = plan.places(["jobs"], [])
+    wanted = [c for c, needed in plan.needed(study, place, quick, []) if needed]
+    assert len(wanted) == np.prod([len(levels) for levels in grid.values()])
+
+
+def test_the_sizes_of_a_comparison_suffice_for_a_back_test() -> None:
+    sizes = sorted(map(float, plan.GRID["size"]))
+    assert sum(s <= sizes[-1] / 2 for s in sizes) >= 3
+
+
+def test_parts_are_read_where_they_are_kept_and_never_measured() -> None:
+    (place,) = plan.places(["jobs"], [])
+    assert not any(needed for _, needed in plan.needed(plan.load(plan.PARTS, False), place, False, []))
+
+
+def test_what_a_full_study_measured_is_read_beside_what_is_needed(folder: Path, cells: object) -> None:
+    (place, _) = plan.places(["catalog", "jobs"], [])
+    study = STUDIES[plan.VOLUME]
+    shorter = study.model_copy(update={"grid": {**study.grid, "size": {"0.15": study.grid["size"]["0.15"]}}})
+    unneeded = ((c, False) for c, _ in plan.needed(shorter, place, True, SMALL))
+    assert len(plan.chosen(unneeded, folder, source())) == 1
+    others = ((c, False) for c, _ in plan.needed(shorter, place, True, [*SMALL, "seed=77"]))
+    assert plan.chosen(others, folder, source()) == []
+
+
+def test_more_data_come_with_their_scenario() -> None:
+    assert [p.name for p in plan.places(["jobs", "ugc"], ["jobs:a/b"])] == [
+        "jobs on simulated",
+        "ugc on simulated",
+        "jobs on a/b",
+    ]
+    assert plan.places(["jobs"], ["mine"])[1].data == "mine"
+    assert plan.places(["jobs"], [], ["data.source=mine"])[0].name == "jobs on mine"
+    with pytest.raises(ConfigError, match="DATA=jobs:mine"):
+        plan.places(["jobs", "ugc"], ["mine"])
+    with pytest.raises(ConfigError, match="did you mean 'jobs'"):
+        plan.places(["job"], [])
+
+
+# --- who wins from when on
+
+
+def test_a_rung_serves_until_one_above_overtakes_it_for_good() -> None:
+    found = made(popularity=[0.1] * 5, content=[0.08, 0.11, 0.12, 0.12, 0.12], als=[0.02, 0.06, 0.1, 0.14, 0.18])
+    path, unsure = steps(found, ALL)
+    assert [s.rung for s in path] == ["popularity", "content", "als"]
+    assert path[0].at == -np.inf
+    assert path[1].at < path[2].at
+    assert not unsure
+
+
+def test_a_rung_that_is_overtaken_before_it_leads_is_left_out() -> None:
+    path, _ = steps(made(popularity=[0.1] * 5, content=[0.05, 0.05, 0.09, 0.12, 0.12], als=[0.2] * 5), ALL)
+    assert [(s.rung, s.at) for s in path] == [("als", -np.inf)]
+
+
+def test_a_lead_that_is_chance_moves_nobody_and_is_told_as_open() -> None:
+    path, unsure = steps(made(popularity=[0.1] * 5, als=[0.1] * 4 + [0.1005]), ALL)
+    assert [s.rung for s in path] == ["popularity"]
+    assert [c.rung for c in unsure] == ["als"]
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=4, max_size=4), min_size=2, max_size=5))
+@settings(max_examples=50, deadline=None)
+def test_steps_go_up_the_ladder_and_never_back_in_size(curves: list[list[float]]) -> None:
+    found = made(resamples=50, **{f"rung{n}": values for n, values in enumerate(curves)})
+    path, _ = steps(found, ALL)
+    order = [found.rungs.index(s.rung) for s in path]
+    assert order == sorted(order)
+    assert [s.at for s in path] == sorted(s.at for s in path)
+    assert path[0].at == -np.inf
+
+
+def test_who_is_ahead_at_one_size_is_told_by_that_size_alone() -> None:
+    found = made(popularity=[0.1] * 5, als=[0.15, 0.1, 0.1, 0.1, 0.05])
+    assert [ahead(found, ALL, n) for n in (0, 4)] == ["als", "popularity"]
+
+
+def test_nothing_cheaper_on_the_frontier_is_as_accurate() -> None:
+    points = pl.DataFrame({"rung": ["a", "b", "c", "d"], "value": [0.1, 0.3, 0.2, 0.4], "cpu_s": [1.0, 2, 3, 4]})
+    assert frontier(points) == ["a", "b", "d"]
+
+
+# --- what to build
+
+
+def option(what: str, gain: float, low: float, days: tuple[float, float] | None, value: float | None = None) -> Option:
+    return Option("jobs", what, "rung", gain, low, gain + 0.01, 1.0, days, value, ())
+
+
+def test_what_to_build_is_ranked_by_impact_per_stated_day_and_only_where_shown_to_gain() -> None:
+    unsure, dear = option("unsure", 0.5, -0.1, (1, 1)), option("dear", 0.1, 0.05, (10, 30))
+    cheap, unstated = option("cheap", 0.05, 0.01, (1, 3)), option("unstated", 0.9, 0.5, None)
+    assert [o.what for o in ranked([unsure, dear, unstated, cheap])] == ["cheap", "dear", "unstated", "unsure"]
+    assert (cheap.impact, cheap.per_day) == (pytest.approx(5), pytest.approx(2.5))
+
+
+def test_the_teams_own_value_weighs_the_gain() -> None:
+    found = ranked([option("small", 0.02, 0.01, (1, 1), value=10), option("large", 0.05, 0.01, (1, 1), value=1)])
+    assert [o.what for o in found] == ["small", "large"]
+    assert found[0].impact == pytest.approx(20)
+
+
+# --- what is said
+
+
+def test_groups_of_users_are_told_by_their_names(read: list[Scene]) -> None:
+    told = {
+        ("0", "1_2", "3_9", "10_plus"): "all users",
+        ("0",): "users with no history",
+        ("1_2", "3_9", "10_plus"): "users with history",
+        ("0", "1_2_returning", "3_9_returning", "10_plus_returning"): (
+            "users with no history, and users with history who come back after 1 day or more"
+        ),
+        ("1_2", "10_plus"): "users with 1–2 earlier interactions or with 10 or more earlier interactions",
+    }
+    assert {segments: answers.users(segments, read[0]) for segments in told} == told
+
+
+def test_every_place_answers_the_five_questions(comparison: Comparison) -> None:
+    for part in comparison.places:
+        assert tuple(part.answers) == said.QUESTIONS
+        assert all(part.answers.values())
+
+
+def test_every_sentence_with_a_number_of_its_own_names_evidence_that_the_page_lists(comparison: Comparison) -> None:
+    listed = {e.name for e in comparison.evidence}
+    for part in (*comparison.places, *comparison.across):
+        for sentence in (*part.said, *(s for told in part.answers.values() for s in told)):
+            assert set(sentence.evidence) <= listed
+            assert sentence.evidence or not re.search(r"\d\.\d{3,}", sentence.text), sentence.text
+
+
+def test_the_goal_is_reached_missed_or_open_by_the_whole_interval(read: list[Scene]) -> None:
+    value, low, high = read[0].tested() or (0, 0, 0)
+    for target, verdict in ((low / 2, "reached."), (high + 0.1, "missed."), (value, NOT_ENOUGH.lower())):
+        problem = read[0].scenario.problem.model_copy(update={"target": target})
+        scene = replace(read[0], scenario=read[0].scenario.model_copy(update={"problem": problem}))
+        assert any(verdict in s.text for s in answers.day_one(scene))
+
+
+def test_where_parts_were_not_measured_the_command_is_told(read: list[Scene]) -> None:
+    (only,) = answers.parts(read[1])
+    assert NOT_ENOUGH in only.text
+    assert "make study STUDY=parts SCENARIO=jobs" in only.text
+
+
+def test_a_place_without_curves_or_decision_says_so(read: list[Scene]) -> None:
+    bare = replace(read[0], runs={plan.VALUE: read[0].runs[plan.VALUE]})
+    told = answers.answers(bare, [], 1.0)
+    assert all(any(NOT_ENOUGH in s.text for s in told[q]) for q in said.QUESTIONS[:2])
+    assert build.options(bare)
+    assert ladder([bare]).is_empty()
+
+
+def test_a_transfer_of_one_place_is_left_out_and_of_two_compares_both_ways(
+    read: list[Scene], again: list[Measured]
+) -> None:
+    names = [p.title for p in compared(read[:1], [], [], []).across]
+    assert "One place's recipe in another" not in names
+    (part,) = [p for p in compared(read, again, [], []).across if p.title == "One place's recipe in another"]
+    assert len([s for s in part.said if "recipe of" in s.text]) == 2
+
+
+def test_places_of_one_scenario_are_told_apart_in_a_transfer(read: list[Scene]) -> None:
+    labels = {SCENARIO: "catalog", DATA: "mine"}
+    assert read[0].decided is not None
+    other = replace(read[0], name="catalog on mine", runs={plan.TRANSFER: [replace(read[0].decided, labels=labels)]})
+    assert [r.labels[SCENARIO] for r in across.named([read[0], other])] == ["catalog on simulated", "catalog on mine"]
+
+
+# --- the page
+
+
+@pytest.fixture(scope="module")
+def html(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return report.html(comparison, tmp_path_factory.mktemp("out"))
+
+
+def test_the_page_loads_nothing_escapes_names_and_keeps_its_own_links(html: str) -> None:
+    assert "&lt;b&gt;mind" in html
+    assert "<b>mind" not in html
+    assert not re.findall(r'(?:src|<link[^>]*href)="https?:', html)
+    anchors = set(re.findall(r'id="([^"]+)"', html))
+    assert set(re.findall(r'href="#([^"]+)"', html)) <= anchors
+
+
+def test_each_place_is_headed_by_its_problem_and_goal(html: str, read: list[Scene]) -> None:
+    for scene in read:
+        problem = scene.scenario.problem
+        assert f"{problem.what} For {problem.for_whom}. Goal: NDCG@10 of {problem.target:g}." in html
+
+
+def test_every_chart_has_its_text_and_its_numbers(html: str, comparison: Comparison) -> None:
+    charts = [c for p in (*comparison.places, *comparison.across) for c in p.charts]
+    assert len({c.name for c in charts}) == len(charts) > 3
+    for chart in charts:
+        assert re.search(rf'id="{chart.name}" role="img" aria-label="[^"]{{20,}}"', html)
+    assert html.count("The numbers of this chart") == len(charts)
+
+
+def test_evidence_links_to_the_folder_of_each_cell_and_its_run(comparison: Comparison, tmp_path: Path) -> None:
+    out = tmp_path / "artifacts/compare-1"
+    page = report.html(comparison, out)
+    for cell in (c for e in comparison.evidence for c in e.cells):
+        (link,) = set(re.findall(rf'href="([^"]*{cell.folder.parent.name}/{cell.folder.name})"', page))
+        assert (out / link).resolve() == cell.folder.resolve()
+    assert 'href="http://ui/run"' in page
+
+
+def test_page_markdown_and_tables_tell_the_same(
+    comparison: Comparison, read: list[Scene], again: list[Measured], html: str, tmp_path: Path
+) -> None:
+    text = report.markdown(comparison, tmp_path)
+    found = tables(read, again, STUDIES, [*comparison.places, *comparison.across])
+    assert {"cells", "ladder", "moves", "data_value", "transfer", "build", "answers"} <= set(found)
+    for row in found["ladder"].filter(user_bucket=ALL).iter_rows(named=True):
+        assert f"{row['value']:.4f}" in html
+        assert f"{row['value']:.4f}" in text
+    for sentence in found["answers"]["sentence"]:
+        assert sentence in text
+
+
+def test_a_glossary_tells_what_each_rung_does(comparison: Comparison) -> None:
+    assert set(comparison.glossary) >= {"popularity", "content", "item_knn"}
+    assert all(len(text) > 20 for text in comparison.glossary.values())
