@@ -184,8 +184,8 @@ def _goal(made: Curves, rung: str, target: float, label: str, widen: float) -> s
     if not made.per_week:
         return f"{told}."
     weeks = [(max(m, 1) - 1) * today / made.per_week for m in (low, high)]
-    until = f"{weeks[1]:,.0f}" if high <= FURTHEST else "many more"
-    return f"{told} (about {weeks[0]:,.0f} to {until} weeks at today's {made.per_week:,.0f} a week)."
+    span = f"about {weeks[0]:,.0f} to {weeks[1]:,.0f} weeks" if high <= FURTHEST else f"{weeks[0]:,.0f} weeks or more"
+    return f"{told} ({span} at today's {made.per_week:,.0f} a week)."
 
 
 def curve_grid(made: Curves, metric: str) -> Grid:
