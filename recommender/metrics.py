@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from recommender.features import unit_rows
 from recommender.query import USER_BUCKETS, bucket
 from recommender.recommend import Lists
+from recommender.sparse import similarity_within
 from recommender.split import Fold, available
 from recommender.topk import NEW, OWN
 
@@ -83,14 +83,8 @@ def beyond(lists: Lists, fold: Fold, item_rows: sp.csr_matrix) -> dict[str, np.n
         "popularity_percentile_at_10": _mean(_percentile(counts)[item], shown),
         "new_item_share_at_10": _mean((counts == 0)[item], shown),
     }
-    indicator = sp.csr_matrix(
-        (shown[shown].astype(np.float32), (np.nonzero(shown)[0], item[shown])), shape=(len(top), len(fold.items))
-    )
-    unit = unit_rows(item_rows)
-    total = indicator @ unit
     pairs = np.maximum(n_shown * (n_shown - 1), 1)
-    self_similarity = indicator @ np.asarray(unit.multiply(unit).sum(axis=1)).ravel()
-    mean_cosine = (np.asarray(total.multiply(total).sum(axis=1)).ravel() - self_similarity) / pairs
+    mean_cosine = similarity_within(item_rows, top) / pairs
     out["diversity_at_10"] = np.where(n_shown > 1, 1 - mean_cosine, np.nan)
     open_now = np.zeros(top.shape, bool)
     row = np.nonzero(shown)[0]

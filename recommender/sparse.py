@@ -1,4 +1,4 @@
-"""Products of sparse rows whose result is dense, or wanted for some pairs only.
+"""Products of sparse rows whose result is dense, or wanted for some pairs or groups only.
 
 SciPy's product of two sparse matrices builds a sparse one; scores are dense, so most of its time goes
 into bookkeeping that nobody needs.
@@ -34,6 +34,42 @@ def pair_products(left: sp.csr_matrix, right: sp.csr_matrix, i: np.ndarray, j: n
     dense = np.zeros(left.shape[1], np.float32)
     _pair_products(out, dense, left.indptr, left.indices, left.data, right.indptr, right.indices, right.data, i, j)
     return out
+
+
+def similarity_within(rows: sp.csr_matrix, groups: np.ndarray) -> np.ndarray:
+    """Sum of the cosines of all ordered pairs of different members of each group, float64 (n_groups,).
+
+    rows: csr (n, width); an empty one is like nothing. groups: int64 (n_groups, size), rows; -1: no member.
+    """
+    out = np.zeros(len(groups))
+    _similarity_within(out, np.zeros(rows.shape[1]), groups, rows.indptr, rows.indices, rows.data)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _similarity_within(out, dense, groups, indptr, indices, data):  # type: ignore[no-untyped-def]
+    """The squared length of the sum of unit rows is the sum over all pairs; each row with itself gives 1."""
+    for g in range(len(groups)):
+        itself = 0
+        for row in groups[g]:
+            if row < 0 or indptr[row] == indptr[row + 1]:
+                continue
+            square = 0.0
+            for at in range(indptr[row], indptr[row + 1]):
+                square += data[at] * data[at]
+            if square == 0:
+                continue
+            itself += 1
+            for at in range(indptr[row], indptr[row + 1]):
+                dense[indices[at]] += data[at] / np.sqrt(square)
+        total = 0.0
+        for row in groups[g]:
+            if row < 0:
+                continue
+            for at in range(indptr[row], indptr[row + 1]):
+                total += dense[indices[at]] ** 2
+                dense[indices[at]] = 0
+        out[g] = total - itself
 
 
 @numba.njit(cache=True, nogil=True)

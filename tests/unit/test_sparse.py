@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.preprocessing import normalize
 
-from recommender.sparse import add_products, pair_products, transpose
+from recommender.sparse import add_products, pair_products, similarity_within, transpose
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -36,3 +39,19 @@ def test_products_of_pairs_in_any_order(seed: int, n: int, m: int, pairs: int) -
     i, j = rng.integers(0, n, pairs), rng.integers(0, m, pairs)
     expected = (left @ right.T).toarray()[i, j]
     np.testing.assert_allclose(pair_products(left, right, i, j), expected, rtol=1e-5, atol=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, st.integers(1, 6), st.integers(0, 5), st.integers(0, 4))
+def test_similarity_within_groups_is_the_sum_of_cosines_of_their_pairs(seed: int, n: int, groups: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    some = rows(rng, n, 5)
+    members = np.array([rng.permutation(n)[:k].tolist() + [-1] * max(k - n, 0) for _ in range(groups)], dtype=np.int64)
+    members = members.reshape(groups, k)
+    members[rng.random(members.shape) < 0.2] = -1
+    unit = normalize(some)
+    expected = [
+        sum((unit[a] @ unit[b].T).toarray()[0, 0] for a, b in permutations([m for m in group if m >= 0], 2))
+        for group in members.tolist()
+    ]
+    np.testing.assert_allclose(similarity_within(some, members), expected, rtol=1e-5, atol=1e-6)
