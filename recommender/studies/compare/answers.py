@@ -10,7 +10,6 @@ import polars as pl
 
 from recommender import config
 from recommender.evaluate import ALL
-from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
 from recommender.report.tables import USERS
 from recommender.rungs import ROUTER
 from recommender.studies import volume, worth
@@ -18,10 +17,15 @@ from recommender.studies.compare import said
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.studies.compare.said import Said
-from recommender.studies.compare.steps import Step, ahead, gain, per_user, segments, steps, value
+from recommender.studies.compare.ship import day_one
+from recommender.studies.compare.steps import Step, per_user, segments, steps
+from recommender.studies.compare.words import capital, change, curves_of, evidence, users
 from recommender.studies.curves import Curves
 from recommender.studies.finding import NOT_ENOUGH, interval, not_enough
+from recommender.studies.paired import Contrast
 from recommender.studies.plan import pairs_of
+
+LIKELY = 0.5  # share of the resamples from which on an open lead is told
 
 
 def answers(scene: Scene, trust: Sequence[str], widen: float) -> dict[str, list[Said]]:
@@ -35,104 +39,11 @@ def answers(scene: Scene, trust: Sequence[str], widen: float) -> dict[str, list[
     }
 
 
-def evidence(scene: Scene, *studies: str) -> tuple[str, ...]:
-    """Names of the evidence of these studies at this place."""
-    return tuple(f"{study}, {scene.name}" for study in studies)
-
-
-def _curves(scene: Scene) -> tuple[Curves | None, list[Said]]:
-    """The learning curves, or the sentence that there are none."""
-    if scene.curves is None:
-        return None, [Said(f"{NOT_ENOUGH}: {scene.read}", evidence(scene, VOLUME))]
-    return scene.curves, []
-
-
-# --- what to ship
-
-
-def day_one(scene: Scene) -> list[Said]:
-    made, lacking = _curves(scene)
-    told = [
-        Said(
-            "Before the first interaction nothing can be measured: lists follow what users state of themselves, else "
-            "the editors' order, else the newest first "
-            f"(make train SCENARIO={scene.scenario.name} DATA=<folder> SET='day_zero=true').",
-            (),
-        ),
-        *lacking,
-    ]
-    if made:
-        told.append(Said(_start(made, scene), evidence(scene, VOLUME)))
-    if scene.decided is None:
-        told.append(Said(f"{NOT_ENOUGH} for a decision: it could not be measured.", evidence(scene, TRANSFER)))
-        return told
-    who = [f"{rung} for {users(segments, scene)}" for rung, segments in scene.shipped().items()]
-    today = f"With all of today's data, the validation periods choose {'; '.join(who)}."
-    told += [Said(sentence, evidence(scene, TRANSFER)) for sentence in (today, _goal(scene))]
-    return told
-
-
-def _start(made: Curves, scene: Scene) -> str:
-    first = steps(made, ALL)[0][0].rung
-    told = (
-        f"With the first interactions, ship {first}. With the least data measured, {made.size[0]:,.0f} interactions "
-        f"({made.per_user[0]:.1f} per user with any), it gives {scene.label} {interval(*value(made, first, ALL, 0))}"
-    )
-    if first == made.rungs[0]:
-        told += ", and no rung of more effort is shown to beat it at every size."
-        if (now := ahead(made, ALL, 0)) != first:
-            more = interval(*gain(made, now, first, ALL, 0), sign=True)
-            told += f" ({now} is ahead at this size, {more}, but not shown to be at the largest.)"
-    else:
-        told += f", {interval(*gain(made, first, made.rungs[0], ALL, 0), sign=True)} over {made.rungs[0]}."
-    others: dict[str, list[str]] = {}
-    for bucket in segments(made)[1:]:
-        others.setdefault(steps(made, bucket)[0][0].rung, []).append(bucket)
-    apart = [f"{rung} to {users(buckets, scene)}" for rung, buckets in others.items() if rung != first]
-    return told + (f" But ship {'; '.join(apart)}." if apart else "")
-
-
-def _goal(scene: Scene) -> str:
-    target = scene.scenario.problem.target
-    found = scene.tested()
-    if found is None:
-        return f"{NOT_ENOUGH}: no list of the test period was measured."
-    value, low, high = found
-    verdict = (
-        "the goal is reached"
-        if low >= target
-        else "the goal is missed"
-        if high < target
-        else (f"{not_enough} that the goal is reached or missed")
-    )
-    return (
-        f"On the test period that gives {scene.label} {interval(value, low, high)} for all users; "
-        f"the goal is {target:g}: {verdict}."
-    )
-
-
-def users(segments: Sequence[str], scene: Scene) -> str:
-    """Who they are, of user buckets and their ``_in_session`` and ``_returning`` parts; whole groups by their name."""
-    days = scene.scenario.decision.away_days
-    back = f" who come back after {days:g} day{'s' * (days != 1)} or more"
-    told = []
-    for kind, suffix in (("", ""), (IN_SESSION, " in the midst of a visit"), (RETURNING, back)):
-        buckets = [b for b in USER_BUCKETS if b + kind in segments]
-        if buckets == list(USER_BUCKETS):
-            told.append(f"all users{suffix}")
-        elif buckets[-3:] == list(USER_BUCKETS[1:]):
-            told += [*(USERS[b] + suffix for b in buckets[:-3]), f"users with history{suffix}"]
-        elif buckets:
-            names = [USERS[b].removeprefix("users ") for b in buckets]
-            told.append(f"users {' or '.join(names)}{suffix}")
-    return ", and ".join(told)
-
-
 # --- when to move
 
 
 def when(scene: Scene) -> list[Said]:
-    made, told = _curves(scene)
+    made, told = curves_of(scene)
     if made is None:
         return told
     paths: dict[str, list[str]] = {}
@@ -140,14 +51,33 @@ def when(scene: Scene) -> list[Said]:
     for bucket in segments(made):
         found, unsure = steps(made, bucket)
         paths.setdefault(_path(found, made), []).append(bucket)
-        for c in unsure:
+        for c in (c for c in unsure if c.share >= LIKELY):
             open_.setdefault(c.rung, []).append(f"{USERS[bucket]} (ahead in {c.share:.0%} of the resamples)")
     for path, buckets in paths.items():
-        told.append(Said(f"{_capital(_several(buckets, made, scene))}: {path}.", evidence(scene, VOLUME)))
+        told.append(Said(f"{capital(_several(buckets, made, scene))}: {path}.", evidence(scene, VOLUME)))
+    told += _settings(scene)
     for rung, who in open_.items():
         sentence = f"{NOT_ENOUGH} that {rung} overtakes the simpler rungs within {_range(made)} for {', '.join(who)}."
         told.append(Said(sentence, evidence(scene, VOLUME)))
     return told
+
+
+def _settings(scene: Scene) -> list[Said]:
+    """Rungs whose setting chosen on validation does much better than the first one, which the curves have."""
+    full, decided = scene.full, scene.decided
+    if full is None or decided is None:
+        return []
+    both = [r for r in full.rungs if r in decided.rungs]
+    found = scene.gains([Contrast(r, full, decided, r, r) for r in both])
+    better = {r: row for r, row in found.items() if worth.significant(row) and row["difference"] > 0}
+    if not better:
+        return []
+    told = ", ".join(f"{r} by {change(row)}" for r, row in better.items())
+    sentence = (
+        "Mind: these curves have first settings. The settings that validation chose do better with today's data: "
+        f"{told}; rungs above would overtake those later."
+    )
+    return [Said(sentence, evidence(scene, VOLUME, TRANSFER))]
 
 
 def _path(found: Sequence[Step], made: Curves) -> str:
@@ -178,15 +108,11 @@ def _several(buckets: Sequence[str], made: Curves, scene: Scene) -> str:
     return "all users together" + (f", and {users(rest, scene)}" if rest else "")
 
 
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
-
-
 # --- more and better data
 
 
 def more_data(scene: Scene, trust: Sequence[str], widen: float) -> list[Said]:
-    made, told = _curves(scene)
+    made, told = curves_of(scene)
     if made is None:
         return told
     *each, goal = volume.forecasts(made, scene.metric, scene.scenario.problem.target, widen)
@@ -213,11 +139,11 @@ def better_data(scene: Scene) -> list[Said]:
     for row in sorted(rows, key=lambda r: -abs(r["difference"])):
         name = row["pair"]
         if worth.significant(row):
-            verb = "is worth" if row["difference"] > 0 else "does harm:"
+            verb = "worth" if row["difference"] > 0 else "does harm,"
             change = interval(row["difference"], row["ci_low"], row["ci_high"], sign=True)
             more = f" ({what[name]})" if what.get(name) else ""
             told.append(
-                f"{_capital(name)}{more} {verb} {change} of {scene.label} "
+                f"{capital(name)}{more}: {verb} {change} of {scene.label} "
                 f"({row['base']:.4f} without, {row['other']:.4f} with; best rung of each; n={row['n_queries']:,})."
             )
         else:
@@ -252,7 +178,7 @@ def parts(scene: Scene) -> list[Said]:
         command = f"make study STUDY=parts SCENARIO={scene.scenario.name}{data}"
         return [Said(f"{NOT_ENOUGH}: not measured with this code and data. {command} does it, then compare again.", ())]
     order = sorted(told, key=lambda s: not_enough in s.lower())  # what is settled first
-    return [Said(_capital(s), evidence(scene, PARTS)) for s in order]
+    return [Said(capital(s), evidence(scene, PARTS)) for s in order]
 
 
 def cost(scene: Scene) -> list[Said]:

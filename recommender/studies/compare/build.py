@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +10,17 @@ import altair as alt
 import numpy as np
 import polars as pl
 
+from recommender.effort import PLAIN
 from recommender.evaluate import ALL
 from recommender.rungs import ROUTER
 from recommender.studies import worth
 from recommender.studies.charts import HEIGHT
-from recommender.studies.compare.answers import evidence
 from recommender.studies.compare.places import Scene
-from recommender.studies.compare.plan import PARTS, VALUE, VOLUME
+from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.studies.compare.said import Part, Said
+from recommender.studies.compare.words import evidence
 from recommender.studies.finding import NOT_ENOUGH, Chart, grid, interval
+from recommender.studies.paired import Contrast
 from recommender.studies.plan import pairs_of
 
 TITLE = "What to build next"
@@ -36,6 +38,7 @@ class Option:
     gain: float
     low: float
     high: float
+    sure: bool  # shown to be above zero, Holm-adjusted over what it is compared with
     cpu_s: float
     days: tuple[float, float] | None
     value: float | None  # stated for ``UNIT`` of the metric
@@ -53,10 +56,6 @@ class Option:
     def per_day(self) -> float | None:
         """Impact by the middle of the stated person-days."""
         return self.impact / (sum(self.days) / 2) if self.days and sum(self.days) > 0 else None
-
-    @property
-    def sure(self) -> bool:
-        return self.low > 0
 
 
 def options(scene: Scene) -> list[Option]:
@@ -79,7 +78,7 @@ def part(found: Sequence[Option], label: str) -> Part:
     rows = [(o.sure, _row(n, o)) for n, o in enumerate(order, 1)]
     shown, others = ([row for sure, row in rows if sure is wanted] for wanted in (True, False))
     out.grids.append(grid("Shown to gain, ranked by impact per stated person-day.", heads, shown))
-    out.more = [grid("Not shown to gain: the interval is not wholly above zero.", heads, others)] if others else []
+    out.more = [grid("Not shown to gain.", heads, others)] if others else []
     if drawn := [(n, o) for n, o in enumerate(order, 1) if o.days and o.gain > 0]:
         out.charts.append(_chart(drawn, label))
     stated = [o for o in order if o.value is not None]
@@ -89,8 +88,8 @@ def part(found: Sequence[Option], label: str) -> Part:
         else "hundredths of the metric; no scenario states problem.business_value, so none is weighted"
     )
     out.notes.append(
-        f"Impact: {unit}. Rungs: gain over the simplest rung, all users, with all of today's data, untuned. Data and "
-        "parts: with it less without it. Gains overlap and do not add up. Person-days are what the configuration "
+        f"Impact: {unit}. Rungs: gain over the simplest rung, all users, with the settings that validation chose. Data "
+        "and parts: with it less without it. Gains overlap and do not add up. Person-days are what the configuration "
         "states (person_days); “not stated” cannot be ranked by them."
     )
     return out
@@ -109,17 +108,19 @@ def table(found: Sequence[Option]) -> pl.DataFrame:
 
 
 def _rungs(scene: Scene) -> list[Option]:
-    made = scene.curves
-    if made is None:
+    """Against the simplest rung; with the settings that validation chose where it chose any."""
+    cells = [c for c in (scene.decided, scene.full) if c is not None]
+    where = {r: c for c in reversed(cells) for r in c.rungs if r not in (ROUTER, PLAIN)}
+    if not cells:
         return []
-    simplest, found = made.rungs[0], []
-    for rung in made.rungs[1:]:
-        gains = made.replicates[rung, ALL][:, -1] - made.replicates[simplest, ALL][:, -1]
-        low, high = np.percentile(gains, [2.5, 97.5])
-        gain = made.mean[rung, ALL][-1] - made.mean[simplest, ALL][-1]
-        more = made.cpu_s[rung][-1] - made.cpu_s[simplest][-1]
-        found.append(_option(scene, rung, "rung", float(gain), float(low), float(high), float(more), VOLUME))
-    return found
+    simplest = cells[0].rungs[0]
+    others = [r for r in where if r != simplest]
+    rows = scene.gains([Contrast(r, where[simplest], where[r], simplest, r) for r in others])
+    base = where[simplest].seconds[simplest]
+    return [
+        _option(scene, rung, "rung", row, where[rung].seconds[rung] - base, (TRANSFER, VOLUME))
+        for rung, row in rows.items()
+    ]
 
 
 def _pairs(scene: Scene, table: pl.DataFrame, study: str, kind: str) -> list[Option]:
@@ -130,19 +131,17 @@ def _pairs(scene: Scene, table: pl.DataFrame, study: str, kind: str) -> list[Opt
     )
     both = worth.partners(scene.runs[study], pairs_of(scene.studies[study], scene.scenario.name))
     return [
-        _option(
-            scene, r["pair"], kind, r["difference"], r["ci_low"], r["ci_high"],
-            worth.cost_of(*both[r["pair"]], r["shown"])["cpu_s"], study,
-        )
+        _option(scene, r["pair"], kind, r, worth.cost_of(*both[r["pair"]], r["shown"])["cpu_s"], (study,))
         for r in rows.iter_rows(named=True)
-    ]  # fmt: skip
+    ]
 
 
-def _option(
-    scene: Scene, what: str, kind: str, gain: float, low: float, high: float, cpu_s: float, study: str
-) -> Option:
+def _option(scene: Scene, what: str, kind: str, row: Mapping[str, Any], cpu_s: float, studies: Sequence[str]) -> Option:
+    sure = bool(worth.significant(row) and row["difference"] > 0)
+    change = (row["difference"], row["ci_low"], row["ci_high"], sure)
     days, value = scene.scenario.person_days.get(what), scene.scenario.problem.business_value
-    return Option(scene.name, what, kind, gain, low, high, cpu_s, days, value, evidence(scene, study))
+    cites = evidence(scene, *(s for s in studies if s in scene.runs))
+    return Option(scene.name, what, kind, *change, cpu_s, days, value, cites)
 
 
 def _sentence(order: Sequence[Option], label: str) -> list[Said]:

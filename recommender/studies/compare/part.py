@@ -16,7 +16,7 @@ from recommender.studies.compare.answers import answers
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.said import Part
 from recommender.studies.compare.steps import best, gain, segments, steps, value
-from recommender.studies.compare.table import LADDER, frontier, ladder
+from recommender.studies.compare.table import best_known, frontier, ladder
 from recommender.studies.curves import Curves
 from recommender.studies.finding import Chart, Grid, grid, interval
 
@@ -58,21 +58,21 @@ def _winners(scene: Scene, made: Curves) -> Grid:
     for bucket in segments(made):
         path = steps(made, bucket)[0]
         now, top = path[-1].rung, best(made, bucket)
-        since = f"{path[-1].at:,.0f}" if np.isfinite(path[-1].at) else f"{made.size[0]:,.0f}, the least measured"
-        behind = "–" if top == now else interval(*gain(made, top, now, bucket, -1), sign=True)
+        since = f"{path[-1].at:,.0f}" if np.isfinite(path[-1].at) else f"at most {made.size[0]:,.0f}"
+        more = "" if top == now else f", {interval(*gain(made, top, now, bucket, -1), sign=True)}"
         shown = interval(*value(made, now, bucket, -1))
-        rows.append([USERS[bucket], f"{made.n_queries[bucket]:,}", path[0].rung, now, since, shown, top, behind])
+        rows.append([USERS[bucket], f"{made.n_queries[bucket]:,}", path[0].rung, now, since, shown, top + more])
     heads = ["users", "n", "wins with the least data", "wins today", "from interactions", f"{scene.label}, 95%"]
-    heads += ["most accurate", "over the winner"]
+    heads += ["most accurate, by how much"]
     caption = (
-        "Who wins for whom. The winner is the simplest rung, or one that overtakes all simpler ones with its whole 95% "
-        "interval; the most accurate one may not be shown to."
+        "Who wins for whom, rungs with their first settings. The winner is the simplest rung, or one that overtakes "
+        "all simpler ones with its whole 95% interval; the most accurate one may not be shown to."
     )
     return grid(caption, heads, rows)
 
 
 def _frontier(scene: Scene) -> Chart:
-    points = ladder([scene]).filter(pl.col("user_bucket") == ALL, pl.col("rung") != ROUTER)
+    points = best_known(ladder([scene])).filter(pl.col("user_bucket") == ALL, pl.col("rung") != ROUTER)
     points = points.with_columns(pl.col("cpu_s").clip(MIN_CPU_S))
     line = frontier(points)
     drawn = points.with_columns(shipped=pl.col("rung").is_in(line))
@@ -82,4 +82,10 @@ def _frontier(scene: Scene) -> Chart:
         "is as accurate. Up is better, left is cheaper."
     )
     name = "frontier-" + "".join(c if c.isalnum() else "-" for c in scene.name.lower())
-    return Chart(name, title, spec, f"{alt} On the frontier: {', '.join(line)}.", drawn.select(LADDER[1], *LADDER[3:]))
+    return Chart(
+        name,
+        title,
+        spec,
+        f"{alt} On the frontier: {', '.join(line)}.",
+        drawn.select("rung", "setting", "n_queries", "value", "ci_low", "ci_high", "cpu_s"),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -17,6 +18,7 @@ from recommender.rungs import ROUTER
 from recommender.studies.cell import Measured
 from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.studies.curves import Curves, curves
+from recommender.studies.paired import Contrast, contrast
 from recommender.studies.plan import DATA, Study, pairs_of
 from recommender.studies.transfer import RECIPE
 from recommender.studies.volume import AXIS
@@ -63,6 +65,16 @@ class Scene:
     def decided(self) -> Measured | None:
         """The cell with validation, decision and router."""
         return next((r for r in self.runs.get(TRANSFER, []) if RECIPE not in r.labels), None)
+
+    @property
+    def full(self) -> Measured | None:
+        """Of the learning curves, a cell with the most to learn from: rungs with their first settings."""
+        return max(self.runs.get(VOLUME, []), key=lambda r: float(r.origin["n_train"]), default=None)
+
+    def gains(self, contrasts: Sequence[Contrast]) -> dict[str, Mapping[str, Any]]:
+        """Rows of ``paired.contrast`` for the metric of all users, by the contrast's name."""
+        table = contrast(contrasts, [self.metric], self.scenario.bootstrap, self.scenario.seed, buckets=False)
+        return {row["name"]: row for row in table.iter_rows(named=True)}
 
     @cached_property
     def worth(self) -> pl.DataFrame:

@@ -61,8 +61,9 @@ def steps(made: Curves, bucket: str) -> tuple[list[Step], list[Crossing]]:
     crossed = crossings(made, bucket)
     found = [Step(made.rungs[0], -np.inf, -np.inf, -np.inf)]
     for c in (c for c in crossed if c.share >= SURE):
-        found = [s for s in found if s.at < c.at]  # overtaken before, or just as, they took over
-        found.append(Step(c.rung, c.at, c.low, c.high))
+        at = made.size[0] if c.at < 0 and c.high > c.at else c.at  # ahead from the start, but not surely so
+        found = [s for s in found if s.at < at]  # overtaken before, or just as, they took over
+        found.append(Step(c.rung, at, c.low, c.high))
     return found, [c for c in crossed if 1 - SURE < c.share < SURE]
 
 

@@ -13,7 +13,7 @@ from recommender import tracking_values as values
 from recommender.effort import PLAIN, ROUTER
 from recommender.studies.cell import Measured
 from recommender.studies.compare.places import Scene
-from recommender.studies.compare.plan import TRANSFER, VOLUME
+from recommender.studies.compare.plan import TRANSFER
 from recommender.studies.compare.said import Evidence
 from recommender.studies.run import Failure
 from recommender.studies.track import StudyTracker
@@ -78,7 +78,7 @@ def metrics(scene: Scene) -> dict[str, dict[str, float]]:
     """Rung -> slash-sectioned numbers with all of today's data, from the cell that holds them."""
     found: dict[str, dict[str, float]] = {}
     made = scene.curves
-    full = _full(scene)
+    full = scene.full
     sources = [(full, r) for r in full.rungs] if full else []
     sources += [(scene.decided, ROUTER)] if scene.decided else []
     for cell, rung in (s for s in sources if s[1] != PLAIN):
@@ -90,9 +90,3 @@ def metrics(scene: Scene) -> dict[str, dict[str, float]]:
             logged[f"effort/stated_person_days_{name}"] = days
         found[rung] = {k: float(v) for k, v in logged.items() if v is not None and math.isfinite(v)}
     return found
-
-
-def _full(scene: Scene) -> Measured | None:
-    """The cell with the most to learn from, of the learning curves."""
-    runs = scene.runs.get(VOLUME, [])
-    return max(runs, key=lambda r: r.origin["n_train"], default=None)
