@@ -1,0 +1,84 @@
+"""`make compare` as a user sees it: the page and tables, runs in MLflow with links from the evidence, exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from mlflow import MlflowClient
+
+from pipelines import compare
+from recommender.studies.compare import said
+from tests.integration.folders import Done, run, shop
+
+SMALL = "data.source=shop split.min_train=20 split.validation=[0.6] bootstrap=100 decision.thin=10"
+
+MOST = "data.source=shop split.min_train=1000000"
+
+
+@pytest.fixture
+def place(workplace: Path) -> Path:
+    shop().write(workplace / "shop")
+    return workplace
+
+
+def compared(*more: object) -> Done:
+    return run(compare.main, "--scenario", "jobs", "--quick", "--set", SMALL, *more)
+
+
+def runs(store: str, experiment: str) -> list[Any]:
+    client = MlflowClient(store)
+    found = client.get_experiment_by_name(experiment)
+    return list(client.search_runs([found.experiment_id], max_results=1000))
+
+
+def test_a_comparison_writes_its_page_logs_its_runs_and_goes_on_where_it_was(place: Path, store: str) -> None:
+    done = compared("--out", "first")
+    assert done.code == 0, done.err
+    assert all(question in done.out for question in said.QUESTIONS)
+    assert "no intervals" in done.out
+    page = (place / "first/report.html").read_text()
+    assert "jobs on shop" in page
+    assert not (place / "artifacts/latest").exists()  # it names the latest train, and this is none
+    ladder = pl.read_parquet(place / "first/ladder.parquet")
+    assert set(ladder["place"]) == {"jobs on shop"}
+    assert {"router", "popularity", "ranker"} <= set(ladder["rung"])
+
+    logged = runs(store, "compare")
+    report = next(r for r in logged if r.info.run_name == "report")
+    mine = [r for r in logged if r.data.tags.get("compare") == report.info.run_id]
+    assert {r.data.params["place"] for r in mine} == {"jobs on shop"}
+    assert all({"acc/ndcg_at_10", "effort/log10_total_cpu_s"} <= set(r.data.metrics) for r in mine)
+    assert "report.html" in [a.path for a in MlflowClient(store).list_artifacts(report.info.run_id)]
+    ids = set(re.findall(r"/runs/([0-9a-f]{32})", page))
+    assert ids
+    assert all(MlflowClient(store).get_run(i).data.params["data"] == "shop" for i in ids)
+
+    again = compared("--out", "second", "--json")
+    assert set(json.loads(again.out)["answers"]["jobs on shop"]) == set(said.QUESTIONS)
+    assert pl.read_parquet(place / "second/ladder.parquet").equals(ladder)  # read, not measured again
+
+
+def test_what_cannot_be_compared_is_told_and_leaves_nothing(place: Path) -> None:
+    unknown = run(compare.main, "--scenario", "job")
+    assert (unknown.code, "did you mean 'jobs'" in unknown.err) == (2, True)
+    whose = run(compare.main, "--scenario", "jobs,ugc", "--data", "shop")
+    assert (whose.code, "DATA=jobs:shop" in whose.err) == (2, True)
+    small = run(compare.main, "--scenario", "jobs", "--quick", "--quiet", "--out", "x", "--set", MOST)
+    assert (small.code, "split.min_train" in small.err, (place / "x").exists()) == (2, True, False)
+
+
+@pytest.mark.slow
+def test_the_quick_variant_answers_for_all_scenarios(workplace: Path) -> None:
+    done = run(compare.main, "--quick", "--out", "quick", "--json")
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert list(told["answers"]) == ["catalog on simulated", "jobs on simulated", "ugc on simulated"]
+    assert "no intervals" in told["warnings"][0]
+    transfer = pl.read_parquet(workplace / "quick/transfer.parquet").filter(user_bucket="all")
+    assert transfer.height == 9
+    assert transfer.filter(used_in="jobs", recipe_of="jobs")["percent"].item() == pytest.approx(100)

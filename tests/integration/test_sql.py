@@ -1,0 +1,102 @@
+"""`make sql`: views over what train, study and compare left, answers as tables, errors that a user can mend."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines import sql
+from tests.integration.folders import Trained, run
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+@pytest.fixture
+def place(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two trains of which one is not finished, a comparison and a study."""
+    pytest.importorskip("duckdb")
+    monkeypatch.chdir(tmp_path)
+    for name in ("jobs-one", "jobs-two"):
+        shutil.copytree(trained.out, tmp_path / "artifacts" / name, ignore=shutil.ignore_patterns("model"))
+    (tmp_path / "artifacts/jobs-two/INCOMPLETE").touch()
+    (tmp_path / "artifacts/latest").symlink_to("jobs-one")
+    compared = tmp_path / "artifacts/compare-1"
+    compared.mkdir()
+    pl.DataFrame({"place": ["jobs"], "rung": ["als"], "value": [0.5]}).write_parquet(compared / "ladder.parquet")
+    studied = tmp_path / "studies/data_volume"
+    studied.mkdir(parents=True)
+    pl.DataFrame({"study": ["data_volume"], "value": [0.25]}).write_parquet(studied / "results.parquet")
+    return tmp_path
+
+
+def ask(query: str) -> str:
+    done = run(sql.main, "--query", query)
+    assert done.code == 0, done.err
+    return done.out
+
+
+def test_a_question_is_answered_over_finished_trains_only(place: Path) -> None:
+    told = ask("select distinct run, rung from metrics where rung = 'als'")
+    assert "jobs-one" in told
+    assert "jobs-two" not in told
+    assert "latest" not in told
+    assert "shop" in ask("select scenario, data, goal from runs")
+    assert "n_interactions" in ask("select measure, value from data")
+    assert "popularity" in ask("select users, rung from decisions")
+
+
+def test_comparisons_and_studies_have_views_that_name_their_folder(place: Path) -> None:
+    assert re.search(r"compare-1 +jobs +als +0\.5", ask("select * from ladder"))
+    assert re.search(r"data_volume +data_volume +0\.25", ask("select * from cells"))
+
+
+def test_several_questions_in_one_are_all_answered(place: Path) -> None:
+    told = ask("select 'one' as a; select 'two' as b")
+    assert "one" in told
+    assert "two" in told
+
+
+def test_what_is_not_understood_is_told_with_exit_code_2(place: Path) -> None:
+    done = run(sql.main, "--query", "select * from metricks")
+    assert done.code == 2
+    assert "metrics" in done.err  # DuckDB offers the nearest
+
+
+def test_the_prompt_reads_questions_to_the_end_and_survives_a_wrong_one(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("select nonsense;\nselect 'still\n there' as a;\nselect 'last' as b"))
+    done = run(sql.main)
+    assert done.code == 0
+    assert "there" in done.out
+    assert "last" in done.out
+    assert "nonsense" in done.out
+
+
+def test_without_results_or_duckdb_the_one_command_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    done = run(sql.main, "--query", "select 1")
+    assert (done.code, "make setup-sql" in done.err) == (2, True)
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    pytest.importorskip("duckdb")
+    done = run(sql.main, "--query", "select 1")
+    assert (done.code, "make train" in done.err) == (2, True)
+
+
+def test_the_questions_of_the_readme_are_answered(place: Path) -> None:
+    found = re.findall(r"^make sql (QUERY=(?:\"[^\"]*\"))", README, re.MULTILINE)
+    assert len(found) >= 5
+    for one in found:
+        (given,) = shlex.split(one)
+        views = {"ladder", "moves", "build", "data_value"}
+        if not views & set(re.findall(r"from (\w+)", given)):
+            ask(given.removeprefix("QUERY="))
