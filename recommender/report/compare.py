@@ -24,6 +24,8 @@ _HOW = {
     "earlier interactions": "What the user had taken before the list was asked for. “all users” asks each user once.",
     "validation, test": "Choices are made on validation periods; the test period comes after them, and models saw "
     "nothing of it. Learning curves and data assets are measured on the test period, with first settings, untuned.",
+    "ships today": "Chosen on validation among a few rungs, without places for new items. make train decides among the "
+    "scenario's whole ladder, with such places, and makes the model.",
     "wins, overtakes": "Its gain over the best simpler rung is above zero with its whole 95% interval.",
     "not enough evidence": "The interval holds both gain and loss, or too few users were asked: no claim either way.",
     "CPU seconds": "Processor time of one fit and all lists of the test period, all threads added, one run.",

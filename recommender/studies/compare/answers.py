@@ -18,9 +18,9 @@ from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.studies.compare.said import Said
 from recommender.studies.compare.ship import day_one
-from recommender.studies.compare.steps import Step, per_user, segments, steps
+from recommender.studies.compare.steps import SURE, Step, per_user, segments, steps
 from recommender.studies.compare.words import capital, change, curves_of, evidence, users
-from recommender.studies.curves import Curves
+from recommender.studies.curves import Curves, crossings
 from recommender.studies.finding import NOT_ENOUGH, interval, not_enough
 from recommender.studies.paired import Contrast
 from recommender.studies.plan import pairs_of
@@ -55,11 +55,24 @@ def when(scene: Scene) -> list[Said]:
             open_.setdefault(c.rung, []).append(f"{USERS[bucket]} (ahead in {c.share:.0%} of the resamples)")
     for path, buckets in paths.items():
         told.append(Said(f"{capital(_several(buckets, made, scene))}: {path}.", evidence(scene, VOLUME)))
+    told += [Said(s, evidence(scene, VOLUME)) for s in _below(made)]
     told += _settings(scene)
     for rung, who in open_.items():
         sentence = f"{NOT_ENOUGH} that {rung} overtakes the simpler rungs within {_range(made)} for {', '.join(who)}."
         told.append(Said(sentence, evidence(scene, VOLUME)))
     return told
+
+
+def _below(made: Curves) -> list[str]:
+    """Rungs that overtake the simpler ones, but serve nobody because one above them is ahead all the same."""
+    path, _ = steps(made, ALL)
+    serving = {s.rung for s in path}
+    return [
+        f"As long as {path[-1].rung} is not built: {_step(Step(c.rung, c.at, c.low, c.high), made)}, "
+        f"all users together, over {c.over}."
+        for c in crossings(made, ALL)
+        if c.share >= SURE and np.isfinite(c.at) and c.rung not in serving
+    ]
 
 
 def _settings(scene: Scene) -> list[Said]:
@@ -171,14 +184,18 @@ def _of_all(table: pl.DataFrame, metric: str) -> list[Mapping[str, Any]]:
 def parts(scene: Scene) -> list[Said]:
     """From the cells of the study ``parts``, where they are kept; else how to make them."""
     runs = scene.runs.get(PARTS, [])
-    found = worth.analyse(scene.studies[PARTS], runs) if runs else []
-    told = [s for f in found for s in f.sentences]
-    if not told:
+    pairs = pairs_of(scene.studies[PARTS], scene.scenario.name)
+    lacking = [name for name in pairs if name not in worth.partners(runs, pairs)]
+    found = worth.analyse(scene.studies[PARTS], runs) if len(lacking) < len(pairs) else []
+    order = sorted((s for f in found for s in f.sentences), key=lambda s: not_enough in s.lower())  # settled first
+    told = [Said(capital(sentence), evidence(scene, PARTS)) for sentence in order]
+    if lacking:
         data = "" if scene.data == config.load(scene.scenario.name).data.source else f" DATA={scene.data}"
         command = f"make study STUDY=parts SCENARIO={scene.scenario.name}{data}"
-        return [Said(f"{NOT_ENOUGH}: not measured with this code and data. {command} does it, then compare again.", ())]
-    order = sorted(told, key=lambda s: not_enough in s.lower())  # what is settled first
-    return [Said(capital(s), evidence(scene, PARTS)) for s in order]
+        which = ", ".join(lacking)
+        text = f"{NOT_ENOUGH}: not measured with this code and data: {which}. {command} does it, then compare again."
+        told.append(Said(text, ()))
+    return told
 
 
 def cost(scene: Scene) -> list[Said]:

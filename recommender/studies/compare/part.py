@@ -17,7 +17,7 @@ from recommender.studies.compare.places import Scene
 from recommender.studies.compare.said import Part
 from recommender.studies.compare.steps import best, gain, segments, steps, value
 from recommender.studies.compare.table import best_known, frontier, ladder
-from recommender.studies.curves import Curves
+from recommender.studies.curves import Curves, crossings
 from recommender.studies.finding import Chart, Grid, grid, interval
 
 
@@ -49,6 +49,8 @@ def place(scene: Scene, trust: Sequence[str], widen: float) -> Part:
     made = scene.curves
     if made is not None:
         out.grids = [_winners(scene, made), volume.curve_grid(made, scene.metric)]
+        crossed = [c for bucket in segments(made) for c in crossings(made, bucket)]
+        out.more = [volume.crossing_grid(crossed, made)]
         out.charts = [volume.chart(scene.name, made, scene.metric), _frontier(scene)]
     return out
 
