@@ -1,0 +1,100 @@
+"""What do we ship on day one, and today?"""
+
+from __future__ import annotations
+
+from recommender.effort import PLAIN
+from recommender.evaluate import ALL
+from recommender.rungs import ROUTER
+from recommender.studies import worth
+from recommender.studies.cell import Measured
+from recommender.studies.compare.places import Scene
+from recommender.studies.compare.plan import TRANSFER, VOLUME
+from recommender.studies.compare.said import Said
+from recommender.studies.compare.steps import ahead, gain, segments, steps, value
+from recommender.studies.compare.words import capital, change, curves_of, evidence, users
+from recommender.studies.curves import Curves
+from recommender.studies.finding import NOT_ENOUGH, interval, not_enough
+from recommender.studies.paired import Contrast
+
+
+def day_one(scene: Scene) -> list[Said]:
+    made, lacking = curves_of(scene)
+    told = [
+        Said(
+            "Before the first interaction nothing can be measured: lists follow what users state of themselves, else "
+            "the editors' order, else the newest first "
+            f"(make train SCENARIO={scene.scenario.name} DATA=<folder> SET='day_zero=true').",
+            (),
+        ),
+        *lacking,
+    ]
+    if made:
+        told.append(Said(_start(made, scene), evidence(scene, VOLUME)))
+    if scene.decided is None:
+        told.append(Said(f"{NOT_ENOUGH} for a decision: it could not be measured.", evidence(scene, TRANSFER)))
+        return told
+    who = [f"{rung} for {users(segments, scene)}" for rung, segments in scene.shipped().items()]
+    among = ", ".join(r for r in scene.decided.rungs if r not in (PLAIN, ROUTER))
+    today = f"With all of today's data, the validation periods choose, of {among}: {'; '.join(who)}."
+    told += [Said(sentence, evidence(scene, TRANSFER)) for sentence in (today, _goal(scene))]
+    return [*told, *_beside(scene, scene.decided)]
+
+
+def _beside(scene: Scene, decided: Measured) -> list[Said]:
+    """What re-rankers change about what is shipped, and whether the winner of the curves beats it."""
+    plain = PLAIN if PLAIN in decided.rungs else ROUTER
+    wanted = [Contrast("rerank", decided, decided, PLAIN, ROUTER)] if plain == PLAIN else []
+    winner = steps(scene.curves, ALL)[0][-1].rung if scene.curves else None
+    if winner and scene.full and list(scene.shipped()) != [winner]:
+        wanted.append(Contrast("winner", decided, scene.full, plain, winner))
+    found = scene.gains(wanted) if wanted else {}
+    told = []
+    if (row := found.get("rerank")) and worth.significant(row):
+        names = ", ".join(r.name for r in scene.scenario.rerank if r.enabled)
+        told.append(Said(f"Its re-rankers ({names}) change that by {change(row)}.", evidence(scene, TRANSFER)))
+    if winner and (row := found.get("winner")) and worth.significant(row):
+        head = f"{capital(winner)} alone, with its first setting, gives {change(row)} against that choice"
+        head += ", re-rankers left out" * (plain == PLAIN)
+        if row["difference"] > 0:
+            head += ". Mind: validation came earlier and did not show it: decide again on newer data"
+        told.append(Said(f"{head}.", evidence(scene, TRANSFER, VOLUME)))
+    return told
+
+
+def _start(made: Curves, scene: Scene) -> str:
+    first = steps(made, ALL)[0][0].rung
+    told = (
+        f"With the first interactions, ship {first}. With the least data measured, {made.size[0]:,.0f} interactions "
+        f"({made.per_user[0]:.1f} per user with any), it gives {scene.label} {interval(*value(made, first, ALL, 0))}"
+    )
+    if first == made.rungs[0]:
+        told += ", and no rung of more effort is shown to beat it at every size."
+        if (now := ahead(made, ALL, 0)) != first:
+            more = interval(*gain(made, now, first, ALL, 0), sign=True)
+            told += f" ({now} is ahead at this size, {more}, but not shown to be at the largest.)"
+    else:
+        told += f", {interval(*gain(made, first, made.rungs[0], ALL, 0), sign=True)} over {made.rungs[0]}."
+    others: dict[str, list[str]] = {}
+    for bucket in segments(made)[1:]:
+        others.setdefault(steps(made, bucket)[0][0].rung, []).append(bucket)
+    apart = [f"{rung} to {users(buckets, scene)}" for rung, buckets in others.items() if rung != first]
+    return told + (f" But ship {'; '.join(apart)}." if apart else "")
+
+
+def _goal(scene: Scene) -> str:
+    target = scene.scenario.problem.target
+    found = scene.tested()
+    if found is None:
+        return f"{NOT_ENOUGH}: no list of the test period was measured."
+    value, low, high = found
+    verdict = (
+        "the goal is reached"
+        if low >= target
+        else "the goal is missed"
+        if high < target
+        else (f"{not_enough} that the goal is reached or missed")
+    )
+    return (
+        f"On the test period that gives {scene.label} {interval(value, low, high)} for all users; "
+        f"the goal is {target:g}: {verdict}."
+    )
