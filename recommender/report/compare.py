@@ -16,6 +16,7 @@ from recommender.report.study import grid_html, grid_markdown
 from recommender.studies.compare.said import Comparison, Evidence, Part, Said
 from recommender.studies.finding import Grid
 
+STACK = "stack left"  # on a phone each row is a block: names of rows are long here
 _HOW = {
     "rung": "One step of the ladder: a recommender with its parameters, from little effort to much.",
     "NDCG@10": "Quality of the first 10 places, 0 to 1: an item that the user then took counts 1, discounted by "
@@ -46,7 +47,7 @@ def html(found: Comparison, out: Path) -> str:
     body = [
         f'<p class="dim">Comparison</p>\n<h1>{escape(found.title)}</h1>',
         "".join(paragraph(f"⚠ {w}", "warning") for w in found.warnings),
-        section("At a glance", grid_html(found.glance, css="stack")),
+        section("At a glance", grid_html(found.glance, STACK)),
         f"<nav><p>On this page: {' · '.join(links)}</p></nav>",
         *(_part(p, marks) for p in parts),
         f'<div id="evidence">{section("Evidence", *(_evidence(e, marks[e.name], out) for e in found.evidence))}</div>',
@@ -90,10 +91,10 @@ def show(found: Comparison, console: Console) -> None:
 
 def _part(part: Part, marks: Mapping[str, int]) -> str:
     answers = "".join(f"<h3>{escape(q)}</h3>\n{_bullets(told, marks)}" for q, told in part.answers.items())
-    charts = "".join(chart(c.name, c.alt, c.title, grid_html(Grid(c.title, c.table))) for c in part.charts)
+    charts = "".join(chart(c.name, c.alt, c.title, grid_html(Grid(c.title, c.table), STACK)) for c in part.charts)
     intro = "".join(paragraph(text) for text in part.intro)
-    grids = "".join(grid_html(g) for g in part.grids if g.frame.height)
-    grids += "".join(details(g.caption, grid_html(g)) for g in part.more)
+    grids = "".join(grid_html(g, STACK) for g in part.grids if g.frame.height)
+    grids += "".join(details(g.caption, grid_html(g, STACK)) for g in part.more)
     notes = "".join(paragraph(n, "dim") for n in part.notes)
     inside = section(part.title, intro, answers, _bullets(part.said, marks), charts, grids, notes)
     return f'<div id="{_id(part.title)}">{inside}</div>'

@@ -32,7 +32,8 @@ th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:right;v
 p.dim+.wide{margin-bottom:1.2rem}
 td small{display:block}
 th:first-child,td.text,.stack th{text-align:left}td.text{white-space:normal;min-width:6rem}
-.stack{width:100%}.stack th:last-child{text-align:right}.stack tbody th{white-space:normal}
+.left td{text-align:left}.stack{width:100%}.stack:not(.left) th:last-child{text-align:right}
+.stack tbody th{white-space:normal}
 tbody th{font-weight:600;position:sticky;left:0;background:var(--bg)}
 .decision tbody th{background:var(--card)}
 td.best{background:var(--good);font-weight:700}td.best small{font-weight:400}

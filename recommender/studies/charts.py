@@ -28,8 +28,9 @@ def lines(
     base = alt.Chart(alt.InlineData(values=table.to_dicts()))
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=False)
     across = alt.X(f"{x}:Q", title=f"{x_title or x}{' (log scale)' if log else ''}", scale=scale)
-    colour = alt.Color("rung:N", title=None, sort=rungs).legend(orient="top", columns=3)
-    shape = alt.Shape("rung:N", title=None, sort=rungs).legend(orient="top", columns=3)  # equal, so drawn as one
+    # The same domain and legend for both, so that one legend is drawn.
+    colour = alt.Color("rung:N", title=None, sort=rungs).scale(domain=rungs).legend(orient="top", columns=3)
+    shape = alt.Shape("rung:N", title=None, sort=rungs).scale(domain=rungs).legend(orient="top", columns=3)
     y = alt.Y("value:Q", title=label).scale(zero=False)
     shown = [alt.Tooltip("rung:N"), alt.Tooltip(f"{x}:Q"), alt.Tooltip("value:Q", title=label, format=".4f")]
     layers = [

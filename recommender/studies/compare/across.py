@@ -12,6 +12,7 @@ import polars as pl
 from recommender.evaluate import ALL
 from recommender.query import USER_BUCKETS
 from recommender.report.tables import USERS
+from recommender.rungs import ROUTER
 from recommender.studies import transfer, worth
 from recommender.studies.cell import Measured
 from recommender.studies.compare.places import Scene
@@ -32,25 +33,11 @@ def accuracy(scenes: Sequence[Scene]) -> Part:
     cells = {(r["rung"], r["place"]): r for r in table.iter_rows(named=True)}
     names = [s.name for s in scenes]
     rows = []
-    for rung in table["rung"].unique(maintain_order=True):
-        shown = [cells.get((rung, name)) for name in names]
-        rows.append(
-            [
-                rung,
-                *(
-                    f"{interval(r['value'], r['ci_low'], r['ci_high'])}, {r['cpu_s']:.2f} s" if r else "–"
-                    for r in shown
-                ),
-            ]
-        )
-    label = scenes[0].label
-    out.grids.append(
-        grid(
-            f"{label} of all users with 95% intervals, and CPU seconds of one fit and all lists.",
-            ["rung", *names],
-            rows,
-        )
-    )
+    rungs = table["rung"].unique(maintain_order=True).to_list()
+    for rung in sorted(rungs, key=lambda r: r == ROUTER):  # it is made of the others, so it stands last
+        rows.append([rung, *(_told(cells.get((rung, name))) for name in names)])
+    caption = f"{scenes[0].label} of all users with 95% intervals, and CPU seconds of one fit and all lists."
+    out.grids.append(grid(caption, ["rung", *names], rows))
     out.grids.append(_who(scenes))
     tops: dict[str, list[Scene]] = {}
     for scene in scenes:

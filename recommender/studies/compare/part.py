@@ -64,8 +64,8 @@ def _winners(scene: Scene, made: Curves) -> Grid:
         more = "" if top == now else f", {interval(*gain(made, top, now, bucket, -1), sign=True)}"
         shown = interval(*value(made, now, bucket, -1))
         rows.append([USERS[bucket], f"{made.n_queries[bucket]:,}", path[0].rung, now, since, shown, top + more])
-    heads = ["users", "n", "wins with the least data", "wins today", "from interactions", f"{scene.label}, 95%"]
-    heads += ["most accurate, by how much"]
+    heads = ["users", "n", "least data", "today", "from interactions", f"{scene.label}, 95%"]
+    heads += ["most accurate"]
     caption = (
         "Who wins for whom, rungs with their first settings. The winner is the simplest rung, or one that overtakes "
         "all simpler ones with its whole 95% interval; the most accurate one may not be shown to."
