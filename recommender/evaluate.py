@@ -65,6 +65,8 @@ def outcome(lists: Lists, fold: Fold, item_rows: sp.csr_matrix, scenario: Scenar
     hit = metrics.hits(lists, fold.truth)
     values = metrics.accuracy(hit, np.diff(fold.truth.indptr))
     values |= metrics.beyond(lists, fold, item_rows) | {"answered_share": metrics.answered_share(lists)}
+    if fold.grades is not None:
+        values["graded_ndcg_at_10"] = metrics.graded_ndcg(lists, fold.grades)
     values |= exposure(lists, fold, scenario) if scenario else {}
     by_item = metrics.item_recall(lists, hit, fold.truth, fold.item_counts)
     values |= {f"recall_at_20:{name}": by_item[:, b] for b, name in enumerate(metrics.ITEM_BUCKETS)}

@@ -52,6 +52,27 @@ def accuracy(hit: np.ndarray, n_truth: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def graded_ndcg(lists: Lists, grades: sp.csr_matrix) -> np.ndarray:
+    """graded_ndcg_at_10: as ndcg_at_10, where a hit gains its grade (a rating, say) instead of 1; float64 (n_queries,).
+
+    Over the same sum for the ten highest grades of the truth on top (Jarvelin & Kekalainen 2002, gains linear in
+    the grade). NaN where no answer has a grade above 0. grades: sorted csr (n_queries, n_items).
+    """
+    top = _first(lists.item_idx, 10)
+    n, width = grades.shape
+    row = np.repeat(np.arange(n), np.diff(grades.indptr))
+    keys = np.append(row * width + grades.indices, n * width)  # the last: whatever is not found
+    wanted = np.where(top < 0, n * width, np.arange(n)[:, None] * width + top)
+    at = np.searchsorted(keys, wanted)
+    gain = np.where(keys[at] == wanted, np.append(grades.data, 0.0)[at], 0.0)
+    discount = 1 / np.log2(np.arange(2, 12))
+    best = np.lexsort((-grades.data, row))
+    place = np.arange(len(row)) - grades.indptr[row]
+    kept = place < 10
+    ideal = np.bincount(row[kept], grades.data[best][kept] * discount[place[kept]], minlength=n)
+    return np.divide(gain @ discount, ideal, out=np.full(n, np.nan), where=ideal > 0)
+
+
 def item_recall(lists: Lists, hit: np.ndarray, truth: sp.csr_matrix, item_counts: np.ndarray) -> np.ndarray:
     """recall_at_20 restricted to truths in each item bucket: float64 (n_queries, n_buckets); NaN = none there."""
     item_bucket = bucket(item_counts)

@@ -33,6 +33,7 @@ class Fold:
     first: np.ndarray  # bool (n_queries,): the user's first query; rows for all users use only these
     truth: sp.csr_matrix  # bool (n_queries, n_items)
     outside: int  # taken, but not among the candidates of the query; counted and reported
+    grades: sp.csr_matrix | None = None  # weight (a rating, say) of each answer, as truth; None where all weigh alike
 
     @property
     def item_counts(self) -> np.ndarray:
@@ -102,7 +103,8 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
     allowed = available(queries.as_of[taken.row], items.take(taken.item_idx), paired=True)
     first = np.concatenate([[True], user[at][1:] != user[at][:-1]]) if len(at) else np.zeros(0, bool)
     truth, outside = _truth(taken, allowed, len(items)), int((~allowed).sum())
-    return _checked(Fold(split, _iso(origin), _iso(end), train, items, queries, first, truth, outside))
+    grades = _grades(data, queries, items, truth)
+    return _checked(Fold(split, _iso(origin), _iso(end), train, items, queries, first, truth, outside, grades))
 
 
 def lawful(fold: Fold, column: str) -> Fold:
@@ -113,8 +115,13 @@ def lawful(fold: Fold, column: str) -> Fold:
     """
     truth = fold.truth.tocoo()
     kept = fold.items.times(column)[truth.col] == NO_TIME
-    lawful = sp.csr_matrix((truth.data[kept], (truth.row[kept], truth.col[kept])), shape=truth.shape)
-    return _checked(replace(fold, truth=lawful, outside=fold.outside + int((~kept).sum())))
+
+    def lawful(answers: sp.csr_matrix) -> sp.csr_matrix:
+        return sp.csr_matrix((answers.data[kept], (truth.row[kept], truth.col[kept])), shape=truth.shape)
+
+    grades = None if fold.grades is None else lawful(fold.grades)
+    outside = fold.outside + int((~kept).sum())
+    return _checked(replace(fold, truth=lawful(fold.truth), grades=grades, outside=outside))
 
 
 def available(as_of: np.ndarray, items: Table, *, paired: bool = False) -> np.ndarray:
@@ -143,13 +150,25 @@ def _truth(taken: History, allowed: np.ndarray, n_items: int) -> sp.csr_matrix:
     return truth
 
 
+def _grades(data: Dataset, queries: Queries, items: Table, truth: sp.csr_matrix) -> sp.csr_matrix | None:
+    """float32, non-zeros as ``truth``: the weight that the user's (latest) interaction with the item has."""
+    if not np.ptp(data.weights):
+        return None
+    keys, latest = np.unique((data.user_idx * len(data.items) + data.item_idx)[::-1], return_index=True)
+    user = np.repeat(data.users.lookup(queries.ids), np.diff(truth.indptr))
+    wanted = user * len(data.items) + data.items.lookup(items.ids)[truth.indices]
+    weights = data.weights[::-1][latest[np.searchsorted(keys, wanted)]]
+    return sp.csr_matrix((weights, truth.indices, truth.indptr), shape=truth.shape)
+
+
 def _checked(fold: Fold) -> Fold:
     """Queries without a truth go; a window in which everyone or everything is new is an error."""
     asked = np.flatnonzero(np.diff(fold.truth.indptr) > 0)
     # A user whose first query had no truth among the candidates asks first where the next one has.
     users = fold.queries.users.frame[asked][fold.queries.users.key]
     first = users.is_first_distinct().to_numpy()
-    fold = replace(fold, queries=fold.queries.take(asked), first=first, truth=fold.truth[asked])
+    grades = None if fold.grades is None else fold.grades[asked]
+    fold = replace(fold, queries=fold.queries.take(asked), first=first, truth=fold.truth[asked], grades=grades)
     advice = "Choose other origins (SET='split.test=...') or bring more data."
     where = f"the {fold.split} window from {fold.origin}"
     problems = []
@@ -210,7 +229,8 @@ def random_fold(data: Dataset, split: str, number: int, given: np.ndarray, held:
     queries = Queries(data.users.take(askers), np.full(len(askers), NO_TIME), history)
     truth = _truth(taken, np.ones(len(taken.item_idx), bool), len(items))
     name = f"random-{number}"
-    return _checked(Fold(split, name, name, train, items, queries, np.ones(len(askers), bool), truth, 0))
+    grades = _grades(data, queries, items, truth)
+    return _checked(Fold(split, name, name, train, items, queries, np.ones(len(askers), bool), truth, 0, grades))
 
 
 def _of_users(users: np.ndarray, user: np.ndarray, item: np.ndarray, rows: np.ndarray) -> History:

@@ -29,7 +29,7 @@ from sklearn.metrics import (
 
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import NO_TIME, Dataset, Table
-from recommender.metrics import accuracy, hits
+from recommender.metrics import accuracy, graded_ndcg, hits
 from recommender.models.als import ALS
 from recommender.models.base import Recommender
 from recommender.models.bpr import BPR
@@ -55,8 +55,11 @@ def cases(draw: st.DrawFn, n_items: int, most_wanted: int | None = None) -> Case
 
 
 def ours(ranking: np.ndarray, wanted: np.ndarray) -> dict[str, np.ndarray]:
-    lists = Lists(ranking, np.zeros(ranking.shape, np.float32), np.full(ranking.shape, OWN, np.int8))
-    return accuracy(hits(lists, sp.csr_matrix(wanted)), wanted.sum(axis=1))
+    return accuracy(hits(shown(ranking), sp.csr_matrix(wanted)), wanted.sum(axis=1))
+
+
+def shown(ranking: np.ndarray) -> Lists:
+    return Lists(ranking, np.zeros(ranking.shape, np.float32), np.full(ranking.shape, OWN, np.int8))
 
 
 def as_scores(ranking: np.ndarray) -> np.ndarray:
@@ -105,8 +108,18 @@ def test_ndcg_and_recall_are_those_of_scikit_learn(case: Case) -> None:
     made, scores = ours(ranking, wanted), as_scores(ranking)
     expected = [ndcg_score(w[None], s[None], k=10) for w, s in zip(wanted, scores, strict=True)]
     np.testing.assert_allclose(made["ndcg_at_10"], expected, atol=EXACT)
-    shown = scores > 20  # the first 20 of 40
-    assert made["recall_at_20"].mean() == pytest.approx(recall_score(wanted, shown, average="samples"), abs=EXACT)
+    first = scores > 20  # the first 20 of 40
+    assert made["recall_at_20"].mean() == pytest.approx(recall_score(wanted, first, average="samples"), abs=EXACT)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(40), st.integers(0, 2**32 - 1))
+def test_graded_ndcg_is_that_of_scikit_learn(case: Case, seed: int) -> None:
+    ranking, wanted = case
+    grades = wanted * np.random.default_rng(seed).integers(1, 6, wanted.shape)
+    made = graded_ndcg(shown(ranking), sp.csr_matrix(grades.astype(np.float32)))
+    expected = [ndcg_score(g[None], s[None], k=10) for g, s in zip(grades, as_scores(ranking), strict=True)]
+    np.testing.assert_allclose(made, expected, atol=EXACT)
 
 
 @settings(max_examples=60, deadline=None)

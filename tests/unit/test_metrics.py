@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import ask, table, times
 
-from recommender.metrics import ACCURACY, accuracy, answered_share, beyond, coverage, hits, item_recall
+from recommender.metrics import ACCURACY, accuracy, answered_share, beyond, coverage, graded_ndcg, hits, item_recall
 from recommender.recommend import Lists
 from recommender.topk import FALLBACK, NEW, NOTHING, OWN
 
@@ -45,6 +45,13 @@ def test_hits_at_ranks_2_and_4_of_3_wanted_by_hand() -> None:
     assert made["map_at_10"] == pytest.approx((1 / 2 + 2 / 4) / 3)
     assert made["mrr_at_10"] == pytest.approx(1 / 2)
     assert made["hit_rate_at_10"] == 1
+
+
+def test_a_hit_of_a_higher_grade_gains_more() -> None:
+    grades = sp.csr_matrix(np.array([[0, 5, 1, 0], [0, 5, 1, 0], [0, 0, 0, 0]], np.float32))
+    made = graded_ndcg(lists([[1, 0, -1], [2, 0, 3], [0, 1, 2]]), grades)
+    ideal = 5 + 1 / np.log2(3)
+    np.testing.assert_allclose(made, [5 / ideal, 1 / ideal, np.nan])
 
 
 def test_hits_between_11_and_20_count_for_recall_only() -> None:

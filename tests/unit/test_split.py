@@ -336,3 +336,26 @@ class TestErrors:
 def test_buckets_start_at_0_1_3_and_10() -> None:
     names = [USER_BUCKETS[b] for b in bucket(np.array([0, 1, 2, 3, 9, 10, 1000]))]
     assert names == ["0", "1_2", "1_2", "3_9", "3_9", "10_plus", "10_plus"]
+
+
+def rated(rows: list[Row], weights: list[float]) -> Dataset:
+    """``rows`` sorted by time, with a weight each."""
+    data = dataset(rows)
+    return replace(data, interactions=data.interactions.with_columns(weight=pl.Series(weights, dtype=pl.Float32)))
+
+
+def test_answers_have_the_weight_of_their_interaction_where_weights_differ() -> None:
+    rows: list[Row] = [*OTHER[:1], *BEFORE, ("other", "b", 10), ("w", "d", 11), ("w", "c", 12)]
+    ordered = sorted(rows, key=lambda r: us(r[2]))
+    weights = [float(n) for n in range(1, len(ordered) + 1)]
+    made = time_fold(rated(rows, weights), "test", at(ORIGIN), at(END), 1)
+    assert made.grades is not None
+    assert made.grades.indices.tolist() == made.truth.indices.tolist()
+    assert made.grades.indptr.tolist() == made.truth.indptr.tolist()
+    of_item = dict(zip([r[1] for r in ordered[-3:]], weights[-3:], strict=True))
+    ids = made.items.ids.to_list()
+    assert made.grades.data.tolist() == [of_item[ids[i]] for i in made.truth.indices]
+
+
+def test_answers_have_no_grades_where_all_weigh_alike() -> None:
+    assert window([*OTHER, *BEFORE, ("w", "c", 12)]).grades is None
