@@ -16,7 +16,7 @@ from rich.console import Console
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
 from pipelines.output import ARTIFACTS, disk_faults, out_folder
 from pipelines.study import STUDIES, UI, raise_first
-from recommender import config
+from recommender import config, ladder, results
 from recommender.report.compare import html, markdown, show
 from recommender.studies import transfer
 from recommender.studies.cell import Measured
@@ -41,14 +41,14 @@ def main(argv: list[str]) -> None:
     studies = {name: plan.load(name, args.quick) for name in (plan.VOLUME, plan.VALUE, plan.TRANSFER, plan.PARTS)}
     work = Work(args, studies)
     with out_folder(args.out or default_out(), "compare") as out:
-        found = {place.name: work.measure(work.cells(place)) for place in places}
+        found = {place.name: work.place(place) for place in places}
         if not any(found.values()):
             raise_first(work.failures)
         read = scenes(found, studies)
         again = work.again(read)
         evidence = work.trackers.evidence(read, again, UI)
         repeated = [r for runs in again.values() for r in runs]
-        comparison = compared(read, repeated, evidence, warnings(work.failures, args.quick))
+        comparison = compared(read, repeated, evidence, warnings(work, args.quick))
         with disk_faults(out):
             write(out, comparison, tables(read, repeated, studies, [*comparison.places, *comparison.across]))
         tell(out, comparison, args)
@@ -66,6 +66,7 @@ class Work:
         self.source = Source(raw_dir())
         self.trackers = Trackers(list(studies))
         self.failures: list[Failure] = []
+        self.notes: list[str] = []
 
     def cells(self, place: plan.Place) -> list[Cell]:
         """Those that the page needs and those that full studies have measured."""
@@ -75,6 +76,17 @@ class Work:
             for cell in plan.needed(study, place, self.args.quick, overrides(self.args.set))
         )
         return plan.chosen(wanted, STUDIES, self.source)
+
+    def place(self, place: plan.Place) -> list[Measured]:
+        """Its cells, and what a reader of their numbers must know of the data."""
+        found = self.measure(self.cells(place))
+        if found:
+            one = found[0]
+            told = results.warnings(self.source(place.data, one.scenario), one.scenario, ladder.Results())
+            if aside := one.done["stepped_aside"]:
+                told.append(f"The data lack what these need, so they stepped aside: {', '.join(aside)}.")
+            self.notes += [f"{place.name}: {note}" for note in told]
+        return found
 
     def measure(self, cells: list[Cell]) -> list[Measured]:
         with disk_faults(STUDIES), Steps(len(cells), quiet=self.args.quiet or self.args.json) as progress:
@@ -103,13 +115,13 @@ def default_out() -> str:
     return str(ARTIFACTS / f"compare-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}")
 
 
-def warnings(failures: list[Failure], quick: bool) -> list[str]:
-    told = [f"Failed, and left out: {failure}" for failure in failures]
+def warnings(work: Work, quick: bool) -> list[str]:
+    told = [*work.notes, *(f"Failed, and left out: {failure}" for failure in work.failures)]
     if quick:
         told.insert(
             0,
-            "Quick variant, no intervals over samples of the data: 20,000 interactions, three sizes, one seed. "
-            "Intervals shown resample users only. A first look, no evidence to decide by.",
+            "Quick variant, no intervals over samples of the data: simulated data of 20,000 interactions, three sizes, "
+            "one seed. Intervals shown resample users only. A first look, no evidence to decide by.",
         )
     return told
 
