@@ -52,7 +52,10 @@ def main(argv: list[str]) -> None:
         with disk_faults(out):
             write(out, comparison, tables(read, repeated, studies, [*comparison.places, *comparison.across]))
         tell(out, comparison, args)
-        work.trackers.finish(read, sorted(p for p in out.iterdir() if p.is_file()), markdown(comparison, out)[:NOTE])
+        files = sorted(p for p in out.iterdir() if p.is_file())
+        charts = work.trackers.finish(read, files, markdown(comparison, out)[:NOTE], UI)
+        if not (args.quiet or args.json):
+            print(f"In MLflow, after make ui: {charts}")
     for failure in work.failures:
         if failure.is_bug:
             raise failure.error

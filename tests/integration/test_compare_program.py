@@ -41,6 +41,7 @@ def test_a_comparison_writes_its_page_logs_its_runs_and_goes_on_where_it_was(pla
     assert done.code == 0, done.err
     assert all(question in done.out for question in said.QUESTIONS)
     assert "no intervals" in done.out
+    assert "/#/experiments/" in done.out  # the link to the charts
     page = (place / "first/report.html").read_text()
     assert "jobs on shop" in page
     assert not (place / "artifacts/latest").exists()  # it names the latest train, and this is none

@@ -17,6 +17,7 @@ from recommender.studies.compare.plan import TRANSFER
 from recommender.studies.compare.said import Evidence
 from recommender.studies.run import Failure
 from recommender.studies.track import StudyTracker
+from recommender.tracking_views import view_url
 
 EXPERIMENT = "compare"
 SOURCE = "make compare"
@@ -45,9 +46,9 @@ class Trackers:
                 found.append(Evidence(f"{study}, {scene.name}", cells, links))
         return found
 
-    def finish(self, scenes: Sequence[Scene], artifacts: Sequence[Path], note: str) -> str:
-        """The runs of the experiment ``compare``; the id of the one with the report. Raises TrackingError, also what
-        failed before."""
+    def finish(self, scenes: Sequence[Scene], artifacts: Sequence[Path], note: str, ui: str) -> str:
+        """The runs of the experiment ``compare``; the link to their charts in MLflow at ``ui``. Raises TrackingError,
+        also what failed before."""
         for tracker in self.of.values():
             if tracker.error:
                 raise tracker.error
@@ -61,7 +62,7 @@ class Trackers:
                     params={"scenario": scene.scenario.name, "place": scene.name, "rung": rung},
                     tags={"mlflow.source.name": SOURCE, "mlflow.runColor": values.colour(rung), "compare": report},
                 )  # fmt: skip
-        return report
+        return view_url(ui, experiment)
 
     def _links(self, cell: Measured, ui: str) -> dict[str, str]:
         """Rung -> its run's page, from the mark that the tracker left in the cell's folder."""
