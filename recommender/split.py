@@ -103,7 +103,7 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
     allowed = available(queries.as_of[taken.row], items.take(taken.item_idx), paired=True)
     first = np.concatenate([[True], user[at][1:] != user[at][:-1]]) if len(at) else np.zeros(0, bool)
     truth, outside = _truth(taken, allowed, len(items)), int((~allowed).sum())
-    grades = _grades(data, queries, items, truth)
+    grades = _grades(data, order, queries, items, truth)
     return _checked(Fold(split, _iso(origin), _iso(end), train, items, queries, first, truth, outside, grades))
 
 
@@ -150,15 +150,22 @@ def _truth(taken: History, allowed: np.ndarray, n_items: int) -> sp.csr_matrix:
     return truth
 
 
-def _grades(data: Dataset, queries: Queries, items: Table, truth: sp.csr_matrix) -> sp.csr_matrix | None:
-    """float32, non-zeros as ``truth``: the weight that the user's (latest) interaction with the item has."""
-    if not np.ptp(data.weights):
+def _grades(
+    data: Dataset, known: np.ndarray, queries: Queries, items: Table, truth: sp.csr_matrix
+) -> sp.csr_matrix | None:
+    """float32, non-zeros as ``truth``: the weight of the user's (latest) interaction with the item.
+
+    known: int64, the interactions before the end of the horizon, oldest first; no later one may be read.
+    """
+    weights = data.weights[known]
+    if not np.ptp(weights):
         return None
-    keys, latest = np.unique((data.user_idx * len(data.items) + data.item_idx)[::-1], return_index=True)
+    pairs = data.user_idx[known] * len(data.items) + data.item_idx[known]
+    keys, latest = np.unique(pairs[::-1], return_index=True)
     user = np.repeat(data.users.lookup(queries.ids), np.diff(truth.indptr))
     wanted = user * len(data.items) + data.items.lookup(items.ids)[truth.indices]
-    weights = data.weights[::-1][latest[np.searchsorted(keys, wanted)]]
-    return sp.csr_matrix((weights, truth.indices, truth.indptr), shape=truth.shape)
+    grades = weights[::-1][latest[np.searchsorted(keys, wanted)]]
+    return sp.csr_matrix((grades, truth.indices, truth.indptr), shape=truth.shape)
 
 
 def _checked(fold: Fold) -> Fold:
@@ -229,7 +236,7 @@ def random_fold(data: Dataset, split: str, number: int, given: np.ndarray, held:
     queries = Queries(data.users.take(askers), np.full(len(askers), NO_TIME), history)
     truth = _truth(taken, np.ones(len(taken.item_idx), bool), len(items))
     name = f"random-{number}"
-    grades = _grades(data, queries, items, truth)
+    grades = _grades(data, np.flatnonzero(given | held), queries, items, truth)
     return _checked(Fold(split, name, name, train, items, queries, np.ones(len(askers), bool), truth, 0, grades))
 
 
