@@ -10,7 +10,7 @@ import polars as pl
 
 from recommender import rerankers
 from recommender.config import Scenario, Spam
-from recommender.data.dataset import Dataset
+from recommender.data.dataset import FEATURE_ROLES, Dataset
 from recommender.errors import ConfigError, nearest
 from recommender.policies import RULES, numbers, unsupported
 from recommender.spam.apply import with_suspicion
@@ -21,6 +21,7 @@ def supported(scenario: Scenario, data: Dataset) -> tuple[Scenario, dict[str, st
 
     Raises ConfigError, all problems in one message, where a part that is not optional cannot be applied.
     """
+    _no_audited_feature(scenario, data)
     scenario, data, lacking = _spam(scenario, data)
     problems = unsupported(scenario.eligibility, data)
     rules = scenario.eligibility.model_copy(update=dict.fromkeys(problems))
@@ -77,6 +78,16 @@ def _exposure(scenario: Scenario, data: Dataset) -> dict[str, str]:
         except ConfigError as error:
             found["vacancies_column"] = str(error)
     return found
+
+
+def _no_audited_feature(scenario: Scenario, data: Dataset) -> None:
+    """Raises ConfigError where models could read a column that is audited; no part may step aside of that."""
+    audited = scenario.audit.columns if scenario.audit else []
+    if read := [c for c in audited if data.users.roles.get(c) in FEATURE_ROLES]:
+        raise ConfigError(
+            f"audit.columns: {', '.join(f'users.{c}' for c in read)} would be audited and a model feature "
+            f"(role {data.users.roles[read[0]]}). Set '{read[0]}: protected' under features, users in dataset.yaml."
+        )
 
 
 def _audit(scenario: Scenario, data: Dataset) -> dict[str, str]:

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from recommender.config import Eligibility, Scoring
-from recommender.data.dataset import NO_TIME, Dataset
+from recommender.data.dataset import NO_TIME, Dataset, Table
+from recommender.data.roles import to_form
 from recommender.data.schema import Tables, as_ids, build, tables_of
 from recommender.data.times import parse_times
 from recommender.errors import DataError
@@ -123,11 +124,32 @@ def extended(
     joined = Tables(
         data.name,
         _joined(known.interactions, interactions, None, "interactions"),
-        _joined(known.items, items, "item_id", "items"),
-        _joined(known.users, users, "user_id", "users"),
+        _joined(known.items, _formed(items, data.items, "items"), "item_id", "items"),
+        _joined(known.users, _formed(users, data.users, "users"), "user_id", "users"),
         spec,
     )
     return build(joined, require_interactions=False)
+
+
+def _formed(new: pl.DataFrame | None, known: Table, table: str) -> pl.DataFrame | None:
+    """The rows to add in the types of the known ones: a list written as text becomes a list, as in the gate."""
+    if new is None:
+        return None
+    for c in (c for c in new.columns if c in known.roles and c in known.frame.columns):
+        made = to_form(new[c], known.roles[c])
+        listed = isinstance(known.frame[c].dtype, pl.List)
+        if made is not None and listed and not isinstance(made.dtype, pl.List):
+            made = to_form(made, "multi")
+        elif made is not None and known.roles[c] == "text" and not listed and isinstance(made.dtype, pl.List):
+            made = made.list.join(" . ")
+        if made is None:
+            some = ", ".join(map(str, new[c].drop_nulls().head(3)))
+            raise DataError(
+                f"{table}.{c}: {len(new):,} values of type {new[c].dtype} (e.g. {some}) cannot be read as the "
+                f"{known.frame[c].dtype} that the model knows (role {known.roles[c]}). Write them as in its data."
+            )
+        new = new.with_columns(made.alias(c))
+    return new
 
 
 def _joined(known: pl.DataFrame | None, new: pl.DataFrame | None, key: str | None, table: str) -> pl.DataFrame:

@@ -106,3 +106,9 @@ def embedded(embedded_name: str) -> Dataset:
 
     shipped = config.load(embedded_name, ["data.options.simulated.n_interactions=3000"])
     return load("simulated", raw_dir=None, **config.loading(shipped))
+
+
+def test_a_column_that_is_audited_may_not_be_a_feature_even_where_the_audit_is_optional() -> None:
+    open_ = table("user_id", ["u"], {"gender": "category"}, gender=["f"], location=PLACE, seniority=["low"])
+    with pytest.raises(ConfigError, match=r"users\.gender would be audited .*gender: protected"):
+        parts.supported(scenario(optional=ALL), dataset([("u", "a", 1.0)], POSTINGS, open_))
