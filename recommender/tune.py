@@ -263,7 +263,8 @@ def _key(data: Dataset, scenario: Scenario) -> str:
     models = Path(__file__).parent / "models"
     code = [path.read_text() for path in [*sorted(models.glob("*.py")), models.parent / "features.py"]]
     scoring = scenario.scoring.model_dump(exclude={"memory_mb", "workers"})  # no result depends on them
-    parts = (scenario.split.model_dump(), scenario.eligibility.model_dump(), scoring)
+    learned = (scenario.data.event_weights, scenario.data.train_differences)  # what else changes what models learn
+    parts = (scenario.split.model_dump(), scenario.eligibility.model_dump(), scoring, *learned)
     return _hash(digest(data), *parts, scenario.decision.metric, scenario.seed, code)
 
 

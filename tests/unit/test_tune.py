@@ -237,6 +237,8 @@ def test_finished_trials_are_not_repeated_and_a_larger_budget_adds_to_them(
         {"split": {"min_train": 20, "test": 0.9}},
         {"eligibility": {"repeats": True}},
         {"seed": 1},
+        {"data": {"event_weights": {"like": 2}}},
+        {"data": {"train_differences": [{"volume": {"share": 0.9}}]}},
     ],
 )
 def test_trials_of_another_question_are_not_used(
