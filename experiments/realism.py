@@ -18,10 +18,11 @@ from pipelines.cli import raw_dir, run  # isort: skip  (it sets BLAS threads bef
 import numpy as np
 
 from recommender.data.load import load
-from recommender.data.simulate import PRESETS, Knobs, Signal, resolve
+from recommender.data.simulate import Knobs, Signal, resolve
 from recommender.data.simulate.measures import measures
 
 PAGE = Path("docs/simulator.md")
+PRESETS = ("catalog", "ugc", "jobs")
 SEEDS = 3
 Numbers = Mapping[str, float | None]  # measure -> value
 REAL = ("ml-100k", "ml-latest-small", "kuairand-pure", "job-views")

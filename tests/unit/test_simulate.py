@@ -16,7 +16,7 @@ from pipelines import simulate as program
 from recommender.data.dataset import Dataset
 from recommender.data.folder import read_folder
 from recommender.data.schema import Tables, build
-from recommender.data.simulate import PRESETS, Log, World, load, make_world, resolve, simulate
+from recommender.data.simulate import Log, World, load, make_world, preset_names, resolve, simulate
 from recommender.errors import ConfigError
 
 SMALL = {"n_interactions": 2000, "n_users": 300, "n_items": 200}
@@ -51,7 +51,7 @@ def new_share_of_late(row: np.ndarray, time: np.ndarray) -> float:
     return float(1 - np.isin(late, row[time < cut]).mean())
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", preset_names())
 def test_same_seed_gives_equal_tables_and_another_seed_does_not(preset: str) -> None:
     first, again, other = (load(preset=preset, seed=seed, **SMALL) for seed in (7, 7, 8))
     for name in ("interactions", "items", "users"):
@@ -60,7 +60,7 @@ def test_same_seed_gives_equal_tables_and_another_seed_does_not(preset: str) -> 
     assert first.spec == again.spec
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", preset_names())
 def test_the_gate_accepts_each_preset_without_repairs(preset: str) -> None:
     found = data(preset)
     assert found.repairs == ()
@@ -72,7 +72,7 @@ def test_the_gate_accepts_each_preset_without_repairs(preset: str) -> None:
     assert set(found.signals["event"].unique()) == {signal.event for signal in knobs.signals} | replies
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", preset_names())
 def test_nothing_happens_to_an_item_before_it_is_published_or_after_it_expires(preset: str) -> None:
     raw = tables(preset)
     used = raw.interactions.filter(pl.col("event") != "reply").join(raw.items, on="item_id")  # replies take days
@@ -82,20 +82,20 @@ def test_nothing_happens_to_an_item_before_it_is_published_or_after_it_expires(p
         assert raw.items["expires_at"].null_count() == 0
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", preset_names())
 def test_nobody_acts_before_they_arrive_or_after_the_end(preset: str) -> None:
     world, log = truth(preset)
     assert (log.time >= world.users.arrived[log.user]).all()
     assert log.time.max() <= world.knobs.span_days
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", preset_names())
 def test_nobody_takes_an_item_twice(preset: str) -> None:
     _, log = truth(preset)
     assert len(np.unique(np.stack([log.user, log.item]), axis=1).T) == len(log.user)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", preset_names())
 def test_order_of_ids_tells_nothing_of_time(preset: str) -> None:
     world, log = truth(preset)
     first_use = np.full(world.knobs.n_items, np.inf)
@@ -176,7 +176,7 @@ def test_seekers_take_postings_near_them() -> None:
 
 
 @given(
-    preset=st.sampled_from(sorted(PRESETS)),
+    preset=st.sampled_from(preset_names()),
     seed=st.integers(0, 2**31),
     rho=st.floats(0, 1),
     n_users=st.integers(1, 60),
@@ -209,11 +209,54 @@ def test_any_knobs_give_an_honest_log(
         ("ugc", {"life_days": 0}, "fade"),
         ("ugc", {"item_columns": ("titel",)}, "did you mean 'title'"),
         ("ugc", {"words": "jokes"}, "clips"),
+        ("ugc", {"signals": [{"evnt": "like"}]}, "did you mean 'event'"),
+        ("ugc", {"signals": [{"event": "like"}]}, "lacks share, slope, delay_minutes"),
+        ("ugc", {"signals": ["like"]}, "a share between 0 and 1, got 'like'"),
+        ("jobs", {"match": [["city"]]}, "pairs"),
     ],
 )
 def test_a_wrong_knob_is_refused_with_what_is_valid(preset: str, knobs: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load(preset=preset, **knobs)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rhoo: 0.2", r"mine.yaml: Unknown knob 'rhoo'.*did you mean 'rho'"),
+        ("rho: 2", "mine.yaml: Knob 'rho' is a share between 0 and 1"),
+        ("rho: [", "mine.yaml: is no YAML"),
+        ("- rho", "expected lines of 'knob: value'"),
+        ("preset: min", "did you mean 'mine'"),
+        ("preset: mine", "one step only"),
+    ],
+)
+def test_a_wrong_preset_is_refused_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    monkeypatch.setattr("recommender.data.simulate.presets.FOLDER", tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        resolve("mine", {})
+
+
+def test_a_preset_may_start_from_another_and_a_given_knob_wins_over_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wide.yaml").write_text("rho: 0.1\nadapt: 0.2\nlife_days: 3")
+    (tmp_path / "mine.yaml").write_text("preset: wide\nadapt: 0.4\nlife_days: 5")
+    monkeypatch.setattr("recommender.data.simulate.presets.FOLDER", tmp_path)
+    made = resolve("mine", {"life_days": 7})
+    assert (made.rho, made.adapt, made.life_days) == (0.1, 0.4, 7)
+
+
+def test_the_library_is_imported_without_its_configuration_and_says_so_when_a_preset_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recommender.data.simulate.presets.FOLDER", tmp_path)
+    assert preset_names(tmp_path) == []
+    with pytest.raises(ConfigError, match="Unknown preset 'ugc'"):
+        load(preset="ugc")
 
 
 def test_the_program_writes_a_folder_that_reads_back(tmp_path: Path) -> None:

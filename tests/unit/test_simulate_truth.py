@@ -15,7 +15,7 @@ from experiments import realism
 from recommender.data.dataset import Dataset, to_microseconds
 from recommender.data.folder import read_folder, write_folder
 from recommender.data.schema import build
-from recommender.data.simulate import PRESETS, Truth, load, observed, play, truth_files
+from recommender.data.simulate import Truth, load, observed, play, preset_names, truth_files
 from recommender.data.simulate.parts import times
 from recommender.data.simulate.service import Service
 from recommender.data.simulate.truth import expected_utility
@@ -35,13 +35,13 @@ def spam() -> Truth:
     return play(preset="ugc", n_users=2000, n_items=1000, fake_accounts=0.1, spam_items=0.2, adapt=1, ring_size=10)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", preset_names())
 def test_recording_what_was_shown_changes_nothing(preset: str) -> None:
     plain = load(preset=preset, seed=2, **SMALL)
     assert observed(truth(preset)).interactions.equals(plain.interactions)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", preset_names())
 def test_everything_that_honest_users_took_had_been_shown_to_them(preset: str) -> None:
     shown = truth_files.exposures(truth(preset))
     log, world = truth(preset).log, truth(preset).world
@@ -78,7 +78,7 @@ def test_what_the_policy_shows_occurs_as_often_as_its_propensity_says() -> None:
     assert abs(weight.mean() / 60 - 1) < 0.05
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", preset_names())
 def test_what_was_taken_has_a_higher_expected_utility_than_the_rest(preset: str) -> None:
     made = truth(preset)
     rows = np.flatnonzero(np.isfinite(made.log.utility))[:200]
@@ -92,7 +92,7 @@ def test_what_was_taken_has_a_higher_expected_utility_than_the_rest(preset: str)
     assert np.corrcoef(taken, made.log.utility[rows])[0, 1] > 0.95
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", preset_names())
 def test_written_truth_reads_back_the_same(preset: str, tmp_path: Path) -> None:
     made = truth(preset)
     write_folder(observed(made), tmp_path / "set", lambda to: truth_files.write(made, to / "truth"))

@@ -1,7 +1,7 @@
 """Simulated services with known ground truth: the embedded default data of every scenario.
 
 Needs no file and no network. ``knobs.py`` says what can be turned and which real data each default
-follows, ``presets.py`` what differs by kind of service; ``make.py`` draws the truth (``world.py``),
+follows, ``configs/simulator/`` what differs by kind of service; ``make.py`` draws the truth (``world.py``),
 ``log.py`` plays exposure (``service.py``) and choice, ``columns.py`` and ``feedback.py`` are what the
 service knows of it.
 """
@@ -19,17 +19,17 @@ from recommender.data.simulate.knobs import Knobs, Signal
 from recommender.data.simulate.log import Log, simulate
 from recommender.data.simulate.make import make_world
 from recommender.data.simulate.parts import ids
-from recommender.data.simulate.presets import PRESETS, resolve
+from recommender.data.simulate.presets import preset_names, resolve
 from recommender.data.simulate.truth import Truth
 from recommender.data.simulate.world import World
 from recommender.errors import ConfigError
 
-__all__ = ["PRESETS", "Knobs", "Log", "Signal", "Truth", "World"]
-__all__ += ["load", "make_world", "observed", "play", "resolve", "simulate"]
+__all__ = ["Knobs", "Log", "Signal", "Truth", "World"]
+__all__ += ["load", "make_world", "observed", "play", "preset_names", "resolve", "simulate"]
 
 
 def load(raw_dir: Path | None = None, *, preset: str = "catalog", seed: int = 0, **knobs: Any) -> Tables:
-    """A simulated data set: ``preset`` (catalog, ugc or jobs) with the named knobs turned.
+    """A simulated data set: ``preset`` (a file of ``configs/simulator/``) with the named knobs turned.
 
     The same preset, seed and knobs give equal tables; about 1 s per 100,000 interactions at most.
     ``raw_dir`` is not used: every source takes it. Raises ConfigError for an unknown preset, knob or
@@ -64,5 +64,5 @@ def observed(truth: Truth) -> Tables:
             match=[MatchSpec(user=user, item=item) for user, item in knobs.match],
             positive=[knobs.event],
         ),
-        truth=partial(Truth.simulated, knobs, seed, record=True),
+        truth=(lambda: truth) if truth.log.shown else partial(Truth.simulated, knobs, seed, record=True),
     )

@@ -1,6 +1,6 @@
 """Every knob of the simulator: its default, its meaning, and the real data that the default follows.
 
-``docs/simulator.md`` shows them as a table, with the presets of ``presets.py``.
+``docs/simulator.md`` shows them as a table, with the presets of ``configs/simulator/``.
 """
 
 from __future__ import annotations
@@ -178,12 +178,30 @@ def make_knobs(given: Mapping[str, Any]) -> Knobs:
     for name in given:
         if name not in valid:
             raise ConfigError(f"Unknown knob '{name}' of the simulator{nearest(name, valid)}")
-    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
-    made = Knobs(**values)
+    made = Knobs(**{name: _from_plain(name, value) for name, value in given.items()})
     for field in dataclasses.fields(Knobs):
         _check_type(field, getattr(made, field.name))
     _check_ranges(made)
     return made
+
+
+def _from_plain(name: str, value: Any) -> Any:
+    """A value as YAML says it -> as the knobs hold it. Raises ConfigError for a wrong field of a signal."""
+    if not isinstance(value, list | tuple):
+        return value
+    if name == "match":
+        return tuple(tuple(pair) if isinstance(pair, list) else pair for pair in value)
+    return tuple(_signal(one) if name == "signals" and isinstance(one, dict) else one for one in value)
+
+
+def _signal(given: Mapping[str, Any]) -> Signal:
+    valid = [field.name for field in dataclasses.fields(Signal)]
+    for name in given:
+        if name not in valid:
+            raise ConfigError(f"Knob 'signals': a signal has no '{name}'{nearest(name, valid)}")
+    if missing := [name for name in valid if name not in given]:
+        raise ConfigError(f"Knob 'signals': a signal lacks {', '.join(missing)}, got {dict(given)!r}")
+    return Signal(**given)
 
 
 def _check_type(field: dataclasses.Field[Any], value: object) -> None:
@@ -208,6 +226,12 @@ def _check_ranges(knobs: Knobs) -> None:
         raise ConfigError(f"One of the knobs {', '.join(WAYS)} (social alone is not enough) must be above 0")
     if knobs.fade and not knobs.life_days:
         raise ConfigError("Knob 'fade' is utility lost per life: with life_days=0 (no end) set fade=0")
+    for signal in knobs.signals:
+        if not isinstance(signal, Signal) or not 0 < signal.share < 1:
+            raise ConfigError(f"Knob 'signals': a signal has a share between 0 and 1, got {signal!r}")
+    for pair in knobs.match:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise ConfigError(f"Knob 'match' lists pairs [user column, item column], got {pair!r}")
     for name, valid in (("words", ("films", "clips", "occupations")), ("ending", ("stated", "silent"))):
         if getattr(knobs, name) not in valid:
             raise ConfigError(f"Knob '{name}' is '{getattr(knobs, name)}'{nearest(getattr(knobs, name), valid)}")

@@ -16,7 +16,7 @@ import polars as pl
 import scipy.sparse as sp
 import yaml
 
-from recommender.data.simulate.knobs import Knobs, Signal, make_knobs
+from recommender.data.simulate.knobs import Knobs, make_knobs
 from recommender.data.simulate.log import Log, Shown
 from recommender.data.simulate.parts import ids, times
 from recommender.data.simulate.truth import Truth
@@ -56,7 +56,7 @@ def read(path: Path) -> Truth:
         trends = pl.read_parquet(path / "trends.parquet").to_numpy()
     except (OSError, pl.exceptions.PolarsError, yaml.YAMLError) as error:
         raise DataError(f"{path}: the truth of a simulated set cannot be read ({error}). Simulate it again.") from None
-    seed, knobs = stated.pop("seed"), _knobs(stated)
+    seed, knobs = stated.pop("seed"), make_knobs(stated)
     nobody = np.zeros(0, np.int64)
     graph = _graph(users, knobs.n_users)
     world = World(knobs, _arrays(Items, items), _arrays(Users, users), graph, trends, Bursts(nobody, nobody, nobody))
@@ -95,13 +95,6 @@ def _plain(knobs: Knobs) -> dict[str, Any]:
     tree = dataclasses.asdict(knobs)
     return {name: [list(v) if isinstance(v, tuple) else v for v in value] if isinstance(value, tuple) else value
             for name, value in tree.items()}  # fmt: skip
-
-
-def _knobs(tree: dict[str, Any]) -> Knobs:
-    given = dict(tree)
-    given["signals"] = [Signal(**signal) for signal in given.pop("signals")]
-    given["match"] = [tuple(pair) for pair in given.pop("match")]
-    return make_knobs(given)
 
 
 def _frame(arrays: Items | Users, first: pl.Series) -> pl.DataFrame:
