@@ -81,7 +81,7 @@ def _rows(name: str, values: pl.DataFrame, rungs: list[str], out: tables.Out) ->
         gains = own[:, None] - rows.select(pl.col(rungs).cast(pl.Float64)).to_numpy()
         cell, n_users, at = Cell(users, gains), int(users.max()) + 1, rungs.index(best)
         found = estimates([cell], n_users, out.scenario.bootstrap, out.scenario.seed)[0]
-        p = holm(sign_flip_p(cell, n_users, FLIPS, out.scenario.seed))
+        p = holm(sign_flip_p(cell, FLIPS, out.scenario.seed))
         means = (_mean(rows, ROUTER), best, _mean(rows, best))
         paired = (float(x[at]) for x in (found.mean, found.low, found.high, p))
         yield Row(name, bucket, rows.height, *means, *paired)

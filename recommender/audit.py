@@ -8,10 +8,8 @@ rule that groups under 2% may be left out. Four fifths is a rule of thumb of the
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from recommender.config import Audit
@@ -109,8 +107,7 @@ def _audit(
     resamples: int,
     seed: int,
 ) -> list[tuple[object, ...]]:
-    rates = _rates(group, values)
-    labels, rate = list(rates.index), rates.to_numpy()
+    labels, rate = _rates(group, values)
     size = np.array([(group == label).sum() for label in labels])
     counted = size >= audit.min_share * len(group)
     best = np.where(counted[:, None], np.nan_to_num(rate, nan=-1.0), -2.0).argmax(axis=0)
@@ -140,23 +137,19 @@ def _quantiles(drawn: np.ndarray, at: tuple[float, ...]) -> np.ndarray:
         return np.nanquantile(np.where(np.isfinite(drawn), drawn, np.nan), at, axis=0)
 
 
-def _rates(group: pl.Series, values: np.ndarray) -> pd.DataFrame:
-    """Mean of each column of ``values`` by group, NaN left out: fairlearn's MetricFrame, groups ascending."""
+def _rates(group: pl.Series, values: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Groups, ascending, and their mean of each column of ``values``, NaN left out, float64 (n_groups, n_columns)."""
     from fairlearn.metrics import MetricFrame  # takes seconds to import
 
-    def mean_of(column: int) -> object:
-        def mean(_: object, rows: object) -> float:
-            found = values[np.asarray(rows), column]
-            return float(found[~np.isnan(found)].mean()) if not np.isnan(found).all() else np.nan
+    def means(_: object, rows: object) -> np.ndarray:  # all columns at once: the frame's own loop takes a second
+        found = values[np.asarray(rows)]
+        known = ~np.isnan(found)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(known, found, 0).sum(axis=0) / known.sum(axis=0))
 
-        return mean
-
-    metrics: Mapping[str, object] = {str(c): mean_of(c) for c in range(values.shape[1])}
     rows = np.arange(len(group))
-    by_group: pd.DataFrame = MetricFrame(
-        metrics=metrics, y_true=rows, y_pred=rows, sensitive_features=group.to_numpy()
-    ).by_group
-    return by_group
+    by_group = MetricFrame(metrics=means, y_true=rows, y_pred=rows, sensitive_features=group.to_numpy()).by_group
+    return list(by_group.index), np.stack(by_group.to_numpy())
 
 
 def _resampled(group: pl.Series, labels: list[str], values: np.ndarray, resamples: int, seed: int) -> np.ndarray:

@@ -193,7 +193,7 @@ def compare(
     found = estimates(cells, n_users, resamples, seed)
     family = np.array(families)
     for (user_bucket, metric), cell, e in zip(keys, cells, found, strict=True):
-        p = sign_flip_p(cell, n_users, _FLIPS, seed)
+        p = sign_flip_p(cell, _FLIPS, seed)
         for one in np.unique(family):
             p[family == one] = holm(p[family == one])
         rows += [(a, b, user_bucket, metric, e.mean[i], e.low[i], e.high[i], p[i], int(e.n[i]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
 
 _CHUNK = 100  # resamples at a time, so that memory stays at 100 x users
 
@@ -35,34 +36,34 @@ def estimates(cells: Sequence[Cell], n_users: int, resamples: int, seed: int) ->
     Poisson weights (Hanley & MacGibbon 2006; Chamandy et al. 2012): each user counts a Poisson(1)
     number of times, so one set of weights serves every cell, and the mean is a ratio of sums.
     """
-    sums, counts = zip(*(_by_user(c, n_users) for c in cells), strict=True) if cells else ((), ())
+    users, sums, counts = zip(*(_by_user(c) for c in cells), strict=True) if cells else ((), (), ())
     # Most columns are defined for the same queries: each distinct count is resampled once.
     distinct = [_distinct(count) for count in counts]
     replicates: list[list[np.ndarray]] = [[] for _ in cells]
     rng = np.random.default_rng(seed)
-    for start in range(0, resamples, _CHUNK):
-        weights = rng.poisson(1.0, (min(_CHUNK, resamples - start), n_users)).astype(np.float32)
-        for out, total, (count, which) in zip(replicates, sums, distinct, strict=True):
-            n = (weights @ count)[:, which]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                out.append(weights @ total / n)
+    with np.errstate(invalid="ignore", divide="ignore"), threadpool_limits(1, "blas"):  # see sign_flip_p
+        for start in range(0, resamples, _CHUNK):
+            weights = rng.poisson(1.0, (min(_CHUNK, resamples - start), n_users)).astype(np.float32)
+            for out, who, total, (count, which) in zip(replicates, users, sums, distinct, strict=True):
+                drawn = weights[:, who]
+                out.append(drawn @ total / (drawn @ count)[:, which])
     return [_estimate(s, c, np.concatenate(r)) for s, c, r in zip(sums, counts, replicates, strict=True)]
 
 
-def sign_flip_p(cell: Cell, n_users: int, flips: int, seed: int) -> np.ndarray:
+def sign_flip_p(cell: Cell, flips: int, seed: int) -> np.ndarray:
     """Two-sided p of each column's mean being 0, by flipping users' signs at random; float64 (n_columns,).
 
     Exact in small samples for symmetric differences (Fisher's randomisation test; Smucker et al. 2007
     recommend it for retrieval metrics). Never 0: the data itself is one of the flips.
     """
-    total, _ = _by_user(cell, n_users)
-    total = total[np.unique(cell.users)]
+    _, total, _ = _by_user(cell)
     seen = np.abs(total.sum(axis=0)) * (1 - 1e-6)  # float32 sums must not lose ties
     beaten = np.zeros(total.shape[1])
     rng = np.random.default_rng(seed)
-    for start in range(0, flips, _CHUNK):
-        signs = rng.integers(0, 2, (min(_CHUNK, flips - start), len(total)), dtype=np.int8).astype(np.float32) * 2 - 1
-        beaten += (np.abs(signs @ total) >= seen).sum(axis=0)
+    with threadpool_limits(1, "blas"):  # many small products: beside another busy process, threads wait six-fold
+        for start in range(0, flips, _CHUNK):
+            signs = rng.integers(0, 2, (min(_CHUNK, flips - start), len(total)), dtype=np.int8) * np.float32(2) - 1
+            beaten += (np.abs(signs @ total) >= seen).sum(axis=0)
     return np.asarray((1 + beaten) / (1 + flips))
 
 
@@ -75,13 +76,13 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def _by_user(cell: Cell, n_users: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and number of defined values per user and column, float32 (n_users, n_columns)."""
-    defined = ~np.isnan(cell.values)
-    n = len(cell.users)
-    of_user = sp.csr_matrix((np.ones(n), (cell.users, np.arange(n))), shape=(n_users, n))
+def _by_user(cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The users of a cell, ascending, and per column the sum and number of their defined values, float32."""
+    users, row = np.unique(cell.users, return_inverse=True)
+    defined, n = ~np.isnan(cell.values), len(row)
+    of_user = sp.csr_matrix((np.ones(n), (row, np.arange(n))), shape=(len(users), n))
     total, count = of_user @ np.where(defined, cell.values, 0), of_user @ defined.astype(np.float64)
-    return total.astype(np.float32), count.astype(np.float32)
+    return users, total.astype(np.float32), count.astype(np.float32)
 
 
 def _distinct(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,10 +98,14 @@ def _distinct(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _estimate(total: np.ndarray, count: np.ndarray, replicates: np.ndarray) -> Estimate:
     n = count.sum(axis=0, dtype=np.float64)
     mean = np.divide(total.sum(axis=0, dtype=np.float64), n, out=np.full(len(n), np.nan), where=n > 0)
-    low, high = np.full(len(n), np.nan), np.full(len(n), np.nan)
-    missing = np.isnan(replicates)
-    whole, partly = ~missing.any(axis=0), missing.any(axis=0) & ~missing.all(axis=0)
-    low[whole], high[whole] = np.percentile(replicates[:, whole], [2.5, 97.5], axis=0)
-    if partly.any():  # slower, and only where a resample drew nobody
-        low[partly], high[partly] = np.nanpercentile(replicates[:, partly], [2.5, 97.5], axis=0)
-    return Estimate(mean, low, high, n.astype(np.int64))
+    ordered = np.sort(np.ascontiguousarray(replicates.T), axis=1)  # NaN, of a resample that drew nobody, last
+    drawn = np.count_nonzero(~np.isnan(ordered), axis=1)
+    return Estimate(mean, _quantile(ordered, drawn, 0.025), _quantile(ordered, drawn, 0.975), n.astype(np.int64))
+
+
+def _quantile(ordered: np.ndarray, n: np.ndarray, at: float) -> np.ndarray:
+    """Linear interpolation in the first ``n`` values of each ascending row, float64 (n_rows,); NaN where n is 0."""
+    row, place = np.arange(len(ordered)), at * np.maximum(n - 1, 0)
+    below = place.astype(np.int64)
+    low, high = ordered[row, below], ordered[row, np.minimum(below + 1, np.maximum(n - 1, 0))]
+    return np.asarray(low + (place - below) * (high.astype(np.float64) - low))

@@ -61,7 +61,7 @@ def _cell(c: Contrast, bucket: str, metrics: Sequence[str], resamples: int, seed
     two = both.select(f"{m}:other" for m in shared).to_numpy().astype(np.float64)
     cell = Cell(np.arange(both.height), two - one)  # one query per user here
     (found,) = estimates([cell], both.height, resamples, seed)
-    p = sign_flip_p(cell, both.height, FLIPS, seed)
+    p = sign_flip_p(cell, FLIPS, seed)
     defined = ~np.isnan(two - one)
     rows = []
     for i, metric in enumerate(shared):

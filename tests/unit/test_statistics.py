@@ -22,7 +22,7 @@ def estimate(c: Cell, resamples: int = 1000, seed: int = 0) -> Estimate:
 
 
 def p_of(c: Cell, flips: int = 1999, seed: int = 0) -> np.ndarray:
-    return sign_flip_p(c, int(c.users.max()) + 1, flips, seed)
+    return sign_flip_p(c, flips, seed)
 
 
 def test_holm_by_hand() -> None:
