@@ -15,7 +15,7 @@ import polars as pl
 from recommender.config import Audit
 from recommender.evaluate import Group
 from recommender.exposure import FAVOURABLE, SELECTED, TAKEN
-from recommender.rungs import ROUTER
+from recommender.rungs import ORACLE, ROUTER
 
 OUTCOMES = {
     SELECTED: "selection",  # lists with enough favourable items
@@ -44,7 +44,7 @@ def audit_table(test: Group, audit: Audit, resamples: int, seed: int) -> pl.Data
     ratios is low by chance alone.
     """
     asked, outcomes = test.asked[0], test.outcomes[0]
-    names = [(rung, outcome) for rung in outcomes for outcome in OUTCOMES]
+    names = [(rung, outcome) for rung in outcomes if rung != ORACLE for outcome in OUTCOMES]
     values = np.column_stack([outcomes[rung].values[outcome][asked.first] for rung, outcome in names])
     columns = {c: s.filter(pl.Series(asked.first)) for c, s in asked.groups.items() if c in audit.columns}
     groupings = {c: [c] for c in columns} | ({BETWEEN.join(columns): list(columns)} if len(columns) > 1 else {})

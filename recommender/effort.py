@@ -20,6 +20,7 @@ from recommender.config import Slots
 
 ROUTER = "router"
 PLAIN = "router-plain"  # its lists before its re-rankers
+ORACLE = "oracle"  # knows what made simulated data: a bound, never a rung of a ladder
 TRIALS_TO_1PCT = "tuning_trials_to_1pct/"  # + rung: a measure of data_effort.parquet
 Stage = Literal["prepare", "fit", "tune", "recommend", "evaluate", "refit", "report"]
 

@@ -23,6 +23,7 @@ ALL, WITH_HISTORY = "all", "with_history"
 VISIT = "visit"  # the slice by time since the last interaction
 POOLED = "pooled"  # the origin of rows that pool the validation origins
 COMPARED = ("ndcg_at_10", "recall_at_20")
+REGRET = "regret_ndcg_at_10"  # of the oracle - of the rung, on simulated data; see controls.py
 _FLIPS, _SLICE_VALUES, _SLICE_QUERIES = 1999, 10, 30
 
 
@@ -220,7 +221,7 @@ def per_query_table(asked_by_fold: Iterable[Asked], outcomes: Iterable[Mapping[s
             wide = base.with_columns(*(pl.Series(n, result.values[n]) for n in names), pl.lit(rung).alias("rung"))
             frames.append(wide.unpivot(names, index=[*base.columns, "rung"], variable_name="metric"))
     order = ["split", "origin", "rung", "query_id", "user_id", "as_of", "user_bucket", "metric", "value"]
-    return pl.concat(frames).select(order)
+    return pl.concat(frames).drop_nans("value").select(order)  # the oracle is asked some of the queries only
 
 
 def as_times(us: np.ndarray) -> pl.Series:

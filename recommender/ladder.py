@@ -97,8 +97,7 @@ def run(
         bench = Bench(_suspected(fold, scenario, effort, results), scenario, effort, progress)
         note(results, bench.fold, scenario)
         (_test if fold.split == "test" else _validate)(bench, results, trials)
-        if fold.split == "test" and scenario.controls and data.truth is not None:
-            results.outcomes[-1][controls.ORACLE] = controls.measure_oracle(bench, data.truth())
+    results.outcomes[-1] = controls.bounded(bench, data, results.outcomes[-1])
     return results
 
 

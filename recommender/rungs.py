@@ -11,12 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 from recommender.config import Rung, Scenario
 from recommender.data import operators
 from recommender.data.dataset import Dataset
+from recommender.effort import ORACLE as ORACLE
 from recommender.effort import PLAIN as PLAIN
 from recommender.effort import ROUTER as ROUTER
 from recommender.errors import ConfigError, nearest
 from recommender.evaluate import COMPARED
 from recommender.models import RECOMMENDERS
 from recommender.models.base import Recommender
+
+TAKEN = (ROUTER, PLAIN, ORACLE)  # names that no rung of a ladder can have
 
 
 def make(rung: Rung, params: Mapping[str, Any], scenario: Scenario) -> Recommender:
@@ -51,8 +54,9 @@ def check(scenario: Scenario) -> None:
     """Raises ConfigError for names, parameters and metrics that do not exist, before any data is read."""
     operators.check([*scenario.data.differences, *scenario.data.train_differences])
     names = [r.name for r in scenario.ladder]
-    if repeated := [n for n in names if names.count(n) > 1 or n in (ROUTER, PLAIN)]:
-        raise ConfigError(f"ladder: the name '{repeated[0]}' is used twice ('{ROUTER}' and '{PLAIN}' are taken).")
+    if repeated := [n for n in names if names.count(n) > 1 or n in TAKEN]:
+        taken = ", ".join(f"'{name}'" for name in TAKEN)
+        raise ConfigError(f"ladder: the name '{repeated[0]}' is used twice ({taken} are taken).")
     left_out = scenario.slots.n == "auto" and scenario.slots.rung in RECOMMENDERS  # then there are no slots
     if scenario.slots.n and scenario.slots.rung not in names and not left_out:
         raise ConfigError(f"slots.rung: unknown rung '{scenario.slots.rung}'{nearest(scenario.slots.rung, names)}")

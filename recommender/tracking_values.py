@@ -10,8 +10,9 @@ import json
 import math
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ import yaml
 from recommender.audit import impact_ratios
 from recommender.config import Slots
 from recommender.data.operators import described
-from recommender.effort import ROUTER, TRIALS_TO_1PCT, charged, serving
+from recommender.effort import ORACLE, PLAIN, ROUTER, TRIALS_TO_1PCT, charged, serving
 from recommender.errors import UserError
 from recommender.evaluate import ALL, POOLED
 from recommender.query import RETURNING
 
-ACCURACY = ("ndcg", "recall", "map", "mrr", "hit_rate", "precision")  # how names of accuracy metrics begin
+# How names of accuracy metrics begin
+ACCURACY = ("ndcg", "graded_ndcg", "regret_ndcg", "recall", "map", "mrr", "hit_rate", "precision")
 LEAST_S = 0.001  # log10 twins: anything faster counts as a millisecond, the clock's resolution
 REPOSITORY = Path(__file__).parent.parent
 
@@ -47,13 +49,20 @@ RUNG_COLOURS = {
     "user_ease": "#CC6677",
     "ranker": "#332288",
     ROUTER: "#7A3FF2",
+    PLAIN: "#C4A5FF",
+    ORACLE: "#5F5F5F",
 }
 
 
 def colour(rung: str) -> str:
     """``RUNG_COLOURS``; a rung of another name always gets the same one of them (not the router's)."""
-    others = [c for name, c in RUNG_COLOURS.items() if name != ROUTER]
+    others = [c for name, c in RUNG_COLOURS.items() if name not in (ROUTER, PLAIN, ORACLE)]
     return RUNG_COLOURS.get(rung) or others[int(hashlib.sha256(rung.encode()).hexdigest(), 16) % len(others)]
+
+
+def in_turn(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each of what is no rung, grey left out: one after the other, so that few share one."""
+    return dict(zip(dict.fromkeys(names), cycle(list(RUNG_COLOURS.values())[1:]), strict=False))
 
 
 @dataclass(frozen=True)
@@ -178,7 +187,8 @@ def evaluation(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
         if section == "acc":
             values |= {f"{name}_ci_low": row["ci_low"], f"{name}_ci_high": row["ci_high"]}
         if row["item_bucket"] == ALL:
-            values[f"data/{cell}n_queries"] = row["n_queries"]
+            n = f"data/{cell}n_queries"
+            values[n] = max(values.get(n) or 0, row["n_queries"])  # some metrics are not defined for all
     validation = rows.filter(pl.col("split") == "validation")
     pooled = validation.filter(pl.col("origin") == POOLED)
     for row in (pooled if pooled.height else validation).iter_rows(named=True):

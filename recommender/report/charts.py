@@ -13,7 +13,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from recommender.effort import PLAIN, ROUTER
+from recommender.effort import ORACLE, PLAIN, ROUTER
 from recommender.report.decided import decision
 from recommender.report.tables import LABELS, Out, ladder, metric_label, number, seconds
 
@@ -24,6 +24,7 @@ HEIGHT, PADDING = 320, 45  # pixels
 PHONE_WIDTH = 180  # of the space between the cheapest and the dearest point there
 SHIFTS = (0, -10, 10, -18, 18, -26, 26)  # pixels that a name may stand above or below its point
 MIN_CPU_S = 0.001  # a log axis has no zero
+_NO_LINE = (ROUTER, PLAIN, ORACLE)  # made of the lines, or far above them
 
 
 def effort_chart(out: Out) -> tuple[dict[str, Any], str] | None:
@@ -82,7 +83,7 @@ def effort_scatter(points: pl.DataFrame, label: str, line: Sequence[str] = ()) -
 def history_chart(out: Out) -> tuple[dict[str, Any], str] | None:
     """The headline metric by user bucket, a line per rung; as ``effort_chart``. The router is left out:
     in each bucket it is one of the lines."""
-    cells = ladder(out).filter(pl.col("column") != "all", ~pl.col("rung").is_in([ROUTER, PLAIN])).drop_nulls("value")
+    cells = ladder(out).filter(pl.col("column") != "all", ~pl.col("rung").is_in(_NO_LINE)).drop_nulls("value")
     if cells.is_empty():
         return None
     label = metric_label(out.metric)
@@ -135,7 +136,7 @@ def front_rungs(out: Out) -> list[str]:
     best = ladder(out).filter("is_best", pl.col("column") != "all")["rung"]
     overall = ladder(out).filter(pl.col("column") == "all").drop_nulls("value").sort("value", descending=True)["rung"]
     wanted = [*decided["rung"].drop_nulls(), *best, *decided["over"].drop_nulls(), *overall]
-    kept = [r for r in dict.fromkeys(wanted) if r not in (ROUTER, PLAIN)][:MAX_COLOURS]
+    kept = [r for r in dict.fromkeys(wanted) if r not in _NO_LINE][:MAX_COLOURS]
     return [r for r in out.rungs if r in kept]
 
 

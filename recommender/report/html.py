@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from recommender.evaluate import VISIT
+from recommender.effort import ORACLE
+from recommender.evaluate import REGRET, VISIT
 from recommender.query import IN_SESSION, RETURNING
 from recommender.report import charts, policies, tables
 from recommender.report.decided import in_visit, visit
@@ -58,6 +59,7 @@ def write_report(out: Path) -> Path:
             verdict(read),
             "".join(paragraph(f"⚠ {w}", "warning") for w in tables.warnings(read)),
             _ladder(read),
+            _regret(read),
             _effort_chart(read, texts),
             _history_chart(read, texts),
             _other_metrics(read),
@@ -100,23 +102,23 @@ def _grid(marked: pl.DataFrame, out: Out, caption: str, first: str, prefix: str 
     places = tables.digits(marked["value"])
     thin = set(tables.small(marked, out)["column"])
     found = {(r["rung"], r["column"]): r for r in marked.iter_rows(named=True)}
-    n = {r["column"]: r["n_queries"] for r in marked.iter_rows(named=True)}
+    n = dict(marked.group_by("column").agg(pl.max("n_queries")).iter_rows())
     heads = [first, *(f"{prefix}{LABELS.get(c, c)} (n={n[c]:,})" for c in columns)]
     rows = [
-        (rung, [_grid_cell(found.get((rung, c)), places, c in thin) for c in columns])
+        (rung, [_grid_cell(found.get((rung, c)), places, c in thin or rung == ORACLE) for c in columns])
         for rung in marked["rung"].unique(maintain_order=True)
     ]
     return table(caption, heads, rows)
 
 
-def _grid_cell(row: dict[str, Any] | None, places: int, thin: bool) -> str:
+def _grid_cell(row: dict[str, Any] | None, places: int, say_n: bool) -> str:
     if row is None or row["value"] is None:
         return cell("–", "no value")
     share = row["answered_share"]
     notes = [
         interval(row["ci_low"], row["ci_high"], places),
         " · ".join(
-            [f"n={row['n_queries']:,}"] * thin
+            [f"n={row['n_queries']:,}"] * say_n
             + [f"own {share:.0%}"] * (share is not None and share < tables.FALLBACK_SHARE)
         ),
     ]
@@ -128,9 +130,20 @@ def _ladder(out: Out) -> str:
     caption = (
         f"{metric_label(out.metric)} on the test period by earlier interactions of the user, with 95% intervals. "
         "★ best of its column, ≈ not significantly different from it, n= few queries, own = share of the places "
-        "that the rung itself could fill."
+        "that the rung itself could fill." + " oracle: knows what made the simulated data; a bound, asked for some of "
+        "the users, that nobody could ship." * (ORACLE in out.rungs)
     )
     return section("The ladder, by how much is known of the user", _grid(tables.ladder(out), out, caption, "Rung"))
+
+
+def _regret(out: Out) -> str:
+    """How far each rung is from the best possible; empty where there is no truth to ask."""
+    found = tables.regret(out).with_columns(is_best=pl.lit(False), ties_best=pl.lit(False))
+    caption = (
+        f"{metric_label(REGRET)}: that of the oracle, which knows what made the simulated data, minus that of the "
+        "rung, for the same queries of evenly drawn users. With 95% intervals; lower is better, 0 the best possible."
+    )
+    return section("Regret: how far from the best possible", _grid(found, out, caption, "Rung"))
 
 
 def _effort_chart(out: Out, texts: dict[str, str]) -> str:

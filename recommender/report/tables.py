@@ -14,9 +14,9 @@ import yaml
 
 from recommender import audit
 from recommender.config import Scenario, parse
-from recommender.controls import ORACLE
-from recommender.effort import ROUTER, charged, serving
+from recommender.effort import ORACLE, ROUTER, charged, serving
 from recommender.errors import DataError
+from recommender.evaluate import REGRET
 from recommender.query import USER_BUCKETS
 
 BUCKETS = (*USER_BUCKETS, "all")  # what tables show; "with_history" only stands behind decisions
@@ -193,6 +193,11 @@ def seconds(out: Out) -> pl.DataFrame:
     return known.join(summed, on="rung", how="left", maintain_order="left")
 
 
+def regret(out: Out) -> pl.DataFrame:
+    """Oracle - rung, by user bucket on the test origin; columns of ``cells``, no row without a truth to ask."""
+    return cells(out.metrics, out.rungs, REGRET, "user_bucket").filter(pl.col("rung") != ORACLE)
+
+
 def stages(effort: pl.DataFrame, rungs: Sequence[str]) -> pl.DataFrame:
     """Whole train, all origins, null for a stage that a rung does not have: rung (first ``rungs``, then what
     is shared), CPU seconds of each stage, wall_s, peak_mb, threads."""
@@ -215,7 +220,7 @@ def other_metrics(out: Out) -> pl.DataFrame:
     """All users, test origin: rung and one column per metric that is not the headline; null where undefined."""
     kept = out.metrics.filter(
         pl.col("split") == "test",
-        pl.col("metric") != out.metric,
+        ~pl.col("metric").is_in([out.metric, REGRET]),
         user_bucket="all",
         item_bucket="all",
         slice="all",
@@ -228,7 +233,7 @@ def other_metrics(out: Out) -> pl.DataFrame:
 
 def small(cells: pl.DataFrame, out: Out) -> pl.DataFrame:
     """The columns of ``cells`` with fewer queries than the scenario calls enough: column, n_queries."""
-    found = cells.filter(pl.col("n_queries") < out.scenario.decision.thin)
+    found = cells.filter(pl.col("rung") != ORACLE, pl.col("n_queries") < out.scenario.decision.thin)
     return found.group_by("column", maintain_order=True).agg(pl.max("n_queries"))
 
 
@@ -264,8 +269,8 @@ def digits(values: pl.Series) -> int:
 
 
 def metric_label(name: str) -> str:
-    """``ndcg_at_10`` -> ``NDCG@10``."""
+    """``ndcg_at_10`` -> ``NDCG@10``, ``graded_ndcg_at_10`` -> ``graded NDCG@10``."""
     words = name.replace("_at_", "@").replace("_", " ")
     head, _, rest = words.partition("@")
-    head = head.upper() if head in ("ndcg", "map", "mrr") else head
+    head = " ".join(word.upper() if word in ("ndcg", "map", "mrr") else word for word in head.split(" "))
     return f"{head}@{rest}" if rest else head

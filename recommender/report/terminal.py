@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from recommender.effort import ROUTER
 from recommender.report import tables
 from recommender.report.tables import LABELS, Out, metric_label, number
 
@@ -25,6 +26,8 @@ def print_result(out: Path, console: Console) -> None:
     cells = tables.ladder(read)
     if cells.height:
         _print_table(read, cells, console)
+    if bound := _bound(read):
+        console.print(Text(bound))
     for sentence in read.decision.get("sentences", []):
         console.print(Text("→ " + str(sentence), style="bold"))
     for warning in tables.warnings(read):
@@ -49,7 +52,7 @@ def _print_table(out: Out, cells: pl.DataFrame, console: Console) -> None:
 
 
 def _table(out: Out, cells: pl.DataFrame, columns: list[str], with_interval: list[str]) -> Table:
-    n = dict(cells.select("column", "n_queries").iter_rows())
+    n = dict(cells.group_by("column").agg(pl.max("n_queries")).iter_rows())
     spent = dict(tables.seconds(out).select("rung", "cpu_s").iter_rows())
     found = {(r["rung"], r["column"]): r for r in cells.iter_rows(named=True)}
     places = tables.digits(cells["value"])
@@ -62,6 +65,19 @@ def _table(out: Out, cells: pl.DataFrame, columns: list[str], with_interval: lis
         values = [_cell(found.get((rung, c)), places, c in with_interval) for c in columns]
         table.add_row(Text(rung), *values, number(spent.get(rung), 2))
     return table
+
+
+def _bound(out: Out) -> str:
+    """How far the router is from the best that simulated data allow; empty without a truth."""
+    found = tables.regret(out).filter(pl.col("rung") == ROUTER, pl.col("column") == "all").drop_nulls("value")
+    if found.is_empty():
+        return ""
+    row = found.row(0, named=True)
+    low, value, high = (number(row[key]) for key in ("ci_low", "value", "ci_high"))
+    return (
+        f"Regret of the router: {value} [{low} {high}] below the oracle, which knows what made the data "
+        f"(all users, n={row['n_queries']:,}; of every rung in the report)."
+    )
 
 
 def _title(out: Out) -> Text:

@@ -55,13 +55,15 @@ def test_a_twin_has_the_size_of_its_set_and_is_shown_beside_it(tmp_path: Path) -
 def test_the_oracle_bounds_the_table_of_a_train_on_the_folder_and_is_never_served(untracked: Path) -> None:
     sizes = "n_users=400 n_items=150 n_interactions=3000"
     assert run(simulate.main, "--scenario", "jobs", "--to", "made", "--set", sizes).code == 0
-    done = run(train.main, "--scenario", "jobs", "--data", "made", "--out", "out", "--set", "controls=true", *LADDER)
+    done = run(train.main, "--scenario", "jobs", "--data", "made", "--out", "out", *LADDER)
     assert done.code == 0, done.err
     everyone = {"split": "test", "metric": "ndcg_at_10", "slice": "all", "item_bucket": "all", "user_bucket": "all"}
     found = dict(pl.read_parquet("out/metrics.parquet").filter(**everyone).select("rung", "value").iter_rows())
     assert found.pop("oracle") > 1.3 * max(found.values())
     assert "oracle" not in Path("out/decision.json").read_text()
     assert "oracle" in Path("out/report.html").read_text()
+    assert "Regret of the router: 0." in done.out
+    assert [p for p in Path("out/model").rglob("*") if "oracle" in p.name] == []
 
 
 def test_equal_seeds_write_equal_files_and_other_seeds_others() -> None:

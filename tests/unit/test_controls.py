@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,15 @@ import polars as pl
 import pytest
 from small import Row, dataset, table
 
-from recommender import config, ladder, results
+from recommender import config, controls, ladder, results, tracking_values
 from recommender.config import Scenario
 from recommender.controls import controls_table, unbeaten
-from recommender.data.dataset import Dataset
-from recommender.effort import EffortLog
+from recommender.data.dataset import Dataset, Table, to_microseconds
+from recommender.effort import ORACLE, EffortLog
+from recommender.evaluate import REGRET
+from recommender.models import RECOMMENDERS
+from recommender.models.popularity import Popularity
+from recommender.query import Queries
 from recommender.report import tables
 from recommender.report.html import write_report
 from recommender.rungs import n_steps
@@ -143,3 +149,102 @@ def test_a_sentence_names_every_control_that_a_rung_does_not_beat() -> None:
         "als does not beat its control in ndcg_at_10, all users: popularity (-0.0100, 95% interval -0.0200 to -0.0010)."
     )
     assert ranker.startswith("ranker does not beat its control in ndcg_at_10, all users: itself with times shuffled")
+
+
+class Knowing:
+    """A truth that knows whose items are whose; as_of: never asked before the test origin."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def scores(self, users: pl.Series, items: pl.Series, as_of: np.ndarray) -> np.ndarray:
+        self.asked += as_of.tolist()
+        own, number = (ids.str.slice(1).cast(pl.Int64).to_numpy() for ids in (users, items))
+        return ((own[:, None] + number) % 2 == 0).astype(np.float32)
+
+
+def test_with_a_truth_every_rung_has_its_regret_query_by_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controls, "ORACLE_USERS", 20)
+    plain, _ = run(data(), scenario(controls=False))
+    truth = Knowing()
+    found, _ = run(replace(data(), truth=lambda: truth), scenario(controls=False))
+    assert found.choices == plain.choices
+    assert found.chosen == plain.chosen
+    assert [list(o) for o in found.outcomes[:-1]] == [list(o) for o in plain.outcomes[:-1]]
+    assert [*plain.outcomes[-1], ORACLE] == list(found.outcomes[-1])
+    assert min(truth.asked) >= to_microseconds(datetime.fromisoformat(found.origins[-1]["origin"]))
+    bound = found.outcomes[-1][ORACLE].values["ndcg_at_10"]
+    first = found.asked[-1].first
+    assert np.isfinite(bound[first]).sum() == 20
+    whole = found.asked[-1].user_ids.filter(pl.Series(np.isfinite(bound))).unique()
+    assert (np.isfinite(bound) == found.asked[-1].user_ids.is_in(whole.implode()).to_numpy()).all()
+    for rung, outcome in found.outcomes[-1].items():
+        np.testing.assert_allclose(outcome.values[REGRET], bound - outcome.values["ndcg_at_10"])
+        if rung != ORACLE:
+            np.testing.assert_array_equal(outcome.values["ndcg_at_10"], plain.outcomes[-1][rung].values["ndcg_at_10"])
+    assert np.nanmean(found.outcomes[-1]["random"].values[REGRET]) > 0.1
+
+
+def test_regret_has_intervals_by_user_bucket_and_stands_in_the_report(tmp_path: Path) -> None:
+    found, _ = run(replace(data(), truth=Knowing), scenario(controls=False))
+    chosen = scenario(controls=False)
+    results.write_tables(tmp_path, found, chosen)
+    results.write_config(tmp_path, chosen)
+    results.write_decision(tmp_path, chosen, found)
+    results.write_data(tmp_path, data(), "small", found, chosen)
+    rows = pl.read_parquet(tmp_path / "metrics.parquet").filter(metric=REGRET, slice="all", split="test")
+    assert set(rows["rung"]) == {*(r["name"] for r in LADDER), "router", ORACLE}
+    assert {"all", "10_plus"} <= set(rows["user_bucket"])
+    known = rows.filter(pl.col("n_queries") > 1)
+    assert (known["ci_low"] <= known["value"]).all()
+    assert (known["value"] <= known["ci_high"]).all()
+    page = write_report(tmp_path).read_text()
+    assert "Regret: how far from the best possible" in page
+    read = tables.read_out(tmp_path)
+    assert ORACLE not in tables.regret(read)["rung"]
+    assert not tables.ladder(read).filter(rung=ORACLE)["is_best"].any()
+    assert ORACLE not in (tmp_path / "decision.json").read_text()
+    logged = tracking_values.evaluation(pl.read_parquet(tmp_path / "metrics.parquet"), "router")
+    assert {"acc/regret_ndcg_at_10", "acc/regret_ndcg_at_10_ci_low", "acc/user_10_plus/regret_ndcg_at_10"} <= set(
+        logged
+    )
+    assert logged["data/user_0/n_queries"] == rows.filter(user_bucket="0", rung="router")["n_queries"][0]
+
+
+@pytest.mark.parametrize("known", ["too large", "not in time"])
+def test_no_oracle_is_asked_where_that_would_take_long_or_mean_nothing(
+    known: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never() -> Knowing:
+        raise AssertionError("the truth was asked for")
+
+    more = {"split": {"kind": "random"}} if known == "not in time" else {}
+    monkeypatch.setattr(controls, "ORACLE_ROWS", 100 if known == "too large" else 10**6)
+    ladder_ = [r for r in LADDER if r["recommender"] in ("random", "content", "item_knn")]
+    chosen = scenario(controls=False, ladder=ladder_, **more)
+    found, _ = run(replace(data(), truth=never), chosen)
+    assert ORACLE not in found.outcomes[-1]
+    assert REGRET not in found.outcomes[-1]["content"].values
+
+
+def test_no_recommender_is_ever_handed_a_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither when it is fitted, at any origin or for shipping, nor by what it is asked to score."""
+    seen: list[object] = []
+
+    class Spy(Popularity):
+        def fit(self, train: Dataset) -> Spy:
+            seen.append(train.truth)
+            super().fit(train)
+            return self
+
+        def score(self, queries: Queries, items: Table) -> np.ndarray:
+            held = [*vars(queries).values(), *vars(items).values(), *vars(self).values()]
+            seen.extend(value for value in held if isinstance(value, Knowing))
+            return super().score(queries, items)
+
+    monkeypatch.setitem(RECOMMENDERS, "popularity", Spy)
+    given = replace(data(), truth=Knowing)
+    found, _ = run(given, scenario())
+    ladder.ship(given, found, scenario(), EffortLog(), lambda _: None)
+    assert len(seen) >= 4
+    assert all(value is None for value in seen)

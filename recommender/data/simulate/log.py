@@ -18,6 +18,7 @@ from recommender.data.simulate.social import looked_up, taken_lately
 from recommender.data.simulate.world import Bursts, World
 
 MEMORY_BYTES = 200_000_000  # of who has seen what; beyond it items share cells, so a few are needlessly withheld
+TASTES_KEPT = 1_000_000  # interactions; up to so many the tastes of visits are kept in any case (50 MB)
 HOURS = np.array([3, 2, 1, 1, 1, 1, 2, 4, 5, 5, 5, 5, 6, 6, 5, 5, 5, 6, 7, 9, 10, 10, 8, 5], float)
 
 
@@ -39,7 +40,7 @@ class Shown:
 
     user: np.ndarray  # (n,)
     time: np.ndarray  # days (n,)
-    item: np.ndarray  # (n, list_length); -1: the place stayed empty
+    item: np.ndarray  # (n, list_length); -1: the place stayed empty. (n, 0) where only tastes were kept
     propensity: np.ndarray  # float64 (n, list_length)
     taken: np.ndarray  # bool (n, list_length)
     taste: np.ndarray  # float32 (n, personas, dims)
@@ -53,11 +54,14 @@ class Log:
     item: np.ndarray
     time: np.ndarray  # days
     utility: np.ndarray  # float32: log-odds without the noise of the moment and the rank's effect; NaN: fake accounts
-    shown: tuple[Shown, ...] = ()  # where it was recorded: one per block
+    shown: tuple[Shown, ...] = ()  # one per block, where something was kept
 
 
 def simulate(world: World, seed: int, record: bool = False) -> Log:
-    """Plays the whole time, one block after the other. ``record``: keep what was shown; the log is the same."""
+    """Plays the whole time, one block after the other. ``record``: keep what was shown; the log is the same.
+
+    Without it at most the tastes of visits are kept, where the data are not too large for that.
+    """
     rng = np.random.default_rng([seed, 2])
     state = _State.start(world, np.random.default_rng([seed, 5]) if record else None)
     parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))]
@@ -178,6 +182,9 @@ def _visited(
         taken = np.zeros(lists.shape, bool)
         taken[row, column] = True
         state.shown.append(Shown(visits.user, visits.time, np.where(shown, lists, -1), chance, taken, taste))
+    elif world.knobs.n_interactions <= TASTES_KEPT:
+        none = np.zeros((len(visits.user), 0))
+        state.shown.append(Shown(visits.user, visits.time, none.astype(np.int64), none, none.astype(bool), taste))
     time = visits.time[row] + STEP_DAYS * (step + rng.random(len(row)))
     return visits.user[row], lists[row, column], time, utility[row, column]
 

@@ -36,7 +36,7 @@ class Truth:
 
     @classmethod
     def simulated(cls, knobs: Knobs, seed: int, record: bool = False) -> Truth:
-        """The truth of these knobs; without ``record`` what was shown is not kept, and utility knows no drift."""
+        """The truth of these knobs; without ``record`` what was shown is not kept, nor, of large sets, any drift."""
         world = make_world(knobs, seed)
         return cls(world, simulate(world, seed, record), seed)
 
@@ -77,24 +77,26 @@ class Truth:
         return np.asarray(pd.Index(ids(prefix, n).to_numpy()).get_indexer(pd.Index(wanted.to_numpy())))
 
     def _odds(self, user: np.ndarray, now: np.ndarray) -> np.ndarray:
-        """``scores`` of all items, float64 (n, n_items)."""
-        everything = np.broadcast_to(np.arange(self.world.knobs.n_items), (len(user), self.world.knobs.n_items))
+        """``scores`` of all items, float64 (n, n_items); minus infinity for what is not shown at that moment."""
         taste, friends = self.taste(user, now), self.friends(user, now)
-        liked = self.world.affinity(taste, user, everything)
-        shown = np.zeros(liked.shape)
+        odds = np.full((len(user), self.world.knobs.n_items), -np.inf)
         length = self.world.knobs.block_hours / 24
         block = np.floor(now / length)
         for number in np.unique(block):
             rows, begin = np.flatnonzero(block == number), float(number * length)
             live = self.world.live(begin)
-            if len(live):
-                service = Service(self.world, self._popularity(begin), live, begin, np.random.default_rng(0))
-                shown[rows] = service.propensity(
-                    user[rows], taste[rows], self._history(user[rows], begin), friends[rows], everything[rows],
-                    liked[rows], np.random.default_rng(0),
-                )  # fmt: skip
-        utility = liked + self.world.attraction(user, everything, now) + self._pull(friends, everything)
-        return np.asarray(np.log(shown) + utility + self.world.promise(everything))
+            if not len(live):
+                continue
+            lists = np.broadcast_to(live, (len(rows), len(live)))
+            liked = self.world.affinity(taste[rows], user[rows], lists)
+            service = Service(self.world, self._popularity(begin), live, begin, np.random.default_rng(0))
+            shown = service.propensity(
+                user[rows], taste[rows], self._history(user[rows], begin), friends[rows], lists, liked,
+                np.random.default_rng(0),
+            )  # fmt: skip
+            utility = liked + self.world.attraction(user[rows], lists, now[rows]) + self._pull(friends[rows], lists)
+            odds[np.ix_(rows, live)] = np.log(shown) + utility + self.world.promise(lists)
+        return odds
 
     def _pull(self, friends: sp.csr_matrix, item: np.ndarray) -> np.ndarray:
         return np.asarray(self.world.knobs.social_pull * np.log1p(looked_up(friends, item)))
