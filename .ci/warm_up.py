@@ -6,6 +6,8 @@ code, which costs each command five seconds.
 
 from importlib import import_module
 
+from recommender.report.page import library
+
 for name in (
     "pipelines.train",
     "mlflow.pyfunc",
@@ -13,3 +15,4 @@ for name in (
     "mlflow.store.tracking.sqlalchemy_store",
 ):
     import_module(name)
+library()  # the charts' own, kept likewise

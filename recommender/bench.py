@@ -42,8 +42,9 @@ class Bench:
             train = operators.apply(fold.train, scenario.data.train_differences, scenario.seed)
             self.fold = fold = replace(fold, train=train)
             self.fallback = fallback_order(fold.train, fold.items, scenario.eligibility.editorial_column)
-            # Only for the diversity of lists; no model sees these rows.
-            self.item_rows = FeatureEncoder().fit(fold.items).transform(fold.items)
+            # Only for the diversity of lists; no model sees these rows. Choices are by accuracy, so validation
+            # measures nothing else.
+            self.item_rows = FeatureEncoder().fit(fold.items).transform(fold.items) if fold.split == "test" else None
 
     def measure(self, rung: Rung, params: Mapping[str, Any], tuning: bool = False) -> Measured:
         """``tuning``: one of several settings that are tried, so its cost is tuning's."""

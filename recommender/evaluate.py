@@ -47,8 +47,7 @@ class Outcome:
     """One rung's results on one fold: one value per query and column, NaN where not defined."""
 
     values: Mapping[str, np.ndarray]  # metric, or "recall_at_20:<item bucket>"
-    coverage: float
-    shares: Mapping[str, float] = field(default_factory=dict)  # of all lists together, see exploration.survival
+    shares: Mapping[str, float] = field(default_factory=dict)  # of all lists together: coverage, survival
 
 
 def asked(fold: Fold, slices: Sequence[str], away_days: float, groups: Sequence[str] = ()) -> Asked:
@@ -61,18 +60,23 @@ def asked(fold: Fold, slices: Sequence[str], away_days: float, groups: Sequence[
     )
 
 
-def outcome(lists: Lists, fold: Fold, item_rows: sp.csr_matrix, scenario: Scenario | None = None) -> Outcome:
-    """item_rows: feature rows of ``fold.items``, for diversity. scenario: whose exposure is measured too."""
+def outcome(
+    lists: Lists, fold: Fold, item_rows: sp.csr_matrix | None = None, scenario: Scenario | None = None
+) -> Outcome:
+    """item_rows: feature rows of ``fold.items``, for diversity; None: accuracy only, all that a choice reads.
+    scenario: whose exposure is measured too."""
     hit = metrics.hits(lists, fold.truth)
-    values = metrics.accuracy(hit, np.diff(fold.truth.indptr))
-    values |= metrics.beyond(lists, fold, item_rows) | {"answered_share": metrics.answered_share(lists)}
+    values = metrics.accuracy(hit, np.diff(fold.truth.indptr)) | {"answered_share": metrics.answered_share(lists)}
     if fold.grades is not None:
         values["graded_ndcg_at_10"] = metrics.graded_ndcg(lists, fold.grades)
-    values |= exposure(lists, fold, scenario) if scenario else {}
     by_item = metrics.item_recall(lists, hit, fold.truth, fold.item_counts)
     values |= {f"recall_at_20:{name}": by_item[:, b] for b, name in enumerate(metrics.ITEM_BUCKETS)}
+    if item_rows is None:
+        return Outcome(values)
+    values |= metrics.beyond(lists, fold, item_rows)
+    values |= exposure(lists, fold, scenario) if scenario else {}
     shares = survival(lists, fold, scenario.exposure) if scenario else {}
-    return Outcome(values, metrics.coverage(lists, len(fold.items)), shares)
+    return Outcome(values, {"item_coverage_at_10": metrics.coverage(lists, len(fold.items)), **shares})
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def metrics_table(group: Group, resamples: int, seed: int) -> pl.DataFrame:
                 rows.append((rung, user_bucket, item_bucket or ALL, name or ALL, value or ALL, metric,
                              mean[r, c], low[r, c], high[r, c], int(n[r, c]), share[r]))  # fmt: skip
     for rung in group.rungs:
-        whole = [{"item_coverage_at_10": o[rung].coverage, **o[rung].shares} for o in group.outcomes]
+        whole = [o[rung].shares for o in group.outcomes]
         n_queries = sum(len(a.first) for a in group.asked)
         for name in dict.fromkeys(n for shares in whole for n in shares):
             over_folds = float(np.mean([shares[name] for shares in whole if name in shares]))

@@ -116,11 +116,12 @@ def _suspected(fold: Fold, scenario: Scenario, effort: EffortLog, results: Resul
 
 
 def _validate(bench: Bench, results: Results, trials: Trials) -> None:
-    """Measures every rung with every setting; one that cannot be fitted here steps aside."""
+    """Measures every rung with every setting; one that cannot be fitted here steps aside. Controls wait for the
+    test: nothing is chosen of them."""
     outcomes, lists, new = {}, {}, {}
     slots, rows = bench.scenario.slots, probed(bench.fold)
     for rung in bench.scenario.ladder:
-        tried = trials.tries[rung.name]
+        tried = [] if rung.control else trials.tries[rung.name]
         for n, params in enumerate(tried):
             try:
                 found = bench.measure(rung, params, tuning=len(tried) > 1)
@@ -144,9 +145,10 @@ def _why(error: DataError, rung: Rung) -> str:
 def _choose(results: Results, trials: Trials, scenario: Scenario, effort: EffortLog) -> None:
     """Parameters of each rung, the rung of each segment, slots; validation origins pooled."""
     can_serve(trials.tries, results.aside, scenario)  # some may have stepped aside on the way
+    results.chosen |= {r.name: trials.tries[r.name][0] for r in scenario.ladder if r.control and trials.tries[r.name]}
     chosen: dict[str, int] = {}
     for name, tried in trials.tries.items():
-        if not tried:
+        if not tried or name in results.chosen:
             continue
         values = [_firsts(trials, results.asked, (name, n), scenario.decision.metric) for n in range(len(tried))]
         chosen[name] = simplest_of_best(values)
@@ -155,7 +157,7 @@ def _choose(results: Results, trials: Trials, scenario: Scenario, effort: Effort
             effort.note(f"{TRIALS_TO_1PCT}{name}", trials_to_1pct([float(v.mean()) for v in values]), "trials")
         for fold_outcomes, trial in zip(results.outcomes, trials.outcomes, strict=True):
             fold_outcomes[name] = trial[name, chosen[name]]
-    serving = [r.name for r in scenario.ladder if r.name in chosen and not r.control]
+    serving = [r.name for r in scenario.ladder if r.name in chosen]
     pooled = [g for g in results.groups if g.split == "validation"][-1]
     evidence_table = comparisons_table(pooled, serving, scenario.bootstrap, scenario.seed, visits=True)
     results.choices = decide(evidence_table, serving, scenario.decision)

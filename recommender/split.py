@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import numba
 import numpy as np
 import scipy.sparse as sp
 
@@ -131,8 +132,20 @@ def available(as_of: np.ndarray, items: Table, *, paired: bool = False) -> np.nd
     """
     start, stop = items.times("available_from"), items.times("expires_at")
     stop = np.where(stop == NO_TIME, np.iinfo(np.int64).max, stop)
-    when = as_of if paired else as_of[:, None]
-    return np.asarray((when == NO_TIME) | ((start <= when) & (when < stop)))
+    if paired:
+        return np.asarray((as_of == NO_TIME) | ((start <= as_of) & (as_of < stop)))
+    found = np.ones((len(as_of), len(items)), bool)
+    _available(as_of, start, stop, found)
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _available(as_of, start, stop, found):  # type: ignore[no-untyped-def]
+    """In one pass: this is made for every list of every rung."""
+    for q in range(len(as_of)):
+        if as_of[q] != NO_TIME:
+            for i in range(len(start)):
+                found[q, i] = start[i] <= as_of[q] and as_of[q] < stop[i]
 
 
 def _ragged(start: np.ndarray, stop: np.ndarray, column: np.ndarray, time: np.ndarray) -> History:

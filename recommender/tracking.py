@@ -106,19 +106,20 @@ class Tracker:
         with _failures():
             client = _client(self.uri)
             for above, rung in enumerate(reversed(out.rungs)):
-                if rung == ROUTER:
-                    self._log_values(client, self.run_id, out, rung, code)
-                    continue
-                run_id = self._start(rung, above)
-                with _closing(client, run_id):
-                    self._log_values(client, run_id, out, rung, code)
+                if rung != ROUTER:
+                    run_id = self._start(rung, above)
+                    with _closing(client, run_id):
+                        self._log_values(client, run_id, out, rung, code)
             for path in sorted(p for pattern in ARTIFACTS for p in folder.glob(pattern)):
                 client.log_artifact(self.run_id, str(path))
             client.set_tag(self.run_id, "mlflow.note.content", values.note(out))
             with _only_warned():
                 client.set_experiment_tag(str(self.experiment_id), *latest_view(self.run_id))
+            model_id = None
             if (folder / "model").is_dir():
-                register(self.uri, self.run_id, folder, model_name(self.scenario, self.data))
+                model_id = register(self.uri, self.run_id, folder, model_name(self.scenario, self.data))
+            # Last, and the model's at once: MLflow copies a run's earlier metrics to its model one query each.
+            self._log_values(client, self.run_id, out, ROUTER, code, model_id)
 
     def view_url(self, base: str) -> str:
         """Link to the charts of the latest train, this one after ``log``. Raises the error of the start."""
@@ -158,13 +159,16 @@ class Tracker:
         client.set_tag(run_id, "train", self.run_id or run_id)
         return run_id
 
-    def _log_values(self, client: MlflowClient, run_id: str, out: values.Out, rung: str, code: dict[str, str]) -> None:
+    def _log_values(
+        self, client: MlflowClient, run_id: str, out: values.Out, rung: str, code: dict[str, str],
+        model_id: str | None = None,
+    ) -> None:  # fmt: skip
         from mlflow.entities import Metric, Param, RunTag
 
         now = _now_ms()
         client.log_batch(
             run_id,
-            [Metric(name, value, now, 0) for name, value in values.metrics(out, rung).items()],
+            [Metric(name, value, now, 0, model_id) for name, value in values.metrics(out, rung).items()],
             [Param(name, value) for name, value in values.params(out, rung).items()],
             [RunTag(name, value) for name, value in {**values.tags(out, rung), **code}.items()],
         )
@@ -206,7 +210,7 @@ def log_run(
 
 
 def register(uri: str, run_id: str, folder: Path, name: str) -> str:
-    """Logs ``folder/model`` as the run's pyfunc model and registers it as ``champion``; returns its version.
+    """Logs ``folder/model`` as the run's pyfunc model and registers it as ``champion``; returns its id.
 
     The model answers the input example once before anything is logged. Loading it runs no pickle.
     """
@@ -247,7 +251,7 @@ def register(uri: str, run_id: str, folder: Path, name: str) -> str:
         client.create_registered_model(name)
     made = client.create_model_version(name, info.model_uri, run_id, model_id=logged.model_id)
     client.set_registered_model_alias(name, CHAMPION, made.version)
-    return str(made.version)
+    return str(logged.model_id)
 
 
 def model_name(scenario: str, data: str) -> str:

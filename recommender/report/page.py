@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from html import escape
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import vl_convert
@@ -71,9 +75,18 @@ draw();
 
 
 @cache
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script; making it takes a second."""
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+def library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script. Making it takes a second, so it is kept beside the byte code."""
+    kept = Path(__file__).parent / "__pycache__" / f"vega-{version('vl-convert-python')}.js"
+    if kept.exists():
+        return kept.read_text()
+    made = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace("</script", "<\\/script")
+    with suppress(OSError):  # where the installation cannot be written, each process makes its own
+        kept.parent.mkdir(exist_ok=True)
+        part = kept.with_suffix(f".{os.getpid()}")
+        part.write_text(made)
+        part.replace(kept)
+    return made
 
 
 def page(title: str, body: str, specs: Mapping[str, Mapping[str, Any]]) -> str:
@@ -83,7 +96,7 @@ def page(title: str, body: str, specs: Mapping[str, Mapping[str, Any]]) -> str:
         data = json.dumps(specs, allow_nan=False).replace("<", "\\u003c")  # a name may hold "</script>"
         drawing = (
             f'<script type="application/json" id="specs">{data}</script>\n'
-            f"<script>{_library()}</script>\n<script>{_DRAW}</script>\n"
+            f"<script>{library()}</script>\n<script>{_DRAW}</script>\n"
         )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

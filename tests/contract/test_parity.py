@@ -78,7 +78,7 @@ def by_trec_eval(ranking: np.ndarray, wanted: np.ndarray, measures: set[str]) ->
     return {m: np.array([found[f"q{q}"][m] for q in range(len(wanted))]) for m in next(iter(found.values()))}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(40))
 def test_ndcg_recall_hit_rate_and_mrr_are_those_of_trec_eval(case: Case) -> None:
     ranking, wanted = case
@@ -91,7 +91,7 @@ def test_ndcg_recall_hit_rate_and_mrr_are_those_of_trec_eval(case: Case) -> None
     np.testing.assert_allclose(made["mrr_at_10"], cut["recip_rank"], atol=EXACT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(40, most_wanted=10))
 def test_map_of_up_to_ten_wanted_is_that_of_trec_eval(case: Case) -> None:
     """trec_eval divides by all wanted, we by min(10, wanted): alike up to ten."""
@@ -101,7 +101,7 @@ def test_map_of_up_to_ten_wanted_is_that_of_trec_eval(case: Case) -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(40))
 def test_ndcg_and_recall_are_those_of_scikit_learn(case: Case) -> None:
     ranking, wanted = case
@@ -112,7 +112,7 @@ def test_ndcg_and_recall_are_those_of_scikit_learn(case: Case) -> None:
     assert made["recall_at_20"].mean() == pytest.approx(recall_score(wanted, first, average="samples"), abs=EXACT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(40), st.integers(0, 2**32 - 1))
 def test_graded_ndcg_is_that_of_scikit_learn(case: Case, seed: int) -> None:
     ranking, wanted = case
@@ -122,7 +122,7 @@ def test_graded_ndcg_is_that_of_scikit_learn(case: Case, seed: int) -> None:
     np.testing.assert_allclose(made, expected, atol=EXACT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(10))
 def test_map_is_the_average_precision_of_scikit_learn_where_ten_is_all(case: Case) -> None:
     ranking, wanted = case
@@ -130,7 +130,7 @@ def test_map_is_the_average_precision_of_scikit_learn_where_ten_is_all(case: Cas
     np.testing.assert_allclose(ours(ranking, wanted)["map_at_10"], expected, atol=EXACT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(10, most_wanted=1))
 def test_mrr_of_one_wanted_is_the_label_ranking_precision_of_scikit_learn(case: Case) -> None:
     ranking, wanted = case
@@ -138,7 +138,7 @@ def test_mrr_of_one_wanted_is_the_label_ranking_precision_of_scikit_learn(case: 
     assert ours(ranking, wanted)["mrr_at_10"].mean() == pytest.approx(expected, abs=EXACT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(40, most_wanted=1))
 def test_hit_rate_of_one_wanted_is_the_top_k_accuracy_of_scikit_learn(case: Case) -> None:
     ranking, wanted = case
@@ -156,7 +156,7 @@ class Fixed:
         return self.ranking[users, :N].astype(np.int32), np.zeros((len(users), N), np.float32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(40, most_wanted=39))  # of all wanted its AUC divides by zero
 def test_ndcg_and_map_are_those_of_implicit(case: Case) -> None:
     ranking, wanted = case

@@ -30,7 +30,7 @@ def group(sex: list[str | None], selected: Any, age: list[str | None] | None = N
     when = np.zeros(n, np.int64)
     seen = np.ones(n, bool) if first is None else np.array(first)
     asked = Asked("test", "o", pl.Series(range(n)), when, when, seen, ~seen, {}, groups)
-    return Group("test", "o", [asked], [{PLAIN: Outcome(worse, 1.0), ROUTER: Outcome(outcome, 1.0)}])
+    return Group("test", "o", [asked], [{PLAIN: Outcome(worse), ROUTER: Outcome(outcome)}])
 
 
 def cell(table: pl.DataFrame, label: str, grouping: str = "sex", outcome: str = "selection", rung: str = ROUTER) -> Any:

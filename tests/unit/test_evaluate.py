@@ -37,7 +37,7 @@ NAMES = (*ACCURACY, *BEYOND, "answered_share")
 
 def result(values: Any, **others: Any) -> Outcome:
     base = np.asarray(values, dtype=np.float64)
-    return Outcome({n: np.asarray(others.get(n, base), dtype=np.float64) for n in NAMES}, 0.5)
+    return Outcome({n: np.asarray(others.get(n, base), dtype=np.float64) for n in NAMES}, {"item_coverage_at_10": 0.5})
 
 
 def people(
