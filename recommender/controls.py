@@ -107,7 +107,7 @@ def _oracle(bench: Bench, truth: Truth, rows: np.ndarray, outcomes: Mapping[str,
     values = {name: np.full(len(fold.queries), np.nan) for name in next(iter(outcomes.values())).values}
     for name, known in found.items():
         values[name][rows] = known
-    return Outcome(values, float("nan"))
+    return Outcome(values)
 
 
 def _evenly(fold: Fold, n_users: int) -> np.ndarray:
