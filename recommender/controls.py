@@ -76,6 +76,20 @@ class _Oracle:
         return self.truth.scores(queries.ids, items.ids, queries.as_of)
 
 
+def known_truth(data: Dataset, scenario: Scenario) -> Truth | None:
+    """What made the data, where they are simulated and not too large to ask."""
+    asked = data.truth is not None and (data.interactions.height <= ORACLE_ROWS or scenario.controls)
+    return data.truth() if data.truth is not None and asked else None
+
+
+def labelled(fold: Fold, data: Dataset, scenario: Scenario) -> Fold:
+    """The test fold with its items' true labels of spam, where there is a detector to measure and a truth to ask."""
+    if fold.split != "test" or scenario.spam.label_column is None:
+        return fold
+    truth = known_truth(data, scenario)
+    return fold if truth is None else replace(fold, spam=truth.spam(fold.items.ids))
+
+
 def bounded(bench: Bench, data: Dataset, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
     """``outcomes`` on the bench's fold with ``REGRET``, oracle - rung of each query, and with the oracle's own.
 
@@ -84,11 +98,11 @@ def bounded(bench: Bench, data: Dataset, outcomes: Mapping[str, Outcome]) -> dic
     elsewhere it and the regret are NaN. Of the oracle only accuracy is told. Its cost is no one's.
     """
     fold = bench.fold
-    if data.truth is None or (data.interactions.height > ORACLE_ROWS and not bench.scenario.controls):
+    timed = not (fold.queries.as_of == NO_TIME).any()
+    truth = known_truth(data, bench.scenario) if timed else None
+    if truth is None:
         return dict(outcomes)
-    if (fold.queries.as_of == NO_TIME).any():
-        return dict(outcomes)
-    best = _oracle(bench, data.truth(), _evenly(fold, ORACLE_USERS), outcomes)
+    best = _oracle(bench, truth, _evenly(fold, ORACLE_USERS), outcomes)
     bound = best.values["ndcg_at_10"]
     return {
         name: replace(found, values={**found.values, REGRET: bound - found.values["ndcg_at_10"]})

@@ -14,6 +14,7 @@ from recommender.data.dataset import NO_TIME, Table
 from recommender.policies import blocked, held, level_gap, moderated, numbers, out_of_reach
 from recommender.query import Queries
 from recommender.recommend import Lists
+from recommender.spam.apply import SUSPICION
 from recommender.split import Fold
 
 FIRST = 10  # places looked at
@@ -28,6 +29,8 @@ def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarr
     out_of_reach_at_10, level_misfit_at_10: share of the shown that lies beyond ``reach`` and ``seniority``, be they
     hard or not. blocked_at_10: share that is blocked, moderated by then or held back; must be 0.
     violating_at_10: share that moderators confirm to break the rules, then or later: hindsight, to measure by only.
+    flagged_at_10: share that the detector calls spam at the origin. spam_at_10: share that breaks the rules, found or
+    not, where the data are simulated.
     small_creator_share_at_10: share by creators with few interactions in training. lists_per_vacancy_at_10: mean
     over the shown of the lists whose first ten hold the item, per vacancy. miscalibration_at_10: how far the shares
     of a column's values are from those in the user's history. favourable_share_at_10: share that is
@@ -58,6 +61,11 @@ def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarr
     if scenario.spam.label_column is not None:
         confirmed = fold.items.times(scenario.spam.label_column) != NO_TIME
         out["violating_at_10"] = mean(confirmed[item])
+        if SUSPICION in fold.items.frame.columns:
+            suspicion = numbers(fold.items, SUSPICION, "spam")
+            out["flagged_at_10"] = mean((suspicion >= scenario.spam.threshold)[item])
+    if fold.spam is not None:
+        out["spam_at_10"] = mean(fold.spam[item])
     if scenario.exposure.vacancies_column is not None:
         out["lists_per_vacancy_at_10"] = mean(_crowd(item, fold.items, scenario.exposure.vacancies_column)[item])
     if scenario.exposure.calibration_column is not None:

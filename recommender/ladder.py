@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from recommender import controls, parts, rerankers
 from recommender.bench import Bench, Measured, Progress
@@ -22,6 +23,7 @@ from recommender.router import Router, segments
 from recommender.rungs import ROUTER, can_serve, content_rung, make, options, settings
 from recommender.slots import SIZES, Probe, SlotEvidence, cut, evidence, probed, size
 from recommender.spam.apply import suspected_fold
+from recommender.spam.attacked import attacked
 from recommender.spam.detector import Judgement
 from recommender.split import Fold, folds, lawful
 
@@ -41,6 +43,7 @@ class Results:
     slot_evidence: list[SlotEvidence] = field(default_factory=list)
     aside: dict[str, str] = field(default_factory=dict)  # rungs that could not take part, and why
     judgements: list[Judgement] = field(default_factory=list)  # of the detector of spam, per origin
+    attack: pl.DataFrame | None = None  # what fake accounts would buy at the test origin, see spam.attack.rank_gain
 
     @property
     def groups(self) -> list[Group]:
@@ -73,9 +76,11 @@ def run(
     progress: Progress,
     decided: Callable[[Results], None],
     aside: Mapping[str, str] | None = None,
+    regret: bool = True,
 ) -> Results:
     """The whole ladder. ``decided`` is called once, when the decision is complete and the test not yet touched.
-    aside: parts of the scenario that stepped aside already, and why (``parts.supported``)."""
+    aside: parts of the scenario that stepped aside already, and why (``parts.supported``). regret: of simulated data,
+    also measure how far every rung is from the best possible."""
     scenario, lacking = parts.supported(scenario, data)
     results = Results(aside={**(aside or {}), **lacking})
     if scenario.day_zero:
@@ -94,10 +99,12 @@ def run(
         if fold.split == "test":
             _choose(results, trials, scenario, effort)
             decided(results)
+        fold = controls.labelled(fold, data, scenario)
         bench = Bench(_suspected(fold, scenario, effort, results), scenario, effort, progress)
         note(results, bench.fold, scenario)
         (_test if fold.split == "test" else _validate)(bench, results, trials)
-    results.outcomes[-1] = controls.bounded(bench, data, results.outcomes[-1])
+    if regret:
+        results.outcomes[-1] = controls.bounded(bench, data, results.outcomes[-1])
     return results
 
 
@@ -223,6 +230,12 @@ def _test(bench: Bench, results: Results, trials: Trials) -> None:
             models[rung.name] = found.model
     if bench.scenario.controls:
         results.outcomes[-1] |= controls.measure(bench, results.chosen, results.aside)
+    if bench.scenario.spam.label_column is not None:
+        with bench.effort.stage("all", "evaluate", bench.fold.split, bench.fold.origin):
+            try:
+                results.attack = attacked(bench.fold.train, bench.scenario, results.chosen)
+            except DataError as error:
+                results.aside["rank gain of fake accounts"] = str(error).rstrip(".")
     router = _router(results, models, bench.scenario).know(bench.fold.train)
     results.outcomes[-1] |= bench.measure_router(router)
 

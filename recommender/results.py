@@ -67,7 +67,8 @@ def _told(results: Results) -> list[str]:
 
 def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
     """metrics.parquet, per_query.parquet and, for the test origin, comparisons.parquet and, where they were
-    measured, controls.parquet and audit.parquet; spam.parquet where there is a detector; nothing on day zero."""
+    measured, controls.parquet and audit.parquet; spam.parquet and attack.parquet where there is a detector; nothing on
+    day zero."""
     if not results.outcomes:
         return
     groups, seed, resamples = results.groups, scenario.seed, scenario.bootstrap
@@ -80,6 +81,8 @@ def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
         controls_table(test, scenario).write_parquet(out / "controls.parquet")
     if results.judgements:
         pl.DataFrame([asdict(j) for j in results.judgements]).write_parquet(out / "spam.parquet")
+    if results.attack is not None:
+        results.attack.write_parquet(out / "attack.parquet")
     if scenario.audit is not None:
         audit_table(test, scenario.audit, resamples, seed).write_parquet(out / "audit.parquet")
 

@@ -35,6 +35,7 @@ class Fold:
     truth: sp.csr_matrix  # bool (n_queries, n_items)
     outside: int  # taken, but not among the candidates of the query; counted and reported
     grades: sp.csr_matrix | None = None  # weight (a rating, say) of each answer, as truth; None where all weigh alike
+    spam: np.ndarray | None = None  # bool (n_items,), known of simulated items only: breaks the rules, found or not
 
     @property
     def item_counts(self) -> np.ndarray:
@@ -109,13 +110,14 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
 
 
 def lawful(fold: Fold, column: str) -> Fold:
-    """The fold without the answers that moderators confirm to break the rules, then or later.
+    """The fold without the answers that moderators confirm to break the rules, before its window ends.
 
     To show them is no success, whoever took them; among those are the fake accounts that push them, which any
-    rung that learns from spam would serve perfectly. Hindsight that only measures: rungs do not see it.
+    rung that learns from spam would serve perfectly. Hindsight that only measures: rungs do not see it. What a
+    validation window chooses must not know what is confirmed after it; the test window ends with the data.
     """
-    truth = fold.truth.tocoo()
-    kept = fold.items.times(column)[truth.col] == NO_TIME
+    truth, confirmed = fold.truth.tocoo(), fold.items.times(column)
+    kept = ((confirmed == NO_TIME) | (confirmed >= _window_end(fold)))[truth.col]
 
     def lawful(answers: sp.csr_matrix) -> sp.csr_matrix:
         return sp.csr_matrix((answers.data[kept], (truth.row[kept], truth.col[kept])), shape=truth.shape)
@@ -123,6 +125,14 @@ def lawful(fold: Fold, column: str) -> Fold:
     grades = None if fold.grades is None else lawful(fold.grades)
     outside = fold.outside + int((~kept).sum())
     return _checked(replace(fold, truth=lawful(fold.truth), grades=grades, outside=outside))
+
+
+def _window_end(fold: Fold) -> int:
+    """int64 microseconds; the largest where the window ends with the data, or is not in time."""
+    try:
+        return to_microseconds(datetime.fromisoformat(fold.end))
+    except ValueError:
+        return int(np.iinfo(np.int64).max)
 
 
 def available(as_of: np.ndarray, items: Table, *, paired: bool = False) -> np.ndarray:

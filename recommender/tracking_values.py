@@ -26,6 +26,8 @@ from recommender.effort import ORACLE, PLAIN, ROUTER, TRIALS_TO_1PCT, charged, s
 from recommender.errors import UserError
 from recommender.evaluate import ALL, POOLED
 from recommender.query import RETURNING
+from recommender.spam.attacked import gains
+from recommender.spam.detector import Judgement
 
 # How names of accuracy metrics begin
 ACCURACY = ("ndcg", "graded_ndcg", "regret_ndcg", "recall", "map", "mrr", "hit_rate", "precision")
@@ -77,6 +79,8 @@ class Out:
     effort: pl.DataFrame
     data_effort: pl.DataFrame
     audit: pl.DataFrame
+    spam: pl.DataFrame
+    attack: pl.DataFrame
 
     @property
     def rungs(self) -> list[str]:
@@ -91,7 +95,7 @@ def read(folder: Path) -> Out:
     for name in ("config.yaml", "data.json", "decision.json"):
         if not (folder / name).is_file():
             raise UserError(f"{folder}: no {name} there, so it is not the finished OUT folder of a train.")
-    tables = (folder / f"{name}.parquet" for name in ("metrics", "effort", "data_effort", "audit"))
+    tables = (folder / f"{name}.parquet" for name in ("metrics", "effort", "data_effort", "audit", "spam", "attack"))
     return Out(
         folder,
         yaml.safe_load((folder / "config.yaml").read_text()),
@@ -106,12 +110,14 @@ def metrics(out: Out, rung: str) -> dict[str, float]:
 
     ``acc/ndcg_at_10``, ``acc/user_0/ndcg_at_10``, ``acc/ndcg_at_10_ci_low`` ... of the test origin,
     ``beyond/...`` likewise, ``harm/impact_ratio/<column>``: the lowest of the groups of a protected column,
-    ``val/acc/...`` of the validation origins, ``effort/...``, ``data/...``.
+    ``harm/spam_precision`` and ``spam_recall`` of the detector (with the router), ``harm/rank_gain_per_100_accounts``
+    of popularity, ``val/acc/...`` of the validation origins, ``effort/...``, ``data/...``.
     Slices stay in metrics.parquet and the report: hundreds of charts would bury the others.
     """
     values = {**evaluation(out.metrics, rung), **_effort(out, rung), **_data(out)}
     if out.audit.width:
         values |= {f"harm/{name}": ratio for name, ratio in impact_ratios(out.audit, rung).items()}
+    values |= _spam(out, rung)
     low_high = out.config.get("person_days", {}).get(rung)
     if low_high:
         values |= {"effort/stated_person_days_low": low_high[0], "effort/stated_person_days_high": low_high[1]}
@@ -193,6 +199,21 @@ def evaluation(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
     pooled = validation.filter(pl.col("origin") == POOLED)
     for row in (pooled if pooled.height else validation).iter_rows(named=True):
         values[f"val/{_section(row['metric'])}/{_cell(row)}{row['metric']}"] = row["value"]
+    return values
+
+
+def _spam(out: Out, rung: str) -> dict[str, float | None]:
+    """How good the detector is at the test origin, of the router; the rank that fake accounts buy, of other rungs."""
+    values: dict[str, float | None] = {}
+    if out.spam.width and rung == ROUTER:
+        for row in out.spam.filter(split="test").iter_rows(named=True):
+            found = Judgement(**row)
+            values |= {"harm/spam_precision": found.precision, "harm/spam_recall": found.recall}
+            values["harm/spam_average_precision"] = found.average_precision
+    if out.attack.width:
+        bought = dict(gains(out.attack).select("model", "rank_gain").iter_rows())
+        if rung in bought:
+            values["harm/rank_gain_per_100_accounts"] = bought[rung]
     return values
 
 

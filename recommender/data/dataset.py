@@ -126,6 +126,9 @@ class Truth(Protocol):
         """The oracle's: float32 (n_users, n_items), higher is more likely to be taken. users, items: ids.
         as_of: int64 microseconds (n_users,). NaN for unknown ids."""
 
+    def spam(self, items: pl.Series) -> np.ndarray:
+        """Which items break the rules, whether anybody finds out or not: bool (n_items,); unknown ids do not."""
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -9,11 +9,12 @@ from typing import Any
 import polars as pl
 
 from recommender.effort import ORACLE
-from recommender.evaluate import REGRET, VISIT
+from recommender.evaluate import VISIT
 from recommender.query import IN_SESSION, RETURNING
 from recommender.report import charts, policies, tables
 from recommender.report.decided import in_visit, visit
 from recommender.report.page import cell, chart, details, page, paragraph, section, table
+from recommender.report.spam import spam
 from recommender.report.tables import LABELS, Out, interval, metric_label, number
 from recommender.report.verdict import verdict
 
@@ -67,6 +68,7 @@ def write_report(out: Path) -> Path:
             _visits(read),
             _slices(read),
             policies.changes(read),
+            spam(read),
             policies.audit(read, texts),
             _controls(read),
             _effort(read),
@@ -140,7 +142,7 @@ def _regret(out: Out) -> str:
     """How far each rung is from the best possible; empty where there is no truth to ask."""
     found = tables.regret(out).with_columns(is_best=pl.lit(False), ties_best=pl.lit(False))
     caption = (
-        f"{metric_label(REGRET)}: that of the oracle, which knows what made the simulated data, minus that of the "
+        f"{metric_label('ndcg_at_10')} of the oracle, which knows what made the simulated data, minus that of the "
         "rung, for the same queries of evenly drawn users. With 95% intervals; lower is better, 0 the best possible."
     )
     return section("Regret: how far from the best possible", _grid(found, out, caption, "Rung"))

@@ -18,6 +18,8 @@ DEFINITIONS = {
     "users willing to move have no distance. Level misfit@10: share more levels away than it allows.",
     "blocked@10": "Share of the shown items that are blocked, held back or by then moderated; must be 0.",
     "violating@10": "Share of the shown items that moderators confirm to break the rules, then or later.",
+    "flagged@10": "Share of the shown items that the detector of spam flags at the origin. Spam@10: share that breaks "
+    "the rules, found or not, by the simulator's truth.",
     "small creator share@10": "Share of the shown items whose creator has few interactions in training.",
     "new item survival@20": "Share of the items without interactions in training that stand in the first 20 of at "
     "least 10 lists. Small creator survival@20: likewise of the creators with few interactions.",

@@ -51,6 +51,15 @@ _EFFORT = {
     **dict.fromkeys(("wall_s", "cpu_s", "peak_mb"), pl.Float64),
     "threads": pl.Int64,
 }
+_SPAM = {
+    **dict.fromkeys(("split", "origin"), pl.String),
+    **dict.fromkeys(("n_judged", "n_violating", "n_flagged", "n_found"), pl.Int64),
+    "average_precision": pl.Float64,
+}
+_ATTACK = {
+    "model": pl.String,
+    **dict.fromkeys(("seed", "rank_before", "rank_after", "n_available"), pl.Int64),
+}
 _DATA_EFFORT = {"measure": pl.String, "value": pl.Float64, "unit": pl.String}
 
 
@@ -64,6 +73,8 @@ class Out:
     comparisons: pl.DataFrame
     controls: pl.DataFrame
     audit: pl.DataFrame
+    spam: pl.DataFrame
+    attack: pl.DataFrame
     effort: pl.DataFrame
     data_effort: pl.DataFrame
     decision: dict[str, Any]
@@ -95,6 +106,8 @@ def read_out(path: Path) -> Out:
         _table(path / "comparisons.parquet", _COMPARISONS),
         controls,
         _table(path / "audit.parquet", audit.SCHEMA),
+        _table(path / "spam.parquet", _SPAM),
+        _table(path / "attack.parquet", _ATTACK),
         _table(path / "effort.parquet", _EFFORT),
         _table(path / "data_effort.parquet", _DATA_EFFORT),
         _json(path / "decision.json"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from recommender import config
 from recommender.config import Favourable, Scenario
 from recommender.exposure import exposure, miscalibration, small_creators, threshold
 from recommender.recommend import Lists
+from recommender.spam.apply import with_suspicion
 from recommender.split import Fold
 from recommender.topk import NOTHING, OWN
 
@@ -34,17 +36,27 @@ def scenario(**parts: Any) -> Scenario:
     return config.parse({"name": "x", "problem": problem, "ladder": ladder, **parts})
 
 
-def measured(rows: Any, **parts: Any) -> dict[str, list[float]]:
+def measured(rows: Any, breaking: Any = None, suspicion: Any = None, **parts: Any) -> dict[str, list[float]]:
     """Of two users' lists, named by letters ("." = no item), at hour 100."""
     item = np.array([["abcde".find(letter) for letter in row] for row in rows])
     lists = Lists(item, np.zeros(item.shape, np.float32), np.where(item < 0, NOTHING, OWN).astype(np.int8))
     truth = sp.csr_matrix(np.array([[1, 0, 1, 0, 0], [1, 0, 0, 0, 0]], bool))
     fold = Fold("test", "o", "e", TRAIN, ITEMS, ask([[], []], ITEMS, USERS), np.ones(2, bool), truth, 0)
+    fold = replace(
+        fold, spam=breaking, items=ITEMS if suspicion is None else with_suspicion(ITEMS, np.array(suspicion))
+    )
     return {name: values.tolist() for name, values in exposure(lists, fold, scenario(**parts)).items()}
 
 
 def test_nothing_is_measured_that_is_not_configured() -> None:
     assert measured(["ab", "cd"]) == {}
+
+
+def test_spam_is_counted_as_confirmed_as_flagged_and_as_the_truth_has_it() -> None:
+    labels = {"label_column": "moderated_at", "threshold": 0.5}
+    truth = np.array([True, True, False, True, False])
+    found = measured(["abcd", "de.."], truth, [0.6, 0.4, 0.5, 0.0, 0.0], spam={**labels})
+    assert found == {"violating_at_10": [0.5, 0.5], "flagged_at_10": [0.5, 0.0], "spam_at_10": [0.75, 0.5]}
 
 
 @pytest.mark.parametrize("hard", [True, False])

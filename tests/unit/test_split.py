@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from small import Row, at, dataset, table, times, us
 
 from recommender import config
-from recommender.data.dataset import NO_TIME, Dataset
+from recommender.data.dataset import NO_TIME, Dataset, to_microseconds
 from recommender.data.schema import build, tables_of
 from recommender.errors import ConfigError, DataError
 from recommender.query import USER_BUCKETS, bucket
@@ -221,6 +221,10 @@ def test_shuffled_and_duplicated_rows_change_nothing(repeats: bool) -> None:
         assert description(one) == description(other)
 
 
+def us_of(iso: str) -> int:
+    return to_microseconds(datetime.fromisoformat(iso)) if iso else 0
+
+
 def test_what_moderators_confirm_then_or_later_is_no_answer() -> None:
     data, rules = busy(), config.Eligibility(moderated_column="moderated_at")
     when = [at(30 + 3 * n) if n % 4 == 0 else None for n in range(len(data.items))]
@@ -228,7 +232,8 @@ def test_what_moderators_confirm_then_or_later_is_no_answer() -> None:
     judged = replace(data, items=replace(data.items, frame=items, roles={"moderated_at": "ignore"}))
     split = config.Split(min_train=10)
     for plain, made in zip(folds(judged, split, config.Eligibility()), folds(judged, split, rules), strict=True):
-        wrong = made.items.times("moderated_at") != NO_TIME
+        since = made.items.times("moderated_at")
+        wrong = (since != NO_TIME) & ((made.split == "test") | (since < us_of(made.end)))
         assert not made.truth[:, wrong].nnz
         assert made.truth.nnz == plain.truth[:, ~wrong].nnz
         assert made.outside == plain.outside + plain.truth[:, wrong].nnz
@@ -359,3 +364,28 @@ def test_answers_have_the_weight_of_their_interaction_where_weights_differ() -> 
 
 def test_answers_have_no_grades_where_all_weigh_alike() -> None:
     assert window([*OTHER, *BEFORE, ("w", "c", 12)]).grades is None
+
+
+def confirmed(when: dict[str, float]) -> Dataset:
+    """Two users take a to f, an hour each, twice as fast at first; moderators confirm some items at some hours."""
+    rows: list[Row] = [(f"{u}", i, 10 * n + m) for m, u in enumerate("uvw") for n, i in enumerate("abcdef")]
+    items = table(
+        "item_id", list("abcdef"), {"moderated_at": "ignore"}, moderated_at=times([when.get(i) for i in "abcdef"])
+    )
+    return dataset([*rows, ("x", "a", 1), ("x", "c", 21), ("x", "e", 41)], items)
+
+
+def lawful_truths(when: dict[str, float]) -> dict[str, list[set[Any]]]:
+    split = config.Split(validation=[30 / 24], test=10 / 24, unit="days", min_train=1)
+    rules = config.Eligibility(moderated_column="moderated_at")
+    return {made.split: truths(made) for made in folds(confirmed(when), split, rules)}
+
+
+def test_what_moderators_confirm_leaves_the_truth_of_every_window_that_has_not_ended_by_then() -> None:
+    plain, late = lawful_truths({}), lawful_truths({"d": 500})
+    assert any("d" in found for found in plain["validation"])
+    assert late["validation"] == plain["validation"], "confirmed after the window: it cannot be known there"
+    soon = lawful_truths({"d": 35})
+    assert not any("d" in found for found in soon["validation"])
+    assert not any("f" in found for found in lawful_truths({"f": 500})["test"])
+    assert any("f" in found for found in plain["test"])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 from small import Row, dataset, table, times
 
-from recommender import config, ladder, parts
+from recommender import config, ladder, parts, results, tracking_values
 from recommender.config import Scenario
 from recommender.data.dataset import Dataset
 from recommender.effort import EffortLog
 from recommender.errors import ConfigError
+from recommender.report.html import write_report
 from recommender.spam.apply import SUSPICION
 
 DAY = 24.0
@@ -62,6 +66,64 @@ def test_what_is_suspected_moves_down_and_the_detector_is_judged_at_every_origin
         rung: np.nanmean(results.outcomes[-1][rung].values["violating_at_10"]) for rung in ("router-plain", "router")
     }
     assert shown["router"] < shown["router-plain"]
+
+
+class Knowing:
+    """Every tenth item is spam, confirmed or not."""
+
+    def scores(self, users: pl.Series, items: pl.Series, as_of: np.ndarray) -> np.ndarray:
+        return np.zeros((len(users), len(items)), np.float32)
+
+    def spam(self, items: pl.Series) -> np.ndarray:
+        return (items.str.slice(1).cast(pl.Int64) % 10 == 0).to_numpy()
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a train on simulated data with a detector leaves."""
+    folder = tmp_path_factory.mktemp("out")
+    popularity = {"recommender": "popularity", "params": {"half_life_days": 1}}
+    guarded = {**popularity, "params": {"half_life_days": 1, "trusted": True}}
+    chosen = scenario(ladder=[{"name": "popularity", **popularity}, {"name": "guarded", **guarded}])
+    found = run(replace(world(), truth=Knowing), chosen)
+    results.write_config(folder, chosen)
+    results.write_decision(folder, chosen, found)
+    results.write_tables(folder, found, chosen)
+    results.write_effort(folder, EffortLog(), world(), chosen)
+    results.write_data(folder, world(), "small", found, chosen)
+    return folder
+
+
+def test_the_report_tells_what_the_detector_found_what_lists_show_and_what_a_rank_costs(out: Path) -> None:
+    page = write_report(out).read_text()
+    assert ">Spam</h2>" in page
+    row = pl.read_parquet(out / "spam.parquet").row(-1, named=True)
+    assert f"test {row['origin'][:10]}" in page
+    shown = pl.read_parquet(out / "metrics.parquet").filter(split="test", user_bucket="all", slice="all")
+    for metric in ("spam_at_10", "violating_at_10", "flagged_at_10"):
+        value = shown.filter(metric=metric, rung="router-plain")["value"][0]
+        assert 0 < value < 1
+        assert f"{value:.4f}" in page
+    assert "guarded without its guards" in page
+
+
+def test_mlflow_is_told_precision_and_recall_of_the_test_period_and_the_price_of_a_rank(out: Path) -> None:
+    read = tracking_values.read(out)
+    row = pl.read_parquet(out / "spam.parquet").filter(split="test").row(0, named=True)
+    router, popularity = (tracking_values.metrics(read, rung) for rung in ("router", "popularity"))
+    assert router["harm/spam_precision"] == row["n_found"] / row["n_flagged"]
+    assert router["harm/spam_recall"] == row["n_found"] / row["n_violating"]
+    assert "harm/spam_recall" not in popularity
+    attack = pl.read_parquet(out / "attack.parquet")
+    assert set(attack["model"]) == {"popularity", "guarded", "guarded-untrusted"}
+    rows = attack.filter(model="popularity")
+    assert popularity["harm/rank_gain_per_100_accounts"] == (rows["rank_before"] - rows["rank_after"]).median()
+    assert "harm/rank_gain_per_100_accounts" in tracking_values.metrics(read, "guarded")
+
+
+def test_the_truth_labels_test_items_only() -> None:
+    found = run(replace(world(), truth=Knowing), scenario())
+    assert ["spam_at_10" in next(iter(o.values())).values for o in found.outcomes] == [False, True]
 
 
 def test_data_without_labels_are_an_error_unless_the_part_is_optional() -> None:

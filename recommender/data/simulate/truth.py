@@ -60,6 +60,11 @@ class Truth:
                 found[rows] = odds
         return found
 
+    def spam(self, items: pl.Series) -> np.ndarray:
+        """Items that break the rules, those of rings among them, found or not: bool (n_items,); unknown ids: False."""
+        item = self._rows("i", self.world.knobs.n_items, items)
+        return np.asarray(self.world.items.violating[item] & (item >= 0))
+
     def utility(self, users: pl.Series, items: pl.Series, as_of: np.ndarray) -> np.ndarray:
         """Expected utility alone; arguments and result as of ``scores``."""
         user, item = self._rows("u", self.world.knobs.n_users, users), self._rows("i", self.world.knobs.n_items, items)
