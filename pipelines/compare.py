@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
 from pipelines.output import ARTIFACTS, disk_faults, out_folder
-from pipelines.study import STUDIES, UI, raise_first
+from pipelines.study import NOTE, STUDIES, UI, raise_first, show_links
 from recommender import config, ladder, results
 from recommender.report.compare import html, markdown, show
 from recommender.studies import transfer
@@ -28,8 +28,6 @@ from recommender.studies.compare.whole import compared, tables
 from recommender.studies.plan import Cell, Study
 from recommender.studies.run import Failure, Source
 from recommender.studies.run import run as run_cells
-
-NOTE = 4900  # characters that a run's note may have
 
 
 def main(argv: list[str]) -> None:
@@ -53,9 +51,9 @@ def main(argv: list[str]) -> None:
             write(out, comparison, tables(read, repeated, studies, [*comparison.places, *comparison.across]))
         tell(out, comparison, args)
         files = sorted(p for p in out.iterdir() if p.is_file())
-        charts = work.trackers.finish(read, files, markdown(comparison, out)[:NOTE], UI)
+        links = work.trackers.finish(read, repeated, files, markdown(comparison, out)[:NOTE], UI)
         if not (args.quiet or args.json):
-            print(f"In MLflow, after make ui: {charts}")
+            show_links(links)
     for failure in work.failures:
         if failure.is_bug:
             raise failure.error

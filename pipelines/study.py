@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -27,6 +28,7 @@ from recommender.studies.track import StudyTracker
 
 STUDIES = Path("studies")
 UI = "http://127.0.0.1:5000"  # where make ui serves by default
+NOTE = 4900  # characters that a run's note may have
 
 
 def main(argv: list[str]) -> None:
@@ -53,9 +55,10 @@ def main(argv: list[str]) -> None:
         warnings = notes(study, failures, args.quick)
         write(folder, study, found, findings, warnings)
     tell(folder, findings, warnings, args)
-    if not (tracker.error or args.quiet or args.json):
-        print(f"In MLflow, after make ui: {tracker.view_url(UI, any(r.labels.get('size') for r in found))}")
-    tracker.finish(sorted(p for p in folder.iterdir() if p.is_file()), markdown_of(study, findings, warnings)[:4900])
+    files, note = sorted(p for p in folder.iterdir() if p.is_file()), markdown_of(study, findings, warnings)[:NOTE]
+    links = tracker.finish(files, note, analysis.summaries(study, found), UI)
+    if not (args.quiet or args.json):
+        show_links(links)
     for failure in failures:
         if failure.is_bug:
             raise failure.error
@@ -112,6 +115,13 @@ def tell(folder: Path, findings: list[Finding], warnings: list[str], args: argpa
         console = Console()
         show(findings, warnings, console)
         console.print(f"Report, open in a browser: {(folder / 'report.html').resolve().as_uri()}", soft_wrap=True)
+
+
+def show_links(links: Mapping[str, str]) -> None:
+    """title -> address of the views in MLflow."""
+    print("In MLflow, after make ui:")
+    for title, link in links.items():
+        print(f"  {title}: {link}")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -185,10 +185,11 @@ def log_run(
     tags: Mapping[str, str],
     artifacts: Sequence[Path] = (),
     error: BaseException | None = None,
+    curves: Mapping[str, Sequence[tuple[int, float]]] = {},
 ) -> str:
     """One finished run of an experiment that ``prepare`` made ready; its id. ``error``: it is FAILED, and why.
 
-    Raises TrackingError.
+    curves: metric -> its (step, value). Raises TrackingError.
     """
     from mlflow.entities import Metric, Param, RunTag
 
@@ -198,7 +199,8 @@ def log_run(
         with _closing(client, run_id):
             client.log_batch(
                 run_id,
-                [Metric(key, value, now, 0) for key, value in metrics.items()],
+                [Metric(key, value, now, 0) for key, value in metrics.items()]
+                + [Metric(key, value, now, step) for key, points in curves.items() for step, value in points],
                 [Param(key, value) for key, value in params.items()],
                 [RunTag(key, value) for key, value in values.code_tags().items()],
             )
@@ -207,6 +209,13 @@ def log_run(
         if error is not None:
             _close(client, run_id, error)
         return run_id
+
+
+def show_views(uri: str, experiment_id: str, shown: Mapping[str, str]) -> None:
+    """Puts these chart views (of ``tracking_views``) in the place of those of the same name; a failure is warned of."""
+    with _failures(), _only_warned():
+        for tag, value in shown.items():
+            _client(uri).set_experiment_tag(experiment_id, tag, value)
 
 
 def register(uri: str, run_id: str, folder: Path, name: str) -> str:

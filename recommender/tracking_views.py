@@ -11,6 +11,9 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from recommender.evaluate import WITH_HISTORY
@@ -22,7 +25,24 @@ HISTORY = "by-history-length"
 LATEST = "latest-train"
 STUDY = "study-"  # begins the name of a study's experiment
 LEARNING = "learning-curves"
+VALUE = "data-value"
+PARTS = "parts"
+TRANSFER = "transfer"
 CELLS_OF_STUDY = "by-cell"
+# What a run of a report is about (its tag ``kind``) -> the path that its charted metrics begin with.
+RUNG, DATA, PART, RECIPE = "rung", "data", "part", "recipe"
+PATHS = {RUNG: "accuracy", DATA: "worth", PART: "worth", RECIPE: "percent"}
+REPORT, KIND = "report", "kind"  # tags of such runs; the first names the run with the report
+TITLES = {
+    EFFORT: "Effort vs accuracy",
+    LEARNING: "Learning curves",
+    HISTORY: "By history length",
+    VALUE: "Data value",
+    PARTS: "Parts",
+    TRANSFER: "Transfer",
+    CELLS_OF_STUDY: "By cell",
+    LATEST: "Latest train",
+}
 HEADLINE = "ndcg_at_10"
 LONGEST = 5000  # characters that a tag's value may have on every server
 CREATED = 1_767_225_600_000  # any fixed time (ms): equal views are equal tags
@@ -40,21 +60,34 @@ def views() -> dict[str, str]:
     """Tag -> value of every view that ships. MLflow titles a chart by its metric; the words are in the sections."""
     by_item = {"Recall by warmth of the item": [_bar(f"acc/item_{b}/recall_at_20") for b in USER_BUCKETS]}
     return dict([
-        _tag(EFFORT, "Effort vs accuracy", _effort_sections()),
-        _tag(HISTORY, "By history length", {**_history_section(), **by_item}),
+        _tag(EFFORT, _effort_sections()),
+        _tag(HISTORY, {**_history_section(), **by_item}),
     ])  # fmt: skip
 
 
 def study_views() -> dict[str, str]:
     """As ``views``, of an experiment whose name begins with ``STUDY``: its runs are cells of a grid, one per rung."""
-    bucketed = [_scatter("data/log10_n_train", f"acc/user_{b}/{HEADLINE}") for b in USER_BUCKETS]
-    learning = {"Accuracy by interactions to learn from": [_scatter("data/log10_n_train", f"acc/{HEADLINE}")]}
     cells = {"Every cell and rung": [_bar(f"acc/{HEADLINE}"), _bar("effort/total_cpu_s")]}
-    return dict([
-        _tag(LEARNING, "Learning curves", {**learning, "By length of the user's history": bucketed}),
-        _tag(CELLS_OF_STUDY, "By cell", {**cells, **_history_section()}),
-        _tag(EFFORT, "Effort vs accuracy", _effort_sections()),
-    ])  # fmt: skip
+    return dict([_tag(CELLS_OF_STUDY, {**cells, **_history_section()})])
+
+
+def report_views(report: str, shown: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, str]:
+    """As ``views``, of the runs that tell what one report tells, every place (a scenario on its data) in charts of its
+    own. report: id of the run that carries it; shown: kind of the runs -> places with their metric.
+    """
+    made: list[tuple[str, str]] = []
+    for kind, places in shown.items():
+        search = f"tags.{REPORT} = '{report}' and tags.{KIND} = '{kind}'"
+        folded = [f"{PATHS[kind]}/{place}{user}" for place, _ in places for user in ("", *(f"/{u}" for u in CELLS))]
+        for view in _REPORTED[kind]:
+            sections = {view.words.format(place): view.cards(kind, place, metric) for place, metric in places}
+            made.append(_tag(view.key, sections, search, folded))
+    return dict(made)
+
+
+def charted(kind: str, place: str, metric: str, bucket: str | None = None) -> str:
+    """Name of the metric that a run of ``kind`` charts: of all users, or of a bucket."""
+    return f"{PATHS[kind]}/{place}/" + (f"user_{bucket}/" if bucket else "") + metric
 
 
 def latest_view(train: str) -> tuple[str, str]:
@@ -62,7 +95,7 @@ def latest_view(train: str) -> tuple[str, str]:
 
     The filter lies in the view: with a filter in the link, MLflow ignores the view.
     """
-    return _tag(LATEST, "Latest train", _effort_sections(), f"tags.train = '{train}'")
+    return _tag(LATEST, _effort_sections(), f"tags.train = '{train}'")
 
 
 def view_url(base: str, experiment_id: str, view: str = EFFORT) -> str:
@@ -86,20 +119,21 @@ def _history_section() -> dict[str, list[Card]]:
     return {"Accuracy by length of the user's history": [_bar(f"acc/user_{b}/{HEADLINE}") for b in USER_BUCKETS]}
 
 
-def _tag(view: str, name: str, sections: dict[str, list[Card]], search: str = "") -> tuple[str, str]:
-    state = json.dumps(_state(sections) | ({"searchFilter": search} if search else {}), separators=(",", ":"))
+def _tag(view: str, sections: dict[str, list[Card]], search: str = "", folded: Sequence[str] = ()) -> tuple[str, str]:
+    made = _state(sections, [*FOLDED, *folded]) | ({"searchFilter": search} if search else {})
+    state = json.dumps(made, separators=(",", ":"))
     packed = base64.b64encode(zlib.compress(state.encode(), 9)).decode()
-    value = {"name": name, "createdAt": CREATED, "updatedAt": CREATED, "state": f"deflate;{packed}"}
+    value = {"name": TITLES[view], "createdAt": CREATED, "updatedAt": CREATED, "state": f"deflate;{packed}"}
     return f"{TAG}{view}", json.dumps(value)
 
 
-def _state(sections: dict[str, list[Card]]) -> dict[str, Any]:
+def _state(sections: dict[str, list[Card]], folded: Sequence[str]) -> dict[str, Any]:
     """State of the runs page: our sections open, every run drawn (by default only the first ten are)."""
     cards = [{**card, "metricSectionId": name} for name, section in sections.items() for card in section]
     return {
         "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": [{**card, "uuid": f"card-{number}"} for number, card in enumerate(cards)],
-        "compareRunSections": [*(_section(s, display=True) for s in sections), *(_section(s, False) for s in FOLDED)],
+        "compareRunSections": [*(_section(s, display=True) for s in sections), *(_section(s, False) for s in folded)],
         "isAccordionReordered": True,  # else MLflow sorts sections by name
         "hideEmptyCharts": True,
     }
@@ -113,6 +147,13 @@ def _bar(metric: str) -> Card:
     return {**_card("BAR"), "metricKey": metric}
 
 
+def _line(metric: str) -> Card:
+    """By step, on a logarithmic scale."""
+    scale = {"xAxisKey": "step", "useGlobalXaxisKey": False, "xAxisScaleType": "log"}
+    drawn = {"displayPoints": True, "lineSmoothness": 0, "useGlobalLineSmoothing": False}
+    return {**_card("LINE"), "metricKey": metric, "selectedMetricKeys": [metric], **scale, **drawn}
+
+
 def _scatter(x: str, y: str) -> Card:
     axes = {"xaxis": {"key": x, "type": "METRIC"}, "yaxis": {"key": y, "type": "METRIC"}}
     return {**_card("SCATTER"), **axes}
@@ -120,3 +161,37 @@ def _scatter(x: str, y: str) -> Card:
 
 def _card(kind: str) -> Card:
     return {"type": kind, "runsCountToCompare": 100, "deleted": False, "isGenerated": False}
+
+
+@dataclass(frozen=True)
+class _View:
+    """Of the runs of a report. words: the heading of a place's charts, short, for MLflow cuts it off; whole: charts of
+    all users, with their titles; by_bucket: of users by the length of their history."""
+
+    key: str
+    words: str
+    whole: Mapping[str, Callable[[str], Card]] = field(default_factory=dict)
+    by_bucket: Callable[[str], Card] | None = None
+
+    def cards(self, kind: str, place: str, metric: str) -> list[Card]:
+        found = [made(charted(kind, place, metric)) | {"displayName": name} for name, made in self.whole.items()]
+        if self.by_bucket:
+            for bucket, name in USERS.items():
+                found.append(self.by_bucket(charted(kind, place, metric, bucket)) | {"displayName": name})
+        return found
+
+
+USERS = {b: f"{b.replace('_plus', '+').replace('_', '–')} earlier interactions" for b in USER_BUCKETS}
+_SPENT = partial(_scatter, "effort/log10_total_cpu_s")
+_MORE = partial(_scatter, "worth/cpu_s")
+_WITH: Mapping[str, Callable[[str], Card]] = {"All users": _bar, "All users, against CPU s more": _MORE}
+_REPORTED: Mapping[str, Sequence[_View]] = {
+    RUNG: (
+        _View(EFFORT, "{}", {"Accuracy against log10 CPU s": _SPENT, "Accuracy of all users": _bar}),
+        _View(LEARNING, "{}: accuracy by interactions", {"All users": _line}, _line),
+        _View(HISTORY, "{}: accuracy by history", by_bucket=_bar),
+    ),
+    DATA: (_View(VALUE, "{}: with it less without it", _WITH, _bar),),
+    PART: (_View(PARTS, "{}: with it less without it", _WITH, _bar),),
+    RECIPE: (_View(TRANSFER, "{}: percent of its own recipe", {"All users": _bar}, _bar),),
+}

@@ -6,31 +6,38 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from recommender.errors import ConfigError, nearest
-from recommender.studies import goal, stale, transfer, uncertain, volume, worth
+from recommender.studies import goal, stale, summary, transfer, uncertain, volume, worth
 from recommender.studies.cell import Measured
 from recommender.studies.finding import Finding
 from recommender.studies.plan import Cell, Study
+from recommender.studies.summary import Summary
 
 
 def _no_more(study: Study, runs: Sequence[Measured]) -> list[Cell]:
     return []
 
 
+def _no_summaries(study: Study, runs: Sequence[Measured]) -> list[Summary]:
+    return []
+
+
 @dataclass(frozen=True)
 class Analysis:
-    """``findings`` of the measured cells; ``more`` cells that the first ones give rise to."""
+    """``findings`` of the measured cells; ``more`` cells that the first ones give rise to; ``summaries``, what MLflow's
+    views of the study chart (without any: every cell)."""
 
     findings: Callable[[Study, Sequence[Measured]], list[Finding]]
     more: Callable[[Study, Sequence[Measured]], list[Cell]] = _no_more
+    summaries: Callable[[Study, Sequence[Measured]], list[Summary]] = _no_summaries
 
 
 ANALYSES: Mapping[str, Analysis] = {
-    "data_volume": Analysis(volume.analyse),
-    "effort_to_goal": Analysis(goal.analyse, goal.more),
+    "data_volume": Analysis(volume.analyse, summaries=summary.learning),
+    "effort_to_goal": Analysis(goal.analyse, goal.more, summary.learning),
     "staleness": Analysis(stale.analyse),
-    "transfer": Analysis(transfer.analyse, transfer.more),
+    "transfer": Analysis(transfer.analyse, transfer.more, summary.recipes),
     "uncertainty": Analysis(uncertain.analyse),
-    "worth": Analysis(worth.analyse),
+    "worth": Analysis(worth.analyse, summaries=summary.pairs),
 }
 
 

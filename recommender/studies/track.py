@@ -15,7 +15,8 @@ from recommender.errors import TrackingError
 from recommender.studies.cell import Measured
 from recommender.studies.plan import DATA, SCENARIO, Cell
 from recommender.studies.run import Failure
-from recommender.tracking_views import CELLS_OF_STUDY, LEARNING, STUDY, view_url
+from recommender.studies.summary import Summary, colours, effort, shown
+from recommender.tracking_views import CELLS_OF_STUDY, KIND, REPORT, STUDY, TAG, TITLES, report_views, view_url
 
 SOURCE = "make study"
 
@@ -59,24 +60,19 @@ class StudyTracker:
         except TrackingError as error:
             self.error = error
 
-    def finish(self, artifacts: Sequence[Path], note: str) -> str:
-        """The run with the report; its id. Raises TrackingError, also what failed before."""
+    def finish(self, artifacts: Sequence[Path], note: str, told: Sequence[Summary], ui: str) -> dict[str, str]:
+        """The run with the report, and a run for each of ``told``; title -> link of the views that chart them, at
+        MLflow's address ``ui``. Raises TrackingError, also what failed before."""
         if self.error:
             raise self.error
-        tags = {"mlflow.note.content": note, "study_report": "true"}
-        return self._log(f"{self.study} report", {}, {"study": self.study}, tags, artifacts)
-
-    def view_url(self, base: str, learning: bool) -> str:
-        """Link to the experiment's charts: learning curves, or every cell. Raises the error of the start."""
-        if not self.experiment_id:
-            raise self.error or TrackingError("The study has no experiment.")
-        return view_url(base, self.experiment_id, LEARNING if learning else CELLS_OF_STUDY)
+        name = f"{self.study} report"
+        return log_report(self.uri, self.experiment_id, SOURCE, name, artifacts, note, told, ui)
 
     def _rung(self, found: Measured, rung: str) -> str:
         spent = found.seconds.get(rung, 0.0)
         origin = {k: float(v) for k, v in found.origin.items() if isinstance(v, int | float)}
         logged = {**values.evaluation(found.metrics, rung), **{f"data/{k}": v for k, v in origin.items()}}
-        logged |= {"effort/total_cpu_s": spent, "effort/log10_total_cpu_s": math.log10(max(spent, values.LEAST_S))}
+        logged |= effort(spent)
         if origin.get("n_train"):
             logged["data/log10_n_train"] = math.log10(origin["n_train"])
         finite = {k: float(v) for k, v in logged.items() if v is not None and math.isfinite(v)}
@@ -96,11 +92,38 @@ class StudyTracker:
         metrics: dict[str, float],
         params: dict[str, str],
         tags: dict[str, str],
-        artifacts: Sequence[Path] = (),
         error: Exception | None = None,
     ) -> str:
         tags = {"mlflow.source.name": SOURCE, **tags}
         return tracking.log_run(
-            self.uri, self.experiment_id, name, metrics=metrics, params=params, tags=tags, artifacts=artifacts,
-            error=error,
+            self.uri, self.experiment_id, name, metrics=metrics, params=params, tags=tags, error=error
+        )
+
+
+def log_report(
+    uri: str,
+    experiment_id: str,
+    source: str,
+    name: str,
+    artifacts: Sequence[Path],
+    note: str,
+    told: Sequence[Summary],
+    ui: str,
+) -> dict[str, str]:
+    """A run with the artifacts, one for each of ``told``, and the views that chart these: title -> link at ``ui``.
+
+    Raises TrackingError.
+    """
+    tags = {"mlflow.source.name": source, "mlflow.note.content": note}
+    report = tracking.log_run(uri, experiment_id, name, metrics={}, params={}, tags=tags, artifacts=artifacts)
+    colour = colours(told)
+    for one in reversed(told):  # MLflow lists the latest first
+        tracking.log_run(
+            uri, experiment_id, one.name, metrics=one.metrics, curves=one.curves,
+            params={"place": one.place, one.kind: one.what},
+            tags={"mlflow.source.name": source, "mlflow.runColor": colour[one.what], REPORT: report, KIND: one.kind},
         )  # fmt: skip
+    made = report_views(report, shown(told))
+    tracking.show_views(uri, experiment_id, made)
+    keys = [tag.removeprefix(TAG) for tag in made] or [CELLS_OF_STUDY]
+    return {TITLES[key]: view_url(ui, experiment_id, key) for key in keys}

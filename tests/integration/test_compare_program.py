@@ -17,6 +17,7 @@ from tests.integration.folders import Done, run, shop
 
 SMALL = "data.source=shop split.min_train=20 split.validation=[0.6] bootstrap=100 decision.thin=10"
 
+VIEWS = ["effort-vs-accuracy", "learning-curves", "by-history-length"]  # of rungs
 MOST = "data.source=shop split.min_train=1000000"
 
 
@@ -51,9 +52,13 @@ def test_a_comparison_writes_its_page_logs_its_runs_and_goes_on_where_it_was(pla
 
     logged = runs(store, "compare")
     report = next(r for r in logged if r.info.run_name == "report")
-    mine = [r for r in logged if r.data.tags.get("compare") == report.info.run_id]
+    mine = [r for r in logged if r.data.tags.get("report") == report.info.run_id]
     assert {r.data.params["place"] for r in mine} == {"jobs on shop"}
-    assert all({"acc/ndcg_at_10", "effort/log10_total_cpu_s"} <= set(r.data.metrics) for r in mine)
+    assert {r.data.tags["kind"] for r in mine} == {"rung", "data"}
+    rungs = [r for r in mine if r.data.tags["kind"] == "rung"]
+    assert {"router", "popularity", "ranker"} <= {r.data.params["rung"] for r in rungs}
+    assert all({"accuracy/jobs on shop/ndcg_at_10", "effort/log10_total_cpu_s"} <= set(r.data.metrics) for r in rungs)
+    assert re.findall("viewStateShareKey=([a-z-]+)", done.out) == [*VIEWS, "data-value"]
     assert "report.html" in [a.path for a in MlflowClient(store).list_artifacts(report.info.run_id)]
     ids = set(re.findall(r"/runs/([0-9a-f]{32})", page))
     assert ids

@@ -65,9 +65,12 @@ def test_a_study_writes_results_and_a_report_goes_on_after_failures_and_logs_eac
 
     first = runs(store, "study-small")
     by_status = {s: [r for r in first if r.info.status == s] for s in ("FINISHED", "FAILED")}
-    assert len(by_status["FINISHED"]) == 2 * 2 + 1  # two cells of two rungs, and the report
+    assert len(by_status["FINISHED"]) == 2 * 2 + 2  # two cells of two rungs, the report, and what it says of text
     assert "no column" in by_status["FAILED"][0].data.tags["error"]
     one = next(r for r in first if r.data.params.get("pair") == "text" and r.data.params["rung"] == "content")
+    told = next(r for r in first if r.data.params.get("data") == "text")
+    assert {"worth/jobs on shop/ndcg_at_10", "worth/cpu_s"} <= set(told.data.metrics)
+    assert told.data.tags["report"] in {r.info.run_id for r in first}
     assert one.data.params["data/difference"] == "metadata(roles=['text'])"
     assert "mlflow.parentRunId" not in one.data.tags
     assert {"acc/ndcg_at_10", "effort/total_cpu_s", "data/n_train"} <= set(one.data.metrics)
@@ -79,12 +82,13 @@ def test_a_study_writes_results_and_a_report_goes_on_after_failures_and_logs_eac
         for name in ([card["metricKey"]] if card["type"] == "BAR" else [card["xaxis"]["key"], card["yaxis"]["key"]])
     }
     assert charted <= set(one.data.metrics)
-    assert "viewStateShareKey=by-cell" in done.out
+    assert "Data value: http://127.0.0.1:5000/#/experiments/" in done.out
+    assert "viewStateShareKey=data-value" in done.out
 
     again = run(study.main, "--study", "small", "--data", "shop", "--json")
     assert json.loads(again.out)["findings"][0]["title"] == "jobs on shop"
     assert pl.read_parquet(out / "results.parquet").equals(table)  # read, not measured again: seconds are the same
-    assert len([r for r in runs(store, "study-small") if r.info.status == "FINISHED"]) == 2 * 2 + 2
+    assert len([r for r in runs(store, "study-small") if r.info.status == "FINISHED"]) == 2 * 2 + 4
 
 
 def test_a_study_of_which_every_cell_fails_is_the_users_to_mend(place: Path) -> None:

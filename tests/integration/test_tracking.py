@@ -305,6 +305,19 @@ def test_views_fit_into_a_tag_and_draw_every_run() -> None:
         assert unpacked(value)["runsHiddenMode"] == "SHOW_ALL"
 
 
+def test_views_of_a_report_show_its_runs_alone_and_fit_into_a_tag_with_many_places() -> None:
+    places = [(f"scenario-{n} on a data set of a longer name {n}", "ndcg_at_10") for n in range(8)]
+    made = tracking_views.report_views("run", dict.fromkeys(tracking_views.PATHS, places))
+    assert len(made) == 6
+    for value in made.values():
+        assert len(value) <= tracking_views.LONGEST
+        state = unpacked(value)
+        assert state["searchFilter"].startswith("tags.report = 'run' and tags.kind = '")
+        assert {c["metricSectionId"] for c in state["compareRunCharts"]} == {
+            s["uuid"] for s in state["compareRunSections"] if s["display"]
+        }
+
+
 def test_a_view_that_someone_edited_stays_theirs(uri: str) -> None:
     experiment = tracking.prepare(uri)
     ours, theirs = tracking_views.views().keys()

@@ -1,5 +1,5 @@
-"""A comparison in MLflow: its cells in the experiments of their studies, and in ``compare`` a flat run per place and
-rung, and one that carries the report."""
+"""A comparison in MLflow: its cells in the experiments of their studies, and in ``compare`` the flat runs that its
+views chart (rungs, data assets, parts, recipes, place by place), and one that carries the report."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from pathlib import Path
 
 from recommender import tracking
 from recommender import tracking_values as values
-from recommender.effort import PLAIN, ROUTER
+from recommender.effort import ROUTER
+from recommender.query import USER_BUCKETS
+from recommender.studies import summary, transfer
 from recommender.studies.cell import Measured
+from recommender.studies.compare.across import named
 from recommender.studies.compare.places import Scene
-from recommender.studies.compare.plan import TRANSFER
+from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE
 from recommender.studies.compare.said import Evidence
 from recommender.studies.run import Failure
-from recommender.studies.track import StudyTracker
-from recommender.tracking_views import view_url
+from recommender.studies.summary import Summary
+from recommender.studies.track import StudyTracker, log_report
+from recommender.tracking_views import RUNG, charted
 
 EXPERIMENT = "compare"
 SOURCE = "make compare"
+BUCKETS = (None, *USER_BUCKETS)  # None: all users
 
 
 class Trackers:
@@ -46,23 +51,16 @@ class Trackers:
                 found.append(Evidence(f"{study}, {scene.name}", cells, links))
         return found
 
-    def finish(self, scenes: Sequence[Scene], artifacts: Sequence[Path], note: str, ui: str) -> str:
-        """The runs of the experiment ``compare``; the link to their charts in MLflow at ``ui``. Raises TrackingError,
-        also what failed before."""
+    def finish(
+        self, scenes: Sequence[Scene], again: Sequence[Measured], artifacts: Sequence[Path], note: str, ui: str
+    ) -> dict[str, str]:
+        """The runs of the experiment ``compare``; title -> link of their charts in MLflow at ``ui``. again: as of
+        ``whole.compared``. Raises TrackingError, also what failed before."""
         for tracker in self.of.values():
             if tracker.error:
                 raise tracker.error
         experiment = tracking.prepare(self.uri, EXPERIMENT)
-        tags = {"mlflow.source.name": SOURCE, "mlflow.note.content": note}
-        report = tracking.log_run(self.uri, experiment, "report", metrics={}, params={}, tags=tags, artifacts=artifacts)
-        for scene in scenes:
-            for rung, logged in metrics(scene).items():
-                tracking.log_run(
-                    self.uri, experiment, f"{scene.name} {rung}", metrics=logged,
-                    params={"scenario": scene.scenario.name, "place": scene.name, "rung": rung},
-                    tags={"mlflow.source.name": SOURCE, "mlflow.runColor": values.colour(rung), "compare": report},
-                )  # fmt: skip
-        return view_url(ui, experiment)
+        return log_report(self.uri, experiment, SOURCE, "report", artifacts, note, summaries(scenes, again), ui)
 
     def _links(self, cell: Measured, ui: str) -> dict[str, str]:
         """Rung -> its run's page, from the mark that the tracker left in the cell's folder."""
@@ -75,19 +73,36 @@ class Trackers:
         return {}
 
 
-def metrics(scene: Scene) -> dict[str, dict[str, float]]:
-    """Rung -> slash-sectioned numbers with all of today's data, from the cell that holds them."""
-    found: dict[str, dict[str, float]] = {}
-    made = scene.curves
-    full = scene.full
-    sources = [(full, r) for r in full.rungs] if full else []
-    sources += [(scene.decided, ROUTER)] if scene.decided else []
-    for cell, rung in (s for s in sources if s[1] != PLAIN):
-        spent = float(made.cpu_s[rung][-1]) if made and rung in made.rungs else cell.seconds.get(rung, 0.0)
-        logged = {**values.evaluation(cell.metrics, rung), "effort/total_cpu_s": spent}
-        logged["effort/log10_total_cpu_s"] = math.log10(max(spent, values.LEAST_S))
-        logged["data/n_train"] = float(cell.origin["n_train"])
+def summaries(scenes: Sequence[Scene], again: Sequence[Measured]) -> list[Summary]:
+    """All that the views of a comparison chart."""
+    found: list[Summary] = []
+    for scene in scenes:
+        found += rungs(scene)
+        for study, table in ((VALUE, scene.worth), (PARTS, scene.parts)):
+            if table.height:
+                found += summary.of_worth(scene.name, scene.studies[study], scene.runs[study], table)
+    if again:
+        found += summary.of_transfer(transfer.matrix([*named(scenes), *again]), scenes[0].metric)
+    return found
+
+
+def rungs(scene: Scene) -> list[Summary]:
+    """A run per rung, with all of today's data from the cell that holds them, and its learning curve; the router, which
+    has none, as a point of it."""
+    place, metric = summary.named(scene.name), scene.metric
+    curves = {s.what: s for s in summary.of_curves(scene.name, scene.curves, metric)} if scene.curves else {}
+    cells = [(scene.full, r) for r in scene.full.rungs] if scene.full else []
+    cells += [(scene.decided, ROUTER)] if scene.decided else []
+    found = []
+    for cell, rung in cells:
+        n_train = cell.origin["n_train"]
+        told = {k: v for k, v in values.evaluation(cell.metrics, rung).items() if v is not None and math.isfinite(v)}
         for name, days in zip(("low", "high"), scene.scenario.person_days.get(rung, ()), strict=False):
-            logged[f"effort/stated_person_days_{name}"] = days
-        found[rung] = {k: float(v) for k, v in logged.items() if v is not None and math.isfinite(v)}
+            told[f"effort/stated_person_days_{name}"] = days
+        own = curves.get(rung)
+        spent = own.metrics if own else summary.effort(cell.seconds.get(rung, 0.0))
+        names = {charted(RUNG, place, metric, b): f"acc/{f'user_{b}/' if b else ''}{metric}" for b in BUCKETS}
+        points = {name: [(n_train, told[key])] for name, key in names.items() if key in told}
+        logged = {**told, **spent, "data/n_train": float(n_train)}
+        found.append(Summary(RUNG, rung, place, metric, logged, own.curves if own else points))
     return found

@@ -1,0 +1,143 @@
+"""What a study or comparison says of one thing, as one run in MLflow that the views of its report chart."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from recommender import tracking_values as values
+from recommender.errors import DataError
+from recommender.evaluate import ALL
+from recommender.rungs import ROUTER
+from recommender.studies import transfer, worth
+from recommender.studies.cell import Measured, by_place
+from recommender.studies.curves import Curves, curves
+from recommender.studies.goal import MODE
+from recommender.studies.plan import SCENARIO, Study, pairs_of
+from recommender.studies.transfer import Ratio
+from recommender.studies.volume import AXIS
+from recommender.tracking_views import DATA, PART, RECIPE, RUNG, charted
+
+POINTS = Mapping[str, Sequence[tuple[int, float]]]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run: a rung, a data asset, a part or a recipe (``kind``) at one place, its samples folded into means.
+
+    ``metric``: the decision's metric, which the views chart; ``curves``: metric -> (step, value).
+    """
+
+    kind: str
+    what: str
+    place: str
+    metric: str
+    metrics: Mapping[str, float]
+    curves: POINTS = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.what}, {self.place}" if self.kind != RECIPE else f"recipe of {self.what} in {self.place}"
+
+
+def named(place: str) -> str:
+    """A place as the names of metrics take it."""
+    return re.sub(r"[^\w\-. ]", "-", place, flags=re.ASCII)
+
+
+def learning(study: Study, runs: Sequence[Measured]) -> list[Summary]:
+    """Of a study over sizes of the data: learning curves, where there are any."""
+    found: list[Summary] = []
+    for place, mine in by_place([r for r in runs if MODE not in r.labels]).items():
+        scenario = mine[0].scenario
+        try:
+            made = curves(mine, AXIS, scenario.decision.metric, 1, scenario.seed)  # intervals are the report's
+        except DataError:  # told in the report
+            continue
+        found += of_curves(place, made, scenario.decision.metric)
+    return found
+
+
+def pairs(study: Study, runs: Sequence[Measured]) -> list[Summary]:
+    """Of a study with and without data assets or parts."""
+    found: list[Summary] = []
+    for place, mine in by_place(runs).items():
+        metric, asked = mine[0].scenario.decision.metric, pairs_of(study, mine[0].labels[SCENARIO])
+        if worth.partners(mine, asked):
+            found += of_worth(place, study, mine, worth.effects(study, mine, asked, metric))
+    return found
+
+
+def recipes(study: Study, runs: Sequence[Measured]) -> list[Summary]:
+    """Of a transfer."""
+    return of_transfer(transfer.matrix(runs), runs[0].scenario.decision.metric)
+
+
+def of_curves(place: str, made: Curves, metric: str) -> list[Summary]:
+    """Each rung's learning curve, by interactions to learn from; its effort at the largest size."""
+    place, found = named(place), []
+    for rung in made.rungs:
+        points = {
+            _charted(RUNG, place, metric, bucket): [
+                (round(n), float(v)) for n, v in zip(made.size, made.mean[rung, bucket], strict=True)
+            ]
+            for bucket in made.n_queries
+            if (rung, bucket) in made.mean
+        }
+        found.append(Summary(RUNG, rung, place, metric, effort(float(made.cpu_s[rung][-1])), points))
+    return found
+
+
+def effort(cpu_s: float) -> dict[str, float]:
+    """CPU seconds, with the logarithm for scatter charts."""
+    return {"effort/total_cpu_s": cpu_s, "effort/log10_total_cpu_s": math.log10(max(cpu_s, values.LEAST_S))}
+
+
+def of_worth(place: str, study: Study, runs: Sequence[Measured], table: pl.DataFrame) -> list[Summary]:
+    """What each data asset or part brings. table: of ``worth.effects`` for the decision's metric alone."""
+    parts = study.mode == "ladder"
+    place, kind, rung = named(place), PART if parts else DATA, ROUTER if parts else "best"
+    both = worth.partners(runs, pairs_of(study, runs[0].labels[SCENARIO]))
+    cpu_s = {pair: worth.cost_of(*cells, rung)["cpu_s"] for pair, cells in both.items()}
+    found: dict[str, dict[str, float]] = {}
+    for row in table.iter_rows(named=True):
+        key = _charted(kind, place, row["metric"], row["user_bucket"])
+        logged = found.setdefault(row["pair"], {"worth/cpu_s": cpu_s[row["pair"]]})
+        logged |= {key: row["difference"], f"{key}_ci_low": row["ci_low"], f"{key}_ci_high": row["ci_high"]}
+    return [Summary(kind, pair, place, runs[0].scenario.decision.metric, logged) for pair, logged in found.items()]
+
+
+def of_transfer(matrix: Mapping[tuple[str, str, str], Ratio | None], metric: str) -> list[Summary]:
+    """What each recipe gives at each place, in percent of the place's own. matrix: of ``transfer.matrix``."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for (to, source, bucket), ratio in matrix.items():
+        if ratio is not None and not ratio.lacking:
+            key = _charted(RECIPE, named(to), metric, bucket)
+            logged = found.setdefault((to, source), {})
+            logged |= {key: ratio.percent, f"{key}_ci_low": ratio.low, f"{key}_ci_high": ratio.high}
+    return [Summary(RECIPE, source, named(to), metric, logged) for (to, source), logged in found.items()]
+
+
+def colours(found: Sequence[Summary]) -> dict[str, str]:
+    """Of each thing: a rung has its own everywhere, the others take theirs in turn."""
+    return {s.what: values.colour(s.what) for s in found if s.kind == RUNG} | values.in_turn(
+        s.what for s in found if s.kind != RUNG
+    )
+
+
+def shown(found: Iterable[Summary]) -> dict[str, list[tuple[str, str]]]:
+    """Kind -> places with their metric, for ``tracking_views.report_views``."""
+    made: dict[str, list[tuple[str, str]]] = {}
+    for one in found:
+        places = made.setdefault(one.kind, [])
+        if (one.place, one.metric) not in places:
+            places.append((one.place, one.metric))
+    return made
+
+
+def _charted(kind: str, place: str, metric: str, bucket: str) -> str:
+    return charted(kind, place, metric, None if bucket == ALL else bucket)
