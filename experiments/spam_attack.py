@@ -1,40 +1,77 @@
 """Ranks that fake accounts buy: ``python -m experiments.spam_attack [SOURCE|FOLDER]`` (default: simulated ugc).
 
-For popularity and its ``trusted`` form, by how many accounts there are and by how many popular items each takes
-to look like others: median rank of the pushed items before and after, as a Markdown table.
+For popularity and its ``trusted`` form, by how many accounts there are and how they disguise themselves (see
+``recommender/spam/attack.py``): median rank of the pushed items before and after, as a Markdown table. Then what
+trust costs where nobody attacks: NDCG@10 of both at the last origin, by half-life.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from functools import partial
 
-from pipelines.cli import raw_dir, run
-from recommender import config
-from recommender.data.load import load
-from recommender.models.popularity import Popularity
-from recommender.spam.attack import rank_gain
+from pipelines.cli import raw_dir, run  # isort: skip  (it sets BLAS threads before NumPy is imported)
 
-ACCOUNTS, COVER, TARGETS = (30, 100, 300), (0, 10), 15
+import numpy as np
+
+from experiments.realism import markdown
+from recommender import config
+from recommender.bench import Bench
+from recommender.config import Rung, Scenario
+from recommender.data.dataset import Dataset
+from recommender.data.load import load
+from recommender.effort import EffortLog
+from recommender.models.popularity import Popularity
+from recommender.spam.attack import AHEAD_DAYS, Guise, rank_gain
+from recommender.split import folds
+
+ACCOUNTS, COVER, TARGETS = (30, 100, 300), 10, 15
+GUISES: Mapping[Guise, str] = {
+    "new": "new",
+    "idle": f"opened {AHEAD_DAYS} days before",
+    "grown": f"opened and busy {AHEAD_DAYS} days before",
+}
 HALF_LIFE_SHARE = 0.05
+COSTS = (0.02, 0.1)  # half-lives
 
 
 def main(argv: list[str]) -> None:
     scenario = config.load("ugc")
     data = load(argv[0] if argv else "simulated", raw_dir=raw_dir(), **config.loading(scenario))
+    sys.stdout.write(f"{markdown(bought(data))}\n{markdown(costs(data, scenario))}")
+
+
+def bought(data: Dataset) -> list[list[str]]:
     models = {
         "popularity": partial(Popularity, half_life_share=HALF_LIFE_SHARE),
         "trusted": partial(Popularity, half_life_share=HALF_LIFE_SHARE, trusted=True),
     }
-    head = ["accounts", "popular items that each takes too", "model", "rank before", "rank after"]
+    head = ["accounts", "in what guise", "model", "rank before", "rank after"]
     lines = [head, ["---"] * len(head)]
     for accounts in ACCOUNTS:
-        for cover in COVER:
-            found = rank_gain(data, models, accounts, cover, TARGETS)
+        for guise, words in GUISES.items():
+            found = rank_gain(data, models, accounts, COVER, TARGETS, guise)
             for (name,), rows in found.group_by("model", maintain_order=True):
                 ranks = [f"{rows[column].median():,.0f}" for column in ("rank_before", "rank_after")]
-                lines.append([str(accounts), str(cover), str(name), *ranks])
-    sys.stdout.writelines(f"| {' | '.join(line)} |\n" for line in lines)
+                lines.append([str(accounts), words, str(name), *ranks])
+    return lines
+
+
+def costs(data: Dataset, scenario: Scenario) -> list[list[str]]:
+    """Both popularities as the only rung, without the scenario's rules and re-rankers."""
+    bare = Scenario(name="bare", problem=scenario.problem, split=scenario.split, ladder=scenario.ladder)
+    fold = list(folds(data, bare.split, bare.eligibility))[-1]
+    bench = Bench(fold, bare, EffortLog(), lambda step: None)
+    lines = [["half-life, share of the training period", "popularity", "trusted"], ["---"] * 3]
+    for share in COSTS:
+        row = [f"{share:g}"]
+        for trusted in (False, True):
+            rung = Rung(name="popularity", recommender="popularity")
+            found = bench.measure(rung, {"half_life_share": share, "trusted": trusted}).outcome.values["ndcg_at_10"]
+            row.append(f"{np.nanmean(found[fold.first]):.4f}")
+        lines.append(row)
+    return lines
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
 from recommender.features import unit_rows
 
 US_PER_HOUR = US_PER_DAY // 24
-EARLY = 20  # first takers of an item: what a ring does it does soon after the upload
+EARLY = 200  # first takers of an item: what a ring does it does soon after the upload; fewer miss rings of hundreds
 PER_ACCOUNT = 100  # items that an account was early at, the latest ones: bounds the work for the most active
 SHARED = 3  # accounts that two items must share at least: one or two are chance
 WINDOW = 20_000  # items published before, that an item is compared with
@@ -96,20 +96,23 @@ class Past:
 
 
 def ring_overlap(user: np.ndarray, item: np.ndarray, n_users: int, n_items: int) -> np.ndarray:
-    """Largest cosine between the first takers of an item and those of another one, float64 (n_items,).
+    """How much more than by chance an item shares its first takers with another one, at most; float64 (n_items,), 0..1.
 
-    Accounts that act together take the same items first (lockstep behaviour; Beutel et al. 2013, CopyCatch).
-    user, item: int64 (n,), oldest first. Pairs of items with fewer than ``SHARED`` accounts in common count 0.
+    Accounts that act together take the same items first (lockstep behaviour; Beutel et al. 2013, CopyCatch). The
+    correlation (phi) of who is among the first takers of the one and of the other. user, item: int64 (n,), oldest
+    first. Pairs of items with fewer than ``SHARED`` accounts in common count 0.
     """
     audience = _audience(user, item, n_users, n_items)
-    size = np.sqrt(np.diff(audience.indptr))
     out, columns = np.zeros(n_items), audience.T.tocsr()
+    n_accounts, size = max(np.count_nonzero(np.diff(columns.indptr)), 1), np.diff(audience.indptr).astype(float)
+    deviation = np.sqrt(size * (1 - size / n_accounts)).clip(1e-9)
     for start in range(0, n_items, BLOCK):
         shared = (audience[start : start + BLOCK] @ columns).tocoo()
         kept = (shared.row + start != shared.col) & (shared.data >= SHARED)
         row, column = shared.row[kept] + start, shared.col[kept]
-        np.maximum.at(out, row, shared.data[kept] / (size[row] * size[column]))
-    return out
+        more = shared.data[kept] - size[row] * size[column] / n_accounts
+        np.maximum.at(out, row, more / (deviation[row] * deviation[column]))
+    return out.clip(0, 1)
 
 
 def lockstep(user: np.ndarray, item: np.ndarray, n_users: int, n_items: int) -> np.ndarray:

@@ -5,22 +5,29 @@ from __future__ import annotations
 import numpy as np
 
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset
-from recommender.spam.evidence import lockstep
+from recommender.spam.evidence import US_PER_HOUR, lockstep
 
 CAP_QUANTILE = 0.95  # accounts busier than this share of all count no more, in sum, than one at it
+BURST_QUANTILE = 0.99  # what an item gains in an hour counts at most as in this share of all hours of items
 GROWN_DAYS = 1.0  # age from which an account's interactions count in full
-LEAST = 0.02  # what the first interaction of a new account counts
+LEAST = 0.001  # what the interactions of an account that one of the guards refuses count
+ALIKE = (
+    0.3,
+    0.5,
+)  # lockstep up to which an account counts in full, as nearly all honest ones do, and from which not at all
 
 
 def trust(train: Dataset, signed_up_column: str | None = None) -> np.ndarray:
-    """Worth of each interaction, 0..1, float64 (n,): the product of four guards that need no labels.
+    """Worth of each interaction, 0..1, float64 (n,): the product of five guards that need no labels.
 
     distinct: an account counts once per item, the first time. cap: all interactions of an account together
     count at most as much as those of an account at the ``CAP_QUANTILE`` of activity. age: an account grows to full
-    worth in ``GROWN_DAYS`` since ``signed_up_column`` (null: since its first interaction), so that accounts made
-    for the purpose count ``LEAST``; without the column all are grown, for data often begin in the midst of
-    accounts' lives. lockstep: accounts that take the same items first as the same others count by what is left of
-    their independence (see ``evidence.lockstep``).
+    worth in ``GROWN_DAYS`` of activity, slowly first (by the square), so that accounts made, or left idle, for the
+    purpose count ``LEAST``. It grows from its first interaction on; one that signed up before the data begin, for
+    what it did then is not known, from ``signed_up_column``; without the column all are grown. lockstep: accounts
+    that take the same items first as the same others count less, within ``ALIKE`` (see ``evidence.lockstep``).
+    burst: what is left of the interactions of an item within an hour counts together at most as much as in the
+    hour at the ``BURST_QUANTILE`` of all items' hours, so that accounts that stood every other test need time.
     """
     user, item = train.user_idx, train.item_idx
     first = np.zeros(len(user))
@@ -28,18 +35,34 @@ def trust(train: Dataset, signed_up_column: str | None = None) -> np.ndarray:
     takes = np.bincount(user, weights=first, minlength=len(train.users))
     active = takes[takes > 0]
     cap = np.quantile(active, CAP_QUANTILE) if len(active) else 1.0
-    shared = lockstep(user, item, len(train.users), len(train.items))
-    grown = (_account_days(train, signed_up_column) / GROWN_DAYS).clip(LEAST, 1)
-    return np.asarray(first * np.minimum(1, cap / np.maximum(takes, 1))[user] * grown * (1 - shared[user]))
+    grown = ((_active_days(train, signed_up_column) / GROWN_DAYS) ** 2).clip(LEAST, 1)
+    usual, most = ALIKE
+    own = ((most - lockstep(user, item, len(train.users), len(train.items))) / (most - usual)).clip(LEAST, 1)
+    worth = first * (np.minimum(1, cap / np.maximum(takes, 1)) * own)[user] * grown
+    timed = train.timestamps != NO_TIME
+    worth[timed] *= _slowed(item[timed], train.timestamps[timed], worth[timed])
+    return np.asarray(worth)
 
 
-def _account_days(train: Dataset, column: str | None) -> np.ndarray:
-    """Age of the account at each interaction, days, float64 (n,); inf where no time is stated."""
+def _slowed(item: np.ndarray, time: np.ndarray, worth: np.ndarray) -> np.ndarray:
+    """What is left of each interaction's worth where those of its item and hour exceed the cap, float64 (n,)."""
+    hour = time // US_PER_HOUR
+    since = hour - hour.min() if len(hour) else hour
+    group = np.unique(item * (since.max(initial=0) + 1) + since, return_inverse=True)[1]
+    gained = np.bincount(group, worth)
+    cap = np.quantile(gained[gained > 0], BURST_QUANTILE, method="higher") if gained.any() else 1.0
+    return np.asarray(np.minimum(1, cap / np.maximum(gained, cap))[group])
+
+
+def _active_days(train: Dataset, column: str | None) -> np.ndarray:
+    """Days since the account began, at each interaction, float64 (n,); inf where no time is stated."""
     if column is None or column not in train.users.frame.columns:
         return np.full(len(train.user_idx), np.inf)
     never, stated = np.iinfo(np.int64).max, train.users.times(column)
-    since = np.full(len(train.users), never)
-    np.minimum.at(since, train.user_idx, np.where(train.timestamps == NO_TIME, never, train.timestamps))
-    own = np.where(stated == NO_TIME, since, stated)[train.user_idx]
+    acted = np.where(train.timestamps == NO_TIME, never, train.timestamps)
+    began = np.full(len(train.users), never)
+    np.minimum.at(began, train.user_idx, acted)
+    before = (stated != NO_TIME) & (stated < acted.min(initial=never))
+    own = np.where(before, stated, began)[train.user_idx]
     known = (train.timestamps != NO_TIME) & (own != never)
     return np.where(known, (train.timestamps - np.where(known, own, 0)) / US_PER_DAY, np.inf)
