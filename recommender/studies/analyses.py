@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from recommender.errors import ConfigError, nearest
-from recommender.studies import goal, stale, summary, transfer, uncertain, volume, worth
+from recommender.studies import goal, loop, stale, summary, transfer, uncertain, volume, worth
 from recommender.studies.cell import Measured
 from recommender.studies.finding import Finding
 from recommender.studies.plan import Cell, Study
@@ -34,6 +34,7 @@ class Analysis:
 ANALYSES: Mapping[str, Analysis] = {
     "data_volume": Analysis(volume.analyse, summaries=summary.learning),
     "effort_to_goal": Analysis(goal.analyse, goal.more, summary.learning),
+    "feedback_loop": Analysis(loop.analyse),
     "staleness": Analysis(stale.analyse),
     "transfer": Analysis(transfer.analyse, transfer.more, summary.recipes),
     "uncertainty": Analysis(uncertain.analyse),

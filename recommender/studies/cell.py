@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -29,19 +30,24 @@ from recommender.query import USER_BUCKETS
 from recommender.rungs import check, options
 from recommender.spam.apply import suspected_fold
 from recommender.split import Fold, folds
+from recommender.studies.loop_measures import rows
+from recommender.studies.loop_plan import Loop
+from recommender.studies.loop_play import play
 from recommender.studies.plan import DATA, SCENARIO
 
 PACKAGE = Path(__file__).parent.parent
 _NOT_MEASURED = ("studies", "report")  # folders of the package whose code changes no number
+_MEASURED = ("loop_play.py", "loop_measures.py")  # ... but for these
 TUNED = "tuned"  # a mode of cells: every rung's parameters are searched on validation first
 DONE = "done.json"  # the last file of a finished cell
 KEY = ("user_id", "as_of")  # what makes a query of one cell that of another
 
 
-def key(scenario: Scenario, mode: str, data: Dataset) -> str:
+def key(scenario: Scenario, mode: str, data: Dataset, loop: Loop | None = None) -> str:
     """16 hex digits of everything that a cell's numbers depend on: configuration, data, code, packages."""
     tree = scenario.model_dump(mode="json", exclude={"problem", "person_days"})
-    content = json.dumps([tree, mode, digest(data), code_digest()], sort_keys=True)
+    played = [] if loop is None else [loop.model_dump(mode="json")]
+    content = json.dumps([tree, mode, digest(data), code_digest(), *played], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -51,20 +57,24 @@ def code_digest() -> str:
     state = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         part = path.relative_to(PACKAGE)
-        if part.parts[0] not in _NOT_MEASURED and not part.name.startswith("tracking"):
+        told = part.parts[0] not in _NOT_MEASURED and not part.name.startswith("tracking")
+        if told or part.name in _MEASURED:
             state.update(f"{part}\n".encode() + path.read_bytes())
     lock = PACKAGE.parent / "requirements.lock"
     state.update(lock.read_bytes() if lock.exists() else b"")
     return state.hexdigest()
 
 
-def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path) -> None:
+def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path, loop: Loop | None = None) -> None:
     """Measures the cell and writes ``folder``, in one step at the end, so that it is there whole or not at all.
 
-    data: before the scenario's differences. Raises whatever the data or the rungs raise.
+    data: before the scenario's differences. loop: of that mode. Raises whatever the data or the rungs raise.
     """
     check(scenario)
     parts.check(scenario)
+    if loop is not None:
+        _measure_loop(data, scenario, loop, folder)
+        return
     data = operators.apply(data, scenario.data.differences, scenario.seed)
     effort = EffortLog()
     if mode == "ladder":
@@ -75,11 +85,31 @@ def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path) -> None:
             scenario, _ = parts.supported(scenario, data)
             scenario = tune.tune(data, scenario, folder.parent / "tuning", effort, lambda _: None)
         found = at_test(data, scenario, effort)
+    with _whole(folder) as scratch:
+        _write(scratch, data, scenario, found, effort)
+
+
+def _measure_loop(data: Dataset, scenario: Scenario, loop: Loop, folder: Path) -> None:
+    """The policies are the rungs of the cell, its metrics those of the rounds (``slice`` = round) and their means over
+    the late rounds (``Loop.late``)."""
+    effort = EffortLog()
+    played = play(data, scenario, loop, effort)
+    with _whole(folder) as scratch:
+        results.write_config(scratch, scenario)
+        rows(played.rounds, loop.late).write_parquet(scratch / "metrics.parquet")
+        results.write_effort(scratch, effort, data, scenario)
+        origin = {"n_train": float(np.mean(list(played.n_train.values()))), "rounds": loop.rounds}
+        _finish(scratch, data, origin, played.parameters, played.aside, list(played.rounds))
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """A scratch folder that takes the place of ``folder`` when all is written."""
     scratch = folder.with_name(f".{folder.name}-{os.getpid()}")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
-        _write(scratch, data, scenario, found, effort)
+        yield scratch
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(scratch, folder)
     finally:
@@ -155,12 +185,20 @@ def _write(folder: Path, data: Dataset, scenario: Scenario, found: ladder.Result
     audit = parts.supported(scenario, data)[0].audit
     if audit is not None:
         audit_table(test, audit, scenario.bootstrap, scenario.seed).write_parquet(folder / "audit.parquet")
+    _finish(folder, data, found.origins[-1], found.chosen, found.aside, list(test.outcomes[0]))
+
+
+def _finish(
+    folder: Path, data: Dataset, origin: Mapping[str, Any], parameters: Mapping[str, Any], aside: Mapping[str, str],
+    rungs: Sequence[str],
+) -> None:  # fmt: skip
+    """The last file of the folder."""
     done = {
         "digest": digest(data),
-        "origin": found.origins[-1],
-        "parameters": found.chosen,
-        "stepped_aside": found.aside,
-        "rungs": list(test.outcomes[0]),
+        "origin": origin,
+        "parameters": parameters,
+        "stepped_aside": aside,
+        "rungs": rungs,
     }
     (folder / DONE).write_text(json.dumps(done, indent=1, default=str) + "\n")
 

@@ -71,6 +71,11 @@ def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
             [rung, interval(float(now), float(low), float(high)), *shown, "–" if spent is None else f"{spent:.2f}"]
         )
         out.sentences.append(_sentence(made, rung, goal, label, (first, soon, late), spent))
+    if all(reached(made, rung, goal)[2] == -np.inf for rung in made.rungs):
+        out.sentences.append(
+            f"Every rung is there with the least data measured, so {goal:g} tells nothing apart here; "
+            "SET='problem.target=…' asks for more."
+        )
     heads = ["rung", f"{label} at the largest size", "interactions needed", "95% from", "to", "CPU s there"]
     out.grids.append(grid(f"Data and CPU seconds until {label} of all users is {goal:g}.", heads, rows))
     if tuned is not None:

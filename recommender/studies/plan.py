@@ -14,6 +14,8 @@ from pydantic import Field, ValidationError
 from recommender import config
 from recommender.config import CONFIGS, Rung, Scenario, Strict
 from recommender.errors import ConfigError, nearest
+from recommender.studies import loop_plan
+from recommender.studies.loop_plan import LOOP, Loop
 
 EXPERIMENTS = CONFIGS.parent / "experiments"
 KEEP, DROP, ADD = "ladder.keep", "ladder.drop", "ladder.add"  # changes that are no key: which rungs take part
@@ -41,12 +43,13 @@ class Quick(Strict):
 
 class Study(Strict):
     """One study. ``rungs``: only these, where the ladder has them. ``mode`` test: every rung with its first setting
-    at the test origin only; ladder: the whole train with validation, decision and router."""
+    at the test origin only; ladder: the whole train with validation, decision and router; loop: policies serve the
+    simulator's users in turn (``loop_plan.Loop``)."""
 
     name: str
     question: str
     analysis: str
-    mode: Literal["test", "ladder"] = "test"
+    mode: Literal["test", "ladder", "loop"] = "test"
     scenarios: list[str] = []  # by default all
     rungs: list[str] = []
     set: Changes = {}
@@ -64,6 +67,7 @@ class Cell:
     scenario: Scenario
     mode: str
     study: str = ""  # its folder, where cells of several studies are run together
+    loop: Loop | None = None  # of mode loop: what is played
 
     @property
     def name(self) -> str:
@@ -98,10 +102,14 @@ def cells(study: Study, scenarios: Sequence[str], data: str | None, overrides: S
     Raises ConfigError for a scenario, key or value that does not exist, before anything is run.
     """
     found = []
+    loop = loop_plan.read(study.options, study.name) if study.mode == LOOP else None
     for name in scenarios:
         for labels, changes in _points(study, name):
             scenario = _changed(name, merged(study.set, changes), study.rungs, overrides)
-            found.append(Cell({SCENARIO: name, DATA: data or scenario.data.source, **labels}, scenario, study.mode))
+            source = data or scenario.data.source
+            if loop is not None:
+                loop_plan.check(loop, scenario, source, study.name)
+            found.append(Cell({SCENARIO: name, DATA: source, **labels}, scenario, study.mode, loop=loop))
     if not found:
         raise ConfigError(f"Study '{study.name}' has nothing for {', '.join(scenarios)}.")
     return found

@@ -69,13 +69,13 @@ def run(
         begun = time.perf_counter()
         try:
             data = source(cell.labels[DATA], cell.scenario)
-            place = folder / cell.study / key(cell.scenario, cell.mode, data)
+            place = folder / cell.study / key(cell.scenario, cell.mode, data, cell.loop)
             kept = (place / DONE).exists()
             if not kept:
-                if data is not warm:
+                if data is not warm and cell.loop is None:
                     warm_up(data, cell.scenario)
                     warm = data
-                measure(data, cell.scenario, cell.mode, place)
+                measure(data, cell.scenario, cell.mode, place, cell.loop)
         except Exception as error:  # whatever it is, it is kept, reported and, where it is a bug, raised at the end
             failures.append(Failure(cell, error))
             log.error("%d/%d %s", number, len(cells), failures[-1])

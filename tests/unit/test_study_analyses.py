@@ -261,8 +261,12 @@ def test_effort_to_goal_tells_data_seconds_and_trials(tmp_path: Any) -> None:
     assert not failures
     assert ANALYSES["effort_to_goal"].more(given, [*first, *second]) == []
     (finding,) = ANALYSES["effort_to_goal"].findings(given, [*first, *second])
-    assert len(finding.sentences) == 2
-    assert all("NDCG@10 0.1" in s for s in finding.sentences)
+    *told, easy = finding.sentences
+    assert len(told) == 2
+    assert all("NDCG@10 0.1" in s for s in told)
+    assert "tells nothing apart" in easy
+    (hard,) = ANALYSES["effort_to_goal"].findings(given.model_copy(update={"options": {"goal": 0.9}}), first)
+    assert len(hard.sentences) == 2
     tuned = finding.grids[1].frame
     assert tuned["rung"].to_list() == ["popularity", "item_knn"]
     assert all(int(n) >= 1 for n in tuned["trials to within 1% of the best"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -57,13 +58,25 @@ class Log:
     shown: tuple[Shown, ...] = ()  # one per block, where something was kept
 
 
-def simulate(world: World, seed: int, record: bool = False) -> Log:
+class Server(Protocol):
+    """Shows lists in place of the service, and hears what was taken: what closes the loop."""
+
+    def show(self, begin: float, visits: Visits, taste: np.ndarray, friends: sp.csr_matrix) -> np.ndarray | None:
+        """Lists for the ``visits`` of the block that begins then (days): items int64 (n, list_length), -1: the place
+        stays empty. None: the service's own. taste, friends: as of ``Service.show``, to measure by only."""
+
+    def took(self, user: np.ndarray, item: np.ndarray, time: np.ndarray, utility: np.ndarray) -> None:
+        """What was taken in a block, columns as of ``Log``, that of fake accounts too."""
+
+
+def simulate(world: World, seed: int, record: bool = False, server: Server | None = None) -> Log:
     """Plays the whole time, one block after the other. ``record``: keep what was shown; the log is the same.
 
     Without it at most the tastes of visits are kept, where the data are not too large for that.
+    server: decides what is shown, as long as it wants to; who comes when does not depend on it.
     """
     rng = np.random.default_rng([seed, 2])
-    state = _State.start(world, np.random.default_rng([seed, 5]) if record else None)
+    state = _State.start(world, np.random.default_rng([seed, 5]) if record else None, server)
     parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))]
     parts += [_play(world, state, *block, rng) for block in _blocks(world, _visits(world, rng))]
     user, item, time, utility = (np.concatenate(columns) for columns in zip(*parts, strict=True))
@@ -84,16 +97,18 @@ class _State:
     popularity: np.ndarray  # float64 (n_items,): decayed interactions
     seen: np.ndarray  # bool (n_users, cells)
     recorder: np.random.Generator | None  # None: what is shown is not kept
+    server: Server | None  # None: the service
     shown: list[Shown] = field(default_factory=list)
     lately: list[tuple[float, np.ndarray, np.ndarray]] = field(default_factory=list)  # begin of block, users, items
     now: float = 0.0  # begin of the latest block
 
     @classmethod
-    def start(cls, world: World, recorder: np.random.Generator | None) -> _State:
+    def start(cls, world: World, recorder: np.random.Generator | None, server: Server | None) -> _State:
         n, n_items = world.knobs.n_users, world.knobs.n_items
         cells = min(n_items, max(64, MEMORY_BYTES // n))
         seen, history = np.zeros((n, cells), bool), np.zeros(n, np.int64)
-        return cls(world.users.taste.copy(), world.users.arrived.copy(), history, np.zeros(n_items), seen, recorder)
+        taste, moved = world.users.taste.copy(), world.users.arrived.copy()
+        return cls(taste, moved, history, np.zeros(n_items), seen, recorder, server)
 
 
 def _takes(world: World, rng: np.random.Generator) -> np.ndarray:
@@ -161,7 +176,10 @@ def _play(
         state.lately = [part for part in state.lately if part[0] > begin - knobs.social_days]
         state.lately.append((begin, user, item))
     unknown = np.full(len(bursts.user), np.nan, np.float32)
-    return user, item, np.concatenate([time, bursts.time]), np.concatenate([utility, unknown])
+    time, utility = np.concatenate([time, bursts.time]), np.concatenate([utility, unknown])
+    if state.server is not None:
+        state.server.took(user, item, time, utility)
+    return user, item, time, utility
 
 
 def _visited(
@@ -171,7 +189,11 @@ def _visited(
     taste, history = state.taste[visits.user], state.history[visits.user]
     friends = taken_lately(world.follows, visits.user, _recent(world, state, live))
     service = Service(world, state.popularity, live, begin, rng)
-    lists, shown = service.show(visits.user, taste, history, friends)
+    served = None if state.server is None else state.server.show(begin, visits, taste, friends)
+    if served is None:
+        lists, shown = service.show(visits.user, taste, history, friends)
+    else:
+        lists, shown = served.clip(min=0), served >= 0
     liked = world.affinity(taste, visits.user, lists)
     utility = liked + world.attraction(visits.user, lists, visits.time).astype(np.float32)
     if world.knobs.social_pull:

@@ -1,0 +1,231 @@
+"""feedback_loop: a policy serves the simulator's users, learns from what they took of its lists, serves again.
+
+Visits, and how many items each takes, do not depend on who serves (``log.simulate``), so that the policies of one
+seed are compared on the same demand; the world and the log up to the begin of the loop are the same too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from recommender import parts
+from recommender.config import Rung, Scenario
+from recommender.data.dataset import Dataset, microseconds
+from recommender.data.simulate import Log, World, make_world, resolve, simulate
+from recommender.data.simulate.feedback import interactions
+from recommender.data.simulate.log import Visits
+from recommender.data.simulate.parts import ids, times
+from recommender.effort import EffortLog
+from recommender.errors import DataError
+from recommender.exploration import make_explorer
+from recommender.policies import eligible
+from recommender.query import USER_BUCKETS, History, Queries
+from recommender.recommend import Lists, fallback_order
+from recommender.router import Router
+from recommender.rungs import make, options
+from recommender.split import to_datetime
+from recommender.studies.loop_measures import Meter, Rules, exposed_at_random, ndcg, utilities
+from recommender.studies.loop_plan import SIMULATED, Loop, Policy
+from recommender.topk import top_k
+
+
+@dataclass(frozen=True)
+class Played:
+    """What came of it. rounds: policy -> per round (see ``Meter.table``); n_train: interactions that the last models
+    learned from, by policy; parameters and aside: of the rungs."""
+
+    rounds: Mapping[str, list[dict[str, float]]]
+    n_train: Mapping[str, int]
+    parameters: Mapping[str, Mapping[str, object]]
+    aside: Mapping[str, str]
+
+
+def play(data: Dataset, scenario: Scenario, loop: Loop, effort: EffortLog) -> Played:
+    """Plays every policy of ``loop`` in the world that ``scenario`` simulates.
+
+    data: what the source made of that world; its items and users, as the service knows them, are used.
+    A policy whose rung the data does not allow steps aside. Raises DataError where none is left.
+    """
+    scenario, _ = parts.supported(scenario, data)
+    told = dict(scenario.data.options.get(SIMULATED, {}))
+    preset, seed = told.pop("preset", "catalog"), told.pop("seed", 0)
+    world = make_world(resolve(preset, told), seed)
+    ladder = {r.name: r for r in scenario.ladder}
+    allowed = {r.name: options(r, scenario, data) for r in ladder.values()}
+    rounds, n_train, parameters, aside = {}, {}, {}, {}
+    for name, policy in loop.policies.items():
+        used = [policy.rung] + [policy.slots.rung] * bool(policy.slots.n)
+        if lacking := [f"{r}: {allowed[r][1]}" for r in used if not allowed[r][0]]:
+            aside[name] = "; ".join(lacking)
+            continue
+        settings = {r: (ladder[r], allowed[r][0][0]) for r in used}
+        player = Player(world, seed, data, scenario, loop, (name, policy), settings, effort)
+        simulate(world, seed, server=player)
+        rounds[name], n_train[name] = player.meter.table(), player.n_train
+        parameters[name] = {r: setting for r, (_, setting) in settings.items()}
+    if not rounds:
+        raise DataError(f"No policy could be played ({'; '.join(f'{p}: {w}' for p, w in aside.items())}).")
+    return Played(rounds, n_train, parameters, aside)
+
+
+class Player:
+    """A ``Server`` that fits one policy at the begin of each round, to what was recorded before it, and shows its
+    lists; histories are as of each visit's block, as everywhere in the project: what ages is the model."""
+
+    def __init__(
+        self,
+        world: World,
+        seed: int,
+        data: Dataset,
+        scenario: Scenario,
+        loop: Loop,
+        policy: tuple[str, Policy],
+        settings: Mapping[str, tuple[Rung, Mapping[str, object]]],
+        effort: EffortLog,
+    ) -> None:
+        span = world.knobs.span_days
+        self.world, self.seed, self.data, self.scenario, self.loop = world, seed, data, scenario, loop
+        self.policy_name, self.policy = policy
+        self.settings, self.effort = settings, effort
+        self.edges = np.linspace(loop.begin * span, span, loop.rounds + 1)
+        rules = Rules(loop.least_shown, loop.least_taken, scenario.exposure.small_creator)
+        self.meter = Meter(world, self.edges, rules)
+        self.n_train = 0
+        self._number = -1  # of the round, from 0
+        self._log: list[Log] = []  # of this round
+        self._recorded: list[pl.DataFrame] = []  # of the rounds before
+        nobody = np.zeros(0, np.int64)
+        self._past = Log(nobody, nobody, np.zeros(0), np.zeros(0, np.float32))
+        self._user_ids, self._item_ids = ids("u", world.knobs.n_users), ids("i", world.knobs.n_items)
+        self._user_rows = data.users.lookup(self._user_ids)
+        self._item_rows = data.items.lookup(self._item_ids)
+
+    def show(self, begin: float, visits: Visits, taste: np.ndarray, friends: sp.csr_matrix) -> np.ndarray | None:
+        """See ``log.Server``."""
+        number = int(np.searchsorted(self.edges, begin, side="right")) - 1
+        if number < 0:
+            return None
+        if number != self._number:
+            self._number = number
+            self._train(begin)
+        queries = self._queries(visits)
+        with self.effort.stage(self.policy_name, "recommend", "test", self.origin):
+            lists = self._lists(queries)
+        shown = np.where(lists.item_idx >= 0, self._worlds[lists.item_idx], -1)
+        self.meter.count(number, shown)
+        self._measure(begin, visits, queries, taste, friends, shown)
+        return self._full(shown)
+
+    def took(self, user: np.ndarray, item: np.ndarray, time: np.ndarray, utility: np.ndarray) -> None:
+        """See ``log.Server``. What is taken twice in a block counts once."""
+        key = user * self.world.knobs.n_items + item
+        once = np.sort(np.unique(key, return_index=True)[1])
+        self._log.append(Log(user[once], item[once], time[once], utility[once]))
+        organic = once[self.world.users.ring[user[once]] < 0]
+        self.meter.took(self._number, item[organic])
+        self._past = _joined([self._past, self._log[-1]])
+
+    def _train(self, begin: float) -> None:
+        """Fits the policy's rungs to what was recorded before ``begin``; each training has a seed of its own."""
+        self._record()
+        origin = self._time(begin)
+        self.origin = origin.isoformat(timespec="seconds")
+        train = self._dataset().before(origin)
+        self.n_train = train.interactions.height
+        end = self.edges[self._number + 1]
+        known = self.world.items.published < end
+        self._worlds = np.flatnonzero(known)  # world's number of each row of items
+        self.items = self.data.items.take(self._item_rows[self._worlds])
+        self._column = np.where(known, np.cumsum(known) - 1, -1)
+        self.fallback = fallback_order(train, self.items, self.scenario.eligibility.editorial_column)
+        slots = self.policy.slots
+        seeded = self.scenario.model_copy(update={"slots": slots, "seed": self.scenario.seed + self._number})
+        rungs = {name: make(rung, setting, seeded) for name, (rung, setting) in self.settings.items()}
+        routes = dict.fromkeys(USER_BUCKETS, self.policy.rung)
+        self.router = Router(routes, rungs, slots, explorer=make_explorer(seeded))
+        with self.effort.stage(self.policy_name, "fit", "test", self.origin, self.scenario.scoring.threads):
+            self.router.fit(train)
+
+    def _record(self) -> None:
+        """Turns what was taken since the last training into rows as a service logs them, ratings and signals too.
+
+        Round by round, so that what is recorded once stays as it is.
+        """
+        if not self._log:
+            return
+        seed = self.seed * (self.loop.rounds + 1) + self._number
+        made = interactions(self.world, _joined(self._log), self._user_ids, self._item_ids, seed)
+        self._recorded.append(made)
+        self._log = []
+
+    def _dataset(self) -> Dataset:
+        """Everything recorded so far."""
+        rows = pl.concat([self.data.interactions.clear(), *self._recorded]).sort("timestamp", maintain_order=True)
+        positive = pl.col("event").is_in(self.data.interactions["event"].unique().implode())
+        taken, signals = rows.filter(positive), rows.filter(~positive)
+        made = replace(self.data, interactions=taken, signals=signals, truth=None)
+        return made if self.scenario.eligibility.repeats else made.first_interactions()
+
+    def _queries(self, visits: Visits) -> Queries:
+        """Each visit with what its user had taken before it."""
+        as_of = microseconds(times(visits.time, self.world.knobs))
+        asking = np.zeros(self.world.knobs.n_users, bool)
+        asking[visits.user] = True
+        rows = np.flatnonzero(asking[self._past.user])
+        taken = microseconds(times(self._past.time[rows], self.world.knobs))
+        order = np.lexsort((taken, self._past.user[rows]))
+        user, item, taken = self._past.user[rows][order], self._past.item[rows][order], taken[order]
+        start = np.searchsorted(user, visits.user)
+        length = np.searchsorted(user, visits.user, side="right") - start
+        query = np.repeat(np.arange(len(visits.user)), length)
+        at = np.arange(len(query)) - np.repeat(np.cumsum(length) - length, length) + np.repeat(start, length)
+        before = taken[at] < as_of[query]
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(query[before], minlength=len(visits.user)))])
+        history = History(indptr, self._column[item[at[before]]], taken[at[before]])
+        return Queries(self.data.users.take(self._user_rows[visits.user]), as_of, history)
+
+    def _lists(self, queries: Queries) -> Lists:
+        scenario = self.scenario
+        return self.router.recommend(
+            queries, self.items, self.world.knobs.list_length, scenario.eligibility, scenario.scoring, self.fallback
+        ).lists
+
+    def _measure(
+        self, begin: float, visits: Visits, queries: Queries, taste: np.ndarray, friends: sp.csr_matrix,
+        shown: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Judges a random share of the visits, the same for every policy."""
+        rng = np.random.default_rng([self.seed, 6, round(begin * 24)])
+        some = np.flatnonzero(rng.random(len(visits.user)) < self.loop.measured)
+        if not len(some):
+            return
+        chosen = Visits(visits.user[some], visits.time[some], visits.takes[some])
+        value = utilities(self.world, chosen.user, taste[some], chosen.time, friends[some])
+        asked = queries.take(some)
+        allowed = np.zeros(value.shape, bool)
+        allowed[:, self._worlds] = eligible(asked, self.items, self.scenario.eligibility)
+        exposed, truth = exposed_at_random(self.world, value, allowed, chosen.takes, rng)
+        scores = self.router.score(asked, self.items)
+        ranked = Lists(*top_k(scores, exposed[:, self._worlds], self.fallback, min(10, len(self._worlds))))
+        self.meter.note(self._number, chosen, value, allowed, shown[some], ndcg(ranked, truth[:, self._worlds]))
+
+    def _full(self, lists: np.ndarray) -> np.ndarray:
+        """Padded to the length that the simulator expects, where there are fewer items than that."""
+        missing = self.world.knobs.list_length - lists.shape[1]
+        return np.pad(lists, ((0, 0), (0, missing)), constant_values=-1)
+
+    def _time(self, day: float) -> datetime:
+        return to_datetime(int(microseconds(times(np.array([day]), self.world.knobs))[0]))
+
+
+def _joined(logs: Sequence[Log]) -> Log:
+    user, item, time, utility = (
+        np.concatenate([getattr(log, name) for log in logs]) for name in ("user", "item", "time", "utility")
+    )
+    return Log(user, item, time, utility)
