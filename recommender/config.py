@@ -77,6 +77,7 @@ class Eligibility(Strict):
     """Hard rules: what may be shown to whom at all."""
 
     repeats: bool = False  # may an item be recommended again to who took it
+    expired: bool = False  # may an item be shown after it expired: only to measure what it brings that none is
     blocked_column: str | None = None  # boolean item column; true = never shown
     moderated_column: str | None = None  # timestamp item column; from that time on never shown
     holds_column: str | None = None  # numeric item column; negative = held back by the editors, never shown
@@ -138,6 +139,7 @@ class Exposure(Strict):
     creator_column: str | None = None  # category item column: whose items are they
     small_creator: int = Field(10, ge=1)  # creators with fewer interactions in training are small
     vacancies_column: str | None = None  # numeric item column: how many can take the item in the end
+    back_catalogue_days: float | None = Field(None, gt=0)  # published longer ago, an item is of the back catalogue
     calibration_column: str | None = None  # category or multi item column: do lists have the shares of the history
 
 

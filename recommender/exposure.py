@@ -10,7 +10,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from recommender.config import Favourable, Scenario
-from recommender.data.dataset import NO_TIME, Table
+from recommender.data.dataset import NO_TIME, US_PER_DAY, Table
 from recommender.policies import blocked, held, level_gap, moderated, numbers, out_of_reach
 from recommender.query import Queries
 from recommender.recommend import Lists
@@ -32,7 +32,8 @@ def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarr
     flagged_at_10: share that the detector calls spam at the origin. spam_at_10: share that breaks the rules, found or
     not, where the data are simulated.
     small_creator_share_at_10: share by creators with few interactions in training. lists_per_vacancy_at_10: mean
-    over the shown of the lists whose first ten hold the item, per vacancy. miscalibration_at_10: how far the shares
+    over the shown of the lists whose first ten hold the item, per vacancy. back_catalogue_share_at_10: share published
+    more than ``back_catalogue_days`` before the query, where items state that. miscalibration_at_10: how far the shares
     of a column's values are from those in the user's history. favourable_share_at_10: share that is
     favourable by ``audit``; selected_at_10: 1 where at least ``audit.at_least`` are; taken_favourable_share: share of
     what the user then took that is, whatever was shown here: the log's own.
@@ -68,6 +69,10 @@ def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarr
         out["spam_at_10"] = mean(fold.spam[item])
     if scenario.exposure.vacancies_column is not None:
         out["lists_per_vacancy_at_10"] = mean(_crowd(item, fold.items, scenario.exposure.vacancies_column)[item])
+    published = fold.items.times("available_from")
+    if scenario.exposure.back_catalogue_days is not None and (published != NO_TIME).any():
+        since = fold.queries.as_of[row] - round(scenario.exposure.back_catalogue_days * US_PER_DAY)
+        out["back_catalogue_share_at_10"] = mean((published[item] != NO_TIME) & (published[item] < since))
     if scenario.exposure.calibration_column is not None:
         values = fold.items.frame[scenario.exposure.calibration_column]
         out["miscalibration_at_10"] = miscalibration(row, item, fold.queries, values)

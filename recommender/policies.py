@@ -26,11 +26,11 @@ Shut = np.ndarray | None  # bool (n_queries, n_items) or (n_items,); None: the r
 def eligible(queries: Queries, items: Table, rules: Eligibility, allowed: np.ndarray | None = None) -> np.ndarray:
     """Which items each query may be shown: bool (n_queries, n_items).
 
-    Published and not expired at ``as_of`` (where stated), not shut out by one of ``RULES``, not taken before
-    (unless the scenario allows repeats), and in ``allowed`` (bool (n_items,); None: all). Raises ConfigError
-    where a column of a rule does not exist or holds something else: a hard rule is never skipped.
+    Published and (unless ``expired``) not expired at ``as_of``, where stated, not shut out by one of ``RULES``, not
+    taken before (unless the scenario allows repeats), and in ``allowed`` (bool (n_items,); None: all). Raises
+    ConfigError where a column of a rule does not exist or holds something else: a hard rule is never skipped.
     """
-    mask = available(queries.as_of, items)
+    mask = available(queries.as_of, items, expired=rules.expired)
     for rule in RULES.values():
         shut = rule(queries, items, rules)
         if shut is not None:

@@ -135,13 +135,13 @@ def _window_end(fold: Fold) -> int:
         return int(np.iinfo(np.int64).max)
 
 
-def available(as_of: np.ndarray, items: Table, *, paired: bool = False) -> np.ndarray:
-    """Whether items are published and not expired at a time; where nothing is stated, they are.
+def available(as_of: np.ndarray, items: Table, *, paired: bool = False, expired: bool = False) -> np.ndarray:
+    """Whether items are published and (unless ``expired``) not expired at a time; where nothing is stated, they are.
 
     Returns bool (n_times, n_items), or (n,) with ``paired``, which compares time and item row by row.
     """
     start, stop = items.times("available_from"), items.times("expires_at")
-    stop = np.where(stop == NO_TIME, np.iinfo(np.int64).max, stop)
+    stop = np.where((stop == NO_TIME) | expired, np.iinfo(np.int64).max, stop)
     if paired:
         return np.asarray((as_of == NO_TIME) | ((start <= as_of) & (as_of < stop)))
     found = np.ones((len(as_of), len(items)), bool)

@@ -29,10 +29,11 @@ class Popularity:
         are the oldest.
     half_life_days: an interaction is worth half as much every so many days; None: no decay.
     half_life_share: the same, as a share of the training period, for data sets of any time scale.
-    segment: user columns, e.g. [region, category]: popularity among users with the same values. A
-        segment borrows from the wider one (the last column dropped, at the end everyone) as if it
-        had seen ``prior`` interactions there, so thin segments fall back smoothly.
+    segment: user columns, e.g. [region, category]: popularity among users with the same values; a list (of past
+        positions, say) stands for its first one. A segment borrows from the wider one (the last column dropped, at
+        the end everyone) as if it had seen ``prior`` interactions there, so thin segments fall back smoothly.
     prior: strength of the wider segment, in interactions.
+    weighted: an interaction counts its weight (a rating, say) over the mean weight, instead of 1.
     trusted: interactions count by what their accounts look like, so that fake accounts buy little (see
         ``spam/trust.py``). signed_up_column: timestamp user column that it reads, where there is one.
     """
@@ -44,6 +45,7 @@ class Popularity:
         half_life_share: float | None = None,
         segment: Sequence[str] = (),
         prior: float = 20.0,
+        weighted: bool = False,
         trusted: bool = False,
         signed_up_column: str | None = "signed_up_at",
     ) -> None:
@@ -54,6 +56,7 @@ class Popularity:
         self.half_life_share = half_life_share
         self.segment = segment
         self.prior = prior
+        self.weighted = weighted
         self.trusted = trusted
         self.signed_up_column = signed_up_column
 
@@ -94,6 +97,8 @@ class Popularity:
             worth *= 0.5 ** (ages / (self.half_life_share * max(float(ages.max(initial=0)), 1e-9)))
         if self.window_days is not None:
             worth *= ages <= self.window_days
+        if self.weighted and len(train.weights):
+            worth[: len(train.weights)] *= train.weights / max(float(train.weights.mean()), 1e-9)
         if self.trusted:
             trusted = trust(train, self.signed_up_column)
             of_account = np.bincount(train.user_idx, trusted, len(train.users)) / np.maximum(train.user_counts, 1)
@@ -119,8 +124,9 @@ def _check(users: Table, columns: Sequence[str]) -> None:
             raise ConfigError(f"popularity: users have no column '{column}'{nearest(column, users.frame.columns)}")
         if users.roles.get(column) == "protected":
             raise ConfigError(f"popularity: users.{column} is protected and can never be a model feature.")
-        if users.frame[column].dtype.is_nested():
-            raise ConfigError(f"popularity: users.{column} holds lists; a segment needs one value per user.")
+        dtype = users.frame[column].dtype
+        if dtype.is_nested() and not isinstance(dtype, pl.List):
+            raise ConfigError(f"popularity: users.{column} holds {dtype}; a segment needs one value per user.")
 
 
 def _count(row: np.ndarray, item: np.ndarray, worth: np.ndarray, n_rows: int, n_items: int) -> np.ndarray:
@@ -133,7 +139,9 @@ def _keys(users: Table, columns: Sequence[str]) -> pl.Series:
     """One string per user for its segment; null where a value, or the column, is missing."""
     if any(c not in users.frame.columns for c in columns):  # users that come as bare ids
         return pl.Series("key", [None] * len(users), dtype=pl.String)
-    joined = pl.concat_str([pl.col(c).cast(pl.String) for c in columns], separator=_SEPARATOR)
+    listed = [isinstance(users.frame[c].dtype, pl.List) for c in columns]
+    values = [pl.col(c).list.first() if many else pl.col(c) for c, many in zip(columns, listed, strict=True)]
+    joined = pl.concat_str([value.cast(pl.String) for value in values], separator=_SEPARATOR)
     return users.frame.select(joined.alias("key"))["key"]
 
 

@@ -23,6 +23,7 @@ DEFINITIONS = {
     "small creator share@10": "Share of the shown items whose creator has few interactions in training.",
     "new item survival@20": "Share of the items without interactions in training that stand in the first 20 of at "
     "least 10 lists. Small creator survival@20: likewise of the creators with few interactions.",
+    "back catalogue share@10": "Share of the shown items published longer before the query than the scenario states.",
     "lists per vacancy@10": "Mean over the shown items of the lists that show it in their first 10, per vacancy.",
     "miscalibration@10": "How far the shares of genres (say) in the first 10 are from those in the user's history, as "
     "Kullback-Leibler divergence; 0 = alike (Steck 2018). Users without history have none.",

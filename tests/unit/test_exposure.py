@@ -36,15 +36,16 @@ def scenario(**parts: Any) -> Scenario:
     return config.parse({"name": "x", "problem": problem, "ladder": ladder, **parts})
 
 
-def measured(rows: Any, breaking: Any = None, suspicion: Any = None, **parts: Any) -> dict[str, list[float]]:
+def measured(
+    rows: Any, breaking: Any = None, suspicion: Any = None, items: Any = ITEMS, **parts: Any
+) -> dict[str, list[float]]:
     """Of two users' lists, named by letters ("." = no item), at hour 100."""
     item = np.array([["abcde".find(letter) for letter in row] for row in rows])
     lists = Lists(item, np.zeros(item.shape, np.float32), np.where(item < 0, NOTHING, OWN).astype(np.int8))
     truth = sp.csr_matrix(np.array([[1, 0, 1, 0, 0], [1, 0, 0, 0, 0]], bool))
     fold = Fold("test", "o", "e", TRAIN, ITEMS, ask([[], []], ITEMS, USERS), np.ones(2, bool), truth, 0)
-    fold = replace(
-        fold, spam=breaking, items=ITEMS if suspicion is None else with_suspicion(ITEMS, np.array(suspicion))
-    )
+    shown = items if suspicion is None else with_suspicion(items, np.array(suspicion))
+    fold = replace(fold, spam=breaking, items=shown)
     return {name: values.tolist() for name, values in exposure(lists, fold, scenario(**parts)).items()}
 
 
@@ -83,6 +84,15 @@ def test_crowding_is_the_lists_that_show_an_item_per_vacancy() -> None:
     found = measured(["ab", "bc"], exposure={"vacancies_column": "vacancies"})
     assert found == {"lists_per_vacancy_at_10": [1.0, 1.0]}
     assert measured(["ae", "ad"], exposure={"vacancies_column": "vacancies"})["lists_per_vacancy_at_10"] == [1.5, 1.5]
+
+
+def test_the_back_catalogue_is_what_was_published_longer_ago_where_items_say() -> None:
+    exposed = {"back_catalogue_days": 2}
+    assert measured(["ab"], exposure=exposed) == {}, "no item says when it was published"
+    hours = times([100 - 49, 100 - 47, None, 0, 99])
+    items = replace(ITEMS, frame=ITEMS.frame.with_columns(available_from=hours))
+    found = measured(["abcd", "e..."], items=items, exposure=exposed)
+    assert found == {"back_catalogue_share_at_10": [0.5, 0.0]}
 
 
 def test_miscalibration_is_the_divergence_of_the_list_from_the_history() -> None:

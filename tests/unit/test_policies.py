@@ -165,6 +165,12 @@ def test_a_violation_is_shown_until_it_is_confirmed_and_never_after() -> None:
     assert shown(items, as_of=None, moderated_column="moderated_at") == [["b"]], "without a time it is not risked"
 
 
+def test_expired_items_are_shown_where_that_is_to_be_measured_and_unpublished_ones_never() -> None:
+    items = table("item_id", NAMES, available_from=times([0, 0, 60, None]), expires_at=times([40, 60, 70, None]))
+    assert shown(items, as_of=50.0) == [["b", "d"]]
+    assert shown(items, as_of=50.0, expired=True) == [["a", "b", "d"]]
+
+
 def test_times_of_moderation_may_be_words_of_a_file() -> None:
     items = table("item_id", NAMES, moderated_at=["2025-12-31", None, "2027-01-01 10:00:00", None])
     assert shown(items, moderated_column="moderated_at") == [["b", "c", "d"]]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from small import Row, ask, dataset, table, times
 
@@ -47,7 +49,7 @@ def test_rows_without_a_time_count_as_the_oldest() -> None:
 
 USERS = table(
     "user_id", ["u", "v", "w"], {"state": "category", "city": "category", "gender": "protected"},
-    state=["N", "N", "S"], city=["x", "y", None], gender=["f", "m", "f"], tags=[["a"], [], []],
+    state=["N", "N", "S"], city=["x", "y", None], gender=["f", "m", "f"], place=[{"lat": 0.0, "lon": 0.0}] * 3,
 )  # fmt: skip
 
 
@@ -83,12 +85,30 @@ def test_users_that_come_as_bare_ids_get_what_is_popular_with_everyone() -> None
     np.testing.assert_allclose(made[:, :2], [[3 / 5, 2 / 5]], rtol=1e-6)
 
 
+def test_a_list_stands_for_its_first_value() -> None:
+    jobs = [["nurse", "cook"], ["nurse"], ["cook", "nurse"], [], None]
+    users = table("user_id", list("uvwxy"), jobs=jobs)
+    rows: list[Row] = [("u", "a", 0), ("v", "a", 0), ("w", "b", 0)]
+    made = scores(rows, users, users, segment=["jobs"], prior=1e-6)
+    np.testing.assert_allclose(made[:, 0], [1, 1, 0, 2 / 3, 2 / 3], atol=1e-5)
+
+
+def test_weighted_interactions_count_their_weight_over_the_mean_weight() -> None:
+    data = dataset(ROWS, table("item_id", ["a", "b"]))
+    stars = pl.Series("weight", [1, 2, 2, 5, 5], dtype=pl.Float32)
+    rated = replace(data, interactions=data.interactions.with_columns(stars))
+    asked = ask([[]], ITEMS)
+    made = Popularity(weighted=True).fit(rated).score(asked, ITEMS)
+    np.testing.assert_allclose(made[0, :2], [5 / 15, 10 / 15], rtol=1e-6)
+    np.testing.assert_allclose(Popularity().fit(rated).score(asked, ITEMS), scores(ROWS))
+
+
 @pytest.mark.parametrize(
     ("column", "message"),
     [
         ("gender", "protected and can never be"),
         ("stat", "no column 'stat'; did you mean 'state'"),
-        ("tags", "holds lists"),
+        ("place", "a segment needs one value per user"),
     ],
 )
 def test_columns_that_make_no_segment_are_an_error(column: str, message: str) -> None:
