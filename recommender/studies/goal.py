@@ -79,7 +79,8 @@ def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
     heads = ["rung", f"{label} at the largest size", "interactions needed", "95% from", "to", "CPU s there"]
     out.grids.append(grid(f"Data and CPU seconds until {label} of all users is {goal:g}.", heads, rows))
     if tuned is not None:
-        out.grids.append(_tuning(tuned, made, metric, goal))
+        before = next(r for r in runs if r.labels.items() <= tuned.labels.items())
+        out.grids.append(_tuning(tuned, before, metric, goal))
     out.notes.append(
         f"The goal is the scenario's own: {problem.what} CPU seconds: fit and recommend once, untuned, between "
         "the sizes measured by interpolation. The work of people is stated in the configuration (person_days)."
@@ -87,19 +88,25 @@ def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
     return out
 
 
-def _tuning(tuned: Measured, made: Curves, metric: str, goal: float) -> Grid:
-    """What a search of each rung's parameters took and gave, with all data."""
+def _tuning(tuned: Measured, before: Measured, metric: str, goal: float) -> Grid:
+    """What a search of each rung's parameters took and gave, with all data. before: the same cell, seed included, as
+    it was: another seed may move a rung further than tuning does."""
     rows = []
     for rung in tuned.rungs:
-        values = tuned.values.filter("first", pl.col("rung") == rung)[metric].to_numpy().astype(np.float64)
+        values, untuned = (_first(m, rung, metric) for m in (tuned, before))
         half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
-        mean, before = float(values.mean()), float(made.mean[rung, ALL][-1])
+        mean = float(values.mean())
         met = "yes" if mean - half >= goal else "no" if mean + half < goal else not_enough
         spent = tuned.tuning_seconds.get(rung)
         shown = ["–" if v is None else f"{v:.{places}f}" for v, places in ((tuned.trials.get(rung), 0), (spent, 1))]
-        rows.append([rung, f"{before:.4f}", interval(mean, mean - half, mean + half), *shown, met])
+        rows.append([rung, f"{untuned.mean():.4f}", interval(mean, mean - half, mean + half), *shown, met])
     heads = ["rung", "untuned", "tuned", "trials to within 1% of the best", "CPU s of tuning", "goal met"]
     return grid("With all data and tuned on the validation periods, all users of the test.", heads, rows)
+
+
+def _first(run: Measured, rung: str, metric: str) -> np.ndarray:
+    """The metric of each user's first query, float64 (n_users,)."""
+    return run.values.filter("first", pl.col("rung") == rung)[metric].to_numpy().astype(np.float64)
 
 
 def _cpu(made: Curves, rung: str, first: float) -> float | None:

@@ -252,8 +252,9 @@ def test_transfer_uses_every_recipe_in_every_scenario(tmp_path: Any) -> None:
 
 
 def test_effort_to_goal_tells_data_seconds_and_trials(tmp_path: Any) -> None:
-    axes = {"size": {f"{s}": {"data.train_differences": [{"volume": {"share": s}}]} for s in (0.4, 0.7, 1.0)}}
-    given = study(grid=axes, analysis="effort_to_goal", rungs=["popularity", "item_knn"], options={"trials": 2})
+    sizes = {f"{s}": {"data.train_differences": [{"volume": {"share": s}}]} for s in (0.4, 1.0)}
+    axes = {"size": sizes, "seed": {"0": {}, "1": {"seed": 1}}}
+    given = study(grid=axes, analysis="effort_to_goal", rungs=["popularity", "bpr"], options={"trials": 2})
     first = measured(given, tmp_path)
     more = ANALYSES["effort_to_goal"].more(given, first)
     assert [c.mode for c in more] == ["tuned"]
@@ -268,7 +269,9 @@ def test_effort_to_goal_tells_data_seconds_and_trials(tmp_path: Any) -> None:
     (hard,) = ANALYSES["effort_to_goal"].findings(given.model_copy(update={"options": {"goal": 0.9}}), first)
     assert len(hard.sentences) == 2
     tuned = finding.grids[1].frame
-    assert tuned["rung"].to_list() == ["popularity", "item_knn"]
+    assert tuned["rung"].to_list() == ["popularity", "bpr"]
+    whole = first[2].values.filter("first", rung="bpr")  # of the seed that is tuned, not of all
+    assert tuned["untuned"][1] == f"{whole['ndcg_at_10'].mean():.4f}"
     assert all(int(n) >= 1 for n in tuned["trials to within 1% of the best"])
     (finding,) = ANALYSES["effort_to_goal"].findings(given, first[:1])
     assert finding.sentences[0].startswith(NOT_ENOUGH)
