@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from types import TracebackType
@@ -16,3 +17,4 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
 
 
 sys.excepthook = _end
+gc.set_threshold(50_000, 20, 20)  # the default's collections take a fifth of the time of the imports alone

@@ -14,6 +14,7 @@ from recommender.effort import EffortLog
 from recommender.evaluate import Outcome, outcome
 from recommender.exploration import make_explorer
 from recommender.features import FeatureEncoder
+from recommender.metrics import DEEPEST
 from recommender.models.base import Recommender
 from recommender.recommend import Lists, fallback_order, recommend
 from recommender.router import Router
@@ -55,7 +56,7 @@ class Bench:
             model.fit(fold.train)
         with self.effort.stage(rung.name, "tune" if tuning else "recommend", fold.split, fold.origin):
             lists = recommend(
-                model, fold.queries, fold.items, scoring.k, self.scenario.eligibility, scoring, self.fallback
+                model, fold.queries, fold.items, DEEPEST, self.scenario.eligibility, scoring, self.fallback
             )
         with self.effort.stage(rung.name, "evaluate", fold.split, fold.origin):
             return Measured(model, lists, outcome(lists, fold, self.item_rows, self.scenario))

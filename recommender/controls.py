@@ -113,7 +113,7 @@ def bounded(bench: Bench, data: Dataset, outcomes: Mapping[str, Outcome]) -> dic
 def _oracle(bench: Bench, truth: Truth, rows: np.ndarray, outcomes: Mapping[str, Outcome]) -> Outcome:
     fold, rules, scoring = bench.fold, bench.scenario.eligibility, bench.scenario.scoring
     queries, answers = fold.queries.take(rows), fold.truth[rows]
-    lists = recommend(_Oracle(truth), queries, fold.items, scoring.k, rules, scoring, bench.fallback)
+    lists = recommend(_Oracle(truth), queries, fold.items, metrics.DEEPEST, rules, scoring, bench.fallback)
     hit = metrics.hits(lists, answers)
     found = metrics.accuracy(hit, np.diff(answers.indptr)) | {"answered_share": metrics.answered_share(lists)}
     by_item = metrics.item_recall(lists, hit, answers, fold.item_counts)

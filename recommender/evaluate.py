@@ -164,16 +164,21 @@ def metrics_table(group: Group, resamples: int, seed: int) -> pl.DataFrame:
 
 
 def comparisons_table(
-    group: Group, ladder: Sequence[str], resamples: int, seed: int, visits: bool = False
+    group: Group,
+    ladder: Sequence[str],
+    resamples: int,
+    seed: int,
+    compared: Sequence[str] = COMPARED,
+    visits: bool = False,
 ) -> pl.DataFrame:
     """Paired differences b - a of every two rungs, a before b in the ladder, by user bucket.
 
-    visits: also for each bucket's ``<bucket>_in_session`` and ``<bucket>_returning``.
+    compared: metrics. visits: also for each bucket's ``<bucket>_in_session`` and ``<bucket>_returning``.
     p_holm: sign-flip p over users, Holm-adjusted within a bucket and metric over the rungs above a.
     Columns: rung_a, rung_b, user_bucket, metric, difference, ci_low, ci_high, p_holm, n_queries.
     """
     pairs = list(combinations(ladder, 2))  # none for a ladder of one rung
-    return compare(group, pairs, [a for a, _ in pairs], resamples, seed, visits)
+    return compare(group, pairs, [a for a, _ in pairs], resamples, seed, compared, visits)
 
 
 def compare(
@@ -182,12 +187,13 @@ def compare(
     families: Sequence[str],
     resamples: int,
     seed: int,
+    compared: Sequence[str] = COMPARED,
     visits: bool = False,
 ) -> pl.DataFrame:
     """Paired differences b - a of ``pairs`` (a, b), as ``comparisons_table``; Holm within those of one family."""
     codes, n_users = group.users()
     cells, keys = [], []
-    for metric in COMPARED if pairs else ():
+    for metric in compared if pairs else ():
         values = dict(zip(group.rungs, group.stack([metric]).T, strict=True))
         gain = np.column_stack([values[b] - values[a] for a, b in pairs])
         for user_bucket, name, value, mask in group.masks():

@@ -19,6 +19,7 @@ from recommender.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.errors import DataError
 from recommender.evaluate import WITH_HISTORY, Asked, Group, Outcome, asked, comparisons_table, groups
 from recommender.exploration import make_explorer
+from recommender.metrics import DEEPEST
 from recommender.router import Router, segments
 from recommender.rungs import ROUTER, can_serve, content_rung, make, options, settings
 from recommender.slots import SIZES, Probe, SlotEvidence, cut, evidence, probed, size
@@ -137,7 +138,7 @@ def _validate(bench: Bench, results: Results, trials: Trials) -> None:
                 results.aside[rung.name] = _why(error, rung)
                 break
             outcomes[rung.name, n] = found.outcome
-            lists[rung.name, n] = cut(found.lists, rows, max(slots.of, 20))  # recall_at_20 reads 20
+            lists[rung.name, n] = cut(found.lists, rows, DEEPEST)
             if slots.n == "auto" and rung.name == slots.rung:
                 new[rung.name, n] = bench.new_items(found.model, rows, max(SIZES))
     fold = bench.fold
@@ -166,7 +167,9 @@ def _choose(results: Results, trials: Trials, scenario: Scenario, effort: Effort
             fold_outcomes[name] = trial[name, chosen[name]]
     serving = [r.name for r in scenario.ladder if r.name in chosen]
     pooled = [g for g in results.groups if g.split == "validation"][-1]
-    evidence_table = comparisons_table(pooled, serving, scenario.bootstrap, scenario.seed, visits=True)
+    evidence_table = comparisons_table(
+        pooled, serving, scenario.bootstrap, scenario.seed, [scenario.decision.metric], visits=True
+    )
     results.choices = decide(evidence_table, serving, scenario.decision)
     results.slots, results.slot_evidence = _slots(results, trials, chosen, scenario)
 

@@ -17,6 +17,7 @@ from recommender.topk import NEW, OWN
 
 ITEM_BUCKETS = USER_BUCKETS  # by interactions in train
 ACCURACY = ("ndcg_at_10", "recall_at_20", "map_at_10", "mrr_at_10", "hit_rate_at_10")
+DEEPEST = 20  # the lowest rank that a metric reads
 BEYOND = ("popularity_percentile_at_10", "new_item_share_at_10", "diversity_at_10", "unavailable_at_10")
 
 

@@ -120,8 +120,8 @@ class Ranker:
         n = len(fold.queries)
         chosen = np.sort(rng.choice(n, self.max_queries, replace=False)) if n > self.max_queries else np.arange(n)
         signals, parts = self._signals().fit(fold.train), []
-        for start in range(0, len(chosen), 64):
-            rows = chosen[start : start + 64]
+        for start in range(0, len(chosen), 128):
+            rows = chosen[start : start + 128]
             queries, truth = fold.queries.take(rows), fold.truth[rows]
             query, item, taken = self._pairs(queries, fold.items, truth.toarray(), rng)
             values = signals.at(queries, fold.items, query, item)
