@@ -22,12 +22,15 @@ def lines(
     label: str,
     x_title: str = "",
     log: bool = False,
+    whole: bool = False,
 ) -> Chart:
-    """A line per rung with its interval. table: rung, ``x``, value, low, high; x_title: where not the column."""
+    """A line per rung with its interval. table: rung, ``x``, value, low, high; x_title: where not the column; whole:
+    ``x`` holds whole numbers."""
     rungs = table["rung"].unique(maintain_order=True).to_list()
     base = alt.Chart(alt.InlineData(values=table.to_dicts()))
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=False)
-    across = alt.X(f"{x}:Q", title=f"{x_title or x}{' (log scale)' if log else ''}", scale=scale)
+    axis = alt.Axis(tickMinStep=1, format="d") if whole else alt.Axis()
+    across = alt.X(f"{x}:Q", title=f"{x_title or x}{' (log scale)' if log else ''}", scale=scale, axis=axis)
     # The same domain and legend for both, so that one legend is drawn.
     colour = alt.Color("rung:N", title=None, sort=rungs).scale(domain=rungs).legend(orient="top", columns=3)
     shape = alt.Shape("rung:N", title=None, sort=rungs).scale(domain=rungs).legend(orient="top", columns=3)

@@ -24,6 +24,8 @@ PLACES = {"utility": 2, "regret": 2}  # decimals; 3 of the others
 _ORDER = ("utility", "ndcg_at_10", "gini_shown", "new_items_shown", "new_items_taken", "small_creators_grown",
           "overlap_at_10")  # fmt: skip
 
+_MOVING = ("utility", "ndcg_at_10", "gini_shown")  # and those that tell how it changes over the rounds
+
 
 @dataclass(frozen=True)
 class Mean:
@@ -145,7 +147,7 @@ def _sentence(
         parts.append(f"Against it: {told}.")
     if unsure := [policy for policy, gain in gains.items() if not sure(gain)]:
         parts.append(f"{NOT_ENOUGH} of a difference: {', '.join(unsure)}.")
-    if told := _sure(moved, measure):
+    if measure in _MOVING and (told := _sure(moved, measure)):
         parts.append(f"From the first to the last round: {told}.")
     return " ".join(parts)
 
@@ -204,7 +206,7 @@ def _chart(place: str, measure: str, found: Cube, policies: Sequence[str]) -> Ch
     what = MEASURES[measure]
     alt = f"Line chart of {what} by round, {place}. In the last round: {told}."
     title = f"{_what(measure)}, by round"
-    return lines(f"loop-{measure}-{place}", title, alt, pl.DataFrame(rows), x="round", label=what)
+    return lines(f"loop-{measure}-{place}", title, alt, pl.DataFrame(rows), x="round", label=what, whole=True)
 
 
 def _note(runs: Sequence[Measured], loop: Loop) -> str:

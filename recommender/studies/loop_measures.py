@@ -28,9 +28,9 @@ _PEOPLE = 300  # whose lists are compared pair by pair, at most
 
 # name -> what it says, in words; in the order of the report
 MEASURES: Mapping[str, str] = {
-    "utility": "what a place of the list is worth to its user, log-odds",
-    "regret": "the same of the best possible list, minus that",
-    "ndcg_at_10": "NDCG@10 of what is taken from lists drawn at random",
+    "utility": "worth of a place in the list, log-odds",
+    "regret": "short of the best possible list, log-odds",
+    "ndcg_at_10": "NDCG@10 on lists drawn at random",
     "gini_shown": "Gini of exposure",
     "gini_taken": "Gini of takes",
     "new_items_shown": "new items that get their chance",
