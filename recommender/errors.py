@@ -26,14 +26,15 @@ class Problem:
     table: str
     column: str | None
     rule: str  # short name; where a repair exists, its key in ``repairs``
-    count: int
+    count: int  # rows; 0: it is not about rows
     examples: tuple[str, ...]
     advice: str
 
     def __str__(self) -> str:
         where = f"{self.table}.{self.column}" if self.column else self.table
         shown = f" (e.g. {', '.join(self.examples[:3])})" if self.examples else ""
-        return f"{where}: {self.rule}, {self.count:,} row{'s' * (self.count != 1)}{shown}. {self.advice}"
+        rows = f", {self.count:,} row{'s' * (self.count != 1)}" if self.count else ""
+        return f"{where}: {self.rule}{rows}{shown}. {self.advice}"
 
 
 class DataError(UserError):

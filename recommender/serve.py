@@ -63,6 +63,9 @@ def serve(
     short = int((shown.sum(axis=1) < k).sum())
     if short:
         log.warning("%d of %d queries have fewer than %d eligible items; they get all there are", short, len(asked), k)
+    if nothing := int((~shown.any(axis=1)).sum()):
+        why = "every item that may be shown is expired, not yet published, shut out by a rule, or taken before"
+        log.warning("%d of %d queries get nothing: at their as_of %s", nothing, len(asked), why)
     row, place = np.nonzero(shown)
     return pl.DataFrame({
         "user_id": queries["user_id"].gather(row),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
 import polars as pl
+import pytest
 from small import at, dataset, table, times
 
 from recommender.config import Eligibility
@@ -41,3 +44,12 @@ def test_places_of_new_users_and_items_are_obeyed() -> None:
         ["c", "near"],
         ["a", "c", "near"],
     ]
+
+
+def test_who_can_be_shown_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    afar = pl.DataFrame({"user_id": ["afar"], "place": [{"lat": 80.0, "lon": 0.0}]})
+    with caplog.at_level(logging.WARNING):
+        assert shown({"user_id": ["u"]}) == [["a"]]
+        assert "nothing" not in caplog.text
+        assert shown({"user_id": ["u", "afar"]}, users=afar) == [["a"], []]
+    assert "1 of 2 queries get nothing" in caplog.text
