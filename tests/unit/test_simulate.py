@@ -272,3 +272,14 @@ def test_the_program_writes_a_folder_that_reads_back(tmp_path: Path) -> None:
 def test_the_program_refuses_a_knob_without_a_value(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="knob=value"):
         program.main(["--scenario", "jobs", "--to", str(tmp_path / "set"), "--set", "rho"])
+
+
+def test_under_attack_spam_is_among_the_most_taken_of_its_days_and_by_default_it_is_not() -> None:
+    def spam_in_top(preset: str) -> int:
+        world, log = truth(preset)
+        lately = (log.time > 20) & (log.time <= 24)
+        top = np.argsort(-np.bincount(log.item[lately], minlength=world.knobs.n_items))[:20]
+        return int((world.items.ring[top] >= 0).sum())
+
+    assert spam_in_top("ugc") == 0
+    assert spam_in_top("ugc_attack") > 5

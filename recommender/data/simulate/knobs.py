@@ -119,10 +119,10 @@ class Knobs:
     match: tuple[tuple[str, str], ...] = _knob((), "pairs (user column, item column) that speak one language")
 
     # spam and moderation
-    fake_accounts: float = _knob(0, "share of users that are fake", "platforms report 3-5%")
-    ring_size: int = _knob(20, "fake accounts that act together")
+    fake_accounts: float = _knob(0, "share of users that are fake", "platforms report 3-5%, Varol et al. 2017 9-15%")
+    ring_size: int = _knob(20, "fake accounts that act together", "like farms sell likes by the thousand")
     spam_items: float = _knob(0, "share of items that a ring uploads and pushes")
-    burst_hours: float = _knob(6, "a ring takes its new item within so many hours")
+    burst_hours: float = _knob(6, "a ring takes its new item within so many hours", "like farms: hours to weeks")
     clones: float = _knob(0.7, "share of spam that copies a good item's caption, tags and embedding")
     violating: float = _knob(0, "share of the other items that break the rules", "about 1% of uploads are removed")
     bait: float = _knob(1.0, "utility that violating items promise and do not hold: viewed more, liked less")
