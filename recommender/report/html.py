@@ -18,6 +18,7 @@ from recommender.report.spam import spam
 from recommender.report.tables import LABELS, Out, interval, metric_label, number
 from recommender.report.verdict import verdict
 
+_ACCURACY = ("ndcg", "graded_ndcg", "recall", "map", "mrr", "hit_rate")  # how names of accuracy metrics begin
 _DEFINITIONS = {
     "Test period": "The last stretch of time. Everything was decided on earlier (validation) periods before it was "
     "looked at; models saw nothing after its start.",
@@ -182,10 +183,22 @@ def _plain(value: float | None, places: int = 3) -> str:
 
 
 def _other_metrics(out: Out) -> str:
+    """Accuracy, then what the lists show: what the rules and labels of the scenario are about first."""
     wide = tables.other_metrics(out)
-    heads = ["Rung", *(metric_label(m) for m in wide.columns[1:])]
-    rows = [(r[0], [_plain(v) for v in r[1:]]) for r in wide.iter_rows()] if wide.width > 1 else []
-    return section("Other metrics", table("All users of the test period.", heads, rows))
+    accuracy = [m for m in wide.columns[1:] if m.startswith(_ACCURACY)]
+    ruled = [m for m in policies.RULED if m in wide.columns]
+    shown = [*ruled, *(m for m in wide.columns[1:] if m not in (*accuracy, *ruled))]
+    about = "All users of the test period"
+    return section(
+        "Other metrics",
+        _wide(wide, accuracy, f"{about}, accuracy."),
+        _wide(wide, shown, f"{about}, what the lists show: expiry, rules and spam where the scenario has them first."),
+    )
+
+
+def _wide(wide: pl.DataFrame, names: list[str], caption: str) -> str:
+    rows = [(r[0], [_plain(v) for v in r[1:]]) for r in wide.select("rung", *names).iter_rows()] if names else []
+    return table(caption, ["Rung", *map(metric_label, names)], rows)
 
 
 def _new_items(out: Out) -> str:

@@ -13,6 +13,8 @@ from recommender.report.charts import BLUE, GREY, finish
 from recommender.report.page import cell, chart, paragraph, section, table
 from recommender.report.tables import Out, interval, metric_label, number
 
+RULED = ("unavailable_at_10", "blocked_at_10", "out_of_reach_at_10", "level_misfit_at_10", "spam_at_10",
+         "violating_at_10", "flagged_at_10")  # fmt: skip
 DEFINITIONS = {
     "out of reach@10": "Share of the shown items farther from the user than the scenario's reach; remote items and "
     "users willing to move have no distance. Level misfit@10: share more levels away than it allows.",
