@@ -15,6 +15,7 @@ from recommender.studies.plan import Study
 
 AXES = ("seed", "sample", "origin")
 Z = 1.96
+_OF = {"seed": "the seed", "sample": "the sample", "origin": "the origin", "rest": "sample and origin together"}
 Cube = Mapping[tuple[str, ...], Measured]
 
 
@@ -24,25 +25,26 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
 
 
 def components(values: np.ndarray) -> dict[str, float]:
-    """Variance of one measurement by its source; method of moments, random effects, no interactions.
+    """Variance of one measurement by its source; method of moments, random effects.
 
     values: float64, one axis per source in the order of ``AXES``, each of two levels or more. Negative estimates are 0.
-    Returns a variance for each of ``AXES`` and ``rest`` (interactions). (Searle, Casella & McCulloch 1992.)
+    Returns a variance for each of ``AXES`` and ``rest`` (what sample and origin do together). Seeds are nested: the
+    same number on another sample is another draw, so theirs is the variance within a sample and origin. (Searle,
+    Casella & McCulloch 1992.)
     """
-    mean, n = values.mean(), values.size
-    squares, freedom = {}, {}
-    for axis, name in enumerate(AXES):
-        others = tuple(a for a in range(values.ndim) if a != axis)
-        levels = values.mean(axis=others)
-        squares[name] = n / len(levels) * float(((levels - mean) ** 2).sum())
-        freedom[name] = len(levels) - 1
-    left = float(((values - mean) ** 2).sum()) - sum(squares.values())
-    rest = max(left, 0.0) / max(n - 1 - sum(freedom.values()), 1)
+    n_seeds, n_samples, n_origins = values.shape
+    seed = float(values.var(axis=0, ddof=1).mean())
+    cells = values.mean(axis=0)
+    of_sample, of_origin = cells.mean(axis=1), cells.mean(axis=0)
+    left = cells - of_sample[:, None] - of_origin + cells.mean()
+    together = float((left**2).sum()) / ((n_samples - 1) * (n_origins - 1))
     found = {
-        name: max((squares[name] / freedom[name] - rest) / (n / values.shape[axis]), 0.0)
-        for axis, name in enumerate(AXES)
+        "seed": seed,
+        "sample": float(of_sample.var(ddof=1)) - together / n_origins,
+        "origin": float(of_origin.var(ddof=1)) - together / n_samples,
+        "rest": together - seed / n_seeds,
     }
-    return {**found, "rest": rest}
+    return {name: max(variance, 0.0) for name, variance in found.items()}
 
 
 def _finding(place: str, runs: Sequence[Measured]) -> Finding:
@@ -78,8 +80,9 @@ def _finding(place: str, runs: Sequence[Measured]) -> Finding:
     out.grids.append(grid(f"How large a difference in {label} must be, each rung measured once.", heads, body))
     out.sentences += _told(means, rungs, label, needed)
     out.notes.append(
-        "seed: of models; sample: another 80% of the training users; origin: another test origin, so other users too; "
-        "who asked: standard error over the users of one origin. Paired differences, 95%. 'Here' leaves the origin out."
+        "seed: of models, on the same sample and origin; sample: another 80% of the training users; origin: another "
+        "test origin, so other users too; rest: what sample and origin do together; who asked: standard error over "
+        "the users of one origin. Paired differences, 95%. 'Here' leaves the origin out."
     )
     return out
 
@@ -89,9 +92,16 @@ def _told(means: Mapping[str, np.ndarray], rungs: Sequence[str], label: str, nee
     whole = max(sum(total.values()), 1e-18)
     ranked = sorted(total, key=lambda a: -total[a])
     told = [
-        f"Of the variance of one measurement, {', '.join(f'{total[a] / whole:.0%} is of the {a}' for a in ranked)} "
+        f"Of the variance of one measurement, {', '.join(f'{total[a] / whole:.0%} is of {_OF[a]}' for a in ranked)} "
         "(mean over the rungs)."
     ]
+    by_seed = {r: float(np.sqrt(components(means[r])["seed"])) for r in rungs}
+    most = max(by_seed, key=lambda r: by_seed[r])
+    if by_seed[most] > 0:
+        told.append(
+            f"The seed alone moves {most} most: its {label} has a standard deviation of {by_seed[most]:.4f} over seeds, "
+            f"{by_seed[most] / means[most].mean():.0%} of its mean."
+        )
     if needed:
         told.append(
             f"Two rungs measured once here must differ by {np.median(needed):.4f} in {label} (median over pairs, "

@@ -184,6 +184,12 @@ def test_variance_is_found_in_the_axis_that_has_it() -> None:
         assert sum(v for k, v in found.items() if k != name) < 0.05
 
 
+def test_what_seeds_do_differently_in_every_sample_and_origin_is_of_the_seed() -> None:
+    found = components(np.random.default_rng(0).normal(0, 1, (8, 12, 12)))
+    assert found["seed"] == pytest.approx(1, rel=0.1)
+    assert sum(v for k, v in found.items() if k != "seed") < 0.1
+
+
 def test_constant_values_have_no_variance() -> None:
     assert components(np.full((2, 2, 2), 0.3)) == {**dict.fromkeys(AXES, 0.0), "rest": 0.0}
 
