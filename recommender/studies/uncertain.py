@@ -99,8 +99,8 @@ def _told(means: Mapping[str, np.ndarray], rungs: Sequence[str], label: str, nee
     most = max(by_seed, key=lambda r: by_seed[r])
     if by_seed[most] > 0:
         told.append(
-            f"The seed alone moves {most} most: its {label} has a standard deviation of {by_seed[most]:.4f} over seeds, "
-            f"{by_seed[most] / means[most].mean():.0%} of its mean."
+            f"The seed alone moves {most} most: its {label} has a standard deviation of {by_seed[most]:.4f} over "
+            f"seeds, {by_seed[most] / means[most].mean():.0%} of its mean."
         )
     if needed:
         told.append(
