@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -76,6 +77,22 @@ class Page:
                 return value
             time.sleep(0.25)
         raise TimeoutError(f"never true: {script}\n{self.evaluate('document.body.innerText')}")
+
+    @contextmanager
+    def frame(self) -> Iterator[None]:
+        """Expressions within are of the page's <iframe>, where it is sandboxed and so a target of its own.
+
+        Raises LookupError without one.
+        """
+        page, self.session = self.session, None
+        try:
+            found = [t for t in self.send("Target.getTargets")["targetInfos"] if t["type"] == "iframe"]
+            if not found:
+                raise LookupError("The page has no <iframe> of its own.")
+            self.session = self.send("Target.attachToTarget", targetId=found[0]["targetId"], flatten=True)["sessionId"]
+            yield
+        finally:
+            self.session = page
 
     def picture(self, path: Path, clip: Mapping[str, float] | None = None) -> Path:
         """Writes a PNG of the window, or of ``clip`` (x, y, width, height in CSS pixels of the document)."""

@@ -12,7 +12,7 @@ import base64
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -78,7 +78,9 @@ def report_views(report: str, shown: Mapping[str, Sequence[tuple[str, str]]]) ->
     made: list[tuple[str, str]] = []
     for kind, places in shown.items():
         search = f"tags.{REPORT} = '{report}' and tags.{KIND} = '{kind}'"
-        folded = [f"{PATHS[kind]}/{place}{user}" for place, _ in places for user in ("", *(f"/{u}" for u in CELLS))]
+        paths = {charted(kind, "", metric, b)[:-1] for _, metric in places for b in (None, *USER_BUCKETS)}
+        bounds = {f"{path}_{end}" for path in paths for end in ("ci_low", "ci_high") if kind != RUNG}
+        folded = [*(FOLDED if kind == RUNG else ()), "worth", *sorted(paths | bounds)]
         for view in _REPORTED[kind]:
             sections = {view.words.format(place): view.cards(kind, place, metric) for place, metric in places}
             made.append(_tag(view.key, sections, search, folded))
@@ -86,8 +88,9 @@ def report_views(report: str, shown: Mapping[str, Sequence[tuple[str, str]]]) ->
 
 
 def charted(kind: str, place: str, metric: str, bucket: str | None = None) -> str:
-    """Name of the metric that a run of ``kind`` charts: of all users, or of a bucket."""
-    return f"{PATHS[kind]}/{place}/" + (f"user_{bucket}/" if bucket else "") + metric
+    """Name of the metric that a run of ``kind`` charts: of all users, or of a bucket. It is the chart's title too,
+    which MLflow cuts off; so the place, which the heading tells, stands last."""
+    return f"{PATHS[kind]}/" + (f"user_{bucket}/" if bucket else "") + f"{metric}/{place}"
 
 
 def latest_view(train: str) -> tuple[str, str]:
@@ -119,8 +122,10 @@ def _history_section() -> dict[str, list[Card]]:
     return {"Accuracy by length of the user's history": [_bar(f"acc/user_{b}/{HEADLINE}") for b in USER_BUCKETS]}
 
 
-def _tag(view: str, sections: dict[str, list[Card]], search: str = "", folded: Sequence[str] = ()) -> tuple[str, str]:
-    made = _state(sections, [*FOLDED, *folded]) | ({"searchFilter": search} if search else {})
+def _tag(
+    view: str, sections: dict[str, list[Card]], search: str = "", folded: Sequence[str] = FOLDED
+) -> tuple[str, str]:
+    made = _state(sections, folded) | ({"searchFilter": search} if search else {})
     state = json.dumps(made, separators=(",", ":"))
     packed = base64.b64encode(zlib.compress(state.encode(), 9)).decode()
     value = {"name": TITLES[view], "createdAt": CREATED, "updatedAt": CREATED, "state": f"deflate;{packed}"}
@@ -166,32 +171,27 @@ def _card(kind: str) -> Card:
 @dataclass(frozen=True)
 class _View:
     """Of the runs of a report. words: the heading of a place's charts, short, for MLflow cuts it off; whole: charts of
-    all users, with their titles; by_bucket: of users by the length of their history."""
+    all users; by_bucket: a chart for each length of the users' history."""
 
     key: str
     words: str
-    whole: Mapping[str, Callable[[str], Card]] = field(default_factory=dict)
+    whole: Sequence[Callable[[str], Card]] = ()
     by_bucket: Callable[[str], Card] | None = None
 
     def cards(self, kind: str, place: str, metric: str) -> list[Card]:
-        found = [made(charted(kind, place, metric)) | {"displayName": name} for name, made in self.whole.items()]
-        if self.by_bucket:
-            for bucket, name in USERS.items():
-                found.append(self.by_bucket(charted(kind, place, metric, bucket)) | {"displayName": name})
-        return found
+        found = [made(charted(kind, place, metric)) for made in self.whole]
+        return found + [self.by_bucket(charted(kind, place, metric, b)) for b in USER_BUCKETS if self.by_bucket]
 
 
-USERS = {b: f"{b.replace('_plus', '+').replace('_', '–')} earlier interactions" for b in USER_BUCKETS}
 _SPENT = partial(_scatter, "effort/log10_total_cpu_s")
 _MORE = partial(_scatter, "worth/cpu_s")
-_WITH: Mapping[str, Callable[[str], Card]] = {"All users": _bar, "All users, against CPU s more": _MORE}
 _REPORTED: Mapping[str, Sequence[_View]] = {
     RUNG: (
-        _View(EFFORT, "{}", {"Accuracy against log10 CPU s": _SPENT, "Accuracy of all users": _bar}),
-        _View(LEARNING, "{}: accuracy by interactions", {"All users": _line}, _line),
-        _View(HISTORY, "{}: accuracy by history", by_bucket=_bar),
+        _View(EFFORT, "{}", (_SPENT, _bar)),
+        _View(LEARNING, "{}: accuracy by interactions", (_line,), _line),
+        _View(HISTORY, "{}: accuracy by history", (), _bar),
     ),
-    DATA: (_View(VALUE, "{}: with it less without it", _WITH, _bar),),
-    PART: (_View(PARTS, "{}: with it less without it", _WITH, _bar),),
-    RECIPE: (_View(TRANSFER, "{}: percent of its own recipe", {"All users": _bar}, _bar),),
+    DATA: (_View(VALUE, "{}: with it less without it", (_bar, _MORE), _bar),),
+    PART: (_View(PARTS, "{}: with it less without it", (_bar, _MORE), _bar),),
+    RECIPE: (_View(TRANSFER, "{}: percent of its own recipe", (_bar,), _bar),),
 }

@@ -105,9 +105,9 @@ def of_worth(place: str, study: Study, runs: Sequence[Measured], table: pl.DataF
     cpu_s = {pair: worth.cost_of(*cells, rung)["cpu_s"] for pair, cells in both.items()}
     found: dict[str, dict[str, float]] = {}
     for row in table.iter_rows(named=True):
-        key = _charted(kind, place, row["metric"], row["user_bucket"])
         logged = found.setdefault(row["pair"], {"worth/cpu_s": cpu_s[row["pair"]]})
-        logged |= {key: row["difference"], f"{key}_ci_low": row["ci_low"], f"{key}_ci_high": row["ci_high"]}
+        told = (row["difference"], row["ci_low"], row["ci_high"])
+        logged |= _bounded(kind, place, row["metric"], row["user_bucket"], *told)
     return [Summary(kind, pair, place, runs[0].scenario.decision.metric, logged) for pair, logged in found.items()]
 
 
@@ -116,9 +116,8 @@ def of_transfer(matrix: Mapping[tuple[str, str, str], Ratio | None], metric: str
     found: dict[tuple[str, str], dict[str, float]] = {}
     for (to, source, bucket), ratio in matrix.items():
         if ratio is not None and not ratio.lacking:
-            key = _charted(RECIPE, named(to), metric, bucket)
             logged = found.setdefault((to, source), {})
-            logged |= {key: ratio.percent, f"{key}_ci_low": ratio.low, f"{key}_ci_high": ratio.high}
+            logged |= _bounded(RECIPE, named(to), metric, bucket, ratio.percent, ratio.low, ratio.high)
     return [Summary(RECIPE, source, named(to), metric, logged) for (to, source), logged in found.items()]
 
 
@@ -141,3 +140,10 @@ def shown(found: Iterable[Summary]) -> dict[str, list[tuple[str, str]]]:
 
 def _charted(kind: str, place: str, metric: str, bucket: str) -> str:
     return charted(kind, place, metric, None if bucket == ALL else bucket)
+
+
+def _bounded(
+    kind: str, place: str, metric: str, bucket: str, value: float, low: float, high: float
+) -> dict[str, float]:
+    ends = {"": value, "_ci_low": low, "_ci_high": high}
+    return {_charted(kind, place, metric + end, bucket): number for end, number in ends.items()}

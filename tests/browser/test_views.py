@@ -1,72 +1,160 @@
-"""The saved views, as a reader sees them: what MLflow keeps of a view is internal to it, so look at the page."""
+"""The saved views, as a reader sees them: what MLflow keeps of a view is internal to it, so look at the page.
+
+Pictures of all that is looked at lie in pytest's folder of the test (``--basetemp`` says where).
+"""
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from pipelines.chromium import BINARY, Page
+from pipelines.pictures import DRAWN, NO_ASSISTANT, serving
 from recommender import tracking
-from recommender.tracking_views import EFFORT, HISTORY, LATEST, view_url
+from recommender import tracking_views as views
+from recommender.evaluate import ALL
+from recommender.query import USER_BUCKETS
+from recommender.report.html import write_report
+from recommender.studies.curves import Curves
+from recommender.studies.summary import Summary, of_curves, of_transfer
+from recommender.studies.track import log_report
+from recommender.studies.transfer import Ratio
+from recommender.tracking_views import charted, view_url
 from tests.out_folder import RUNGS, write_out
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(BINARY is None, reason="no chromium: run tests/browser/install_chromium.sh"),
 ]
-REPOSITORY = Path(__file__).parents[2]
-DRAWN = "[...document.querySelectorAll('.js-plotly-plot')].filter(e => e.data && (e.data[0].x || []).length)"
+PLACES = ("catalog on simulated", "jobs on -data-my-jobs")
+METRIC = "ndcg_at_10"
+LADDER = ("popularity", "content", "ranker", "als")
+ASSETS = ("text", "exact times", "categories and tags")
+SCENARIOS = ("catalog", "jobs")
+# Of every chart, the points of its runs: MLflow draws one trace for a scatter or bars, one per run for lines.
+POINTS = f"{DRAWN}.map(e => e.data.map(t => (t.x || []).length).filter(n => n))"
+
+
+@dataclass(frozen=True)
+class Served:
+    """Address of a running MLflow, the experiments of trains and of comparisons, the run with the train's report."""
+
+    base: str
+    trains: str
+    compared: str
+    train: str
 
 
 @pytest.fixture(scope="module")
-def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Address of a running page and the experiment's id; two trains, more runs than MLflow draws by default."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Two trains, more runs than MLflow draws by default, and two comparisons of which the first is an older one."""
     folder = tmp_path_factory.mktemp("ui")
     uri = f"sqlite:///{folder}/mlflow.db"
     for number, data in enumerate(("simulated", "job-views")):
         with tracking.Tracker("jobs", data, uri) as tracker:
-            tracker.log(write_out(folder / data, seed=number, data=data))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "pipelines.ui", "--port", str(port)]
-    env = {**os.environ, "MLFLOW_TRACKING_URI": uri}
-    process = subprocess.Popen(command, cwd=REPOSITORY, env=env, stderr=subprocess.PIPE, text=True)
-    assert process.stderr
-    for line in process.stderr:
-        if "Ctrl-C" in line:
-            break
-    yield f"http://127.0.0.1:{port}", str(tracker.experiment_id)
-    process.terminate()
-    process.communicate(timeout=60)
+            out = write_out(folder / data, seed=number, data=data)
+            report = write_report(out)
+            tracker.log(out)
+    compared = tracking.prepare(uri, "compare")
+    for places in (PLACES[:1], PLACES):
+        log_report(uri, compared, "test", "report", [report], "a note", told(places), "http://ui")
+    with serving(uri) as base:
+        yield Served(base, str(tracker.experiment_id), compared, str(tracker.run_id))
+
+
+def told(places: tuple[str, ...]) -> list[Summary]:
+    """What a comparison of these places says, drawn by lot."""
+    rng = np.random.default_rng(0)
+    buckets = (ALL, *USER_BUCKETS)
+    found: list[Summary] = []
+    for place in places:
+        size = np.array([1000.0, 5000.0, 20000.0])
+        mean = {(rung, b): np.sort(rng.uniform(0.05, 0.2, len(size))) for rung in LADDER for b in buckets}
+        drawn = {segment: curve[None] for segment, curve in mean.items()}
+        seconds = {rung: rng.uniform(0.1, 5, len(size)) for rung in LADDER}
+        asked = dict.fromkeys(buckets, 500)
+        found += of_curves(place, Curves(size, size / 1000, list(LADDER), mean, drawn, asked, seconds, 100, 1), METRIC)
+        for kind in (views.DATA, views.PART):
+            for name in ASSETS:
+                logged = {charted(kind, place, METRIC, None if b == ALL else b): rng.normal() for b in buckets}
+                found.append(Summary(kind, name, place, METRIC, {**logged, "worth/cpu_s": rng.normal()}))
+    ratio = {
+        (to, of, b): Ratio(rng.uniform(20, 110), 20, 110, 500, ())
+        for to in SCENARIOS
+        for of in SCENARIOS
+        for b in buckets
+    }
+    return found + of_transfer(ratio, METRIC)
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with Page(1900, 2600) as page:  # MLflow draws only what is in the window
+        page.send("Page.enable")
+        page.send("Page.addScriptToEvaluateOnNewDocument", source=NO_ASSISTANT)
+        yield page
+
+
+def looked_at(page: Page, url: str, charts: int, picture: Path) -> tuple[list[list[int]], str]:
+    """Points of every trace of every chart, when ``charts`` of them are drawn, and the text of the page."""
+    page.open("about:blank")  # else a link that differs after the # leaves the former charts in place
+    page.open(url)
+    page.wait_for(f"{DRAWN}.length >= {charts}")
+    points, text = page.evaluate(POINTS), page.evaluate("document.body.innerText")
+    page.picture(picture)
+    return points, text
 
 
 @pytest.mark.parametrize(
-    ("view", "title", "charts"), [(EFFORT, "Effort vs accuracy", 7), (HISTORY, "Recall by warmth of the item", 8)]
+    ("view", "title", "charts"),
+    [(views.EFFORT, "Effort vs accuracy", 7), (views.HISTORY, "Recall by warmth of the item", 8)],
 )
-def test_a_view_draws_every_run_in_every_chart(
-    experiment: tuple[str, str], view: str, title: str, charts: int, tmp_path: Path
+def test_a_view_of_trains_draws_every_run_in_every_chart(
+    served: Served, page: Page, view: str, title: str, charts: int, tmp_path: Path
 ) -> None:
-    with Page(1900, 2600) as page:
-        page.open(view_url(*experiment, view))
-        page.wait_for(f"{DRAWN}.length >= {charts}")
-        points = page.evaluate(f"{DRAWN}.map(e => Math.max(...e.data.map(t => t.x.length)))")
-        text = page.evaluate("document.body.innerText")
-        page.picture(tmp_path / f"{view}.png")
-    assert points == [2 * len(RUNGS)] * charts
+    points, text = looked_at(page, view_url(served.base, served.trains, view), charts, tmp_path / f"{view}.png")
+    assert points == [[2 * len(RUNGS)]] * charts
     assert title in text
 
 
-def test_the_view_of_the_latest_train_shows_its_runs_alone(experiment: tuple[str, str]) -> None:
-    base, number = experiment
-    with Page(1900, 2600) as page:
-        page.open(view_url(base, number, LATEST))
-        page.wait_for(f"{DRAWN}.length >= 7")
-        points = page.evaluate(f"{DRAWN}.map(e => Math.max(...e.data.map(t => t.x.length)))")
-    assert points == [len(RUNGS)] * 7
+def test_the_view_of_the_latest_train_shows_its_runs_alone(served: Served, page: Page, tmp_path: Path) -> None:
+    points, _ = looked_at(page, view_url(served.base, served.trains, views.LATEST), 7, tmp_path / f"{views.LATEST}.png")
+    assert points == [[len(RUNGS)]] * 7
+
+
+@pytest.mark.parametrize(
+    ("view", "charts", "runs", "drawn"),
+    [
+        (views.EFFORT, 2, len(LADDER), [len(LADDER)]),
+        (views.LEARNING, 5, len(LADDER), [3] * 2 * len(LADDER)),  # a line, and its points
+        (views.HISTORY, 4, len(LADDER), [len(LADDER)]),
+        (views.VALUE, 6, len(ASSETS), [len(ASSETS)]),
+        (views.PARTS, 6, len(ASSETS), [len(ASSETS)]),
+        (views.TRANSFER, 5, len(SCENARIOS), [len(SCENARIOS)]),
+    ],
+)
+def test_a_view_of_a_comparison_draws_the_runs_of_the_latest_report_place_by_place(
+    served: Served, page: Page, view: str, charts: int, runs: int, drawn: list[int], tmp_path: Path
+) -> None:
+    """charts: of each place; runs: of each place; drawn: points of each trace of a chart."""
+    points, text = looked_at(page, view_url(served.base, served.compared, view), 2 * charts, tmp_path / f"{view}.png")
+    assert points == [drawn] * (2 * charts)
+    assert views.TITLES[view] in text
+    assert f"{2 * runs} matching runs" in text
+    assert all(place in text for place in (SCENARIOS if view == views.TRANSFER else PLACES))
+
+
+def test_the_report_of_a_run_opens_in_mlflow_with_its_charts(served: Served, page: Page, tmp_path: Path) -> None:
+    assert "report.html" in [a.path for a in MlflowClient(served.base).list_artifacts(served.train)]
+    page.open("about:blank")
+    page.open(f"{served.base}/#/experiments/{served.trains}/runs/{served.train}/artifacts/report.html")
+    page.wait_for("document.querySelector('iframe') !== null")
+    with page.frame():
+        page.wait_for("document.querySelectorAll('.chart svg').length >= 2")
+        assert "What to ship" in page.evaluate("document.body.textContent")
+    page.picture(tmp_path / "report.png")
