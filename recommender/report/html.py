@@ -26,6 +26,8 @@ _DEFINITIONS = {
     "1/log2(rank + 1), divided by the best possible with min(10, n) items, n = items the user took from the list's "
     "candidates by the end of the period.",
     "Recall@20": "Share of those n items that are among the first 20: hits / n.",
+    "Regret": "NDCG@10 of the oracle, which ranks by what made the simulated data, minus that of the rung, query by "
+    "query. Only who knows what happens after the query could do better than the oracle.",
     "MAP@10": "Mean over the hits in the first 10 of the precision at their rank, divided by min(10, n).",
     "MRR@10": "1 / rank of the first hit in the first 10; 0 without one.",
     "hit rate@10": "Share of queries with at least one hit in the first 10.",

@@ -50,6 +50,20 @@ def test_the_report_shows_what_re_ranking_changed(out: Path) -> None:
     assert f"{after - before:+.4f}" in shown
 
 
+def test_accuracy_stands_apart_from_what_lists_show_where_expiry_and_rules_come_first(out: Path) -> None:
+    rows = pl.read_parquet(out / "metrics.parquet")
+    kept = rows.filter(metric="item_coverage_at_10")
+    added = [kept.with_columns(metric=pl.lit(m)) for m in ("out_of_reach_at_10", "unavailable_at_10")]
+    pl.concat([rows, *added]).write_parquet(out / "metrics.parquet")
+    shown = page(out)
+    part = shown[shown.index("<h2>Other metrics</h2>") :].partition("</section>")[0]
+    accuracy, lists = part.split("what the lists show", 1)
+    assert "recall@20" in accuracy
+    assert "unavailable@10" not in accuracy
+    places = [lists.index(name) for name in ("unavailable@10", "out of reach@10", "item coverage@10")]
+    assert places == sorted(places)
+
+
 def test_without_re_rankers_there_is_no_such_part(tmp_path: Path) -> None:
     shown = page(write_out(tmp_path / "out"))
     assert "What the re-rankers change" not in shown
