@@ -158,6 +158,7 @@ class Decision(Strict):
     min_gain: float = Field(0.0, ge=0)
     away_days: float = Field(1.0, gt=0)  # who was last seen so long ago is returning, not in a visit
     thin: int = Field(100, ge=1)  # buckets with fewer pooled queries inherit from all users with history
+    blend: bool = False  # may a group's lists take in those of a second rung, by reciprocal rank, where that pays
 
 
 class Scoring(Strict):

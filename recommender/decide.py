@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
+from recommender.blend import Blend
 from recommender.config import Decision
 from recommender.evaluate import WITH_HISTORY
 from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
@@ -115,19 +116,22 @@ def _pair(rows: pl.DataFrame, a: str, b: str) -> dict[str, Any] | None:
     return pair.row(0, named=True) if pair.height else None
 
 
-def sentences(choices: dict[str, Choice], rule: Decision) -> list[str]:
+def sentences(choices: dict[str, Choice], rule: Decision, blends: Mapping[str, Blend] | None = None) -> list[str]:
     """The decision in plain English: a sentence per group, with its evidence, and one per bucket that leaves its group.
 
     Those who come back have sentences of their own where validation saw any.
     """
     days = "a day" if rule.away_days == 1 else f"{rule.away_days:g} days"
+    blends = blends or {}
     told = [_sentence(AUDIENCE[USER_BUCKETS[0]], choices[USER_BUCKETS[0]], rule)]
+    told += _blended(AUDIENCE[USER_BUCKETS[0]], blends.get(USER_BUCKETS[0]), rule)
     seen = choices[WITH_HISTORY + RETURNING].n_queries > 0
     for suffix, words in (("", " in a visit" if seen else ""), (RETURNING, f" who come back after {days} or more")):
         group = choices[WITH_HISTORY + suffix]
         if suffix and not seen:
             continue
         told.append(_sentence(AUDIENCE[WITH_HISTORY] + words, group, rule))
+        told += _blended(AUDIENCE[WITH_HISTORY] + words, blends.get(WITH_HISTORY + suffix), rule)
         for bucket in USER_BUCKETS[1:]:
             own = choices[bucket + suffix]
             if own.inherited_from is None:
@@ -153,6 +157,16 @@ def _sentence(audience: str, choice: Choice, rule: Decision) -> str:
     if choice.n_queries < rule.thin:
         return f"{head}, the simplest rung: {n} are not enough evidence to climb."
     return f"{head}: {reason}."
+
+
+def _blended(audience: str, blend: Blend | None, rule: Decision) -> list[str]:
+    if blend is None:
+        return []
+    return [
+        f"Into the lists of {audience} those of {blend.rung} are blended, by rank: that gained {blend.gain:.4f} "
+        f"{rule.metric} [{blend.ci_low:.4f}, {blend.ci_high:.4f}], adjusted p {_p(blend.p_holm)}, "
+        f"over {blend.n_queries:,}."
+    ]
 
 
 def _p(p: float | None) -> str:

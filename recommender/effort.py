@@ -97,6 +97,7 @@ def serving(decision: Mapping[str, Any], slots: Slots) -> set[str]:
     """Rungs that the router uses, from the content of decision.json and the scenario's slots."""
     chosen = [*decision.get("buckets", {}).items(), *decision.get("returning", {}).items()]
     routed = {choice["rung"] for bucket, choice in chosen if bucket != "with_history"}
+    routed |= {blend["rung"] for blend in decision.get("blends", {}).values()}
     return routed | ({slots.rung} if decision.get("slots", {}).get("n", slots.n) else set())
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from recommender import controls, parts, rerankers
 from recommender.bench import Bench, Measured, Progress
+from recommender.blend import Blend, Sample, by_segment, choose_blends, kept, sampled
 from recommender.config import Rung, Scenario, Slots
 from recommender.data import operators
 from recommender.data.dataset import Dataset
@@ -40,6 +41,7 @@ class Results:
     origins: list[dict[str, Any]] = field(default_factory=list)
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)  # rung -> parameters
     choices: dict[str, Choice] = field(default_factory=dict)  # segment of queries -> rung
+    blends: dict[str, Blend] = field(default_factory=dict)  # group of users -> the second rung, where one pays
     slots: Slots = field(default_factory=Slots)  # as decided: n is a number
     slot_evidence: list[SlotEvidence] = field(default_factory=list)
     aside: dict[str, str] = field(default_factory=dict)  # rungs that could not take part, and why
@@ -53,7 +55,8 @@ class Results:
     @property
     def served(self) -> list[str]:
         """Rungs that the router uses, each once."""
-        return list(dict.fromkeys([*self.routes.values(), *([self.slots.rung] if self.slots.n else [])]))
+        second = (blend.rung for blend in self.blends.values())
+        return list(dict.fromkeys([*self.routes.values(), *second, *([self.slots.rung] if self.slots.n else [])]))
 
     @property
     def routes(self) -> dict[str, str]:
@@ -68,6 +71,7 @@ class Trials:
     tries: dict[str, list[dict[str, Any]]]  # rung -> settings that this data allows
     outcomes: list[dict[Setting, Outcome]] = field(default_factory=list)  # per fold
     probes: list[Probe] = field(default_factory=list)  # per fold
+    samples: list[Sample] = field(default_factory=list)  # per fold, where blends are looked for
 
 
 def run(
@@ -126,7 +130,8 @@ def _suspected(fold: Fold, scenario: Scenario, effort: EffortLog, results: Resul
 def _validate(bench: Bench, results: Results, trials: Trials) -> None:
     """Measures every rung with every setting; one that cannot be fitted here steps aside. Controls wait for the
     test: nothing is chosen of them."""
-    outcomes, lists, new = {}, {}, {}
+    outcomes, lists, new, to_blend = {}, {}, {}, {}
+    spread = sampled(bench.fold)
     slots, rows = bench.scenario.slots, probed(bench.fold)
     for rung in bench.scenario.ladder:
         tried = [] if rung.control else trials.tries[rung.name]
@@ -139,10 +144,13 @@ def _validate(bench: Bench, results: Results, trials: Trials) -> None:
                 break
             outcomes[rung.name, n] = found.outcome
             lists[rung.name, n] = cut(found.lists, rows, DEEPEST)
+            if bench.scenario.decision.blend:
+                to_blend[rung.name, n] = kept(found.lists, spread)
             if slots.n == "auto" and rung.name == slots.rung:
                 new[rung.name, n] = bench.new_items(found.model, rows, max(SIZES))
     fold = bench.fold
     trials.outcomes.append(outcomes)
+    trials.samples.append(Sample(spread, fold.truth[spread], to_blend))
     trials.probes.append(Probe(rows, fold.truth[rows], fold.item_counts, lists, new))
 
 
@@ -171,6 +179,9 @@ def _choose(results: Results, trials: Trials, scenario: Scenario, effort: Effort
         pooled, serving, scenario.bootstrap, scenario.seed, [scenario.decision.metric], visits=True
     )
     results.choices = decide(evidence_table, serving, scenario.decision)
+    if scenario.decision.blend:
+        with effort.stage("all", "evaluate", "validation", ""):
+            results.blends = _blends(results, trials, {r: chosen[r] for r in serving}, scenario)
     results.slots, results.slot_evidence = _slots(results, trials, chosen, scenario)
 
 
@@ -178,6 +189,18 @@ def _firsts(trials: Trials, asked_by_fold: Sequence[Asked], setting: Setting, me
     """Values of all first queries, float64 (n,)."""
     folds_ = zip(trials.outcomes, asked_by_fold, strict=True)
     return np.concatenate([outcomes[setting].values[metric][a.first] for outcomes, a in folds_])
+
+
+def _blends(results: Results, trials: Trials, settings_: Mapping[str, int], scenario: Scenario) -> dict[str, Blend]:
+    served = _names(results, results.routes, [s.rows for s in trials.samples])
+    rule = scenario.decision
+    return choose_blends(trials.samples, served, results.asked, settings_, rule, scenario.bootstrap, scenario.seed)
+
+
+def _names(results: Results, routes: Mapping[str, str], rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The rung of each of some queries, per validation fold."""
+    folds_ = zip(results.asked, rows, strict=True)
+    return [segments(routes, a.bucket[r], a.returning[r]) for a, r in folds_]
 
 
 def _slots(
@@ -190,11 +213,10 @@ def _slots(
         if slots.rung not in results.aside:
             results.aside["slots"] = f"the ladder has no rung '{slots.rung}' to choose new items"
         return slots.model_copy(update={"n": 0}), []
-    served = [
-        segments(results.routes, a.bucket[p.rows], a.returning[p.rows])
-        for a, p in zip(results.asked, trials.probes, strict=True)
-    ]
-    rows = evidence(trials.probes, served, (slots.rung, chosen[slots.rung]), slots.of, chosen)
+    probed_ = [p.rows for p in trials.probes]
+    served = _names(results, results.routes, probed_)
+    second = _names(results, results.routes | by_segment(results.blends), probed_)
+    rows = evidence(trials.probes, served, (slots.rung, chosen[slots.rung]), slots.of, chosen, second)
     return slots.model_copy(update={"n": size(rows, slots)}), rows
 
 
@@ -257,7 +279,7 @@ def ship(data: Dataset, results: Results, scenario: Scenario, effort: EffortLog,
 def _router(results: Results, models: Mapping[str, Any], scenario: Scenario) -> Router:
     made = rerankers.make(scenario)
     away, depth, explorer = scenario.decision.away_days, scenario.scoring.k, make_explorer(scenario)
-    return Router(results.routes, models, results.slots, away, made, depth, explorer)
+    return Router(results.routes, models, results.slots, away, made, depth, explorer, by_segment(results.blends))
 
 
 def note(results: Results, fold: Fold, scenario: Scenario) -> None:

@@ -40,10 +40,13 @@ def write_decision(out: Path, scenario: Scenario, results: Results) -> None:
         "decided_on": [o["origin"] for o in results.origins if o["split"] == "validation"],
         "buckets": {b: asdict(c) for b, c in results.choices.items() if b not in returning},
         "returning": {b.removesuffix(RETURNING): asdict(results.choices[b]) for b in returning},
+        **({"blends": {group: asdict(b) for group, b in results.blends.items()}} if rule.blend else {}),
         "slots": {**results.slots.model_dump(), "evidence": [asdict(e) for e in results.slot_evidence]},
         "parameters": results.chosen,
         "stepped_aside": results.aside,
-        "sentences": [DAY_ZERO] if scenario.day_zero else [*sentences(results.choices, rule), *_told(results)],
+        "sentences": [DAY_ZERO]
+        if scenario.day_zero
+        else [*sentences(results.choices, rule, results.blends), *_told(results)],
     }
     _write_json(out / "decision.json", tree)
 

@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from recommender.blend import DEPTH, blended, rows_of
 from recommender.config import Eligibility, Scoring, Slots
 from recommender.data.dataset import Dataset, Table
 from recommender.exploration import Explorer
@@ -21,7 +22,8 @@ from recommender.topk import NEW, NOTHING, OWN, PINNED
 @dataclass(frozen=True)
 class Routed:
     lists: Lists
-    source: np.ndarray  # str (n_queries, k): rung, "fallback", "new:<rung>" or "pinned"; "" = no item
+    # str (n_queries, k): rung, "<rung>+<rung>" where blended, "fallback", "new:<rung>" or "pinned"; "" = no item
+    source: np.ndarray
     plain: Lists  # before any re-ranker
 
 
@@ -33,6 +35,7 @@ class Router:
     caller or by ``fit``. Scores of different rungs are never compared: a list comes from one rung,
     is completed in the fallback order, and may keep slots for new items (``slots``), those without
     interactions in training or those that ``explorer`` chooses, at the end of its first ``slots.of`` places.
+    blends: segment -> a second rung, whose lists are blended into those of the first (``blend.py``).
     ``rerankers`` then re-order its first ``depth`` places, one after the other; a shorter list is cut from
     one of ``depth``.
     """
@@ -46,8 +49,10 @@ class Router:
         rerankers: Sequence[Reranker] = (),
         depth: int = 50,
         explorer: Explorer | None = None,
+        blends: Mapping[str, str] | None = None,
     ) -> None:
         self.routes = dict(routes)
+        self.blends = dict(blends or {})
         self.away_days = away_days
         self.rungs = dict(rungs)
         chosen = slots or Slots()
@@ -76,6 +81,10 @@ class Router:
         """Name of the rung of each query, str (n,)."""
         return segments(self.routes, queries.buckets, queries.away_days >= self.away_days)
 
+    def second(self, queries: Queries) -> np.ndarray:
+        """Name of the rung whose list is blended in, str (n,); where none is, the first one's."""
+        return segments({**self.routes, **self.blends}, queries.buckets, queries.away_days >= self.away_days)
+
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         out = np.full((len(queries), len(items)), np.nan, np.float32)
         names = self.route(queries)
@@ -95,8 +104,13 @@ class Router:
         allowed: np.ndarray | None = None,
     ) -> Routed:
         """As ``recommend.recommend``, with slots for new items, re-ranked, and the source of each row."""
-        longer = max(k, self.depth) if self.rerankers else k
+        longer = max(k, self.depth if self.rerankers else 0, DEPTH if self.blends else 0)
         lists = recommend(self, queries, items, longer, rules, scoring, fallback, allowed)
+        own, second = self.route(queries), self.second(queries)
+        for name in np.unique(second[second != own]):
+            rows = np.flatnonzero((second == name) & (second != own))
+            other = recommend(self.rungs[name], queries.take(rows), items, DEPTH, rules, scoring, fallback, allowed)
+            lists = replaced(lists, rows, blended(rows_of(lists, rows), other, longer))
         if self.slots:
             model = self.rungs[self.slot_rung]
             if self.explorer is None:
@@ -113,7 +127,8 @@ class Router:
                 lists = with_slots(lists, found, self.depth, PINNED)
             lists = reordered(lists, reranker.order(first(lists, self.depth), queries, items))
         lists = first(lists, k)
-        own = np.repeat(self.route(queries)[:, None], lists.item_idx.shape[1], axis=1)
+        shown = np.where(second == own, own, np.char.add(np.char.add(own.astype(str), "+"), second.astype(str)))
+        own = np.repeat(shown[:, None], lists.item_idx.shape[1], axis=1)
         names = np.array(["", "fallback", "", f"new:{self.slot_rung}", "pinned"])[lists.why]
         return Routed(lists, np.where(lists.why == OWN, own, names), plain)
 
@@ -123,6 +138,13 @@ def segments(routes: Mapping[str, str], bucket: np.ndarray, returning: np.ndarra
     stay = np.array([routes[b] for b in USER_BUCKETS])
     back = np.array([routes.get(b + RETURNING, routes[b]) for b in USER_BUCKETS])
     return np.asarray(np.where(returning & (bucket > 0), back[bucket], stay[bucket]))
+
+
+def replaced(lists: Lists, rows: np.ndarray, by: Lists) -> Lists:
+    """The lists with those of ``rows`` (int64) in the place of theirs."""
+    item, score, why = lists.item_idx.copy(), lists.score.copy(), lists.why.copy()
+    item[rows], score[rows], why[rows] = by.item_idx, by.score, by.why
+    return Lists(item, score, why)
 
 
 def with_slots(lists: Lists, new: Lists, of: int, reason: int = NEW) -> Lists:

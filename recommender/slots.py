@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender import metrics
+from recommender.blend import blended, routed
 from recommender.config import Slots
 from recommender.query import bucket
 from recommender.recommend import Lists
@@ -51,16 +52,19 @@ def cut(lists: Lists, rows: np.ndarray | slice, k: int) -> Lists:
 
 
 def evidence(probes: Sequence[Probe], served: Sequence[np.ndarray], slot: tuple[str, int], of: int,
-             settings: Mapping[str, int]) -> list[SlotEvidence]:  # fmt: skip
+             settings: Mapping[str, int], second: Sequence[np.ndarray]) -> list[SlotEvidence]:  # fmt: skip
     """One row per size that fits into ``of`` places.
 
-    served: the rung of each probed query, per probe; settings: rung -> its setting.
+    served: the rung of each probed query, per probe; settings: rung -> its setting. second: the rung that is
+    blended in, the same one where none is.
     """
     rows = []
     for n in (n for n in SIZES if n <= of):
         recall, new_recall, new_truth, n_truth = [], [], 0, 0
-        for probe, names in zip(probes, served, strict=True):
-            lists = _routed(probe, names, settings)
+        for probe, names, others in zip(probes, served, second, strict=True):
+            lists = routed(probe.lists, names, settings)
+            if (others != names).any():
+                lists = blended(lists, routed(probe.lists, others, settings), lists.item_idx.shape[1])
             lists = with_slots(lists, cut(probe.new[slot], slice(None), n), of) if n else lists
             hit = metrics.hits(lists, probe.truth)
             recall.append(metrics.accuracy(hit, np.diff(probe.truth.indptr))["recall_at_20"])
@@ -83,10 +87,3 @@ def size(rows: Sequence[SlotEvidence], slots: Slots) -> int:
     affordable = [r for r in rows if r.recall_at_20 >= none.recall_at_20 * (1 - slots.max_loss)]
     best = max(affordable, key=lambda r: (r.new_item_recall_at_20, -r.n))
     return best.n if best.new_item_recall_at_20 - none.new_item_recall_at_20 >= slots.min_gain else 0
-
-
-def _routed(probe: Probe, names: np.ndarray, settings: Mapping[str, int]) -> Lists:
-    parts = [probe.lists[name, settings[name]] for name in np.unique(names)]
-    pick = np.unique(names, return_inverse=True)[1]
-    at = np.arange(len(names))
-    return Lists(*(np.stack([getattr(p, f) for p in parts])[pick, at] for f in ("item_idx", "score", "why")))

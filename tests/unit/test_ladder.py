@@ -10,6 +10,7 @@ import pytest
 from small import Row, ask, dataset, table
 
 from recommender import config, ladder
+from recommender.blend import by_segment
 from recommender.config import Eligibility, Rung, Scenario, Scoring
 from recommender.data.dataset import Dataset
 from recommender.effort import TRIALS_TO_1PCT, EffortLog
@@ -242,6 +243,17 @@ def test_the_shipped_router_has_the_chosen_rungs_fitted_on_all_data() -> None:
     router = ladder.ship(given, results, chosen, EffortLog(), lambda _: None)
     assert set(router.rungs) == {results.choices[b].rung for b in USER_BUCKETS}
     assert set(router.known_.ids) == set(given.interactions["item_id"])
+
+
+def test_a_ladder_that_may_blend_ships_the_rungs_that_it_blends_and_one_that_may_not_blends_nothing() -> None:
+    rule = {"thin": 5, "alpha": 0.9, "blend": True}
+    chosen = scenario(POPULARITY, CONTENT, KNN, decision=rule)
+    results = run(data(), chosen)
+    assert results.blends
+    router = ladder.ship(data(), results, chosen, EffortLog(), lambda _: None)
+    assert router.blends == by_segment(results.blends)
+    assert set(router.rungs) == set(results.served) >= {b.rung for b in results.blends.values()}
+    assert not run(data(), scenario(POPULARITY, CONTENT, KNN, decision=rule | {"blend": False})).blends
 
 
 def test_day_zero_ships_a_router_that_serves_everyone_without_any_interaction() -> None:

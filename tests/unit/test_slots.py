@@ -37,7 +37,7 @@ def probe(truth: list[list[int]], shown: dict[str, list[list[int]]], new: list[l
 def judged(*probes: Probe, served: Any, of: int = 20) -> dict[int, SlotEvidence]:
     names = [np.array(s) for s in served]
     settings = {"up": 0, "down": 0, "fresh": 0}
-    return {r.n: r for r in evidence(probes, names, ("fresh", 0), of, settings)}
+    return {r.n: r for r in evidence(probes, names, ("fresh", 0), of, settings, names)}
 
 
 UP, DOWN = list(range(25)), list(range(29, 4, -1))

@@ -1,0 +1,204 @@
+"""Two rungs' lists as one, by reciprocal rank: a second opinion, where validation shows that it pays.
+
+Ranks need no common scale, so nothing has to be calibrated (Cormack et al. 2009, reciprocal rank fusion).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from recommender import metrics
+from recommender.config import Decision
+from recommender.evaluate import WITH_HISTORY, Asked
+from recommender.metrics import DEEPEST
+from recommender.query import RETURNING, USER_BUCKETS
+from recommender.recommend import Lists
+from recommender.split import Fold
+from recommender.statistics import Cell, estimates, holm, sign_flip_p
+from recommender.topk import FALLBACK, NOTHING, OWN
+
+WEIGHT = 1 / 3  # of the second list: the rung that serves counts double
+HEAD = 10  # added to ranks: the smaller, the more the first places of a list say
+DEPTH = DEEPEST  # places of each list that have a rank, so that what serves is what validation measured
+_QUERIES, _FLIPS = 2500, 1999
+
+Setting = tuple[str, int]  # a rung and which of its settings
+
+
+@dataclass(frozen=True)
+class Blend:
+    """The rung whose lists are blended into those of a group's own rung, and what that gained on validation."""
+
+    rung: str
+    gain: float  # paired, of the decision's metric, over the group's own rungs alone
+    ci_low: float
+    ci_high: float
+    p_holm: float
+    n_queries: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some queries of one validation fold with every rung's lists, to be blended afterwards."""
+
+    rows: np.ndarray  # int64 (n,), of the fold's queries
+    truth: sp.csr_matrix
+    lists: Mapping[Setting, Lists]
+
+
+def sampled(fold: Fold) -> np.ndarray:
+    """Queries evenly spread over all of them, at most ``_QUERIES``."""
+    n = len(fold.queries)
+    return np.linspace(0, n - 1, min(n, _QUERIES)).astype(int)
+
+
+def kept(lists: Lists, rows: np.ndarray) -> Lists:
+    """The lists of these rows without their scores, in a third of the memory."""
+    item = lists.item_idx[rows, :DEPTH].astype(np.int32)
+    return Lists(item, np.broadcast_to(np.float32(np.nan), item.shape), lists.why[rows, :DEPTH])
+
+
+def blended(first: Lists, second: Lists, k: int) -> Lists:
+    """The k best by the sum of weight / (HEAD + rank) over both lists, then the rest of the first in its order.
+
+    Only the first ``DEPTH`` places have a rank, and of them those that a rung filled itself. The score is that sum, 0
+    for the rest, NaN for what completes ``first``. The list is as long as ``first`` was.
+    """
+    shape = (len(first.item_idx), min(k, first.item_idx.shape[1]))
+    item, score, why = np.empty(shape, np.int64), np.empty(shape, np.float32), np.empty(shape, np.int8)
+    _blend(first.item_idx, first.why, second.item_idx, second.why, item, score, why)
+    return Lists(item, score, why)
+
+
+def choose_blends(
+    samples: Sequence[Sample],
+    served: Sequence[np.ndarray],
+    asked: Sequence[Asked],
+    settings: Mapping[str, int],
+    rule: Decision,
+    resamples: int,
+    seed: int,
+) -> dict[str, Blend]:
+    """Per group of users (without history, in a visit, returning) the rung whose lists gain most where blended into
+    those that serve it, if the decision's own test says that any does.
+
+    Every rung of ``settings`` (rung -> its setting) is tried; Holm's correction is over all of them. The gain is of
+    a group as a whole, the validation origins pooled, users as clusters. served: the rung of each row of a sample.
+    """
+    codes = pl.concat([a.user_ids for a in asked]).rank("dense").to_numpy().astype(np.int64) - 1
+    starts = np.cumsum([0, *(len(a.first) for a in asked)])
+    users = [codes[start + s.rows] for start, s in zip(starts[:-1], samples, strict=True)]
+    known = [a.bucket[s.rows] > 0 for a, s in zip(asked, samples, strict=True)]
+    back = [a.returning[s.rows] for a, s in zip(asked, samples, strict=True)]
+    groups = {
+        USER_BUCKETS[0]: [~k for k in known],
+        WITH_HISTORY: [k & ~b for k, b in zip(known, back, strict=True)],
+        WITH_HISTORY + RETURNING: [k & b for k, b in zip(known, back, strict=True)],
+    }
+    found: dict[str, Blend] = {}
+    for name, masks in groups.items():
+        if sum(int(m.sum()) for m in masks) < rule.thin:
+            continue
+        gains = [_gains(*parts, settings, rule.metric) for parts in zip(samples, served, masks, strict=True)]
+        cell = Cell(np.concatenate([u[m] for u, m in zip(users, masks, strict=True)]), np.concatenate(gains))
+        chosen = _best(cell, int(codes.max()) + 1, list(settings), rule, resamples, seed)
+        found |= {name: chosen} if chosen else {}
+    return found
+
+
+def by_segment(blends: Mapping[str, Blend]) -> dict[str, str]:
+    """Rung to blend in by segment of queries (``<bucket>`` or ``<bucket>_returning``), from those of the groups."""
+    found = {USER_BUCKETS[0]: blends[USER_BUCKETS[0]].rung} if USER_BUCKETS[0] in blends else {}
+    for suffix in ("", RETURNING):
+        if WITH_HISTORY + suffix in blends:
+            found |= {bucket + suffix: blends[WITH_HISTORY + suffix].rung for bucket in USER_BUCKETS[1:]}
+    return found
+
+
+def routed(lists: Mapping[Setting, Lists], served: np.ndarray, settings: Mapping[str, int]) -> Lists:
+    """Each row's list of the rung that serves it. served: str (n,), n rows as in the lists."""
+    names, pick = np.unique(served, return_inverse=True)
+    parts, at = [lists[name, settings[name]] for name in names], np.arange(len(served))
+    return Lists(*(np.stack([getattr(p, f) for p in parts])[pick, at] for f in ("item_idx", "score", "why")))
+
+
+def rows_of(lists: Lists, rows: np.ndarray) -> Lists:
+    return Lists(lists.item_idx[rows], lists.score[rows], lists.why[rows])
+
+
+def _gains(
+    sample: Sample, served: np.ndarray, mask: np.ndarray, settings: Mapping[str, int], metric: str
+) -> np.ndarray:
+    """Blend minus the serving rung alone, float64 (n_masked, n_rungs); 0 where a rung serves by itself."""
+    if not mask.any():
+        return np.zeros((0, len(settings)))
+    truth = sample.truth[mask]
+    alone = rows_of(routed(sample.lists, served, settings), mask)
+    before = _value(Lists(alone.item_idx[:, :20], alone.score[:, :20], alone.why[:, :20]), truth, metric)
+    gains = []
+    for setting in settings.items():
+        both = blended(alone, rows_of(sample.lists[setting], mask), 20)
+        gains.append(np.where(served[mask] == setting[0], 0, _value(both, truth, metric) - before))
+    return np.column_stack(gains)
+
+
+def _value(lists: Lists, truth: sp.csr_matrix, metric: str) -> np.ndarray:
+    return metrics.accuracy(metrics.hits(lists, truth), np.diff(truth.indptr))[metric]
+
+
+def _best(cell: Cell, n_users: int, rungs: Sequence[str], rule: Decision, resamples: int, seed: int) -> Blend | None:
+    found = estimates([cell], n_users, resamples, seed)[0]
+    tried = np.flatnonzero((cell.values != 0).any(axis=0))  # the rung that serves all of them is not a second one
+    p = np.ones(len(rungs))
+    p[tried] = holm(sign_flip_p(Cell(cell.users, cell.values[:, tried]), _FLIPS, seed))
+    pays = (p < rule.alpha) & (found.low > rule.min_gain)
+    if not pays.any():
+        return None
+    best = int(np.argmax(np.where(pays, found.mean, -np.inf)))
+    mean, low, high, adjusted = (float(x[best]) for x in (found.mean, found.low, found.high, p))
+    return Blend(rungs[best], mean, low, high, adjusted, len(cell.users))
+
+
+@numba.njit(cache=True, nogil=True)
+def _blend(item_a, why_a, item_b, why_b, item, score, why):  # type: ignore[no-untyped-def]
+    """Collects each row's items in the order of the lists, so that of equals the first list's comes first."""
+    n_a, n_b, k = item_a.shape[1], item_b.shape[1], item.shape[1]
+    found, worth = np.empty(2 * DEPTH, np.int64), np.empty(2 * DEPTH, np.float32)
+    for q in range(item.shape[0]):
+        n = 0
+        for j in range(min(n_a, DEPTH)):
+            if why_a[q, j] == OWN:
+                found[n], worth[n] = item_a[q, j], (1 - WEIGHT) / (HEAD + j + 1)
+                n += 1
+        own = n
+        for j in range(min(n_b, DEPTH)):
+            if why_b[q, j] != OWN:
+                continue
+            at = 0
+            while at < own and found[at] != item_b[q, j]:
+                at += 1
+            if at == own:
+                found[n], worth[n] = item_b[q, j], 0.0
+                at, n = n, n + 1
+            worth[at] += WEIGHT / (HEAD + j + 1)
+        shown = min(n, k)
+        order = np.argsort(-worth[:n], kind="mergesort")
+        for place in range(shown):
+            item[q, place], score[q, place], why[q, place] = found[order[place]], worth[order[place]], OWN
+        for j in range(n_a):
+            if shown == k:
+                break
+            known = why_a[q, j] != OWN and why_a[q, j] != FALLBACK
+            for at in range(n):
+                known |= found[at] == item_a[q, j]
+            if not known:
+                item[q, shown], why[q, shown] = item_a[q, j], why_a[q, j]
+                score[q, shown] = 0.0 if why_a[q, j] == OWN else np.nan
+                shown += 1
+        item[q, shown:], score[q, shown:], why[q, shown:] = -1, np.nan, NOTHING
