@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,16 +43,16 @@ def main(argv: list[str]) -> None:
         found = {place.name: work.place(place) for place in places}
         if not any(found.values()):
             raise_first(work.failures)
-        read = scenes(found, studies)
+        read = scenes(found, studies, repeated(args))
         again = work.again(read)
         evidence = work.trackers.evidence(read, again, UI)
-        repeated = [r for runs in again.values() for r in runs]
-        comparison = compared(read, repeated, evidence, warnings(work, args.quick))
+        others = [r for runs in again.values() for r in runs]
+        comparison = compared(read, others, evidence, warnings(work, args.quick))
         with disk_faults(out):
-            write(out, comparison, tables(read, repeated, studies, [*comparison.places, *comparison.across]))
+            write(out, comparison, tables(read, others, studies, [*comparison.places, *comparison.across]))
         tell(out, comparison, args)
         files = sorted(p for p in out.iterdir() if p.is_file())
-        links = work.trackers.finish(read, repeated, files, markdown(comparison, out)[:NOTE], UI)
+        links = work.trackers.finish(read, others, files, markdown(comparison, out)[:NOTE], UI)
         if not (args.quiet or args.json):
             show_links(links)
     for failure in work.failures:
@@ -105,6 +106,11 @@ class Work:
             mine = [plan.of_study(c, plan.TRANSFER) for c in more if c.labels.items() >= one.labels.items()]
             found[scene.name] = self.measure(mine)
         return found
+
+
+def repeated(args: argparse.Namespace) -> list[str]:
+    """The variables with which a study measures the same scenarios."""
+    return ["QUICK=1"] * args.quick + [f"SET={shlex.quote(' '.join(args.set))}"] * bool(args.set)
 
 
 def given(data: str | None) -> list[str]:

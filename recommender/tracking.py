@@ -346,7 +346,8 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
     if found is None:
         raise TrackingError(f"The experiment '{name}' was made, but the server does not find it.")
     with _only_warned():
-        ours = study_views() if name.startswith(STUDY) else views()
+        # Those of a comparison come with its report.
+        ours = study_views() if name.startswith(STUDY) else views() if name == EXPERIMENT else {}
         _save_views(client, str(found.experiment_id), found.tags, ours)
     return str(found.experiment_id)
 

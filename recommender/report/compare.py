@@ -15,8 +15,17 @@ from recommender.report.page import cell, chart, details, page, paragraph, secti
 from recommender.report.study import grid_html, grid_markdown
 from recommender.studies.compare.said import Comparison, Evidence, Part, Said
 from recommender.studies.finding import Grid
+from recommender.studies.plan import DATA
 
 STACK = "stack left"  # on a phone each row is a block: names of rows are long here
+_LEAD = (
+    "From measurements, for each scenario on its data: which recommender to ship for whom, when to move to another, "
+    "what more or better data would bring, which parts earn their keep, and what it cost. Recommenders are the rungs "
+    "of a ladder: {rungs}. NDCG@10 is the quality of the first ten places of a list, 0 to "
+    "1. In [brackets]: 95% interval. [1]: where a sentence's numbers come from."
+)
+_SIMULATED = "Data named “simulated” are made up: they show how the method works, not what your gain would be."
+WORDS = "The words of this page, and what each rung does"
 _HOW = {
     "rung": "One step of the ladder: a recommender with its parameters, from little effort to much.",
     "NDCG@10": "Quality of the first 10 places, 0 to 1: an item that the user then took counts 1, discounted by "
@@ -25,6 +34,7 @@ _HOW = {
     "earlier interactions": "What the user had taken before the list was asked for. “all users” asks each user once.",
     "validation, test": "Choices are made on validation periods; the test period comes after them, and models saw "
     "nothing of it. Learning curves and data assets are measured on the test period, with first settings, untuned.",
+    "day one": "The simplest rung that none is shown to beat with the least data measured, settings untuned.",
     "ships today": "Chosen on validation among a few rungs, without places for new items. make train decides among the "
     "scenario's whole ladder, with such places, and makes the model.",
     "wins, overtakes": "Its gain over the best simpler rung is above zero with its whole 95% interval.",
@@ -47,18 +57,19 @@ def html(found: Comparison, out: Path) -> str:
     body = [
         f'<p class="dim">Comparison</p>\n<h1>{escape(found.title)}</h1>',
         "".join(paragraph(f"⚠ {w}", "warning") for w in found.warnings),
-        section("At a glance", grid_html(found.glance, STACK)),
+        paragraph(_lead(found)),
+        section("At a glance", grid_html(found.glance, STACK), details(WORDS, _list({**_HOW, **found.glossary}))),
         f"<nav><p>On this page: {' · '.join(links)}</p></nav>",
         *(_part(p, marks) for p in parts),
         f'<div id="evidence">{section("Evidence", *(_evidence(e, marks[e.name], out) for e in found.evidence))}</div>',
-        section("How to read this", _list({**_HOW, **found.glossary})),
     ]
     return page(found.title, "\n".join(body), specs)
 
 
 def markdown(found: Comparison, out: Path) -> str:
     """The same as Markdown, charts as their numbers."""
-    lines = [f"# {found.title}", "", *(f"> ⚠ {w}" for w in found.warnings), "", *grid_markdown(found.glance)]
+    lines = [f"# {found.title}", "", *(f"> ⚠ {w}" for w in found.warnings), "", _lead(found), ""]
+    lines += grid_markdown(found.glance)
     for part in (*found.places, *found.across):
         lines += ["", f"## {part.title}", "", *part.intro]
         for question, told in part.answers.items():
@@ -69,7 +80,7 @@ def markdown(found: Comparison, out: Path) -> str:
         lines += ["", *part.notes]
     lines += ["", "## Evidence", ""]
     lines += [f"- {e.name}: " + ", ".join(f"`{_relative(c.folder, out)}`" for c in e.cells) for e in found.evidence]
-    lines += ["", "## How to read this", "", *(f"- **{w}**: {t}" for w, t in {**_HOW, **found.glossary}.items())]
+    lines += ["", f"## {WORDS}", "", *(f"- **{w}**: {t}" for w, t in {**_HOW, **found.glossary}.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -87,6 +98,11 @@ def show(found: Comparison, console: Console) -> None:
             console.print(Text(f"→ {said.text}"))
     for warning in found.warnings:
         console.print(Text(f"⚠ {warning}", style="yellow"))
+
+
+def _lead(found: Comparison) -> str:
+    made_up = any(c.labels.get(DATA) == "simulated" for e in found.evidence for c in e.cells)
+    return _LEAD.format(rungs=", ".join(found.glossary)) + f" {_SIMULATED}" * made_up
 
 
 def _part(part: Part, marks: Mapping[str, int]) -> str:

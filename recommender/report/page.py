@@ -58,7 +58,7 @@ const dark = matchMedia('(prefers-color-scheme: dark)');
 const look = (ink, dim, line, category) => ({
   background: 'transparent', font: 'system-ui, sans-serif', range: {category}, view: {stroke: null},
   axis: {labelColor: dim, titleColor: ink, gridColor: line, domainColor: dim, tickColor: dim,
-         labelFontSize: 12, titleFontSize: 13, titleFontWeight: 'normal'},
+         labelFontSize: 12, labelOverlap: 'greedy', labelSeparation: 8, titleFontSize: 13, titleFontWeight: 'normal'},
   legend: {labelColor: ink, titleColor: ink, labelFontSize: 12}, text: {color: ink}});
 const light_look = look('#1b1f24', '#57606a', '#e4e8ec',
   ['#0a58ca', '#b45309', '#047857', '#9d174d', '#6d28d9', '#0e7490']);

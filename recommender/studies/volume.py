@@ -190,13 +190,15 @@ def _goal(made: Curves, rung: str, target: float, label: str, widen: float) -> s
 
 def curve_grid(made: Curves, metric: str) -> Grid:
     """All users: a row per rung, a column per size."""
-    heads = ["rung", *(f"{n:,.0f}" for n in made.size), "CPU s at the largest"]
+    heads = ["rung", *(f"{n:,.0f}" for n in made.size), "CPU s"]
     rows = []
     for rung in made.rungs:
         low, high = made.interval((rung, ALL))
         cells = [interval(v, a, b) for v, a, b in zip(made.mean[rung, ALL], low, high, strict=True)]
         rows.append([rung, *cells, f"{made.cpu_s[rung][-1]:.2f}"])
-    return grid(f"{metric_label(metric)} of all users by interactions to learn from.", heads, rows)
+    return grid(
+        f"{metric_label(metric)} of all users by interactions to learn from; CPU seconds at the largest.", heads, rows
+    )
 
 
 def crossing_grid(found: Sequence[Crossing], made: Curves) -> Grid:

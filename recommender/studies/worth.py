@@ -104,9 +104,9 @@ def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
     shown = ROUTER if study.mode == "ladder" else "best"
     costs = {name: cost_of(a, b, shown) for name, (a, b) in found.items()}
     head = table.filter(pl.col("shown") == shown, pl.col("user_bucket") == ALL)
-    for name in found:
-        rows = {r["metric"]: r for r in head.filter(pl.col("pair") == name).iter_rows(named=True)}
-        out.sentences.append(_sentence(name, pairs[name], rows, metric, costs[name]))
+    rows = {name: {r["metric"]: r for r in head.filter(pair=name).iter_rows(named=True)} for name in found}
+    out.sentences.append(_verdicts(rows, metric, pairs))
+    out.sentences += [_sentence(name, pairs[name], rows[name], metric, costs[name]) for name in found]
     out.grids.append(_headline(found, head, metric, costs, pairs))
     out.grids.append(_by_bucket(table, metric, shown))
     if study.mode == "ladder":
@@ -137,6 +137,26 @@ def cost_of(without: Measured, with_: Measured, rung: str) -> dict[str, float]:
     }
 
 
+def _verdicts(rows: Mapping[str, Mapping[str, Any]], metric: str, pairs: Mapping[str, Pair]) -> str:
+    """All of them in one sentence, by what is shown of them."""
+    label = _label(metric)
+    order = (
+        f"shown to raise {label}",
+        "shown to change what they are there for",
+        f"shown to change what they are there for, at a loss of {label}",
+        f"shown to lower {label} and to bring nothing else",
+        "not shown to bring anything",
+    )
+    told: dict[str, list[str]] = {verdict: [] for verdict in order}
+    for name, row in rows.items():
+        sure = metric in row and significant(row[metric])
+        aims = any(m in row and significant(row[m]) for m in pairs[name].metrics if m != metric)
+        raises = sure and row[metric]["difference"] > 0
+        place = 0 if raises else (2 if sure else 1) if aims else (3 if sure else 4)
+        told[order[place]].append(name)
+    return "In short: " + "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in told.items() if names) + "."
+
+
 def _sentence(name: str, pair: Pair, rows: Mapping[str, Any], metric: str, cost: Mapping[str, float]) -> str:
     told = f"{name}{f' ({pair.what})' if pair.what else ''}"
     price = _price(cost)
@@ -162,11 +182,13 @@ def _sentence(name: str, pair: Pair, rows: Mapping[str, Any], metric: str, cost:
 
 def _price(cost: Mapping[str, float]) -> str:
     """What it takes, without what it does not."""
-    parts = [f"{cost['cpu_s']:+.1f} CPU seconds"] if abs(cost["cpu_s"]) >= _CPU_NOISE else []
+    seconds = cost["cpu_s"]
+    parts = [f"{seconds:.1f} CPU seconds"] if seconds >= _CPU_NOISE else []
     for key, what in (("columns", "column"), ("keys", "configuration key")):
         n = round(cost[key])
         parts += [f"{n} {what}{'s' * (n != 1)}"] if n else []
-    return f"It costs {', '.join(parts)}." if parts else "It costs next to nothing."
+    told = f"It costs {', '.join(parts)}" if parts else "It costs next to nothing"
+    return told + (f" and saves {-seconds:.1f} CPU seconds." if seconds <= -_CPU_NOISE else ".")
 
 
 def _label(metric: str) -> str:

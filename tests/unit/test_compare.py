@@ -223,10 +223,17 @@ def test_the_goal_is_reached_missed_or_open_by_the_whole_interval(read: list[Sce
         assert any(verdict in s.text for s in ship.day_one(scene))
 
 
-def test_where_parts_were_not_measured_the_command_is_told(read: list[Scene]) -> None:
-    (only,) = answers.parts(read[1])
+def test_where_parts_were_not_measured_the_command_that_measures_the_same_is_told(read: list[Scene]) -> None:
+    (only,) = answers.parts(replace(read[1], variables=["QUICK=1", "SET='bootstrap=100'"]))
     assert NOT_ENOUGH in only.text
-    assert "make study STUDY=parts SCENARIO=jobs" in only.text
+    assert "make study STUDY=parts SCENARIO=jobs QUICK=1 SET='bootstrap=100' (minutes)" in only.text
+
+
+def test_a_goal_that_the_simplest_rung_meets_with_the_least_data_is_told_as_such(read: list[Scene]) -> None:
+    for target, guides in ((0.0, False), (0.99, True)):
+        problem = read[0].scenario.problem.model_copy(update={"target": target})
+        scene = replace(read[0], scenario=read[0].scenario.model_copy(update={"problem": problem}))
+        assert any("such a goal guides nobody" in s.text for s in ship.day_one(scene)) is not guides
 
 
 def test_a_place_without_curves_or_decision_says_so(read: list[Scene]) -> None:
@@ -241,8 +248,10 @@ def test_a_transfer_of_one_place_is_left_out_and_of_two_compares_both_ways(
     read: list[Scene], again: list[Measured]
 ) -> None:
     names = [p.title for p in compared(read[:1], [], [], []).across]
-    assert "One place's recipe in another" not in names
-    (part,) = [p for p in compared(read, again, [], []).across if p.title == "One place's recipe in another"]
+    assert "Can one scenario's recipe be used in another?" not in names
+    (part,) = [
+        p for p in compared(read, again, [], []).across if p.title == "Can one scenario's recipe be used in another?"
+    ]
     assert len([s for s in part.said if "recipe of" in s.text]) == 2
 
 

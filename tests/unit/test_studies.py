@@ -259,7 +259,10 @@ def test_worth_says_what_a_part_brings_in_sentences_and_when_it_cannot_tell(tmp_
     given = study(pairs={"all": pairs})
     found = measured(given, tmp_path)
     (finding,) = ANALYSES["worth"].findings(given, found)
-    told = dict(zip(pairs, finding.sentences, strict=True))
+    short, *each = finding.sentences
+    assert short.startswith("In short: shown to raise NDCG@10: history; ")
+    assert short.count("nothing") == 1
+    told = dict(zip(pairs, each, strict=True))
     assert "raises NDCG@10 by +" in told["history"]
     assert "the lists are the same without it" in told["nothing"]
     assert "genre (the genre)" in told["genre"]
@@ -317,5 +320,6 @@ def test_worth_of_parts_of_a_whole_train_is_told_of_the_lists_that_are_shipped(t
     pairs = {"slots": {"metrics": ["new_item_share_at_10"], "with": {"slots.n": 4}, "without": {"slots.n": 0}}}
     given = study(mode="ladder", pairs={"all": pairs}, set={**GRID["set"], "slots.rung": "content"})  # type: ignore[dict-item]
     (finding,) = ANALYSES["worth"].findings(given, measured(given, tmp_path))
-    assert finding.sentences[0].startswith("slots")
+    assert finding.sentences[0].startswith("In short: ")
+    assert finding.sentences[1].startswith("slots")
     assert finding.grids[0].frame.columns[:3] == ["part", "NDCG@10", "new item share@10"]

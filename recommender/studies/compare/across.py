@@ -84,7 +84,7 @@ def recipes(study: Study, scenes: Sequence[Scene], again: Sequence[Measured]) ->
     """again: the cells of every recipe in every place, labelled by place."""
     runs = [*named(scenes), *again]
     (found,) = transfer.analyse(study, runs) if runs else (None,)
-    out = Part("One place's recipe in another")
+    out = Part("Can one scenario's recipe be used in another?")
     if found is not None:
         cites = tuple(e for s in scenes for e in evidence(s, TRANSFER))
         out.said = [Said(sentence, cites) for sentence in found.sentences]

@@ -55,12 +55,21 @@ def when(scene: Scene) -> list[Said]:
             open_.setdefault(c.rung, []).append(f"{USERS[bucket]} (ahead in {c.share:.0%} of the resamples)")
     for path, buckets in paths.items():
         told.append(Said(f"{capital(_several(buckets, made, scene))}: {path}.", evidence(scene, VOLUME)))
+    told.insert(0, Said(_today(made), evidence(scene, VOLUME)))
     told += [Said(s, evidence(scene, VOLUME)) for s in _below(made)]
     told += _settings(scene)
     for rung, who in open_.items():
         sentence = f"{NOT_ENOUGH} that {rung} overtakes the simpler rungs within {_range(made)} for {', '.join(who)}."
         told.append(Said(sentence, evidence(scene, VOLUME)))
     return told
+
+
+def _today(made: Curves) -> str:
+    weekly = f", {made.per_week:,.0f} new ones a week of late" if made.per_week else ""
+    return (
+        f"There are {made.size[-1]:,.0f} interactions to learn from today, {made.per_user[-1]:.1f} per user with any"
+        f"{weekly}. Samples of them were measured from {made.size[0]:,.0f} upwards, so what moves below is due by now."
+    )
 
 
 def _below(made: Curves) -> list[str]:
@@ -95,15 +104,19 @@ def _settings(scene: Scene) -> list[Said]:
 
 def _path(found: Sequence[Step], made: Curves) -> str:
     first, *later = found  # the first of them serves from the smallest size on
+    if not later and first.rung == made.rungs[0]:
+        return f"stay with {first.rung}, the simplest; nothing is shown to overtake it within {_range(made)}"
     if not later:
         return f"{first.rung} at every size that was measured, {_range(made)}"
-    head = f"{first.rung} from the least data measured ({made.size[0]:,.0f} interactions)"
+    head = f"{first.rung} with the least data measured ({made.size[0]:,.0f} interactions)"
     return ", then ".join([head, *(_step(s, made) for s in later)])
 
 
 def _step(step: Step, made: Curves) -> str:
     low = f"{step.low:,.0f}" if np.isfinite(step.low) else "less than was measured"
     high = f"{step.high:,.0f}" if np.isfinite(step.high) else "more than was measured"
+    if step.at <= made.size[0]:
+        return f"{step.rung} at once, or by {high} interactions (95%)"
     each = per_user(made, step.at)
     return f"{step.rung} from about {step.at:,.0f} interactions on (95%: {low} to {high}; {each:.1f} per user with any)"
 
@@ -164,7 +177,7 @@ def better_data(scene: Scene) -> list[Said]:
     if unsure:
         told.append(f"{NOT_ENOUGH} that these change the best rung: {', '.join(unsure)}.")
     if unused:
-        told.append(f"The best rung is the same without: {', '.join(unused)}.")
+        told.append(f"No difference at all to the best rung: {', '.join(unused)}.")
     return [Said(sentence, evidence(scene, VALUE)) for sentence in told]
 
 
@@ -190,10 +203,12 @@ def parts(scene: Scene) -> list[Said]:
     order = sorted((s for f in found for s in f.sentences), key=lambda s: not_enough in s.lower())  # settled first
     told = [Said(capital(sentence), evidence(scene, PARTS)) for sentence in order]
     if lacking:
-        data = "" if scene.data == config.load(scene.scenario.name).data.source else f" DATA={scene.data}"
-        command = f"make study STUDY=parts SCENARIO={scene.scenario.name}{data}"
-        which = ", ".join(lacking)
-        text = f"{NOT_ENOUGH}: not measured with this code and data: {which}. {command} does it, then compare again."
+        data = [] if scene.data == config.load(scene.scenario.name).data.source else [f"DATA={scene.data}"]
+        variables = ["STUDY=parts", f"SCENARIO={scene.scenario.name}", *data, *scene.variables]
+        text = (
+            f"{NOT_ENOUGH}, for these are not measured yet with this code and data: {', '.join(lacking)}. To measure "
+            f"them: make study {' '.join(variables)} (minutes); then the same make compare again."
+        )
         told.append(Said(text, ()))
     return told
 
@@ -211,7 +226,8 @@ def cost(scene: Scene) -> list[Said]:
     spent = sum(r.whole_seconds for r in scene.cells)
     told.append(
         Said(
-            f"All that is told here of {scene.name} took {spent:,.0f} CPU seconds in {len(scene.cells)} cells.",
+            f"To measure all that is told here of {scene.name} took {spent:,.0f} CPU seconds, {len(scene.cells)} fits "
+            "of the ladder or of a part of it.",
             evidence(scene, *scene.runs),
         )
     )
@@ -226,7 +242,7 @@ def _computing(scene: Scene) -> str:
     peak = float(effort["peak_mb"].max())  # type: ignore[arg-type]
     return (
         f"One fit and all lists of the test period take {seconds[ROUTER]:.2f} CPU seconds for what is shipped, "
-        f"{seconds[simplest]:.2f} for {simplest} alone. Choosing it on the validation periods, everything included, "
+        f"{seconds[simplest]:.2f} for {simplest}, the simplest rung. Choosing on the validation periods, all included, "
         f"took {scene.decided.whole_seconds:.0f} CPU seconds and at most {peak:,.0f} MB. The data have "
         f"{scene.decided.columns:.0f} feature columns."
     )

@@ -149,7 +149,8 @@ def _sentence(order: Sequence[Option], label: str) -> list[Said]:
     place = order[0].place
     best = next((o for o in order if o.sure and o.days), None)
     if best is None:
-        return [Said(f"{NOT_ENOUGH} at {place}: nothing with stated person-days is shown to gain.", ())]
+        cites = tuple(dict.fromkeys(e for o in order for e in o.evidence))
+        return [Said(f"{NOT_ENOUGH} at {place}: nothing with stated person-days is shown to gain.", cites)]
     told = [Said(f"At {place}, {best.what} pays most per person-day: {_gain(best, label)}.", best.evidence)]
     most = max((o for o in order if o.sure and o.days), key=lambda o: o.impact)
     if most is not best:

@@ -29,10 +29,16 @@ def glance(scenes: Sequence[Scene]) -> Grid:
         reached = "yes" if found and found[1] >= target else "no" if found and found[2] < target else "not settled"
         seconds = f"{scene.decided.seconds[ROUTER]:.1f}" if scene.decided else "–"
         shown = interval(*found) if found else "–"
-        rows.append([scene.name, ", ".join(scene.shipped()) or "–", shown, f"{target:g}", reached, seconds])
+        first = steps(scene.curves, ALL)[0][0].rung if scene.curves else "–"
+        row = [scene.name, first, ", ".join(scene.shipped()) or "–", shown, f"{target:g}", reached, seconds]
+        rows.append(row)
     label = scenes[0].label
-    heads = ["where", "ships today", f"{label}, test period, 95%", "goal", "reached", "CPU s, fit and lists"]
-    return grid("What validation chooses with all of today's data, and what it gives.", heads, rows)
+    heads = ["where", "day one", "ships today", f"{label}, test period, 95%", "goal", "reached", "CPU s"]
+    caption = (
+        "Day one: the simplest that none beats with the least data measured. Ships today: what validation chooses with "
+        "all of today's data, and what that gives. CPU seconds: one fit, and the lists of the test period."
+    )
+    return grid(caption, heads, rows)
 
 
 def place(scene: Scene, trust: Sequence[str], widen: float) -> Part:
@@ -80,8 +86,8 @@ def _frontier(scene: Scene) -> Chart:
     drawn = points.with_columns(shipped=pl.col("rung").is_in(line))
     spec, alt = effort_scatter(drawn, scene.label, line)
     title = (
-        "Accuracy against effort, all users, all of today's data. On the dashed line (blue diamonds): nothing cheaper "
-        "is as accurate. Up is better, left is cheaper."
+        "Accuracy against effort, all users, all of today's data. Blue diamonds, joined by a dashed line: nothing "
+        "cheaper is as accurate. Up is better, left is cheaper."
     )
     name = "frontier-" + "".join(c if c.isalnum() else "-" for c in scene.name.lower())
     return Chart(

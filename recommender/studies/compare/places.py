@@ -27,12 +27,14 @@ from recommender.studies.worth import effects
 
 @dataclass(frozen=True)
 class Scene:
-    """runs: study -> its cells here, those of a recipe of elsewhere left out. ``lacks``: why there are no curves."""
+    """runs: study -> its cells here, those of a recipe of elsewhere left out. variables: what a make command repeats to
+    measure the same, as ``QUICK=1``."""
 
     name: str
     scenario: Scenario
     runs: Mapping[str, Sequence[Measured]]
     studies: Mapping[str, Study]
+    variables: Sequence[str] = ()
 
     @property
     def data(self) -> str:
@@ -123,12 +125,14 @@ class Scene:
         return tuple(row.select("value", "ci_low", "ci_high").row(0)) if row.height else None
 
 
-def scenes(found: Mapping[str, Sequence[Measured]], studies: Mapping[str, Study]) -> list[Scene]:
+def scenes(
+    found: Mapping[str, Sequence[Measured]], studies: Mapping[str, Study], variables: Sequence[str] = ()
+) -> list[Scene]:
     """found: place -> its cells, each in a folder of its study; places without any are left out."""
     made = []
     for name in (n for n, cells in found.items() if cells):
         runs: dict[str, list[Measured]] = {}
         for run in found[name]:
             runs.setdefault(run.folder.parent.name, []).append(run)
-        made.append(Scene(name, found[name][0].scenario, runs, studies))
+        made.append(Scene(name, found[name][0].scenario, runs, studies, variables))
     return made

@@ -51,12 +51,15 @@ def _beside(scene: Scene, decided: Measured) -> list[Said]:
     told = []
     if (row := found.get("rerank")) and worth.significant(row):
         names = ", ".join(r.name for r in scene.scenario.rerank if r.enabled)
-        told.append(Said(f"Its re-rankers ({names}) change that by {change(row)}.", evidence(scene, TRANSFER)))
+        price = " It is the price of what they are there for: see the parts below." if row["difference"] < 0 else ""
+        text = f"Its re-rankers ({names}) change that by {change(row)}.{price}"
+        told.append(Said(text, evidence(scene, TRANSFER)))
     if winner and (row := found.get("winner")) and worth.significant(row):
-        head = f"{capital(winner)} alone, with its first setting, gives {change(row)} against that choice"
-        head += ", re-rankers left out" * (plain == PLAIN)
+        more = "more" if row["difference"] > 0 else "less"
+        head = f"{capital(winner)} for everyone, untuned, gives {more} than that choice: {change(row)}"
+        head += ", both without re-rankers" * (plain == PLAIN)
         if row["difference"] > 0:
-            head += ". Mind: validation came earlier and did not show it: decide again on newer data"
+            head += ". Mind: validation came earlier and did not show it, so decide again on newer data"
         told.append(Said(f"{head}.", evidence(scene, TRANSFER, VOLUME)))
     return told
 
@@ -64,21 +67,29 @@ def _beside(scene: Scene, decided: Measured) -> list[Said]:
 def _start(made: Curves, scene: Scene) -> str:
     first = steps(made, ALL)[0][0].rung
     told = (
-        f"With the first interactions, ship {first}. With the least data measured, {made.size[0]:,.0f} interactions "
+        f"With the first interactions, ship {first}. With {made.size[0]:,.0f} interactions, the fewest measured "
         f"({made.per_user[0]:.1f} per user with any), it gives {scene.label} {interval(*value(made, first, ALL, 0))}"
     )
     if first == made.rungs[0]:
-        told += ", and no rung of more effort is shown to beat it at every size."
+        told += "."
         if (now := ahead(made, ALL, 0)) != first:
             more = interval(*gain(made, now, first, ALL, 0), sign=True)
-            told += f" ({now} is ahead at this size, {more}, but not shown to be at the largest.)"
+            told += f" There {now} gives {more} more, but with all of today's data that is not shown any longer."
+        else:
+            told += " No rung of more effort is shown to beat it there."
     else:
         told += f", {interval(*gain(made, first, made.rungs[0], ALL, 0), sign=True)} over {made.rungs[0]}."
-    others: dict[str, list[str]] = {}
+    apart: dict[str, list[str]] = {}
     for bucket in segments(made)[1:]:
-        others.setdefault(steps(made, bucket)[0][0].rung, []).append(bucket)
-    apart = [f"{rung} to {users(buckets, scene)}" for rung, buckets in others.items() if rung != first]
-    return told + (f" But ship {'; '.join(apart)}." if apart else "")
+        apart.setdefault(steps(made, bucket)[0][0].rung, []).append(bucket)
+    order = made.rungs.index
+    better = [f"{r} to {users(b, scene)}" for r, b in apart.items() if order(r) > order(first)]
+    lower = {r: b for r, b in apart.items() if order(r) < order(first)}
+    told += f" Ship {'; '.join(better)}: there it wins." if better else ""
+    for rung, buckets in lower.items():
+        alone = "each group alone" if len(buckets) > 1 else "taken alone"
+        told += f" Of {users(buckets, scene)}, {alone}, that is not shown: {rung} serves them."
+    return told
 
 
 def _goal(scene: Scene) -> str:
@@ -94,7 +105,11 @@ def _goal(scene: Scene) -> str:
         if high < target
         else (f"{not_enough} that the goal is reached or missed")
     )
+    made = scene.curves
+    mind = ""
+    if made and made.interval((made.rungs[0], ALL))[0][0] >= target:
+        mind = f" But {made.rungs[0]} with the least data reaches it too: such a goal guides nobody."
     return (
         f"On the test period that gives {scene.label} {interval(value, low, high)} for all users; "
-        f"the goal is {target:g}: {verdict}."
+        f"the goal is {target:g}: {verdict}.{mind}"
     )
