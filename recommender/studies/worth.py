@@ -18,6 +18,7 @@ from recommender.studies.paired import Contrast, contrast
 from recommender.studies.plan import PAIR, SCENARIO, STATE, WITH, WITHOUT, Pair, Study, pairs_of
 
 ALPHA = 0.05
+WHOLE = ("item_coverage_at_10", "new_item_survival_at_20", "small_creator_survival_at_20")  # of a run's lists together
 _NOT_METRICS = ("user_id", "as_of", "user_bucket", "first", "returning", "rung", "answered_share")
 _CPU_NOISE = 0.2  # CPU seconds that two runs of the same thing easily differ by
 
@@ -110,7 +111,7 @@ def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
     out.grids.append(_headline(found, head, metric, costs, pairs))
     out.grids.append(_by_bucket(table, metric, shown))
     if study.mode == "ladder":
-        out.grids += _impact(found)
+        out.grids += _whole(found) + _impact(found)
     if study.mode == "test":
         out.grids.append(_by_rung(table, metric))
     out.notes.append(
@@ -236,6 +237,28 @@ def _by_bucket(table: pl.DataFrame, metric: str, shown: str) -> Any:
     ]
     heads = ["part", *(USERS[b].replace("earlier ", "") for b in columns)]
     return grid(f"{metric_label(metric)}, with - without, by how much is known of the user.", heads, body)
+
+
+def _whole(found: Mapping[str, tuple[Measured, Measured]]) -> list[Grid]:
+    """What all lists together reach, without and with each part that changes it."""
+    reached = {name: [_reached(m) for m in pair] for name, pair in found.items()}
+    shown = [metric for metric in WHOLE if any(metric in one for pair in reached.values() for one in pair)]
+    rows = [
+        [name, *(f"{_share(without, m)} → {_share(with_, m)}" for m in shown)]
+        for name, (without, with_) in reached.items()
+        if without != with_
+    ]
+    caption = "Of all lists together, without → with; one value per run, so no interval."
+    return [grid(caption, ["part", *map(_label, shown)], rows)] if rows else []
+
+
+def _reached(run: Measured) -> dict[str, float]:
+    rows = run.metrics.filter(pl.col("metric").is_in(WHOLE), rung=ROUTER).drop_nulls("value")
+    return dict(rows.select("metric", "value").iter_rows())
+
+
+def _share(reached: Mapping[str, float], metric: str) -> str:
+    return f"{reached[metric]:.1%}" if metric in reached else "–"
 
 
 def _impact(found: Mapping[str, tuple[Measured, Measured]]) -> list[Grid]:

@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -323,3 +324,16 @@ def test_worth_of_parts_of_a_whole_train_is_told_of_the_lists_that_are_shipped(t
     assert finding.sentences[0].startswith("In short: ")
     assert finding.sentences[1].startswith("slots")
     assert finding.grids[0].frame.columns[:3] == ["part", "NDCG@10", "new item share@10"]
+
+
+def test_what_all_lists_reach_is_told_of_the_parts_that_change_it() -> None:
+    def reaching(coverage: float, survival: float) -> Any:
+        rows = [("router", "item_coverage_at_10", coverage), ("router", "new_item_survival_at_20", survival)]
+        rows += [("random", "item_coverage_at_10", 1.0), ("router", "ndcg_at_10", 0.5)]
+        return SimpleNamespace(metrics=pl.DataFrame(rows, schema=["rung", "metric", "value"], orient="row"))
+
+    found = {"slots": (reaching(0.1, 0.2), reaching(0.15, 0.4)), "same": (reaching(0.1, 0.2), reaching(0.1, 0.2))}
+    (whole,) = worth._whole(found)
+    assert whole.frame.columns == ["part", "item coverage@10", "new item survival@20"]
+    assert whole.frame.rows() == [("slots", "10.0% → 15.0%", "20.0% → 40.0%")]
+    assert worth._whole({"same": found["same"]}) == []
