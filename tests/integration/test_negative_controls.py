@@ -1,9 +1,8 @@
-"""Negative controls: where the world gives a rung nothing to win by, it wins nothing; where it does, it wins.
+"""Negative controls: where the world gives a rung nothing to win by, it wins nothing; where it gives a little, it wins.
 
 Random exposure, users placed alike, ``SEEDS`` small worlds. A control passes when the 95% interval of the mean
-difference (t distribution over seeds) lies within ``MARGIN``; its counterpart, with the knob turned on, when the
-interval lies above 0, so that a control that cannot tell anything fails. What robust popularity is worth where
-there is spam is measured by ``experiments/spam_attack.py``.
+difference (t distribution over seeds) lies within ``MARGIN``. Each has a counterpart, the same test with its knob
+turned on, whose interval must lie beyond the margin: so that no control passes because it cannot tell anything.
 """
 
 from __future__ import annotations
@@ -18,20 +17,24 @@ from scipy import stats
 from recommender import config
 from recommender.bench import Bench
 from recommender.config import Rung
-from recommender.data.dataset import Dataset
+from recommender.data.dataset import US_PER_DAY, Dataset, Table
 from recommender.data.schema import build
-from recommender.data.simulate import load
+from recommender.data.simulate import Truth, load, observed, play
+from recommender.data.simulate.parts import ids
 from recommender.effort import EffortLog
-from recommender.recommend import Lists
+from recommender.evaluate import outcome
+from recommender.query import Queries
+from recommender.recommend import Lists, fallback_order, recommend
 from recommender.split import Fold, time_fold, to_datetime
 
 pytestmark = pytest.mark.slow
 
 SEEDS = 12
-MARGIN = 0.015  # of NDCG@10; random lists have about .05 here
-RATIO_MARGIN = 0.1  # of the logarithm of an impact ratio
+MARGIN = 0.006  # of NDCG@10; random lists have about .05 here
+RATIO_MARGIN = 0.03  # of the logarithm of an impact ratio
 RANDOM_EXPOSURE = {"popular": 0.0, "fresh": 0.0, "personal": 0.0, "browse": 0.0, "social": 0.0, "random": 1.0}
-WORLD = {"n_users": 700, "n_items": 150, "n_interactions": 8000, "back_catalogue": 1.0, "position_decay": 0.0}
+WORLD = {"n_users": 3000, "n_items": 150, "n_interactions": 24_000, "back_catalogue": 1.0, "position_decay": 0.0,
+         "block_hours": 120.0}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,25 +76,23 @@ def gain(fold: Fold, better: tuple[str, dict[str, object]], than: tuple[str, dic
     return float(values[0] - values[1])
 
 
-@pytest.mark.parametrize(("rho", "wins"), [(0.0, False), (1.0, True)])
+@pytest.mark.parametrize(("rho", "wins"), [(0.0, False), (0.4, True)])
 def test_content_is_no_better_than_random_where_metadata_explain_nothing(rho: float, wins: bool) -> None:
     found = over_seeds(
         lambda seed: gain(fold_of(world("catalog", seed, rho=rho, quality_sd=0.0)), ("content", {}), ("random", {}))
     )
-    assert found.low > 0 if wins else found.within(MARGIN)
+    assert found.low > MARGIN if wins else found.within(MARGIN)
 
 
-@pytest.mark.parametrize(("weight", "quality", "wins"), [(0.0, 0.0, False), (0.0, 1.5, True)])
-def test_popularity_is_no_better_than_random_where_all_items_are_alike(
-    weight: float, quality: float, wins: bool
-) -> None:
+@pytest.mark.parametrize(("quality", "wins"), [(0.0, False), (0.2, True)])
+def test_popularity_is_no_better_than_random_where_all_items_are_alike(quality: float, wins: bool) -> None:
     """Without taste, for items of topics that many like are better for the many."""
-    knobs = {"taste_weight": weight, "quality_sd": quality}
+    knobs = {"taste_weight": 0.0, "quality_sd": quality}
     found = over_seeds(lambda seed: gain(fold_of(world("catalog", seed, **knobs)), ("popularity", {}), ("random", {})))
-    assert found.low > 0 if wins else found.within(MARGIN)
+    assert found.low > MARGIN if wins else found.within(MARGIN)
 
 
-def stale_loss(data: Dataset) -> float:
+def stale_model(data: Dataset) -> float:
     """What a popularity of the first third loses against one of as many interactions just before the origin."""
     fold = fold_of(data)
     n = len(fold.train.user_idx)
@@ -102,22 +103,69 @@ def stale_loss(data: Dataset) -> float:
     return float(values[0] - values[1])
 
 
-@pytest.mark.parametrize(("trend_sd", "wins"), [(0.0, False), (1.5, True)])
-def test_a_stale_model_loses_nothing_where_nothing_drifts(trend_sd: float, wins: bool) -> None:
-    knobs = {"trend_sd": trend_sd, "drift_sd": 0.0, "span_days": 15.0, "stay_days": 3.0}
-    found = over_seeds(lambda seed: stale_loss(world("catalog", seed, **knobs)))
-    assert found.low > 0 if wins else found.within(MARGIN)
+@pytest.mark.parametrize(("trend_sd", "wins"), [(0.0, False), (1.0, True)])
+def test_a_stale_model_loses_nothing_where_no_trend_moves(trend_sd: float, wins: bool) -> None:
+    knobs = {"trend_sd": trend_sd, "drift_sd": 0.0, "span_days": 15.0, "stay_days": 3.0, "block_hours": 24.0}
+    found = over_seeds(lambda seed: stale_model(world("catalog", seed, **knobs)))
+    assert found.low > MARGIN if wins else found.within(MARGIN)
 
 
-def test_robust_popularity_is_no_worse_than_plain_where_there_is_no_spam() -> None:
-    knobs = {"fake_accounts": 0.0, "violating": 0.0, "fade": 0.0, "life_days": 0}
+@dataclass(frozen=True)
+class Ideal:
+    """Knows what everyone wanted ``days`` before the query."""
+
+    truth: Truth
+    days: int
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        return self.truth.utility(queries.ids, items.ids, queries.as_of - self.days * US_PER_DAY)
+
+
+@pytest.mark.parametrize(("drift_sd", "wins"), [(0.0, False), (0.4, True)])
+def test_what_was_known_of_tastes_loses_nothing_where_no_taste_drifts(drift_sd: float, wins: bool) -> None:
+    """Of an ideal model. No rung can tell here: the last items that a user took are worse witnesses than the first
+    ones even where nothing drifts, for the best of each topic is taken first and never twice."""
+
+    def loss(seed: int) -> float:
+        knobs = {**RANDOM_EXPOSURE, **WORLD, "quality_sd": 0.0, "drift_sd": drift_sd}
+        truth = play(preset="catalog", seed=seed, record=True, **knobs)
+        fold = fold_of(build(observed(truth)))
+        rules = config.Eligibility(), config.Scoring(), fallback_order(fold.train, fold.items)
+        values = []
+        for days in (0, 60):
+            made = recommend(Ideal(truth, days), fold.queries, fold.items, 10, *rules)
+            values.append(outcome(made, fold).values["ndcg_at_10"][fold.queries.buckets > 1].mean())
+        return float(values[0] - values[1])
+
+    found = over_seeds(loss)
+    assert found.low > MARGIN if wins else found.within(MARGIN)
+
+
+SPAM = {"fake_accounts": 0.2, "ring_size": 300, "spam_items": 0.1, "moderation_recall": 0.0, "adapt": 0.0}
+
+
+@pytest.mark.parametrize("spam", [False, True])
+def test_robust_popularity_is_no_worse_than_plain_without_spam_and_better_with_it(spam: bool) -> None:
+    """For honest users: fake accounts want what they push."""
+    knobs = {"fade": 0.0, "life_days": 0, "violating": 0.0, "block_hours": 24.0, "back_catalogue": 0.3}
+    knobs |= SPAM if spam else {"fake_accounts": 0.0}
 
     def difference(seed: int) -> float:
-        fold = fold_of(world("ugc", seed, **knobs))
-        robust, plain = (lists(fold, "popularity", trusted=trusted)[0][fold.first].mean() for trusted in (True, False))
+        data = world("ugc", seed, **knobs)
+        fold = fold_of(data)
+        asked = fold.first & np.isin(fold.queries.ids.to_numpy(), honest(data))
+        robust, plain = (lists(fold, "popularity", trusted=trusted)[0][asked].mean() for trusted in (True, False))
         return float(robust - plain)
 
-    assert over_seeds(difference).low > -MARGIN
+    found = over_seeds(difference)
+    assert found.low > MARGIN if spam else found.low > -MARGIN
+
+
+def honest(data: Dataset) -> np.ndarray:
+    """Ids of the accounts that belong to no ring."""
+    assert data.truth is not None
+    ring = data.truth().world.users.ring  # type: ignore[attr-defined]
+    return ids("u", len(ring)).to_numpy()[ring < 0]
 
 
 def log_ratio(paid: np.ndarray, gender: np.ndarray) -> float:
@@ -133,22 +181,19 @@ def in_the_log(data: Dataset) -> float:
 
 
 def in_lists(data: Dataset) -> float:
-    """Of a content rung, which knows pay as a feature and takes a user's histories for their wishes."""
+    """Of a rung that learns from who took what: biased logs make biased lists."""
     fold = fold_of(data)
-    _, made = lists(fold, "content")
+    _, made = lists(fold, "item_knn")
     pay, asked = fold.items.frame["salary"].fill_null(0).to_numpy(), fold.queries.buckets > 0
     paid = (pay >= np.quantile(pay, 0.67))[made.item_idx[:, :10]].mean(1)
     return log_ratio(paid[asked], fold.queries.users.frame["gender"].to_numpy()[asked])
 
 
-JOBS = {"n_users": 1500, "n_items": 400, "n_interactions": 12_000, "life_days": 0, "fade": 0.0, "ending": "silent",
+JOBS = {"n_users": 5000, "n_items": 400, "n_interactions": 40_000, "life_days": 0, "fade": 0.0, "ending": "silent",
         "per_session": 6.0, "resume_coverage": 0.0}  # fmt: skip
 
 
-@pytest.mark.parametrize("where", [in_the_log, in_lists])
-def test_without_historical_bias_the_impact_ratio_is_about_one(where: Callable[[Dataset], float]) -> None:
-    assert over_seeds(lambda seed: where(world("jobs", seed, **JOBS))).within(RATIO_MARGIN)
-
-
-def test_historical_bias_shows_in_the_impact_ratio_of_the_log() -> None:
-    assert over_seeds(lambda seed: in_the_log(world("jobs", seed, bias=0.9, **JOBS))).high < -RATIO_MARGIN
+@pytest.mark.parametrize(("where", "bias"), [(in_the_log, 0.0), (in_the_log, 0.4), (in_lists, 0.0), (in_lists, 0.9)])
+def test_without_historical_bias_the_impact_ratio_is_about_one(where: Callable[[Dataset], float], bias: float) -> None:
+    found = over_seeds(lambda seed: where(world("jobs", seed, bias=bias, **JOBS)))
+    assert found.high < -RATIO_MARGIN if bias else found.within(RATIO_MARGIN)
