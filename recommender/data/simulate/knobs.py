@@ -41,8 +41,8 @@ class Knobs:
     # size and time
     n_interactions: int = _knob(
         100_000,
-        "interactions aimed at, without signals; fewer where users ran through what is live for them: mostly in jobs, where"
-        " n_users and n_items should grow along",
+        "interactions aimed at, without signals; fewer where users ran through what is live for them: mostly in jobs,"
+        " where n_users and n_items should grow along",
     )
     n_users: int = _knob(10_000, "users, fake accounts included")
     n_items: int = _knob(3_000, "items, spam included")
