@@ -177,11 +177,12 @@ format: $(READY_DEV)
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-##   make pictures              pictures of a finished train for the documentation (needs Chromium)
-##       OUT=artifacts/latest   the train; TO=docs/pictures where to
+##   make pictures              pictures for the documentation (needs Chromium); TO=docs/pictures
+##       OUT=artifacts/latest   of a finished train
+##       COMPARE=artifacts/compare-1    of a comparison of two scenarios or more, the latest
 .PHONY: pictures
 pictures: $(READY)
-	@$(PY) -m pipelines.pictures $${OUT:+--out "$$OUT"} $${TO:+--to "$$TO"}
+	@$(PY) -m pipelines.pictures $${OUT:+--out "$$OUT"} $${COMPARE:+--compare "$$COMPARE"} $${TO:+--to "$$TO"}
 
 ##   make clean                 remove .venv and caches; results (artifacts/, mlruns/, mlflow.db, data/) stay
 .PHONY: clean

@@ -1,8 +1,9 @@
-"""Pictures of a finished train for the documentation: its report and its page in MLflow, as PNG.
+"""Pictures for the documentation, as PNG: of a finished train or comparison, its report and its views in MLflow.
 
-python -m pipelines.pictures [--out artifacts/latest] [--to docs/pictures]
+python -m pipelines.pictures [--out artifacts/latest] [--compare artifacts/compare-TIME] [--to docs/pictures]
 
-The train is logged again into a store of its own, so that MLflow shows this train and no other.
+A train is logged again into a store of its own, so that MLflow shows this train and no other. Views of a comparison
+are those of the latest one in the store at hand.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,25 +26,41 @@ from pipelines import cli
 from pipelines.chromium import BINARY, Page
 from recommender.errors import UserError
 from recommender.report.tables import read_out
-from recommender.tracking import Tracker
-from recommender.tracking_views import EFFORT, view_url
+from recommender.studies.compare import said
+from recommender.studies.compare.build import TITLE as BUILD
+from recommender.studies.compare.track import EXPERIMENT as COMPARISONS
+from recommender.tracking import Tracker, prepare, tracking_uri
+from recommender.tracking_views import EFFORT, HISTORY, LEARNING, TRANSFER, VALUE, view_url
 
 LARGEST = 200_000  # bytes of one picture: a clone downloads them all
+LATEST = Path("artifacts/latest")
 WIDTH, HEIGHT = 1120, 1600  # of the window, pixels
 CHARTS = (1500, 1050)  # of the picture of MLflow
 MARGIN = 16
 # Picture -> the headings of the report between which it lies (None: from the top).
-PARTS = {
+Parts = Mapping[str, tuple[str | None, str]]
+PARTS: Parts = {
     "report-decision.png": (None, "The ladder, by how much is known of the user"),
     "report-ladder.png": ("The ladder, by how much is known of the user", "Accuracy against effort"),
     "report-effort.png": ("Accuracy against effort", "Accuracy by history length"),
     "report-history.png": ("Accuracy by history length", "Other metrics"),
 }
+COMPARED: Parts = {
+    "compare-answers.png": (None, said.MORE),  # of the first place
+    "compare-build.png": (BUILD, "What the data are worth"),
+}
+VIEWS = {
+    "mlflow-compare.png": EFFORT,
+    "mlflow-learning.png": LEARNING,
+    "mlflow-history.png": HISTORY,
+    "mlflow-value.png": VALUE,
+    "mlflow-transfer.png": TRANSFER,
+}
 TOP_OF = """(title => {
-  const found = [...document.querySelectorAll('h2')].find(e => e.textContent === title);
+  const found = [...document.querySelectorAll('h2, h3')].find(e => e.textContent === title);
   return found ? found.getBoundingClientRect().top + scrollY : null;
 })"""
-DRAWN = "[...document.querySelectorAll('.js-plotly-plot')].filter(e => e.data && (e.data[0].x || []).length)"
+DRAWN = "[...document.querySelectorAll('.js-plotly-plot')].filter(e => (e.data || []).some(t => (t.x || []).length))"
 # MLflow opens a chat panel at a profile's first visit; Plotly shows buttons over each chart where no mouse is.
 NO_ASSISTANT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
 TIDY = "document.head.insertAdjacentHTML('beforeend', '<style>.modebar{display:none}</style>')"
@@ -52,15 +70,9 @@ def main(argv: list[str]) -> None:
     args = _parser().parse_args(argv)
     if BINARY is None:
         raise UserError("There is no chromium here. Debian, Ubuntu: bash tests/browser/install_chromium.sh")
-    read = read_out(args.out)
     args.to.mkdir(parents=True, exist_ok=True)
-    made = report(args.out, args.to)
-    with tempfile.TemporaryDirectory() as folder:
-        uri = f"sqlite:///{folder}/mlflow.db"
-        with Tracker(read.scenario.name, str(read.data["name"]), uri) as tracker:
-            tracker.log(args.out)
-        with serving(uri) as base:
-            made.append(charts(view_url(base, str(tracker.experiment_id), EFFORT), args.to / "mlflow.png"))
+    made = of_train(args.out or LATEST, args.to) if args.out or not args.compare else []
+    made += of_comparison(args.compare, args.to) if args.compare else []
     for picture in made:
         shrink(picture)
         size = picture.stat().st_size
@@ -71,37 +83,63 @@ def main(argv: list[str]) -> None:
             )
 
 
-def report(out: Path, to: Path) -> list[Path]:
-    """Pictures of ``out/report.html``, one for each of ``PARTS``."""
+def of_train(out: Path, to: Path) -> list[Path]:
+    read = read_out(out)
+    made = report(out, PARTS, to)
+    with tempfile.TemporaryDirectory() as folder:
+        uri = f"sqlite:///{folder}/mlflow.db"
+        with Tracker(read.scenario.name, str(read.data["name"]), uri) as tracker:
+            tracker.log(out)
+        with serving(uri) as base:
+            url = view_url(base, str(tracker.experiment_id), EFFORT)
+            return [*made, charts(url, 7, to / "mlflow.png")]
+
+
+def of_comparison(out: Path, to: Path) -> list[Path]:
+    """Takes one of two places or more, for the views of a transfer."""
+    made, uri = report(out, COMPARED, to), tracking_uri()
+    experiment = prepare(uri, COMPARISONS)
+    with serving(uri) as base:
+        return made + [charts(view_url(base, experiment, view), 4, to / name) for name, view in VIEWS.items()]
+
+
+def report(out: Path, parts: Parts, to: Path) -> list[Path]:
+    """Pictures of ``out/report.html``: file name -> the headings between which it lies."""
+    if not (out / "report.html").is_file():
+        raise UserError(f"{out}: no report.html there. Take the OUT of a finished train or comparison.")
     with Page(WIDTH, HEIGHT) as page:
         page.open((out / "report.html").resolve().as_uri())
         page.wait_for("document.readyState === 'complete' && document.querySelector('h2') !== null")
         tops: dict[str | None, Any] = {
-            title: page.evaluate(f"{TOP_OF}({title!r})") for part in PARTS.values() for title in part if title
+            title: page.evaluate(f"{TOP_OF}({title!r})") for part in parts.values() for title in part if title
         }
         if missing := [title for title, top in tops.items() if top is None]:
-            raise UserError(f"{out}/report.html has no section '{missing[0]}'. Take a train that evaluated something.")
+            raise UserError(f"{out}/report.html has no section '{missing[0]}'. Take a run that evaluated something.")
         page.wait_for("document.querySelectorAll('.chart svg').length >= 2")
         tops = {title: page.evaluate(f"{TOP_OF}({title!r})") for title in tops} | {None: MARGIN}  # charts take room
-        return [page.picture(to / name, _between(tops[a], tops[b])) for name, (a, b) in PARTS.items()]
+        return [page.picture(to / name, _between(tops[a], tops[b])) for name, (a, b) in parts.items()]
 
 
-def charts(url: str, path: Path) -> Path:
-    """Picture of MLflow's chart view, when everything in it is drawn."""
+def charts(url: str, least: int, path: Path) -> Path:
+    """Picture of MLflow's chart view, when so many charts are drawn."""
     width, height = CHARTS
     with Page(width, 2 * height) as page:  # MLflow draws only what is in the window
         page.send("Page.enable")  # else the script is not run
         page.send("Page.addScriptToEvaluateOnNewDocument", source=NO_ASSISTANT)
         page.open(url)
-        page.wait_for(f"{DRAWN}.length >= 7")
+        page.wait_for(f"{DRAWN}.length >= {least}")
         page.evaluate(TIDY)
-        return page.picture(path, {"x": 0, "y": 0, "width": width, "height": height})
+        clip, before = {"x": 0, "y": 0, "width": width, "height": height}, b""
+        while page.picture(path, clip).read_bytes() != before:  # until nothing moves any longer
+            before = path.read_bytes()
+            time.sleep(0.5)
+        return path
 
 
 def shrink(picture: Path) -> None:
-    """Keeps 128 colours, which text and bars need no more of: a third of the bytes."""
+    """Keeps 256 colours, which text and bars need no more of: half of the bytes. Small areas keep theirs too."""
     with Image.open(picture) as image:
-        few = image.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        few = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.save(picture, optimize=True)
 
 
@@ -134,7 +172,8 @@ def _between(top: float, bottom: float) -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipelines.pictures", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("artifacts/latest"), help="OUT of a finished train")
+    parser.add_argument("--out", type=Path, help="OUT of a finished train (default, without --compare: the latest)")
+    parser.add_argument("--compare", type=Path, help="OUT of a comparison, the latest in the store")
     parser.add_argument("--to", type=Path, default=Path("docs/pictures"), help="folder to write")
     return parser
 

@@ -1,4 +1,4 @@
-"""make pictures, over a finished train."""
+"""make pictures, over a finished train and a finished comparison."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import pytest
 
 from pipelines import pictures
 from pipelines.chromium import BINARY
+from recommender import tracking
 from recommender.report.html import write_report
+from recommender.report.page import chart, page, section
+from recommender.studies.compare import said
+from recommender.studies.compare.build import TITLE
+from recommender.studies.track import log_report
+from tests.browser.test_views import PLACES, told
 from tests.out_folder import write_out
 
 pytestmark = [
@@ -24,3 +30,26 @@ def test_a_finished_train_gives_every_picture_that_the_readme_shows(tmp_path: Pa
     made = {path.name: path.read_bytes() for path in (tmp_path / "pictures").iterdir()}
     assert set(made) == {*pictures.PARTS, "mlflow.png"}
     assert all(content.startswith(b"\x89PNG") for content in made.values())
+
+
+def test_a_comparison_gives_a_picture_of_its_answers_and_of_each_of_its_views(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    out = tmp_path / "compare-1"
+    out.mkdir()
+    (out / "report.html").write_text(compared())
+    uri = tracking.tracking_uri()
+    log_report(uri, tracking.prepare(uri, "compare"), "test", "report", [], "", told(PLACES), "http://ui")
+    pictures.main(["--compare", str(out), "--to", str(tmp_path / "pictures")])
+    made = {path.name: path.read_bytes() for path in (tmp_path / "pictures").iterdir()}
+    assert set(made) == {*pictures.COMPARED, *pictures.VIEWS}
+    assert len(set(made.values())) == len(made)
+
+
+def compared() -> str:
+    """A page with the headings of a comparison and two charts."""
+    spec = {"mark": "point", "data": {"values": [{"x": 1}]}, "encoding": {"x": {"field": "x", "type": "quantitative"}}}
+    body = [f"<h3>{said.MORE}</h3>", section(TITLE, chart("one", "One", "One", ""))]
+    body.append(section("What the data are worth", chart("two", "Two", "Two", "")))
+    return page("Compared", "\n".join(body), {"one": spec, "two": spec})

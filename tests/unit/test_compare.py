@@ -223,6 +223,19 @@ def test_the_goal_is_reached_missed_or_open_by_the_whole_interval(read: list[Sce
         assert any(verdict in s.text for s in ship.day_one(scene))
 
 
+def test_a_rung_that_is_blended_in_is_told_with_its_gain_on_validation(read: list[Scene]) -> None:
+    blend = {"rung": "als", "gain": 0.01, "ci_low": 0.005, "ci_high": 0.015}
+    decided = replace(read[0].decided)  # type: ignore[type-var]
+    vars(decided)["decision"] = {**decided.decision, "blends": {"0": blend, "with_history_returning": blend}}
+    scene = replace(read[0], runs={**read[0].runs, plan.TRANSFER: [decided]})
+    told = [s.text for s in ship.day_one(scene) if "blended" in s.text]
+    assert told[0] == (
+        "Into the lists of users with no history those of als are blended, by rank: +0.0100 [+0.0050, +0.0150] on the "
+        "validation periods."
+    )
+    assert "users with history who come back after 1 day or more" in told[1]
+
+
 def test_where_parts_were_not_measured_the_command_that_measures_the_same_is_told(read: list[Scene]) -> None:
     (only,) = answers.parts(replace(read[1], variables=["QUICK=1", "SET='bootstrap=100'"]))
     assert NOT_ENOUGH in only.text

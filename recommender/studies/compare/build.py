@@ -79,7 +79,7 @@ def part(found: Sequence[Option], label: str) -> Part:
     shown, others = ([row for sure, row in rows if sure is wanted] for wanted in (True, False))
     out.grids.append(grid("Shown to gain, ranked by impact per stated person-day.", heads, shown))
     out.more = [grid("Not shown to gain.", heads, others)] if others else []
-    if drawn := [(n, o) for n, o in enumerate(order, 1) if o.days and o.gain > 0]:
+    if drawn := [(n, o) for n, o in enumerate(order, 1) if o.days and o.sure]:
         out.charts.append(_chart(drawn, label))
     stated = [o for o in order if o.value is not None]
     unit = (
@@ -199,5 +199,5 @@ def _chart(drawn: Sequence[tuple[int, Option]], label: str) -> Chart:
         base.mark_text(align="left", dx=7, dy=-7, fontSize=12).encode(x=x, y=y, text="number:N"),
     ]
     made = alt.layer(*layers).properties(width="container", height=HEIGHT, description=alt_text)
-    title = "Impact against stated person-days, numbered as in the table: upper left pays most. Bars: 95%, days stated."
+    title = "What is shown to gain, numbered as in the table: upper left pays most. Bars: 95%, days stated."
     return Chart("impact-ease", title, dict(made.to_dict()), alt_text, pl.DataFrame(rows))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from recommender.effort import PLAIN
-from recommender.evaluate import ALL
+from recommender.evaluate import ALL, WITH_HISTORY
+from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
 from recommender.rungs import ROUTER
 from recommender.studies import worth
 from recommender.studies.cell import Measured
@@ -36,8 +37,24 @@ def day_one(scene: Scene) -> list[Said]:
     who = [f"{rung} for {users(segments, scene)}" for rung, segments in scene.shipped().items()]
     among = ", ".join(r for r in scene.decided.rungs if r not in (PLAIN, ROUTER))
     today = f"With all of today's data, the validation periods choose, of {among}: {'; '.join(who)}."
-    told += [Said(sentence, evidence(scene, TRANSFER)) for sentence in (today, _goal(scene))]
+    told += [Said(sentence, evidence(scene, TRANSFER)) for sentence in (today, *_blends(scene), _goal(scene))]
     return [*told, *_beside(scene, scene.decided)]
+
+
+def _blends(scene: Scene) -> list[str]:
+    """Rungs whose lists are blended into those of a group's own rung."""
+    found = scene.decided.decision.get("blends", {}) if scene.decided else {}
+    apart = any(s.endswith(IN_SESSION) for segments in scene.shipped().values() for s in segments)
+    told = []
+    for group, row in found.items():
+        buckets = USER_BUCKETS[:1] if group == USER_BUCKETS[0] else USER_BUCKETS[1:]
+        kind = RETURNING if group.endswith(RETURNING) else IN_SESSION * (apart and group == WITH_HISTORY)
+        gain = interval(row["gain"], row["ci_low"], row["ci_high"], sign=True)
+        told.append(
+            f"Into the lists of {users([b + kind for b in buckets], scene)} those of {row['rung']} are blended, by "
+            f"rank: {gain} on the validation periods."
+        )
+    return told
 
 
 def _beside(scene: Scene, decided: Measured) -> list[Said]:
