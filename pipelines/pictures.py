@@ -71,8 +71,9 @@ def main(argv: list[str]) -> None:
     if BINARY is None:
         raise UserError("There is no chromium here. Debian, Ubuntu: bash tests/browser/install_chromium.sh")
     args.to.mkdir(parents=True, exist_ok=True)
+    store = tracking_uri()  # before a train is logged elsewhere, which changes it for the process
     made = of_train(args.out or LATEST, args.to) if args.out or not args.compare else []
-    made += of_comparison(args.compare, args.to) if args.compare else []
+    made += of_comparison(args.compare, store, args.to) if args.compare else []
     for picture in made:
         shrink(picture)
         size = picture.stat().st_size
@@ -95,9 +96,9 @@ def of_train(out: Path, to: Path) -> list[Path]:
             return [*made, charts(url, 7, to / "mlflow.png")]
 
 
-def of_comparison(out: Path, to: Path) -> list[Path]:
-    """Takes one of two places or more, for the views of a transfer."""
-    made, uri = report(out, COMPARED, to), tracking_uri()
+def of_comparison(out: Path, uri: str, to: Path) -> list[Path]:
+    """Takes one of two places or more, for the views of a transfer; uri: of the store that it was logged to."""
+    made = report(out, COMPARED, to)
     experiment = prepare(uri, COMPARISONS)
     with serving(uri) as base:
         return made + [charts(view_url(base, experiment, view), 4, to / name) for name, view in VIEWS.items()]
@@ -139,7 +140,7 @@ def charts(url: str, least: int, path: Path) -> Path:
 def shrink(picture: Path) -> None:
     """Keeps 256 colours, which text and bars need no more of: half of the bytes. Small areas keep theirs too."""
     with Image.open(picture) as image:
-        few = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
     few.save(picture, optimize=True)
 
 
