@@ -29,10 +29,10 @@ def attacked(train: Dataset, scenario: Scenario, chosen: Mapping[str, Mapping[st
     for rung in scenario.ladder:
         if rung.recommender != "popularity" or rung.name not in chosen:
             continue
-        params = dict(chosen[rung.name])
+        params = chosen[rung.name]
         models[rung.name] = partial(make, rung, params, scenario)
-        if params.pop("trusted", False):
-            models[rung.name + PLAIN] = partial(make, rung, params, scenario)
+        if params.get("trusted"):
+            models[rung.name + PLAIN] = partial(make, rung, {**params, "trusted": False}, scenario)
     return rank_gain(train, models, ACCOUNTS, 0, TARGETS) if models else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from recommender.effort import EffortLog
 from recommender.errors import ConfigError
 from recommender.report.html import write_report
 from recommender.spam.apply import SUSPICION
+from recommender.spam.attacked import attacked
 
 DAY = 24.0
 SPAM = {"label_column": "moderated_at", "creator_column": "creator"}
@@ -119,6 +121,21 @@ def test_mlflow_is_told_precision_and_recall_of_the_test_period_and_the_price_of
     rows = attack.filter(model="popularity")
     assert popularity["harm/rank_gain_per_100_accounts"] == (rows["rank_before"] - rows["rank_after"]).median()
     assert "harm/rank_gain_per_100_accounts" in tracking_values.metrics(read, "guarded")
+
+
+def test_the_attack_is_on_popularity_as_chosen_and_where_it_has_guards_without_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: dict[str, tuple[bool, float]] = {}
+
+    def remember(data: Dataset, models: Any, *rest: int) -> None:
+        made.update({name: (model.trusted, model.half_life_days) for name, make in models.items() if (model := make())})
+
+    monkeypatch.setattr("recommender.spam.attacked.rank_gain", remember)
+    popularity, guarded = ({"name": name, "recommender": "popularity"} for name in ("popularity", "guarded"))
+    chosen = {"popularity": {"half_life_days": 2}, "guarded": {"half_life_days": 3, "trusted": True}, "other": {}}
+    attacked(world(), scenario(ladder=[popularity, guarded, {"name": "other", "recommender": "random"}]), chosen)
+    assert made == {"popularity": (False, 2), "guarded": (True, 3), "guarded-untrusted": (False, 3)}
 
 
 def test_the_truth_labels_test_items_only() -> None:
