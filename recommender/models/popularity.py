@@ -29,6 +29,8 @@ class Popularity:
         are the oldest.
     half_life_days: an interaction is worth half as much every so many days; None: no decay.
     half_life_share: the same, as a share of the training period, for data sets of any time scale.
+    returning_share: the half-life, as such a share, for who was last seen ``away_days`` or more ago: they want what
+        is new since, users in a visit want the rest of what everyone takes. None: as for all.
     segment: user columns, e.g. [region, category]: popularity among users with the same values; a list (of past
         positions, say) stands for its first one. A segment borrows from the wider one (the last column dropped, at
         the end everyone) as if it had seen ``prior`` interactions there, so thin segments fall back smoothly.
@@ -48,7 +50,10 @@ class Popularity:
         weighted: bool = False,
         trusted: bool = False,
         signed_up_column: str | None = "signed_up_at",
+        returning_share: float | None = None,
+        away_days: float = 1.0,
     ) -> None:
+        above(0, returning_share=returning_share, away_days=away_days)
         above(0, window_days=window_days, half_life_days=half_life_days, half_life_share=half_life_share)
         above(0, prior=prior)  # 0 / 0 in a segment that the window left empty
         self.window_days = window_days
@@ -59,10 +64,12 @@ class Popularity:
         self.weighted = weighted
         self.trusted = trusted
         self.signed_up_column = signed_up_column
+        self.returning_share = returning_share
+        self.away_days = away_days
 
     @property
     def needs_times(self) -> bool:
-        decays = (self.window_days, self.half_life_days, self.half_life_share)
+        decays = (self.window_days, self.half_life_days, self.half_life_share, self.returning_share)
         return self.trusted or any(value is not None for value in decays)
 
     @property
@@ -86,7 +93,19 @@ class Popularity:
             table = _count(row[inside], events.item[inside], worth[inside], len(known), len(train.items))
             self.levels_.append(numbers)
             self.tables_.append(table)
+        self.returning_ = None if self.returning_share is None else self._recent(self.returning_share).fit(train)
         return self
+
+    def _recent(self, half_life_share: float) -> Popularity:
+        """The same, but for the decay."""
+        return Popularity(
+            half_life_share=half_life_share,
+            segment=self.segment,
+            prior=self.prior,
+            weighted=self.weighted,
+            trusted=self.trusted,
+            signed_up_column=self.signed_up_column,
+        )
 
     def _worth(self, train: Dataset, events: Feedback) -> np.ndarray:
         """What each event counts, float64 (n,)."""
@@ -114,7 +133,11 @@ class Popularity:
             at = np.flatnonzero(row >= 0)
             seen = table[row[at]]
             share[at] = (seen + self.prior * share[at]) / (seen.sum(axis=1, keepdims=True) + self.prior)
-        return spread(share, self.items_.lookup(items.ids))
+        scores = spread(share, self.items_.lookup(items.ids))
+        if self.returning_ is not None:
+            back = np.flatnonzero((queries.history.lengths > 0) & (queries.away_days >= self.away_days))
+            scores[back] = self.returning_.score(queries.take(back), items)
+        return scores
 
 
 def _check(users: Table, columns: Sequence[str]) -> None:

@@ -141,3 +141,17 @@ def test_times_are_needed_only_for_a_window_or_decay() -> None:
     assert Popularity(window_days=3).needs_times
     assert Popularity(half_life_days=3).needs_times
     assert Popularity(trusted=True).needs_times
+
+
+def test_who_comes_back_gets_what_is_popular_since_and_who_is_in_a_visit_the_rest() -> None:
+    train = dataset(
+        [(f"u{n}", "old", 0) for n in range(9)] + [(f"v{n}", "new", 99) for n in range(3)] + [("w", "x", 100)]
+    )
+    model = RECOMMENDERS["popularity"](half_life_share=1.0, returning_share=0.05).fit(train)
+    asked = ask([["x"], ["x"], []], train.items)  # the last interaction an hour before
+    queries = replace(asked, as_of=asked.as_of + np.array([0, 30, 30]) * 3_600_000_000)
+    scores = model.score(queries, train.items)
+    old, new = train.items.lookup(pl.Series(["old", "new"]))
+    assert (scores[:, old] > scores[:, new]).tolist() == [True, False, True]
+    plain = RECOMMENDERS["popularity"](half_life_share=0.05).fit(train).score(queries, train.items)
+    np.testing.assert_array_equal(scores[1], plain[1])
