@@ -61,10 +61,10 @@ def _opened_before(attacked: Dataset, n_honest: int, target: int, busy: bool, co
         moved = pl.Series(fake & (attacked.item_idx != target))
         rows = rows.with_columns(pl.when(moved).then(earlier).otherwise("timestamp").alias("timestamp"))
         rows = rows.sort("timestamp", nulls_last=False, maintain_order=True)
-    opened = attacked.interactions.filter(pl.Series(fake)).select(earlier.min()).item()
-    since = pl.when(pl.int_range(pl.len()) >= n_honest).then(opened)
-    stated = pl.col(column) if column in users.columns else pl.lit(None, pl.Datetime("us", "UTC"))
-    users = users.with_columns(since.otherwise(stated).alias(column))
+    if column in users.columns:
+        opened = attacked.interactions.filter(pl.Series(fake)).select(earlier.min()).item()
+        since = pl.when(pl.int_range(pl.len()) >= n_honest).then(opened).otherwise(column)
+        users = users.with_columns(since.alias(column))
     return replace(attacked, interactions=rows, users=replace(attacked.users, frame=users))
 
 

@@ -15,7 +15,9 @@ from small import Row, at, dataset, table, times, us
 from recommender.config import Spam
 from recommender.data.dataset import Dataset, Table
 from recommender.errors import DataError
+from recommender.models.popularity import Popularity
 from recommender.spam.apply import SUSPICION, suspected, suspected_fold
+from recommender.spam.attack import rank_gain
 from recommender.spam.detector import Detector, average_precision, judge, live
 from recommender.spam.evidence import clone_similarity, evidence, ring_overlap, strikes
 from recommender.spam.trust import LEAST, trust
@@ -271,3 +273,30 @@ def test_without_times_every_account_is_grown() -> None:
 def test_worth_is_never_negative_nor_above_one(rows: list[Row]) -> None:
     worth = trust(dataset(rows))
     assert ((worth >= 0) & (worth <= 1)).all()
+
+
+# --- attacks
+
+
+def test_idle_accounts_are_opened_before_and_grown_ones_are_busy_since() -> None:
+    honest: list[Row] = [(f"u{n}", f"i{n % 7}", 24.0 * n) for n in range(20)]
+    users = table("user_id", sorted({r[0] for r in honest}), signed_up_at=times([0.0] * 20))
+    data = dataset(honest, users=users)
+    seen: list[Dataset] = []
+
+    class Spy(Popularity):
+        def fit(self, train: Dataset) -> Any:
+            seen.append(train)
+            return super().fit(train)
+
+    for guise in ("new", "idle", "grown"):
+        found = rank_gain(data, {"spy": Spy}, accounts=5, cover=2, targets=1, guise=guise)
+        assert found["rank_after"].item() <= found["rank_before"].item()
+    new, idle, grown = (d for d in seen if len(d.users) > 20)
+    assert new.users.frame["signed_up_at"][20:].null_count() == 5
+    for opened in (idle, grown):
+        early = opened.users.frame["signed_up_at"][20:].max() < data.interactions["timestamp"].max()  # type: ignore[operator]
+        assert early
+    fakes = [d.timestamps[d.user_idx >= 20] for d in (idle, grown)]
+    assert np.ptp(fakes[0]) < us(1) - us(0)
+    assert np.ptp(fakes[1]) > us(2.5 * DAY) - us(0)
