@@ -23,7 +23,7 @@ import scipy.sparse as sp
 
 from recommender.errors import UserError
 
-FORMAT = 1
+FORMAT = 2
 PACKAGE = "recommender"
 KIND = "$kind"  # marks what JSON has no word for
 
