@@ -116,7 +116,7 @@ def test_the_recommender_shown_scores_known_and_unknown_users() -> None:
 def test_the_output_shown_has_the_rungs_of_the_scenario() -> None:
     shown = README.split("make train SCENARIO=jobs -->")[1].split("```")[1]
     ladder = [rung["name"] for rung in yaml.safe_load((ROOT / "configs/jobs.yaml").read_text())["ladder"]]
-    assert re.findall(r"^ ([a-z]\w*) +[.\d]", shown, re.MULTILINE) == [*ladder, "router"]
+    assert re.findall(r"^ ([a-z]\w*) +[.\d]", shown, re.MULTILINE) == [*ladder, "router", "oracle"]
 
 
 def test_tables_of_names_are_complete() -> None:
