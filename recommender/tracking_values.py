@@ -148,6 +148,8 @@ def tags(out: Out, rung: str) -> dict[str, str]:
     back = {b: choice.get("rung") for b, choice in out.decision.get("returning", {}).items()}
     shipped = [b for b, chosen in staying.items() if chosen == rung]
     shipped += [b + RETURNING for b, chosen in back.items() if chosen == rung and staying.get(b) != rung]
+    blends = out.decision.get("blends", {}).items()
+    shipped += [f"{group} (blended in)" for group, blend in blends if blend["rung"] == rung]
     slots = out.decision.get("slots", {})
     shipped += ["new items"] if slots.get("n") and slots.get("rung") == rung else []
     return {

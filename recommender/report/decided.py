@@ -6,45 +6,59 @@ from typing import Any
 
 import polars as pl
 
+from recommender.effort import PLAIN, ROUTER
+from recommender.evaluate import WITH_HISTORY
 from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
 from recommender.report.tables import USERS, Out, cells, ladder
 
 _DECISION = {
-    **dict.fromkeys(("user_bucket", "rung", "over", "inherited_from"), pl.String),
-    **dict.fromkeys(("gain", "ci_low", "ci_high", "p_holm"), pl.Float64),
+    **dict.fromkeys(("user_bucket", "rung", "over", "inherited_from", "blended"), pl.String),
+    **dict.fromkeys(("gain", "ci_low", "ci_high", "p_holm", "blend_gain"), pl.Float64),
     "n_queries": pl.Int64,
 }
 
 
 def decision(out: Out) -> pl.DataFrame:
     """What to ship: user_bucket, rung, over (the champion that it replaced), gain, ci_low, ci_high, p_holm,
-    n_queries, inherited_from, and test_value, test_low, test_high: what that rung then gave on the test origin.
+    n_queries, inherited_from, blended (the rung whose lists are blended in) and blend_gain, and test_value, test_low,
+    test_high: what that rung then gave on the test origin, or where blended the router, before it re-ranks.
 
-    A bucket whose users get another rung when they come back has two rows, ``<bucket>_in_session`` and
+    A bucket whose users get something else when they come back has two rows, ``<bucket>_in_session`` and
     ``<bucket>_returning``; else the reasons of the larger of the two groups stand for both.
     """
-    rows = [
-        {c: entry[c] if c != "user_bucket" else segment for c in _DECISION} for segment, entry in _decided(out).items()
-    ]
+    rows = [{**dict.fromkeys(_DECISION), **entry, "user_bucket": segment} for segment, entry in _decided(out).items()]
     whole = ladder(out).select("rung", "value", "ci_low", "ci_high", user_bucket="column")
     visits = [visit(out, v).with_columns(user_bucket=pl.col("column") + v) for v in (IN_SESSION, RETURNING)]
     tested = pl.concat([whole, *(v.select(whole.columns) for v in visits)]).rename(
         {"value": "test_value", "ci_low": "test_low", "ci_high": "test_high"}
     )
-    found = pl.DataFrame(rows, schema=_DECISION)
-    return found.join(tested, on=["user_bucket", "rung"], how="left", maintain_order="left")
+    found = pl.DataFrame([{c: row[c] for c in _DECISION} for row in rows], schema=_DECISION)
+    routed = PLAIN if PLAIN in out.rungs else ROUTER
+    shown = found.with_columns(shown=pl.when(pl.col("blended").is_null()).then("rung").otherwise(pl.lit(routed)))
+    tested = tested.rename({"rung": "shown"})
+    return shown.join(tested, on=["user_bucket", "shown"], how="left", maintain_order="left").drop("shown")
 
 
 def _decided(out: Out) -> dict[str, dict[str, Any]]:
     staying, back = out.decision.get("buckets", {}), out.decision.get("returning", {})
+    blends = out.decision.get("blends", {})
     found = {}
     for bucket in (b for b in USER_BUCKETS if b in staying):
-        here, there = staying[bucket], back.get(bucket, staying[bucket])
-        if here["rung"] == there["rung"]:
+        group = WITH_HISTORY if bucket != USER_BUCKETS[0] else bucket
+        here = staying[bucket] | _second(staying[bucket], blends.get(group))
+        there = back[bucket] | _second(back[bucket], blends.get(group + RETURNING)) if bucket in back else here
+        if (here["rung"], here["blended"]) == (there["rung"], there["blended"]):
             found[bucket] = max(here, there, key=lambda entry: entry["n_queries"])
         else:
             found |= {bucket + IN_SESSION: here, bucket + RETURNING: there}
     return found
+
+
+def _second(entry: dict[str, Any], blend: dict[str, Any] | None) -> dict[str, Any]:
+    """The rung that is blended into the lists of a segment's own, if any; none is blended with itself."""
+    if blend is None or blend["rung"] == entry["rung"]:
+        return {"blended": None, "blend_gain": None}
+    return {"blended": blend["rung"], "blend_gain": blend["gain"]}
 
 
 def visit(out: Out, kind: str) -> pl.DataFrame:

@@ -61,12 +61,16 @@ def _slots(out: Out) -> str:
 
 def _headline(shipped: pl.DataFrame, out: Out) -> str:
     """``Ship <b>content</b> to users with no history; <b>als</b> to ...``: HTML, escaped."""
-    groups = shipped.drop_nulls("rung").group_by("rung", maintain_order=True).agg("user_bucket").rows()
+    whole = shipped.drop_nulls("rung").group_by("rung", "blended", maintain_order=True).agg("user_bucket")
+    groups = [
+        (f"<b>{escape(rung)}</b>" + (f" blended with <b>{escape(second)}</b>" if second else ""), buckets)
+        for rung, second, buckets in whole.rows()
+    ]
     if not groups:
         return "Nothing was evaluated, so nothing was decided by evidence."
     if len(groups) == 1:
-        return f"Ship <b>{escape(groups[0][0])}</b> to all users."
-    return f"Ship {'; '.join(f'<b>{escape(rung)}</b> to {_audience(buckets, out)}' for rung, buckets in groups)}."
+        return f"Ship {groups[0][0]} to all users."
+    return f"Ship {'; '.join(f'{what} to {_audience(buckets, out)}' for what, buckets in groups)}."
 
 
 def _audience(segments: list[str], out: Out) -> str:
@@ -89,7 +93,7 @@ def _decided(row: dict[str, Any], out: Out) -> list[str]:
     tested = number(row["test_value"])
     heads = ("Ship", "Why", "Test period")
     return [
-        cell(row["rung"] or "–", css="text", head=heads[0]),
+        cell(" + ".join(x for x in (row["rung"], row["blended"]) if x) or "–", css="text", head=heads[0]),
         cell(why, evidence, css="text", head=heads[1]),
         cell(tested, interval(row["test_low"], row["test_high"]), head=heads[2]),
     ]
@@ -115,6 +119,8 @@ def _why(row: dict[str, Any], out: Out) -> tuple[str, str]:
         own += "" if few else f" (n={row['n_queries']:,}) is against it:"
         here = ", in a visit" if row["user_bucket"].endswith(IN_SESSION) else ""
         why = f"{own} as for {_GROUPS[row['inherited_from']]}{here}: {why}"
+    if row["blended"]:
+        why += f"; to blend in {row['blended']} by rank gains {row['blend_gain']:+.3f} more"
     return why, evidence
 
 
