@@ -31,14 +31,19 @@ _HOW = {
     "NDCG@10": "Quality of the first 10 places, 0 to 1: an item that the user then took counts 1, discounted by "
     "1/log2(rank + 1), divided by the best possible with min(10, n) items, n = items the user took.",
     "interval": "In [brackets]: 95%. Users are drawn again with replacement, and so are the samples of a size.",
-    "earlier interactions": "What the user had taken before the list was asked for. “all users” asks each user once.",
+    "earlier interactions": "What the user had taken before the list was asked for. “all users” asks each user once; "
+    "the groups ask each time somebody took something, so a user can be in several.",
     "validation, test": "Choices are made on validation periods; the test period comes after them, and models saw "
     "nothing of it. Learning curves and data assets are measured on the test period, with first settings, untuned.",
     "day one": "The simplest rung that none is shown to beat with the least data measured, settings untuned.",
     "ships today": "Chosen on validation among a few rungs, without places for new items. make train decides among the "
     "scenario's whole ladder, with such places, and makes the model.",
     "wins, overtakes": "Its gain over the best simpler rung is above zero with its whole 95% interval.",
-    "not enough evidence": "The interval holds both gain and loss, or too few users were asked: no claim either way.",
+    "not enough evidence": "The interval holds both gain and loss, or would if it allowed for all that was compared "
+    "with it, or too few users were asked: no claim either way.",
+    "adjusted p": "The chance to see such a difference where there is none, raised by how many were compared (Holm).",
+    "in the midst of a visit": "Last seen less than the stated time ago; all others with a history come back.",
+    "configuration keys": "Settings that a part needs in the scenario's file, beside those that it has without it.",
     "CPU seconds": "Processor time of one fit and all lists of the test period, all threads added, one run.",
     "recipe": "Which rung serves which users, with its parameters, as one scenario's validation periods chose them.",
     "no interactions at all": "Before the first one nothing can be measured: lists then follow what users state, else "

@@ -147,13 +147,15 @@ def _verdicts(rows: Mapping[str, Mapping[str, Any]], metric: str, pairs: Mapping
         f"shown to change what they are there for, at a loss of {label}",
         f"shown to lower {label} and to bring nothing else",
         "not shown to bring anything",
+        "without any effect on what ships here, so not judged",
     )
     told: dict[str, list[str]] = {verdict: [] for verdict in order}
     for name, row in rows.items():
         sure = metric in row and significant(row[metric])
         aims = any(m in row and significant(row[m]) for m in pairs[name].metrics if m != metric)
         raises = sure and row[metric]["difference"] > 0
-        place = 0 if raises else (2 if sure else 1) if aims else (3 if sure else 4)
+        idle = metric in row and row[metric]["ci_low"] == row[metric]["ci_high"] == 0  # the lists' heads are the same
+        place = 0 if raises else (2 if sure else 1) if aims else 3 if sure else 5 if idle else 4
         told[order[place]].append(name)
     return "In short: " + "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in told.items() if names) + "."
 

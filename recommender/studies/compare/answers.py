@@ -55,9 +55,8 @@ def when(scene: Scene) -> list[Said]:
             open_.setdefault(c.rung, []).append(f"{USERS[bucket]} (ahead in {c.share:.0%} of the resamples)")
     for path, buckets in paths.items():
         told.append(Said(f"{capital(_several(buckets, made, scene))}: {path}.", evidence(scene, VOLUME)))
-    told.insert(0, Said(_today(made), evidence(scene, VOLUME)))
+    told = [Said(_today(made), evidence(scene, VOLUME)), *_settings(scene), *_unmeasured(made, scene), *told]
     told += [Said(s, evidence(scene, VOLUME)) for s in _below(made)]
-    told += _settings(scene)
     for rung, who in open_.items():
         sentence = f"{NOT_ENOUGH} that {rung} overtakes the simpler rungs within {_range(made)} for {', '.join(who)}."
         told.append(Said(sentence, evidence(scene, VOLUME)))
@@ -96,10 +95,22 @@ def _settings(scene: Scene) -> list[Said]:
         return []
     told = ", ".join(f"{r} by {change(row)}" for r, row in better.items())
     sentence = (
-        "Mind: these curves have first settings. The settings that validation chose do better with today's data: "
-        f"{told}; rungs above would overtake those later."
+        "Mind: what moves below is measured with first settings. The settings that validation chose do better with "
+        f"today's data: {told}. Rungs above would overtake those later than is told here."
     )
     return [Said(sentence, evidence(scene, VOLUME, TRANSFER))]
+
+
+def _unmeasured(made: Curves, scene: Scene) -> list[Said]:
+    """Rungs that ship today and have no curve."""
+    lacking = [rung for rung in scene.shipped() if rung not in made.rungs]
+    if not lacking:
+        return []
+    sentence = (
+        f"Mind: {' and '.join(lacking)}, which today's choice ships too, {'was' if len(lacking) == 1 else 'were'} not "
+        "measured on samples, so from how much data on it pays is not known here."
+    )
+    return [Said(sentence, evidence(scene, TRANSFER))]
 
 
 def _path(found: Sequence[Step], made: Curves) -> str:
@@ -149,7 +160,12 @@ def more_data(scene: Scene, trust: Sequence[str], widen: float) -> list[Said]:
         shown.append(f"{NOT_ENOUGH} that twice the data would change {', '.join(flat)}.")
     told += [Said(s, evidence(scene, VOLUME)) for s in (*shown, goal)]
     if trust and each:
-        told.append(Said(f"How far to trust such forecasts: {' '.join(trust)}", evidence(scene, VOLUME)))
+        told.append(
+            Said(
+                f"How far to trust such forecasts, of all places of this page together: {' '.join(trust)}",
+                evidence(scene, VOLUME),
+            )
+        )
     return told
 
 

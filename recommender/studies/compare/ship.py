@@ -69,7 +69,7 @@ def _beside(scene: Scene, decided: Measured) -> list[Said]:
     if (row := found.get("rerank")) and worth.significant(row):
         names = ", ".join(r.name for r in scene.scenario.rerank if r.enabled)
         price = " It is the price of what they are there for: see the parts below." if row["difference"] < 0 else ""
-        text = f"Its re-rankers ({names}) change that by {change(row)}.{price}"
+        text = f"That is with its re-rankers ({names}), which change it by {change(row)}.{price}"
         told.append(Said(text, evidence(scene, TRANSFER)))
     if winner and (row := found.get("winner")) and worth.significant(row):
         more = "more" if row["difference"] > 0 else "less"
