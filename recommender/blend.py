@@ -140,10 +140,10 @@ def _gains(
         return np.zeros((0, len(settings)))
     truth = sample.truth[mask]
     alone = rows_of(routed(sample.lists, served, settings), mask)
-    before = _value(Lists(alone.item_idx[:, :20], alone.score[:, :20], alone.why[:, :20]), truth, metric)
+    before = _value(alone, truth, metric)
     gains = []
     for setting in settings.items():
-        both = blended(alone, rows_of(sample.lists[setting], mask), 20)
+        both = blended(alone, rows_of(sample.lists[setting], mask), DEPTH)
         gains.append(np.where(served[mask] == setting[0], 0, _value(both, truth, metric) - before))
     return np.column_stack(gains)
 

@@ -11,10 +11,8 @@ CAP_QUANTILE = 0.95  # accounts busier than this share of all count no more, in 
 BURST_QUANTILE = 0.99  # what an item gains in an hour counts at most as in this share of all hours of items
 GROWN_DAYS = 1.0  # age from which an account's interactions count in full
 LEAST = 0.001  # what the interactions of an account that one of the guards refuses count
-ALIKE = (
-    0.3,
-    0.5,
-)  # lockstep up to which an account counts in full, as nearly all honest ones do, and from which not at all
+# Lockstep up to which an account counts in full, as nearly all honest ones do, and from which it counts ``LEAST``.
+ALIKE = 0.3, 0.5
 
 
 def trust(train: Dataset, signed_up_column: str | None = None) -> np.ndarray:
