@@ -13,6 +13,7 @@ from recommender.evaluate import VISIT
 from recommender.query import IN_SESSION, RETURNING
 from recommender.report import charts, policies, tables
 from recommender.report.decided import in_visit, visit
+from recommender.report.directions import LEGEND, arrow
 from recommender.report.page import cell, chart, details, page, paragraph, section, table
 from recommender.report.spam import spam
 from recommender.report.tables import LABELS, Out, interval, metric_label, number
@@ -200,7 +201,7 @@ def _other_metrics(out: Out) -> str:
 
 def _wide(wide: pl.DataFrame, names: list[str], caption: str) -> str:
     rows = [(r[0], [_plain(v) for v in r[1:]]) for r in wide.select("rung", *names).iter_rows()] if names else []
-    return table(caption, ["Rung", *map(metric_label, names)], rows)
+    return table(f"{caption} {LEGEND}", ["Rung", *(metric_label(m) + arrow(m) for m in names)], rows)
 
 
 def _new_items(out: Out) -> str:

@@ -10,6 +10,7 @@ import polars as pl
 from recommender.audit import BETWEEN, FOUR_FIFTHS, OUTCOMES, told
 from recommender.effort import PLAIN, ROUTER
 from recommender.report.charts import BLUE, GREY, finish
+from recommender.report.directions import LEGEND, arrow
 from recommender.report.page import cell, chart, paragraph, section, table
 from recommender.report.tables import Out, interval, metric_label, number
 
@@ -52,10 +53,10 @@ def changes(out: Out) -> str:
     names = [m for m, rung in found if rung == PLAIN]
     tested = out.comparisons.filter(rung_a=PLAIN, rung_b=ROUTER, user_bucket="all")
     gains = {r["metric"]: r for r in tested.iter_rows(named=True)}
-    rows = [(metric_label(m), _change(found[m, PLAIN], found[m, ROUTER], gains.get(m))) for m in names]
+    rows = [(metric_label(m) + arrow(m), _change(found[m, PLAIN], found[m, ROUTER], gains.get(m))) for m in names]
     caption = (
         f"The router's lists before and after {', '.join(entries)}. Difference: of the same users, "
-        "with its 95% interval where it was tested. Hard rules hold in both."
+        f"with its 95% interval where it was tested. Hard rules hold in both. {LEGEND}"
     )
     return section("What the re-rankers change", table(caption, ["Metric", "before", "after", "difference"], rows))
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from recommender.effort import ORACLE
 from recommender.report import tables
+from recommender.report.directions import arrow
 from recommender.report.page import cell, section, table
 from recommender.report.tables import Out, interval, metric_label, number
 from recommender.spam.attacked import ACCOUNTS, PLAIN, gains
@@ -58,9 +59,10 @@ def _lists(out: Out) -> str:
     caption = (
         "Share of the first ten, all users of the test period, with 95% intervals: spam by the simulator's own truth, "
         "found or not (simulated data only); what moderators confirm, then or later; what the detector flags. "
-        "router-plain: before demotion. What is confirmed by the time of a query is never shown, by any rung."
+        "router-plain: before demotion. What is confirmed by the time of a query is never shown, by any rung. "
+        "↓ less is better."
     )
-    return table(caption, ["Rung", *(metric_label(m) for m in shown)], rows)
+    return table(caption, ["Rung", *(metric_label(m) + arrow(m) for m in shown)], rows)
 
 
 def _share(row: dict[str, float | None] | None) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from recommender.query import USER_BUCKETS
 from recommender.statistics import Cell, estimates, holm, sign_flip_p
 from recommender.studies.cell import Measured
 
+ALPHA = 0.05
 FLIPS = 1999
 COLUMNS = ("base", "other", "difference", "ci_low", "ci_high", "p", "n_queries")
 
@@ -32,7 +34,8 @@ def contrast(
     contrasts: Sequence[Contrast], metrics: Sequence[str], resamples: int, seed: int, buckets: bool = True
 ) -> pl.DataFrame:
     """One row per contrast, user bucket (``all``: first queries only) and metric: means of both, the paired
-    difference other - base with its 95% interval, sign-flip p, and p_holm over the contrasts of a bucket and metric.
+    difference other - base with its 95% interval, sign-flip p, and p_holm over the contrasts of a bucket and metric;
+    base_rung and other_rung name whose they are.
 
     Queries are paired by user and bucket, since a change of the data may move the time of a query. Metrics that
     either cell lacks, and buckets without common queries, are left out.
@@ -41,8 +44,8 @@ def contrast(
     for c in contrasts:
         for bucket in (ALL, *USER_BUCKETS) if buckets else (ALL,):
             rows += _cell(c, bucket, metrics, resamples, seed)
-    names = ["name", "rung", "user_bucket", "metric", *COLUMNS]
-    types = [pl.String] * 4 + [pl.Float64] * 6 + [pl.Int64]
+    names = ["name", "base_rung", "other_rung", "user_bucket", "metric", *COLUMNS]
+    types = [pl.String] * 5 + [pl.Float64] * 6 + [pl.Int64]
     table = pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
     adjusted = [
         part.with_columns(p_holm=pl.Series(holm(part["p"].to_numpy()), dtype=pl.Float64))
@@ -68,8 +71,13 @@ def _cell(c: Contrast, bucket: str, metrics: Sequence[str], resamples: int, seed
         if defined[:, i].any():
             means = (float(x[defined[:, i], i].mean()) for x in (one, two))
             told = (found.mean[i], found.low[i], found.high[i], p[i], int(found.n[i]))
-            rows.append((c.name, c.other_rung, bucket, metric, *means, *told))
+            rows.append((c.name, c.base_rung, c.other_rung, bucket, metric, *means, *told))
     return rows
+
+
+def significant(row: Mapping[str, Any]) -> bool:
+    """Of a row of ``contrast``."""
+    return bool(row["p_holm"] < ALPHA and row["ci_low"] * row["ci_high"] > 0)
 
 
 def paired(base: Measured, other: Measured, rung: str, metric: str) -> np.ndarray:

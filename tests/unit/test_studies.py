@@ -22,7 +22,7 @@ from recommender.data.dataset import Dataset
 from recommender.data.operators import OPERATORS
 from recommender.errors import ConfigError, DataError
 from recommender.report.study import html, markdown
-from recommender.studies import plan, worth
+from recommender.studies import plan, worth, worth_grids
 from recommender.studies.analyses import ANALYSES, analysis_of
 from recommender.studies.cell import DONE, Measured, key
 from recommender.studies.finding import NOT_ENOUGH, Finding, grid
@@ -264,7 +264,8 @@ def test_worth_says_what_a_part_brings_in_sentences_and_when_it_cannot_tell(tmp_
     assert short.startswith("In short: shown to raise NDCG@10: history; ")
     assert short.count("nothing") == 1
     told = dict(zip(pairs, each, strict=True))
-    assert "raises NDCG@10 by +" in told["history"]
+    assert re.search(r"raises NDCG@10 from 0\.\d+ to 0\.\d+, \+", told["history"])
+    assert "Best rung: popularity without it, " in told["history"]
     assert "the lists are the same without it" in told["nothing"]
     assert "genre (the genre)" in told["genre"]
     assert "1 column" in told["genre"]
@@ -323,7 +324,7 @@ def test_worth_of_parts_of_a_whole_train_is_told_of_the_lists_that_are_shipped(t
     (finding,) = ANALYSES["worth"].findings(given, measured(given, tmp_path))
     assert finding.sentences[0].startswith("In short: ")
     assert finding.sentences[1].startswith("slots")
-    assert finding.grids[0].frame.columns[:3] == ["part", "NDCG@10", "new item share@10"]
+    assert finding.grids[0].frame.columns[:3] == ["part", "NDCG@10 ↑", "new item share@10"]
 
 
 def test_what_all_lists_reach_is_told_of_the_parts_that_change_it() -> None:
@@ -333,7 +334,7 @@ def test_what_all_lists_reach_is_told_of_the_parts_that_change_it() -> None:
         return SimpleNamespace(metrics=pl.DataFrame(rows, schema=["rung", "metric", "value"], orient="row"))
 
     found = {"slots": (reaching(0.1, 0.2), reaching(0.15, 0.4)), "same": (reaching(0.1, 0.2), reaching(0.1, 0.2))}
-    (whole,) = worth._whole(found)
-    assert whole.frame.columns == ["part", "item coverage@10", "new item survival@20"]
+    (whole,) = worth_grids.whole(found)
+    assert whole.frame.columns == ["part", "item coverage@10 ↑", "new item survival@20 ↑"]
     assert whole.frame.rows() == [("slots", "10.0% → 15.0%", "20.0% → 40.0%")]
-    assert worth._whole({"same": found["same"]}) == []
+    assert worth_grids.whole({"same": found["same"]}) == []

@@ -1,0 +1,188 @@
+"""What ``worth`` says in sentences: which way each part moves what it is there for, from what to what, at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recommender.report.directions import LOWER, NEITHER, better
+from recommender.report.tables import LABELS, metric_label
+from recommender.rungs import ROUTER
+from recommender.studies.finding import interval, not_enough
+from recommender.studies.paired import significant
+from recommender.studies.plan import Pair
+
+Row = Mapping[str, Any]  # of ``worth.effects``
+Rows = Mapping[str, Row]  # metric -> its row for all users
+
+CPU_NOISE = 0.2  # CPU seconds that two runs of the same thing easily differ by
+LARGE = 10  # values from which on one decimal is enough
+
+# What a part may do to what it is there for.
+IMPROVES, WORSENS, CHANGES, LEAVES, UNSURE = "improves", "worsens", "changes", "leaves", "no evidence that it changes"
+
+# What is shown of a part: exactly one of them, in the order in which they are told.
+RAISED = "shown to raise {metric}"
+IMPROVED = "shown to improve what they are there for"
+AT_A_LOSS = "shown to improve what they are there for, at a loss of {metric}"
+MIXED = "shown to improve some of what they are there for and to worsen some"
+WORSENED = "shown to worsen what they are there for"
+CHANGED = "shown to change what they are there for, neither better nor worse in itself"
+LOWERED = "shown to lower {metric} and to bring nothing else"
+NOTHING = "not shown to bring anything"
+IDLE = "without any effect on {lists}, so not judged"
+VERDICTS = (RAISED, IMPROVED, AT_A_LOSS, MIXED, WORSENED, CHANGED, LOWERED, NOTHING, IDLE)
+
+
+def verdicts(rows: Mapping[str, Rows], metric: str, pairs: Mapping[str, Pair]) -> str:
+    """All of them in one sentence, by what is shown of them. rows: pair -> metric -> row for all users."""
+    told: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
+    for name, row in rows.items():
+        told[verdict_of(row, metric, pairs[name])].append(name + _worse(row, metric, pairs[name]))
+    best = any(row["other_rung"] != ROUTER for by_metric in rows.values() for row in by_metric.values())
+    words = {"metric": label(metric), "lists": "the best rung" if best else "what ships here"}
+    return (
+        "In short: " + "; ".join(f"{v.format(**words)}: {', '.join(names)}" for v, names in told.items() if names) + "."
+    )
+
+
+def verdict_of(rows: Rows, metric: str, pair: Pair) -> str:
+    """One of ``VERDICTS``: what raises the decision's metric first, then what moves what it is there for."""
+    main, aims = rows.get(metric), _aims(rows, metric, pair)
+    gain = main["difference"] if main and significant(main) else 0.0
+    if gain > 0:
+        return RAISED
+    if aims[WORSENS]:
+        return MIXED if aims[IMPROVES] else WORSENED
+    if aims[IMPROVES]:
+        return AT_A_LOSS if gain < 0 else IMPROVED
+    if gain < 0:
+        return LOWERED
+    if aims[CHANGES]:
+        return CHANGED
+    return IDLE if main and _same(main) and not aims[UNSURE] else NOTHING
+
+
+def _worse(rows: Rows, metric: str, pair: Pair) -> str:
+    """`` (improves this, worsens that)`` behind the name of what worsens anything that it is there for; else empty."""
+    main, aims = rows.get(metric), _aims(rows, metric, pair)
+    if not aims[WORSENS]:
+        return ""
+    told = [f"{v} {' and '.join(label(r['metric']) for r in aims[v])}" for v in (IMPROVES, WORSENS) if aims[v]]
+    if main and significant(main) and main["difference"] < 0:
+        told.append(f"lowers {label(metric)}")
+    return f" ({', '.join(told)})"
+
+
+def sentence(name: str, pair: Pair, rows: Rows, metric: str, cost: Mapping[str, float]) -> str:
+    """What one part does and costs. cost: of ``worth.cost_of``."""
+    told = f"{name}{f' ({pair.what})' if pair.what else ''}"
+    main = rows.get(metric)
+    if main is None:
+        return f"{told}: {not_enough}, no common queries. {_price(cost)}"
+    aims = _aims(rows, metric, pair)
+    if all(_same(row) for row in rows.values()):
+        what = f": the lists are the same without it{_nothing_to_do(aims[LEAVES])}"
+    else:
+        what = _of_main(main) + _of_aims(aims)
+    return f"{told}{what}. {_rungs(main)}{_price(cost)}"
+
+
+def _aims(rows: Rows, metric: str, pair: Pair) -> dict[str, list[Row]]:
+    """What the part is there for, beside the decision's metric, by what it does to it."""
+    found: dict[str, list[Row]] = {verb: [] for verb in (IMPROVES, WORSENS, CHANGES, LEAVES, UNSURE)}
+    for row in (rows[m] for m in pair.metrics if m in rows and m != metric):
+        found[_verb(row)].append(row)
+    return found
+
+
+def _verb(row: Row) -> str:
+    if _same(row):
+        return LEAVES
+    if not significant(row):
+        return UNSURE
+    way = better(row["metric"])
+    if way == NEITHER:
+        return CHANGES
+    return IMPROVES if row["difference"] * way > 0 else WORSENS
+
+
+def _same(row: Row) -> bool:
+    """The same value for every user."""
+    return bool(row["ci_low"] == row["ci_high"] == 0)
+
+
+def _of_main(row: Row) -> str:
+    if _same(row):
+        return f" leaves {_at(row, 'as it is, at')}"
+    if significant(row):
+        return f" {'raises' if row['difference'] > 0 else 'lowers'} {_change(row)}"
+    return f": {not_enough} of a change in {_change(row)}, adjusted p {row['p_holm']:.2f}"
+
+
+def _of_aims(aims: Mapping[str, Sequence[Row]]) -> str:
+    told = [f"{verb} {_and([_change(r) for r in aims[verb]])}" for verb in (IMPROVES, WORSENS, CHANGES) if aims[verb]]
+    told += [f"{LEAVES} {_and([_at(r, 'at') for r in aims[LEAVES]])}"] if aims[LEAVES] else []
+    also = f"; it {'; it '.join(told)}" if told else ""
+    unsure = ", ".join(label(r["metric"]) for r in aims[UNSURE])
+    return also + (f"; {UNSURE} {unsure}" if unsure else "")
+
+
+def _nothing_to_do(same: Sequence[Row]) -> str:
+    """Why the lists are the same, where the part's own metrics tell: a guard finds nothing to guard against."""
+    if not same:
+        return ""
+    idle = all(better(row["metric"]) == LOWER and row["base"] == 0 for row in same)
+    told = f"{_and([_at(row, 'is') for row in same])} without it too"
+    return f": nothing for it to do on these data, {told}" if idle else f": {told}"
+
+
+def _rungs(row: Row) -> str:
+    """Whose lists are compared, where it is not the router's."""
+    without, with_ = row["base_rung"], row["other_rung"]
+    if with_ == ROUTER:
+        return ""
+    return (
+        f"Best rung: {with_}, with it and without it. "
+        if with_ == without
+        else (f"Best rung: {without} without it, {with_} with it. ")
+    )
+
+
+def _price(cost: Mapping[str, float]) -> str:
+    """What it takes, without what it does not."""
+    seconds = cost["cpu_s"]
+    parts = [f"{seconds:.1f} CPU seconds"] if seconds >= CPU_NOISE else []
+    for key, what in (("columns", "column"), ("keys", "configuration key")):
+        n = round(cost[key])
+        parts += [f"{n} {what}{'s' * (n != 1)}"] if n else []
+    told = f"It costs {', '.join(parts)}" if parts else "It costs next to nothing"
+    return told + (f" and saves {-seconds:.1f} CPU seconds." if seconds <= -CPU_NOISE else ".")
+
+
+def label(metric: str) -> str:
+    """``recall_at_20:0`` -> ``recall@20 of new items``."""
+    name, _, bucket = metric.partition(":")
+    items = f" of {'new items' if bucket == '0' else f'items with {LABELS[bucket]} interactions'}" if bucket else ""
+    return metric_label(name) + items
+
+
+def _change(row: Row) -> str:
+    """``spam@10 from 0.3921 to 0.0002, -0.3919 [-0.3939, -0.3900] (n=2,961)``."""
+    n = places(row)
+    told = interval(row["difference"], row["ci_low"], row["ci_high"], n, sign=True)
+    ends = f"from {row['base']:.{n}f} to {row['other']:.{n}f}"
+    return f"{label(row['metric'])} {ends}, {told} (n={row['n_queries']:,})"
+
+
+def _at(row: Row, verb: str) -> str:
+    return f"{label(row['metric'])} {verb} {row['base']:.{places(row)}f}"
+
+
+def places(row: Row) -> int:
+    """Decimals."""
+    return 1 if max(abs(row["base"]), abs(row["other"])) >= LARGE else 4
+
+
+def _and(told: Sequence[str]) -> str:
+    return ", and ".join(told)
