@@ -18,6 +18,10 @@ from recommender.studies.plan import PAIR, SCENARIO, STATE, WITH, WITHOUT, Pair,
 __all__ = ["BEST", "analyse", "cost_of", "effects", "keys", "partners", "significant"]
 
 BEST = "best"  # stands for the rung that is most accurate
+BEST_NOTE = (
+    "Best rung: the most accurate on these queries, with it and without it. Two data assets are worth the same where "
+    "the best rung without either is one that reads neither."
+)
 _NOT_METRICS = ("user_id", "as_of", "user_bucket", "first", "returning", "rung", "answered_share")
 
 
@@ -129,8 +133,7 @@ def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
     out.notes.append(
         "Differences are with - without, paired by user on the test period, with 95% bootstrap intervals over users; "
         "p by flipping signs, Holm-adjusted over the parts. CPU seconds: fit and recommend at the test origin, one "
-        f"run, so differences below {worth_told.CPU_NOISE:g} mean nothing. "
-        + ("Best rung: the most accurate on these queries, with it and without it." if shown == BEST else "")
+        f"run, so differences below {worth_told.CPU_NOISE:g} mean nothing. " + (BEST_NOTE if shown == BEST else "")
     )
     if missing := [n for n in pairs if n not in found]:
         out.notes.append(f"Not measured: {', '.join(missing)}.")
