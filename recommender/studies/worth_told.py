@@ -38,40 +38,42 @@ def verdicts(rows: Mapping[str, Rows], metric: str, pairs: Mapping[str, Pair]) -
     """All of them in one sentence, by what is shown of them. rows: pair -> metric -> row for all users."""
     told: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
     for name, row in rows.items():
-        told[verdict_of(row, metric, pairs[name])].append(name + _worse(row, metric, pairs[name]))
+        told[verdict_of(row, metric, pairs[name])].append(name + _aside(row, metric, pairs[name]))
     best = any(row["other_rung"] != ROUTER for by_metric in rows.values() for row in by_metric.values())
     words = {"metric": label(metric), "lists": "the best rung" if best else "what ships here"}
-    return (
-        "In short: " + "; ".join(f"{v.format(**words)}: {', '.join(names)}" for v, names in told.items() if names) + "."
-    )
+    groups = (f"{verdict.format(**words)}: {', '.join(names)}" for verdict, names in told.items() if names)
+    return f"In short: {'; '.join(groups)}."
 
 
 def verdict_of(rows: Rows, metric: str, pair: Pair) -> str:
     """One of ``VERDICTS``: what raises the decision's metric first, then what moves what it is there for."""
-    main, aims = rows.get(metric), _aims(rows, metric, pair)
-    gain = main["difference"] if main and significant(main) else 0.0
+    gain, aims = _gain(rows, metric), _aims(rows, metric, pair)
     if gain > 0:
         return RAISED
     if aims[WORSENS]:
         return MIXED if aims[IMPROVES] else WORSENED
     if aims[IMPROVES]:
         return AT_A_LOSS if gain < 0 else IMPROVED
-    if gain < 0:
-        return LOWERED
     if aims[CHANGES]:
         return CHANGED
-    return IDLE if main and _same(main) and not aims[UNSURE] else NOTHING
+    if gain < 0:
+        return LOWERED
+    return IDLE if metric in rows and _same(rows[metric]) and not aims[UNSURE] else NOTHING
 
 
-def _worse(rows: Rows, metric: str, pair: Pair) -> str:
-    """`` (improves this, worsens that)`` behind the name of what worsens anything that it is there for; else empty."""
-    main, aims = rows.get(metric), _aims(rows, metric, pair)
-    if not aims[WORSENS]:
-        return ""
-    told = [f"{v} {' and '.join(label(r['metric']) for r in aims[v])}" for v in (IMPROVES, WORSENS) if aims[v]]
-    if main and significant(main) and main["difference"] < 0:
+def _aside(rows: Rows, metric: str, pair: Pair) -> str:
+    """`` (improves this, worsens that)`` behind a name: what its verdict does not say of what it worsens or lowers."""
+    aims, told = _aims(rows, metric, pair), []
+    if aims[WORSENS]:
+        told = [f"{v} {' and '.join(label(r['metric']) for r in aims[v])}" for v in (IMPROVES, WORSENS) if aims[v]]
+    if _gain(rows, metric) < 0 and verdict_of(rows, metric, pair) not in (AT_A_LOSS, LOWERED):
         told.append(f"lowers {label(metric)}")
-    return f" ({', '.join(told)})"
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _gain(rows: Rows, metric: str) -> float:
+    """Of the decision's metric; 0 where none is shown."""
+    return float(rows[metric]["difference"]) if metric in rows and significant(rows[metric]) else 0.0
 
 
 def sentence(name: str, pair: Pair, rows: Rows, metric: str, cost: Mapping[str, float]) -> str:

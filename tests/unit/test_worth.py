@@ -50,7 +50,7 @@ PART = Pair(metrics=[SPAM, RECALL, NEW])
         (rows(main=OPEN, spam=UP), worth_told.WORSENED),
         (rows(main=DOWN, recall=DOWN, new=UP), worth_told.WORSENED),
         (rows(main=OPEN, new=UP), worth_told.CHANGED),
-        (rows(main=DOWN, new=UP), worth_told.LOWERED),
+        (rows(main=DOWN, new=UP), worth_told.CHANGED),
         (rows(main=DOWN, spam=OPEN), worth_told.LOWERED),
         (rows(main=OPEN), worth_told.NOTHING),
         (rows(main=SAME, spam=OPEN), worth_told.NOTHING),
@@ -85,6 +85,16 @@ def test_the_short_answer_names_what_a_part_worsens_beside_what_it_improves() ->
         "In short: shown to improve what they are there for: block; shown to improve some of what they are there for "
         "and to worsen some: slots (improves spam@10, worsens recall@20 of new items, lowers NDCG@10)."
     )
+
+
+def test_a_loss_is_named_behind_a_part_whose_verdict_does_not_tell_it() -> None:
+    def short(**how: str) -> str:
+        return verdicts({"slots": rows(**how)}, MAIN, {"slots": PART})
+
+    assert short(main=DOWN, new=UP).endswith("in itself: slots (lowers NDCG@10).")
+    assert short(main=DOWN, recall=UP).endswith("at a loss of NDCG@10: slots.")
+    assert short(main=DOWN).endswith("to bring nothing else: slots.")
+    assert short(main=UP, recall=DOWN).endswith("raise NDCG@10: slots (worsens recall@20 of new items).")
 
 
 def test_a_sentence_says_which_way_is_better_and_from_what_to_what() -> None:
