@@ -4,7 +4,8 @@ Of finished trains, on the test origin, for all users (their first queries) and 
 the paired difference between the router and the rung that turned out best there, with a 95% bootstrap interval over
 users. The best rung is picked with hindsight, on the very queries that it is compared on, so the comparison leans
 against the router; the p is Holm-adjusted over all rungs of the bucket, as the best was picked among them. As Markdown;
-every bucket where the interval is below zero is listed at the end, with that p.
+every bucket where the interval is below zero is listed at the end, with that p, then what the train itself says in
+hindsight: whether the rung was better in the periods before, too.
 """
 
 from __future__ import annotations
@@ -52,7 +53,14 @@ class Row:
 def main(argv: list[str]) -> None:
     if not argv:
         raise ConfigError("Name the OUT folders of finished trains, for example artifacts/latest.")
-    sys.stdout.write(as_markdown([row for folder in argv for row in check(Path(folder))]))
+    rows = [row for folder in argv for row in check(Path(folder))]
+    sys.stdout.write(as_markdown(rows) + "".join(told(Path(folder)) for folder in argv))
+
+
+def told(folder: Path) -> str:
+    """Hindsight of one train, a line each."""
+    out = tables.read_out(folder)
+    return "".join(f"- {out.scenario.name} on {out.data['name']}: {row['sentence']}\n" for row in out.hindsight)
 
 
 def check(folder: Path) -> Iterator[Row]:

@@ -19,6 +19,7 @@ from recommender.data.summary import summarise
 from recommender.decide import sentences
 from recommender.effort import EffortLog
 from recommender.evaluate import comparisons_table, metrics_table, per_query_table
+from recommender.hindsight import hindsight
 from recommender.ladder import Results
 from recommender.query import RETURNING
 from recommender.rungs import PLAIN, ROUTER
@@ -68,12 +69,21 @@ def _told(results: Results) -> list[str]:
     ]
 
 
+def write_hindsight(out: Path, results: Results, scenario: Scenario) -> None:
+    """hindsight.json: rungs that beat the router on the test period, which came after the decision; else empty."""
+    rungs = [r.name for r in scenario.ladder if r.name in results.chosen and not r.control]
+    metric = scenario.decision.metric
+    found = hindsight(results.groups, results.routes, rungs, metric, scenario.bootstrap, scenario.seed)
+    _write_json(out / "hindsight.json", [{**asdict(h), "sentence": h.sentence(metric)} for h in found])
+
+
 def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
-    """metrics.parquet, per_query.parquet and, for the test origin, comparisons.parquet and, where they were
-    measured, controls.parquet and audit.parquet; spam.parquet and attack.parquet where there is a detector; nothing on
-    day zero."""
+    """metrics.parquet, per_query.parquet and, for the test origin, hindsight.json, comparisons.parquet and, where they
+    were measured, controls.parquet and audit.parquet; spam.parquet and attack.parquet where there is a detector;
+    nothing on day zero."""
     if not results.outcomes:
         return
+    write_hindsight(out, results, scenario)
     groups, seed, resamples = results.groups, scenario.seed, scenario.bootstrap
     pl.concat([metrics_table(g, resamples, seed) for g in groups]).write_parquet(out / "metrics.parquet")
     per_query_table(results.asked, results.outcomes).write_parquet(out / "per_query.parquet")

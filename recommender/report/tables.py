@@ -78,6 +78,7 @@ class Out:
     effort: pl.DataFrame
     data_effort: pl.DataFrame
     decision: dict[str, Any]
+    hindsight: list[dict[str, Any]]
     data: dict[str, Any]
 
     @property
@@ -110,8 +111,9 @@ def read_out(path: Path) -> Out:
         _table(path / "attack.parquet", _ATTACK),
         _table(path / "effort.parquet", _EFFORT),
         _table(path / "data_effort.parquet", _DATA_EFFORT),
-        _json(path / "decision.json"),
-        _json(path / "data.json"),
+        _json(path / "decision.json", {}),
+        _json(path / "hindsight.json", []),
+        _json(path / "data.json", {}),
     )
 
 
@@ -119,8 +121,8 @@ def _table(path: Path, schema: dict[str, Any]) -> pl.DataFrame:
     return pl.read_parquet(path).cast(schema) if path.exists() else pl.DataFrame(schema=schema)  # type: ignore[arg-type]
 
 
-def _json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text())) if path.exists() else {}
+def _json(path: Path, lacking: Any) -> Any:
+    return json.loads(path.read_text()) if path.exists() else lacking
 
 
 def cells(
@@ -251,7 +253,7 @@ def small(cells: pl.DataFrame, out: Out) -> pl.DataFrame:
 
 
 def warnings(out: Out) -> list[str]:
-    """What a reader must know before trusting the numbers: the train's own warnings, then thin buckets."""
+    """What a reader must know before trusting the numbers: the train's own warnings, thin buckets, hindsight."""
     found = [str(w) for w in out.data.get("warnings", [])]
     # The train says so itself; a result that is not honest in time must never be shown without it.
     timeless = not out.data.get("has_times", True) and not out.scenario.day_zero  # day zero evaluates nothing
@@ -262,7 +264,7 @@ def warnings(out: Out) -> list[str]:
         listed = "; ".join(f"{USERS.get(c, c)}: n={n}" for c, n in thin.iter_rows())
         few = out.scenario.decision.thin
         found.append(f"Few test queries (under {few}), so their numbers may move a lot: {listed}.")
-    return found
+    return [*found, *(row["sentence"] for row in out.hindsight)]
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -176,7 +176,9 @@ def _test_fold(data: Dataset, scenario: Scenario) -> Fold:
 
 def _write(folder: Path, data: Dataset, scenario: Scenario, found: ladder.Results, effort: EffortLog) -> None:
     results.write_config(folder, scenario)
-    results.write_decision(folder, scenario, found) if found.choices else None
+    if found.choices:
+        results.write_decision(folder, scenario, found)
+        results.write_hindsight(folder, found, scenario)
     test = next(g for g in found.groups if g.split == "test")
     table = metrics_table(test, scenario.bootstrap, scenario.seed)
     table.write_parquet(folder / "metrics.parquet")
@@ -267,6 +269,11 @@ class Measured:
     def decision(self) -> dict[str, Any]:
         path = self.folder / "decision.json"
         return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    @cached_property
+    def hindsight(self) -> list[dict[str, Any]]:
+        path = self.folder / "hindsight.json"
+        return list(json.loads(path.read_text())) if path.exists() else []
 
     @cached_property
     def seconds(self) -> dict[str, float]:

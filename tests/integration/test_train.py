@@ -65,8 +65,8 @@ def test_table_has_exactly_the_columns_that_other_tools_read(trained: Trained, n
 
 def test_out_holds_every_file_and_nothing_unfinished(trained: Trained) -> None:
     files = {p.name for p in trained.out.iterdir()}
-    expected = {f"{n}.parquet" for n in COLUMNS} | {"decision.json", "data.json", "config.yaml", "report.html", "model"}
-    assert files == expected
+    others = {"decision.json", "hindsight.json", "data.json", "config.yaml", "report.html", "model"}
+    assert files == {f"{n}.parquet" for n in COLUMNS} | others
 
 
 def test_metrics_cover_every_rung_origin_and_bucket(trained: Trained) -> None:
