@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> None:
     places = plan.places(
         args.scenario.split(",") if args.scenario else config.scenarios(), given(args.data), overrides(args.set)
     )
-    studies = {name: plan.load(name, args.quick) for name in (plan.VOLUME, plan.VALUE, plan.TRANSFER, plan.PARTS)}
+    studies = {name: plan.load(name, args.quick) for name in (plan.TRANSFER, plan.VOLUME, plan.VALUE, plan.PARTS)}
     work = Work(args, studies)
     with out_folder(args.out or default_out(), "compare") as out:
         found = {place.name: work.place(place) for place in places}
@@ -70,18 +71,16 @@ class Work:
         self.failures: list[Failure] = []
         self.notes: list[str] = []
 
-    def cells(self, place: plan.Place) -> list[Cell]:
+    def cells(self, place: plan.Place, studies: Sequence[str], chosen: Sequence[Measured] = ()) -> list[Cell]:
         """Those that the page needs and those that full studies have measured."""
-        wanted = (
-            cell
-            for study in self.studies.values()
-            for cell in plan.needed(study, place, self.args.quick, overrides(self.args.set))
-        )
-        return plan.chosen(wanted, STUDIES, self.source)
+        changes = overrides(self.args.set)
+        wanted = (c for n in studies for c in plan.needed(self.studies[n], place, self.args.quick, changes, chosen))
+        return plan.affordable(wanted, STUDIES, self.source)
 
     def place(self, place: plan.Place) -> list[Measured]:
         """Its cells, and what a reader of their numbers must know of the data."""
-        found = self.measure(self.cells(place))
+        found = self.measure(self.cells(place, [plan.TRANSFER]))  # validation chooses the settings of all the others
+        found += self.measure(self.cells(place, [plan.VOLUME, plan.VALUE, plan.PARTS], found))
         if found:
             one = found[0]
             told = results.warnings(self.source(place.data, one.scenario), one.scenario, ladder.Results())

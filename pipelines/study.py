@@ -23,6 +23,7 @@ from recommender.studies.cell import Measured
 from recommender.studies.finding import Finding
 from recommender.studies.run import Failure, Source
 from recommender.studies.run import run as run_cells
+from recommender.studies.settled import CHOOSER, CHOSEN, settled
 from recommender.studies.tables import tidy
 from recommender.studies.track import StudyTracker
 
@@ -36,7 +37,8 @@ def main(argv: list[str]) -> None:
     show_log(quiet=args.quiet or args.json)
     study = plan.load(args.study, args.quick)
     analysis = analysis_of(study)
-    cells = planned(study, chosen(args.scenario, study), args.data, overrides(args.set))
+    scenarios = named(args.scenario, study)
+    cells = planned(study, scenarios, args.data, overrides(args.set))
     folder = STUDIES / study.name
     tracker = StudyTracker(study.name)
     source = Source(raw_dir())
@@ -44,6 +46,12 @@ def main(argv: list[str]) -> None:
     failures: list[Failure] = []
     with disk_faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        if study.settings == CHOSEN:
+            chooser = plan.load(CHOOSER, args.quick)
+            choosing = planned(chooser, scenarios, args.data, overrides(args.set))
+            with Steps(len(choosing), quiet=args.quiet or args.json) as progress:
+                chosen, failures = run_cells(choosing, STUDIES / CHOOSER, source, progress)
+            cells = settled(cells, chosen)
         while cells:  # an analysis may ask for more cells when it has seen the first ones
             with Steps(len(cells), quiet=args.quiet or args.json) as progress:
                 more, failed = run_cells(cells, folder, source, progress, tracker.cell, tracker.failed)
@@ -64,7 +72,7 @@ def main(argv: list[str]) -> None:
             raise failure.error
 
 
-def chosen(scenario: str | None, study: plan.Study) -> list[str]:
+def named(scenario: str | None, study: plan.Study) -> list[str]:
     """The scenarios asked for, by default the study's own, else all."""
     return scenario.split(",") if scenario else study.scenarios or config.scenarios()
 

@@ -34,10 +34,11 @@ _HOW = {
     "earlier interactions": "What the user had taken before the list was asked for. “all users” asks each user once; "
     "the groups ask each time somebody took something, so a user can be in several.",
     "validation, test": "Choices are made on validation periods; the test period comes after them, and models saw "
-    "nothing of it. Learning curves and data assets are measured on the test period, with first settings, untuned.",
-    "day one": "The simplest rung that none is shown to beat with the least data measured, settings untuned.",
-    "ships today": "Chosen on validation among a few rungs, without places for new items. make train decides among the "
-    "scenario's whole ladder, with such places, and makes the model.",
+    "nothing of it. All accuracy on this page is of the test period. Each rung has one setting: the one that the "
+    "validation periods chose with all of today's data.",
+    "day one": "The simplest rung that none is shown to beat with the least data measured.",
+    "ships today": "Chosen on validation among the rungs of this page. make train decides among the scenario's whole "
+    "ladder and makes the model.",
     "wins, overtakes": "Its gain over the best simpler rung is above zero with its whole 95% interval.",
     "not enough evidence": "The interval holds both gain and loss, or would if it allowed for all that was compared "
     "with it, or too few users were asked: no claim either way.",

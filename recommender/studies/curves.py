@@ -92,10 +92,6 @@ def _size(group: Sequence[Measured]) -> float:
     return float(np.mean([m.origin["n_train"] for m in group]))
 
 
-def _per_user(run: Measured) -> float:
-    return float(run.origin["n_train"] / max(run.origin["n_train_users"], 1))
-
-
 def _values(run: Measured, rung: str, metric: str, asked: pl.DataFrame) -> np.ndarray:
     rows = run.values.filter(pl.col("rung") == rung)
     if not rows["user_id"].equals(asked["user_id"]) or not rows["user_bucket"].equals(asked["user_bucket"]):

@@ -42,14 +42,16 @@ class Quick(Strict):
 
 
 class Study(Strict):
-    """One study. ``rungs``: only these, where the ladder has them. ``mode`` test: every rung with its first setting
-    at the test origin only; ladder: the whole train with validation, decision and router; loop: policies serve the
-    simulator's users in turn (``loop_plan.Loop``)."""
+    """One study. ``rungs``: only these, where the ladder has them. ``mode`` test: every rung at the test origin only;
+    ladder: the whole train with validation, decision and router; loop: policies serve the simulator's users in turn
+    (``loop_plan.Loop``). ``settings`` of mode test: each rung's first one, or the one that validation chose with all
+    of the data (``settled.py``)."""
 
     name: str
     question: str
     analysis: str
     mode: Literal["test", "ladder", "loop"] = "test"
+    settings: Literal["first", "chosen"] = "first"
     scenarios: list[str] = []  # by default all
     rungs: list[str] = []
     set: Changes = {}

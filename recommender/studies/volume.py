@@ -109,14 +109,17 @@ def _finding(place: str, made: Curves, runs: Sequence[Measured], metric: str, wi
     crossed = [c for bucket in made.buckets() for c in crossings(made, bucket)]
     out.sentences += [_crossing(c, made) for c in crossed if c.bucket == ALL]
     out.sentences += [_crossing(c, made) for c in crossed if c.bucket != ALL and np.isfinite(c.at) and c.share >= 0.975]
-    out.sentences += forecasts(made, metric, scenario.problem.target, widen)
+    out.sentences += forecasts(made, metric, widen)
+    reached = [r for r in made.rungs if made.interval((r, ALL))[0][-1] >= scenario.problem.target]
+    out.sentences.append(goal(made, metric, scenario.problem.target, widen, reached))
     out.grids = [curve_grid(made, metric), crossing_grid(crossed, made)]
     out.charts = [chart(place, made, metric)]
     samples = f"{made.n_seeds} samples of each size" if made.n_seeds > 1 else "one sample of each size only"
     out.notes.append(
         f"The same {made.n_queries[ALL]:,} users are asked at every size; only what models learned from is thinned "
         f"({samples}, smaller ones inside larger ones). Intervals resample users and samples. A rung overtakes where "
-        "it rises above the best simpler rung and stays there; rungs have their first setting, untuned."
+        "it rises above the best simpler rung and stays there; each has one setting, which validation chose with all "
+        "of the data."
     )
     return out
 
@@ -143,13 +146,12 @@ def _crossing(c: Crossing, made: Curves) -> str:
     )
 
 
-def forecasts(made: Curves, metric: str, target: float, widen: float) -> list[str]:
-    """A sentence per rung on twice the data, then what the goal ``target`` takes. widen: of ``widening``."""
+def forecasts(made: Curves, metric: str, widen: float) -> list[str]:
+    """A sentence per rung on twice the data. widen: of ``widening``."""
     label, told = metric_label(metric), []
     if len(made.size) < 3:
         return [f"{NOT_ENOUGH} for a forecast: it needs three sizes."]
     today = float(made.size[-1])
-    best = max(made.rungs, key=lambda r: made.mean[r, ALL][-1])
     for rung in made.rungs:
         mean, drawn = made.mean[rung, ALL], made.replicates[rung, ALL]
         now = float(mean[-1])
@@ -161,14 +163,18 @@ def forecasts(made: Curves, metric: str, target: float, widen: float) -> list[st
             )
         else:
             told.append(f"Twice the data would take {rung} from {label} {now:.4f} to {interval(point, low, high)}.")
-    reached = [r for r in made.rungs if made.interval((r, ALL))[0][-1] >= target]
+    return told
+
+
+def goal(made: Curves, metric: str, target: float, widen: float, reached: Sequence[str]) -> str:
+    """How much data ``target`` takes. reached: rungs that are shown to be there with all of today's. widen: of
+    ``widening``."""
+    label = metric_label(metric)
     if reached:
-        told.append(f"The goal, {label} {target:g}, is reached with today's data by {', '.join(reached)}.")
-        return told
-    return [*told, _goal(made, best, target, label, widen)]
-
-
-def _goal(made: Curves, rung: str, target: float, label: str, widen: float) -> str:
+        return f"The goal, {label} {target:g}, is reached with today's data by {', '.join(reached)}."
+    if len(made.size) < 3:
+        return f"{NOT_ENOUGH} of what the goal takes: it needs three sizes."
+    rung = max(made.rungs, key=lambda r: made.mean[r, ALL][-1])
     today = float(made.size[-1])
     needed = np.sort(powerlaw.fit(made.size, made.replicates[rung, ALL]).needs(target)) / today
     low, middle, high = np.quantile(needed, [0.025, 0.5, 0.975], method="nearest")

@@ -17,12 +17,12 @@ from recommender.evaluate import ALL
 from recommender.report import compare as report
 from recommender.studies import transfer
 from recommender.studies.cell import Measured
-from recommender.studies.compare import across, answers, build, plan, said, ship, words
+from recommender.studies.compare import across, answers, build, costs, plan, said, ship, words
 from recommender.studies.compare.build import Option, ranked
 from recommender.studies.compare.places import Scene, scenes
 from recommender.studies.compare.said import Comparison, Evidence
-from recommender.studies.compare.steps import ahead, steps
-from recommender.studies.compare.table import best_known, frontier, ladder
+from recommender.studies.compare.steps import ahead, collected, steps
+from recommender.studies.compare.table import frontier, ladder
 from recommender.studies.compare.whole import compared, tables
 from recommender.studies.finding import NOT_ENOUGH
 from recommender.studies.plan import DATA, SCENARIO
@@ -44,9 +44,13 @@ def cells(folder: Path) -> dict[str, list[Measured]]:
     """What a quick comparison of two scenarios measures, on a small world."""
     found = {}
     for place in plan.places(["catalog", "jobs"], []):
-        wanted = (c for study in STUDIES.values() for c in plan.needed(study, place, True, SMALL))
-        found[place.name], failures = run(plan.chosen(wanted, folder, source()), folder, source(), lambda _: None)
-        assert not failures, [str(f) for f in failures]
+        mine: list[Measured] = []
+        for names in ([plan.TRANSFER], [plan.VOLUME, plan.VALUE, plan.PARTS]):
+            wanted = [c for n in names for c in plan.needed(STUDIES[n], place, True, SMALL, mine)]
+            more, failures = run(plan.affordable(wanted, folder, source()), folder, source(), lambda _: None)
+            assert not failures, [str(f) for f in failures]
+            mine += more
+        found[place.name] = mine
     return found
 
 
@@ -83,7 +87,7 @@ def test_the_levels_of_a_comparison_are_levels_of_its_studies(quick: bool) -> No
     assert all(set(levels) <= set(study.grid[axis]) for axis, levels in grid.items())
     assert set(plan.QUICK_PAIRS) - {""} <= set(plan.load(plan.VALUE, False).pairs["all"])
     (place,) = plan.places(["jobs"], [])
-    wanted = [c for c, needed in plan.needed(study, place, quick, []) if needed]
+    wanted = [c for c, needed in plan.needed(study, place, quick, [], []) if needed]
     assert len(wanted) == np.prod([len(levels) for levels in grid.values()])
 
 
@@ -94,17 +98,35 @@ def test_the_sizes_of_a_comparison_suffice_for_a_back_test() -> None:
 
 def test_parts_are_read_where_they_are_kept_and_never_measured() -> None:
     (place,) = plan.places(["jobs"], [])
-    assert not any(needed for _, needed in plan.needed(plan.load(plan.PARTS, False), place, False, []))
+    assert not any(needed for _, needed in plan.needed(plan.load(plan.PARTS, False), place, False, [], []))
 
 
-def test_what_a_full_study_measured_is_read_beside_what_is_needed(folder: Path, cells: object) -> None:
+def test_what_a_full_study_measured_is_read_beside_what_is_needed(
+    folder: Path, cells: dict[str, list[Measured]]
+) -> None:
     (place, _) = plan.places(["catalog", "jobs"], [])
     study = STUDIES[plan.VOLUME]
     shorter = study.model_copy(update={"grid": {**study.grid, "size": {"0.15": study.grid["size"]["0.15"]}}})
-    unneeded = ((c, False) for c, _ in plan.needed(shorter, place, True, SMALL))
-    assert len(plan.chosen(unneeded, folder, source())) == 1
-    others = ((c, False) for c, _ in plan.needed(shorter, place, True, [*SMALL, "seed=77"]))
-    assert plan.chosen(others, folder, source()) == []
+    deciding = [c for c in cells[place.name] if c.folder.parent.name == plan.TRANSFER]
+    unneeded = ((c, False) for c, _ in plan.needed(shorter, place, True, SMALL, deciding))
+    assert len(plan.affordable(unneeded, folder, source())) == 1
+    others = ((c, False) for c, _ in plan.needed(shorter, place, True, [*SMALL, "seed=77"], deciding))
+    assert plan.affordable(others, folder, source()) == []
+
+
+def test_a_rung_has_one_setting_and_with_all_data_one_number_in_every_section(read: list[Scene]) -> None:
+    for scene in read:
+        assert scene.decided is not None
+        (full,) = (c for c in scene.runs[plan.VOLUME] if c.labels["size"] == "1")
+        base = next(c for c in scene.runs[plan.VALUE] if not c.labels["pair"])
+        chosen = scene.decided.decision["parameters"]
+        assert len(chosen) >= 5
+        for cell in (*scene.runs[plan.VOLUME], base):
+            assert cell.done["parameters"] == chosen
+        for rung in chosen:
+            told = [c.metrics.filter(split="test", metric=scene.metric, rung=rung) for c in (scene.decided, full, base)]
+            values = [t.filter(slice=ALL, item_bucket=ALL).sort("user_bucket")["value"].to_list() for t in told]
+            assert values[0] == values[1] == values[2]
 
 
 def test_more_data_come_with_their_scenario() -> None:
@@ -236,6 +258,67 @@ def test_a_rung_that_is_blended_in_is_told_with_its_gain_on_validation(read: lis
     assert "users with history who come back after 1 day or more" in told[1]
 
 
+def test_a_rung_that_wins_on_the_test_period_only_is_told_as_such_on_day_one_and_where_to_move(
+    read: list[Scene],
+) -> None:
+    row = {"rung": "als", "user_bucket": ALL, "sentence": "Looking back, als gains ndcg_at_10."}
+    for mean_low, moves in ((-0.1, True), (0.1, False)):
+        decided = replace(read[0].decided)  # type: ignore[type-var]
+        vars(decided)["hindsight"] = [row | {"mean_low": mean_low}]
+        scene = replace(read[0], runs={**read[0].runs, plan.TRANSFER: [decided]})
+        assert any("Mind: looking back, als gains NDCG@10." in s.text for s in ship.day_one(scene))
+        assert any("als was not shown to win" in s.text for s in answers.when(scene)) is moves
+
+
+def test_interactions_are_told_in_weeks_where_the_data_state_times() -> None:
+    curves = made(popularity=[0.1] * 5, als=[0.2] * 5)
+    assert curves.per_week == 700
+    assert collected(curves, 7_000).endswith("about 10 weeks at today's rate")
+    assert collected(curves, 100).endswith("less than a week at today's rate")
+    assert "week" not in collected(replace(curves, per_week=None), 7_000)
+
+
+def with_days(scene: Scene, days: dict[str, tuple[float, float]], target: float) -> Scene:
+    problem = scene.scenario.problem.model_copy(update={"target": target})
+    return replace(scene, scenario=scene.scenario.model_copy(update={"person_days": days, "problem": problem}))
+
+
+def test_costs_state_what_all_that_ships_takes_and_the_cheapest_rung_that_reaches_the_goal(read: list[Scene]) -> None:
+    decided = replace(read[0].decided)  # type: ignore[type-var]
+    buckets = {b: {"rung": "ease"} for b in ("1_2", "3_9", "10_plus")} | {"0": {"rung": "popularity"}}
+    routed = {"buckets": buckets, "returning": {}, "blends": {}, "slots": {"n": 0}}
+    vars(decided)["decision"] = {**decided.decision, **routed}
+    scene = replace(read[0], runs={**read[0].runs, plan.TRANSFER: [decided]})
+    told = " ".join(s.text for s in costs.cost(with_days(scene, {"popularity": (1, 2), "ease": (2, 4)}, 0.0)))
+    assert "what ships today: popularity 1 to 2, ease 2 to 4, together 3 to 6." in told
+    assert "The cheapest single rung that is shown to reach the goal is popularity: 1 to 2 stated person-days" in told
+    dear = costs.cost(with_days(scene, {"popularity": (50, 60), "ease": (2, 4)}, 0.0))
+    assert any("the goal is ease" in s.text for s in dear)
+    told = " ".join(s.text for s in costs.cost(with_days(scene, {"popularity": (1, 2)}, 0.99)))
+    assert "states no person_days for ease" in told
+    assert "No single rung for everyone is shown to reach the goal, NDCG@10 0.99." in told
+
+
+class Noisy(Scene):
+    """Where another seed changes any rung by more than anything else does."""
+
+    def seed_noise(self, rung: str) -> float:
+        return 1.0
+
+
+def test_what_a_data_asset_brings_is_no_finding_where_another_seed_changes_as_much(read: list[Scene]) -> None:
+    fields = {f: getattr(read[1], f) for f in read[1].__dataclass_fields__}
+    gain = {"difference": 0.1, "ci_low": 0.05, "ci_high": 0.15, "p_holm": 0.01}
+    told = []
+    for kind in (Scene, Noisy):
+        scene = kind(**fields)
+        vars(scene)["worth"] = read[1].worth.with_columns(**{name: pl.lit(value) for name, value in gain.items()})
+        told.append([s.text for s in answers.better_data(scene)])
+    assert any("All metadata: worth +0.1000 [+0.0500, +0.1500]" in s and "best without it: " in s for s in told[0])
+    assert not any("worth +" in s for s in told[1])
+    assert any("no more than another seed changes" in s and "all metadata" in s for s in told[1])
+
+
 def test_where_parts_were_not_measured_the_command_that_measures_the_same_is_told(read: list[Scene]) -> None:
     (only,) = answers.parts(replace(read[1], variables=["QUICK=1", "SET='bootstrap=100'"]))
     assert NOT_ENOUGH in only.text
@@ -320,7 +403,7 @@ def test_page_markdown_and_tables_tell_the_same(
     text = report.markdown(comparison, tmp_path)
     found = tables(read, again, STUDIES, [*comparison.places, *comparison.across])
     assert {"cells", "ladder", "moves", "data_value", "transfer", "build", "answers"} <= set(found)
-    for row in best_known(found["ladder"]).filter(user_bucket=ALL).iter_rows(named=True):
+    for row in found["ladder"].filter(user_bucket=ALL).iter_rows(named=True):
         assert f"{row['value']:.4f}" in html
         assert f"{row['value']:.4f}" in text
     for sentence in found["answers"]["sentence"]:

@@ -19,7 +19,7 @@ from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import TRANSFER, VOLUME
 from recommender.studies.compare.said import Part, Said
 from recommender.studies.compare.steps import segments, steps
-from recommender.studies.compare.table import FIRST, best_known, ladder
+from recommender.studies.compare.table import ladder
 from recommender.studies.compare.words import evidence
 from recommender.studies.finding import Grid, grid, interval
 from recommender.studies.plan import SCENARIO, Study
@@ -29,7 +29,7 @@ LADDER = ["place", "rung", "user_bucket", "n_queries", "metric", "value", "ci_lo
 
 def accuracy(scenes: Sequence[Scene]) -> Part:
     out = Part("Accuracy, effort and winners side by side")
-    table = best_known(ladder(scenes)).filter(pl.col("user_bucket") == ALL)
+    table = ladder(scenes).filter(pl.col("user_bucket") == ALL)
     cells = {(r["rung"], r["place"]): r for r in table.iter_rows(named=True)}
     names = [s.name for s in scenes]
     rows = []
@@ -48,8 +48,8 @@ def accuracy(scenes: Sequence[Scene]) -> Part:
         cites = tuple(e for where in tops.values() for s in where for e in evidence(s, VOLUME))
         out.said.append(Said(f"With all of today's data, these win for all users: {told}.", cites))
     out.notes.append(
-        "Accuracy: settings as chosen on validation, except † first setting; router is what validation ships, with "
-        "re-rankers. Who wins: learning curves, first settings. Between columns the data differ, so compare who wins."
+        "Router: what validation ships, with places for new items and re-rankers. Between columns the data differ, so "
+        "compare who wins."
     )
     return out
 
@@ -57,8 +57,7 @@ def accuracy(scenes: Sequence[Scene]) -> Part:
 def _told(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return "–"
-    mark = " †" if row["setting"] == FIRST else ""
-    return f"{interval(row['value'], row['ci_low'], row['ci_high'])}{mark}, {row['cpu_s']:.2f} s"
+    return f"{interval(row['value'], row['ci_low'], row['ci_high'])}, {row['cpu_s']:.2f} s"
 
 
 def _who(scenes: Sequence[Scene]) -> Grid:

@@ -14,15 +14,15 @@ from recommender.report.tables import USERS
 from recommender.rungs import ROUTER
 from recommender.studies import volume, worth
 from recommender.studies.compare import said
+from recommender.studies.compare.costs import cost
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.studies.compare.said import Said
 from recommender.studies.compare.ship import day_one
-from recommender.studies.compare.steps import SURE, Step, per_user, segments, steps
-from recommender.studies.compare.words import capital, change, curves_of, evidence, users
+from recommender.studies.compare.steps import SURE, Step, collected, segments, steps
+from recommender.studies.compare.words import capital, curves_of, evidence, users
 from recommender.studies.curves import Curves, crossings
 from recommender.studies.finding import NOT_ENOUGH, interval, not_enough
-from recommender.studies.paired import Contrast
 from recommender.studies.plan import pairs_of
 
 LIKELY = 0.5  # share of the resamples from which on an open lead is told
@@ -55,7 +55,8 @@ def when(scene: Scene) -> list[Said]:
             open_.setdefault(c.rung, []).append(f"{USERS[bucket]} (ahead in {c.share:.0%} of the resamples)")
     for path, buckets in paths.items():
         told.append(Said(f"{capital(_several(buckets, made, scene))}: {path}.", evidence(scene, VOLUME)))
-    told = [Said(_today(made), evidence(scene, VOLUME)), *_settings(scene), *_unmeasured(made, scene), *told]
+    told.insert(0, Said(_today(made), evidence(scene, VOLUME)))
+    told += [Said(s, evidence(scene, TRANSFER)) for s in _periods(scene)]
     told += [Said(s, evidence(scene, VOLUME)) for s in _below(made)]
     for rung, who in open_.items():
         sentence = f"{NOT_ENOUGH} that {rung} overtakes the simpler rungs within {_range(made)} for {', '.join(who)}."
@@ -63,11 +64,22 @@ def when(scene: Scene) -> list[Said]:
     return told
 
 
+def _periods(scene: Scene) -> list[str]:
+    """Where what wins on the test period did not win before."""
+    rows = scene.decided.hindsight if scene.decided else []
+    rungs = dict.fromkeys(r["rung"] for r in rows if r["user_bucket"] == ALL and r["mean_low"] <= 0)
+    return [
+        f"Mind: these curves are of the test period. In the validation periods before it, {rung} was not shown to win, "
+        "so it does not ship today (see day one)."
+        for rung in rungs
+    ]
+
+
 def _today(made: Curves) -> str:
-    weekly = f", {made.per_week:,.0f} new ones a week of late" if made.per_week else ""
+    rate = f", {made.per_week:,.0f} new ones a week" if made.per_week else ""
     return (
-        f"There are {made.size[-1]:,.0f} interactions to learn from today, {made.per_user[-1]:.1f} per user with any"
-        f"{weekly}. Samples of them were measured from {made.size[0]:,.0f} upwards, so what moves below is due by now."
+        f"There are {made.size[-1]:,.0f} interactions to learn from today ({collected(made, made.size[-1])}{rate}). "
+        f"Samples of them were measured from {made.size[0]:,.0f} upwards, so what moves below is due by now."
     )
 
 
@@ -81,36 +93,6 @@ def _below(made: Curves) -> list[str]:
         for c in crossings(made, ALL)
         if c.share >= SURE and np.isfinite(c.at) and c.rung not in serving
     ]
-
-
-def _settings(scene: Scene) -> list[Said]:
-    """Rungs whose setting chosen on validation does much better than the first one, which the curves have."""
-    full, decided = scene.full, scene.decided
-    if full is None or decided is None:
-        return []
-    both = [r for r in full.rungs if r in decided.rungs]
-    found = scene.gains([Contrast(r, full, decided, r, r) for r in both])
-    better = {r: row for r, row in found.items() if worth.significant(row) and row["difference"] > 0}
-    if not better:
-        return []
-    told = ", ".join(f"{r} by {change(row)}" for r, row in better.items())
-    sentence = (
-        "Mind: what moves below is measured with first settings. The settings that validation chose do better with "
-        f"today's data: {told}. Rungs above would overtake those later than is told here."
-    )
-    return [Said(sentence, evidence(scene, VOLUME, TRANSFER))]
-
-
-def _unmeasured(made: Curves, scene: Scene) -> list[Said]:
-    """Rungs that ship today and have no curve."""
-    lacking = [rung for rung in scene.shipped() if rung not in made.rungs]
-    if not lacking:
-        return []
-    sentence = (
-        f"Mind: {' and '.join(lacking)}, which today's choice ships too, {'was' if len(lacking) == 1 else 'were'} not "
-        "measured on samples, so from how much data on it pays is not known here."
-    )
-    return [Said(sentence, evidence(scene, TRANSFER))]
 
 
 def _path(found: Sequence[Step], made: Curves) -> str:
@@ -128,8 +110,7 @@ def _step(step: Step, made: Curves) -> str:
     high = f"{step.high:,.0f}" if np.isfinite(step.high) else "more than was measured"
     if step.at <= made.size[0]:
         return f"{step.rung} at once, or by {high} interactions (95%)"
-    each = per_user(made, step.at)
-    return f"{step.rung} from about {step.at:,.0f} interactions on (95%: {low} to {high}; {each:.1f} per user with any)"
+    return f"{step.rung} from about {step.at:,.0f} interactions on (95%: {low} to {high}; {collected(made, step.at)})"
 
 
 def _range(made: Curves) -> str:
@@ -152,7 +133,8 @@ def more_data(scene: Scene, trust: Sequence[str], widen: float) -> list[Said]:
     made, told = curves_of(scene)
     if made is None:
         return told
-    *each, goal = volume.forecasts(made, scene.metric, scene.scenario.problem.target, widen)
+    each, target = volume.forecasts(made, scene.metric, widen), scene.scenario.problem.target
+    goal = volume.goal(made, scene.metric, target, widen, list(scene.reaching()))
     serves = steps(made, ALL)[0][-1].rung
     shown = [s for rung, s in zip(made.rungs, each, strict=False) if rung == serves or NOT_ENOUGH not in s]
     flat = [r for r, s in zip(made.rungs, each, strict=False) if NOT_ENOUGH in s and r != serves]
@@ -176,24 +158,31 @@ def better_data(scene: Scene) -> list[Said]:
         return [Said(f"{NOT_ENOUGH} on data assets: none could be taken away.", evidence(scene, VALUE))]
     what = {name: pair.what for name, pair in pairs_of(scene.studies[VALUE], scene.scenario.name).items()}
     told: list[str] = []
-    unsure: list[str] = []
-    unused: list[str] = []
+    unsure, unused, noise = [], [], []  # names of assets
     for row in sorted(rows, key=lambda r: -abs(r["difference"])):
-        name = row["pair"]
-        if worth.significant(row):
+        name, with_, without = row["pair"], row["other_rung"], row["base_rung"]
+        if row["ci_low"] == row["ci_high"] == 0:
+            unused.append(name)
+        elif not worth.significant(row):
+            unsure.append(name)
+        elif abs(row["difference"]) <= scene.seed_noise(with_):
+            noise.append(name)
+        else:
             verb = "worth" if row["difference"] > 0 else "does harm,"
             change = interval(row["difference"], row["ci_low"], row["ci_high"], sign=True)
             more = f" ({what[name]})" if what.get(name) else ""
             told.append(
-                f"{capital(name)}{more}: {verb} {change} of {scene.label} "
-                f"({row['base']:.4f} without, {row['other']:.4f} with; best rung of each; n={row['n_queries']:,})."
+                f"{capital(name)}{more}: {verb} {change} of {scene.label} (best without it: {without} "
+                f"{row['base']:.4f}; with it: {with_} {row['other']:.4f}; n={row['n_queries']:,})."
             )
-        else:
-            (unused if row["ci_low"] == row["ci_high"] == 0 else unsure).append(name)
+    best = rows[0]["other_rung"]  # with everything: the same cell for every asset that has no variant of its own
+    if noise:
+        seeds = f"no more than another seed changes {best} ({scene.seed_noise(best):.4f})"
+        told.append(f"{NOT_ENOUGH} of what these bring, {seeds}: {', '.join(noise)}.")
     if unsure:
-        told.append(f"{NOT_ENOUGH} that these change the best rung: {', '.join(unsure)}.")
+        told.append(f"{NOT_ENOUGH} that these change the best rung, {best}: {', '.join(unsure)}.")
     if unused:
-        told.append(f"No difference at all to the best rung: {', '.join(unused)}.")
+        told.append(f"No difference at all to the best rung, {best}: {', '.join(unused)}.")
     return [Said(sentence, evidence(scene, VALUE)) for sentence in told]
 
 
@@ -207,7 +196,7 @@ def _of_all(table: pl.DataFrame, metric: str) -> list[Mapping[str, Any]]:
     )
 
 
-# --- parts and costs
+# --- parts
 
 
 def parts(scene: Scene) -> list[Said]:
@@ -227,38 +216,3 @@ def parts(scene: Scene) -> list[Said]:
         )
         told.append(Said(text, ()))
     return told
-
-
-def cost(scene: Scene) -> list[Said]:
-    told = []
-    if scene.decided is not None:
-        told.append(Said(_computing(scene), evidence(scene, TRANSFER)))
-    stated = {r: scene.scenario.person_days[r] for r in scene.shipped() if r in scene.scenario.person_days}
-    days = ", ".join(f"{rung} {low:g} to {high:g}" for rung, (low, high) in stated.items())
-    people = f"Stated in the configuration, not measured: person-days to build {days}."
-    if not stated:
-        people = f"{NOT_ENOUGH} on people's time: configs/{scene.scenario.name}.yaml states none (person_days)."
-    told.append(Said(people, evidence(scene, TRANSFER)))
-    spent = sum(r.whole_seconds for r in scene.cells)
-    told.append(
-        Said(
-            f"To measure all that is told here of {scene.name} took {spent:,.0f} CPU seconds, {len(scene.cells)} fits "
-            "of the ladder or of a part of it.",
-            evidence(scene, *scene.runs),
-        )
-    )
-    return told
-
-
-def _computing(scene: Scene) -> str:
-    assert scene.decided is not None
-    seconds = scene.decided.seconds
-    simplest = scene.decided.rungs[0]
-    effort = pl.read_parquet(scene.decided.folder / "effort.parquet")
-    peak = float(effort["peak_mb"].max())  # type: ignore[arg-type]
-    return (
-        f"One fit and all lists of the test period take {seconds[ROUTER]:.2f} CPU seconds for what is shipped, "
-        f"{seconds[simplest]:.2f} for {simplest}, the simplest rung. Choosing on the validation periods, all included, "
-        f"took {scene.decided.whole_seconds:.0f} CPU seconds and at most {peak:,.0f} MB. The data have "
-        f"{scene.decided.columns:.0f} feature columns."
-    )

@@ -88,7 +88,7 @@ def part(found: Sequence[Option], label: str) -> Part:
         else "hundredths of the metric; no scenario states problem.business_value, so none is weighted"
     )
     out.notes.append(
-        f"Impact: {unit}. Rungs: gain over the simplest rung, all users, with the settings that validation chose. Data "
+        f"Impact: {unit}. Rungs: gain over the simplest rung, all users. Data "
         "and parts: with it less without it. Gains overlap and do not add up. Person-days are what the configuration "
         "states (person_days); “not stated” cannot be ranked by them."
     )
@@ -108,17 +108,15 @@ def table(found: Sequence[Option]) -> pl.DataFrame:
 
 
 def _rungs(scene: Scene) -> list[Option]:
-    """Against the simplest rung; with the settings that validation chose where it chose any."""
-    cells = [c for c in (scene.decided, scene.full) if c is not None]
-    where = {r: c for c in reversed(cells) for r in c.rungs if r not in (ROUTER, PLAIN)}
-    if not cells:
+    """Against the simplest rung."""
+    cell = scene.today
+    if cell is None:
         return []
-    simplest = cells[0].rungs[0]
-    others = [r for r in where if r != simplest]
-    rows = scene.gains([Contrast(r, where[simplest], where[r], simplest, r) for r in others])
-    base = where[simplest].seconds[simplest]
+    simplest, *others = (r for r in cell.rungs if r not in (ROUTER, PLAIN))
+    rows = scene.gains([Contrast(r, cell, cell, simplest, r) for r in others])
+    study = TRANSFER if cell is scene.decided else VOLUME
     return [
-        _option(scene, rung, "rung", row, where[rung].seconds[rung] - base, (TRANSFER, VOLUME))
+        _option(scene, rung, "rung", row, cell.seconds[rung] - cell.seconds[simplest], (study,))
         for rung, row in rows.items()
     ]
 

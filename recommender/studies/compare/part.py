@@ -16,7 +16,7 @@ from recommender.studies.compare.answers import answers
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.said import Part
 from recommender.studies.compare.steps import best, gain, segments, steps, value
-from recommender.studies.compare.table import best_known, frontier, ladder
+from recommender.studies.compare.table import frontier, ladder
 from recommender.studies.curves import Curves, crossings
 from recommender.studies.finding import Chart, Grid, grid, interval
 
@@ -30,7 +30,7 @@ def glance(scenes: Sequence[Scene]) -> Grid:
         seconds = f"{scene.decided.seconds[ROUTER]:.1f}" if scene.decided else "–"
         shown = interval(*found) if found else "–"
         first = steps(scene.curves, ALL)[0][0].rung if scene.curves else "–"
-        row = [scene.name, first, ", ".join(scene.shipped()) or "–", shown, f"{target:g}", reached, seconds]
+        row = [scene.name, first, _ships(scene), shown, f"{target:g}", reached, seconds]
         rows.append(row)
     label = scenes[0].label
     heads = ["where", "day one", "ships today", f"{label}, test period, 95%", "goal", "reached", "CPU s"]
@@ -39,6 +39,16 @@ def glance(scenes: Sequence[Scene]) -> Grid:
         "all of today's data, and what that gives. CPU seconds: one fit, and the lists of the test period."
     )
     return grid(caption, heads, rows)
+
+
+def _ships(scene: Scene) -> str:
+    """Rungs that serve, that are blended in, and that choose new items: ``popularity; new items: ranker``."""
+    if scene.decided is None:
+        return "–"
+    decision = scene.decided.decision
+    told = ", ".join(dict.fromkeys([*scene.shipped(), *(b["rung"] for b in decision.get("blends", {}).values())]))
+    slots = decision.get("slots", {})
+    return told + (f"; new items: {slots['rung']}" if slots.get("n") else "")
 
 
 def place(scene: Scene, trust: Sequence[str], widen: float) -> Part:
@@ -73,14 +83,14 @@ def _winners(scene: Scene, made: Curves) -> Grid:
     heads = ["users", "n", "least data", "today", "from interactions", f"{scene.label}, 95%"]
     heads += ["most accurate"]
     caption = (
-        "Who wins for whom, rungs with their first settings. The winner is the simplest rung, or one that overtakes "
-        "all simpler ones with its whole 95% interval; the most accurate one may not be shown to."
+        "Who wins for whom. The winner is the simplest rung, or one that overtakes all simpler ones with its whole 95% "
+        "interval; the most accurate one may not be shown to."
     )
     return grid(caption, heads, rows)
 
 
 def _frontier(scene: Scene) -> Chart:
-    points = best_known(ladder([scene])).filter(pl.col("user_bucket") == ALL, pl.col("rung") != ROUTER)
+    points = ladder([scene]).filter(pl.col("user_bucket") == ALL, pl.col("rung") != ROUTER)
     points = points.with_columns(pl.col("cpu_s").clip(MIN_CPU_S))
     line = frontier(points)
     drawn = points.with_columns(shipped=pl.col("rung").is_in(line))
@@ -95,5 +105,5 @@ def _frontier(scene: Scene) -> Chart:
         title,
         spec,
         f"{alt} On the frontier: {', '.join(line)}.",
-        drawn.select("rung", "setting", "n_queries", "value", "ci_low", "ci_high", "cpu_s"),
+        drawn.select("rung", "n_queries", "value", "ci_low", "ci_high", "cpu_s"),
     )

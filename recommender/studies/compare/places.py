@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from recommender.config import Scenario
+from recommender.effort import PLAIN
 from recommender.errors import DataError
 from recommender.evaluate import ALL
 from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
@@ -69,9 +70,10 @@ class Scene:
         return next((r for r in self.runs.get(TRANSFER, []) if RECIPE not in r.labels), None)
 
     @property
-    def full(self) -> Measured | None:
-        """Of the learning curves, a cell with the most to learn from: rungs with their first settings."""
-        return max(self.runs.get(VOLUME, []), key=lambda r: float(r.origin["n_train"]), default=None)
+    def today(self) -> Measured | None:
+        """The cell that tells of every rung with all of today's data: the decided one, else one of the curves."""
+        full = max(self.runs.get(VOLUME, []), key=lambda r: float(r.origin["n_train"]), default=None)
+        return self.decided or full
 
     def gains(self, contrasts: Sequence[Contrast]) -> dict[str, Mapping[str, Any]]:
         """Rows of ``paired.contrast`` for the metric of all users, by the contrast's name."""
@@ -111,10 +113,10 @@ class Scene:
         return found
 
     def tested(self, rung: str = ROUTER, bucket: str = ALL) -> tuple[float, float, float] | None:
-        """The metric of a rung of the decided cell on the test period, with its interval."""
-        if self.decided is None:
+        """The metric of a rung with all of today's data on the test period, with its interval."""
+        if self.today is None:
             return None
-        row = self.decided.metrics.filter(
+        row = self.today.metrics.filter(
             pl.col("split") == "test",
             pl.col("metric") == self.metric,
             rung=rung,
@@ -123,6 +125,21 @@ class Scene:
             slice=ALL,
         )
         return tuple(row.select("value", "ci_low", "ci_high").row(0)) if row.height else None
+
+    def reaching(self) -> dict[str, tuple[float, float, float]]:
+        """Single rungs for everyone that are shown to reach the goal, the simplest first, as ``tested``."""
+        alone = [r for r in self.today.rungs if r not in (ROUTER, PLAIN)] if self.today else []
+        tested = ((rung, self.tested(rung)) for rung in alone)
+        return {rung: found for rung, found in tested if found and found[1] >= self.scenario.problem.target}
+
+    def seed_noise(self, rung: str) -> float:
+        """How far the metric of all users moves with the seed of the rung, all of today's data: largest less smallest;
+        0 where one seed was measured."""
+        runs = self.runs.get(VOLUME, [])
+        most = max((float(r.origin["n_train"]) for r in runs), default=0.0)
+        whole = [r for r in runs if float(r.origin["n_train"]) == most and rung in r.rungs]
+        means = [float(r.values.filter("first", pl.col("rung") == rung)[self.metric].mean() or 0.0) for r in whole]  # type: ignore[arg-type]
+        return max(means) - min(means) if means else 0.0
 
 
 def scenes(

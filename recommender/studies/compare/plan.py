@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from recommender.config import Scenario
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, UserError
 from recommender.studies import plan
-from recommender.studies.cell import DONE, key
+from recommender.studies.cell import DONE, Measured, key
 from recommender.studies.plan import Cell, Study
+from recommender.studies.settled import CHOOSER, CHOSEN, settled
 
-VOLUME, VALUE, TRANSFER, PARTS = "data_volume", "data_value", "transfer", "parts"
+VOLUME, VALUE, TRANSFER, PARTS = "data_volume", "data_value", CHOOSER, "parts"
 # Levels that are measured where nothing is there yet. Three sizes up to half of the data and one above: the least
 # that a forecast can be made from and held against.
 GRID: Mapping[str, Sequence[str]] = {"size": ("0.1", "0.2", "0.5", "1"), "seed": ("0", "1", "2")}
@@ -60,10 +61,14 @@ def load(name: str, quick: bool) -> Study:
     return study
 
 
-def needed(study: Study, place: Place, quick: bool, overrides: Sequence[str]) -> Iterator[tuple[Cell, bool]]:
-    """Every cell of the study there; True: measure it where it is not kept, False: read it only where it is."""
+def needed(
+    study: Study, place: Place, quick: bool, overrides: Sequence[str], chosen: Sequence[Measured]
+) -> Iterator[tuple[Cell, bool]]:
+    """Every cell of the study there; True: measure it where it is not kept, False: read it only where it is.
+    chosen: the chooser's cells there (``settled``)."""
     grid = QUICK_GRID if quick else GRID
-    for cell in plan.cells(study, [place.scenario], place.data, overrides):
+    cells = plan.cells(study, [place.scenario], place.data, overrides)
+    for cell in settled(cells, chosen) if study.settings == CHOSEN else cells:
         wanted = study.name != PARTS and all(cell.labels[axis] in grid[axis] for axis in study.grid)
         yield of_study(cell, study.name), wanted
 
@@ -72,7 +77,9 @@ def of_study(cell: Cell, study: str) -> Cell:
     return replace(cell, study=study)
 
 
-def chosen(cells: Iterator[tuple[Cell, bool]], folder: Path, source: Callable[[str, Scenario], Dataset]) -> list[Cell]:
+def affordable(
+    cells: Iterable[tuple[Cell, bool]], folder: Path, source: Callable[[str, Scenario], Dataset]
+) -> list[Cell]:
     """Those to measure, and those that are kept under ``folder``. Raises nothing of what data raise: a cell whose data
     cannot be read is left to the run, which tells of it."""
     return [cell for cell, wanted in cells if wanted or _kept(cell, folder, source)]

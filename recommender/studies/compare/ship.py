@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recommender.effort import PLAIN
+from recommender.effort import PLAIN, serving
 from recommender.evaluate import ALL, WITH_HISTORY
 from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
 from recommender.rungs import ROUTER
@@ -11,7 +11,7 @@ from recommender.studies.cell import Measured
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import TRANSFER, VOLUME
 from recommender.studies.compare.said import Said
-from recommender.studies.compare.steps import ahead, gain, segments, steps, value
+from recommender.studies.compare.steps import ahead, collected, gain, segments, steps, value
 from recommender.studies.compare.words import capital, change, curves_of, evidence, users
 from recommender.studies.curves import Curves
 from recommender.studies.finding import NOT_ENOUGH, interval, not_enough
@@ -37,12 +37,12 @@ def day_one(scene: Scene) -> list[Said]:
     who = [f"{rung} for {users(segments, scene)}" for rung, segments in scene.shipped().items()]
     among = ", ".join(r for r in scene.decided.rungs if r not in (PLAIN, ROUTER))
     today = f"With all of today's data, the validation periods choose, of {among}: {'; '.join(who)}."
-    told += [Said(sentence, evidence(scene, TRANSFER)) for sentence in (today, *_blends(scene), _goal(scene))]
+    told += [Said(sentence, evidence(scene, TRANSFER)) for sentence in (today, *_beyond(scene), _goal(scene))]
     return [*told, *_beside(scene, scene.decided)]
 
 
-def _blends(scene: Scene) -> list[str]:
-    """Rungs whose lists are blended into those of a group's own rung."""
+def _beyond(scene: Scene) -> list[str]:
+    """Rungs whose lists are blended into those of a group's own rung, and places for new items."""
     found = scene.decided.decision.get("blends", {}) if scene.decided else {}
     apart = any(s.endswith(IN_SESSION) for segments in scene.shipped().values() for s in segments)
     told = []
@@ -54,44 +54,62 @@ def _blends(scene: Scene) -> list[str]:
             f"Into the lists of {users([b + kind for b in buckets], scene)} those of {row['rung']} are blended, by "
             f"rank: {gain} on the validation periods."
         )
+    slots = scene.decided.decision.get("slots", {}) if scene.decided else {}
+    if slots.get("n"):
+        told.append(
+            f"{slots['n']} of the first {slots['of']} places are kept for new items, chosen by {slots['rung']}."
+        )
     return told
 
 
 def _beside(scene: Scene, decided: Measured) -> list[Said]:
-    """What re-rankers change about what is shipped, and whether the winner of the curves beats it."""
+    """What re-rankers change about what is shipped, and whether one rung for everyone does worse or better."""
     plain = PLAIN if PLAIN in decided.rungs else ROUTER
+    alone = [r for r in decided.rungs if r not in (PLAIN, ROUTER)]
+    best = max(alone, key=lambda r: (scene.tested(r) or (0.0,))[0])
     wanted = [Contrast("rerank", decided, decided, PLAIN, ROUTER)] if plain == PLAIN else []
-    winner = steps(scene.curves, ALL)[0][-1].rung if scene.curves else None
-    if winner and scene.full and list(scene.shipped()) != [winner]:
-        wanted.append(Contrast("winner", decided, scene.full, plain, winner))
+    built = serving(decided.decision, scene.scenario.slots)
+    wanted += [Contrast("best", decided, decided, plain, best)] if built != {best} else []
     found = scene.gains(wanted) if wanted else {}
     told = []
     if (row := found.get("rerank")) and worth.significant(row):
         names = ", ".join(r.name for r in scene.scenario.rerank if r.enabled)
         price = " It is the price of what they are there for: see the parts below." if row["difference"] < 0 else ""
-        text = f"That is with its re-rankers ({names}), which change it by {change(row)}.{price}"
-        told.append(Said(text, evidence(scene, TRANSFER)))
-    if winner and (row := found.get("winner")) and worth.significant(row):
-        more = "more" if row["difference"] > 0 else "less"
-        head = f"{capital(winner)} for everyone, untuned, gives {more} than that choice: {change(row)}"
-        head += ", both without re-rankers" * (plain == PLAIN)
-        if row["difference"] > 0:
-            head += ". Mind: validation came earlier and did not show it, so decide again on newer data"
-        told.append(Said(f"{head}.", evidence(scene, TRANSFER, VOLUME)))
-    return told
+        told.append(f"That is with its re-rankers ({names}), which change it by {change(row)}.{price}")
+    if (row := found.get("best")) and not (worth.significant(row) and row["difference"] > 0):
+        less = "gives less" if worth.significant(row) else "is not shown to give less"
+        without = ", both without re-rankers" * (plain == PLAIN)
+        told.append(
+            f"{capital(best)} for everyone, the best single rung, {less}: {change(row)}{without}"
+            f"{_instead(scene, {best}, built)}."
+        )
+    looked_back = (row["sentence"].replace(scene.metric, scene.label) for row in decided.hindsight)
+    told += [f"Mind: {s[0].lower()}{s[1:]}" for s in looked_back]
+    return [Said(sentence, evidence(scene, TRANSFER)) for sentence in told]
+
+
+def _instead(scene: Scene, few: set[str], many: set[str]) -> str:
+    """``, for 2 to 4 stated person-days instead of 13 to 26``; empty where not all are stated."""
+    days = scene.scenario.person_days
+    if not (few | many) <= set(days):
+        return ""
+    low, high = ([sum(days[r][end] for r in rungs) for rungs in (few, many)] for end in (0, 1))
+    return f", for {low[0]:g} to {high[0]:g} stated person-days instead of {low[1]:g} to {high[1]:g}"
 
 
 def _start(made: Curves, scene: Scene) -> str:
     first = steps(made, ALL)[0][0].rung
     told = (
         f"With the first interactions, ship {first}. With {made.size[0]:,.0f} interactions, the fewest measured "
-        f"({made.per_user[0]:.1f} per user with any), it gives {scene.label} {interval(*value(made, first, ALL, 0))}"
+        f"({collected(made, made.size[0])}), it gives {scene.label} {interval(*value(made, first, ALL, 0))}"
     )
     if first == made.rungs[0]:
         told += "."
         if (now := ahead(made, ALL, 0)) != first:
             more = interval(*gain(made, now, first, ALL, 0), sign=True)
-            told += f" There {now} gives {more} more, but with all of today's data that is not shown any longer."
+            later = now in [s.rung for s in steps(made, ALL)[0]]
+            mind = "not at every size above" if later else "with more data a rung of less effort is as good"
+            told += f" There {now} gives {more} more, but {mind}."
         else:
             told += " No rung of more effort is shown to beat it there."
     else:

@@ -67,6 +67,11 @@ def steps(made: Curves, bucket: str) -> tuple[list[Step], list[Crossing]]:
     return found, [c for c in crossed if 1 - SURE < c.share < SURE]
 
 
-def per_user(made: Curves, interactions: float) -> float:
-    """Interactions of each user with any, at a size in between those measured."""
-    return float(np.interp(np.log(interactions), np.log(made.size), made.per_user))
+def collected(made: Curves, interactions: float) -> str:
+    """What so many interactions are: of each user with any, and in weeks where the data state times."""
+    told = f"{float(np.interp(np.log(interactions), np.log(made.size), made.per_user)):.1f} per user with any"
+    if not made.per_week:
+        return told
+    weeks = round(interactions / made.per_week)
+    span = f"about {weeks:,} week{'s' * (weeks != 1)}" if weeks else "less than a week"
+    return f"{told}; {span} at today's rate"

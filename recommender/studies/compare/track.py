@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recommender import tracking
 from recommender import tracking_values as values
-from recommender.effort import ROUTER
+from recommender.effort import PLAIN
 from recommender.query import USER_BUCKETS
 from recommender.studies import summary, transfer
 from recommender.studies.cell import Measured
@@ -87,14 +87,12 @@ def summaries(scenes: Sequence[Scene], again: Sequence[Measured]) -> list[Summar
 
 
 def rungs(scene: Scene) -> list[Summary]:
-    """A run per rung, with all of today's data from the cell that holds them, and its learning curve; the router, which
-    has none, as a point of it."""
+    """A run per rung, with all of today's data, and its learning curve; the router has none, but a point of it."""
     place, metric = summary.named(scene.name), scene.metric
     curves = {s.what: s for s in summary.of_curves(scene.name, scene.curves, metric)} if scene.curves else {}
-    cells = [(scene.full, r) for r in scene.full.rungs] if scene.full else []
-    cells += [(scene.decided, ROUTER)] if scene.decided else []
-    found = []
-    for cell, rung in cells:
+    cell, found = scene.today, []
+    for rung in [r for r in cell.rungs if r != PLAIN] if cell else []:
+        assert cell is not None
         n_train = cell.origin["n_train"]
         told = {k: v for k, v in values.evaluation(cell.metrics, rung).items() if v is not None and math.isfinite(v)}
         for name, days in zip(("low", "high"), scene.scenario.person_days.get(rung, ()), strict=False):

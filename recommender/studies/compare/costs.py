@@ -1,0 +1,76 @@
+"""What did it cost? Computing, as measured, and people, as the configuration states."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from recommender.effort import serving
+from recommender.rungs import ROUTER
+from recommender.studies.compare.places import Scene
+from recommender.studies.compare.plan import TRANSFER
+from recommender.studies.compare.said import Said
+from recommender.studies.compare.words import evidence
+from recommender.studies.finding import NOT_ENOUGH, interval
+
+
+def cost(scene: Scene) -> list[Said]:
+    told = []
+    if scene.decided is not None:
+        told.append(Said(_computing(scene), evidence(scene, TRANSFER)))
+    told += [Said(sentence, evidence(scene, TRANSFER)) for sentence in (*_people(scene), *_cheapest(scene))]
+    spent = sum(r.whole_seconds for r in scene.cells)
+    told.append(
+        Said(
+            f"To measure all that is told here of {scene.name} took {spent:,.0f} CPU seconds, {len(scene.cells)} fits "
+            "of the ladder or of a part of it.",
+            evidence(scene, *scene.runs),
+        )
+    )
+    return told
+
+
+def _people(scene: Scene) -> list[str]:
+    """What building all that ships takes of people, as stated."""
+    if scene.decided is None:
+        return []
+    needed = serving(scene.decided.decision, scene.scenario.slots)
+    rungs = [r for r in scene.decided.rungs if r in needed]
+    days = scene.scenario.person_days
+    if lacking := [rung for rung in rungs if rung not in days]:
+        where = f"configs/{scene.scenario.name}.yaml states no person_days for {', '.join(lacking)}"
+        return [f"{NOT_ENOUGH} on people's time: {where}."]
+    each = ", ".join(f"{rung} {days[rung][0]:g} to {days[rung][1]:g}" for rung in rungs)
+    low, high = (sum(days[rung][end] for rung in rungs) for end in (0, 1))
+    total = f", together {low:g} to {high:g}" if len(rungs) > 1 else ""
+    return [f"Stated in the configuration, not measured: person-days to build what ships today: {each}{total}."]
+
+
+def _cheapest(scene: Scene) -> list[str]:
+    """Of single rungs for everyone that are shown to reach the goal, the one of least stated person-days, then CPU."""
+    cell, target, days = scene.today, scene.scenario.problem.target, scene.scenario.person_days
+    if cell is None:
+        return []
+    reached = scene.reaching()
+    if not reached:
+        return [f"No single rung for everyone is shown to reach the goal, {scene.label} {target:g}."]
+    first = min(reached, key=lambda r: (sum(days.get(r, (np.inf,))), cell.seconds[r]))
+    stated = f"{days[first][0]:g} to {days[first][1]:g} stated person-days, " if first in days else ""
+    return [
+        f"The cheapest single rung that is shown to reach the goal is {first}: {stated}{cell.seconds[first]:.2f} CPU "
+        f"seconds, {scene.label} {interval(*reached[first])}."
+    ]
+
+
+def _computing(scene: Scene) -> str:
+    assert scene.decided is not None
+    seconds = scene.decided.seconds
+    simplest = scene.decided.rungs[0]
+    effort = pl.read_parquet(scene.decided.folder / "effort.parquet")
+    peak = float(effort["peak_mb"].max())  # type: ignore[arg-type]
+    return (
+        f"One fit and all lists of the test period take {seconds[ROUTER]:.2f} CPU seconds for what is shipped, "
+        f"{seconds[simplest]:.2f} for {simplest}, the simplest rung. Choosing on the validation periods, all included, "
+        f"took {scene.decided.whole_seconds:.0f} CPU seconds and at most {peak:,.0f} MB. The data have "
+        f"{scene.decided.columns:.0f} feature columns."
+    )
