@@ -185,6 +185,13 @@ def goal(made: Curves, metric: str, target: float, widen: float, reached: Sequen
             f"{NOT_ENOUGH} that more data alone reaches the goal, {label} {target:g}: the curve of the best rung "
             f"({rung}) levels out below it, or needs more than {FURTHEST:g}x today's data."
         )
+    if low <= 1 and high > FURTHEST:
+        return (
+            f"{NOT_ENOUGH} of how much data takes {rung} to the goal, {label} {target:g}: between no more than today's "
+            f"and over {FURTHEST:g}x."
+        )
+    if high <= 1:  # the curve is there, over its seeds; what is asked of the rungs is more
+        return f"{NOT_ENOUGH} that the goal, {label} {target:g}, is reached or missed with today's data by {rung}."
     upper = f"{high:.1f}x" if high <= FURTHEST else f"more than {FURTHEST:g}x"
     told = f"{head} {max(low, 1):.1f}x to {upper} of today's {today:,.0f} interactions"
     if not made.per_week:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from recommender.errors import DataError
 from recommender.evaluate import ALL
-from recommender.studies import powerlaw
+from recommender.studies import powerlaw, volume
 from recommender.studies.analyses import ANALYSES
 from recommender.studies.curves import Curves, crossings, curves, overtakes, resampled
 from recommender.studies.finding import NOT_ENOUGH
@@ -122,6 +123,18 @@ def test_what_a_goal_needs_is_where_the_curve_reaches_it_or_never() -> None:
     found = powerlaw.fit(SIZES, (0.5 - 0.2 * (SIZES / 16000) ** -0.5)[None])
     assert found.at(found.needs(0.35)[0])[0] == pytest.approx(0.35)
     assert found.needs(0.9)[0] == np.inf
+
+
+def test_a_goal_is_told_by_how_surely_the_curve_gets_there() -> None:
+    rising = made(popularity=[0.1] * 5, als=[0.10, 0.12, 0.14, 0.16, 0.18])
+
+    def told(target: float, reached: list[str]) -> str:
+        return volume.goal(rising, "ndcg_at_10", target, 1.0, reached)
+
+    assert told(0.05, ["als"]) == "The goal, NDCG@10 0.05, is reached with today's data by als."
+    assert told(0.05, []) == f"{NOT_ENOUGH} that the goal, NDCG@10 0.05, is reached or missed with today's data by als."
+    assert re.search(r"needs of the best rung today \(als\) 1\.\dx to \d\.\dx of today's", told(0.19, []))
+    assert "levels out below it, or needs more than 10x today's data" in told(0.9, [])
 
 
 def test_a_forecast_widened_twice_is_twice_as_wide_about_the_same_middle() -> None:
