@@ -47,8 +47,16 @@ def key(scenario: Scenario, mode: str, data: Dataset, loop: Loop | None = None) 
     """16 hex digits of everything that a cell's numbers depend on: configuration, data, code, packages."""
     tree = scenario.model_dump(mode="json", exclude={"problem", "person_days"})
     played = [] if loop is None else [loop.model_dump(mode="json")]
-    content = json.dumps([tree, mode, digest(data), code_digest(), *played], sort_keys=True)
+    content = json.dumps([tree, mode, _digest(data), code_digest(), *played], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _digest(data: Dataset) -> str:
+    """``digest`` once per data set: it reads every value, and a comparison asks for the keys of hundreds of cells."""
+    kept = vars(data)
+    if "_digest" not in kept:
+        kept["_digest"] = digest(data)
+    return str(kept["_digest"])
 
 
 @cache
