@@ -14,6 +14,8 @@ from recommender.report.page import cell, chart, page, paragraph, section, table
 from recommender.report.terminal import UNBOUNDED
 from recommender.studies.finding import Finding, Grid
 
+LONG = 30  # characters from which on a cell is text that wraps; a number with its interval has fewer
+
 
 def html(title: str, question: str, findings: Sequence[Finding], warnings: Sequence[str]) -> str:
     """The whole report.html: self-contained, every chart with its numbers."""
@@ -63,7 +65,7 @@ def show(findings: Sequence[Finding], warnings: Sequence[str], console: Console)
 def grid_html(one: Grid, css: str = "") -> str:
     """css: ``stack`` for a table that shows each row as a block on a phone."""
     rows = [
-        (str(first), [cell(_told(v), head=h) for h, v in zip(one.frame.columns[1:], rest, strict=True)])
+        (str(first), [_cell(_told(v), h) for h, v in zip(one.frame.columns[1:], rest, strict=True)])
         for first, *rest in one.frame.iter_rows()
     ]
     return table(one.caption, one.frame.columns, rows, css)
@@ -74,6 +76,10 @@ def grid_markdown(one: Grid) -> list[str]:
     frame = one.frame
     lines = [one.caption, "", "| " + " | ".join(frame.columns) + " |", "|" + " --- |" * frame.width]
     return lines + ["| " + " | ".join(_told(v).replace("|", "\\|") for v in row) + " |" for row in frame.iter_rows()]
+
+
+def _cell(told: str, head: str) -> str:
+    return cell(told, css="text" if len(told) > LONG else "", head=head)
 
 
 def _told(value: object) -> str:

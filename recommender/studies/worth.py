@@ -25,9 +25,13 @@ BEST_NOTE = (
 _NOT_METRICS = ("user_id", "as_of", "user_bucket", "first", "returning", "rung", "answered_share")
 
 
-def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
-    """A finding per scenario and data set: with - without, paired by user."""
-    return [_finding(study, place, mine) for place, mine in by_place(runs).items()]
+def analyse(study: Study, runs: Sequence[Measured], brief: bool = False) -> list[Finding]:
+    """A finding per scenario and data set: with - without, paired by user.
+
+    First its short answers (of mode ladder by status: ``worth_told.HEADS``), then a sentence for each part; brief: for
+    those of which something is shown. The first of its grids has every part.
+    """
+    return [_finding(study, place, mine, brief) for place, mine in by_place(runs).items()]
 
 
 def partners(runs: Sequence[Measured], pairs: Mapping[str, Pair]) -> dict[str, tuple[Measured, Measured]]:
@@ -108,7 +112,7 @@ def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, tree
 
 
-def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
+def _finding(study: Study, place: str, runs: Sequence[Measured], brief: bool) -> Finding:
     scenario = runs[0].labels[SCENARIO]
     pairs = pairs_of(study, scenario)
     found = partners(runs, pairs)
@@ -118,17 +122,21 @@ def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
         return out
     table = effects(study, runs, pairs)
     metric = runs[0].scenario.decision.metric
-    shown = ROUTER if study.mode == "ladder" else BEST
+    ladder = study.mode == "ladder"
+    shown = ROUTER if ladder else BEST
     costs = {name: cost_of(a, b, shown) for name, (a, b) in found.items()}
     head = table.filter(pl.col("shown") == shown, pl.col("user_bucket") == ALL)
     rows = {name: {r["metric"]: r for r in head.filter(pair=name).iter_rows(named=True)} for name in found}
-    out.sentences.append(worth_told.verdicts(rows, metric, pairs))
-    out.sentences += [worth_told.sentence(name, pairs[name], rows[name], metric, costs[name]) for name in found]
-    out.grids.append(worth_grids.headline(rows, metric, costs, pairs))
-    out.grids.append(worth_grids.by_bucket(table.filter(pl.col("shown") == shown), metric))
-    if study.mode == "ladder":
-        out.grids += worth_grids.whole(found) + worth_grids.impact(found)
-    if study.mode == "test":
+    out.sentences += worth_told.verdicts(rows, metric, pairs, ladder)
+    order = worth_told.ordered(rows, metric, pairs) if ladder else list(rows)
+    told = [name for name in order if not brief or worth_told.shown(rows[name], metric, pairs[name])]
+    out.sentences += [worth_told.sentence(name, pairs[name], rows[name], metric, costs[name]) for name in told]
+    by_bucket = worth_grids.by_bucket(table.filter(pl.col("shown") == shown), metric)
+    if ladder:
+        out.grids += [worth_grids.parts(rows, metric, costs, pairs), by_bucket]
+        out.grids += worth_grids.beside(rows, metric, pairs) + worth_grids.whole(found) + worth_grids.impact(found)
+    else:
+        out.grids += [worth_grids.assets(rows, metric, costs), by_bucket]
         out.grids.append(worth_grids.by_rung(table.filter(pl.col("shown") != shown), metric))
     out.notes.append(
         "Differences are with - without, paired by user on the test period, with 95% bootstrap intervals over users; "

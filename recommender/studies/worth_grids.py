@@ -12,32 +12,54 @@ from recommender.exposure import SELECTED
 from recommender.report.directions import LEGEND, arrow
 from recommender.report.tables import USERS
 from recommender.rungs import ROUTER
+from recommender.studies import worth_told
 from recommender.studies.cell import Measured
 from recommender.studies.finding import Grid, grid, interval
 from recommender.studies.paired import significant
 from recommender.studies.plan import Pair
 from recommender.studies.worth_told import Row, Rows, label, places
 
+PRICE = ("CPU s", "columns", "config keys")
 WHOLE = ("item_coverage_at_10", "new_item_survival_at_20", "small_creator_survival_at_20")  # of a run's lists together
 
 
-def headline(
+def parts(
     rows: Mapping[str, Rows], metric: str, costs: Mapping[str, Mapping[str, float]], pairs: Mapping[str, Pair]
 ) -> Grid:
-    """One row per pair: accuracy, what it is there for, what it costs; whose lists, where not the router's."""
+    """One row per part of a study of mode ladder, by status and verdict: what is shown of it, and what it costs."""
+    body = []
+    for name in worth_told.ordered(rows, metric, pairs):
+        mine, pair, main = rows[name], pairs[name], rows[name].get(metric)
+        verdict, aims = worth_told.in_brief(mine, metric, pair), worth_told.aims_of(mine, metric, pair)
+        change = f"{worth_told.ends(main)}, {_difference(main)}" if main else "–"
+        place = worth_told.status(pair) + f": {pair.what}" * (worth_told.status(pair) == worth_told.OWN)
+        body.append([name, place, verdict, change, aims or "–", worth_told.price(costs[name])])
+    caption = (
+        "What each part brings and costs. In what ships: yes; off (by default); own set-up (measured as said there, "
+        "whether the part ships or not). a → b: a without it, b with it. Its aim: what it is there for beside "
+        f"{label(metric)}, as far as measured. * significant. {LEGEND}"
+    )
+    heads = ["part", "in what ships", "shown", f"{_head(metric)}, difference", "its aim", "costs"]
+    return grid(caption, heads, body)
+
+
+def beside(rows: Mapping[str, Rows], metric: str, pairs: Mapping[str, Pair]) -> list[Grid]:
+    """What each part does to what any of them is there for, where those are measured."""
     measured = {m for by_metric in rows.values() for m in by_metric}
-    own = dict.fromkeys([metric, *(m for name in rows for m in pairs[name].metrics)])
-    shown = [m for m in own if m in measured]
-    rungs = {name: _rungs(by_metric.get(metric)) for name, by_metric in rows.items()}
-    named = any(rungs.values())
+    own = [m for m in dict.fromkeys(m for name in rows for m in pairs[name].metrics) if m in measured and m != metric]
+    body = [[name, *(_difference(rows[name].get(m)) for m in own)] for name in worth_told.ordered(rows, metric, pairs)]
+    caption = f"What each does to the aims of all (with - without); * significant. {LEGEND}"
+    return [grid(caption, ["part", *map(_head, own)], body)] if own else []
+
+
+def assets(rows: Mapping[str, Rows], metric: str, costs: Mapping[str, Mapping[str, float]]) -> Grid:
+    """One row per data asset: accuracy of the best rung, which that is with and without it, and costs."""
     body = []
     for name, by_metric in rows.items():
-        cost, changes = costs[name], [_difference(by_metric.get(m)) for m in shown]
-        price = [f"{cost['cpu_s']:+.1f}", f"{cost['columns']:+.0f}", f"{cost['keys']:.0f}"]
-        body.append([name, *changes, *([rungs[name] or "–"] if named else []), *price])
-    heads = ["part", *map(_head, shown), *(["best rung, without → with"] if named else [])]
+        main = by_metric.get(metric)
+        body.append([name, _difference(main), _rungs(main) if main else "–", *_cost(costs[name])])
     caption = f"What each brings (with - without) and costs; * significant. {LEGEND}"
-    return grid(caption, [*heads, "CPU s", "columns", "config keys"], body)
+    return grid(caption, ["part", _head(metric), "best rung, without → with", *PRICE], body)
 
 
 def by_bucket(table: pl.DataFrame, metric: str) -> Grid:
@@ -98,10 +120,13 @@ def _difference(row: Row | None) -> str:
     return interval(row["difference"], row["ci_low"], row["ci_high"], places(row), sign=True) + " *" * significant(row)
 
 
-def _rungs(row: Row | None) -> str:
-    """``als → ranker``, or the one name for both; empty for the router."""
-    if row is None or row["other_rung"] == ROUTER:
-        return ""
+def _cost(cost: Mapping[str, float]) -> list[str]:
+    """Cells below ``PRICE``."""
+    return [f"{cost['cpu_s']:+.1f}", f"{cost['columns']:+.0f}", f"{cost['keys']:.0f}"]
+
+
+def _rungs(row: Row) -> str:
+    """``als → ranker``, or the one name for both."""
     return " → ".join(dict.fromkeys([row["base_rung"], row["other_rung"]]))
 
 

@@ -1,11 +1,13 @@
-"""What ``worth`` says in sentences: which way each part moves what it is there for, from what to what, at what cost."""
+"""What ``worth`` says in sentences: which way each part moves what it is there for, from what to what, at what cost,
+and whether that part is in what ships."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender.report.directions import LOWER, NEITHER, better
+from recommender.metrics import ACCURACY
+from recommender.report.directions import LOWER, NEITHER, arrow, better
 from recommender.report.tables import LABELS, metric_label
 from recommender.rungs import ROUTER
 from recommender.studies.finding import interval, not_enough
@@ -29,20 +31,67 @@ MIXED = "shown to improve some of what they are there for and to worsen some"
 WORSENED = "shown to worsen what they are there for"
 CHANGED = "shown to change what they are there for, neither better nor worse in itself"
 LOWERED = "shown to lower {metric} and to bring nothing else"
+LOWERED_ALONE = "shown to lower {metric}, no other aim of theirs being measured"
 NOTHING = "not shown to bring anything"
 IDLE = "without any effect on {lists}, so not judged"
-VERDICTS = (RAISED, IMPROVED, AT_A_LOSS, MIXED, WORSENED, CHANGED, LOWERED, NOTHING, IDLE)
+VERDICTS = (RAISED, IMPROVED, AT_A_LOSS, MIXED, WORSENED, CHANGED, LOWERED, LOWERED_ALONE, NOTHING, IDLE)
+IN_BRIEF = {  # the same in a cell of a table
+    RAISED: "raises {metric}",
+    IMPROVED: "improves its aim",
+    AT_A_LOSS: "improves its aim at a loss",
+    MIXED: "mixed",
+    WORSENED: "worsens its aim",
+    CHANGED: "changes its aim",
+    LOWERED: "lowers {metric}",
+    LOWERED_ALONE: "lowers {metric}",
+    NOTHING: "nothing shown",
+    IDLE: "no effect",
+}
+
+# Is a part in what ships? As a cell of a table, and as the head of a sentence.
+SHIPS, OFF, OWN = "yes", "off", "own set-up"
+HEADS = {
+    SHIPS: "In what ships",
+    OFF: "Off by default",
+    OWN: "Measured in a set-up of their own, told below, which is not what ships",
+}
 
 
-def verdicts(rows: Mapping[str, Rows], metric: str, pairs: Mapping[str, Pair]) -> str:
-    """All of them in one sentence, by what is shown of them. rows: pair -> metric -> row for all users."""
+def status(pair: Pair) -> str:
+    """Of a study of mode ladder. SHIPS: what ships by default has the part; OFF: it does not, and was measured with it;
+    OWN: measured outside of what ships (one rung alone, an attack), as ``what`` says, be it in what ships or not."""
+    if not pair.with_:
+        return SHIPS
+    return OWN if pair.without else OFF
+
+
+def ordered(rows: Mapping[str, Rows], metric: str, pairs: Mapping[str, Pair]) -> list[str]:
+    """Names by status, then verdict."""
+
+    def place(name: str) -> tuple[int, int]:
+        verdict = verdict_of(rows[name], metric, pairs[name])
+        return list(HEADS).index(status(pairs[name])), VERDICTS.index(verdict)
+
+    return sorted(rows, key=place)
+
+
+def verdicts(rows: Mapping[str, Rows], metric: str, pairs: Mapping[str, Pair], ladder: bool) -> list[str]:
+    """All of them by what is shown of them: of mode ladder a sentence for each status, else one.
+
+    rows: pair -> metric -> row for all users.
+    """
+    if not ladder:
+        return [f"In short: {_by_verdict(rows, metric, pairs, 'the best rung')}."]
+    mine = {head: {n: r for n, r in rows.items() if status(pairs[n]) == which} for which, head in HEADS.items()}
+    return [f"{head}: {_by_verdict(some, metric, pairs, 'the lists')}." for head, some in mine.items() if some]
+
+
+def _by_verdict(rows: Mapping[str, Rows], metric: str, pairs: Mapping[str, Pair], lists: str) -> str:
     told: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
     for name, row in rows.items():
         told[verdict_of(row, metric, pairs[name])].append(name + _aside(row, metric, pairs[name]))
-    best = any(row["other_rung"] != ROUTER for by_metric in rows.values() for row in by_metric.values())
-    words = {"metric": label(metric), "lists": "the best rung" if best else "what ships here"}
-    groups = (f"{verdict.format(**words)}: {', '.join(names)}" for verdict, names in told.items() if names)
-    return f"In short: {'; '.join(groups)}."
+    words = {"metric": label(metric), "lists": lists}
+    return "; ".join(f"{verdict.format(**words)}: {', '.join(names)}" for verdict, names in told.items() if names)
 
 
 def verdict_of(rows: Rows, metric: str, pair: Pair) -> str:
@@ -57,8 +106,22 @@ def verdict_of(rows: Rows, metric: str, pair: Pair) -> str:
     if aims[CHANGES]:
         return CHANGED
     if gain < 0:
-        return LOWERED
-    return IDLE if metric in rows and _same(rows[metric]) and not aims[UNSURE] else NOTHING
+        return LOWERED if any(aims.values()) else LOWERED_ALONE
+    return IDLE if metric in rows and _idle(rows, pair) else NOTHING
+
+
+def in_brief(rows: Rows, metric: str, pair: Pair) -> str:
+    """``verdict_of`` in a few words, with what it does not say: a worsened aim, or a loss."""
+    verdict = verdict_of(rows, metric, pair)
+    told = IN_BRIEF[verdict].format(metric=label(metric))
+    if verdict == RAISED and _aims(rows, metric, pair)[WORSENS]:
+        told += ", worsens its aim"
+    return told + " at a loss" * (verdict in (MIXED, WORSENED, CHANGED) and _gain(rows, metric) < 0)
+
+
+def shown(rows: Rows, metric: str, pair: Pair) -> bool:
+    """Whether anything is shown of the part."""
+    return verdict_of(rows, metric, pair) not in (NOTHING, IDLE)
 
 
 def _aside(rows: Rows, metric: str, pair: Pair) -> str:
@@ -66,7 +129,7 @@ def _aside(rows: Rows, metric: str, pair: Pair) -> str:
     aims, told = _aims(rows, metric, pair), []
     if aims[WORSENS]:
         told = [f"{v} {' and '.join(label(r['metric']) for r in aims[v])}" for v in (IMPROVES, WORSENS) if aims[v]]
-    if _gain(rows, metric) < 0 and verdict_of(rows, metric, pair) not in (AT_A_LOSS, LOWERED):
+    if _gain(rows, metric) < 0 and verdict_of(rows, metric, pair) not in (AT_A_LOSS, LOWERED, LOWERED_ALONE):
         told.append(f"lowers {label(metric)}")
     return f" ({', '.join(told)})" if told else ""
 
@@ -77,17 +140,37 @@ def _gain(rows: Rows, metric: str) -> float:
 
 
 def sentence(name: str, pair: Pair, rows: Rows, metric: str, cost: Mapping[str, float]) -> str:
-    """What one part does and costs. cost: of ``worth.cost_of``."""
-    told = f"{name}{f' ({pair.what})' if pair.what else ''}"
+    """What one part does and costs; of the router's lists also whether it ships. cost: of ``worth.cost_of``."""
     main = rows.get(metric)
+    told = named(name, pair, main is not None and main["other_rung"] == ROUTER)
     if main is None:
-        return f"{told}: {not_enough}, no common queries. {_price(cost)}"
+        return f"{told}: {not_enough}, no common queries. It costs {price(cost)}."
     aims = _aims(rows, metric, pair)
     if all(_same(row) for row in rows.values()):
         what = f": the lists are the same without it{_nothing_to_do(aims[LEAVES])}"
     else:
         what = _of_main(main) + _of_aims(aims)
-    return f"{told}{what}. {_rungs(main)}{_price(cost)}"
+    return f"{told}{what}. {_rungs(main)}It costs {price(cost)}."
+
+
+def named(name: str, pair: Pair, ladder: bool = False) -> str:
+    """``pins (off by default: what the editors rank)``; of mode ladder with the status of what is not in what ships."""
+    place = {SHIPS: "", OFF: "off by default", OWN: "own set-up"}[status(pair)] if ladder else ""
+    told = ": ".join(filter(None, (place, pair.what)))
+    return f"{name} ({told})" if told else name
+
+
+def aims_of(rows: Rows, metric: str, pair: Pair) -> str:
+    """``spam@10 ↓ 0.5713 → 0.1207 *; ...``: what it is there for beside the decision's metric, * where significant."""
+    found = (rows[m] for m in pair.metrics if m in rows and m != metric)
+    told = (f"{label(r['metric'])}{arrow(r['metric'])} {ends(r)}{' *' * significant(r)}" for r in found)
+    return "; ".join(told)
+
+
+def ends(row: Row) -> str:
+    """``0.5713 → 0.1207``, without it and with it."""
+    n = places(row)
+    return f"{row['base']:.{n}f} → {row['other']:.{n}f}"
 
 
 def _aims(rows: Rows, metric: str, pair: Pair) -> dict[str, list[Row]]:
@@ -112,6 +195,12 @@ def _verb(row: Row) -> str:
 def _same(row: Row) -> bool:
     """The same value for every user."""
     return bool(row["ci_low"] == row["ci_high"] == 0)
+
+
+def _idle(rows: Rows, pair: Pair) -> bool:
+    """The same lists, as far as accuracy (of new items too) and the part's aims tell. Other metrics, as diversity, are
+    measured by the very columns that some parts take away."""
+    return all(_same(row) for m, row in rows.items() if m.partition(":")[0] in ACCURACY or m in pair.metrics)
 
 
 def _of_main(row: Row) -> str:
@@ -151,15 +240,14 @@ def _rungs(row: Row) -> str:
     )
 
 
-def _price(cost: Mapping[str, float]) -> str:
-    """What it takes, without what it does not."""
+def price(cost: Mapping[str, float]) -> str:
+    """``1.5 CPU seconds, 6 configuration keys``: what it takes, without what it does not."""
     seconds = cost["cpu_s"]
     parts = [f"{seconds:.1f} CPU seconds"] if seconds >= CPU_NOISE else []
     for key, what in (("columns", "column"), ("keys", "configuration key")):
         n = round(cost[key])
         parts += [f"{n} {what}{'s' * (n != 1)}"] if n else []
-    told = f"It costs {', '.join(parts)}" if parts else "It costs next to nothing"
-    return told + (f" and saves {-seconds:.1f} CPU seconds." if seconds <= -CPU_NOISE else ".")
+    return (", ".join(parts) or "next to nothing") + f" and saves {-seconds:.1f} CPU seconds" * (seconds <= -CPU_NOISE)
 
 
 def label(metric: str) -> str:

@@ -269,6 +269,9 @@ def test_worth_says_what_a_part_brings_in_sentences_and_when_it_cannot_tell(tmp_
     assert "the lists are the same without it" in told["nothing"]
     assert "genre (the genre)" in told["genre"]
     assert "1 column" in told["genre"]
+    (brief,) = worth.analyse(given, found, brief=True)
+    assert brief.sentences == [short, told["history"]]
+    assert brief.grids[0].frame["part"].to_list() == [*pairs], "the table has them all"
     lost = [m for m in found if m.labels[PAIR] != "history"]
     (finding,) = ANALYSES["worth"].findings(given, lost)
     assert any("Not measured: history" in n for n in finding.notes)
@@ -322,9 +325,10 @@ def test_worth_of_parts_of_a_whole_train_is_told_of_the_lists_that_are_shipped(t
     pairs = {"slots": {"metrics": ["new_item_share_at_10"], "with": {"slots.n": 4}, "without": {"slots.n": 0}}}
     given = study(mode="ladder", pairs={"all": pairs}, set={**GRID["set"], "slots.rung": "content"})  # type: ignore[dict-item]
     (finding,) = ANALYSES["worth"].findings(given, measured(given, tmp_path))
-    assert finding.sentences[0].startswith("In short: ")
-    assert finding.sentences[1].startswith("slots")
-    assert finding.grids[0].frame.columns[:3] == ["part", "NDCG@10 ↑", "new item share@10"]
+    assert finding.sentences[0].startswith("Measured in a set-up of their own, ")
+    assert finding.sentences[1].startswith("slots (own set-up)")
+    assert finding.grids[0].frame.columns[:3] == ["part", "in what ships", "shown"]
+    assert finding.grids[2].frame.columns == ["part", "new item share@10"]
 
 
 def test_what_all_lists_reach_is_told_of_the_parts_that_change_it() -> None:

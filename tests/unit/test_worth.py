@@ -1,4 +1,4 @@
-"""What is said of a part: which way it moves what it is there for, and exactly one verdict of nine."""
+"""What is said of a part: is it in what ships, which way it moves what it is there for, and exactly one verdict."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from recommender.studies import worth_told
+from recommender.studies import plan, worth_told
 from recommender.studies.plan import Pair
-from recommender.studies.worth_grids import headline
-from recommender.studies.worth_told import Rows, sentence, verdict_of, verdicts
+from recommender.studies.worth_grids import assets, beside, parts
+from recommender.studies.worth_told import OFF, OWN, SHIPS, Rows, in_brief, sentence, shown, status, verdict_of
 
 MAIN, SPAM, RECALL, NEW = "ndcg_at_10", "spam_at_10", "recall_at_20:0", "new_item_share_at_10"
 FREE = {"cpu_s": 0.0, "columns": 0.0, "keys": 0.0}
@@ -34,6 +34,19 @@ def rows(**how: str) -> Rows:
 
 
 PART = Pair(metrics=[SPAM, RECALL, NEW])
+CHANGE = {"slots.n": 1}
+
+
+def part(what: str = "", metrics: tuple[str, ...] = (), with_: bool = False, without: bool = True) -> Pair:
+    """In what ships, unless told otherwise."""
+    sides = {"with": CHANGE if with_ else {}, "without": CHANGE if without else {}}
+    return Pair.model_validate({"what": what, "metrics": list(metrics), **sides})
+
+
+def short(how: Rows, pair: Pair = PART) -> str:
+    """The one sentence of one part."""
+    (told,) = worth_told.verdicts({"it": how}, MAIN, {"it": pair}, ladder=True)
+    return told
 
 
 @pytest.mark.parametrize(
@@ -52,6 +65,7 @@ PART = Pair(metrics=[SPAM, RECALL, NEW])
         (rows(main=OPEN, new=UP), worth_told.CHANGED),
         (rows(main=DOWN, new=UP), worth_told.CHANGED),
         (rows(main=DOWN, spam=OPEN), worth_told.LOWERED),
+        (rows(main=DOWN), worth_told.LOWERED_ALONE),
         (rows(main=OPEN), worth_told.NOTHING),
         (rows(main=SAME, spam=OPEN), worth_told.NOTHING),
         (rows(spam=OPEN), worth_told.NOTHING),
@@ -64,16 +78,17 @@ def test_each_verdict_by_what_is_shown(found: Rows, verdict: str) -> None:
 
 
 def test_every_outcome_has_one_verdict_and_what_worsens_is_never_told_as_an_improvement() -> None:
-    seen = set()
+    seen = {verdict_of(rows(main=DOWN), MAIN, PART)}
     for main, spam, recall, new in product((UP, DOWN, OPEN, SAME), repeat=4):
         found = rows(main=main, spam=spam, recall=recall, new=new)
         verdict = verdict_of(found, MAIN, PART)
         seen.add(verdict)
-        short = verdicts({"it": found}, MAIN, {"it": PART})
-        assert short.count(": it") == 1
+        told, brief = short(found), in_brief(found, MAIN, PART)
+        assert told.count(": it") == 1
         if spam == UP or recall == DOWN:
             assert verdict in (worth_told.RAISED, worth_told.MIXED, worth_told.WORSENED)
-            assert "worsens " in short
+            assert "worsens " in told
+            assert "worsens its aim" in brief or "mixed" in brief
         if verdict in (worth_told.IMPROVED, worth_told.AT_A_LOSS):
             assert spam == DOWN or recall == UP
     assert seen == set(worth_told.VERDICTS)
@@ -81,20 +96,123 @@ def test_every_outcome_has_one_verdict_and_what_worsens_is_never_told_as_an_impr
 
 def test_the_short_answer_names_what_a_part_worsens_beside_what_it_improves() -> None:
     mixed = {"slots": rows(main=DOWN, spam=DOWN, recall=DOWN), "block": rows(main=OPEN, spam=DOWN)}
-    assert verdicts(mixed, MAIN, {"slots": PART, "block": PART}) == (
-        "In short: shown to improve what they are there for: block; shown to improve some of what they are there for "
-        "and to worsen some: slots (improves spam@10, worsens recall@20 of new items, lowers NDCG@10)."
-    )
+    assert worth_told.verdicts(mixed, MAIN, {"slots": PART, "block": PART}, ladder=True) == [
+        "In what ships: shown to improve what they are there for: block; shown to improve some of what they are there "
+        "for and to worsen some: slots (improves spam@10, worsens recall@20 of new items, lowers NDCG@10)."
+    ]
 
 
 def test_a_loss_is_named_behind_a_part_whose_verdict_does_not_tell_it() -> None:
-    def short(**how: str) -> str:
-        return verdicts({"slots": rows(**how)}, MAIN, {"slots": PART})
+    assert short(rows(main=DOWN, new=UP)).endswith("in itself: it (lowers NDCG@10).")
+    assert short(rows(main=DOWN, recall=UP)).endswith("at a loss of NDCG@10: it.")
+    assert short(rows(main=DOWN, spam=SAME)).endswith("to bring nothing else: it.")
+    assert short(rows(main=UP, recall=DOWN)).endswith("raise NDCG@10: it (worsens recall@20 of new items).")
 
-    assert short(main=DOWN, new=UP).endswith("in itself: slots (lowers NDCG@10).")
-    assert short(main=DOWN, recall=UP).endswith("at a loss of NDCG@10: slots.")
-    assert short(main=DOWN).endswith("to bring nothing else: slots.")
-    assert short(main=UP, recall=DOWN).endswith("raise NDCG@10: slots (worsens recall@20 of new items).")
+
+def test_what_lowers_the_metric_brings_nothing_else_only_where_something_else_was_measured() -> None:
+    assert short(rows(main=DOWN, spam=DOWN), Pair()).endswith("no other aim of theirs being measured: it.")
+    assert short(rows(main=DOWN), PART).endswith("no other aim of theirs being measured: it."), "named, not measured"
+    assert "bring nothing else" in short(rows(main=DOWN, spam=OPEN))
+
+
+def test_a_part_that_changes_which_new_items_are_found_is_not_told_to_have_no_effect() -> None:
+    assert "not shown to bring anything: it" in short(rows(main=SAME, recall=UP), Pair())
+    assert "without any effect on the lists, so not judged: it" in short(rows(main=SAME, recall=SAME), Pair())
+    assert "improve what they are there for: it" in short(rows(main=SAME, recall=UP))
+    measured_by_a_column_that_is_gone = {**rows(main=SAME), "diversity_at_10": row("diversity_at_10", UP)}
+    assert "without any effect" in short(measured_by_a_column_that_is_gone, Pair())
+
+
+# --- is it in what ships
+
+
+def test_a_pair_tells_whether_its_part_ships() -> None:
+    assert status(part()) == SHIPS
+    assert status(part(with_=True, without=False)) == OFF
+    assert status(part(with_=True)) == OWN
+
+
+def test_of_the_studys_own_parts_those_that_are_on_in_the_scenario_ship() -> None:
+    def of(scenario: str) -> dict[str, str]:
+        return {name: status(pair) for name, pair in plan.pairs_of(plan.load("parts"), scenario).items()}
+
+    assert of("jobs")["soft reach and seniority"] == SHIPS
+    assert of("jobs")["fair re-ranking"] == OFF
+    assert of("ugc")["all guards against spam"] == OWN
+    assert of("catalog")["editorial pins"] == OFF
+
+
+def test_a_set_up_of_its_own_says_what_is_compared_with_what() -> None:
+    study = plan.load("parts")
+    for pair in (p for scenario in study.pairs.values() for p in scenario.values() if status(p) == OWN):
+        assert " instead of " in pair.what
+        assert ", or " not in pair.what
+
+
+FOUND = {
+    "demote": rows(main=OPEN, spam=DOWN),  # by status, then verdict: the last one
+    "pins": rows(main=DOWN),
+    "ranker": rows(main=OPEN),
+    "slots": rows(main=OPEN, recall=UP),
+}
+PAIRS = {
+    "demote": part("under attack, alone instead of no guard", (SPAM,), with_=True),
+    "pins": part("what editors rank", with_=True, without=False),
+    "ranker": part(),
+    "slots": part("places kept", (RECALL,)),
+}
+
+
+def test_the_short_answer_has_a_sentence_for_what_ships_what_is_off_and_what_has_its_own_set_up() -> None:
+    assert worth_told.verdicts(FOUND, MAIN, PAIRS, ladder=True) == [
+        "In what ships: shown to improve what they are there for: slots; not shown to bring anything: ranker.",
+        "Off by default: shown to lower NDCG@10, no other aim of theirs being measured: pins.",
+        "Measured in a set-up of their own, told below, which is not what ships: shown to improve what they are there "
+        "for: demote.",
+    ]
+    (one,) = worth_told.verdicts(FOUND, MAIN, PAIRS, ladder=False)
+    assert one.startswith("In short: shown to improve what they are there for: demote, slots; ")
+
+
+def test_a_sentence_says_that_a_part_is_off_or_has_its_own_set_up() -> None:
+    told = {name: sentence(name, PAIRS[name], FOUND[name], MAIN, FREE) for name in FOUND}
+    assert told["slots"].startswith("slots (places kept): ")
+    assert told["ranker"].startswith("ranker: ")
+    assert told["pins"].startswith("pins (off by default: what editors rank) lowers ")
+    assert told["demote"].startswith("demote (own set-up: under attack, alone instead of no guard): ")
+    asset = {MAIN: row(MAIN, UP, rungs=("als", "ranker"))}
+    assert sentence("text", part("titles", with_=True), asset, MAIN, FREE).startswith("text (titles) raises")
+
+
+def test_a_part_of_which_nothing_is_shown_is_left_out_of_the_brief() -> None:
+    assert [name for name in FOUND if shown(FOUND[name], MAIN, PAIRS[name])] == ["demote", "pins", "slots"]
+    assert not shown(rows(main=SAME), MAIN, Pair()), "the same lists"
+
+
+def test_the_table_has_every_part_by_status_and_verdict() -> None:
+    costs = {name: {"cpu_s": 1.5, "columns": 0.0, "keys": 1.0} for name in FOUND}
+    table = parts(FOUND, MAIN, costs, PAIRS).frame
+    assert table.columns == ["part", "in what ships", "shown", "NDCG@10 ↑, difference", "its aim", "costs"]
+    cost = "1.5 CPU seconds, 1 configuration key"
+    still = "0.3000 → 0.3100, +0.0100 [-0.0400, +0.0600]"
+    lower = "0.3000 → 0.2000, -0.1000 [-0.1200, -0.0800] *"
+    own = "own set-up: under attack, alone instead of no guard"
+    assert table.rows() == [
+        ("slots", "yes", "improves its aim", still, "recall@20 of new items ↑ 0.3000 → 0.4000 *", cost),
+        ("ranker", "yes", "nothing shown", still, "–", cost),
+        ("pins", "off", "lowers NDCG@10", lower, "–", cost),
+        ("demote", own, "improves its aim", still, "spam@10 ↓ 0.3000 → 0.2000 *", cost),
+    ]
+
+
+def test_the_table_says_in_few_words_what_the_verdict_leaves_out() -> None:
+    assert in_brief(rows(main=UP, spam=UP), MAIN, PART) == "raises NDCG@10, worsens its aim"
+    assert in_brief(rows(main=DOWN, spam=DOWN, recall=DOWN), MAIN, PART) == "mixed at a loss"
+    assert in_brief(rows(main=DOWN, recall=UP), MAIN, PART) == "improves its aim at a loss"
+    assert in_brief(rows(main=UP, recall=UP), MAIN, PART) == "raises NDCG@10"
+
+
+# --- sentences
 
 
 def test_a_sentence_says_which_way_is_better_and_from_what_to_what() -> None:
@@ -138,28 +256,31 @@ def test_a_guard_without_anything_to_guard_against_is_told_as_such() -> None:
 def test_the_best_rung_of_each_is_named_where_it_is_not_the_router() -> None:
     def told(without: str, with_: str) -> tuple[str, list[str], str]:
         found = {"text": {MAIN: row(MAIN, UP, rungs=(without, with_))}}
-        table = headline(found, MAIN, {"text": FREE}, {"text": Pair()}).frame
-        short = verdicts({"text": {MAIN: row(MAIN, SAME, rungs=(without, with_))}}, MAIN, {"text": Pair()})
-        return sentence("text", Pair(), found["text"], MAIN, FREE), list(table.row(0)), short
+        same = {"text": {MAIN: row(MAIN, SAME, rungs=(without, with_))}}
+        (brief,) = worth_told.verdicts(same, MAIN, {"text": Pair()}, ladder=False)
+        table = assets(found, MAIN, {"text": FREE}).frame
+        return sentence("text", Pair(), found["text"], MAIN, FREE), list(table.row(0)), brief
 
-    said, cells, short = told("als", "ranker")
+    said, cells, brief = told("als", "ranker")
     assert "Best rung: als without it, ranker with it." in said
     assert "als → ranker" in cells
-    assert "without any effect on the best rung, so not judged: text" in short
+    assert "without any effect on the best rung, so not judged: text" in brief
     said, cells, _ = told("ease", "ease")
     assert "Best rung: ease, with it and without it." in said
     assert "ease" in cells
-    said, cells, short = told("router", "router")
-    assert "Best rung" not in said
-    assert "without any effect on what ships here, so not judged: text" in short
+    assert "Best rung" not in sentence("text", Pair(), rows(main=UP), MAIN, FREE)
 
 
 def test_headings_say_which_way_is_better() -> None:
-    table = headline({"block": rows(main=UP, spam=DOWN, recall=OPEN, new=UP)}, MAIN, {"block": FREE}, {"block": PART})
-    assert table.frame.columns[1:5] == ["NDCG@10 ↑", "spam@10 ↓", "recall@20 of new items ↑", "new item share@10"]
+    found = {"block": rows(main=UP, spam=DOWN, recall=OPEN, new=UP)}
+    (table,) = beside(found, MAIN, {"block": PART})
+    assert table.frame.columns == ["part", "spam@10 ↓", "recall@20 of new items ↑", "new item share@10"]
     assert "↑ more is better, ↓ less is better" in table.caption
+    assert beside(found, MAIN, {"block": Pair()}) == []
 
 
 def test_a_pair_without_common_queries_is_no_verdict() -> None:
     assert "not enough evidence, no common queries" in sentence("block", PART, {}, MAIN, FREE)
-    assert verdicts({"block": {}}, MAIN, {"block": PART}) == "In short: not shown to bring anything: block."
+    assert short({}) == "In what ships: not shown to bring anything: it."
+    table = parts({"block": {}}, MAIN, {"block": FREE}, {"block": PART}).frame
+    assert table.row(0) == ("block", "yes", "nothing shown", "–", "–", "next to nothing")
