@@ -27,30 +27,77 @@ _LEAD = (
 _SIMULATED = "Data named “simulated” are made up: they show how the method works, not what your gain would be."
 WORDS = "The words of this page, and what each rung does"
 _HOW = {
-    "rung": "One step of the ladder: a recommender with its parameters, from little effort to much.",
-    "NDCG@10": "Quality of the first 10 places, 0 to 1: an item that the user then took counts 1, discounted by "
-    "1/log2(rank + 1), divided by the best possible with min(10, n) items, n = items the user took.",
-    "interval": "In [brackets]: 95%. Users are drawn again with replacement, and so are the samples of a size.",
-    "earlier interactions": "What the user had taken before the list was asked for. “all users” asks each user once; "
-    "the groups ask each time somebody took something, so a user can be in several.",
+    # how to read the page
     "validation, test": "Choices are made on validation periods; the test period comes after them, and models saw "
-    "nothing of it. All accuracy on this page is of the test period. Each rung has one setting: the one that the "
-    "validation periods chose with all of today's data.",
-    "day one": "The simplest rung that none is shown to beat with the least data measured.",
-    "ships today": "Chosen on validation among the rungs of this page. make train decides among the scenario's whole "
-    "ladder and makes the model.",
-    "wins, overtakes": "Its gain over the best simpler rung is above zero with its whole 95% interval.",
+    "nothing of it. All accuracy on this page is of the test period, unless a sentence says validation or periods. "
+    "Each rung has one setting: the one that the validation periods chose with all of today's data.",
+    "interval": "In [brackets]: 95%. Users are drawn again with replacement, and so are the samples of a size.",
+    "resamples": "Those redrawn sets of users and samples. “ahead in 87% of the resamples”: in so many of them.",
     "not enough evidence": "The interval holds both gain and loss, or would if it allowed for all that was compared "
     "with it, or too few users were asked: no claim either way.",
     "adjusted p": "The chance to see such a difference where there is none, raised by how many were compared (Holm).",
+    "another seed, seed noise": "What changes when only the random numbers of a rung do: the largest result less the "
+    "smallest. A gain no larger than that is no finding.",
+    "earlier interactions": "What the user had taken before the list was asked for. “all users” asks each user once; "
+    "the groups ask each time somebody took something, so a user can be in several.",
     "in the midst of a visit": "Last seen less than the stated time ago; all others with a history come back.",
-    "configuration keys": "Settings that a part needs in the scenario's file, beside those that it has without it.",
-    "CPU seconds": "Processor time of one fit and all lists of the test period, all threads added, one run.",
-    "recipe": "Which rung serves which users, with its parameters, as one scenario's validation periods chose them.",
-    "no interactions at all": "Before the first one nothing can be measured: lists then follow what users state, else "
-    "the editors' order, else the newest first (make train ... SET='day_zero=true').",
     "[1]": "Where a sentence's numbers come from: the cells listed under Evidence, as folders and as runs in MLflow "
     "(start it by make ui).",
+    # what ships, and when
+    "rung": "One step of the ladder: a recommender with its parameters, from little effort to much.",
+    "day one": "With the fewest interactions measured: the simplest rung, or one that is ahead of all simpler ones at "
+    "every size.",
+    "no interactions at all": "Before the first one nothing can be measured: lists then follow what users state, else "
+    "the editors' order, else the newest first (make train ... SET='day_zero=true').",
+    "ships today": "Chosen on validation among the rungs of this page. make train decides among the scenario's whole "
+    "ladder and makes the model.",
+    "wins, overtakes": "Its gain over the best simpler rung is above zero with its whole 95% interval.",
+    "router": "What ships as one model: it gives each group of users the lists of the rung that serves the group.",
+    "blended by rank": "Two rungs' lists as one: an item stands the higher the higher either list has it; that of the "
+    "rung that serves counts double.",
+    "places for new items (slots)": "Places among the first 20 that are kept for items that nobody has taken yet; "
+    "validation chooses how many.",
+    "re-ranker": "Puts a finished list into another order, for an end beside accuracy: reach, variety, fairness.",
+    "recipe": "Which rung serves which users, with its parameters, as one scenario's validation periods chose them.",
+    # costs
+    "CPU seconds": "Processor time of one fit and all lists of the test period, all threads added, one run.",
+    "column": "As a cost: a column of the data that has to be collected and kept right.",
+    "configuration key": "As a cost: a setting that a part needs in the scenario's file, beside those that it has "
+    "without it.",
+    # data and parts
+    "all metadata, stated features": "The same columns: all that items and users state of themselves. “all metadata” "
+    "takes them from each rung alone and compares the best; “stated features” from everything that ships.",
+    "half of ...": "Of all metadata: half of the values of each column are missing. Of the interactions: half of them.",
+    "exact times": "When something was taken to the second, against the day alone.",
+    "signals": "Events that are no take: likes, shares, follows, applications, hates.",
+    "hard and soft rules": "A hard rule never shows an item; a soft one moves it down.",
+    "MMR": "Maximal marginal relevance: a re-ranker that picks, place by place, what is relevant and unlike the items "
+    "above it.",
+    "Thompson draws": "Of items that few know yet, each list takes those with the highest random draw of what their "
+    "rate of takes could be: the less is known, the wider the draws.",
+    "upper confidence bound": "The same with the 90% bound of what the rate could be, alike for all lists.",
+    # metrics, ↑ more is better, ↓ less is better
+    "NDCG@10 ↑": "Quality of the first 10 places, 0 to 1: an item that the user then took counts 1, discounted by "
+    "1/log2(rank + 1), divided by the best possible with min(10, n) items, n = items the user took.",
+    "graded NDCG@10 ↑": "The same where an item counts its rating instead of 1.",
+    "recall@20 ↑": "Share of the items that the user then took that are among the first 20 places. Of new items: of "
+    "those that nobody had taken before the test period.",
+    "new item share@10": "Share of the first 10 that nobody had taken before; neither way is better in itself.",
+    "back catalogue share@10": "Share of the first 10 that was published more than a stated time ago (the catalog: a "
+    "year); neither way is better in itself.",
+    "small creator share@10 ↑": "Share of the first 10 by creators with few interactions (fewer than 10 by default).",
+    "diversity@10 ↑": "How unlike the first 10 are in what is stated of them: 1 less their mean cosine.",
+    "miscalibration@10 ↓": "How far the mix of the first 10 (of genres, say) is from that of the user's history; 0 is "
+    "the same (Kullback-Leibler divergence).",
+    "violating@10 ↓": "Share of the first 10 that moderators confirm to break the rules, by then or later.",
+    "spam@10 ↓": "Share of the first 10 that breaks the rules, found or not; known for simulated data only.",
+    "unavailable@10 ↓": "Share of the first 10 that was not published yet, or expired.",
+    "blocked@10 ↓": "Share of the first 10 that is blocked, moderated by then or held back.",
+    "out of reach@10 ↓": "Share of the first 10 that is too far away for the user.",
+    "level misfit@10 ↓": "Share of the first 10 whose seniority is too far from the user's (jobs: two levels or more).",
+    "lists per vacancy@10 ↓": "How crowded the first 10 are: in how many lists each is, per vacancy, on average.",
+    "favourable share@10 ↑": "Share of the first 10 that the scenario calls favourable (jobs: the best-paid third).",
+    "selected@10 ↑": "Share of lists with enough favourable items among the first 10 (jobs: three).",
 }
 
 

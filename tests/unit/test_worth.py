@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from recommender.report.compare import _HOW
+from recommender.report.directions import arrow
 from recommender.studies import plan, worth_told
 from recommender.studies.plan import Pair
 from recommender.studies.worth_grids import assets, beside, parts
@@ -147,6 +149,13 @@ def test_a_set_up_of_its_own_says_what_is_compared_with_what() -> None:
     for pair in (p for scenario in study.pairs.values() for p in scenario.values() if status(p) == OWN):
         assert " instead of " in pair.what
         assert ", or " not in pair.what
+
+
+def test_the_page_of_a_comparison_explains_every_metric_that_a_part_is_there_for() -> None:
+    pairs = [p for scenario in plan.load("parts").pairs.values() for p in scenario.values()]
+    named = {metric.partition(":")[0] for p in pairs for metric in p.metrics}
+    assert len(named) > 10
+    assert {worth_told.label(metric) + arrow(metric) for metric in named} <= set(_HOW)
 
 
 FOUND = {
