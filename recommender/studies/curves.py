@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from recommender.errors import DataError
-from recommender.evaluate import ALL
+from recommender.evaluate import ALL, WITH_HISTORY
 from recommender.query import USER_BUCKETS
 from recommender.studies.cell import Measured
 
 _CHUNK = 100  # resamples at a time
-Segment = tuple[str, str]  # rung, user bucket
+Segment = tuple[str, str]  # rung, user bucket or WITH_HISTORY
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def curves(runs: Sequence[Measured], axis: str, metric: str, resamples: int, see
     asked = whole[0][0].values.filter(pl.col("rung") == rungs[0])
     users = asked["user_id"].rank("dense").to_numpy().astype(np.int64) - 1
     masks = {ALL: asked["first"].to_numpy()} | {b: (asked["user_bucket"] == b).to_numpy() for b in USER_BUCKETS}
+    masks[WITH_HISTORY] = ~masks[USER_BUCKETS[0]]
     values = {r: np.stack([np.stack([_values(m, r, metric, asked) for m in g]) for g in whole]) for r in rungs}
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(most, [1 / most] * most, (resamples, len(whole))) / most

@@ -12,6 +12,7 @@ import polars as pl
 from recommender import tracking_values as values
 from recommender.errors import DataError
 from recommender.evaluate import ALL
+from recommender.query import USER_BUCKETS
 from recommender.rungs import ROUTER
 from recommender.studies import transfer, worth
 from recommender.studies.cell import Measured, by_place
@@ -85,7 +86,7 @@ def of_curves(place: str, made: Curves, metric: str) -> list[Summary]:
             _charted(RUNG, place, metric, bucket): [
                 (round(n), float(v)) for n, v in zip(made.size, made.mean[rung, bucket], strict=True)
             ]
-            for bucket in made.n_queries
+            for bucket in (ALL, *USER_BUCKETS)
             if (rung, bucket) in made.mean
         }
         found.append(Summary(RUNG, rung, place, metric, effort(float(made.cpu_s[rung][-1])), points))

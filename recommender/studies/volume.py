@@ -3,7 +3,7 @@ such forecasts held when made from the smaller half."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,15 +166,17 @@ def forecasts(made: Curves, metric: str, widen: float) -> list[str]:
     return told
 
 
-def goal(made: Curves, metric: str, target: float, widen: float, reached: Sequence[str]) -> str:
-    """How much data ``target`` takes. reached: rungs that are shown to be there with all of today's. widen: of
-    ``widening``."""
+def goal(
+    made: Curves, metric: str, target: float, widen: float, reached: Sequence[str], doubted: Collection[str] = ()
+) -> str:
+    """How much data ``target`` takes of the best rung but those ``doubted``. reached: rungs that are shown to be there
+    with all of today's. widen: of ``widening``."""
     label = metric_label(metric)
     if reached:
         return f"The goal, {label} {target:g}, is reached with today's data by {', '.join(reached)}."
     if len(made.size) < 3:
         return f"{NOT_ENOUGH} of what the goal takes: it needs three sizes."
-    rung = max(made.rungs, key=lambda r: made.mean[r, ALL][-1])
+    rung = max((r for r in made.rungs if r not in doubted), key=lambda r: made.mean[r, ALL][-1])
     today = float(made.size[-1])
     needed = np.sort(powerlaw.fit(made.size, made.replicates[rung, ALL]).needs(target)) / today
     low, middle, high = np.quantile(needed, [0.025, 0.5, 0.975], method="nearest")
@@ -197,7 +199,7 @@ def goal(made: Curves, metric: str, target: float, widen: float, reached: Sequen
     if not made.per_week:
         return f"{told}."
     weeks = [(max(m, 1) - 1) * today / made.per_week for m in (low, high)]
-    span = f"about {weeks[0]:,.0f} to {weeks[1]:,.0f} weeks" if high <= FURTHEST else f"{weeks[0]:,.0f} weeks or more"
+    span = f"about {weeks[0]:,.0f} to {weeks[1]:,.0f} weeks" if high <= FURTHEST else f"{weeks[0]:,.0f} or more weeks"
     return f"{told} ({span} at today's {made.per_week:,.0f} a week)."
 
 

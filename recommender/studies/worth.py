@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -44,12 +44,19 @@ def partners(runs: Sequence[Measured], pairs: Mapping[str, Pair]) -> dict[str, t
     return {name: (a, b) for name, (a, b) in whole.items() if a and b}
 
 
-def effects(study: Study, runs: Sequence[Measured], pairs: Mapping[str, Pair], only: str | None = None) -> pl.DataFrame:
+def effects(
+    study: Study,
+    runs: Sequence[Measured],
+    pairs: Mapping[str, Pair],
+    only: str | None = None,
+    doubted: Collection[str] = (),
+) -> pl.DataFrame:
     """Rows of ``paired.contrast`` with - without for each pair: of the router in ladder mode; else of each rung,
     and of the best rung with against the best without (``shown`` = "best", chosen by the same queries; base_rung is
     the best without, other_rung the best with).
 
     Metrics beside the decision's for all users only. only: the decision's metric of router or best alone; quicker.
+    doubted: rungs that are never the best one.
     """
     found = partners(runs, pairs)
     scenario = runs[0].scenario
@@ -59,7 +66,10 @@ def effects(study: Study, runs: Sequence[Measured], pairs: Mapping[str, Pair], o
         if study.mode == "ladder":
             shown.append(Contrast(f"{name}\t{ROUTER}", without, with_, ROUTER, ROUTER))
             continue
-        best = [max(m.rungs, key=lambda r, m=m: _mean(m, r, metric)) for m in (without, with_)]  # type: ignore[misc]
+        best = [
+            max((r for r in m.rungs if r not in doubted), key=lambda r, m=m: _mean(m, r, metric))  # type: ignore[misc]
+            for m in (without, with_)
+        ]
         shown.append(Contrast(f"{name}\t{BEST}", without, with_, best[0], best[1]))
         by_rung += [Contrast(f"{name}\t{r}", without, with_, r, r) for r in with_.rungs if r in without.rungs]
     columns = {c for a, b in found.values() for c in {*a.values.columns, *b.values.columns}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,7 +192,7 @@ def test_nothing_cheaper_on_the_frontier_is_as_accurate() -> None:
 
 
 def option(what: str, gain: float, low: float, days: tuple[float, float] | None, value: float | None = None) -> Option:
-    return Option("jobs", what, "rung", gain, low, gain + 0.01, low > 0, 1.0, days, value, ())
+    return Option("jobs", what, "rung", gain, low, gain + 0.01, low > 0, "popularity", True, 1.0, days, value, ())
 
 
 def test_what_to_build_is_ranked_by_impact_per_stated_day_and_only_where_shown_to_gain() -> None:
@@ -262,12 +263,63 @@ def test_a_rung_that_wins_on_the_test_period_only_is_told_as_such_on_day_one_and
     read: list[Scene],
 ) -> None:
     row = {"rung": "als", "user_bucket": ALL, "sentence": "Looking back, als gains ndcg_at_10."}
-    for mean_low, moves in ((-0.1, True), (0.1, False)):
+    for mean_low, proven in ((-0.1, False), (0.1, True)):
         decided = replace(read[0].decided)  # type: ignore[type-var]
         vars(decided)["hindsight"] = [row | {"mean_low": mean_low}]
         scene = replace(read[0], runs={**read[0].runs, plan.TRANSFER: [decided]})
-        assert any("Mind: looking back, als gains NDCG@10." in s.text for s in ship.day_one(scene))
-        assert any("als was not shown to win" in s.text for s in answers.when(scene)) is moves
+        vars(scene)["read"] = made(popularity=[0.1] * 5, als=[0.05, 0.09, 0.12, 0.14, 0.15])
+        assert any("Looking back, als gains NDCG@10." in s.text for s in ship.day_one(scene))
+        when = [s.text for s in answers.when(scene)]
+        assert any(f"{NOT_ENOUGH} to move to als: in the test period it is ahead" in s for s in when) is not proven
+        assert any("then als from about" in s for s in when) is proven
+        assert [s.rung for s in scene.steps()[0]] == ["popularity", "als"][: 1 + proven]
+
+
+GAIN = {"difference": 0.0, "ci_low": -0.01, "ci_high": 0.01, "p_holm": 1.0, "n_queries": 99, "other_rung": ""}
+LESS = GAIN | {"difference": -0.05, "ci_low": -0.06, "ci_high": -0.04, "p_holm": 0.001}
+
+
+def chose(scene: Scene, alone: dict[str, dict[str, object]], hindsight: Sequence[dict[str, object]] = ()) -> Scene:
+    """Validation chose popularity and ranker; single rungs compare with that as told."""
+    decided = replace(scene.decided)  # type: ignore[type-var]
+    buckets = {b: {"rung": "ranker"} for b in ("1_2", "3_9", "10_plus")} | {"0": {"rung": "popularity"}}
+    routed = {"buckets": buckets, "returning": {}, "blends": {}, "slots": {"n": 0}}
+    vars(decided).update(decision={**decided.decision, **routed}, hindsight=list(hindsight))
+    made = with_days(scene, {"popularity": (1, 2), "ease": (2, 4), "als": (3, 6), "ranker": (10, 20)}, 0.1)
+    made = replace(made, runs={**scene.runs, plan.TRANSFER: [decided]})
+    vars(made)["alone"] = alone
+    return made
+
+
+def test_the_rung_of_least_person_days_that_is_not_shown_to_be_worse_is_built_first(read: list[Scene]) -> None:
+    scene = chose(read[0], {"popularity": LESS, "als": GAIN, "ease": GAIN, "ranker": GAIN | {"difference": 0.005}})
+    assert scene.enough == "ease"
+    told = ship.day_one(scene)[0].text
+    assert told.startswith("In short: build ease first (2 to 4 stated person-days). For everyone it is as good")
+    assert "popularity, ranker (11 to 22 stated person-days): +0.0000 [-0.0100, +0.0100] (n=99)" in told
+    equal = chose(read[0], {"popularity": LESS, "ease": GAIN, "item_knn": GAIN})  # of whom no days are stated come last
+    assert equal.enough == "ease"
+
+
+def test_where_every_single_rung_is_worse_what_validation_chose_is_built(read: list[Scene]) -> None:
+    scene = chose(read[0], {"popularity": LESS | {"difference": -0.055}, "ease": LESS})
+    assert scene.enough is None
+    told = ship.day_one(scene)[0].text
+    assert told.startswith("In short: what validation chose, popularity, ranker (11 to 22 stated person-days).")
+    assert "the best, ease, gives -0.0500 [-0.0600, -0.0400] (n=99)" in told
+
+
+def test_a_rung_that_won_in_the_test_period_only_is_neither_built_nor_shown_to_gain_or_reach(read: list[Scene]) -> None:
+    won = GAIN | {"difference": 0.05, "ci_low": 0.04, "ci_high": 0.06, "p_holm": 0.001}
+    row = {"rung": "ease", "user_bucket": ALL, "mean_low": -0.1, "sentence": "Looking back, ease."}
+    for hindsight in ([], [row]):
+        rungs = dict.fromkeys(("popularity", "content", "item_knn", "als"), LESS) | {"ease": won}
+        scene = chose(read[0], rungs, hindsight)
+        assert (scene.enough == "ease") is (not hindsight)
+        (ease,) = (o for o in build.options(scene) if o.what == "ease")
+        assert (ease.sure, ease.over, ease.ships) == (not hindsight, "what ships", False)
+        easy = replace(scene, scenario=with_days(scene, {}, 0.0).scenario)  # a goal that every rung reaches
+        assert ("ease" in easy.reaching()) is (not hindsight)
 
 
 def test_interactions_are_told_in_weeks_where_the_data_state_times() -> None:
@@ -334,7 +386,7 @@ def test_a_goal_that_the_simplest_rung_meets_with_the_least_data_is_told_as_such
 
 def test_a_place_without_curves_or_decision_says_so(read: list[Scene]) -> None:
     bare = replace(read[0], runs={plan.VALUE: read[0].runs[plan.VALUE]})
-    told = answers.answers(bare, [], 1.0)
+    told = answers.answers(bare, 1.0)
     assert all(any(NOT_ENOUGH in s.text for s in told[q]) for q in said.QUESTIONS[:2])
     assert build.options(bare)
     assert ladder([bare]).is_empty()

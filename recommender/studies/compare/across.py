@@ -13,12 +13,12 @@ from recommender.evaluate import ALL
 from recommender.query import USER_BUCKETS
 from recommender.report.tables import USERS
 from recommender.rungs import ROUTER
-from recommender.studies import transfer, worth
+from recommender.studies import transfer
 from recommender.studies.cell import Measured
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import TRANSFER, VOLUME
 from recommender.studies.compare.said import Part, Said
-from recommender.studies.compare.steps import segments, steps
+from recommender.studies.compare.steps import segments
 from recommender.studies.compare.table import ladder
 from recommender.studies.compare.words import evidence
 from recommender.studies.finding import Grid, grid, interval
@@ -42,7 +42,7 @@ def accuracy(scenes: Sequence[Scene]) -> Part:
     tops: dict[str, list[Scene]] = {}
     for scene in scenes:
         if scene.curves is not None:
-            tops.setdefault(steps(scene.curves, ALL)[0][-1].rung, []).append(scene)
+            tops.setdefault(scene.steps()[0][-1].rung, []).append(scene)
     told = "; ".join(f"{rung} at {', '.join(s.name for s in where)}" for rung, where in tops.items())
     if told:
         cites = tuple(e for where in tops.values() for s in where for e in evidence(s, VOLUME))
@@ -69,7 +69,7 @@ def _who(scenes: Sequence[Scene]) -> Grid:
             if made is None or bucket not in segments(made):
                 shown.append("too few queries")
                 continue
-            shown.append(", then ".join(_since(s.rung, s.at) for s in steps(made, bucket)[0]))
+            shown.append(", then ".join(_since(s.rung, s.at) for s in scene.steps(bucket)[0]))
         rows.append([USERS[bucket], *shown])
     caption = "Who wins for whom, and from how many interactions on; no number: from the least data measured."
     return grid(caption, ["users", *(s.name for s in scenes)], rows)
@@ -101,6 +101,12 @@ def named(scenes: Sequence[Scene]) -> list[Measured]:
     ]
 
 
+def forecasts(trust: Sequence[str], scenes: Sequence[Scene]) -> Part:
+    """How far the forecasts of all places can be trusted. trust: sentences of the back-test."""
+    cites = tuple(e for s in scenes for e in evidence(s, VOLUME))
+    return Part("How far forecasts can be trusted", said=[Said(sentence, cites) for sentence in trust])
+
+
 def assets(scenes: Sequence[Scene]) -> Part:
     """What each data asset is worth at each place."""
     out = Part("What the data are worth")
@@ -111,9 +117,12 @@ def assets(scenes: Sequence[Scene]) -> Part:
         best = scene.worth.filter(pl.col("shown") == "best", pl.col("user_bucket") == ALL)
         for r in best.iter_rows(named=True):
             shown = interval(r["difference"], r["ci_low"], r["ci_high"], sign=True)
-            cells[r["pair"], scene.name] = shown + " *" * worth.significant(r)
+            cells[r["pair"], scene.name] = shown + " *" * scene.noticed(r)
     names = [s.name for s in scenes]
     rows = [[pair, *(cells.get((pair, n), "–") for n in names)] for pair in dict.fromkeys(p for p, _ in cells)]
-    caption = f"{scenes[0].label} of all users, best rung with it less best rung without it; * significant."
+    caption = (
+        f"{scenes[0].label} of all users, best rung with it less best rung without it; * significant, and more than "
+        "another seed changes."
+    )
     out.grids = [grid(caption, ["data", *names], rows)] if rows else []
     return out

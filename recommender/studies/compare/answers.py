@@ -10,30 +10,29 @@ import polars as pl
 
 from recommender import config
 from recommender.evaluate import ALL
-from recommender.report.tables import USERS
 from recommender.rungs import ROUTER
 from recommender.studies import volume, worth
 from recommender.studies.compare import said
 from recommender.studies.compare.costs import cost
 from recommender.studies.compare.places import Scene
-from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
+from recommender.studies.compare.plan import PARTS, VALUE, VOLUME
 from recommender.studies.compare.said import Said
 from recommender.studies.compare.ship import day_one
-from recommender.studies.compare.steps import SURE, Step, collected, segments, steps
+from recommender.studies.compare.steps import SURE, Step, collected, groups
 from recommender.studies.compare.words import capital, curves_of, evidence, users
 from recommender.studies.curves import Curves, crossings
-from recommender.studies.finding import NOT_ENOUGH, interval, not_enough
+from recommender.studies.finding import NOT_ENOUGH, interval
 from recommender.studies.plan import pairs_of
 
 LIKELY = 0.5  # share of the resamples from which on an open lead is told
 
 
-def answers(scene: Scene, trust: Sequence[str], widen: float) -> dict[str, list[Said]]:
-    """Question -> sentences. trust, widen: of the back-test over all places (``volume``)."""
+def answers(scene: Scene, widen: float) -> dict[str, list[Said]]:
+    """Question -> sentences. widen: of the back-test over all places (``volume``)."""
     return {
         said.DAY_ONE: day_one(scene),
         said.WHEN: when(scene),
-        said.MORE: [*more_data(scene, trust, widen), *better_data(scene)],
+        said.MORE: [*more_data(scene, widen), *better_data(scene)],
         said.PARTS: parts(scene),
         said.COST: cost(scene),
     }
@@ -43,55 +42,58 @@ def answers(scene: Scene, trust: Sequence[str], widen: float) -> dict[str, list[
 
 
 def when(scene: Scene) -> list[Said]:
+    """For the groups that a decision is made for; the finer ones stand in a table."""
     made, told = curves_of(scene)
     if made is None:
         return told
     paths: dict[str, list[str]] = {}
     open_: dict[str, list[str]] = {}
-    for bucket in segments(made):
-        found, unsure = steps(made, bucket)
-        paths.setdefault(_path(found, made), []).append(bucket)
-        for c in (c for c in unsure if c.share >= LIKELY):
-            open_.setdefault(c.rung, []).append(f"{USERS[bucket]} (ahead in {c.share:.0%} of the resamples)")
-    for path, buckets in paths.items():
-        told.append(Said(f"{capital(_several(buckets, made, scene))}: {path}.", evidence(scene, VOLUME)))
-    told.insert(0, Said(_today(made), evidence(scene, VOLUME)))
-    told += [Said(s, evidence(scene, TRANSFER)) for s in _periods(scene)]
-    told += [Said(s, evidence(scene, VOLUME)) for s in _below(made)]
-    for rung, who in open_.items():
-        sentence = f"{NOT_ENOUGH} that {rung} overtakes the simpler rungs within {_range(made)} for {', '.join(who)}."
-        told.append(Said(sentence, evidence(scene, VOLUME)))
-    return told
-
-
-def _periods(scene: Scene) -> list[str]:
-    """Where what wins on the test period did not win before."""
-    rows = scene.decided.hindsight if scene.decided else []
-    rungs = dict.fromkeys(r["rung"] for r in rows if r["user_bucket"] == ALL and r["mean_low"] <= 0)
-    return [
-        f"Mind: these curves are of the test period. In the validation periods before it, {rung} was not shown to win, "
-        "so it does not ship today (see day one)."
-        for rung in rungs
+    for group in groups(made):
+        found, unsure = scene.steps(group)
+        paths.setdefault(_path(found, made), []).append(group)
+        for c in (c for c in unsure if c.share >= LIKELY and c.rung not in scene.doubted):
+            open_.setdefault(c.rung, []).append(
+                f"{_who([group], made, scene)} (ahead in {c.share:.0%} of the resamples)"
+            )
+    moves = any(len(scene.steps(group)[0]) > 1 for group in groups(made))
+    sentences = [_today(made, moves)]
+    sentences += [f"{capital(_who(who, made, scene))}: {path}." for path, who in paths.items()]
+    sentences += [*_doubted(made, scene), *_below(made, scene)]
+    sentences += [
+        f"{NOT_ENOUGH} that {rung} overtakes the simpler rungs within {_range(made)} for {', '.join(who)}."
+        for rung, who in open_.items()
     ]
+    return [Said(sentence, evidence(scene, VOLUME)) for sentence in sentences]
 
 
-def _today(made: Curves) -> str:
+def _today(made: Curves, moves: bool) -> str:
     rate = f", {made.per_week:,.0f} new ones a week" if made.per_week else ""
+    due = "; what moves within them is due by now" * moves
     return (
         f"There are {made.size[-1]:,.0f} interactions to learn from today ({collected(made, made.size[-1])}{rate}). "
-        f"Samples of them were measured from {made.size[0]:,.0f} upwards, so what moves below is due by now."
+        f"Measured on samples of them, {_range(made)}{due}."
     )
 
 
-def _below(made: Curves) -> list[str]:
+def _doubted(made: Curves, scene: Scene) -> list[str]:
+    """Rungs that overtake in the test period, but did not win before."""
+    return [
+        f"{NOT_ENOUGH} to move to {c.rung}: in the test period it is ahead from about {max(c.at, made.size[0]):,.0f} "
+        "interactions on, but over the periods before it was not shown to win (see day one)."
+        for c in crossings(made, ALL)
+        if c.rung in scene.doubted and c.share >= SURE
+    ]
+
+
+def _below(made: Curves, scene: Scene) -> list[str]:
     """Rungs that overtake the simpler ones, but serve nobody because one above them is ahead all the same."""
-    path, _ = steps(made, ALL)
+    path, _ = scene.steps()
     serving = {s.rung for s in path}
     return [
         f"As long as {path[-1].rung} is not built: {_step(Step(c.rung, c.at, c.low, c.high), made)}, "
         f"all users together, over {c.over}."
         for c in crossings(made, ALL)
-        if c.share >= SURE and np.isfinite(c.at) and c.rung not in serving
+        if c.share >= SURE and np.isfinite(c.at) and c.rung not in serving | scene.doubted
     ]
 
 
@@ -117,38 +119,28 @@ def _range(made: Curves) -> str:
     return f"{made.size[0]:,.0f} to {made.size[-1]:,.0f} interactions"
 
 
-def _several(buckets: Sequence[str], made: Curves, scene: Scene) -> str:
-    if list(buckets) == segments(made):
+def _who(groups_: Sequence[str], made: Curves, scene: Scene) -> str:
+    if list(groups_) == groups(made):
         return "all users, whatever their history"
-    rest = [b for b in buckets if b != ALL]
-    if ALL not in buckets:
-        return users(rest, scene)
-    return "all users together" + (f", and {users(rest, scene)}" if rest else "")
+    rest = users([g for g in groups_ if g != ALL], scene)
+    return "all users together" + f", and {rest}" * bool(rest) if ALL in groups_ else rest
 
 
 # --- more and better data
 
 
-def more_data(scene: Scene, trust: Sequence[str], widen: float) -> list[Said]:
+def more_data(scene: Scene, widen: float) -> list[Said]:
     made, told = curves_of(scene)
     if made is None:
         return told
     each, target = volume.forecasts(made, scene.metric, widen), scene.scenario.problem.target
-    goal = volume.goal(made, scene.metric, target, widen, list(scene.reaching()))
-    serves = steps(made, ALL)[0][-1].rung
+    goal = volume.goal(made, scene.metric, target, widen, list(scene.reaching()), scene.doubted)
+    serves = scene.steps()[0][-1].rung
     shown = [s for rung, s in zip(made.rungs, each, strict=False) if rung == serves or NOT_ENOUGH not in s]
     flat = [r for r, s in zip(made.rungs, each, strict=False) if NOT_ENOUGH in s and r != serves]
     if flat:
         shown.append(f"{NOT_ENOUGH} that twice the data would change {', '.join(flat)}.")
-    told += [Said(s, evidence(scene, VOLUME)) for s in (*shown, goal)]
-    if trust and each:
-        told.append(
-            Said(
-                f"How far to trust such forecasts, of all places of this page together: {' '.join(trust)}",
-                evidence(scene, VOLUME),
-            )
-        )
-    return told
+    return [Said(s, evidence(scene, VOLUME)) for s in (*shown, goal)]
 
 
 def better_data(scene: Scene) -> list[Said]:
@@ -165,15 +157,15 @@ def better_data(scene: Scene) -> list[Said]:
             unused.append(name)
         elif not worth.significant(row):
             unsure.append(name)
-        elif abs(row["difference"]) <= scene.seed_noise(with_):
+        elif not scene.noticed(row):
             noise.append(name)
         else:
             verb = "worth" if row["difference"] > 0 else "does harm,"
             change = interval(row["difference"], row["ci_low"], row["ci_high"], sign=True)
             more = f" ({what[name]})" if what.get(name) else ""
             told.append(
-                f"{capital(name)}{more}: {verb} {change} of {scene.label} (best without it: {without} "
-                f"{row['base']:.4f}; with it: {with_} {row['other']:.4f}; n={row['n_queries']:,})."
+                f"{capital(name)}{more}: {verb} {change} of {scene.label} (best without it: {without}, "
+                f"with it: {with_}; n={row['n_queries']:,})."
             )
     best = rows[0]["other_rung"]  # with everything: the same cell for every asset that has no variant of its own
     if noise:
@@ -204,9 +196,8 @@ def parts(scene: Scene) -> list[Said]:
     runs = scene.runs.get(PARTS, [])
     pairs = pairs_of(scene.studies[PARTS], scene.scenario.name)
     lacking = [name for name in pairs if name not in worth.partners(runs, pairs)]
-    found = worth.analyse(scene.studies[PARTS], runs) if len(lacking) < len(pairs) else []
-    order = sorted((s for f in found for s in f.sentences), key=lambda s: not_enough in s.lower())  # settled first
-    told = [Said(capital(sentence), evidence(scene, PARTS)) for sentence in order]
+    found = scene.part_finding
+    told = [Said(capital(sentence), evidence(scene, PARTS)) for sentence in (found.sentences if found else [])]
     if lacking:
         data = [] if scene.data == config.load(scene.scenario.name).data.source else [f"DATA={scene.data}"]
         variables = ["STUDY=parts", f"SCENARIO={scene.scenario.name}", *data, *scene.variables]

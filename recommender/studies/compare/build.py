@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,9 @@ from recommender.studies.charts import HEIGHT
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.studies.compare.said import Part, Said
+from recommender.studies.compare.steps import gain
 from recommender.studies.compare.words import evidence
-from recommender.studies.finding import NOT_ENOUGH, Chart, grid, interval
+from recommender.studies.finding import Chart, grid, interval
 from recommender.studies.paired import Contrast
 from recommender.studies.plan import pairs_of
 
@@ -38,7 +39,9 @@ class Option:
     gain: float
     low: float
     high: float
-    sure: bool  # shown to be above zero, Holm-adjusted over what it is compared with
+    sure: bool  # shown to be above zero, and by no more luck than of users: see ``_rungs`` and ``Scene.noticed``
+    over: str  # what it is compared with
+    ships: bool  # whether it is in what ships today
     cpu_s: float
     days: tuple[float, float] | None
     value: float | None  # stated for ``UNIT`` of the metric
@@ -59,7 +62,8 @@ class Option:
 
 
 def options(scene: Scene) -> list[Option]:
-    """Rungs against the simplest one, data assets and parts against the scenario without them."""
+    """Rungs that ship against the simplest one, others against what ships; data assets and parts against the scenario
+    without them."""
     return [*_rungs(scene), *_pairs(scene, scene.worth, VALUE, "data"), *_pairs(scene, scene.parts, PARTS, "part")]
 
 
@@ -74,11 +78,11 @@ def part(found: Sequence[Option], label: str) -> Part:
     order = ranked(found)
     for place in dict.fromkeys(o.place for o in order):
         out.said += _sentence([o for o in order if o.place == place], label)
-    heads = ["what", "gain, 95%", "impact", "days, stated", "per day", "CPU s more"]
+    heads = ["what", "ships", "gain, 95%", "over", "impact", "days, stated", "per day", "CPU s more"]
     rows = [(o.sure, _row(n, o)) for n, o in enumerate(order, 1)]
     shown, others = ([row for sure, row in rows if sure is wanted] for wanted in (True, False))
     out.grids.append(grid("Shown to gain, ranked by impact per stated person-day.", heads, shown))
-    out.more = [grid("Not shown to gain.", heads, others)] if others else []
+    out.more = [grid("Not shown to gain, or shown to lose.", heads, others)] if others else []
     if drawn := [(n, o) for n, o in enumerate(order, 1) if o.days and o.sure]:
         out.charts.append(_chart(drawn, label))
     stated = [o for o in order if o.value is not None]
@@ -88,9 +92,9 @@ def part(found: Sequence[Option], label: str) -> Part:
         else "hundredths of the metric; no scenario states problem.business_value, so none is weighted"
     )
     out.notes.append(
-        f"Impact: {unit}. Rungs: gain over the simplest rung, all users. Data "
-        "and parts: with it less without it. Gains overlap and do not add up. Person-days are what the configuration "
-        "states (person_days); “not stated” cannot be ranked by them."
+        f"Impact: {unit}. All users. Rungs that ship: gain over the simplest rung; others: for everyone, over what "
+        "ships. Data and parts: with it less without it; parts that do not ship may be measured in a set-up of their "
+        "own. Gains overlap and do not add up. Person-days are what the configuration states (person_days)."
     )
     return out
 
@@ -98,27 +102,50 @@ def part(found: Sequence[Option], label: str) -> Part:
 def table(found: Sequence[Option]) -> pl.DataFrame:
     """The same for build.parquet, in the order of the ranking."""
     rows = [
-        (n, o.place, o.kind, o.what, o.gain, o.low, o.high, o.impact, *(o.days or (None, None)), o.per_day, o.cpu_s)
+        (
+            n,
+            o.place,
+            o.kind,
+            o.what,
+            o.ships,
+            o.over,
+            o.gain,
+            o.low,
+            o.high,
+            o.impact,
+            *(o.days or (None, None)),
+            o.per_day,
+            o.cpu_s,
+        )
         for n, o in enumerate(ranked(found), 1)
     ]
-    names = ["rank", "place", "kind", "what", "gain", "ci_low", "ci_high", "impact"]
+    names = ["rank", "place", "kind", "what", "ships", "over", "gain", "ci_low", "ci_high", "impact"]
     names += ["days_low", "days_high", "impact_per_day", "cpu_s"]
-    types = [pl.Int64, *[pl.String] * 3, *[pl.Float64] * 8]
+    types = [pl.Int64, *[pl.String] * 3, pl.Boolean, pl.String, *[pl.Float64] * 8]
     return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
 
 
 def _rungs(scene: Scene) -> list[Option]:
-    """Against the simplest rung."""
-    cell = scene.today
+    """Those that ship over the simplest, by their curves, so over all seeds; others, for everyone, over what ships."""
+    cell, made = scene.today, scene.curves
     if cell is None:
         return []
     simplest, *others = (r for r in cell.rungs if r not in (ROUTER, PLAIN))
-    rows = scene.gains([Contrast(r, cell, cell, simplest, r) for r in others])
-    study = TRANSFER if cell is scene.decided else VOLUME
-    return [
-        _option(scene, rung, "rung", row, cell.seconds[rung] - cell.seconds[simplest], (study,))
-        for rung, row in rows.items()
-    ]
+    apart = [r for r in (simplest, *others) if scene.decided and r not in scene.serving]
+    over_shipped = {rung: scene.alone[rung] for rung in apart}
+    over_simplest = scene.gains([Contrast(r, cell, cell, simplest, r) for r in others if r not in apart])
+    found = []
+    for rung, row in {**over_simplest, **over_shipped}.items():
+        ships = rung not in apart
+        over, base = (simplest, simplest) if ships else ("what ships", ROUTER)
+        told = (row["difference"], row["ci_low"], row["ci_high"])
+        if ships and made and rung in made.rungs:
+            told = gain(made, rung, simplest, ALL, -1)
+        sure = worth.significant(row) and told[1] > 0 and rung not in scene.doubted
+        cpu_s = cell.seconds[rung] - cell.seconds.get(base, 0.0)
+        study = TRANSFER if cell is scene.decided else VOLUME
+        found.append(_option(scene, rung, "rung", (*told, sure, over, ships), cpu_s, (study,)))
+    return found
 
 
 def _pairs(scene: Scene, table: pl.DataFrame, study: str, kind: str) -> list[Option]:
@@ -127,45 +154,62 @@ def _pairs(scene: Scene, table: pl.DataFrame, study: str, kind: str) -> list[Opt
     rows = table.filter(
         pl.col("user_bucket") == ALL, pl.col("metric") == scene.metric, pl.col("shown").is_in(["best", ROUTER])
     )
-    both = worth.partners(scene.runs[study], pairs_of(scene.studies[study], scene.scenario.name))
-    return [
-        _option(scene, r["pair"], kind, r, worth.cost_of(*both[r["pair"]], r["shown"])["cpu_s"], (study,))
-        for r in rows.iter_rows(named=True)
-    ]
+    asked = pairs_of(scene.studies[study], scene.scenario.name)
+    both = worth.partners(scene.runs[study], asked)
+    found = []
+    for row in rows.iter_rows(named=True):
+        sure = row["difference"] > 0 and (scene.noticed(row) if study == VALUE else worth.significant(row))
+        told = (
+            row["difference"],
+            row["ci_low"],
+            row["ci_high"],
+            sure,
+            "lists without it",
+            not asked[row["pair"]].with_,
+        )
+        cpu_s = worth.cost_of(*both[row["pair"]], row["shown"])["cpu_s"]
+        found.append(_option(scene, row["pair"], kind, told, cpu_s, (study,)))
+    return found
 
 
-def _option(scene: Scene, what: str, kind: str, row: Mapping[str, Any], cpu_s: float, studies: Sequence[str]) -> Option:
-    sure = bool(worth.significant(row) and row["difference"] > 0)
-    change = (row["difference"], row["ci_low"], row["ci_high"], sure)
+def _option(
+    scene: Scene, what: str, kind: str, told: tuple[float, float, float, bool, str, bool], cpu_s: float,
+    studies: Sequence[str],
+) -> Option:  # fmt: skip
+    """told: gain, its interval, sure, over, ships."""
     days, value = scene.scenario.person_days.get(what), scene.scenario.problem.business_value
     cites = evidence(scene, *(s for s in studies if s in scene.runs))
-    return Option(scene.name, what, kind, *change, cpu_s, days, value, cites)
+    return Option(scene.name, what, kind, *told, cpu_s, days, value, cites)
 
 
 def _sentence(order: Sequence[Option], label: str) -> list[Said]:
-    """What pays most per day at one place; and what is worth more but costs more."""
-    place = order[0].place
-    best = next((o for o in order if o.sure and o.days), None)
-    if best is None:
-        cites = tuple(dict.fromkeys(e for o in order for e in o.evidence))
-        return [Said(f"{NOT_ENOUGH} at {place}: nothing with stated person-days is shown to gain.", cites)]
-    told = [Said(f"At {place}, {best.what} pays most per person-day: {_gain(best, label)}.", best.evidence)]
-    most = max((o for o in order if o.sure and o.days), key=lambda o: o.impact)
-    if most is not best:
-        told.append(Said(f"At {place}, {most.what} gains most: {_gain(most, label)}.", most.evidence))
+    """At one place: what pays most per day of what ships, and of what does not yet."""
+    told = []
+    for ships, where, none in (
+        (True, "Of what ships at", "nothing with stated person-days is shown to gain"),
+        (False, "Of what does not ship yet at", "nothing with stated person-days is shown to gain over what ships"),
+    ):
+        place, among = order[0].place, [o for o in order if o.ships is ships]
+        best = next((o for o in among if o.sure and o.days), None)
+        cites = best.evidence if best else tuple(dict.fromkeys(e for o in among for e in o.evidence))
+        text = none if best is None else f"{best.what} pays most per person-day: {_gain(best, label)}"
+        if among:
+            told.append(Said(f"{where} {place}, {text}.", cites))
     return told
 
 
 def _gain(o: Option, label: str) -> str:
     low, high = o.days or (np.nan, np.nan)
-    return f"{interval(o.gain, o.low, o.high, sign=True)} of {label} for {low:g} to {high:g} stated person-days"
+    gained = f"{interval(o.gain, o.low, o.high, sign=True)} of {label} over {o.over}"
+    return f"{gained}, for {low:g} to {high:g} stated person-days"
 
 
 def _row(number: int, o: Option) -> list[str]:
     days = f"{o.days[0]:g} to {o.days[1]:g}" if o.days else "not stated"
     per_day = "–" if o.per_day is None or not o.sure else f"{o.per_day:.2f}"
     shown = interval(o.gain, o.low, o.high, sign=True)
-    return [f"{number}. {o.what} ({o.place})", shown, f"{o.impact:+.2f}", days, per_day, f"{o.cpu_s:+.2f}"]
+    name, ships = f"{number}. {o.what} ({o.place})", "yes" if o.ships else "no"
+    return [name, ships, shown, o.over, f"{o.impact:+.2f}", days, per_day, f"{o.cpu_s:+.2f}"]
 
 
 def _chart(drawn: Sequence[tuple[int, Option]], label: str) -> Chart:

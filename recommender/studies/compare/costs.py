@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from recommender.effort import serving
 from recommender.rungs import ROUTER
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import TRANSFER
@@ -32,18 +31,16 @@ def cost(scene: Scene) -> list[Said]:
 
 def _people(scene: Scene) -> list[str]:
     """What building all that ships takes of people, as stated."""
-    if scene.decided is None:
-        return []
-    needed = serving(scene.decided.decision, scene.scenario.slots)
-    rungs = [r for r in scene.decided.rungs if r in needed]
-    days = scene.scenario.person_days
+    rungs, days = scene.serving, scene.scenario.person_days
     if lacking := [rung for rung in rungs if rung not in days]:
         where = f"configs/{scene.scenario.name}.yaml states no person_days for {', '.join(lacking)}"
         return [f"{NOT_ENOUGH} on people's time: {where}."]
+    total = scene.days(rungs)
+    if not rungs or total is None:
+        return []
     each = ", ".join(f"{rung} {days[rung][0]:g} to {days[rung][1]:g}" for rung in rungs)
-    low, high = (sum(days[rung][end] for rung in rungs) for end in (0, 1))
-    total = f", together {low:g} to {high:g}" if len(rungs) > 1 else ""
-    return [f"Stated in the configuration, not measured: person-days to build what ships today: {each}{total}."]
+    together = f", together {total[0]:g} to {total[1]:g}" if len(rungs) > 1 else ""
+    return [f"Stated in the configuration, not measured: person-days to build what ships today: {each}{together}."]
 
 
 def _cheapest(scene: Scene) -> list[str]:
@@ -58,7 +55,7 @@ def _cheapest(scene: Scene) -> list[str]:
     stated = f"{days[first][0]:g} to {days[first][1]:g} stated person-days, " if first in days else ""
     return [
         f"The cheapest single rung that is shown to reach the goal is {first}: {stated}{cell.seconds[first]:.2f} CPU "
-        f"seconds, {scene.label} {interval(*reached[first])}."
+        f"seconds, {scene.label} {interval(*reached[first])}, without re-rankers."
     ]
 
 

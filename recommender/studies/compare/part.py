@@ -15,7 +15,7 @@ from recommender.studies import volume
 from recommender.studies.compare.answers import answers
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.said import Part
-from recommender.studies.compare.steps import best, gain, segments, steps, value
+from recommender.studies.compare.steps import best, gain, segments, value
 from recommender.studies.compare.table import frontier, ladder
 from recommender.studies.curves import Curves, crossings
 from recommender.studies.finding import Chart, Grid, grid, interval
@@ -29,29 +29,18 @@ def glance(scenes: Sequence[Scene]) -> Grid:
         reached = "yes" if found and found[1] >= target else "no" if found and found[2] < target else "not settled"
         seconds = f"{scene.decided.seconds[ROUTER]:.1f}" if scene.decided else "–"
         shown = interval(*found) if found else "–"
-        first = steps(scene.curves, ALL)[0][0].rung if scene.curves else "–"
-        row = [scene.name, first, _ships(scene), shown, f"{target:g}", reached, seconds]
-        rows.append(row)
-    label = scenes[0].label
-    heads = ["where", "day one", "ships today", f"{label}, test period, 95%", "goal", "reached", "CPU s"]
+        first = scene.steps()[0][0].rung if scene.curves else "–"
+        build = (scene.enough or "that choice") if scene.decided else "–"
+        rows.append([scene.name, first, build, scene.mix or "–", shown, f"{target:g}", reached, seconds])
+    heads = ["where", "day one", "build first", "validation chose", f"{scenes[0].label}, test period, 95%"]
     caption = (
-        "Day one: the simplest that none beats with the least data measured. Ships today: what validation chooses with "
-        "all of today's data, and what that gives. CPU seconds: one fit, and the lists of the test period."
+        "Day one: with the fewest interactions measured. Build first: of least person-days, and for everyone as good, "
+        "as far as is shown, as what validation chose with all of today's data. NDCG@10, CPU seconds: of that choice."
     )
-    return grid(caption, heads, rows)
+    return grid(caption, [*heads, "goal", "reached", "CPU s"], rows)
 
 
-def _ships(scene: Scene) -> str:
-    """Rungs that serve, that are blended in, and that choose new items: ``popularity; new items: ranker``."""
-    if scene.decided is None:
-        return "–"
-    decision = scene.decided.decision
-    told = ", ".join(dict.fromkeys([*scene.shipped(), *(b["rung"] for b in decision.get("blends", {}).values())]))
-    slots = decision.get("slots", {})
-    return told + (f"; new items: {slots['rung']}" if slots.get("n") else "")
-
-
-def place(scene: Scene, trust: Sequence[str], widen: float) -> Part:
+def place(scene: Scene, widen: float) -> Part:
     """The part of one place, headed by its problem and goal."""
     problem = scene.scenario.problem
     out = Part(scene.name)
@@ -61,20 +50,22 @@ def place(scene: Scene, trust: Sequence[str], widen: float) -> Part:
     ]
     if problem.business_value is not None:
         out.intro.append(f"Stated: .01 of {scene.label} is worth {problem.business_value:g}.")
-    out.answers = answers(scene, trust, widen)
+    out.answers = answers(scene, widen)
     made = scene.curves
     if made is not None:
         out.grids = [_winners(scene, made), volume.curve_grid(made, scene.metric)]
         crossed = [c for bucket in segments(made) for c in crossings(made, bucket)]
         out.more = [volume.crossing_grid(crossed, made)]
         out.charts = [volume.chart(scene.name, made, scene.metric), _frontier(scene)]
+    if scene.part_finding:
+        out.grids.append(scene.part_finding.grids[0])
     return out
 
 
 def _winners(scene: Scene, made: Curves) -> Grid:
     rows = []
     for bucket in segments(made):
-        path = steps(made, bucket)[0]
+        path = scene.steps(bucket)[0]
         now, top = path[-1].rung, best(made, bucket)
         since = f"{path[-1].at:,.0f}" if np.isfinite(path[-1].at) else f"at most {made.size[0]:,.0f}"
         more = "" if top == now else f", {interval(*gain(made, top, now, bucket, -1), sign=True)}"
@@ -84,7 +75,7 @@ def _winners(scene: Scene, made: Curves) -> Grid:
     heads += ["most accurate"]
     caption = (
         "Who wins for whom. The winner is the simplest rung, or one that overtakes all simpler ones with its whole 95% "
-        "interval; the most accurate one may not be shown to."
+        "interval, and not in the test period only; the most accurate one may not be shown to."
     )
     return grid(caption, heads, rows)
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from recommender.config import Scenario
-from recommender.effort import PLAIN
+from recommender.effort import PLAIN, serving
 from recommender.errors import DataError
 from recommender.evaluate import ALL
 from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
@@ -18,12 +18,14 @@ from recommender.report.tables import metric_label
 from recommender.rungs import ROUTER
 from recommender.studies.cell import Measured
 from recommender.studies.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
-from recommender.studies.curves import Curves, curves
-from recommender.studies.paired import Contrast, contrast
+from recommender.studies.compare.steps import Step, steps, value
+from recommender.studies.curves import Crossing, Curves, curves
+from recommender.studies.finding import Finding
+from recommender.studies.paired import Contrast, contrast, significant
 from recommender.studies.plan import DATA, Study, pairs_of
 from recommender.studies.transfer import RECIPE
 from recommender.studies.volume import AXIS
-from recommender.studies.worth import effects
+from recommender.studies.worth import analyse, effects, partners
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Scene:
         """Rows of ``worth.effects``: the metric of all users and buckets with each data asset, less that without it."""
         runs = self.runs.get(VALUE, [])
         pairs = pairs_of(self.studies[VALUE], self.scenario.name)
-        return effects(self.studies[VALUE], runs, pairs, self.metric) if runs else pl.DataFrame()
+        return effects(self.studies[VALUE], runs, pairs, self.metric, self.doubted) if runs else pl.DataFrame()
 
     @cached_property
     def parts(self) -> pl.DataFrame:
@@ -93,6 +95,13 @@ class Scene:
         runs = self.runs.get(PARTS, [])
         pairs = pairs_of(self.studies[PARTS], self.scenario.name)
         return effects(self.studies[PARTS], runs, pairs, self.metric) if runs else pl.DataFrame()
+
+    @cached_property
+    def part_finding(self) -> Finding | None:
+        """What the study of the parts says here, in short; None where nobody measured them."""
+        runs = self.runs.get(PARTS, [])
+        pairs = pairs_of(self.studies[PARTS], self.scenario.name)
+        return analyse(self.studies[PARTS], runs, brief=True)[0] if runs and partners(runs, pairs) else None
 
     @property
     def cells(self) -> list[Measured]:
@@ -112,8 +121,74 @@ class Scene:
                 found.setdefault(there, []).append(bucket + RETURNING)
         return found
 
+    @property
+    def doubted(self) -> set[str]:
+        """Rungs that beat what ships on the test period, but are not shown to over the periods before it too."""
+        rows = self.decided.hindsight if self.decided else []
+        return {row["rung"] for row in rows if row["user_bucket"] == ALL and row["mean_low"] <= 0}
+
+    def steps(self, bucket: str = ALL) -> tuple[list[Step], list[Crossing]]:
+        """As of ``steps.steps``; none without curves."""
+        return steps(self.curves, bucket, self.doubted) if self.curves else ([], [])
+
+    @property
+    def serving(self) -> list[str]:
+        """Rungs that what ships is made of: they serve, are blended in or choose new items. The simplest first."""
+        if self.decided is None:
+            return []
+        needed = serving(self.decided.decision, self.scenario.slots)
+        return [rung for rung in self.decided.rungs if rung in needed]
+
+    @property
+    def plain(self) -> str:
+        """The router before re-rankers, where there are any: what a single rung is compared with."""
+        return PLAIN if self.decided and PLAIN in self.decided.rungs else ROUTER
+
+    @property
+    def mix(self) -> str:
+        """What ships, in words: ``popularity, ease; new items: ranker``."""
+        decision = self.decided.decision if self.decided else {}
+        blends = [row["rung"] for row in decision.get("blends", {}).values()]
+        told, slots = ", ".join(dict.fromkeys([*self.shipped(), *blends])), decision.get("slots", {})
+        return told + (f"; new items: {slots['rung']}" if slots.get("n") else "")
+
+    @cached_property
+    def alone(self) -> dict[str, Mapping[str, Any]]:
+        """Single rungs for everyone, the simplest first, each with its gain over what ships, before re-rankers."""
+        if self.decided is None:
+            return {}
+        rungs = [r for r in self.decided.rungs if r not in (ROUTER, PLAIN)]
+        return self.gains([Contrast(r, self.decided, self.decided, self.plain, r) for r in rungs])
+
+    @property
+    def enough(self) -> str | None:
+        """The rung of least stated person-days (of equals the one that gives most) that, for everyone, is not shown to
+        give less than what ships; None where there is none. Rungs that won in the test period only do not count."""
+        level = [
+            rung
+            for rung, row in self.alone.items()
+            if rung not in self.doubted and not (significant(row) and row["difference"] < 0)
+        ]
+        return min(
+            level, key=lambda r: (sum(self.days([r]) or (float("inf"),)), -self.alone[r]["difference"]), default=None
+        )
+
+    def days(self, rungs: Sequence[str]) -> tuple[float, float] | None:
+        """Stated person-days of all of these together; None where not all are stated."""
+        stated = [self.scenario.person_days.get(rung) for rung in rungs]
+        known = [days for days in stated if days is not None]
+        return (sum(d[0] for d in known), sum(d[1] for d in known)) if len(known) == len(stated) else None
+
+    def noticed(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of ``worth`` is significant, and larger than what another seed of the rung changes."""
+        return significant(row) and abs(row["difference"]) > self.seed_noise(row["other_rung"])
+
     def tested(self, rung: str = ROUTER, bucket: str = ALL) -> tuple[float, float, float] | None:
-        """The metric of a rung with all of today's data on the test period, with its interval."""
+        """The metric of a rung with all of today's data on the test period, with its interval: of a single rung the
+        last point of its curve, over all seeds."""
+        made = self.curves
+        if made and (rung, bucket) in made.mean:
+            return value(made, rung, bucket, -1)
         if self.today is None:
             return None
         row = self.today.metrics.filter(
@@ -129,7 +204,7 @@ class Scene:
     def reaching(self) -> dict[str, tuple[float, float, float]]:
         """Single rungs for everyone that are shown to reach the goal, the simplest first, as ``tested``."""
         alone = [r for r in self.today.rungs if r not in (ROUTER, PLAIN)] if self.today else []
-        tested = ((rung, self.tested(rung)) for rung in alone)
+        tested = ((rung, self.tested(rung)) for rung in alone if rung not in self.doubted)
         return {rung: found for rung, found in tested if found and found[1] >= self.scenario.problem.target}
 
     def seed_noise(self, rung: str) -> float:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from recommender.effort import PLAIN, serving
+from collections.abc import Sequence
+
+from recommender.effort import PLAIN
 from recommender.evaluate import ALL, WITH_HISTORY
 from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
 from recommender.rungs import ROUTER
 from recommender.studies import worth
-from recommender.studies.cell import Measured
 from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import TRANSFER, VOLUME
 from recommender.studies.compare.said import Said
-from recommender.studies.compare.steps import ahead, collected, gain, segments, steps, value
+from recommender.studies.compare.steps import ahead, collected, gain, groups, value
 from recommender.studies.compare.words import capital, change, curves_of, evidence, users
 from recommender.studies.curves import Curves
 from recommender.studies.finding import NOT_ENOUGH, interval, not_enough
@@ -20,25 +21,47 @@ from recommender.studies.paired import Contrast
 
 def day_one(scene: Scene) -> list[Said]:
     made, lacking = curves_of(scene)
-    told = [
-        Said(
-            "Before the first interaction nothing can be measured: lists follow what users state of themselves, else "
-            "the editors' order, else the newest first "
-            f"(make train SCENARIO={scene.scenario.name} DATA=<folder> SET='day_zero=true').",
-            (),
-        ),
-        *lacking,
-    ]
-    if made:
-        told.append(Said(_start(made, scene), evidence(scene, VOLUME)))
+    first = [Said(_start(made, scene), evidence(scene, VOLUME))] if made else lacking
+    before = Said(
+        "Before the first interaction nothing can be measured: lists follow what users state of themselves, else the "
+        "editors' order, else the newest first.",
+        (),
+    )
     if scene.decided is None:
-        told.append(Said(f"{NOT_ENOUGH} for a decision: it could not be measured.", evidence(scene, TRANSFER)))
-        return told
+        none = Said(f"{NOT_ENOUGH} for a decision: it could not be measured.", evidence(scene, TRANSFER))
+        return [before, *first, none]
     who = [f"{rung} for {users(segments, scene)}" for rung, segments in scene.shipped().items()]
     among = ", ".join(r for r in scene.decided.rungs if r not in (PLAIN, ROUTER))
     today = f"With all of today's data, the validation periods choose, of {among}: {'; '.join(who)}."
-    told += [Said(sentence, evidence(scene, TRANSFER)) for sentence in (today, *_beyond(scene), _goal(scene))]
-    return [*told, *_beside(scene, scene.decided)]
+    told = (today, *_beyond(scene), _goal(scene), *_reranked(scene), *_looked_back(scene))
+    choice = [Said(sentence, evidence(scene, TRANSFER)) for sentence in told]
+    return [Said(_in_short(scene), evidence(scene, TRANSFER)), before, *first, *choice]
+
+
+def _in_short(scene: Scene) -> str:
+    """What to build first."""
+    if len(scene.serving) == 1:
+        return f"In short: {scene.serving[0]} for everyone{_days(scene, scene.serving)}."
+    mix, first = f"{scene.mix}{_days(scene, scene.serving)}", scene.enough
+    without = ", both without re-rankers" * (scene.plain == PLAIN)
+    if first is None:
+        best = max(scene.alone, key=lambda r: scene.alone[r]["difference"])
+        return (
+            f"In short: what validation chose, {mix}. No single rung for everyone is as good; the best, {best}, gives "
+            f"{change(scene.alone[best])}{without}."
+        )
+    row = scene.alone[first]
+    told = change(row) if row["ci_low"] < row["ci_high"] else "the first ten places are the same"
+    return (
+        f"In short: build {first} first{_days(scene, [first])}. For everyone it is as good, as far as is shown, as all "
+        f"that validation chose, {mix}: {told}{without}."
+    )
+
+
+def _days(scene: Scene, rungs: Sequence[str]) -> str:
+    """`` (2 to 4 stated person-days)``; empty where not all are stated."""
+    days = scene.days(rungs)
+    return f" ({days[0]:g} to {days[1]:g} stated person-days)" if days else ""
 
 
 def _beyond(scene: Scene) -> list[str]:
@@ -62,68 +85,53 @@ def _beyond(scene: Scene) -> list[str]:
     return told
 
 
-def _beside(scene: Scene, decided: Measured) -> list[Said]:
-    """What re-rankers change about what is shipped, and whether one rung for everyone does worse or better."""
-    plain = PLAIN if PLAIN in decided.rungs else ROUTER
-    alone = [r for r in decided.rungs if r not in (PLAIN, ROUTER)]
-    best = max(alone, key=lambda r: (scene.tested(r) or (0.0,))[0])
-    wanted = [Contrast("rerank", decided, decided, PLAIN, ROUTER)] if plain == PLAIN else []
-    built = serving(decided.decision, scene.scenario.slots)
-    wanted += [Contrast("best", decided, decided, plain, best)] if built != {best} else []
-    found = scene.gains(wanted) if wanted else {}
-    told = []
-    if (row := found.get("rerank")) and worth.significant(row):
-        names = ", ".join(r.name for r in scene.scenario.rerank if r.enabled)
-        price = " It is the price of what they are there for: see the parts below." if row["difference"] < 0 else ""
-        told.append(f"That is with its re-rankers ({names}), which change it by {change(row)}.{price}")
-    if (row := found.get("best")) and not (worth.significant(row) and row["difference"] > 0):
-        less = "gives less" if worth.significant(row) else "is not shown to give less"
-        without = ", both without re-rankers" * (plain == PLAIN)
-        told.append(
-            f"{capital(best)} for everyone, the best single rung, {less}: {change(row)}{without}"
-            f"{_instead(scene, {best}, built)}."
-        )
-    looked_back = (row["sentence"].replace(scene.metric, scene.label) for row in decided.hindsight)
-    told += [f"Mind: {s[0].lower()}{s[1:]}" for s in looked_back]
-    return [Said(sentence, evidence(scene, TRANSFER)) for sentence in told]
+def _reranked(scene: Scene) -> list[str]:
+    """What re-rankers change about what ships."""
+    assert scene.decided is not None
+    if scene.plain == ROUTER:
+        return []
+    row = scene.gains([Contrast("rerank", scene.decided, scene.decided, PLAIN, ROUTER)]).get("rerank")
+    if row is None or not worth.significant(row):
+        return []
+    names = ", ".join(r.name for r in scene.scenario.rerank if r.enabled)
+    price = " It is the price of what they are there for: see the parts below." if row["difference"] < 0 else ""
+    return [f"That is with its re-rankers ({names}), which change it by {change(row)}.{price}"]
 
 
-def _instead(scene: Scene, few: set[str], many: set[str]) -> str:
-    """``, for 2 to 4 stated person-days instead of 13 to 26``; empty where not all are stated."""
-    days = scene.scenario.person_days
-    if not (few | many) <= set(days):
-        return ""
-    low, high = ([sum(days[r][end] for r in rungs) for rungs in (few, many)] for end in (0, 1))
-    return f", for {low[0]:g} to {high[0]:g} stated person-days instead of {low[1]:g} to {high[1]:g}"
+def _looked_back(scene: Scene) -> list[str]:
+    """Rungs that beat what ships on the test period, which came after the choice."""
+    assert scene.decided is not None
+    told = (row["sentence"].replace(scene.metric, scene.label) for row in scene.decided.hindsight)
+    return [s.replace("the router", "what ships") for s in told]
 
 
 def _start(made: Curves, scene: Scene) -> str:
-    first = steps(made, ALL)[0][0].rung
+    path = scene.steps()[0]
+    first, now = path[0].rung, ahead(made, ALL, 0)
     told = (
-        f"With the first interactions, ship {first}. With {made.size[0]:,.0f} interactions, the fewest measured "
-        f"({collected(made, made.size[0])}), it gives {scene.label} {interval(*value(made, first, ALL, 0))}"
+        f"With the fewest interactions measured, {made.size[0]:,.0f} ({collected(made, made.size[0])}), ship {first}: "
+        f"it gives {scene.label} {interval(*value(made, first, ALL, 0))}"
     )
-    if first == made.rungs[0]:
-        told += "."
-        if (now := ahead(made, ALL, 0)) != first:
-            more = interval(*gain(made, now, first, ALL, 0), sign=True)
-            later = now in [s.rung for s in steps(made, ALL)[0]]
-            mind = "not at every size above" if later else "with more data a rung of less effort is as good"
-            told += f" There {now} gives {more} more, but {mind}."
-        else:
-            told += " No rung of more effort is shown to beat it there."
+    if first != made.rungs[0]:
+        simpler = made.rungs[: made.rungs.index(first)]
+        over = max(simpler, key=lambda r: made.mean[r, ALL][0])
+        told += f", {interval(*gain(made, first, over, ALL, 0), sign=True)} over {over}, the best simpler rung there."
+    elif now == first:
+        told += ". No rung of more effort is shown to beat it there."
     else:
-        told += f", {interval(*gain(made, first, made.rungs[0], ALL, 0), sign=True)} over {made.rungs[0]}."
+        more = interval(*gain(made, now, first, ALL, 0), sign=True)
+        later = next((s.rung for s in path[1:]), None)
+        why = f"{later}, of less effort, overtakes both" if later and later != now else "not at every size above"
+        told += f". {capital(now)}{_days(scene, [now])} gives {more} more there, but {why}: see when to move."
     apart: dict[str, list[str]] = {}
-    for bucket in segments(made)[1:]:
-        apart.setdefault(steps(made, bucket)[0][0].rung, []).append(bucket)
+    for group in groups(made)[1:]:
+        apart.setdefault(scene.steps(group)[0][0].rung, []).append(group)
     order = made.rungs.index
     better = [f"{r} to {users(b, scene)}" for r, b in apart.items() if order(r) > order(first)]
     lower = {r: b for r, b in apart.items() if order(r) < order(first)}
     told += f" Ship {'; '.join(better)}: there it wins." if better else ""
-    for rung, buckets in lower.items():
-        alone = "each group alone" if len(buckets) > 1 else "taken alone"
-        told += f" Of {users(buckets, scene)}, {alone}, that is not shown: {rung} serves them."
+    for rung, who in lower.items():
+        told += f" Of {users(who, scene)}, taken alone, that is not shown: {rung} serves them."
     return told
 
 

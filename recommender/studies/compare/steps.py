@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.evaluate import ALL
+from recommender.evaluate import ALL, WITH_HISTORY
+from recommender.query import USER_BUCKETS
 from recommender.studies.curves import Crossing, Curves, crossings
 
+LEAST = 100  # queries of a group
 SURE = 0.975  # share of the replicates in which a rung must be ahead at the largest size
 
 
@@ -55,16 +58,21 @@ def best(made: Curves, bucket: str, size: int = -1) -> str:
     return max(made.rungs, key=lambda r: made.mean[r, bucket][size])
 
 
-def steps(made: Curves, bucket: str) -> tuple[list[Step], list[Crossing]]:
+def groups(made: Curves) -> list[str]:
+    """All users, those without and those with history: who a decision is made for, with enough queries for a curve."""
+    return [g for g in (ALL, USER_BUCKETS[0], WITH_HISTORY) if made.n_queries.get(g, 0) >= LEAST]
+
+
+def steps(made: Curves, bucket: str, doubted: Collection[str] = ()) -> tuple[list[Step], list[Crossing]]:
     """Who serves from when on: the simplest rung, then each that overtakes all simpler ones for good, with evidence.
-    Second: crossings that the data leave open."""
+    Second: crossings that the data leave open. doubted: rungs that won in the test period only; theirs are open."""
     crossed = crossings(made, bucket)
     found = [Step(made.rungs[0], -np.inf, -np.inf, -np.inf)]
-    for c in (c for c in crossed if c.share >= SURE):
+    for c in (c for c in crossed if c.share >= SURE and c.rung not in doubted):
         at = made.size[0] if c.at < 0 and c.high > c.at else c.at  # ahead from the start, but not surely so
         found = [s for s in found if s.at < at]  # overtaken before, or just as, they took over
         found.append(Step(c.rung, at, c.low, c.high))
-    return found, [c for c in crossed if 1 - SURE < c.share < SURE]
+    return found, [c for c in crossed if c.share > 1 - SURE and (c.share < SURE or c.rung in doubted)]
 
 
 def collected(made: Curves, interactions: float) -> str:

@@ -35,13 +35,14 @@ def compared(
     trust = volume.trust(tests, widen, metric).sentences if tests else []
     options = [o for s in scenes for o in build.options(s)]
     sides = [across.accuracy(scenes), build.part(options, scenes[0].label), across.assets(scenes)]
+    sides += [across.forecasts(trust, scenes)] if trust else []
     if len(scenes) > 1:
         sides.insert(1, across.recipes(scenes[0].studies[TRANSFER], scenes, again))
     return Comparison(
         title=f"Compared: {', '.join(s.name for s in scenes)}",
         warnings=warnings,
         glance=part.glance(scenes),
-        places=[part.place(s, trust, widen) for s in scenes],
+        places=[part.place(s, widen) for s in scenes],
         across=sides,
         evidence=evidence,
         glossary=glossary(scenes),

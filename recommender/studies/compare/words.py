@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recommender.evaluate import WITH_HISTORY
 from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
 from recommender.report.tables import USERS
 from recommender.studies.compare.places import Scene
@@ -27,7 +28,9 @@ def curves_of(scene: Scene) -> tuple[Curves | None, list[Said]]:
 
 
 def users(segments: Sequence[str], scene: Scene) -> str:
-    """Who they are, of user buckets and their ``_in_session`` and ``_returning`` parts; whole groups by their name."""
+    """Who they are, of user buckets, ``WITH_HISTORY``, and their ``_in_session`` and ``_returning`` parts; whole groups
+    by their name."""
+    segments = [b for s in segments for b in (USER_BUCKETS[1:] if s == WITH_HISTORY else [s])]
     days = scene.scenario.decision.away_days
     back = f" who come back after {days:g} day{'s' * (days != 1)} or more"
     told = []
