@@ -173,7 +173,9 @@ def goal(
     with all of today's. widen: of ``widening``."""
     label = metric_label(metric)
     if reached:
-        return f"The goal, {label} {target:g}, is reached with today's data by {', '.join(reached)}."
+        return (
+            f"The goal, {label} {target:g}, is reached with today's data by {', '.join(reached)}, without re-rankers."
+        )
     if len(made.size) < 3:
         return f"{NOT_ENOUGH} of what the goal takes: it needs three sizes."
     rung = max((r for r in made.rungs if r not in doubted), key=lambda r: made.mean[r, ALL][-1])
@@ -223,7 +225,15 @@ def crossing_grid(found: Sequence[Crossing], made: Curves) -> Grid:
         return f"{n:,.0f}" if np.isfinite(n) else "ahead at all sizes" if n < 0 else "not in the range"
 
     rows = [[c.rung, USERS[c.bucket], c.over, told(c.at), told(c.low), told(c.high), f"{c.share:.0%}"] for c in found]
-    heads = ["rung", "users", "over", "at interactions", "95% from", "to", "ahead at the largest size"]
+    heads = [
+        "rung",
+        "users",
+        "best simpler one today",
+        "at interactions",
+        "95% from",
+        "to",
+        "ahead at the largest size",
+    ]
     return grid("Where each rung overtakes the best simpler one, by history of the user.", heads, rows)
 
 

@@ -192,7 +192,7 @@ def test_nothing_cheaper_on_the_frontier_is_as_accurate() -> None:
 
 
 def option(what: str, gain: float, low: float, days: tuple[float, float] | None, value: float | None = None) -> Option:
-    return Option("jobs", what, "rung", gain, low, gain + 0.01, low > 0, "popularity", True, 1.0, days, value, ())
+    return Option("jobs", what, "rung", gain, low, gain + 0.01, low > 0, "popularity", "yes", 1.0, days, value, ())
 
 
 def test_what_to_build_is_ranked_by_impact_per_stated_day_and_only_where_shown_to_gain() -> None:
@@ -295,10 +295,31 @@ def test_the_rung_of_least_person_days_that_is_not_shown_to_be_worse_is_built_fi
     scene = chose(read[0], {"popularity": LESS, "als": GAIN, "ease": GAIN, "ranker": GAIN | {"difference": 0.005}})
     assert scene.enough == "ease"
     told = ship.day_one(scene)[0].text
-    assert told.startswith("In short: build ease first (2 to 4 stated person-days). For everyone it is as good")
+    assert told.startswith(
+        "In short: build ease first (2 to 4 stated person-days). For everyone its NDCG@10 is as good"
+    )
     assert "popularity, ranker (11 to 22 stated person-days): +0.0000 [-0.0100, +0.0100] (n=99)" in told
     equal = chose(read[0], {"popularity": LESS, "ease": GAIN, "item_knn": GAIN})  # of whom no days are stated come last
     assert equal.enough == "ease"
+
+
+def test_places_for_new_items_that_the_rung_to_build_first_does_not_fill_are_told(read: list[Scene]) -> None:
+    scene = chose(read[0], {"popularity": LESS, "ease": GAIN})
+    assert scene.decided is not None
+    for chooser, told in (("ranker", True), ("ease", False)):
+        scene.decided.decision["slots"] = {"n": 2, "of": 20, "rung": chooser}
+        assert ("Places for new items, which" in ship.day_one(scene)[0].text) is told
+        assert scene.mix == f"popularity, ranker; new items: {chooser}"
+
+
+def test_a_rung_of_more_effort_that_is_ahead_with_little_data_only_is_told_as_such(read: list[Scene]) -> None:
+    scene = replace(read[0])  # type: ignore[type-var]
+    few = {"popularity": [0.1] * 5, "ease": [0.05, 0.09, 0.12, 0.14, 0.15], "ranker": [0.12, 0.12, 0.13, 0.13, 0.13]}
+    vars(scene)["read"] = made(**few)
+    told = [s.text for s in answers.when(scene)]
+    assert any(s.startswith("Ranker, of more effort, is ahead of these with 1,000 to 4,000 interactions") for s in told)
+    vars(scene)["read"] = made(**{**few, "ranker": [0.2] * 5})
+    assert not any("of more effort, is ahead" in s.text for s in answers.when(scene))
 
 
 def test_where_every_single_rung_is_worse_what_validation_chose_is_built(read: list[Scene]) -> None:
@@ -317,7 +338,8 @@ def test_a_rung_that_won_in_the_test_period_only_is_neither_built_nor_shown_to_g
         scene = chose(read[0], rungs, hindsight)
         assert (scene.enough == "ease") is (not hindsight)
         (ease,) = (o for o in build.options(scene) if o.what == "ease")
-        assert (ease.sure, ease.over, ease.ships) == (not hindsight, "what ships", False)
+        over = "what ships" + ", in the test period only" * bool(hindsight)
+        assert (ease.sure, ease.over, ease.ships) == (not hindsight, over, "off")
         easy = replace(scene, scenario=with_days(scene, {}, 0.0).scenario)  # a goal that every rung reaches
         assert ("ease" in easy.reaching()) is (not hindsight)
 

@@ -131,7 +131,7 @@ def test_a_goal_is_told_by_how_surely_the_curve_gets_there() -> None:
     def told(target: float, reached: list[str]) -> str:
         return volume.goal(rising, "ndcg_at_10", target, 1.0, reached)
 
-    assert told(0.05, ["als"]) == "The goal, NDCG@10 0.05, is reached with today's data by als."
+    assert told(0.05, ["als"]) == "The goal, NDCG@10 0.05, is reached with today's data by als, without re-rankers."
     assert told(0.05, []) == f"{NOT_ENOUGH} that the goal, NDCG@10 0.05, is reached or missed with today's data by als."
     assert re.search(r"needs of the best rung today \(als\) 1\.\dx to \d\.\dx of today's", told(0.19, []))
     assert "levels out below it, or needs more than 10x today's data" in told(0.9, [])

@@ -48,8 +48,8 @@ def accuracy(scenes: Sequence[Scene]) -> Part:
         cites = tuple(e for where in tops.values() for s in where for e in evidence(s, VOLUME))
         out.said.append(Said(f"With all of today's data, these win for all users: {told}.", cites))
     out.notes.append(
-        "Router: what validation ships, with places for new items and re-rankers. Between columns the data differ, so "
-        "compare who wins."
+        "Router: what validation ships, with places for new items and re-rankers, one seed. Single rungs: mean over "
+        "the seeds measured, without re-rankers. Between columns the data differ, so compare who wins."
     )
     return out
 

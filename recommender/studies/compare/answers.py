@@ -18,7 +18,7 @@ from recommender.studies.compare.places import Scene
 from recommender.studies.compare.plan import PARTS, VALUE, VOLUME
 from recommender.studies.compare.said import Said
 from recommender.studies.compare.ship import day_one
-from recommender.studies.compare.steps import SURE, Step, collected, groups
+from recommender.studies.compare.steps import SURE, Step, ahead, collected, groups
 from recommender.studies.compare.words import capital, curves_of, evidence, users
 from recommender.studies.curves import Curves, crossings
 from recommender.studies.finding import NOT_ENOUGH, interval
@@ -58,7 +58,7 @@ def when(scene: Scene) -> list[Said]:
     moves = any(len(scene.steps(group)[0]) > 1 for group in groups(made))
     sentences = [_today(made, moves)]
     sentences += [f"{capital(_who(who, made, scene))}: {path}." for path, who in paths.items()]
-    sentences += [*_doubted(made, scene), *_below(made, scene)]
+    sentences += [*_doubted(made, scene), *_early(made, scene), *_below(made, scene)]
     sentences += [
         f"{NOT_ENOUGH} that {rung} overtakes the simpler rungs within {_range(made)} for {', '.join(who)}."
         for rung, who in open_.items()
@@ -82,6 +82,22 @@ def _doubted(made: Curves, scene: Scene) -> list[str]:
         "interactions on, but over the periods before it was not shown to win (see day one)."
         for c in crossings(made, ALL)
         if c.rung in scene.doubted and c.share >= SURE
+    ]
+
+
+def _early(made: Curves, scene: Scene) -> list[str]:
+    """Rungs of more effort that are ahead at smaller sizes only, all users together."""
+    path, order = scene.steps()[0], made.rungs.index
+    found: dict[str, list[int]] = {}
+    for n, size in enumerate(made.size):
+        serves, now = next(s.rung for s in reversed(path) if s.at <= size), ahead(made, ALL, n)
+        if order(now) > order(serves) and now not in scene.doubted:
+            found.setdefault(now, []).append(n)
+    return [
+        f"{capital(rung)}, of more effort, is ahead of these with {made.size[at[0]]:,.0f}"
+        f"{f' to {made.size[at[-1]]:,.0f}' * (len(at) > 1)} interactions; with more, a simpler rung is as good."
+        for rung, at in found.items()
+        if at[-1] < len(made.size) - 1
     ]
 
 
@@ -121,9 +137,9 @@ def _range(made: Curves) -> str:
 
 def _who(groups_: Sequence[str], made: Curves, scene: Scene) -> str:
     if list(groups_) == groups(made):
-        return "all users, whatever their history"
+        return "all users, those without and those with history (finer groups: see the table)"
     rest = users([g for g in groups_ if g != ALL], scene)
-    return "all users together" + f", and {rest}" * bool(rest) if ALL in groups_ else rest
+    return "all users together, each asked once" + f", and {rest}" * bool(rest) if ALL in groups_ else rest
 
 
 # --- more and better data
@@ -154,7 +170,7 @@ def better_data(scene: Scene) -> list[Said]:
     for row in sorted(rows, key=lambda r: -abs(r["difference"])):
         name, with_, without = row["pair"], row["other_rung"], row["base_rung"]
         if row["ci_low"] == row["ci_high"] == 0:
-            unused.append(name)
+            unused.append(f"{name} ({what[name]})" if what.get(name) else name)
         elif not worth.significant(row):
             unsure.append(name)
         elif not scene.noticed(row):

@@ -23,6 +23,7 @@ from recommender.studies.compare.words import evidence
 from recommender.studies.finding import Chart, grid, interval
 from recommender.studies.paired import Contrast
 from recommender.studies.plan import pairs_of
+from recommender.studies.worth_told import OFF, SHIPS, status
 
 TITLE = "What to build next"
 UNIT = 0.01  # of the metric: what business_value is stated for
@@ -41,7 +42,7 @@ class Option:
     high: float
     sure: bool  # shown to be above zero, and by no more luck than of users: see ``_rungs`` and ``Scene.noticed``
     over: str  # what it is compared with
-    ships: bool  # whether it is in what ships today
+    ships: str  # whether it is in what ships today, as ``worth_told.status``
     cpu_s: float
     days: tuple[float, float] | None
     value: float | None  # stated for ``UNIT`` of the metric
@@ -121,7 +122,7 @@ def table(found: Sequence[Option]) -> pl.DataFrame:
     ]
     names = ["rank", "place", "kind", "what", "ships", "over", "gain", "ci_low", "ci_high", "impact"]
     names += ["days_low", "days_high", "impact_per_day", "cpu_s"]
-    types = [pl.Int64, *[pl.String] * 3, pl.Boolean, pl.String, *[pl.Float64] * 8]
+    types = [pl.Int64, *[pl.String] * 3, pl.String, pl.String, *[pl.Float64] * 8]
     return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
 
 
@@ -138,13 +139,14 @@ def _rungs(scene: Scene) -> list[Option]:
     for rung, row in {**over_simplest, **over_shipped}.items():
         ships = rung not in apart
         over, base = (simplest, simplest) if ships else ("what ships", ROUTER)
+        over += ", in the test period only" * (rung in scene.doubted)
         told = (row["difference"], row["ci_low"], row["ci_high"])
         if ships and made and rung in made.rungs:
             told = gain(made, rung, simplest, ALL, -1)
         sure = worth.significant(row) and told[1] > 0 and rung not in scene.doubted
         cpu_s = cell.seconds[rung] - cell.seconds.get(base, 0.0)
         study = TRANSFER if cell is scene.decided else VOLUME
-        found.append(_option(scene, rung, "rung", (*told, sure, over, ships), cpu_s, (study,)))
+        found.append(_option(scene, rung, "rung", (*told, sure, over, SHIPS if ships else OFF), cpu_s, (study,)))
     return found
 
 
@@ -159,21 +161,15 @@ def _pairs(scene: Scene, table: pl.DataFrame, study: str, kind: str) -> list[Opt
     found = []
     for row in rows.iter_rows(named=True):
         sure = row["difference"] > 0 and (scene.noticed(row) if study == VALUE else worth.significant(row))
-        told = (
-            row["difference"],
-            row["ci_low"],
-            row["ci_high"],
-            sure,
-            "lists without it",
-            not asked[row["pair"]].with_,
-        )
+        change, ships = (row["difference"], row["ci_low"], row["ci_high"]), status(asked[row["pair"]])
+        told = (*change, sure, "lists without it", ships)
         cpu_s = worth.cost_of(*both[row["pair"]], row["shown"])["cpu_s"]
         found.append(_option(scene, row["pair"], kind, told, cpu_s, (study,)))
     return found
 
 
 def _option(
-    scene: Scene, what: str, kind: str, told: tuple[float, float, float, bool, str, bool], cpu_s: float,
+    scene: Scene, what: str, kind: str, told: tuple[float, float, float, bool, str, str], cpu_s: float,
     studies: Sequence[str],
 ) -> Option:  # fmt: skip
     """told: gain, its interval, sure, over, ships."""
@@ -186,10 +182,10 @@ def _sentence(order: Sequence[Option], label: str) -> list[Said]:
     """At one place: what pays most per day of what ships, and of what does not yet."""
     told = []
     for ships, where, none in (
-        (True, "Of what ships at", "nothing with stated person-days is shown to gain"),
-        (False, "Of what does not ship yet at", "nothing with stated person-days is shown to gain over what ships"),
+        (SHIPS, "Of what ships at", "nothing with stated person-days is shown to gain"),
+        (OFF, "Of what does not ship yet at", "nothing with stated person-days is shown to gain over what ships"),
     ):
-        place, among = order[0].place, [o for o in order if o.ships is ships]
+        place, among = order[0].place, [o for o in order if o.ships == ships]
         best = next((o for o in among if o.sure and o.days), None)
         cites = best.evidence if best else tuple(dict.fromkeys(e for o in among for e in o.evidence))
         text = none if best is None else f"{best.what} pays most per person-day: {_gain(best, label)}"
@@ -208,7 +204,7 @@ def _row(number: int, o: Option) -> list[str]:
     days = f"{o.days[0]:g} to {o.days[1]:g}" if o.days else "not stated"
     per_day = "–" if o.per_day is None or not o.sure else f"{o.per_day:.2f}"
     shown = interval(o.gain, o.low, o.high, sign=True)
-    name, ships = f"{number}. {o.what} ({o.place})", "yes" if o.ships else "no"
+    name, ships = f"{number}. {o.what} ({o.place})", o.ships
     return [name, ships, shown, o.over, f"{o.impact:+.2f}", days, per_day, f"{o.cpu_s:+.2f}"]
 
 

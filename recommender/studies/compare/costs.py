@@ -50,7 +50,9 @@ def _cheapest(scene: Scene) -> list[str]:
         return []
     reached = scene.reaching()
     if not reached:
-        return [f"No single rung for everyone is shown to reach the goal, {scene.label} {target:g}."]
+        there = [r for r in cell.rungs if r in scene.doubted and (found := scene.tested(r)) and found[1] >= target]
+        mind = f" {', '.join(there)} does in the test period, but did not win before (see day one)." if there else ""
+        return [f"No single rung for everyone is shown to reach the goal, {scene.label} {target:g}.{mind}"]
     first = min(reached, key=lambda r: (sum(days.get(r, (np.inf,))), cell.seconds[r]))
     stated = f"{days[first][0]:g} to {days[first][1]:g} stated person-days, " if first in days else ""
     return [

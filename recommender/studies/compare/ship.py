@@ -53,9 +53,17 @@ def _in_short(scene: Scene) -> str:
     row = scene.alone[first]
     told = change(row) if row["ci_low"] < row["ci_high"] else "the first ten places are the same"
     return (
-        f"In short: build {first} first{_days(scene, [first])}. For everyone it is as good, as far as is shown, as all "
-        f"that validation chose, {mix}: {told}{without}."
+        f"In short: build {first} first{_days(scene, [first])}. For everyone its {scene.label} is as good, as far as "
+        f"is shown, as of all that validation chose, {mix}: {told}{without}.{_without_slots(scene, first)}"
     )
+
+
+def _without_slots(scene: Scene, rung: str) -> str:
+    """What ``rung`` alone leaves out; empty where no other chooses new items."""
+    slots = scene.decided.decision.get("slots", {}) if scene.decided else {}
+    if not slots.get("n") or slots["rung"] == rung:
+        return ""
+    return f" Places for new items, which {slots['rung']} chooses, are apart: see the parts."
 
 
 def _days(scene: Scene, rungs: Sequence[str]) -> str:
