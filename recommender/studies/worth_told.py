@@ -53,7 +53,7 @@ SHIPS, OFF, OWN = "yes", "off", "own set-up"
 HEADS = {
     SHIPS: "In what ships",
     OFF: "Off by default",
-    OWN: "Measured in a set-up of their own, told below, which is not what ships",
+    OWN: "Measured in a set-up of their own, as told below, whether they ship or not",
 }
 
 

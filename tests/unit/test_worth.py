@@ -176,8 +176,8 @@ def test_the_short_answer_has_a_sentence_for_what_ships_what_is_off_and_what_has
     assert worth_told.verdicts(FOUND, MAIN, PAIRS, ladder=True) == [
         "In what ships: shown to improve what they are there for: slots; not shown to bring anything: ranker.",
         "Off by default: shown to lower NDCG@10, no other aim of theirs being measured: pins.",
-        "Measured in a set-up of their own, told below, which is not what ships: shown to improve what they are there "
-        "for: demote.",
+        "Measured in a set-up of their own, as told below, whether they ship or not: shown to improve what they are "
+        "there for: demote.",
     ]
     (one,) = worth_told.verdicts(FOUND, MAIN, PAIRS, ladder=False)
     assert one.startswith("In short: shown to improve what they are there for: demote, slots; ")

@@ -94,7 +94,7 @@ def _early(made: Curves, scene: Scene) -> list[str]:
         if order(now) > order(serves) and now not in scene.doubted:
             found.setdefault(now, []).append(n)
     return [
-        f"{capital(rung)}, of more effort, is ahead of these with {made.size[at[0]]:,.0f}"
+        f"{capital(rung)}, of more effort, is ahead of these for all users together with {made.size[at[0]]:,.0f}"
         f"{f' to {made.size[at[-1]]:,.0f}' * (len(at) > 1)} interactions; with more, a simpler rung is as good."
         for rung, at in found.items()
         if at[-1] < len(made.size) - 1

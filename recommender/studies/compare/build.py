@@ -138,7 +138,8 @@ def _rungs(scene: Scene) -> list[Option]:
     found = []
     for rung, row in {**over_simplest, **over_shipped}.items():
         ships = rung not in apart
-        over, base = (simplest, simplest) if ships else ("what ships", ROUTER)
+        shipped = "what ships" + ", both without re-rankers" * (scene.plain == PLAIN)
+        over, base = (simplest, simplest) if ships else (shipped, ROUTER)
         over += ", in the test period only" * (rung in scene.doubted)
         told = (row["difference"], row["ci_low"], row["ci_high"])
         if ships and made and rung in made.rungs:

@@ -52,9 +52,15 @@ def _in_short(scene: Scene) -> str:
         )
     row = scene.alone[first]
     told = change(row) if row["ci_low"] < row["ci_high"] else "the first ten places are the same"
+    starts = scene.steps()[0][0].rung if scene.curves else first
+    head = (
+        f"build {first} first"
+        if starts == first
+        else f"start with {starts}{_days(scene, [starts])}, then build {first}"
+    )
     return (
-        f"In short: build {first} first{_days(scene, [first])}. For everyone its {scene.label} is as good, as far as "
-        f"is shown, as of all that validation chose, {mix}: {told}{without}.{_without_slots(scene, first)}"
+        f"In short: {head}{_days(scene, [first])}. With today's data its {scene.label} is as good for everyone, as far "
+        f"as is shown, as of all that validation chose, {mix}: {told}{without}.{_without_slots(scene, first)}"
     )
 
 
