@@ -79,20 +79,27 @@ class Page:
         raise TimeoutError(f"never true: {script}\n{self.evaluate('document.body.innerText')}")
 
     @contextmanager
-    def frame(self) -> Iterator[None]:
+    def frame(self, timeout_s: float = 60) -> Iterator[None]:
         """Expressions within are of the page's <iframe>, where it is sandboxed and so a target of its own.
 
-        Raises LookupError without one.
+        It becomes one some time after the element is there. Raises LookupError where it never does.
         """
         page, self.session = self.session, None
         try:
-            found = [t for t in self.send("Target.getTargets")["targetInfos"] if t["type"] == "iframe"]
-            if not found:
-                raise LookupError("The page has no <iframe> of its own.")
-            self.session = self.send("Target.attachToTarget", targetId=found[0]["targetId"], flatten=True)["sessionId"]
+            target = self._frame(timeout_s)
+            self.session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
             yield
         finally:
             self.session = page
+
+    def _frame(self, timeout_s: float) -> str:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            for target in self.send("Target.getTargets")["targetInfos"]:
+                if target["type"] == "iframe" and target["url"] not in ("", "about:blank"):
+                    return str(target["targetId"])
+            time.sleep(0.25)
+        raise LookupError("The page has no <iframe> of its own.")
 
     def picture(self, path: Path, clip: Mapping[str, float] | None = None) -> Path:
         """Writes a PNG of the window, or of ``clip`` (x, y, width, height in CSS pixels of the document)."""
