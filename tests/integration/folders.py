@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -107,6 +108,13 @@ class Done:
     code: int
     out: str
     err: str
+
+
+def exit_code(process: subprocess.Popen[str]) -> int:
+    """As a shell tells it: 128 + the number of the signal that ended it. Where Ctrl-C came while compiled code ran some
+    Python, the interpreter ends itself by SIGINT after it was caught and told: 130 too."""
+    ended = process.wait()
+    return ended if ended >= 0 else 128 - ended
 
 
 def run(main: Callable[[list[str]], None], *args: object) -> Done:
