@@ -248,7 +248,7 @@ def test_the_goal_is_reached_missed_or_open_by_the_whole_interval(read: list[Sce
 
 def test_a_rung_that_is_blended_in_is_told_with_its_gain_on_validation(read: list[Scene]) -> None:
     blend = {"rung": "als", "gain": 0.01, "ci_low": 0.005, "ci_high": 0.015}
-    decided = replace(read[0].decided)  # type: ignore[type-var]
+    decided = replace(read[0].decided)
     vars(decided)["decision"] = {**decided.decision, "blends": {"0": blend, "with_history_returning": blend}}
     scene = replace(read[0], runs={**read[0].runs, plan.TRANSFER: [decided]})
     told = [s.text for s in ship.day_one(scene) if "blended" in s.text]
@@ -264,7 +264,7 @@ def test_a_rung_that_wins_on_the_test_period_only_is_told_as_such_on_day_one_and
 ) -> None:
     row = {"rung": "als", "user_bucket": ALL, "sentence": "Looking back, als gains ndcg_at_10."}
     for mean_low, proven in ((-0.1, False), (0.1, True)):
-        decided = replace(read[0].decided)  # type: ignore[type-var]
+        decided = replace(read[0].decided)
         vars(decided)["hindsight"] = [row | {"mean_low": mean_low}]
         scene = replace(read[0], runs={**read[0].runs, plan.TRANSFER: [decided]})
         vars(scene)["read"] = made(popularity=[0.1] * 5, als=[0.05, 0.09, 0.12, 0.14, 0.15])
@@ -281,7 +281,7 @@ LESS = GAIN | {"difference": -0.05, "ci_low": -0.06, "ci_high": -0.04, "p_holm":
 
 def chose(scene: Scene, alone: dict[str, dict[str, object]], hindsight: Sequence[dict[str, object]] = ()) -> Scene:
     """Validation chose popularity and ranker; single rungs compare with that as told."""
-    decided = replace(scene.decided)  # type: ignore[type-var]
+    decided = replace(scene.decided)
     buckets = {b: {"rung": "ranker"} for b in ("1_2", "3_9", "10_plus")} | {"0": {"rung": "popularity"}}
     routed = {"buckets": buckets, "returning": {}, "blends": {}, "slots": {"n": 0}}
     vars(decided).update(decision={**decided.decision, **routed}, hindsight=list(hindsight))
@@ -317,7 +317,7 @@ def test_places_for_new_items_that_the_rung_to_build_first_does_not_fill_are_tol
 
 
 def test_a_rung_of_more_effort_that_is_ahead_with_little_data_only_is_told_as_such(read: list[Scene]) -> None:
-    scene = replace(read[0])  # type: ignore[type-var]
+    scene = replace(read[0])
     few = {"popularity": [0.1] * 5, "ease": [0.05, 0.09, 0.12, 0.14, 0.15], "ranker": [0.12, 0.12, 0.13, 0.13, 0.13]}
     vars(scene)["read"] = made(**few)
     told = [s.text for s in answers.when(scene)]
@@ -327,6 +327,19 @@ def test_a_rung_of_more_effort_that_is_ahead_with_little_data_only_is_told_as_su
     )
     vars(scene)["read"] = made(**{**few, "ranker": [0.2] * 5})
     assert not any("of more effort, is ahead" in s.text for s in answers.when(scene))
+
+
+def test_only_a_rung_below_the_one_that_leads_at_first_is_told_to_be_of_less_effort(read: list[Scene]) -> None:
+    leads = {"popularity": [0.1] * 5, "als": [0.12, 0.1, 0.09, 0.09, 0.09]}
+    curves = {"ease": {"popularity": [0.1] * 5, "ease": [0.05, 0.2, 0.2, 0.2, 0.2], "als": [0.12] * 5}}
+    curves["ranker"] = leads | {"ranker": [0.05, 0.09, 0.15, 0.16, 0.17]}
+    for later, found in curves.items():
+        scene = replace(read[0])
+        vars(scene)["read"] = made(**found)
+        assert [s.rung for s in scene.steps()[0]] == ["popularity", later]
+        (told,) = (s.text for s in ship.day_one(scene) if "With the fewest interactions" in s.text)
+        assert "Als" in told
+        assert (f"{later}, of less effort, overtakes both" in told) is (later == "ease")
 
 
 def test_where_every_single_rung_is_worse_what_validation_chose_is_built(read: list[Scene]) -> None:
@@ -365,7 +378,7 @@ def with_days(scene: Scene, days: dict[str, tuple[float, float]], target: float)
 
 
 def test_costs_state_what_all_that_ships_takes_and_the_cheapest_rung_that_reaches_the_goal(read: list[Scene]) -> None:
-    decided = replace(read[0].decided)  # type: ignore[type-var]
+    decided = replace(read[0].decided)
     buckets = {b: {"rung": "ease"} for b in ("1_2", "3_9", "10_plus")} | {"0": {"rung": "popularity"}}
     routed = {"buckets": buckets, "returning": {}, "blends": {}, "slots": {"n": 0}}
     vars(decided)["decision"] = {**decided.decision, **routed}

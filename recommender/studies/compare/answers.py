@@ -93,12 +93,17 @@ def _early(made: Curves, scene: Scene) -> list[str]:
         serves, now = next(s.rung for s in reversed(path) if s.at <= size), ahead(made, ALL, n)
         if order(now) > order(serves) and now not in scene.doubted:
             found.setdefault(now, []).append(n)
-    return [
-        f"{capital(rung)}, of more effort, is ahead of these for all users together with {made.size[at[0]]:,.0f}"
-        f"{f' to {made.size[at[-1]]:,.0f}' * (len(at) > 1)} interactions; with more, a simpler rung is as good."
-        for rung, at in found.items()
-        if at[-1] < len(made.size) - 1
-    ]
+    told = []
+    for rung, at in found.items():
+        if at[-1] == len(made.size) - 1:
+            continue
+        first, last = (f"{made.size[n]:,.0f}" for n in (at[0], at[-1]))
+        then = "a simpler rung is as good" if order(path[-1].rung) < order(rung) else "that is not shown"
+        told.append(
+            f"{capital(rung)}, of more effort, is ahead of these for all users together with {first}"
+            f"{f' to {last}' * (len(at) > 1)} interactions; with more, {then}."
+        )
+    return told
 
 
 def _below(made: Curves, scene: Scene) -> list[str]:

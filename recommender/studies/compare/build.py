@@ -122,7 +122,7 @@ def table(found: Sequence[Option]) -> pl.DataFrame:
     ]
     names = ["rank", "place", "kind", "what", "ships", "over", "gain", "ci_low", "ci_high", "impact"]
     names += ["days_low", "days_high", "impact_per_day", "cpu_s"]
-    types = [pl.Int64, *[pl.String] * 3, pl.String, pl.String, *[pl.Float64] * 8]
+    types = [pl.Int64, *[pl.String] * 5, *[pl.Float64] * 8]
     return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
 
 

@@ -134,8 +134,8 @@ def _start(made: Curves, scene: Scene) -> str:
         told += ". No rung of more effort is shown to beat it there."
     else:
         more = interval(*gain(made, now, first, ALL, 0), sign=True)
-        later = next((s.rung for s in path[1:]), None)
-        why = f"{later}, of less effort, overtakes both" if later and later != now else "not at every size above"
+        cheaper = [s.rung for s in path[1:] if s.rung in made.rungs[: made.rungs.index(now)]]
+        why = f"{cheaper[0]}, of less effort, overtakes both" if cheaper else "not at every size above"
         told += f". {capital(now)}{_days(scene, [now])} gives {more} more there, but {why}: see when to move."
     apart: dict[str, list[str]] = {}
     for group in groups(made)[1:]:
