@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.cli import run
 from recommender.errors import ConfigError
-from recommender.report import tables
+from recommender.experiment import run_tables
 
 
 def main(argv: list[str]) -> None:
@@ -21,13 +21,13 @@ def main(argv: list[str]) -> None:
 
 
 def table(folder: Path) -> str:
-    out = tables.read_out(folder)
-    cells = tables.ladder(out)
+    out = run_tables.read_out(folder)
+    cells = run_tables.ladder(out)
     buckets = cells["column"].unique(maintain_order=True).to_list()
     n = dict(cells.select("column", "n_queries").iter_rows())
-    cpu = dict(tables.seconds(out).select("rung", "cpu_s").iter_rows())
+    cpu = dict(run_tables.seconds(out).select("rung", "cpu_s").iter_rows())
     found = {(r["rung"], r["column"]): r for r in cells.iter_rows(named=True)}
-    head = ["rung", *(f"{tables.LABELS.get(b, b)} (n={n[b]:,})" for b in buckets), "CPU s"]
+    head = ["rung", *(f"{run_tables.LABELS.get(b, b)} (n={n[b]:,})" for b in buckets), "CPU s"]
     rows = [[rung, *(_cell(found.get((rung, b))) for b in buckets), _seconds(cpu.get(rung))] for rung in out.rungs]
     told = "".join(f"- {s}\n" for s in out.decision.get("sentences", []))
     lines = [_line(head), _line(["---"] * len(head)), *map(_line, rows)]

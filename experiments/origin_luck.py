@@ -15,11 +15,13 @@ from pipelines.cli import raw_dir, run  # isort: skip  (it sets BLAS threads bef
 
 import numpy as np
 
-from recommender import config, ladder, parts
-from recommender.data.load import load
-from recommender.effort import EffortLog
+from recommender import config
 from recommender.errors import ConfigError
-from recommender.evaluate import ALL, POOLED, compare
+from recommender.evaluation.effort import EffortLog
+from recommender.evaluation.evaluate import POOLED, compare
+from recommender.experiment import ladder, requirements
+from recommender.names import ALL
+from recommender.sources.load import load
 
 SEEDS = 6
 
@@ -52,7 +54,7 @@ def measured(name: str, first: str, second: str, seed: int) -> list[Gain]:
         raise ConfigError(f"{name}: name two rungs in the order of its ladder ({known}), got {first}, {second}.")
     scenario = scenario.model_copy(update={"ladder": two, "slots": config.Slots(), "rerank": []})
     data = load(scenario.data.source, raw_dir=raw_dir(), **config.loading(scenario))
-    scenario, aside = parts.supported(scenario, data)
+    scenario, aside = requirements.supported(scenario, data)
     found = ladder.run(data, scenario, EffortLog(), lambda _: None, lambda _: None, aside)
     gains = []
     for group in (g for g in found.groups if g.origin != POOLED):

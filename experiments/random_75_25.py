@@ -18,15 +18,15 @@ from pipelines.cli import Steps, raw_dir, run  # isort: skip  (it sets BLAS thre
 import numpy as np
 
 from recommender import config
-from recommender.bench import Bench, Measured
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
-from recommender.data.load import load
-from recommender.effort import EffortLog
-from recommender.ladder import simplest_of_best
-from recommender.rungs import check, settings
-from recommender.split import Fold, random_fold
-from recommender.statistics import Cell, estimates
+from recommender.data.split import Fold, random_fold
+from recommender.evaluation.effort import EffortLog
+from recommender.evaluation.statistics import Cell, estimates
+from recommender.experiment.fold_runner import Bench, Measured
+from recommender.experiment.ladder import simplest_of_best
+from recommender.experiment.rungs import check, settings
+from recommender.sources.load import load
 
 SHARE, SEED, METRIC = 0.25, 42, "ndcg_at_10"
 PUBLISHED = {"BiVAE": 0.475077, "BPR (Cornac)": 0.441997, "LightGCN": 0.419846, "NCF": 0.396118, "SAR": 0.382461,

@@ -17,9 +17,9 @@ from pipelines.cli import raw_dir, run  # isort: skip  (it sets BLAS threads bef
 
 import numpy as np
 
-from recommender.data.load import load
-from recommender.data.simulate import Knobs, Signal, resolve
-from recommender.data.simulate.measures import measures
+from recommender.simulate import Knobs, Signal, resolve
+from recommender.simulate.measures import measures
+from recommender.sources.load import load
 
 PAGE = Path("docs/simulator.md")
 PRESETS = ("catalog", "ugc", "jobs")

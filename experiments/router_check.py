@@ -20,10 +20,9 @@ from pipelines.cli import run  # isort: skip  (it sets BLAS threads before NumPy
 import polars as pl
 
 from recommender.errors import ConfigError, DataError
-from recommender.query import USER_BUCKETS
-from recommender.report import tables
-from recommender.rungs import ROUTER
-from recommender.statistics import Cell, estimates, holm, sign_flip_p
+from recommender.evaluation.statistics import Cell, estimates, holm, sign_flip_p
+from recommender.experiment import run_tables
+from recommender.names import ROUTER, USER_BUCKETS
 
 LEAST = 30  # queries of a bucket
 FLIPS = 1999
@@ -59,13 +58,13 @@ def main(argv: list[str]) -> None:
 
 def told(folder: Path) -> str:
     """Hindsight of one train, a line each."""
-    out = tables.read_out(folder)
+    out = run_tables.read_out(folder)
     return "".join(f"- {out.scenario.name} on {out.data['name']}: {row['sentence']}\n" for row in out.hindsight)
 
 
 def check(folder: Path) -> Iterator[Row]:
     """The rows of one train. Raises DataError where the folder is none, ConfigError where it has no router."""
-    out = tables.read_out(folder)
+    out = run_tables.read_out(folder)
     if not (folder / "per_query.parquet").is_file():
         raise DataError(f"{folder}: this train is not finished (per_query.parquet is missing).")
     asked = pl.read_parquet(folder / "per_query.parquet").filter(split="test", metric=out.metric)
@@ -77,7 +76,7 @@ def check(folder: Path) -> Iterator[Row]:
     yield from _rows(f"{out.scenario.name} on {out.data['name']}", values, rungs, out)
 
 
-def _rows(name: str, values: pl.DataFrame, rungs: list[str], out: tables.Out) -> Iterator[Row]:
+def _rows(name: str, values: pl.DataFrame, rungs: list[str], out: run_tables.Out) -> Iterator[Row]:
     first = values.sort("as_of", maintain_order=True).unique("user_id", keep="first", maintain_order=True)
     for bucket in ("all", *USER_BUCKETS):
         rows = first if bucket == "all" else values.filter(user_bucket=bucket)
@@ -102,12 +101,13 @@ def _mean(rows: pl.DataFrame, rung: str) -> float:
 def as_markdown(rows: list[Row]) -> str:
     lines = [HEAD, "| --- " * 8 + "|"]
     for r in rows:
-        cells = (r.data, tables.LABELS[r.bucket], f"{r.n:,}", f"{r.router:.4f}", f"{r.rung} {r.best:.4f}")
+        cells = (r.data, run_tables.LABELS[r.bucket], f"{r.n:,}", f"{r.router:.4f}", f"{r.rung} {r.best:.4f}")
         interval = f"{r.low:+.4f} to {r.high:+.4f}"
         shown = f"**{interval}**" if r.worse else interval
         lines.append(f"| {' | '.join(cells)} | {r.difference:+.4f} | {shown} | {r.p_holm:.3f} |")
     worse = [
-        f"- {r.data}, {tables.LABELS[r.bucket]}: {r.rung} is better by {-r.difference:.4f} (adjusted p {r.p_holm:.3f})"
+        f"- {r.data}, {run_tables.LABELS[r.bucket]}: {r.rung} is better by {-r.difference:.4f} "
+        f"(adjusted p {r.p_holm:.3f})"
         for r in rows
         if r.worse
     ]

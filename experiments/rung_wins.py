@@ -17,11 +17,11 @@ from pipelines.cli import run  # isort: skip  (it sets BLAS threads before NumPy
 
 import polars as pl
 
-from recommender.effort import serving
 from recommender.errors import ConfigError
-from recommender.evaluate import POOLED
-from recommender.report import tables
-from recommender.rungs import ROUTER
+from recommender.evaluation.effort import serving
+from recommender.evaluation.evaluate import POOLED
+from recommender.experiment import run_tables
+from recommender.names import ROUTER
 
 LEAST = 30  # queries of a cell
 COUNTS = (
@@ -37,19 +37,21 @@ COUNTS = (
 def main(argv: list[str]) -> None:
     if not argv:
         raise ConfigError("Name the OUT folders of finished trains, for example artifacts/latest.")
-    sys.stdout.write(as_markdown(wins([tables.read_out(Path(folder)) for folder in argv])))
+    sys.stdout.write(as_markdown(wins([run_tables.read_out(Path(folder)) for folder in argv])))
 
 
-def wins(outs: list[tables.Out]) -> dict[str, Counter[str]]:
+def wins(outs: list[run_tables.Out]) -> dict[str, Counter[str]]:
     """Rung -> COUNTS; controls and the router are left out."""
     found: dict[str, Counter[str]] = {}
     for out in outs:
         known = set(out.metrics["rung"]) - {ROUTER}
         rungs = [r.name for r in out.scenario.ladder if r.name in known and not r.control]
-        test = _cells(tables.ladder(out).filter(pl.col("rung").is_in(rungs)))
+        test = _cells(run_tables.ladder(out).filter(pl.col("rung").is_in(rungs)))
         # The marks are of the best of all, which may be the router: level is who ties with the best single rung.
-        test = tables.mark(test.drop("is_best", "ties_best"), out.comparisons, out.metric, out.scenario.decision.alpha)
-        own = pl.col("answered_share") >= tables.FALLBACK_SHARE
+        test = run_tables.mark(
+            test.drop("is_best", "ties_best"), out.comparisons, out.metric, out.scenario.decision.alpha
+        )
+        own = pl.col("answered_share") >= run_tables.FALLBACK_SHARE
         for rung in rungs:
             count = found.setdefault(rung, Counter())
             count["trains"] += 1
@@ -66,7 +68,7 @@ def _cells(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.col("n_queries") >= LEAST).drop_nulls("value")
 
 
-def _best_on_validation(out: tables.Out, rungs: list[str]) -> list[str]:
+def _best_on_validation(out: run_tables.Out, rungs: list[str]) -> list[str]:
     pooled = out.metrics.filter(
         pl.col("rung").is_in(rungs),
         split="validation",
@@ -75,7 +77,7 @@ def _best_on_validation(out: tables.Out, rungs: list[str]) -> list[str]:
         slice="all",
         item_bucket="all",
     )
-    rows = _cells(pooled.filter(pl.col("user_bucket").is_in(tables.BUCKETS)))
+    rows = _cells(pooled.filter(pl.col("user_bucket").is_in(run_tables.BUCKETS)))
     place = pl.col("rung").replace_strict({r: n for n, r in enumerate(rungs)}, return_dtype=pl.Int64)
     ordered = rows.sort(pl.col("value"), -place, descending=True)
     return ordered.unique("user_bucket", keep="first", maintain_order=True)["rung"].to_list()

@@ -1,7 +1,7 @@
 """Ranks that fake accounts buy: ``python -m experiments.spam_attack [SOURCE|FOLDER]`` (default: simulated ugc).
 
 For popularity and its ``trusted`` form, by how many accounts there are and how they disguise themselves (see
-``recommender/spam/attack.py``): median rank of the pushed items before and after, as a Markdown table. Then what
+``recommender/experiment/attack.py``): median rank of the pushed items before and after, as a Markdown table. Then what
 trust costs where nobody attacks: NDCG@10 of both at the last origin, by half-life.
 """
 
@@ -17,14 +17,14 @@ import numpy as np
 
 from experiments.realism import markdown
 from recommender import config
-from recommender.bench import Bench
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
-from recommender.data.load import load
-from recommender.effort import EffortLog
+from recommender.data.split import folds
+from recommender.evaluation.effort import EffortLog
+from recommender.experiment.attack import AHEAD_DAYS, Guise, rank_gain
+from recommender.experiment.fold_runner import Bench
 from recommender.models.popularity import Popularity
-from recommender.spam.attack import AHEAD_DAYS, Guise, rank_gain
-from recommender.split import folds
+from recommender.sources.load import load
 
 ACCOUNTS, COVER, TARGETS = (30, 100, 300), 10, 15
 GUISES: Mapping[Guise, str] = {

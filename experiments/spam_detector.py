@@ -15,12 +15,13 @@ import polars as pl
 from pipelines.cli import raw_dir, run
 from recommender import config
 from recommender.data.dataset import Dataset, Table, to_microseconds
-from recommender.data.load import load
-from recommender.data.simulate.parts import ids
-from recommender.data.simulate.truth import Truth
-from recommender.spam.apply import SUSPICION, suspected_fold
+from recommender.data.split import Fold, folds
+from recommender.names import SUSPICION
+from recommender.simulate.parts import ids
+from recommender.simulate.truth import Truth
+from recommender.sources.load import load
 from recommender.spam.detector import confirmed_before, live
-from recommender.split import Fold, folds
+from recommender.spam.suspicion import suspected_fold
 
 SEEDS = (0, 1, 2)
 

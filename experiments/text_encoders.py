@@ -15,13 +15,15 @@ from pipelines.cli import Steps, raw_dir, run  # isort: skip  (it sets BLAS thre
 
 import polars as pl
 
-from recommender import config, parts, rungs
-from recommender.bench import Bench
+from recommender import config
 from recommender.config import Rung, Scenario
-from recommender.data.load import load
-from recommender.effort import EffortLog
-from recommender.evaluate import ALL, POOLED, WITH_HISTORY, Group, asked, compare, groups
-from recommender.split import folds
+from recommender.data.split import folds
+from recommender.evaluation.effort import EffortLog
+from recommender.evaluation.evaluate import POOLED, Group, asked, compare, groups
+from recommender.experiment import requirements, rungs
+from recommender.experiment.fold_runner import Bench
+from recommender.names import ALL, WITH_HISTORY
+from recommender.sources.load import load
 
 SETS = (("jobs", "job-views"), ("catalog", "ml-latest-small"), ("jobs", "simulated"))
 RUNGS = ("content", "ranker")
@@ -57,7 +59,7 @@ def ladder(scenario: Scenario) -> list[Rung]:
 
 def rows(scenario: Scenario, source: str, progress: Any) -> Iterator[tuple[str, ...]]:
     data = load(source, raw_dir=raw_dir(), **config.loading(scenario))
-    scenario, _ = parts.supported(scenario, data)
+    scenario, _ = requirements.supported(scenario, data)
     effort, queries, outcomes = EffortLog(), [], []
     for fold in folds(data, scenario.split, scenario.eligibility):
         bench = Bench(fold, scenario, effort, progress)

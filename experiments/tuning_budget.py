@@ -18,15 +18,17 @@ from pipelines.cli import Steps, raw_dir, run  # isort: skip  (it sets BLAS thre
 
 import polars as pl
 
-from recommender import config, parts, tune
-from recommender.bench import Bench, Progress
+from recommender import config
 from recommender.config import Rung, Scenario, Tune
 from recommender.data.dataset import Dataset
-from recommender.data.load import load
-from recommender.effort import EffortLog
+from recommender.data.split import folds
 from recommender.errors import ConfigError
-from recommender.evaluate import ALL, WITH_HISTORY, Group, Outcome, asked, compare
-from recommender.split import folds
+from recommender.evaluation.effort import EffortLog
+from recommender.evaluation.evaluate import Group, Outcome, asked, compare
+from recommender.experiment import requirements, tuning
+from recommender.experiment.fold_runner import Bench, Progress
+from recommender.names import ALL, WITH_HISTORY
+from recommender.sources.load import load
 
 BUDGETS = (2, 3, 6, 12)
 USERS = {ALL: "all", WITH_HISTORY: "with history"}
@@ -39,9 +41,9 @@ def main(argv: list[str]) -> None:
         raise ConfigError("Give a scenario, its data and, if you like, budgets: jobs job-views 3 12")
     scenario = config.load(argv[0])
     data = load(argv[1], raw_dir=raw_dir(), **config.loading(scenario))
-    scenario, _ = parts.supported(scenario, data)
+    scenario, _ = requirements.supported(scenario, data)
     budgets = sorted({int(n) for n in argv[2:]} or BUDGETS)
-    with Steps(tune.n_steps(with_budget(scenario, sum(budgets)))) as progress:
+    with Steps(tuning.n_steps(with_budget(scenario, sum(budgets)))) as progress:
         plain, _ = tuned(data, scenario, 1, progress)  # nothing but the entries' own settings
         test = Test(data, scenario, progress)
         lines = [HEAD, "| --- " * 10 + "|"]
@@ -58,7 +60,7 @@ def with_budget(scenario: Scenario, trials: int) -> Scenario:
 def tuned(data: Dataset, scenario: Scenario, trials: int, progress: Progress) -> tuple[list[Rung], float]:
     """The ladder with what ``trials`` chose, and the CPU seconds that they took."""
     effort = EffortLog()
-    chosen = tune.tune(data, with_budget(scenario, trials), Path("tuning"), effort, progress)
+    chosen = tuning.tune(data, with_budget(scenario, trials), Path("tuning"), effort, progress)
     return chosen.ladder, float(effort.frame().filter(stage="tune")["cpu_s"].sum())
 
 

@@ -1,7 +1,7 @@
 """Does what one learns on a twin hold on the real set? ``python -m experiments.twins [SET ...]``, as Markdown.
 
 For each public set (RECOMMENDER_RAW_DIR): the ladder of its scenario, without tuning, on the set and on its twin
-(``recommender.data.simulate.likeness``). Of the pairs of rungs that differ significantly on the real set's test
+(``recommender.simulate.likeness``). Of the pairs of rungs that differ significantly on the real set's test
 origin (NDCG@10, Holm-adjusted p below .05), Kendall's tau: the share of pairs that the twin orders alike minus the
 share that it orders the other way. Where the twin misleads, it says so. With --write into docs/simulator.md.
 """
@@ -17,16 +17,18 @@ from pipelines.cli import raw_dir, run  # isort: skip  (it sets BLAS threads bef
 import polars as pl
 
 from experiments.realism import PAGE, into, markdown
-from recommender import config, ladder
+from recommender import config
 from recommender.config import Scenario
 from recommender.data.dataset import Dataset
-from recommender.data.load import load
 from recommender.data.schema import build
-from recommender.data.simulate import observed, play
-from recommender.data.simulate.likeness import knobs_like
-from recommender.effort import EffortLog
 from recommender.errors import ConfigError
-from recommender.evaluate import ALL, comparisons_table, metrics_table
+from recommender.evaluation.effort import EffortLog
+from recommender.evaluation.evaluate import comparisons_table, metrics_table
+from recommender.experiment import ladder
+from recommender.names import ALL
+from recommender.simulate import observed, play
+from recommender.simulate.likeness import knobs_like
+from recommender.sources.load import load
 
 SETS: Mapping[str, str] = {
     "ml-100k": "catalog",

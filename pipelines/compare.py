@@ -18,18 +18,19 @@ from rich.console import Console
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
 from pipelines.output import ARTIFACTS, disk_faults, out_folder
 from pipelines.study import NOTE, STUDIES, UI, raise_first, show_links
-from recommender import config, ladder, results
+from recommender import config
+from recommender.compare import across, plan
+from recommender.compare.places import Scene, scenes
+from recommender.compare.said import Comparison
+from recommender.compare.whole import compared, tables
+from recommender.experiment import ladder, run_folder
 from recommender.report.compare import html, markdown, show
 from recommender.studies import transfer
-from recommender.studies.cell import Measured
-from recommender.studies.compare import across, plan
-from recommender.studies.compare.places import Scene, scenes
-from recommender.studies.compare.said import Comparison
-from recommender.studies.compare.track import Trackers
-from recommender.studies.compare.whole import compared, tables
-from recommender.studies.plan import Cell, Study
-from recommender.studies.run import Failure, Source
-from recommender.studies.run import run as run_cells
+from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.plan import Cell, Study
+from recommender.studies.engine.run import Failure, Source
+from recommender.studies.engine.run import run as run_cells
+from recommender.tracking.comparison import Trackers
 
 
 def main(argv: list[str]) -> None:
@@ -83,7 +84,7 @@ class Work:
         found += self.measure(self.cells(place, [plan.VOLUME, plan.VALUE, plan.PARTS], found))
         if found:
             one = found[0]
-            told = results.warnings(self.source(place.data, one.scenario), one.scenario, ladder.Results())
+            told = run_folder.warnings(self.source(place.data, one.scenario), one.scenario, ladder.Results())
             if aside := one.done["stepped_aside"]:
                 told.append(f"The data lack what these need, so they stepped aside: {', '.join(aside)}.")
             self.notes += [f"{place.name}: {note}" for note in told]

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from pipelines.cli import console, raw_dir, run
-from recommender.data.fetch import ARCHIVES, fetch
+from recommender.sources.fetch import ARCHIVES, fetch
 
 
 def main(argv: list[str]) -> None:

@@ -19,10 +19,10 @@ from rich.table import Table
 from pipelines import cli  # before the library: sets the threads before NumPy is imported
 from pipelines.output import finished
 from recommender import config
-from recommender.data.load import read_tables
 from recommender.data.schema import build
 from recommender.data.summary import drift, load_reference, summarise
 from recommender.errors import DataError
+from recommender.sources.load import read_tables
 
 
 def main(argv: list[str]) -> None:

@@ -24,13 +24,13 @@ from PIL import Image  # comes with MLflow, by way of matplotlib
 
 from pipelines import cli
 from pipelines.chromium import BINARY, Page
+from recommender.compare import said
+from recommender.compare.build import TITLE as BUILD
 from recommender.errors import UserError
-from recommender.report.tables import read_out
-from recommender.studies.compare import said
-from recommender.studies.compare.build import TITLE as BUILD
-from recommender.studies.compare.track import EXPERIMENT as COMPARISONS
-from recommender.tracking import Tracker, prepare, tracking_uri
-from recommender.tracking_views import EFFORT, HISTORY, LEARNING, TRANSFER, VALUE, view_url
+from recommender.experiment.run_tables import read_out
+from recommender.tracking.comparison import EXPERIMENT as COMPARISONS
+from recommender.tracking.store import Tracker, prepare, tracking_uri
+from recommender.tracking.views import EFFORT, HISTORY, LEARNING, TRANSFER, VALUE, view_url
 
 LARGEST = 200_000  # bytes of one picture: a clone downloads them all
 LATEST = Path("artifacts/latest")

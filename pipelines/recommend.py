@@ -14,11 +14,11 @@ import polars as pl
 
 from pipelines.cli import console, run, show_log
 from pipelines.output import disk_fault, finished
-from recommender import persist
 from recommender.data.folder import read_table
 from recommender.errors import ConfigError, DataError
-from recommender.serve import serve
-from recommender.tracking import model_folder
+from recommender.serving import persistence
+from recommender.serving.bundle import serve
+from recommender.tracking.store import model_folder
 
 
 def main(argv: list[str]) -> None:
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> None:
     show_log(quiet=False)
     to = writable(args.to)
     registered = args.model.startswith("models:/")
-    bundle = persist.load(model_folder(args.model) if registered else finished(Path(args.model)) / "model")
+    bundle = persistence.load(model_folder(args.model) if registered else finished(Path(args.model)) / "model")
     added = {
         name: read_table(Path(file)) for name in ("items", "users", "interactions") if (file := getattr(args, name))
     }

@@ -20,11 +20,11 @@ from rich.table import Table
 from pipelines import cli  # before the library: sets the threads before NumPy is imported
 from recommender import config
 from recommender.data.folder import write_folder
-from recommender.data.load import load
 from recommender.data.schema import build
-from recommender.data.simulate import observed, play, truth_files
-from recommender.data.simulate.likeness import knobs_like, table
 from recommender.errors import ConfigError
+from recommender.simulate import observed, play, truth_files
+from recommender.simulate.likeness import knobs_like, table
+from recommender.sources.load import load
 
 
 def main(argv: list[str]) -> None:

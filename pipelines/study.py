@@ -17,15 +17,15 @@ from pipelines.output import disk_faults
 from recommender import config
 from recommender.errors import ConfigError, UserError
 from recommender.report.study import html, markdown, show
-from recommender.studies import plan
 from recommender.studies.analyses import ANALYSES, analysis_of
-from recommender.studies.cell import Measured
-from recommender.studies.finding import Finding
-from recommender.studies.run import Failure, Source
-from recommender.studies.run import run as run_cells
-from recommender.studies.settled import CHOOSER, CHOSEN, settled
-from recommender.studies.tables import tidy
-from recommender.studies.track import StudyTracker
+from recommender.studies.engine import plan
+from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.finding import Finding
+from recommender.studies.engine.run import Failure, Source
+from recommender.studies.engine.run import run as run_cells
+from recommender.studies.engine.settled import CHOOSER, CHOSEN, settled
+from recommender.studies.engine.tables import tidy
+from recommender.tracking.studies import StudyTracker
 
 STUDIES = Path("studies")
 UI = "http://127.0.0.1:5000"  # where make ui serves by default

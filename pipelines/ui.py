@@ -17,9 +17,9 @@ import urllib.request
 from types import FrameType
 
 from pipelines import cli
-from recommender import tracking
 from recommender.errors import TrackingError, UserError
-from recommender.tracking_views import EFFORT, HISTORY, LATEST, view_url
+from recommender.tracking import store
+from recommender.tracking.views import EFFORT, HISTORY, LATEST, view_url
 
 HOST = "127.0.0.1"
 PATIENCE_S = 120  # a fresh machine imports MLflow slowly
@@ -27,12 +27,12 @@ PATIENCE_S = 120  # a fresh machine imports MLflow slowly
 
 def main(argv: list[str]) -> None:
     port = _arguments(argv).port
-    uri = tracking.tracking_uri()
+    uri = store.tracking_uri()
     remote = uri.startswith(("http://", "https://"))
     if not remote:
         _check_free(port)
     with cli.console.status("Opening the tracking store"):
-        experiment = tracking.prepare(uri)
+        experiment = store.prepare(uri)
     if remote:  # someone else's server: nothing to start
         _print_links(uri, experiment)
         return

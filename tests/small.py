@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from recommender.data.dataset import NO_TIME, Dataset, Match, Table, to_microseconds
-from recommender.query import History, Queries
+from recommender.data.queries import History, Queries
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TIME = pl.Datetime("us", "UTC")

@@ -6,7 +6,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +13,6 @@ import yaml
 
 from recommender.data.dataset import Dataset
 from recommender.data.schema import Spec, Tables, tables_of
-from recommender.data.simulate import truth_files
 from recommender.errors import DataError, UserError
 
 _INTEGER = r"^-?(0|[1-9]\d{0,17})$"  # a leading zero means a code such as a zip, not a number
@@ -47,9 +45,8 @@ def read_folder(path: Path) -> Tables:
         faults.append(str(error))
     if faults:
         raise DataError("\n".join(faults))
-    truth = partial(truth_files.read, path / "truth") if (path / "truth" / truth_files.KNOBS).is_file() else None
     interactions, items = _given(frames["interactions"]), _given(frames["items"])
-    return Tables(path.resolve().name, interactions, items, frames["users"], spec, truth=truth)
+    return Tables(path.resolve().name, interactions, items, frames["users"], spec)
 
 
 def _given(frame: pl.DataFrame | None) -> pl.DataFrame:

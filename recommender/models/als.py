@@ -9,9 +9,9 @@ import scipy.sparse as sp
 from implicit.cpu.als import AlternatingLeastSquares
 
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.models.base import above, at_least
 from recommender.models.vocabulary import fitting, interacted, own_history, rows_or_nan
-from recommender.query import Queries
 
 
 class ALS:

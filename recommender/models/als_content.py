@@ -9,12 +9,12 @@ import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve
 
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.models.als import ALS
 from recommender.models.base import above, at_least
 from recommender.models.memo import per_table
 from recommender.models.side_features import SideFeatures
 from recommender.models.vocabulary import interacted, own_history, rows_or_nan
-from recommender.query import Queries
 
 MAX_FEATURES = 4000  # columns of a map, the most frequent ones: its normal equations take 8 bytes x columns^2
 

@@ -8,9 +8,9 @@ import numpy as np
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.models.base import above, at_least
 from recommender.models.vocabulary import fitting, interacted, mean_vectors, own_history, rows_or_nan
-from recommender.query import Queries
 
 
 class BPR:

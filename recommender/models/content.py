@@ -9,12 +9,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.data.dataset import Dataset, Table
-from recommender.features import FeatureEncoder, unit_rows
+from recommender.data.queries import Queries
+from recommender.features.encoder import FeatureEncoder, unit_rows
+from recommender.features.sparse import add_products, transpose
+from recommender.features.text import TextAs, require
 from recommender.models.base import above, at_least
 from recommender.models.memo import forget, per_table
-from recommender.query import Queries
-from recommender.sparse import add_products, transpose
-from recommender.text import TextAs, require
 
 
 class Content:

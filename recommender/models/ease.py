@@ -11,10 +11,10 @@ from scipy.linalg.lapack import spotrf, spotri
 from threadpoolctl import threadpool_limits
 
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.errors import UserError
 from recommender.models.base import above, at_least, spread
 from recommender.models.vocabulary import interacted, own_history
-from recommender.query import Queries
 
 BYTES_PER_WEIGHT = 4 * 2.2  # float32; the matrix, and room to score and save it
 UNSAFE_COLUMNS = 20_000  # above it LAPACK's potrf crashes with two OpenBLAS threads

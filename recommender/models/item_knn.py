@@ -10,10 +10,10 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, Item
 from implicit.utils import ParameterWarning
 
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.errors import ConfigError, nearest
 from recommender.models.base import above, at_least, spread
 from recommender.models.vocabulary import fitting, interacted, own_history
-from recommender.query import Queries
 
 WEIGHTINGS = ("cosine", "tfidf", "bm25")
 

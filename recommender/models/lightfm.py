@@ -9,12 +9,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.errors import UserError
 from recommender.models.base import above, at_least
 from recommender.models.memo import per_table
 from recommender.models.side_features import SideFeatures
 from recommender.models.vocabulary import fitting, interacted, mean_vectors, own_history
-from recommender.query import Queries
 
 
 class LightFM:

@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.errors import ConfigError, nearest
-from recommender.feedback import Feedback, feedback
+from recommender.features.feedback import Feedback, feedback
 from recommender.models.base import above, spread
-from recommender.query import Queries
 from recommender.spam.trust import trust
 
 _SEPARATOR = "\x1f"

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from recommender.data.dataset import Dataset, Table
-from recommender.query import Queries
+from recommender.data.queries import Queries
 
 
 class Random:

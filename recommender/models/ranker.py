@@ -10,7 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from recommender.data.dataset import NO_TIME, Dataset, Table
+from recommender.data.queries import Queries
+from recommender.data.split import Fold, available, time_fold, to_datetime
 from recommender.errors import DataError, nearest
+from recommender.features.text import TextAs, require
 from recommender.models.als import ALS
 from recommender.models.base import Recommender, above, at_least
 from recommender.models.ease import EASE
@@ -18,9 +21,6 @@ from recommender.models.item_knn import ItemKNN
 from recommender.models.signals import Signals
 from recommender.models.social import Social
 from recommender.models.user_ease import UserEASE
-from recommender.query import Queries
-from recommender.split import Fold, available, time_fold, to_datetime
-from recommender.text import TextAs, require
 
 INPUTS: Mapping[str, Callable[..., Recommender]] = {
     "item_knn": ItemKNN, "als": ALS, "ease": EASE, "user_ease": UserEASE, "social": Social,

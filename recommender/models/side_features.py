@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.data.dataset import Table
-from recommender.features import FeatureEncoder
+from recommender.features.encoder import FeatureEncoder
 
 
 class SideFeatures:

@@ -14,12 +14,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.data.dataset import FEATURE_ROLES, NO_TIME, US_PER_DAY, Dataset, Table
-from recommender.features import ColumnEncoder, unit_rows
+from recommender.data.queries import Queries
+from recommender.features.encoder import ColumnEncoder, unit_rows
+from recommender.features.sparse import add_products, pair_products, transpose
+from recommender.features.text import TextAs
 from recommender.models.base import Recommender
 from recommender.models.memo import per_table
-from recommender.query import Queries
-from recommender.sparse import add_products, pair_products, transpose
-from recommender.text import TextAs
 
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # half-lives of popularity, as shares of the training period
 

@@ -10,10 +10,10 @@ import polars as pl
 import scipy.sparse as sp
 
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.errors import DataError, Problem
 from recommender.models.base import above, spread
 from recommender.models.vocabulary import ids_only
-from recommender.query import Queries
 
 
 class Social:

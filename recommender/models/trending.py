@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 
 from recommender.data.dataset import NO_TIME, Dataset, Table
+from recommender.data.queries import Queries
 from recommender.models.base import at_least, spread
-from recommender.query import Queries
 
 _US_PER_HOUR = 3_600_000_000
 

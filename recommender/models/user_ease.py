@@ -8,11 +8,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.models.base import above, at_least, spread
 from recommender.models.ease import check_memory, closed_form
 from recommender.models.side_features import SideFeatures
 from recommender.models.vocabulary import ids_only, own_history, require_interactions
-from recommender.query import Queries
 
 
 class UserEASE:

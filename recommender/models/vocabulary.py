@@ -11,9 +11,9 @@ from implicit.recommender_base import ModelFitError
 from threadpoolctl import threadpool_limits
 
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.errors import DataError, Problem, UserError
-from recommender.feedback import strengths
-from recommender.query import Queries
+from recommender.features.feedback import strengths
 
 
 def interacted(train: Dataset, weighed: bool = False) -> tuple[sp.csr_matrix, Table, Table]:

@@ -11,11 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from recommender.compare.said import Comparison, Evidence, Part, Said
 from recommender.report.page import cell, chart, details, page, paragraph, section, table
 from recommender.report.study import grid_html, grid_markdown
-from recommender.studies.compare.said import Comparison, Evidence, Part, Said
-from recommender.studies.finding import Grid
-from recommender.studies.plan import DATA
+from recommender.studies.engine.finding import Grid
+from recommender.studies.engine.plan import DATA
 
 STACK = "stack left"  # on a phone each row is a block: names of rows are long here
 _LEAD = (

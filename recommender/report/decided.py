@@ -6,10 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from recommender.effort import PLAIN, ROUTER
-from recommender.evaluate import WITH_HISTORY
-from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
-from recommender.report.tables import USERS, Out, cells, ladder
+from recommender.experiment.run_tables import USERS, Out, cells, ladder
+from recommender.names import IN_SESSION, PLAIN, RETURNING, ROUTER, USER_BUCKETS, WITH_HISTORY
 
 _DECISION = {
     **dict.fromkeys(("user_bucket", "rung", "over", "inherited_from", "blended"), pl.String),

@@ -8,15 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from recommender.effort import ORACLE
-from recommender.evaluate import VISIT
-from recommender.query import IN_SESSION, RETURNING
-from recommender.report import charts, policies, tables
+from recommender.evaluation.directions import LEGEND, arrow
+from recommender.evaluation.evaluate import VISIT
+from recommender.experiment import run_tables
+from recommender.experiment.run_tables import LABELS, Out, interval, metric_label, number
+from recommender.names import IN_SESSION, ORACLE, RETURNING
+from recommender.report import charts, policies
 from recommender.report.decided import in_visit, visit
-from recommender.report.directions import LEGEND, arrow
 from recommender.report.page import cell, chart, details, page, paragraph, section, table
 from recommender.report.spam import spam
-from recommender.report.tables import LABELS, Out, interval, metric_label, number
 from recommender.report.verdict import verdict
 
 _ACCURACY = ("ndcg", "graded_ndcg", "recall", "map", "mrr", "hit_rate")  # how names of accuracy metrics begin
@@ -53,7 +53,7 @@ def write_report(out: Path) -> Path:
 
     Raises DataError where ``out`` is not the folder of a finished train.
     """
-    read = tables.read_out(out)
+    read = run_tables.read_out(out)
     drawn = {"effort-chart": charts.effort_chart(read), "history-chart": charts.history_chart(read)}
     drawn["audit-chart"] = policies.audit_chart(read)
     specs = {name: made[0] for name, made in drawn.items() if made}
@@ -62,7 +62,7 @@ def write_report(out: Path) -> Path:
         [
             _head(read),
             verdict(read),
-            "".join(paragraph(f"⚠ {w}", "warning") for w in tables.warnings(read)),
+            "".join(paragraph(f"⚠ {w}", "warning") for w in run_tables.warnings(read)),
             _ladder(read),
             _regret(read),
             _effort_chart(read, texts),
@@ -105,8 +105,8 @@ def _head(out: Out) -> str:
 def _grid(marked: pl.DataFrame, out: Out, caption: str, first: str, prefix: str = "") -> str:
     """Rungs x columns of a frame of ``tables.mark``: value, interval, and signs for best, ties and thin cells."""
     columns = marked["column"].unique(maintain_order=True).to_list()
-    places = tables.digits(marked["value"])
-    thin = set(tables.small(marked, out)["column"])
+    places = run_tables.digits(marked["value"])
+    thin = set(run_tables.small(marked, out)["column"])
     found = {(r["rung"], r["column"]): r for r in marked.iter_rows(named=True)}
     n = dict(marked.group_by("column").agg(pl.max("n_queries")).iter_rows())
     heads = [first, *(f"{prefix}{LABELS.get(c, c)} (n={n[c]:,})" for c in columns)]
@@ -125,7 +125,7 @@ def _grid_cell(row: dict[str, Any] | None, places: int, say_n: bool) -> str:
         interval(row["ci_low"], row["ci_high"], places),
         " · ".join(
             [f"n={row['n_queries']:,}"] * say_n
-            + [f"own {share:.0%}"] * (share is not None and share < tables.FALLBACK_SHARE)
+            + [f"own {share:.0%}"] * (share is not None and share < run_tables.FALLBACK_SHARE)
         ),
     ]
     sign = " ★" if row["is_best"] else " ≈" if row["ties_best"] else ""
@@ -139,12 +139,12 @@ def _ladder(out: Out) -> str:
         "that the rung itself could fill." + " oracle: knows what made the simulated data; a bound, asked for some of "
         "the users, that nobody could ship." * (ORACLE in out.rungs)
     )
-    return section("The ladder, by how much is known of the user", _grid(tables.ladder(out), out, caption, "Rung"))
+    return section("The ladder, by how much is known of the user", _grid(run_tables.ladder(out), out, caption, "Rung"))
 
 
 def _regret(out: Out) -> str:
     """How far each rung is from the best possible; empty where there is no truth to ask."""
-    found = tables.regret(out).with_columns(is_best=pl.lit(False), ties_best=pl.lit(False))
+    found = run_tables.regret(out).with_columns(is_best=pl.lit(False), ties_best=pl.lit(False))
     caption = (
         f"{metric_label('ndcg_at_10')} of the oracle, which knows what made the simulated data, minus that of the "
         "rung, for the same queries of evenly drawn users. With 95% intervals; lower is better, 0 the best possible."
@@ -155,8 +155,8 @@ def _regret(out: Out) -> str:
 def _effort_chart(out: Out, texts: dict[str, str]) -> str:
     if "effort-chart" not in texts:
         return ""
-    spent = tables.seconds(out)
-    overall = {r["rung"]: r for r in tables.ladder(out).filter(pl.col("column") == "all").iter_rows(named=True)}
+    spent = run_tables.seconds(out)
+    overall = {r["rung"]: r for r in run_tables.ladder(out).filter(pl.col("column") == "all").iter_rows(named=True)}
     heads = ["Rung", metric_label(out.metric), "fit, CPU s", "recommend, CPU s", "both, CPU s", "both, wall s"]
     rows = [
         (r["rung"], [_plain(overall.get(r["rung"], {}).get("value")), *(_plain(r[c], 2) for c in spent.columns[1:])])
@@ -177,7 +177,7 @@ def _history_chart(out: Out, texts: dict[str, str]) -> str:
         "With 95% intervals. In colour: rungs that are shipped, replaced or accurate; grey, if any: the others. "
         "The router is not drawn: in each column it is one of these."
     )
-    numbers = _grid(tables.ladder(out), out, metric_label(out.metric), "Rung")
+    numbers = _grid(run_tables.ladder(out), out, metric_label(out.metric), "Rung")
     return section("Accuracy by history length", chart("history-chart", texts["history-chart"], caption, numbers))
 
 
@@ -187,7 +187,7 @@ def _plain(value: float | None, places: int = 3) -> str:
 
 def _other_metrics(out: Out) -> str:
     """Accuracy, then what the lists show: what the rules and labels of the scenario are about first."""
-    wide = tables.other_metrics(out)
+    wide = run_tables.other_metrics(out)
     accuracy = [m for m in wide.columns[1:] if m.startswith(_ACCURACY)]
     ruled = [m for m in policies.RULED if m in wide.columns]
     shown = [*ruled, *(m for m in wide.columns[1:] if m not in (*accuracy, *ruled))]
@@ -229,7 +229,7 @@ def _visits(out: Out) -> str:
     for kind in (IN_SESSION, RETURNING):
         found = visit(out, kind)
         caption = f"{metric_label(out.metric)} on the test period, users with history{in_visit(out, kind)}."
-        marked = tables.mark(found, out.comparisons.clear(), out.metric, alpha=1.0)
+        marked = run_tables.mark(found, out.comparisons.clear(), out.metric, alpha=1.0)
         grids.append(_grid(marked, out, caption, "Rung"))
     return section("In a visit, and back after a while", *grids)
 
@@ -238,7 +238,7 @@ def _controls(out: Out) -> str:
     """Each rung against its controls by user bucket; empty where none were measured."""
     kept = out.controls.filter(pl.col("metric") == out.metric)
     found = {(r["rung"], r["control"], r["user_bucket"]): r for r in kept.iter_rows(named=True)}
-    buckets = [b for b in tables.BUCKETS if b in set(kept["user_bucket"])]
+    buckets = [b for b in run_tables.BUCKETS if b in set(kept["user_bucket"])]
     pairs = dict.fromkeys((rung, control) for rung, control, _ in found)
     rows = [(f"{a} − {b}", [_gain(found.get((a, b, bucket))) for bucket in buckets]) for a, b in pairs]
     caption = (
@@ -259,12 +259,12 @@ def _gain(row: dict[str, Any] | None) -> str:
 
 def _marked(out: Out, metric: str, across: str, slice_name: str = "all") -> pl.DataFrame:
     """Other segments than user buckets: best marked, but never compared by a test."""
-    found = tables.cells(out.metrics, out.rungs, metric, across, slice_name)
-    return tables.mark(found, out.comparisons.clear(), metric, alpha=1.0)
+    found = run_tables.cells(out.metrics, out.rungs, metric, across, slice_name)
+    return run_tables.mark(found, out.comparisons.clear(), metric, alpha=1.0)
 
 
 def _effort(out: Out) -> str:
-    spent = tables.stages(tables.spent(out), out.rungs)
+    spent = run_tables.stages(run_tables.spent(out), out.rungs)
     units = {"wall_s": "total, wall s", "peak_mb": "peak memory, MB", "threads": "threads"}
     heads = ["Rung", *(units.get(c, c.removesuffix("_cpu_s") + ", CPU s") for c in spent.columns[1:])]
     rows = [

@@ -7,12 +7,12 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from recommender.audit import BETWEEN, FOUR_FIFTHS, OUTCOMES, told
-from recommender.effort import PLAIN, ROUTER
-from recommender.report.charts import BLUE, GREY, finish
-from recommender.report.directions import LEGEND, arrow
+from recommender.evaluation.audit import BETWEEN, FOUR_FIFTHS, OUTCOMES, told
+from recommender.evaluation.directions import LEGEND, arrow
+from recommender.experiment.run_tables import Out, interval, metric_label, number
+from recommender.names import PLAIN, ROUTER
 from recommender.report.page import cell, chart, paragraph, section, table
-from recommender.report.tables import Out, interval, metric_label, number
+from recommender.studies.charts import BLUE, GREY, finish
 
 RULED = ("unavailable_at_10", "blocked_at_10", "out_of_reach_at_10", "level_misfit_at_10", "spam_at_10",
          "violating_at_10", "flagged_at_10")  # fmt: skip

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from recommender.effort import ORACLE
-from recommender.report import tables
-from recommender.report.directions import arrow
+from recommender.evaluation.directions import arrow
+from recommender.experiment import run_tables
+from recommender.experiment.attack_gain import ACCOUNTS, PLAIN, gains
+from recommender.experiment.run_tables import Out, interval, metric_label, number
+from recommender.names import ORACLE
 from recommender.report.page import cell, section, table
-from recommender.report.tables import Out, interval, metric_label, number
-from recommender.spam.attacked import ACCOUNTS, PLAIN, gains
 from recommender.spam.detector import Judgement
 
 SHARES = ("spam_at_10", "violating_at_10", "flagged_at_10")  # the first only where the data are simulated
@@ -51,7 +51,7 @@ def _lists(out: Out) -> str:
             r["rung"]: r for r in found.filter(pl.col("column") == "all").drop_nulls("value").iter_rows(named=True)
         }
         for metric in SHARES
-        if (found := tables.cells(out.metrics, out.rungs, metric, "user_bucket")).height
+        if (found := run_tables.cells(out.metrics, out.rungs, metric, "user_bucket")).height
     }
     shown = {m: by_rung for m, by_rung in cells.items() if by_rung}
     rungs = [r for r in out.rungs if r != ORACLE and any(r in by_rung for by_rung in shown.values())]

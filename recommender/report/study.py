@@ -12,7 +12,7 @@ from rich.text import Text
 
 from recommender.report.page import cell, chart, page, paragraph, section, table
 from recommender.report.terminal import UNBOUNDED
-from recommender.studies.finding import Finding, Grid
+from recommender.studies.engine.finding import Finding, Grid
 
 LONG = 30  # characters from which on a cell is text that wraps; a number with its interval has fewer
 

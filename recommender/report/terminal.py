@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from recommender.effort import ROUTER
-from recommender.report import tables
-from recommender.report.tables import LABELS, Out, metric_label, number
+from recommender.experiment import run_tables
+from recommender.experiment.run_tables import LABELS, Out, metric_label, number
+from recommender.names import ROUTER
 
 UNBOUNDED = 1000  # columns: how wide a table would like to be
 
@@ -22,15 +22,15 @@ def print_result(out: Path, console: Console) -> None:
 
     Raises DataError where ``out`` is not the folder of a finished train.
     """
-    read = tables.read_out(out)
-    cells = tables.ladder(read)
+    read = run_tables.read_out(out)
+    cells = run_tables.ladder(read)
     if cells.height:
         _print_table(read, cells, console)
     if bound := _bound(read):
         console.print(Text(bound))
     for sentence in read.decision.get("sentences", []):
         console.print(Text("→ " + str(sentence), style="bold"))
-    for warning in tables.warnings(read):
+    for warning in run_tables.warnings(read):
         console.print(Text("⚠ " + warning, style="yellow"))
     console.print(Text(f"Results: {out}"), soft_wrap=True)
     if (out / "report.html").exists():
@@ -53,9 +53,9 @@ def _print_table(out: Out, cells: pl.DataFrame, console: Console) -> None:
 
 def _table(out: Out, cells: pl.DataFrame, columns: list[str], with_interval: list[str]) -> Table:
     n = dict(cells.group_by("column").agg(pl.max("n_queries")).iter_rows())
-    spent = dict(tables.seconds(out).select("rung", "cpu_s").iter_rows())
+    spent = dict(run_tables.seconds(out).select("rung", "cpu_s").iter_rows())
     found = {(r["rung"], r["column"]): r for r in cells.iter_rows(named=True)}
-    places = tables.digits(cells["value"])
+    places = run_tables.digits(cells["value"])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("rung", overflow="fold")
     for column in columns:
@@ -69,7 +69,7 @@ def _table(out: Out, cells: pl.DataFrame, columns: list[str], with_interval: lis
 
 def _bound(out: Out) -> str:
     """How far the router is from the best that simulated data allow; empty without a truth."""
-    found = tables.regret(out).filter(pl.col("rung") == ROUTER, pl.col("column") == "all").drop_nulls("value")
+    found = run_tables.regret(out).filter(pl.col("rung") == ROUTER, pl.col("column") == "all").drop_nulls("value")
     if found.is_empty():
         return ""
     row = found.row(0, named=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from recommender.effort import ROUTER
-from recommender.query import IN_SESSION, RETURNING
-from recommender.report import decided, tables
+from recommender.experiment import run_tables
+from recommender.experiment.run_tables import LABELS, USERS, Out, interval, metric_label, number
+from recommender.names import IN_SESSION, RETURNING, ROUTER
+from recommender.report import decided
 from recommender.report.page import cell, details, paragraph, table
-from recommender.report.tables import LABELS, USERS, Out, interval, metric_label, number
 
 _GROUPS = {
     "with_history": "all users with history",
@@ -127,7 +127,7 @@ def _why(row: dict[str, Any], out: Out) -> tuple[str, str]:
 def _target(out: Out) -> str:
     """Whether the target is reached on the test period by the router, or without one by the best rung."""
     problem = out.scenario.problem
-    found = tables.cells(out.metrics, out.rungs, problem.metric, "user_bucket")
+    found = run_tables.cells(out.metrics, out.rungs, problem.metric, "user_bucket")
     found = found.filter(pl.col("column") == "all").drop_nulls(["value", "ci_low", "ci_high"])
     if found.is_empty():
         return ""

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from recommender.config import Spam
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
-from recommender.features import unit_rows
+from recommender.features.encoder import unit_rows
 
 US_PER_HOUR = US_PER_DAY // 24
 EARLY = 200  # first takers of an item: what a ring does it does soon after the upload; fewer miss rings of hundreds

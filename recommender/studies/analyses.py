@@ -6,10 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from recommender.errors import ConfigError, nearest
-from recommender.studies import goal, loop, stale, summary, transfer, uncertain, volume, worth
-from recommender.studies.cell import Measured
-from recommender.studies.finding import Finding
-from recommender.studies.plan import Cell, Study
+from recommender.studies import (
+    data_volume,
+    effort_to_goal,
+    feedback_loop,
+    staleness,
+    summary,
+    transfer,
+    uncertainty,
+    worth,
+)
+from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.finding import Finding
+from recommender.studies.engine.plan import Cell, Study
 from recommender.studies.summary import Summary
 
 
@@ -32,12 +41,12 @@ class Analysis:
 
 
 ANALYSES: Mapping[str, Analysis] = {
-    "data_volume": Analysis(volume.analyse, summaries=summary.learning),
-    "effort_to_goal": Analysis(goal.analyse, goal.more, summary.learning),
-    "feedback_loop": Analysis(loop.analyse),
-    "staleness": Analysis(stale.analyse),
+    "data_volume": Analysis(data_volume.analyse, summaries=summary.learning),
+    "effort_to_goal": Analysis(effort_to_goal.analyse, effort_to_goal.more, summary.learning),
+    "feedback_loop": Analysis(feedback_loop.analyse),
+    "staleness": Analysis(staleness.analyse),
     "transfer": Analysis(transfer.analyse, transfer.more, summary.recipes),
-    "uncertainty": Analysis(uncertain.analyse),
+    "uncertainty": Analysis(uncertainty.analyse),
     "worth": Analysis(worth.analyse, summaries=summary.pairs),
 }
 

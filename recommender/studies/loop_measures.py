@@ -13,14 +13,14 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from recommender import metrics
-from recommender.data.simulate.draw import TOPICS
-from recommender.data.simulate.log import Visits
-from recommender.data.simulate.social import looked_up
-from recommender.data.simulate.world import World
 from recommender.data.summary import gini
-from recommender.evaluate import ALL
-from recommender.recommend import Lists
+from recommender.evaluation import metrics
+from recommender.names import ALL
+from recommender.ranking.recommend import Lists
+from recommender.simulate.draw import TOPICS
+from recommender.simulate.log import Visits
+from recommender.simulate.social import looked_up
+from recommender.simulate.world import World
 
 FIRST = 10  # places of a list that are compared with those of another
 ROUND = "round"  # the slice of metrics.parquet

@@ -14,25 +14,26 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from recommender import parts
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset, microseconds
-from recommender.data.simulate import Log, World, make_world, resolve, simulate
-from recommender.data.simulate.feedback import interactions
-from recommender.data.simulate.log import Visits
-from recommender.data.simulate.parts import ids, times
-from recommender.effort import EffortLog
+from recommender.data.queries import History, Queries
+from recommender.data.split import to_datetime
 from recommender.errors import DataError
-from recommender.exploration import make_explorer
-from recommender.policies import eligible
-from recommender.query import USER_BUCKETS, History, Queries
-from recommender.recommend import Lists, fallback_order
-from recommender.router import Router
-from recommender.rungs import make, options
-from recommender.split import to_datetime
+from recommender.evaluation.effort import EffortLog
+from recommender.experiment import requirements
+from recommender.experiment.rungs import make, options
+from recommender.names import USER_BUCKETS
+from recommender.ranking.eligibility import eligible
+from recommender.ranking.exploration import make_explorer
+from recommender.ranking.recommend import Lists, fallback_order
+from recommender.ranking.router import Router
+from recommender.ranking.topk import top_k
+from recommender.simulate import Log, World, make_world, resolve, simulate
+from recommender.simulate.feedback import interactions
+from recommender.simulate.log import Visits
+from recommender.simulate.parts import ids, times
 from recommender.studies.loop_measures import Meter, Rules, exposed_at_random, ndcg, utilities
 from recommender.studies.loop_plan import SIMULATED, Loop, Policy
-from recommender.topk import top_k
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def play(data: Dataset, scenario: Scenario, loop: Loop, effort: EffortLog) -> Pl
     data: what the source made of that world; its items and users, as the service knows them, are used.
     A policy whose rung the data does not allow steps aside. Raises DataError where none is left.
     """
-    scenario, _ = parts.supported(scenario, data)
+    scenario, _ = requirements.supported(scenario, data)
     told = dict(scenario.data.options.get(SIMULATED, {}))
     preset, seed = told.pop("preset", "catalog"), told.pop("seed", 0)
     world = make_world(resolve(preset, told), seed)

@@ -9,19 +9,16 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from recommender import tracking_values as values
 from recommender.errors import DataError
-from recommender.evaluate import ALL
-from recommender.query import USER_BUCKETS
-from recommender.rungs import ROUTER
+from recommender.models.colours import colour, in_turn
+from recommender.names import ALL, ROUTER, USER_BUCKETS
 from recommender.studies import transfer, worth
-from recommender.studies.cell import Measured, by_place
-from recommender.studies.curves import Curves, curves
-from recommender.studies.goal import MODE
-from recommender.studies.plan import SCENARIO, Study, pairs_of
+from recommender.studies.data_volume import AXIS
+from recommender.studies.effort_to_goal import MODE
+from recommender.studies.engine.cell import Measured, by_place
+from recommender.studies.engine.curves import Curves, curves
+from recommender.studies.engine.plan import SCENARIO, Study, pairs_of
 from recommender.studies.transfer import Ratio
-from recommender.studies.volume import AXIS
-from recommender.tracking_views import DATA, PART, RECIPE, RUNG, charted
 
 POINTS = Mapping[str, Sequence[tuple[int, float]]]
 
@@ -95,7 +92,7 @@ def of_curves(place: str, made: Curves, metric: str) -> list[Summary]:
 
 def effort(cpu_s: float) -> dict[str, float]:
     """CPU seconds, with the logarithm for scatter charts."""
-    return {"effort/total_cpu_s": cpu_s, "effort/log10_total_cpu_s": math.log10(max(cpu_s, values.LEAST_S))}
+    return {"effort/total_cpu_s": cpu_s, "effort/log10_total_cpu_s": math.log10(max(cpu_s, LEAST_S))}
 
 
 def of_worth(place: str, study: Study, runs: Sequence[Measured], table: pl.DataFrame) -> list[Summary]:
@@ -124,9 +121,7 @@ def of_transfer(matrix: Mapping[tuple[str, str, str], Ratio | None], metric: str
 
 def colours(found: Sequence[Summary]) -> dict[str, str]:
     """Of each thing: a rung has its own everywhere, the others take theirs in turn."""
-    return {s.what: values.colour(s.what) for s in found if s.kind == RUNG} | values.in_turn(
-        s.what for s in found if s.kind != RUNG
-    )
+    return {s.what: colour(s.what) for s in found if s.kind == RUNG} | in_turn(s.what for s in found if s.kind != RUNG)
 
 
 def shown(found: Iterable[Summary]) -> dict[str, list[tuple[str, str]]]:
@@ -148,3 +143,19 @@ def _bounded(
 ) -> dict[str, float]:
     ends = {"": value, "_ci_low": low, "_ci_high": high}
     return {_charted(kind, place, metric + end, bucket): number for end, number in ends.items()}
+
+
+# What a run of a report is about (its tag ``kind``) -> the path that its charted metrics begin with.
+RUNG, DATA, PART, RECIPE = "rung", "data", "part", "recipe"
+
+
+def charted(kind: str, place: str, metric: str, bucket: str | None = None) -> str:
+    """Name of the metric that a run of ``kind`` charts: of all users, or of a bucket. It is the chart's title too,
+    which MLflow cuts off; so the place, which the heading tells, stands last."""
+    return f"{PATHS[kind]}/" + (f"user_{bucket}/" if bucket else "") + f"{metric}/{place}"
+
+
+LEAST_S = 0.001  # log10 twins: anything faster counts as a millisecond, the clock's resolution
+
+
+PATHS = {RUNG: "accuracy", DATA: "worth", PART: "worth", RECIPE: "percent"}

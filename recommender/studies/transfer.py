@@ -9,13 +9,12 @@ import numpy as np
 import polars as pl
 
 from recommender.config import Rung, Scenario
-from recommender.evaluate import ALL, WITH_HISTORY
-from recommender.query import RETURNING, USER_BUCKETS
-from recommender.report.tables import USERS, metric_label
-from recommender.studies.cell import Measured
-from recommender.studies.curves import resampled
-from recommender.studies.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
-from recommender.studies.plan import DATA, SCENARIO, Cell, Study
+from recommender.experiment.run_tables import USERS, metric_label
+from recommender.names import ALL, RETURNING, USER_BUCKETS, WITH_HISTORY
+from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.curves import resampled
+from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
+from recommender.studies.engine.plan import DATA, SCENARIO, Cell, Study
 
 RECIPE = "recipe"  # the label of second cells: whose recipe it is
 LEAST = 30  # queries of a bucket that is shown

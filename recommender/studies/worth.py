@@ -7,13 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from recommender.evaluate import ALL
-from recommender.rungs import ROUTER
+from recommender.names import ALL, ROUTER
 from recommender.studies import worth_grids, worth_told
-from recommender.studies.cell import Measured, by_place
-from recommender.studies.finding import NOT_ENOUGH, Finding
-from recommender.studies.paired import Contrast, contrast, significant
-from recommender.studies.plan import PAIR, SCENARIO, STATE, WITH, WITHOUT, Pair, Study, pairs_of
+from recommender.studies.engine.cell import Measured, by_place
+from recommender.studies.engine.finding import NOT_ENOUGH, Finding
+from recommender.studies.engine.paired import Contrast, contrast, significant
+from recommender.studies.engine.plan import PAIR, SCENARIO, STATE, WITH, WITHOUT, Pair, Study, pairs_of
 
 __all__ = ["BEST", "analyse", "cost_of", "effects", "keys", "partners", "significant"]
 

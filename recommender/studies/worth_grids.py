@@ -6,17 +6,16 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from recommender.audit import OUTCOMES
-from recommender.evaluate import ALL
-from recommender.exposure import SELECTED
-from recommender.report.directions import LEGEND, arrow
-from recommender.report.tables import USERS
-from recommender.rungs import ROUTER
+from recommender.evaluation.audit import OUTCOMES
+from recommender.evaluation.directions import LEGEND, arrow
+from recommender.evaluation.exposure import SELECTED
+from recommender.experiment.run_tables import USERS
+from recommender.names import ALL, ROUTER
 from recommender.studies import worth_told
-from recommender.studies.cell import Measured
-from recommender.studies.finding import Grid, grid, interval
-from recommender.studies.paired import significant
-from recommender.studies.plan import Pair
+from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.finding import Grid, grid, interval
+from recommender.studies.engine.paired import significant
+from recommender.studies.engine.plan import Pair
 from recommender.studies.worth_told import Row, Rows, label, places
 
 PRICE = ("CPU s", "columns", "config keys")

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender.metrics import ACCURACY
-from recommender.report.directions import LOWER, NEITHER, arrow, better
-from recommender.report.tables import LABELS, metric_label
-from recommender.rungs import ROUTER
-from recommender.studies.finding import interval, not_enough
-from recommender.studies.paired import significant
-from recommender.studies.plan import Pair
+from recommender.evaluation.directions import LOWER, NEITHER, arrow, better
+from recommender.evaluation.metrics import ACCURACY
+from recommender.experiment.run_tables import LABELS, metric_label
+from recommender.names import ROUTER
+from recommender.studies.engine.finding import interval, not_enough
+from recommender.studies.engine.paired import significant
+from recommender.studies.engine.plan import Pair
 
 Row = Mapping[str, Any]  # of ``worth.effects``
 Rows = Mapping[str, Row]  # metric -> its row for all users

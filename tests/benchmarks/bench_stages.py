@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from recommender import config, evaluate
+from recommender import config
 from recommender.data.dataset import Dataset
 from recommender.data.schema import build
-from recommender.data.simulate import load
-from recommender.features import FeatureEncoder
+from recommender.data.split import Fold, folds
+from recommender.evaluation import evaluate
+from recommender.features.encoder import FeatureEncoder
 from recommender.models import RECOMMENDERS
 from recommender.models.base import Recommender
-from recommender.recommend import Lists, fallback_order, recommend
-from recommender.split import Fold, folds
+from recommender.ranking.recommend import Lists, fallback_order, recommend
+from recommender.simulate import load
 
 K = 50
 ROUNDS = 3

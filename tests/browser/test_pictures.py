@@ -8,12 +8,12 @@ import pytest
 
 from pipelines import pictures
 from pipelines.chromium import BINARY
-from recommender import tracking
+from recommender.compare import said
+from recommender.compare.build import TITLE
 from recommender.report.html import write_report
 from recommender.report.page import chart, page, section
-from recommender.studies.compare import said
-from recommender.studies.compare.build import TITLE
-from recommender.studies.track import log_report
+from recommender.tracking import store
+from recommender.tracking.studies import log_report
 from tests.browser.test_views import PLACES, told
 from tests.out_folder import write_out
 
@@ -39,8 +39,8 @@ def test_a_comparison_gives_a_picture_of_its_answers_and_of_each_of_its_views(
     out = tmp_path / "compare-1"
     out.mkdir()
     (out / "report.html").write_text(compared())
-    uri = tracking.tracking_uri()
-    log_report(uri, tracking.prepare(uri, "compare"), "test", "report", [], "", told(PLACES), "http://ui")
+    uri = store.tracking_uri()
+    log_report(uri, store.prepare(uri, "compare"), "test", "report", [], "", told(PLACES), "http://ui")
     pictures.main(["--compare", str(out), "--to", str(tmp_path / "pictures")])
     made = {path.name: path.read_bytes() for path in (tmp_path / "pictures").iterdir()}
     assert set(made) == {*pictures.COMPARED, *pictures.VIEWS}

@@ -15,16 +15,15 @@ from mlflow import MlflowClient
 
 from pipelines.chromium import BINARY, Page
 from pipelines.pictures import DRAWN, NO_ASSISTANT, serving
-from recommender import tracking
-from recommender import tracking_views as views
-from recommender.evaluate import ALL
-from recommender.query import USER_BUCKETS
+from recommender.names import ALL, USER_BUCKETS
 from recommender.report.html import write_report
-from recommender.studies.curves import Curves
-from recommender.studies.summary import Summary, of_curves, of_transfer
-from recommender.studies.track import log_report
+from recommender.studies import summary
+from recommender.studies.engine.curves import Curves
+from recommender.studies.summary import Summary, charted, of_curves, of_transfer
 from recommender.studies.transfer import Ratio
-from recommender.tracking_views import charted, view_url
+from recommender.tracking import store, views
+from recommender.tracking.studies import log_report
+from recommender.tracking.views import view_url
 from tests.out_folder import RUNGS, write_out
 
 pytestmark = [
@@ -56,11 +55,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("ui")
     uri = f"sqlite:///{folder}/mlflow.db"
     for number, data in enumerate(("simulated", "job-views")):
-        with tracking.Tracker("jobs", data, uri) as tracker:
+        with store.Tracker("jobs", data, uri) as tracker:
             out = write_out(folder / data, seed=number, data=data)
             report = write_report(out)
             tracker.log(out)
-    compared = tracking.prepare(uri, "compare")
+    compared = store.prepare(uri, "compare")
     for places in (PLACES[:1], PLACES):
         log_report(uri, compared, "test", "report", [report], "a note", told(places), "http://ui")
     with serving(uri) as base:
@@ -79,7 +78,7 @@ def told(places: tuple[str, ...]) -> list[Summary]:
         seconds = {rung: rng.uniform(0.1, 5, len(size)) for rung in LADDER}
         asked = dict.fromkeys(buckets, 500)
         found += of_curves(place, Curves(size, size / 1000, list(LADDER), mean, drawn, asked, seconds, 100, 1), METRIC)
-        for kind in (views.DATA, views.PART):
+        for kind in (summary.DATA, summary.PART):
             for name in ASSETS:
                 logged = {charted(kind, place, METRIC, None if b == ALL else b): rng.normal() for b in buckets}
                 found.append(Summary(kind, name, place, METRIC, {**logged, "worth/cpu_s": rng.normal()}))

@@ -29,15 +29,15 @@ from sklearn.metrics import (
 
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import NO_TIME, Dataset, Table
-from recommender.metrics import accuracy, graded_ndcg, hits
+from recommender.data.queries import History, Queries
+from recommender.evaluation.metrics import accuracy, graded_ndcg, hits
 from recommender.models.als import ALS
 from recommender.models.base import Recommender
 from recommender.models.bpr import BPR
 from recommender.models.ease import EASE
 from recommender.models.item_knn import ItemKNN
-from recommender.query import History, Queries
-from recommender.recommend import Lists, fallback_order, recommend
-from recommender.topk import OWN
+from recommender.ranking.recommend import Lists, fallback_order, recommend
+from recommender.ranking.topk import OWN
 
 EXACT = 1e-9
 Case = tuple[np.ndarray, np.ndarray]  # rankings int64 (n, n_items), wanted bool (n, n_items)

@@ -11,16 +11,17 @@ import polars as pl
 import pytest
 import worlds
 
-from recommender import config, rerankers
+from recommender import config
 from recommender.config import Eligibility
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.errors import ConfigError
 from recommender.models import RECOMMENDERS
-from recommender.policies import eligible
-from recommender.query import Queries
-from recommender.recommend import Lists
-from recommender.rerankers import RERANKERS
-from recommender.topk import OWN
+from recommender.ranking import rerankers
+from recommender.ranking.eligibility import eligible
+from recommender.ranking.recommend import Lists
+from recommender.ranking.rerankers import RERANKERS
+from recommender.ranking.topk import OWN
 
 FAST = {"iterations": 3, "epochs": 2, "factors": 8, "no_components": 8, "min_df": 1, "seed": 0}
 PARAMS: dict[str, dict[str, Any]] = {

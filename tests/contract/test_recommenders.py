@@ -13,11 +13,11 @@ import polars as pl
 import pytest
 import worlds
 
-from recommender import persist
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.errors import DataError
 from recommender.models import RECOMMENDERS
-from recommender.query import Queries
+from recommender.serving import persistence
 
 FAST = {"iterations": 5, "epochs": 3, "factors": 8, "no_components": 8, "min_df": 1}  # where a model has them
 NEEDS_INTERACTIONS = ("item_knn", "als", "bpr", "ease", "user_ease", "lightfm", "als_content")
@@ -87,8 +87,8 @@ def test_refit_forgets_the_first_fit(make, queries, items) -> None:
 def test_loaded_model_scores_like_the_saved_one(make, queries, items, tmp_path: Path) -> None:
     model = make().fit(worlds.two_tastes())
     scores = model.score(queries, items)
-    persist.save(model, tmp_path / "model")
-    np.testing.assert_array_equal(persist.load(tmp_path / "model").score(queries, items), scores)
+    persistence.save(model, tmp_path / "model")
+    np.testing.assert_array_equal(persistence.load(tmp_path / "model").score(queries, items), scores)
 
 
 def test_batches_give_the_scores_of_one_call(make, queries, items) -> None:

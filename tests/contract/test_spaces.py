@@ -8,10 +8,11 @@ from typing import Any
 import optuna
 import pytest
 
-from recommender import config, rungs
+from recommender import config
 from recommender.config import Rung, Scenario
+from recommender.experiment import rungs
+from recommender.experiment.search_spaces import SPACES, Choice, Float, answers, space, suggest
 from recommender.models import RECOMMENDERS
-from recommender.spaces import SPACES, Choice, Float, answers, space, suggest
 
 PROBLEM = {"what": "", "for_whom": "", "target": 0.1, "cost_of_error": ""}
 

@@ -14,15 +14,18 @@ import polars as pl
 import pytest
 from small import START, TIME, at, times
 
-from recommender import config, ladder, persist
+from recommender import config
 from recommender.data.dataset import NO_TIME, Dataset, Match, Table, to_microseconds
-from recommender.effort import EffortLog
-from recommender.metrics import accuracy, hits
+from recommender.data.queries import Queries
+from recommender.data.split import Fold, available, folds, time_fold
+from recommender.evaluation.effort import EffortLog
+from recommender.evaluation.metrics import accuracy, hits
+from recommender.experiment import ladder
 from recommender.models import RECOMMENDERS
-from recommender.query import USER_BUCKETS, Queries
-from recommender.recommend import Lists, fallback_order, recommend
-from recommender.router import Router
-from recommender.split import Fold, available, folds, time_fold
+from recommender.names import USER_BUCKETS
+from recommender.ranking.recommend import Lists, fallback_order, recommend
+from recommender.ranking.router import Router
+from recommender.serving import persistence
 
 FAST = {"iterations": 3, "epochs": 2, "factors": 6, "no_components": 6, "min_df": 1}
 WORDS = ("river", "stone", "cloud", "forest", "ember")
@@ -128,7 +131,7 @@ def make(name: str) -> Any:
 
 def state(model: Any, folder: Path) -> tuple[Any, dict[str, bytes], list[pl.DataFrame]]:
     """All of what a model learned, as it is saved."""
-    persist.save(model, folder)
+    persistence.save(model, folder)
     with np.load(folder / "arrays.npz") as arrays:
         values = {name: (str(array.dtype), array.shape, array.tobytes()) for name, array in arrays.items()}
     frames = [pl.read_parquet(f) for f in sorted(folder.glob("*.parquet"))]

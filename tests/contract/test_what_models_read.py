@@ -13,10 +13,10 @@ import worlds
 
 from recommender import config
 from recommender.config import Scenario
-from recommender.controls import FEATURES, TIMES, uses, without_features, without_times
 from recommender.data.dataset import Dataset
+from recommender.data.split import Fold, folds
+from recommender.experiment.controls import FEATURES, TIMES, uses, without_features, without_times
 from recommender.models import RECOMMENDERS
-from recommender.split import Fold, folds
 
 FAST = {"iterations": 3, "epochs": 2, "factors": 8, "no_components": 8, "min_df": 1, "half_life_share": 0.2, "seed": 0}
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from recommender.data.dataset import NO_TIME, Dataset, Match, Table, microseconds
-from recommender.query import History, Queries
+from recommender.data.queries import History, Queries
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(days=60)  # when the queries are asked

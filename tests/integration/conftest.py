@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pipelines import train
-from recommender import tracking
+from recommender.tracking.store import prepare
 from tests.integration.folders import SMALL, NoTracker, Trained, run, shop
 
 
@@ -16,7 +16,7 @@ from tests.integration.folders import SMALL, NoTracker, Trained, run, shop
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """URI of a tracking store that is ready."""
     uri = f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"
-    tracking.prepare(uri)
+    prepare(uri)
     return uri
 
 

@@ -17,7 +17,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pipelines import train
-from recommender import results
+from recommender.experiment import run_folder
 from tests.integration.folders import DAYS, SMALL, START, Done, Folder, Trained, run, shop
 
 ROOT = Path(__file__).parents[2]
@@ -434,7 +434,7 @@ def test_disk_that_cannot_be_written_removes_out_and_says_so(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(results, writer, fail)
+    monkeypatch.setattr(run_folder, writer, fail)
     why = "Permission denied" if "denied" in str(error) else "No space left on device"
     refused(train_on(trained.data), f"out: cannot be written ({why})", "OUT=<another folder>")
 

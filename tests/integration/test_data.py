@@ -12,7 +12,7 @@ import pytest
 
 from recommender.data.dataset import Dataset
 from recommender.data.schema import build
-from recommender.data.sources import SOURCES
+from recommender.sources import SOURCES
 
 
 def make_data(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -15,17 +15,17 @@ import pytest
 from scipy import stats
 
 from recommender import config
-from recommender.bench import Bench
 from recommender.config import Rung
 from recommender.data.dataset import US_PER_DAY, Dataset, Table
+from recommender.data.queries import Queries
 from recommender.data.schema import build
-from recommender.data.simulate import Truth, load, observed, play
-from recommender.data.simulate.parts import ids
-from recommender.effort import EffortLog
-from recommender.evaluate import outcome
-from recommender.query import Queries
-from recommender.recommend import Lists, fallback_order, recommend
-from recommender.split import Fold, time_fold, to_datetime
+from recommender.data.split import Fold, time_fold, to_datetime
+from recommender.evaluation.effort import EffortLog
+from recommender.evaluation.evaluate import outcome
+from recommender.experiment.fold_runner import Bench
+from recommender.ranking.recommend import Lists, fallback_order, recommend
+from recommender.simulate import Truth, load, observed, play
+from recommender.simulate.parts import ids
 
 pytestmark = pytest.mark.slow
 

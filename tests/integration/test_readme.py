@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from pipelines import data_check, recommend, train
-from recommender import metrics
 from recommender.data.dataset import ROLES
 from recommender.data.spec import RULES
+from recommender.evaluation import metrics
 from tests.contract import worlds
 from tests.integration.folders import Done, run
 
@@ -25,7 +25,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 MAKEFILE = (ROOT / "Makefile").read_text()
 OWN_DATA = README.split("## Your own data")[1].split("\n## ")[0]
-TO_BE_WRITTEN = {"configs/courses.yaml", "recommender/models/newest.py", "recommender/data/sources/shop.py"}
+TO_BE_WRITTEN = {"configs/courses.yaml", "recommender/models/newest.py", "recommender/sources/shop.py"}
 PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "train": train.main,
     "recommend": recommend.main,

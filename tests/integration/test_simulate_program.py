@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipelines import simulate, train
-from recommender.data.load import load
+from recommender.sources.load import load
 from tests.integration.folders import SMALL as LADDER
 from tests.integration.folders import Done, run
 

@@ -12,8 +12,8 @@ import yaml
 from mlflow import MlflowClient
 
 from pipelines import study
-from recommender import tracking_views
-from recommender.studies import plan
+from recommender.studies.engine import plan
+from recommender.tracking import views
 from tests.integration.folders import run, shop
 from tests.integration.test_tracking import unpacked
 
@@ -77,7 +77,7 @@ def test_a_study_writes_results_and_a_report_goes_on_after_failures_and_logs_eac
 
     charted = {
         name
-        for value in tracking_views.study_views().values()
+        for value in views.study_views().values()
         for card in unpacked(value)["compareRunCharts"]
         for name in ([card["metricKey"]] if card["type"] == "BAR" else [card["xaxis"]["key"], card["yaxis"]["key"]])
     }

@@ -21,16 +21,18 @@ import pytest
 import yaml
 
 from pipelines import ui
-from recommender import persist, text, tracking, tracking_views
-from recommender import tracking_values as values
 from recommender.config import Eligibility
 from recommender.data.schema import from_frames
 from recommender.errors import TrackingError, UserError
-from recommender.models import RECOMMENDERS
-from recommender.query import USER_BUCKETS
-from recommender.report import tables
-from recommender.router import Router
-from recommender.serve import Bundle
+from recommender.experiment import run_tables
+from recommender.features import text
+from recommender.models import RECOMMENDERS, colours
+from recommender.names import USER_BUCKETS
+from recommender.ranking.router import Router
+from recommender.serving import persistence
+from recommender.serving.bundle import Bundle
+from recommender.studies import summary
+from recommender.tracking import store, values, views
 from tests.out_folder import RUNGS, write_out
 
 REPOSITORY = Path(__file__).parents[2]
@@ -41,7 +43,7 @@ MODEL = "models:/coldstart-jobs-simulated@champion"
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared database: making one takes seconds."""
     database = tmp_path_factory.mktemp("store") / "mlflow.db"
-    tracking.prepare(f"sqlite:///{database}", "template")
+    store.prepare(f"sqlite:///{database}", "template")
     return database
 
 
@@ -67,8 +69,8 @@ def client(uri: str) -> Any:
     return MlflowClient(uri)
 
 
-def track(out: Path) -> tracking.Tracker:
-    with tracking.Tracker("jobs", "simulated") as tracker:
+def track(out: Path) -> store.Tracker:
+    with store.Tracker("jobs", "simulated") as tracker:
         tracker.log(out)
     return tracker
 
@@ -103,7 +105,7 @@ def test_every_rung_is_one_flat_finished_run_in_its_colour(uri: str, out: Path) 
     for rung, run in found.items():
         assert run.info.status == "FINISHED"
         assert run.info.run_name == f"jobs-simulated-{rung}"
-        assert run.data.tags["mlflow.runColor"] == values.RUNG_COLOURS[rung]
+        assert run.data.tags["mlflow.runColor"] == colours.RUNG_COLOURS[rung]
         assert run.data.tags["train"] == tracker.run_id
         assert "mlflow.parentRunId" not in run.data.tags
         assert (run.data.params["scenario"], run.data.params["data"]) == ("jobs", "simulated")
@@ -148,9 +150,9 @@ def test_effort_of_the_router_is_the_same_in_mlflow_and_in_the_report(out: Path,
     own = tested.filter(stage="recommend", rung="router")["cpu_s"].sum()
     assert logged["effort/fit_cpu_s"] == pytest.approx(fits)
     assert logged["effort/total_cpu_s"] == pytest.approx(fits + own)
-    read = tables.read_out(out)
-    assert tables.seconds(read).filter(rung="router")["cpu_s"].item() == pytest.approx(fits + own)
-    whole = tables.stages(tables.spent(read), read.rungs).filter(rung="router")
+    read = run_tables.read_out(out)
+    assert run_tables.seconds(read).filter(rung="router")["cpu_s"].item() == pytest.approx(fits + own)
+    whole = run_tables.stages(run_tables.spent(read), read.rungs).filter(rung="router")
     assert whole["fit_cpu_s"].item() == pytest.approx(fits)
 
 
@@ -210,7 +212,7 @@ def test_a_folder_that_is_no_finished_train_is_refused(uri: str, tmp_path: Path)
     [(ValueError("boom"), "FAILED", "ValueError: boom"), (KeyboardInterrupt(), "KILLED", None)],
 )
 def test_a_train_that_ends_early_says_how(uri: str, error: BaseException, status: str, tag: str | None) -> None:
-    with pytest.raises(type(error)), tracking.Tracker("jobs", "simulated"):
+    with pytest.raises(type(error)), store.Tracker("jobs", "simulated"):
         raise error
     [run] = runs(uri).values()
     assert (run.info.status, run.data.tags.get("error")) == (status, tag)
@@ -218,7 +220,7 @@ def test_a_train_that_ends_early_says_how(uri: str, error: BaseException, status
 
 def test_an_error_that_the_user_can_mend_leaves_no_run(uri: str, out: Path) -> None:
     def fill_the_disk() -> None:
-        with tracking.Tracker("jobs", "simulated") as tracker:
+        with store.Tracker("jobs", "simulated") as tracker:
             tracker.log(out)
             raise UserError("no space")
 
@@ -227,12 +229,12 @@ def test_an_error_that_the_user_can_mend_leaves_no_run(uri: str, out: Path) -> N
     assert not runs(uri)
 
 
-@pytest.mark.parametrize("store", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db"])
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db"])
 def test_a_store_that_is_away_stops_the_tracking_not_the_train(
-    store: str, out: Path, monkeypatch: pytest.MonkeyPatch
+    address: str, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with tracking.Tracker("jobs", "simulated", uri=store) as tracker, pytest.raises(TrackingError):
+    with store.Tracker("jobs", "simulated", uri=address) as tracker, pytest.raises(TrackingError):
         tracker.log(out)
 
 
@@ -244,14 +246,14 @@ def test_a_stale_mlruns_folder_does_not_change_the_store(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mlruns" / "0").mkdir(parents=True)
     (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("name: Default\n")
-    assert tracking.tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
+    assert store.tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example")
-    assert tracking.tracking_uri() == "http://tracking.example"
+    assert store.tracking_uri() == "http://tracking.example"
 
 
 @pytest.mark.slow
 def test_two_processes_make_one_fresh_store_together(tmp_path: Path) -> None:
-    script = f"from recommender.tracking import prepare; print(prepare('sqlite:///{tmp_path}/mlflow.db'))"
+    script = f"from recommender.tracking.store import prepare; print(prepare('sqlite:///{tmp_path}/mlflow.db'))"
     command = [sys.executable, "-c", script]
     started = [subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     ids = [process.communicate(timeout=180)[0].strip() for process in started]
@@ -273,7 +275,7 @@ def test_a_database_of_an_older_mlflow_is_upgraded_after_a_copy(tmp_path: Path) 
     before = next(iter(ScriptDirectory.from_config(config).get_revision("head").down_revision.split()))
     command.upgrade(config, before)
     engine.dispose()
-    tracking.prepare(uri)
+    store.prepare(uri)
     assert (tmp_path / f"mlflow.db.{before}.bak").exists()
     assert client(uri).get_experiment_by_name("coldstart")
 
@@ -288,7 +290,7 @@ def unpacked(value: str) -> dict[str, Any]:
 
 def test_views_chart_only_metrics_that_a_run_has(out: Path) -> None:
     logged = values.metrics(values.read(out), "als")
-    for value in tracking_views.views().values():
+    for value in views.views().values():
         for card in unpacked(value)["compareRunCharts"]:
             names = [card["metricKey"]] if card["type"] == "BAR" else [card["xaxis"]["key"], card["yaxis"]["key"]]
             assert set(names) <= set(logged)
@@ -296,21 +298,21 @@ def test_views_chart_only_metrics_that_a_run_has(out: Path) -> None:
 
 def test_every_other_metric_falls_into_a_folded_section(out: Path) -> None:
     sections = {name.rpartition("/")[0] for name in values.metrics(values.read(out), "als")}
-    assert sections <= set(tracking_views.FOLDED)
+    assert sections <= set(views.FOLDED)
 
 
 def test_views_fit_into_a_tag_and_draw_every_run() -> None:
-    for value in [*tracking_views.views().values(), *tracking_views.study_views().values()]:
-        assert len(value) <= tracking_views.LONGEST
+    for value in [*views.views().values(), *views.study_views().values()]:
+        assert len(value) <= views.LONGEST
         assert unpacked(value)["runsHiddenMode"] == "SHOW_ALL"
 
 
 def test_views_of_a_report_show_its_runs_alone_and_fit_into_a_tag_with_many_places() -> None:
     places = [(f"scenario-{n} on a data set of a longer name {n}", "ndcg_at_10") for n in range(8)]
-    made = tracking_views.report_views("run", dict.fromkeys(tracking_views.PATHS, places))
+    made = views.report_views("run", dict.fromkeys(summary.PATHS, places))
     assert len(made) == 6
     for value in made.values():
-        assert len(value) <= tracking_views.LONGEST
+        assert len(value) <= views.LONGEST
         state = unpacked(value)
         assert state["searchFilter"].startswith("tags.report = 'run' and tags.kind = '")
         assert {c["metricSectionId"] for c in state["compareRunCharts"]} == {
@@ -319,23 +321,23 @@ def test_views_of_a_report_show_its_runs_alone_and_fit_into_a_tag_with_many_plac
 
 
 def test_a_view_that_someone_edited_stays_theirs(uri: str) -> None:
-    experiment = tracking.prepare(uri)
-    ours, theirs = tracking_views.views().keys()
-    old = json.loads(tracking_views.views()[theirs])
+    experiment = store.prepare(uri)
+    ours, theirs = views.views().keys()
+    old = json.loads(views.views()[theirs])
     client(uri).set_experiment_tag(experiment, ours, json.dumps({**old, "name": "of an older version"}))
     client(uri).set_experiment_tag(experiment, theirs, json.dumps({**old, "updatedAt": old["updatedAt"] + 1}))
-    tracking.prepare(uri)
+    store.prepare(uri)
     tags = client(uri).get_experiment(experiment).tags
-    assert tags[ours] == tracking_views.views()[ours]
+    assert tags[ours] == views.views()[ours]
     assert json.loads(tags[theirs])["updatedAt"] == old["updatedAt"] + 1
 
 
 def test_a_view_that_cannot_be_saved_only_warns(
     uri: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(tracking, "views", lambda: {"mlflow.sharedViewState.x": "y" * 1_000_000})
+    monkeypatch.setattr(store, "views", lambda: {"mlflow.sharedViewState.x": "y" * 1_000_000})
     with caplog.at_level(logging.WARNING):
-        assert tracking.prepare(uri)
+        assert store.prepare(uri)
     assert "chart views" in caplog.text
 
 
@@ -359,14 +361,14 @@ def test_tags_say_for_which_of_those_who_come_back_and_for_which_places_a_rung_i
 
 
 def test_every_recommender_has_a_colour_of_its_own() -> None:
-    assert set(RECOMMENDERS) <= set(values.RUNG_COLOURS)
-    assert len(set(values.RUNG_COLOURS.values())) == len(values.RUNG_COLOURS)
+    assert set(RECOMMENDERS) <= set(colours.RUNG_COLOURS)
+    assert len(set(colours.RUNG_COLOURS.values())) == len(colours.RUNG_COLOURS)
 
 
 def test_a_rung_of_any_name_has_a_colour_of_the_palette() -> None:
-    assert values.colour("als") == values.RUNG_COLOURS["als"]
-    assert values.colour("my own") in set(values.RUNG_COLOURS.values()) - {values.RUNG_COLOURS["router"]}
-    assert values.colour("my own") == values.colour("my own")
+    assert colours.colour("als") == colours.RUNG_COLOURS["als"]
+    assert colours.colour("my own") in set(colours.RUNG_COLOURS.values()) - {colours.RUNG_COLOURS["router"]}
+    assert colours.colour("my own") == colours.colour("my own")
 
 
 # --- the model
@@ -379,7 +381,7 @@ def test_the_registered_model_serves_known_and_unknown_users_without_pickle(
     import pandas as pd
 
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    persist.save(bundle(), out / "model")
+    persistence.save(bundle(), out / "model")
     tracker = track(out)
     served = mlflow.pyfunc.load_model(MODEL)
     assert served.metadata.run_id == tracker.run_id
@@ -390,21 +392,21 @@ def test_the_registered_model_serves_known_and_unknown_users_without_pickle(
     assert len(served.predict(at)) == 10  # k's default; at that time u1 had taken one of 12 items
     assert lists["source"].tolist() == ["popularity"] * 3 + ["fallback"] * 3
     assert "null" in json.dumps(lists.to_dict("list"), allow_nan=False)  # strict JSON has no NaN
-    folder = tracking.model_folder(MODEL)
-    assert isinstance(persist.load(folder), Bundle)
+    folder = store.model_folder(MODEL)
+    assert isinstance(persistence.load(folder), Bundle)
     assert not [p for p in folder.parents[1].rglob("*") if p.suffix in (".pkl", ".pickle", ".joblib")]
 
 
 def test_a_second_train_becomes_the_champion_of_its_own_data_only(uri: str, out: Path) -> None:
-    persist.save(bundle(), out / "model")
+    persistence.save(bundle(), out / "model")
     track(out)
     tracker = track(out)
     assert client(uri).get_model_version_by_alias("coldstart-jobs-simulated", "champion").run_id == tracker.run_id
-    with tracking.Tracker("jobs", "my jobs: 50%/a@b") as other:  # a folder may have such a name
+    with store.Tracker("jobs", "my jobs: 50%/a@b") as other:  # a folder may have such a name
         other.log(out)
     named = "coldstart-jobs-my-jobs-50-a-b"
     assert client(uri).get_model_version_by_alias(named, "champion").run_id == other.run_id
-    assert tracking.model_folder(f"models:/{named}@champion").is_dir()
+    assert store.model_folder(f"models:/{named}@champion").is_dir()
     assert client(uri).get_model_version_by_alias("coldstart-jobs-simulated", "champion").run_id == tracker.run_id
 
 
@@ -413,16 +415,16 @@ def test_a_second_train_becomes_the_champion_of_its_own_data_only(uri: str, out:
 )
 def test_an_unknown_model_is_the_users_error_and_names_those_there(uri: str, out: Path, missing: str) -> None:
     with pytest.raises(UserError, match="make train"):
-        tracking.model_folder(missing)
-    persist.save(bundle(), out / "model")
+        store.model_folder(missing)
+    persistence.save(bundle(), out / "model")
     track(out)
     with pytest.raises(UserError, match=MODEL):
-        tracking.model_folder(missing)
+        store.model_folder(missing)
 
 
 def test_the_models_requirements_cover_what_its_code_imports() -> None:
     """Third-party imports of every module of the package that serving loads."""
-    script = "import sys, recommender.serve, recommender.persist; print(*sys.modules)"
+    script = "import sys, recommender.serving.bundle, recommender.serving.persistence; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     distribution = {"sklearn": "scikit-learn", "yaml": "pyyaml", "lightfm": "lightfm-next"}
     needed = {"mlflow", "pyarrow"}  # of pyfunc_model.py, and behind polars' to_pandas
@@ -435,7 +437,7 @@ def test_the_models_requirements_cover_what_its_code_imports() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             top = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"recommender"}
             needed |= {distribution.get(name, name) for name in top}
-    assert needed - set(text.PACKAGES) == set(tracking.SERVING)  # an extra is named only where it is in use
+    assert needed - set(text.PACKAGES) == set(store.SERVING)  # an extra is named only where it is in use
 
 
 # --- make ui

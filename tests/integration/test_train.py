@@ -20,9 +20,11 @@ from mlflow.entities import Run
 from polars.testing import assert_frame_equal
 
 from pipelines import train
-from recommender import ladder, persist, split
-from recommender.decide import AUDIENCE
+from recommender.data import split
 from recommender.errors import TrackingError
+from recommender.experiment import ladder
+from recommender.experiment.decision import AUDIENCE
+from recommender.serving import persistence
 from tests.integration.folders import DAYS, SMALL, START, Done, NoTracker, Trained, exit_code, run, shop
 
 ROOT = Path(__file__).parents[2]
@@ -242,7 +244,7 @@ def test_slots_are_sized_on_validation_and_the_evidence_is_written(untracked: Pa
     assert 0 < evidence[0]["new_item_share_of_truth"] < 1
     assert f"{n} of the first 20 places are kept for new items, chosen by content" in decided["sentences"][-1]
     assert "places are kept for new items" in " ".join(done.out.split())
-    bundle = persist.load(out / "model")
+    bundle = persistence.load(out / "model")
     assert (bundle.router.slots, bundle.router.slot_rung) == (n, "content")
 
 

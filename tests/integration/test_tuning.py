@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from pipelines import train
-from recommender import tracking_values
+from recommender.tracking import values
 from tests.integration.folders import SMALL, Done, Trained, exit_code, run, shop
 
 ROOT = Path(__file__).parents[2]
@@ -46,12 +46,12 @@ def test_a_train_can_tune_first_and_tells_what_it_took(trained: Trained, untrack
     assert sorted(measured["measure"]) == [f"tuning_trials_to_1pct/{r}" for r in ("als", "content", "popularity")]
     assert measured["value"].is_between(1, 3).all()
 
-    told = tracking_values.read(Path("out"))
-    values = {rung: tracking_values.metrics(told, rung) for rung in ("als", "router")}
+    run = values.read(Path("out"))
+    measures = {rung: values.metrics(run, rung) for rung in ("als", "router")}
     of_als = measured.filter(pl.col("measure").str.ends_with("/als"))["value"].item()
-    assert values["als"]["effort/tuning_trials_to_1pct"] == of_als
-    assert values["als"]["effort/tune_cpu_s"] > 0
-    assert not any("tuning" in name for name in values["router"])
+    assert measures["als"]["effort/tuning_trials_to_1pct"] == of_als
+    assert measures["als"]["effort/tune_cpu_s"] > 0
+    assert not any("tuning" in name for name in measures["router"])
     assert "tuning trials to 1pct/als" in Path("out/report.html").read_text()
 
     again = train_on(trained.data, "again", *TUNED)

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.audit import audit_table, impact_ratios, told
 from recommender.config import Audit
-from recommender.evaluate import Asked, Group, Outcome
-from recommender.exposure import FAVOURABLE, SELECTED, TAKEN
-from recommender.rungs import PLAIN, ROUTER
+from recommender.evaluation.audit import audit_table, impact_ratios, told
+from recommender.evaluation.evaluate import Asked, Group, Outcome
+from recommender.evaluation.exposure import FAVOURABLE, SELECTED, TAKEN
+from recommender.names import PLAIN, ROUTER
 
 SAMPLED = ["ratio_low", "ratio_high", "differs"]
 AUDIT = Audit(columns=["sex", "age"], favourable={"column": "pay"}, at_least=2)  # type: ignore[arg-type]

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 from small import ask, dataset, table
 from test_router import ITEMS, TRAIN, Line, ids, serve
 
-from recommender.blend import HEAD, WEIGHT, Blend, Sample, blended, by_segment, choose_blends, kept, sampled
 from recommender.config import Decision, Slots
-from recommender.decide import day_zero_choices, sentences
-from recommender.evaluate import WITH_HISTORY, Asked
-from recommender.query import RETURNING, USER_BUCKETS
-from recommender.recommend import Lists
-from recommender.router import Router
-from recommender.topk import FALLBACK, NOTHING, OWN
+from recommender.evaluation.evaluate import Asked
+from recommender.experiment.blends import Blend, Sample, by_segment, choose_blends, sampled
+from recommender.experiment.decision import day_zero_choices, sentences
+from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
+from recommender.ranking.fusion import HEAD, WEIGHT, blended, kept
+from recommender.ranking.recommend import Lists
+from recommender.ranking.router import Router
+from recommender.ranking.topk import FALLBACK, NOTHING, OWN
 
 
 def lists(own: list[list[int]], completed: int = 0) -> Lists:

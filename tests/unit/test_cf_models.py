@@ -18,6 +18,7 @@ from implicit.cpu.bpr import BayesianPersonalizedRanking
 from sklearn.linear_model import Ridge
 
 from recommender.data.dataset import NO_TIME, Dataset, Table
+from recommender.data.queries import History, Queries
 from recommender.errors import ConfigError, UserError
 from recommender.models.als import ALS
 from recommender.models.als_content import ALSContent, ridge_regression
@@ -27,7 +28,6 @@ from recommender.models.item_knn import ItemKNN
 from recommender.models.lightfm import LightFM
 from recommender.models.memo import per_table
 from recommender.models.side_features import SideFeatures, heaviest
-from recommender.query import History, Queries
 
 N_USERS, N_ITEMS = 40, 15
 

@@ -13,21 +13,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommender.compare import across, answers, build, costs, plan, said, ship, words
+from recommender.compare.build import Option, ranked
+from recommender.compare.places import Scene, scenes
+from recommender.compare.said import Comparison, Evidence
+from recommender.compare.steps import ahead, collected, steps
+from recommender.compare.table import frontier, ladder
+from recommender.compare.whole import compared, tables
 from recommender.errors import ConfigError
-from recommender.evaluate import ALL
+from recommender.names import ALL
 from recommender.report import compare as report
 from recommender.studies import transfer
-from recommender.studies.cell import Measured
-from recommender.studies.compare import across, answers, build, costs, plan, said, ship, words
-from recommender.studies.compare.build import Option, ranked
-from recommender.studies.compare.places import Scene, scenes
-from recommender.studies.compare.said import Comparison, Evidence
-from recommender.studies.compare.steps import ahead, collected, steps
-from recommender.studies.compare.table import frontier, ladder
-from recommender.studies.compare.whole import compared, tables
-from recommender.studies.finding import NOT_ENOUGH
-from recommender.studies.plan import DATA, SCENARIO
-from recommender.studies.run import run
+from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.finding import NOT_ENOUGH
+from recommender.studies.engine.plan import DATA, SCENARIO
+from recommender.studies.engine.run import run
 from tests.unit.test_studies import source
 from tests.unit.test_study_analyses import made
 

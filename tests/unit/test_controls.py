@@ -12,18 +12,20 @@ import polars as pl
 import pytest
 from small import Row, dataset, table
 
-from recommender import config, controls, ladder, results, tracking_values
+from recommender import config
 from recommender.config import Scenario
-from recommender.controls import controls_table, unbeaten
 from recommender.data.dataset import Dataset, Table, to_microseconds
-from recommender.effort import ORACLE, EffortLog
-from recommender.evaluate import REGRET
+from recommender.data.queries import Queries
+from recommender.evaluation.effort import EffortLog
+from recommender.evaluation.evaluate import REGRET
+from recommender.experiment import controls, ladder, run_folder, run_tables
+from recommender.experiment.controls import controls_table, unbeaten
+from recommender.experiment.rungs import n_steps
 from recommender.models import RECOMMENDERS
 from recommender.models.popularity import Popularity
-from recommender.query import Queries
-from recommender.report import tables
+from recommender.names import ORACLE
 from recommender.report.html import write_report
-from recommender.rungs import n_steps
+from recommender.tracking import values
 from tests.out_folder import write_out
 
 LADDER: list[dict[str, Any]] = [
@@ -112,15 +114,15 @@ def test_features_that_tell_nothing_do_not_beat_shuffled_ones_and_telling_ones_d
 
 def test_tables_and_warnings_of_a_train_with_controls(measured: Any, tmp_path: Path) -> None:
     found, chosen = measured[0], scenario()
-    results.write_tables(tmp_path, found, chosen)
-    results.write_config(tmp_path, chosen)
-    results.write_decision(tmp_path, chosen, found)
-    results.write_data(tmp_path, data(), "small", found, chosen)
+    run_folder.write_tables(tmp_path, found, chosen)
+    run_folder.write_config(tmp_path, chosen)
+    run_folder.write_decision(tmp_path, chosen, found)
+    run_folder.write_data(tmp_path, data(), "small", found, chosen)
     assert set(MEASURED) <= set(pl.read_parquet(tmp_path / "metrics.parquet")["rung"])
-    read = tables.read_out(tmp_path)
+    read = run_tables.read_out(tmp_path)
     assert set(read.controls["control"]) >= set(MEASURED)
-    assert set(unbeaten(read.controls, read.metric)) <= set(tables.warnings(read))
-    assert not set(MEASURED) & set(tables.ladder(read)["rung"])
+    assert set(unbeaten(read.controls, read.metric)) <= set(run_tables.warnings(read))
+    assert not set(MEASURED) & set(run_tables.ladder(read)["rung"])
     assert not set(MEASURED) & set(read.comparisons["rung_a"])
 
 
@@ -188,10 +190,10 @@ def test_with_a_truth_every_rung_has_its_regret_query_by_query(monkeypatch: pyte
 def test_regret_has_intervals_by_user_bucket_and_stands_in_the_report(tmp_path: Path) -> None:
     found, _ = run(replace(data(), truth=Knowing), scenario(controls=False))
     chosen = scenario(controls=False)
-    results.write_tables(tmp_path, found, chosen)
-    results.write_config(tmp_path, chosen)
-    results.write_decision(tmp_path, chosen, found)
-    results.write_data(tmp_path, data(), "small", found, chosen)
+    run_folder.write_tables(tmp_path, found, chosen)
+    run_folder.write_config(tmp_path, chosen)
+    run_folder.write_decision(tmp_path, chosen, found)
+    run_folder.write_data(tmp_path, data(), "small", found, chosen)
     rows = pl.read_parquet(tmp_path / "metrics.parquet").filter(metric=REGRET, slice="all", split="test")
     assert set(rows["rung"]) == {*(r["name"] for r in LADDER), "router", ORACLE}
     assert {"all", "10_plus"} <= set(rows["user_bucket"])
@@ -200,11 +202,11 @@ def test_regret_has_intervals_by_user_bucket_and_stands_in_the_report(tmp_path: 
     assert (known["value"] <= known["ci_high"]).all()
     page = write_report(tmp_path).read_text()
     assert "Regret: how far from the best possible" in page
-    read = tables.read_out(tmp_path)
-    assert ORACLE not in tables.regret(read)["rung"]
-    assert not tables.ladder(read).filter(rung=ORACLE)["is_best"].any()
+    read = run_tables.read_out(tmp_path)
+    assert ORACLE not in run_tables.regret(read)["rung"]
+    assert not run_tables.ladder(read).filter(rung=ORACLE)["is_best"].any()
     assert ORACLE not in (tmp_path / "decision.json").read_text()
-    logged = tracking_values.evaluation(pl.read_parquet(tmp_path / "metrics.parquet"), "router")
+    logged = values.evaluation(pl.read_parquet(tmp_path / "metrics.parquet"), "router")
     assert {"acc/regret_ndcg_at_10", "acc/regret_ndcg_at_10_ci_low", "acc/user_10_plus/regret_ndcg_at_10"} <= set(
         logged
     )

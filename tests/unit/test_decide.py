@@ -9,9 +9,8 @@ import polars as pl
 import pytest
 
 from recommender.config import Decision
-from recommender.decide import Choice, decide, sentences
-from recommender.evaluate import WITH_HISTORY
-from recommender.query import IN_SESSION, RETURNING, USER_BUCKETS
+from recommender.experiment.decision import Choice, decide, sentences
+from recommender.names import IN_SESSION, RETURNING, USER_BUCKETS, WITH_HISTORY
 
 LADDER = ("popularity", "content", "als")
 WARM = (WITH_HISTORY, *USER_BUCKETS[1:])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from recommender import config, ladder
-from recommender.data.load import load
-from recommender.effort import EffortLog
-from recommender.report.directions import BETTER, HIGHER, LOWER, NEITHER, arrow, better
+from recommender import config
+from recommender.evaluation.directions import BETTER, HIGHER, LOWER, NEITHER, arrow, better
+from recommender.evaluation.effort import EffortLog
+from recommender.experiment import ladder
+from recommender.sources.load import load
 
 SMALL = ["data.options.simulated.n_interactions=8500", "split.validation=[0.6]", "ladder.popularity.candidates=[{}]"]
 
@@ -25,7 +26,7 @@ def written(name: str) -> set[str]:
 def test_every_metric_that_a_train_of_any_scenario_writes_has_a_direction_and_no_other_is_stated() -> None:
     found = {name: written(name) for name in config.scenarios()}
     forgotten = {name: sorted(metrics - set(BETTER)) for name, metrics in found.items()}
-    assert not any(forgotten.values()), f"add them to recommender/report/directions.py: {forgotten}"
+    assert not any(forgotten.values()), f"add them to recommender/evaluation/directions.py: {forgotten}"
     assert set(BETTER) == set().union(*found.values())
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recommender import effort
 from recommender.config import Slots
-from recommender.effort import EffortLog, serving
+from recommender.evaluation import effort
+from recommender.evaluation.effort import EffortLog, serving
 
 
 def spend_memory(megabytes: int) -> None:

@@ -12,10 +12,10 @@ from small import Row, at, dataset, us
 
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import NO_TIME
-from recommender.evaluate import (
+from recommender.data.split import time_fold
+from recommender.evaluation.evaluate import (
     COMPARED,
     POOLED,
-    WITH_HISTORY,
     Asked,
     Group,
     Outcome,
@@ -26,11 +26,11 @@ from recommender.evaluate import (
     metrics_table,
     outcome,
     per_query_table,
-)  # fmt: skip
-from recommender.metrics import ACCURACY, BEYOND
+)
+from recommender.evaluation.metrics import ACCURACY, BEYOND
 from recommender.models.popularity import Popularity
-from recommender.recommend import fallback_order, recommend
-from recommender.split import time_fold
+from recommender.names import WITH_HISTORY  # fmt: skip
+from recommender.ranking.recommend import fallback_order, recommend
 
 NAMES = (*ACCURACY, *BEYOND, "answered_share")
 

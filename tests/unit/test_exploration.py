@@ -13,12 +13,12 @@ from small import Row, ask, at, dataset, table, times
 
 from recommender.config import Eligibility, Exposure, Scoring, Slots
 from recommender.data.dataset import Dataset, Table
-from recommender.exploration import Explorer, How, survival
-from recommender.query import Queries
-from recommender.recommend import Lists
-from recommender.router import Router
-from recommender.split import time_fold
-from recommender.topk import NEW, OWN
+from recommender.data.queries import Queries
+from recommender.data.split import time_fold
+from recommender.ranking.exploration import Explorer, How, survival
+from recommender.ranking.recommend import Lists
+from recommender.ranking.router import Router
+from recommender.ranking.topk import NEW, OWN
 
 N = 40  # items: 0 to 9 are known, the others were never taken
 

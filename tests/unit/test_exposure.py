@@ -13,11 +13,12 @@ from small import ask, dataset, table, times
 
 from recommender import config
 from recommender.config import Favourable, Scenario
-from recommender.exposure import exposure, miscalibration, small_creators, threshold
-from recommender.recommend import Lists
-from recommender.spam.apply import with_suspicion
-from recommender.split import Fold
-from recommender.topk import NOTHING, OWN
+from recommender.data.split import Fold
+from recommender.evaluation.exposure import exposure, miscalibration, small_creators
+from recommender.ranking.favourable import threshold
+from recommender.ranking.recommend import Lists
+from recommender.ranking.topk import NOTHING, OWN
+from recommender.spam.suspicion import with_suspicion
 
 ITEMS = table(
     "item_id", list("abcde"), {},

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import table
 
-from recommender import features
 from recommender.errors import ConfigError
-from recommender.features import ROLE_WEIGHTS, ColumnEncoder, FeatureEncoder, unit_rows
+from recommender.features import encoder
+from recommender.features.encoder import ROLE_WEIGHTS, ColumnEncoder, FeatureEncoder, unit_rows
 
 PLACE = pl.Struct({"lat": pl.Float64, "lon": pl.Float64})
 COLUMNS: dict[str, pl.Series] = {  # two rows alike, one different, one missing
@@ -198,12 +198,12 @@ def test_rows_taken_from_a_table_are_encoded_as_a_table_of_their_own(
     chosen: np.ndarray, role: str, remembered: bool
 ) -> None:
     """Also rows taken from rows, with what the whole table remembers and without."""
-    encoder = fitted(role, COLUMNS[role])
+    column = fitted(role, COLUMNS[role])
     taken = one_column(COLUMNS[role]).take(np.array([3, 2, 1, 0])).take(chosen)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(features, "REMEMBERED_ROWS", 100 if remembered else 1)
-        made = [encoder.transform(taken, "c") for _ in range(2)]
-    expected = rows(encoder, taken.frame["c"]).toarray()
+        patch.setattr(encoder, "REMEMBERED_ROWS", 100 if remembered else 1)
+        made = [column.transform(taken, "c") for _ in range(2)]
+    expected = rows(column, taken.frame["c"]).toarray()
     for one in made:
         np.testing.assert_array_equal(one.toarray(), expected)
 
@@ -226,11 +226,11 @@ def test_distinct_values_are_hashed_once(monkeypatch: pytest.MonkeyPatch) -> Non
             asked.append(values)
             return hasher.transform(values)
 
-    hasher = features._VALUES
-    monkeypatch.setattr(features, "_VALUES", Noting())
+    hasher = encoder._VALUES
+    monkeypatch.setattr(encoder, "_VALUES", Noting())
     whole = one_column(pl.Series(["b", "a", "b", None]))
-    encoder = ColumnEncoder("category").fit(whole, "c")
-    encoder.transform(whole.take(np.array([2, 0])), "c")
+    fitted_column = ColumnEncoder("category").fit(whole, "c")
+    fitted_column.transform(whole.take(np.array([2, 0])), "c")
     assert asked == [[["b"], ["a"], []]]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small import Row, ask, at, dataset, times
 
 from recommender.data.dataset import Dataset
-from recommender.feedback import feedback, strengths
+from recommender.features.feedback import feedback, strengths
 from recommender.models.als import ALS
 from recommender.models.popularity import Popularity
 

@@ -16,21 +16,22 @@ from pipelines import study as program
 from recommender import config
 from recommender.config import Scenario
 from recommender.data.dataset import Dataset, to_microseconds
-from recommender.data.load import load
-from recommender.data.simulate import World, make_world, resolve, simulate
-from recommender.data.simulate.log import Visits
-from recommender.effort import EffortLog
 from recommender.errors import ConfigError, DataError
-from recommender.recommend import Lists
-from recommender.studies import loop_play, plan
+from recommender.evaluation.effort import EffortLog
+from recommender.ranking.recommend import Lists
+from recommender.simulate import World, make_world, resolve, simulate
+from recommender.simulate.log import Visits
+from recommender.sources.load import load
+from recommender.studies import loop_play
 from recommender.studies.analyses import analysis_of
-from recommender.studies.cell import DONE
-from recommender.studies.finding import NOT_ENOUGH
-from recommender.studies.loop import over_seeds, sure
+from recommender.studies.engine import plan
+from recommender.studies.engine.cell import DONE
+from recommender.studies.engine.finding import NOT_ENOUGH
+from recommender.studies.engine.plan import Cell, Study, cells
+from recommender.studies.engine.run import run
+from recommender.studies.feedback_loop import over_seeds, sure
 from recommender.studies.loop_measures import ROUND, Meter, Rules, best, exposed_at_random, ndcg, overlap, worth
 from recommender.studies.loop_play import Played, Player, play
-from recommender.studies.plan import Cell, Study, cells
-from recommender.studies.run import run
 from tests.integration.folders import run as call
 
 EXPLORE = {"rung": "content", "n": 4, "of": 20, "explore": "thompson", "below": 5, "floor": 0.5}

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from recommender.data import fetch as fetching
-from recommender.data.fetch import ARCHIVES, CHUNK, fetch
-from recommender.data.sources import SOURCES
 from recommender.errors import ConfigError, UserError
+from recommender.sources import SOURCES
+from recommender.sources import fetch as fetching
+from recommender.sources.fetch import ARCHIVES, CHUNK, fetch
 
 RATINGS = b"1\t1\t5\t881250949\n" * 40_000
 

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from recommender.data.folder import read_folder, read_table, write_folder
-from recommender.data.load import load
 from recommender.data.schema import build, from_frames
 from recommender.errors import ConfigError, DataError, UserError
+from recommender.sources.load import load
 
 INTERACTIONS = "user_id,item_id,timestamp\n1,007,2024-01-02\n2,010,2024-01-03\n"
 ITEMS = 'item_id,title,genres,vector\n007,"Good, ""bad"", ugly",western|war,"[1.0, 2.0]"\n010,Heat,,\n'

@@ -6,10 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recommender.evaluate import ALL, Asked, Group, Outcome, groups
-from recommender.hindsight import LEAST, Hindsight, hindsight
-from recommender.query import RETURNING, USER_BUCKETS
-from recommender.rungs import PLAIN, ROUTER
+from recommender.evaluation.evaluate import Asked, Group, Outcome, groups
+from recommender.experiment.hindsight import LEAST, Hindsight, hindsight
+from recommender.names import ALL, PLAIN, RETURNING, ROUTER, USER_BUCKETS
 
 N = 200
 METRIC = "ndcg_at_10"

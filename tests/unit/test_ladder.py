@@ -9,18 +9,18 @@ import polars as pl
 import pytest
 from small import Row, ask, dataset, table
 
-from recommender import config, ladder
-from recommender.blend import by_segment
+from recommender import config
 from recommender.config import Eligibility, Rung, Scenario, Scoring
 from recommender.data.dataset import Dataset
-from recommender.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.errors import ConfigError, DataError, UserError
-from recommender.evaluate import WITH_HISTORY
+from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
+from recommender.experiment import ladder
+from recommender.experiment.blends import by_segment
+from recommender.experiment.rungs import check, make, n_steps
 from recommender.models import RECOMMENDERS
 from recommender.models.popularity import Popularity
-from recommender.query import RETURNING, USER_BUCKETS
-from recommender.recommend import fallback_order
-from recommender.rungs import check, make, n_steps
+from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
+from recommender.ranking.recommend import fallback_order
 
 POPULARITY = {"name": "popularity", "recommender": "popularity"}
 CONTENT = {"name": "content", "recommender": "content"}

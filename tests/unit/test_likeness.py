@@ -11,10 +11,10 @@ import pytest
 from experiments.twins import Ordered, agreement
 from recommender.data.dataset import Dataset
 from recommender.data.schema import build, from_frames
-from recommender.data.simulate import load, observed, play, resolve
-from recommender.data.simulate.likeness import knobs_like, likeness
-from recommender.data.simulate.measures import measures
 from recommender.errors import DataError
+from recommender.simulate import load, observed, play, resolve
+from recommender.simulate.likeness import knobs_like, likeness
+from recommender.simulate.measures import measures
 
 SMALL = {"n_interactions": 4000, "n_users": 400, "n_items": 300}
 

@@ -12,9 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import ask, table, times
 
-from recommender.metrics import ACCURACY, accuracy, answered_share, beyond, coverage, graded_ndcg, hits, item_recall
-from recommender.recommend import Lists
-from recommender.topk import FALLBACK, NEW, NOTHING, OWN
+from recommender.evaluation.metrics import (
+    ACCURACY,
+    accuracy,
+    answered_share,
+    beyond,
+    coverage,
+    graded_ndcg,
+    hits,
+    item_recall,
+)
+from recommender.ranking.recommend import Lists
+from recommender.ranking.topk import FALLBACK, NEW, NOTHING, OWN
 
 N_ITEMS = 30
 

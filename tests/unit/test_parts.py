@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from small import dataset, table
 
-from recommender import config, parts
+from recommender import config
 from recommender.config import Scenario
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError
+from recommender.experiment import requirements
 
 PLACE = [{"lat": 1.0, "lon": 2.0}]
 SEEKERS = table("user_id", ["u"], {"gender": "protected"}, gender=["f"], location=PLACE, seniority=["low"])
@@ -44,11 +45,11 @@ def scenario(**changes: Any) -> Scenario:
 
 def test_where_the_data_have_every_column_nothing_steps_aside() -> None:
     asked = scenario()
-    assert parts.supported(asked, FULL) == (asked, {})
+    assert requirements.supported(asked, FULL) == (asked, {})
 
 
 def test_what_the_data_lack_steps_aside_with_a_reason_and_the_rest_stays() -> None:
-    left, aside = parts.supported(scenario(optional=ALL), BARE)
+    left, aside = requirements.supported(scenario(optional=ALL), BARE)
     assert set(aside) == {"reach", "holds_column", "crowd", "audit", "vacancies_column", "creator_column"}
     assert "users have no column 'location'" in aside["reach"]
     assert left.eligibility.reach is None
@@ -56,12 +57,12 @@ def test_what_the_data_lack_steps_aside_with_a_reason_and_the_rest_stays() -> No
     assert [entry.name for entry in left.rerank] == ["fit", "off"], "fit goes on with seniority alone"
     assert left.audit is None
     assert left.exposure.vacancies_column is None
-    assert parts.supported(left, BARE) == (left, {}), "and is supported then"
+    assert requirements.supported(left, BARE) == (left, {}), "and is supported then"
 
 
 def test_what_is_not_optional_is_an_error_that_names_everything() -> None:
     with pytest.raises(ConfigError) as error:
-        parts.supported(scenario(optional=["reach", "holds_column", "creator_column"]), BARE)
+        requirements.supported(scenario(optional=["reach", "holds_column", "creator_column"]), BARE)
     said = str(error.value).splitlines()
     assert [line.split(":")[0] for line in said] == ["rerank.crowd", "exposure.vacancies_column", "audit.columns"]
 
@@ -79,19 +80,19 @@ def test_a_part_that_an_override_names_is_meant() -> None:
 def test_a_re_ranker_takes_no_name_of_another_part(name: str) -> None:
     entries = [{"name": "fit", "reranker": "fit"}, {"name": name, "reranker": "mmr"}]
     with pytest.raises(ConfigError, match=f"the name '{name}'"):
-        parts.check(scenario(rerank=entries))
+        requirements.check(scenario(rerank=entries))
 
 
 @pytest.mark.parametrize("name", config.scenarios())
 def test_every_shipped_part_that_reads_columns_may_step_aside(name: str) -> None:
     shipped = config.load(name)
-    parts.check(shipped)
-    _, aside = parts.supported(shipped, BARE)  # raises where one is not optional
+    requirements.check(shipped)
+    _, aside = requirements.supported(shipped, BARE)  # raises where one is not optional
     assert set(aside) <= set(shipped.optional)
 
 
 def test_nothing_steps_aside_from_the_embedded_data(embedded: Dataset, embedded_name: str) -> None:
-    assert parts.supported(config.load(embedded_name), embedded)[1] == {}
+    assert requirements.supported(config.load(embedded_name), embedded)[1] == {}
 
 
 @pytest.fixture(params=config.scenarios())
@@ -102,7 +103,7 @@ def embedded_name(request: Any) -> str:
 @pytest.fixture
 def embedded(embedded_name: str) -> Dataset:
     """The scenario's own data, with every column and little else."""
-    from recommender.data.load import load
+    from recommender.sources.load import load
 
     shipped = config.load(embedded_name, ["data.options.simulated.n_interactions=3000"])
     return load("simulated", raw_dir=None, **config.loading(shipped))
@@ -111,4 +112,4 @@ def embedded(embedded_name: str) -> Dataset:
 def test_a_column_that_is_audited_may_not_be_a_feature_even_where_the_audit_is_optional() -> None:
     open_ = table("user_id", ["u"], {"gender": "category"}, gender=["f"], location=PLACE, seniority=["low"])
     with pytest.raises(ConfigError, match=r"users\.gender would be audited .*gender: protected"):
-        parts.supported(scenario(optional=ALL), dataset([("u", "a", 1.0)], POSTINGS, open_))
+        requirements.supported(scenario(optional=ALL), dataset([("u", "a", 1.0)], POSTINGS, open_))

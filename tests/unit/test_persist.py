@@ -15,12 +15,12 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender import persist
 from recommender.config import CONFIGS
 from recommender.data.dataset import Match, Table
 from recommender.errors import UserError
 from recommender.models.bpr import BPR
 from recommender.models.item_knn import ItemKNN
+from recommender.serving import persistence
 
 
 def round_trip(value: Any) -> Any:
@@ -28,8 +28,8 @@ def round_trip(value: Any) -> Any:
     holder = ItemKNN()
     holder.value = value  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
-        persist.save(holder, Path(folder) / "model")
-        return persist.load(Path(folder) / "model").value
+        persistence.save(holder, Path(folder) / "model")
+        return persistence.load(Path(folder) / "model").value
 
 
 plain = st.recursive(
@@ -119,8 +119,8 @@ def test_private_attributes_are_not_stored() -> None:
     model = BPR()
     model._cache = np.arange(3)  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
-        persist.save(model, Path(folder) / "model")
-        assert persist.load(Path(folder) / "model")._cache is None
+        persistence.save(model, Path(folder) / "model")
+        assert persistence.load(Path(folder) / "model")._cache is None
 
 
 @pytest.mark.parametrize(
@@ -137,25 +137,25 @@ def test_what_cannot_be_saved_is_named_and_nothing_is_left(value: Any, what: str
     model = BPR()
     model.value = value  # type: ignore[attr-defined]
     with pytest.raises(TypeError, match=what):
-        persist.save(model, tmp_path / "model")
+        persistence.save(model, tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_file_holds_a_pickle(tmp_path: Path) -> None:
-    persist.save(BPR(), tmp_path / "model")
+    persistence.save(BPR(), tmp_path / "model")
     assert sorted(p.name for p in (tmp_path / "model").iterdir()) == ["arrays.npz", "state.json"]
 
 
 def test_a_folder_in_use_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="exists already"):
-        persist.save(BPR(), tmp_path)
+        persistence.save(BPR(), tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
-    persist.save(BPR(factors=3), tmp_path)
-    assert persist.load(tmp_path).factors == 3
+    persistence.save(BPR(factors=3), tmp_path)
+    assert persistence.load(tmp_path).factors == 3
 
 
 @pytest.mark.parametrize(
@@ -163,59 +163,59 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     [
         "os:system",
         "subprocess:Popen",
-        "recommender.persist:json.JSONDecoder",  # reached through our package, defined elsewhere
+        "recommender.serving.persistence:json.JSONDecoder",  # reached through our package, defined elsewhere
         "recommender.models.bpr:BayesianPersonalizedRanking",
-        "recommender.persist:load",  # a function
+        "recommender.serving.persistence:load",  # a function
         "recommender.models.bpr:Absent",
         "recommender_evil:Thing",
     ],
 )
 def test_classes_outside_the_package_are_refused(name: str, tmp_path: Path) -> None:
-    persist.save(BPR(), tmp_path / "model")
+    persistence.save(BPR(), tmp_path / "model")
     rename_class(tmp_path / "model", name)
     with pytest.raises(UserError, match="Refused to load"):
-        persist.load(tmp_path / "model")
+        persistence.load(tmp_path / "model")
 
 
 def test_a_class_that_is_gone_says_train_again(tmp_path: Path) -> None:
-    persist.save(BPR(), tmp_path / "model")
+    persistence.save(BPR(), tmp_path / "model")
     rename_class(tmp_path / "model", "recommender.models.gone:Gone")
     with pytest.raises(UserError, match="Train again"):
-        persist.load(tmp_path / "model")
+        persistence.load(tmp_path / "model")
 
 
 def test_an_array_file_with_a_pickle_is_refused(tmp_path: Path) -> None:
     model = BPR()
     model.item_factors_ = np.zeros(3)
-    persist.save(model, tmp_path / "model")
+    persistence.save(model, tmp_path / "model")
     np.savez(tmp_path / "model" / "arrays.npz", a0=np.array([{}], dtype=object))
     with pytest.raises(UserError, match="damaged"):
-        persist.load(tmp_path / "model")
+        persistence.load(tmp_path / "model")
 
 
 @pytest.mark.parametrize("file", ["state.json", "arrays.npz"])
 def test_a_truncated_or_missing_file_is_one_clear_error(file: str, tmp_path: Path) -> None:
-    persist.save(BPR(), tmp_path / "model")
+    persistence.save(BPR(), tmp_path / "model")
     path = tmp_path / "model" / file
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(UserError, match="damaged"):
-        persist.load(tmp_path / "model")
+        persistence.load(tmp_path / "model")
     path.unlink()
     with pytest.raises(UserError, match=r"damaged|no saved model"):
-        persist.load(tmp_path / "model")
+        persistence.load(tmp_path / "model")
 
 
 def test_a_folder_that_is_no_model_says_so() -> None:
     with pytest.raises(UserError, match="holds no saved model"):
-        persist.load(CONFIGS)
+        persistence.load(CONFIGS)
 
 
 def test_another_format_says_train_again(tmp_path: Path) -> None:
-    persist.save(BPR(), tmp_path / "model")
+    persistence.save(BPR(), tmp_path / "model")
     state = tmp_path / "model" / "state.json"
     state.write_text(json.dumps({"format": 99, "root": None}))
     with pytest.raises(UserError, match="format 99"):
-        persist.load(tmp_path / "model")
+        persistence.load(tmp_path / "model")
 
 
 def rename_class(folder: Path, name: str) -> None:

@@ -14,7 +14,7 @@ from small import ask, dataset, table, times
 from recommender.config import Eligibility, Reach, Seniority
 from recommender.data.dataset import Table
 from recommender.errors import ConfigError
-from recommender.policies import distances, eligible, level_gap, out_of_reach, unsupported
+from recommender.ranking.eligibility import distances, eligible, level_gap, out_of_reach, unsupported
 
 NAMES = list("abcd")
 

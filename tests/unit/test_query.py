@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from small import ask, table, us
 
 from recommender.data.dataset import NO_TIME
-from recommender.query import USER_BUCKETS, History, Queries
+from recommender.data.queries import History, Queries
+from recommender.names import USER_BUCKETS
 
 ITEMS = table("item_id", list("abcd"))
 ragged = st.lists(st.lists(st.sampled_from("abcd"), max_size=5), min_size=1, max_size=8)

@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 from small import Row, ask, at, dataset, table, times
 
-from recommender import persist
 from recommender.data.dataset import Dataset, Table, to_microseconds
+from recommender.data.queries import Queries
+from recommender.data.split import Fold, time_fold
 from recommender.errors import DataError
 from recommender.models.ranker import Ranker
-from recommender.query import Queries
-from recommender.split import Fold, time_fold
+from recommender.serving import persistence
 
 N_ITEMS, N_POPULAR, HOURS = 60, 12, 30 * 24
 IDS = [f"i{n:02}" for n in range(N_ITEMS)]
@@ -151,10 +151,12 @@ def test_without_a_past_window_there_is_nothing_to_learn_from(rows: list[Row]) -
 def test_a_saved_ranker_with_inputs_scores_like_the_fitted_one(tmp_path: Path) -> None:
     inputs: dict[str, Any] = {"item_knn": {"K": 5}, "als": {"factors": 4}, "ease": {}, "user_ease": {}}
     model = Ranker(inputs=inputs).fit(world("liked", "popular"))
-    persist.save(model, tmp_path / "model")
+    persistence.save(model, tmp_path / "model")
     items = catalogue()
     queries: Queries = ask([["i06", "i08"], []], items)
-    np.testing.assert_array_equal(persist.load(tmp_path / "model").score(queries, items), model.score(queries, items))
+    np.testing.assert_array_equal(
+        persistence.load(tmp_path / "model").score(queries, items), model.score(queries, items)
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from small import ask, dataset, table, times
 
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import Table
+from recommender.data.queries import Queries
 from recommender.errors import ConfigError
-from recommender.query import Queries
-from recommender.recommend import batch_size, fallback_order, recommend
-from recommender.topk import FALLBACK, NOTHING, OWN, top_k
+from recommender.ranking.recommend import batch_size, fallback_order, recommend
+from recommender.ranking.topk import FALLBACK, NOTHING, OWN, top_k
 
 TIED = st.sampled_from([np.nan, -np.inf, -1.5, -0.0, 0.0, 1e-40, 0.25, 2.0, np.inf])
 ANY = st.floats(width=32, allow_nan=True)

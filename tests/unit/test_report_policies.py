@@ -11,11 +11,12 @@ import yaml
 from out_folder import write_out
 from test_audit import group
 
-from recommender import tracking_values
-from recommender.audit import audit_table
 from recommender.config import Audit
-from recommender.report import charts, policies, tables
+from recommender.evaluation.audit import audit_table
+from recommender.experiment import run_tables
+from recommender.report import charts, policies
 from recommender.report.html import write_report
+from recommender.tracking import values
 
 AUDIT = {"columns": ["sex"], "favourable": {"column": "pay", "top_share": 0.25}, "at_least": 3}
 
@@ -43,7 +44,7 @@ def test_the_report_shows_what_re_ranking_changed(out: Path) -> None:
     shown = page(out)
     assert "What the re-rankers change" in shown
     assert "before and after far." in shown
-    metrics = tables.read_out(out).metrics.filter(split="test", user_bucket="all", item_bucket="all", slice="all")
+    metrics = run_tables.read_out(out).metrics.filter(split="test", user_bucket="all", item_bucket="all", slice="all")
     before, after = (
         metrics.filter(rung=rung, metric="recall_at_20")["value"].item() for rung in ("router-plain", "router")
     )
@@ -80,25 +81,25 @@ def test_the_report_shows_rates_ratios_and_the_groups_that_are_too_few(out: Path
 
 
 def test_the_chart_says_in_words_who_is_served_worst(out: Path) -> None:
-    made = policies.audit_chart(tables.read_out(out))
+    made = policies.audit_chart(run_tables.read_out(out))
     assert made is not None
     assert "2 groups of users. Lowest: sex: f, 0.50" in made[1]
 
 
 def test_the_lists_before_re_ranking_are_no_rung_of_the_charts(out: Path) -> None:
-    assert "router-plain" not in charts.front_rungs(tables.read_out(out))
+    assert "router-plain" not in charts.front_rungs(run_tables.read_out(out))
 
 
 def test_mlflow_is_told_the_lowest_impact_ratio_of_each_column(out: Path) -> None:
-    found = tracking_values.metrics(tracking_values.read(out), "router")
+    found = values.metrics(values.read(out), "router")
     assert found["harm/impact_ratio/sex"] == 0.5
     assert found["harm/impact_ratio_hits/sex"] == 0.5
-    assert not any(name.startswith("harm/") for name in tracking_values.metrics(tracking_values.read(out), "als"))
+    assert not any(name.startswith("harm/") for name in values.metrics(values.read(out), "als"))
 
 
 def test_where_nobody_is_selected_there_is_no_chart(out: Path) -> None:
     table = audit_table(group(["f", "m"], [0, 0]), Audit.model_validate(AUDIT), 100, 0)
     table.write_parquet(out / "audit.parquet")
-    assert policies.audit_chart(tables.read_out(out)) is None
+    assert policies.audit_chart(run_tables.read_out(out)) is None
     assert pl.read_parquet(out / "audit.parquet").height > 0
     assert "bias audit" not in page(out)

@@ -11,17 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import ask, dataset, table
 
-from recommender import config, persist, rerankers
+from recommender import config
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import Table
+from recommender.data.queries import Queries
 from recommender.errors import ConfigError
 from recommender.models.popularity import Popularity
-from recommender.query import Queries
-from recommender.recommend import Lists
-from recommender.rerankers import RERANKERS
-from recommender.rerankers.base import Reranker, reordered
-from recommender.router import Router
-from recommender.topk import NOTHING, OWN
+from recommender.ranking import rerankers
+from recommender.ranking.recommend import Lists
+from recommender.ranking.rerankers import RERANKERS
+from recommender.ranking.rerankers.base import Reranker, reordered
+from recommender.ranking.router import Router
+from recommender.ranking.topk import NOTHING, OWN
+from recommender.serving import persistence
 
 N = 12
 GENRES = [["a"], ["a"], ["a"], ["b"], ["b"], ["c"], ["a", "b"], [], None, ["c"], ["a"], ["b"]]
@@ -282,11 +284,11 @@ def test_a_column_that_is_not_there_or_holds_something_else_is_named(name: str, 
 def test_a_shipped_router_re_ranks_as_the_one_that_was_measured(name: str, tmp_path: Path) -> None:
     routes = dict.fromkeys(("0", "1_2", "3_9", "10_plus"), "popular")
     router = Router(routes, {"popular": Popularity()}, rerankers=[made(name)], depth=6).fit(TRAIN)
-    persist.save(router, tmp_path / "model")
+    persistence.save(router, tmp_path / "model")
     queries = ask([["i00"], []], ITEMS, USERS.take(np.arange(2)))
     one, other = (
         r.recommend(queries, ITEMS, 4, Eligibility(), Scoring(), np.arange(N))
-        for r in (router, persist.load(tmp_path / "model"))
+        for r in (router, persistence.load(tmp_path / "model"))
     )
     np.testing.assert_array_equal(one.lists.item_idx, other.lists.item_idx)
     np.testing.assert_array_equal(one.source, other.source)

@@ -13,10 +13,10 @@ from small import ask, dataset, table
 
 from recommender.config import Eligibility, Scoring, Slots
 from recommender.data.dataset import Dataset, Table
-from recommender.query import Queries
-from recommender.recommend import Lists
-from recommender.router import Router, with_slots
-from recommender.topk import FALLBACK, NEW, NOTHING, OWN
+from recommender.data.queries import Queries
+from recommender.ranking.recommend import Lists
+from recommender.ranking.router import Router, with_slots
+from recommender.ranking.topk import FALLBACK, NEW, NOTHING, OWN
 
 ITEMS = table("item_id", [f"i{n}" for n in range(30)] + ["new1", "new2", "new3"])
 TRAIN = dataset([("u", f"i{n}", n) for n in range(30)])

@@ -11,12 +11,12 @@ from out_folder import write_out
 
 from experiments import rung_wins
 from recommender.errors import ConfigError
-from recommender.report import tables
+from recommender.experiment import run_tables
 
 CELLS = 4  # all users and three buckets; the fourth has 12 queries
 
 
-def out(path: Path, value: pl.Expr, p: float = 0.001) -> tables.Out:
+def out(path: Path, value: pl.Expr, p: float = 0.001) -> run_tables.Out:
     """A train whose metrics are ``value`` of the rung, and whose comparisons all have this p."""
     write_out(path)
     metrics = pl.read_parquet(path / "metrics.parquet").with_columns(value=value.cast(pl.Float64))
@@ -27,7 +27,7 @@ def out(path: Path, value: pl.Expr, p: float = 0.001) -> tables.Out:
     for rung in config["ladder"]:
         rung["control"] = rung["name"] == "random"
     (path / "config.yaml").write_text(yaml.safe_dump(config))
-    return tables.read_out(path)
+    return run_tables.read_out(path)
 
 
 def worth(**of: float) -> pl.Expr:

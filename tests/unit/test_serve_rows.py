@@ -8,7 +8,7 @@ from small import dataset, table
 
 from recommender.data.dataset import Dataset
 from recommender.errors import DataError
-from recommender.serve import extended
+from recommender.serving.bundle import extended
 
 ITEMS = table(
     "item_id",

@@ -10,9 +10,9 @@ from small import at, dataset, table, times
 
 from recommender.config import Eligibility
 from recommender.models.popularity import Popularity
-from recommender.query import USER_BUCKETS
-from recommender.router import Router
-from recommender.serve import Bundle, serve
+from recommender.names import USER_BUCKETS
+from recommender.ranking.router import Router
+from recommender.serving.bundle import Bundle, serve
 
 PLACES = [{"lat": 0.0, "lon": float(n)} for n in (0, 0, 9)]
 ITEMS = table("item_id", ["a", "b", "c"], place=PLACES, moderated_at=times([None, 7, None]))

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from small import Row, ask, dataset, table, times
 
 from recommender.data.dataset import Dataset, Match, Table
+from recommender.data.queries import Queries
 from recommender.models.ease import EASE
 from recommender.models.item_knn import ItemKNN
 from recommender.models.signals import SHARES, Signals
-from recommender.query import Queries
 
 DAY = 24.0
 ROWS: list[Row] = [("u", "a", 0), ("v", "a", 0), ("v", "b", 5 * DAY), ("w", "b", 10 * DAY), ("u", "c", 10 * DAY)]

@@ -16,8 +16,8 @@ from pipelines import simulate as program
 from recommender.data.dataset import Dataset
 from recommender.data.folder import read_folder
 from recommender.data.schema import Tables, build
-from recommender.data.simulate import Log, World, load, make_world, preset_names, resolve, simulate
 from recommender.errors import ConfigError
+from recommender.simulate import Log, World, load, make_world, preset_names, resolve, simulate
 
 SMALL = {"n_interactions": 2000, "n_users": 300, "n_items": 200}
 
@@ -235,7 +235,7 @@ def test_a_wrong_preset_is_refused_with_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
 ) -> None:
     (tmp_path / "mine.yaml").write_text(text)
-    monkeypatch.setattr("recommender.data.simulate.presets.FOLDER", tmp_path)
+    monkeypatch.setattr("recommender.simulate.presets.FOLDER", tmp_path)
     with pytest.raises(ConfigError, match=message):
         resolve("mine", {})
 
@@ -245,7 +245,7 @@ def test_a_preset_may_start_from_another_and_a_given_knob_wins_over_both(
 ) -> None:
     (tmp_path / "wide.yaml").write_text("rho: 0.1\nadapt: 0.2\nlife_days: 3")
     (tmp_path / "mine.yaml").write_text("preset: wide\nadapt: 0.4\nlife_days: 5")
-    monkeypatch.setattr("recommender.data.simulate.presets.FOLDER", tmp_path)
+    monkeypatch.setattr("recommender.simulate.presets.FOLDER", tmp_path)
     made = resolve("mine", {"life_days": 7})
     assert (made.rho, made.adapt, made.life_days) == (0.1, 0.4, 7)
 
@@ -253,7 +253,7 @@ def test_a_preset_may_start_from_another_and_a_given_knob_wins_over_both(
 def test_the_library_is_imported_without_its_configuration_and_says_so_when_a_preset_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recommender.data.simulate.presets.FOLDER", tmp_path)
+    monkeypatch.setattr("recommender.simulate.presets.FOLDER", tmp_path)
     assert preset_names(tmp_path) == []
     with pytest.raises(ConfigError, match="Unknown preset 'ugc'"):
         load(preset="ugc")

@@ -13,13 +13,14 @@ import pytest
 
 from experiments import realism
 from recommender.data.dataset import Dataset, to_microseconds
-from recommender.data.folder import read_folder, write_folder
+from recommender.data.folder import write_folder
 from recommender.data.schema import build
-from recommender.data.simulate import Truth, load, observed, play, preset_names, truth_files
-from recommender.data.simulate.parts import times
-from recommender.data.simulate.service import Service
-from recommender.data.simulate.truth import expected_utility
 from recommender.errors import DataError
+from recommender.simulate import Truth, load, observed, play, preset_names, truth_files
+from recommender.simulate.parts import times
+from recommender.simulate.service import Service
+from recommender.simulate.truth import expected_utility
+from recommender.sources.load import read_tables
 
 SMALL = {"n_interactions": 4000, "n_users": 500, "n_items": 400}
 
@@ -96,7 +97,7 @@ def test_what_was_taken_has_a_higher_expected_utility_than_the_rest(preset: str)
 def test_written_truth_reads_back_the_same(preset: str, tmp_path: Path) -> None:
     made = truth(preset)
     write_folder(observed(made), tmp_path / "set", lambda to: truth_files.write(made, to / "truth"))
-    data = build(read_folder(tmp_path / "set"))
+    data = build(read_tables(str(tmp_path / "set"), raw_dir=None))
     assert data.truth is not None
     some = data.users.ids.head(5), data.items.ids, np.full(5, data.timestamps.max())
     np.testing.assert_array_equal(data.truth().scores(*some), made.scores(*some))
@@ -107,7 +108,7 @@ def test_a_folder_with_a_broken_truth_says_so_when_it_is_asked_for(tmp_path: Pat
     made = truth("jobs")
     write_folder(observed(made), tmp_path / "set", lambda to: truth_files.write(made, to / "truth"))
     (tmp_path / "set/truth/users.parquet").unlink()
-    data = build(read_folder(tmp_path / "set"))
+    data = build(read_tables(str(tmp_path / "set"), raw_dir=None))
     assert data.truth is not None
     with pytest.raises(DataError, match="Simulate it again"):
         data.truth()

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from small import Row, at, dataset
 
 from recommender.config import Slots
-from recommender.recommend import Lists
-from recommender.slots import SIZES, Probe, SlotEvidence, cut, evidence, probed, size
-from recommender.split import time_fold
-from recommender.topk import OWN
+from recommender.data.split import time_fold
+from recommender.experiment.slots import SIZES, Probe, SlotEvidence, cut, evidence, probed, size
+from recommender.ranking.recommend import Lists
+from recommender.ranking.topk import OWN
 
 N_KNOWN, N_ITEMS = 30, 40  # items 30 to 39 are new
 COUNTS = np.array([1] * N_KNOWN + [0] * (N_ITEMS - N_KNOWN))
@@ -109,7 +109,7 @@ def test_only_first_queries_are_probed_spread_over_all_users(monkeypatch: pytest
     assert len(fold.queries) == 18  # each asks again with three taken
     assert fold.first[probed(fold)].all()
     assert len(probed(fold)) == 9
-    monkeypatch.setattr("recommender.slots._QUERIES", 3)
+    monkeypatch.setattr("recommender.experiment.slots._QUERIES", 3)
     assert fold.queries.ids.gather(probed(fold)).to_list() == ["u0", "u4", "u8"]
 
 

@@ -12,8 +12,8 @@ from small import Row, ask, dataset, table
 
 from recommender.config import parse
 from recommender.errors import DataError
+from recommender.experiment.rungs import options
 from recommender.models.social import Social, follows
-from recommender.rungs import options
 
 DAY = 24
 ROWS: list[Row] = [("u", "a", 0), ("v", "a", 5 * DAY), ("v", "b", 10 * DAY), ("w", "c", 10 * DAY)]

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from recommender.data.schema import Tables, build
-from recommender.data.sources import SOURCES
 from recommender.errors import ConfigError, DataError
+from recommender.sources import SOURCES
 
 
 def write(folder: Path, files: dict[str, str], encoding: str = "utf-8") -> None:

@@ -14,14 +14,15 @@ from small import Row, at, dataset, table, times, us
 
 from recommender.config import Spam
 from recommender.data.dataset import Dataset, Table
+from recommender.data.split import time_fold
 from recommender.errors import DataError
+from recommender.experiment.attack import rank_gain
 from recommender.models.popularity import Popularity
-from recommender.spam.apply import SUSPICION, suspected, suspected_fold
-from recommender.spam.attack import rank_gain
+from recommender.names import SUSPICION
 from recommender.spam.detector import Detector, average_precision, judge, live
 from recommender.spam.evidence import clone_similarity, evidence, ring_overlap, strikes
+from recommender.spam.suspicion import suspected, suspected_fold
 from recommender.spam.trust import LEAST, trust
-from recommender.split import time_fold
 
 DAY = 24.0
 COLUMNS = Spam(label_column="moderated_at", creator_column="creator", signed_up_column="signed_up_at")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import normalize
 
-from recommender.sparse import add_products, pair_products, similarity_within, transpose
+from recommender.features.sparse import add_products, pair_products, similarity_within, transpose
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -16,10 +16,11 @@ from small import Row, at, dataset, table, times, us
 
 from recommender import config
 from recommender.data.dataset import NO_TIME, Dataset, to_microseconds
+from recommender.data.queries import bucket
 from recommender.data.schema import build, tables_of
+from recommender.data.split import Fold, available, folds, time_fold
 from recommender.errors import ConfigError, DataError
-from recommender.query import USER_BUCKETS, bucket
-from recommender.split import Fold, available, folds, time_fold
+from recommender.names import USER_BUCKETS
 
 ORIGIN, END = 10, 20
 BEFORE: list[Row] = [("w", "a", 1), ("w", "b", 2)]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.statistics import Cell, Estimate, estimates, holm, sign_flip_p
+from recommender.evaluation.statistics import Cell, Estimate, estimates, holm, sign_flip_p
 
 
 def cell(*columns: list[float], users: list[int] | None = None) -> Cell:

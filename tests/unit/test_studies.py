@@ -22,14 +22,15 @@ from recommender.data.dataset import Dataset
 from recommender.data.operators import OPERATORS
 from recommender.errors import ConfigError, DataError
 from recommender.report.study import html, markdown
-from recommender.studies import plan, worth, worth_grids
+from recommender.studies import worth, worth_grids
 from recommender.studies.analyses import ANALYSES, analysis_of
-from recommender.studies.cell import DONE, Measured, key
-from recommender.studies.finding import NOT_ENOUGH, Finding, grid
-from recommender.studies.paired import Contrast, contrast
-from recommender.studies.plan import PAIR, STATE, Cell, Study, cells, merged
-from recommender.studies.run import run
-from recommender.studies.tables import tidy
+from recommender.studies.engine import plan
+from recommender.studies.engine.cell import DONE, Measured, key
+from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid
+from recommender.studies.engine.paired import Contrast, contrast
+from recommender.studies.engine.plan import PAIR, STATE, Cell, Study, cells, merged
+from recommender.studies.engine.run import run
+from recommender.studies.engine.tables import tidy
 
 GRID = {
     "name": "small",

@@ -11,17 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.errors import DataError
-from recommender.evaluate import ALL
-from recommender.studies import powerlaw, volume
+from recommender.names import ALL
+from recommender.studies import data_volume
 from recommender.studies.analyses import ANALYSES
-from recommender.studies.curves import Curves, crossings, curves, overtakes, resampled
-from recommender.studies.finding import NOT_ENOUGH
-from recommender.studies.goal import reached
-from recommender.studies.plan import cells
-from recommender.studies.run import run
-from recommender.studies.stale import lasts
-from recommender.studies.uncertain import AXES, components
-from recommender.studies.volume import Forecast, back_test, coverage, errors, widening
+from recommender.studies.data_volume import Forecast, back_test, coverage, errors, widening
+from recommender.studies.effort_to_goal import reached
+from recommender.studies.engine import powerlaw
+from recommender.studies.engine.curves import Curves, crossings, curves, overtakes, resampled
+from recommender.studies.engine.finding import NOT_ENOUGH
+from recommender.studies.engine.plan import cells
+from recommender.studies.engine.run import run
+from recommender.studies.staleness import lasts
+from recommender.studies.uncertainty import AXES, components
 from tests.unit.test_studies import measured, source, study
 
 SIZES = np.array([1000.0, 2000, 4000, 8000, 16000])
@@ -129,7 +130,7 @@ def test_a_goal_is_told_by_how_surely_the_curve_gets_there() -> None:
     rising = made(popularity=[0.1] * 5, als=[0.10, 0.12, 0.14, 0.16, 0.18])
 
     def told(target: float, reached: list[str]) -> str:
-        return volume.goal(rising, "ndcg_at_10", target, 1.0, reached)
+        return data_volume.goal(rising, "ndcg_at_10", target, 1.0, reached)
 
     assert told(0.05, ["als"]) == "The goal, NDCG@10 0.05, is reached with today's data by als, without re-rankers."
     assert told(0.05, []) == f"{NOT_ENOUGH} that the goal, NDCG@10 0.05, is reached or missed with today's data by als."

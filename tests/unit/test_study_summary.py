@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommender.evaluate import ALL
+from recommender.names import ALL
 from recommender.studies import summary
-from recommender.studies.curves import Curves
+from recommender.studies.engine.curves import Curves
+from recommender.studies.summary import RUNG, charted
 from recommender.studies.transfer import Ratio
-from recommender.tracking_views import RUNG, charted
 from tests.unit.test_study_analyses import made as without_seconds
 
 

@@ -11,14 +11,16 @@ import polars as pl
 import pytest
 from small import Row, dataset, table, times
 
-from recommender import config, ladder, parts, results, tracking_values
+from recommender import config
 from recommender.config import Scenario
 from recommender.data.dataset import Dataset
-from recommender.effort import EffortLog
 from recommender.errors import ConfigError
+from recommender.evaluation.effort import EffortLog
+from recommender.experiment import ladder, requirements, run_folder
+from recommender.experiment.attack_gain import attacked
+from recommender.names import SUSPICION
 from recommender.report.html import write_report
-from recommender.spam.apply import SUSPICION
-from recommender.spam.attacked import attacked
+from recommender.tracking import values
 
 DAY = 24.0
 SPAM = {"label_column": "moderated_at", "creator_column": "creator"}
@@ -88,11 +90,11 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     guarded = {**popularity, "params": {"half_life_days": 1, "trusted": True}}
     chosen = scenario(ladder=[{"name": "popularity", **popularity}, {"name": "guarded", **guarded}])
     found = run(replace(world(), truth=Knowing), chosen)
-    results.write_config(folder, chosen)
-    results.write_decision(folder, chosen, found)
-    results.write_tables(folder, found, chosen)
-    results.write_effort(folder, EffortLog(), world(), chosen)
-    results.write_data(folder, world(), "small", found, chosen)
+    run_folder.write_config(folder, chosen)
+    run_folder.write_decision(folder, chosen, found)
+    run_folder.write_tables(folder, found, chosen)
+    run_folder.write_effort(folder, EffortLog(), world(), chosen)
+    run_folder.write_data(folder, world(), "small", found, chosen)
     return folder
 
 
@@ -110,9 +112,9 @@ def test_the_report_tells_what_the_detector_found_what_lists_show_and_what_a_ran
 
 
 def test_mlflow_is_told_precision_and_recall_of_the_test_period_and_the_price_of_a_rank(out: Path) -> None:
-    read = tracking_values.read(out)
+    read = values.read(out)
     row = pl.read_parquet(out / "spam.parquet").filter(split="test").row(0, named=True)
-    router, popularity = (tracking_values.metrics(read, rung) for rung in ("router", "popularity"))
+    router, popularity = (values.metrics(read, rung) for rung in ("router", "popularity"))
     assert router["harm/spam_precision"] == row["n_found"] / row["n_flagged"]
     assert router["harm/spam_recall"] == row["n_found"] / row["n_violating"]
     assert "harm/spam_recall" not in popularity
@@ -120,7 +122,7 @@ def test_mlflow_is_told_precision_and_recall_of_the_test_period_and_the_price_of
     assert set(attack["model"]) == {"popularity", "guarded", "guarded-untrusted"}
     rows = attack.filter(model="popularity")
     assert popularity["harm/rank_gain_per_100_accounts"] == (rows["rank_before"] - rows["rank_after"]).median()
-    assert "harm/rank_gain_per_100_accounts" in tracking_values.metrics(read, "guarded")
+    assert "harm/rank_gain_per_100_accounts" in values.metrics(read, "guarded")
 
 
 def test_the_attack_is_on_popularity_as_chosen_and_where_it_has_guards_without_them(
@@ -131,7 +133,7 @@ def test_the_attack_is_on_popularity_as_chosen_and_where_it_has_guards_without_t
     def remember(data: Dataset, models: Any, *rest: int) -> None:
         made.update({name: (model.trusted, model.half_life_days) for name, make in models.items() if (model := make())})
 
-    monkeypatch.setattr("recommender.spam.attacked.rank_gain", remember)
+    monkeypatch.setattr("recommender.experiment.attack_gain.rank_gain", remember)
     popularity, guarded = ({"name": name, "recommender": "popularity"} for name in ("popularity", "guarded"))
     chosen = {"popularity": {"half_life_days": 2}, "guarded": {"half_life_days": 3, "trusted": True}, "other": {}}
     attacked(world(), scenario(ladder=[popularity, guarded, {"name": "other", "recommender": "random"}]), chosen)
@@ -156,7 +158,7 @@ def test_labels_that_are_no_times_are_an_error() -> None:
     wrong = data.items.frame.with_columns(pl.col("moderated_at").is_not_null())
     items = type(data.items)(wrong, data.items.roles, data.items.key)
     with pytest.raises(ConfigError, match="must hold times"):
-        parts.supported(scenario(), type(data)("x", data.interactions, items, data.users))
+        requirements.supported(scenario(), type(data)("x", data.interactions, items, data.users))
 
 
 def test_too_few_labels_suspect_nobody_and_say_so() -> None:

@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 from small import Row, ask, dataset, table
 
 from experiments import text_encoders
-from recommender import config, persist, rungs, text
+from recommender import config
 from recommender.data.dataset import Match
 from recommender.errors import ConfigError
-from recommender.features import FeatureEncoder
+from recommender.experiment import rungs
+from recommender.features import text
+from recommender.features.encoder import FeatureEncoder
 from recommender.models.content import Content
 from recommender.models.ranker import Ranker
+from recommender.serving import persistence
 
 installed = pytest.mark.skipif(
     not all(find_spec(package) for package in text.PACKAGES), reason="the extra 'text' is not installed"
@@ -96,8 +99,8 @@ def test_a_text_column_becomes_unit_vectors_and_a_missing_text_an_empty_row() ->
 def test_content_finds_what_shares_no_word_with_what_the_user_took_or_says(asked_by: str, tmp_path: Path) -> None:
     users = table("user_id", ["u", "v"], {"was": "text"}, was=["general practitioner", None])
     train = dataset([("v", "doctor", 0.0)], ITEMS, users, (Match("was", "title"),))
-    persist.save(Content(text="embedding").fit(train), tmp_path / "model")
-    model = persist.load(tmp_path / "model")
+    persistence.save(Content(text="embedding").fit(train), tmp_path / "model")
+    model = persistence.load(tmp_path / "model")
     query = ask([["doctor"]], ITEMS) if asked_by == "history" else ask([[]], ITEMS, users.take(np.array([0])))
     scores = dict(zip(ITEMS.ids, model.score(query, ITEMS)[0].tolist(), strict=True))
     assert scores["physician"] > scores["lorry"] + 0.1

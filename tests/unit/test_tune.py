@@ -16,12 +16,13 @@ import polars as pl
 import pytest
 from small import Row, dataset, table
 
-from recommender import config, ladder, tune
+from recommender import config
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
-from recommender.effort import TRIALS_TO_1PCT, EffortLog
+from recommender.data.split import Fold
 from recommender.errors import ConfigError, DataError
-from recommender.split import Fold
+from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
+from recommender.experiment import ladder, tuning
 
 RANDOM = {"name": "random", "recommender": "random", "control": True}
 POPULARITY = {"name": "popularity", "recommender": "popularity"}
@@ -72,13 +73,13 @@ class Formula:
 @pytest.fixture
 def formula(monkeypatch: pytest.MonkeyPatch) -> type[Formula]:
     Formula.calls, Formula.stop_after = [], None
-    monkeypatch.setattr(tune, "Bench", Formula)
+    monkeypatch.setattr(tuning, "Bench", Formula)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the journal waits for the disk at every step
     return Formula
 
 
 def tuned(chosen: Scenario, folder: Path, effort: EffortLog | None = None, given: Dataset | None = None) -> Scenario:
-    return tune.tune(given or data(), chosen, folder, effort or EffortLog(), lambda _: None)
+    return tuning.tune(given or data(), chosen, folder, effort or EffortLog(), lambda _: None)
 
 
 def params(chosen: Scenario) -> dict[str, dict[str, Any]]:
@@ -320,10 +321,10 @@ def test_trials_to_within_one_percent_are_noted_per_rung(tmp_path: Path, formula
 def test_progress_never_passes_its_end(tmp_path: Path, budget: dict[str, Any]) -> None:
     chosen, told = scenario(RANDOM, POPULARITY | {"candidates": [{}, {"window_days": 1}]}, KNN, tune=budget), []
     given, effort = data(), EffortLog()
-    found = tune.tune(given, chosen, tmp_path, effort, told.append)
+    found = tuning.tune(given, chosen, tmp_path, effort, told.append)
     results = ladder.run(given, found, effort, told.append, lambda _: None)
     ladder.ship(given, results, found, effort, told.append)
-    assert 0 < len(told) <= tune.n_steps(chosen)
+    assert 0 < len(told) <= tuning.n_steps(chosen)
     assert results.chosen["knn"] == found.ladder[2].params or not budget
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from small import Row, ask, dataset, table
 
 from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
 from recommender.errors import UserError
 from recommender.models import ease
 from recommender.models.side_features import SideFeatures
 from recommender.models.user_ease import UserEASE
-from recommender.query import Queries
 
 DAY = 24.0
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from recommender.evaluation.directions import arrow
 from recommender.report.compare import _HOW
-from recommender.report.directions import arrow
-from recommender.studies import plan, worth_told
-from recommender.studies.plan import Pair
+from recommender.studies import worth_told
+from recommender.studies.engine import plan
+from recommender.studies.engine.plan import Pair
 from recommender.studies.worth_grids import assets, beside, parts
 from recommender.studies.worth_told import OFF, OWN, SHIPS, Rows, in_brief, sentence, shown, status, verdict_of
 

@@ -9,8 +9,8 @@ import polars as pl
 
 from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.operators.chance import mixed, pairs, uniform
+from recommender.data.split import available
 from recommender.errors import DataError
-from recommender.split import available
 
 SPAM = "spam"  # begins the ids of fake accounts; ids that are numbers go on counting
 

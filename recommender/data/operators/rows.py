@@ -11,8 +11,8 @@ import polars as pl
 
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset
 from recommender.data.operators.chance import hashes, pairs, uniform
+from recommender.data.split import to_datetime
 from recommender.errors import ConfigError, DataError, nearest
-from recommender.split import to_datetime
 
 By = Literal["events", "users", "items", "time"]
 

@@ -1,0 +1,95 @@
+"""Which cells a comparison needs: studies with fewer sizes, and what their full variants have measured already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from recommender import config
+from recommender.config import Scenario
+from recommender.data.dataset import Dataset
+from recommender.errors import ConfigError, UserError
+from recommender.studies.engine import plan
+from recommender.studies.engine.cell import DONE, Measured, key
+from recommender.studies.engine.plan import Cell, Study
+from recommender.studies.engine.settled import CHOOSER, CHOSEN, settled
+
+VOLUME, VALUE, TRANSFER, PARTS = "data_volume", "data_value", CHOOSER, "parts"
+# Levels that are measured where nothing is there yet. Three sizes up to half of the data and one above: the least
+# that a forecast can be made from and held against.
+GRID: Mapping[str, Sequence[str]] = {"size": ("0.1", "0.2", "0.5", "1"), "seed": ("0", "1", "2")}
+QUICK_GRID: Mapping[str, Sequence[str]] = {"size": ("0.15", "0.5", "1"), "seed": ("0",)}
+QUICK_PAIRS = ("", "text", "categories and tags", "all metadata")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A scenario on a source or a dataset folder."""
+
+    scenario: str
+    data: str
+
+    @property
+    def name(self) -> str:
+        """As ``cell.by_place`` names it."""
+        return f"{self.scenario} on {self.data}"
+
+
+def places(scenarios: Sequence[str], data: Sequence[str], overrides: Sequence[str] = ()) -> list[Place]:
+    """Each scenario on its own data, then each of ``data``: ``scenario:folder``, or a folder alone where one scenario
+    is compared. Raises ConfigError."""
+    found = [Place(name, config.load(name, list(overrides)).data.source) for name in scenarios]
+    for given in data:
+        head, colon, folder = given.partition(":")
+        if colon and head in config.scenarios() and folder:
+            found.append(Place(head, folder))
+        elif len(scenarios) == 1:
+            found.append(Place(scenarios[0], given))
+        else:
+            known = ", ".join(config.scenarios())
+            raise ConfigError(f"DATA={given}: say whose data it is, as in DATA=jobs:{given}. Scenarios: {known}.")
+    return list(dict.fromkeys(found))
+
+
+def load(name: str, quick: bool) -> Study:
+    """A study that a comparison reads, whole or as its quick variant."""
+    study = plan.load(name, quick)
+    if name == VALUE and quick:
+        kept = {who: {n: p for n, p in pairs.items() if n in QUICK_PAIRS} for who, pairs in study.pairs.items()}
+        study = study.model_copy(update={"pairs": kept})
+    return study
+
+
+def needed(
+    study: Study, place: Place, quick: bool, overrides: Sequence[str], chosen: Sequence[Measured]
+) -> Iterator[tuple[Cell, bool]]:
+    """Every cell of the study there; True: measure it where it is not kept, False: read it only where it is.
+    chosen: the chooser's cells there (``settled``)."""
+    grid = QUICK_GRID if quick else GRID
+    cells = plan.cells(study, [place.scenario], place.data, overrides)
+    for cell in settled(cells, chosen) if study.settings == CHOSEN else cells:
+        wanted = study.name != PARTS and all(cell.labels[axis] in grid[axis] for axis in study.grid)
+        yield of_study(cell, study.name), wanted
+
+
+def of_study(cell: Cell, study: str) -> Cell:
+    return replace(cell, study=study)
+
+
+def affordable(
+    cells: Iterable[tuple[Cell, bool]], folder: Path, source: Callable[[str, Scenario], Dataset]
+) -> list[Cell]:
+    """Those to measure, and those that are kept under ``folder``. Raises nothing of what data raise: a cell whose data
+    cannot be read is left to the run, which tells of it."""
+    return [cell for cell, wanted in cells if wanted or _kept(cell, folder, source)]
+
+
+def _kept(cell: Cell, folder: Path, source: Callable[[str, Scenario], Dataset]) -> bool:
+    if not (folder / cell.study).is_dir():
+        return False
+    try:
+        data = source(cell.labels[plan.DATA], cell.scenario)
+    except UserError:
+        return False
+    return (folder / cell.study / key(cell.scenario, cell.mode, data) / DONE).exists()

@@ -1,0 +1,61 @@
+"""What a comparison hands to the report: sentences with what they rest on, tables, charts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.finding import Chart, Grid
+
+DAY_ONE = "What do we ship on day one?"
+WHEN = "When do we move, for whom?"
+MORE = "What would more or better data bring?"
+PARTS = "Which of this scenario's parts earn their keep?"
+COST = "What did it cost?"
+QUESTIONS = (DAY_ONE, WHEN, MORE, PARTS, COST)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence, and the names of the ``Evidence`` that its numbers come from."""
+
+    text: str
+    evidence: tuple[str, ...]
+
+
+@dataclass
+class Part:
+    """A headed part of the page. ``answers``: question -> what is said to it."""
+
+    title: str
+    intro: list[str] = field(default_factory=list)
+    answers: dict[str, list[Said]] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
+    grids: list[Grid] = field(default_factory=list)
+    more: list[Grid] = field(default_factory=list)  # folded away
+    charts: list[Chart] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Cells of one study at one place. runs: cell folder -> rung -> link to its MLflow run."""
+
+    name: str
+    cells: Sequence[Measured]
+    runs: dict[Path, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The whole page: ``glance``, a part per place, then those that set places side by side."""
+
+    title: str
+    warnings: Sequence[str]
+    glance: Grid
+    places: Sequence[Part]
+    across: Sequence[Part]
+    evidence: Sequence[Evidence]
+    glossary: Mapping[str, str]  # rung -> what it does

@@ -1,0 +1,288 @@
+"""Rolling origins -> train, queries and truth, honest in time.
+
+A fold's models see only rows before its origin. Each user of the window asks at their first event, and
+again at their first event in every further warmth bucket that they reach before the horizon ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import numba
+import numpy as np
+import scipy.sparse as sp
+
+from recommender import config
+from recommender.data.dataset import NO_TIME, Dataset, Table, to_microseconds
+from recommender.data.queries import History, Queries, bucket
+from recommender.errors import ConfigError, DataError, Problem
+from recommender.names import USER_BUCKETS
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One origin: what models may see, who asks when, and what they took then."""
+
+    split: str  # validation | test
+    origin: str  # ISO time, or "random-<n>" where the data state no times
+    end: str
+    train: Dataset
+    items: Table  # the catalogue: everything known before the end of the horizon
+    queries: Queries
+    first: np.ndarray  # bool (n_queries,): the user's first query; rows for all users use only these
+    truth: sp.csr_matrix  # bool (n_queries, n_items)
+    outside: int  # taken, but not among the candidates of the query; counted and reported
+    grades: sp.csr_matrix | None = None  # weight (a rating, say) of each answer, as truth; None where all weigh alike
+    spam: np.ndarray | None = None  # bool (n_items,), known of simulated items only: breaks the rules, found or not
+
+    @property
+    def item_counts(self) -> np.ndarray:
+        """Train interactions of each catalogue item, int64 (n_items,)."""
+        own = self.train.items.lookup(self.items.ids)
+        return np.where(own >= 0, self.train.item_counts[np.maximum(own, 0)], 0)
+
+    @property
+    def name(self) -> str:
+        return f"{self.split} {self.origin}"
+
+
+def folds(data: Dataset, split: config.Split, eligibility: config.Eligibility) -> Iterator[Fold]:
+    """Validation folds, oldest first, then the test fold. Made one by one, to bound memory.
+
+    Raises ConfigError where times are needed and absent, DataError where an origin has too little data.
+    """
+    data = data if eligibility.repeats else data.first_interactions()
+    quantiles = [*split.validation, split.test] if split.unit == "quantiles" else []
+    if not all(0 < q < 1 for q in quantiles):
+        raise ConfigError(f"split: quantiles lie between 0 and 1, got {quantiles}. With days, set split.unit=days.")
+    if split.kind == "random":
+        yield from _random_folds(data, split)
+        return
+    if not data.has_times:
+        raise ConfigError(
+            f"Data set '{data.name}' states no times, so no split can be honest in time. "
+            "SET='split.kind=random' accepts that: every result then carries a warning."
+        )
+    if len(data.user_idx) < split.min_train:  # before the origins, which may then fall together
+        raise DataError(
+            f"interactions: '{data.name}' has {len(data.user_idx):,} rows, and split.min_train asks for "
+            f"{split.min_train:,} before the first origin alone. Bring more data, or lower split.min_train."
+        )
+    origins = _origins(data, split)
+    for origin, end in zip(origins, [*origins[1:], None], strict=True):
+        fold = time_fold(data, "test" if end is None else "validation", origin, end, split.min_train)
+        yield fold if eligibility.moderated_column is None else lawful(fold, eligibility.moderated_column)
+
+
+def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None, min_train: int) -> Fold:
+    """The fold of one origin; its horizon ends before ``end`` (None: with the data)."""
+    start_us = to_microseconds(origin)
+    end_us = np.iinfo(np.int64).max if end is None else to_microseconds(end)
+    train = data.before(origin)
+    _require(data, split, origin, len(train.user_idx), min_train)
+    known = np.flatnonzero(data.timestamps < end_us)
+    # One block of rows per user, oldest first; rows of one moment stay together.
+    order = known[np.lexsort((data.timestamps[known], data.user_idx[known]))]
+    user, item, time = data.user_idx[order], data.item_idx[order], data.timestamps[order]
+    block = np.searchsorted(user, user)  # where the user's rows begin
+    moment = np.flatnonzero(np.concatenate([[True], (user[1:] != user[:-1]) | (time[1:] != time[:-1])]))
+    before = np.repeat(moment, np.diff([*moment, len(user)])) - block  # rows strictly before this moment
+    asks = np.flatnonzero(time >= start_us)
+    _, at = np.unique(user[asks] * len(USER_BUCKETS) + bucket(before[asks]), return_index=True)
+    at = asks[at]  # first row of each (user, bucket); ordered by user, then bucket, hence by time
+
+    published, used = data.items.times("available_from"), np.zeros(len(data.items), bool)
+    used[item] = True
+    listed = used | ((published != NO_TIME) & (published < end_us))
+    column = np.where(listed, np.cumsum(listed) - 1, -1)
+    items = data.items.take(listed)
+    history = _ragged(block[at], block[at] + before[at], column[item], time)
+    queries = Queries(data.users.take(user[at]), time[at], history)
+    block_end = np.searchsorted(user, user[at], side="right")
+    taken = _ragged(block[at] + before[at], block_end, column[item], time)
+    allowed = available(queries.as_of[taken.row], items.take(taken.item_idx), paired=True)
+    first = np.concatenate([[True], user[at][1:] != user[at][:-1]]) if len(at) else np.zeros(0, bool)
+    truth, outside = _truth(taken, allowed, len(items)), int((~allowed).sum())
+    grades = _grades(data, order, queries, items, truth)
+    return _checked(Fold(split, _iso(origin), _iso(end), train, items, queries, first, truth, outside, grades))
+
+
+def lawful(fold: Fold, column: str) -> Fold:
+    """The fold without the answers that moderators confirm to break the rules, before its window ends.
+
+    To show them is no success, whoever took them; among those are the fake accounts that push them, which any
+    rung that learns from spam would serve perfectly. Hindsight that only measures: rungs do not see it. What a
+    validation window chooses must not know what is confirmed after it; the test window ends with the data.
+    """
+    truth, confirmed = fold.truth.tocoo(), fold.items.times(column)
+    kept = ((confirmed == NO_TIME) | (confirmed >= _window_end(fold)))[truth.col]
+
+    def lawful(answers: sp.csr_matrix) -> sp.csr_matrix:
+        return sp.csr_matrix((answers.data[kept], (truth.row[kept], truth.col[kept])), shape=truth.shape)
+
+    grades = None if fold.grades is None else lawful(fold.grades)
+    outside = fold.outside + int((~kept).sum())
+    return _checked(replace(fold, truth=lawful(fold.truth), grades=grades, outside=outside))
+
+
+def _window_end(fold: Fold) -> int:
+    """int64 microseconds; the largest where the window ends with the data, or is not in time."""
+    try:
+        return to_microseconds(datetime.fromisoformat(fold.end))
+    except ValueError:
+        return int(np.iinfo(np.int64).max)
+
+
+def available(as_of: np.ndarray, items: Table, *, paired: bool = False, expired: bool = False) -> np.ndarray:
+    """Whether items are published and (unless ``expired``) not expired at a time; where nothing is stated, they are.
+
+    Returns bool (n_times, n_items), or (n,) with ``paired``, which compares time and item row by row.
+    """
+    start, stop = items.times("available_from"), items.times("expires_at")
+    stop = np.where((stop == NO_TIME) | expired, np.iinfo(np.int64).max, stop)
+    if paired:
+        return np.asarray((as_of == NO_TIME) | ((start <= as_of) & (as_of < stop)))
+    found = np.ones((len(as_of), len(items)), bool)
+    _available(as_of, start, stop, found)
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _available(as_of, start, stop, found):  # type: ignore[no-untyped-def]
+    """In one pass: this is made for every list of every rung."""
+    for q in range(len(as_of)):
+        if as_of[q] != NO_TIME:
+            for i in range(len(start)):
+                found[q, i] = start[i] <= as_of[q] and as_of[q] < stop[i]
+
+
+def _ragged(start: np.ndarray, stop: np.ndarray, column: np.ndarray, time: np.ndarray) -> History:
+    """Rows start[q]:stop[q] of ``column`` and ``time`` for every query."""
+    lengths = stop - start
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    rows = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)
+    return History(indptr, column[rows], time[rows])
+
+
+def _truth(taken: History, allowed: np.ndarray, n_items: int) -> sp.csr_matrix:
+    shape = (len(taken.indptr) - 1, n_items)
+    truth = sp.csr_matrix((np.ones(allowed.sum(), bool), (taken.row[allowed], taken.item_idx[allowed])), shape=shape)
+    truth.sum_duplicates()
+    return truth
+
+
+def _grades(
+    data: Dataset, known: np.ndarray, queries: Queries, items: Table, truth: sp.csr_matrix
+) -> sp.csr_matrix | None:
+    """float32, non-zeros as ``truth``: the weight of the user's (latest) interaction with the item.
+
+    known: int64, the interactions before the end of the horizon, oldest first; no later one may be read.
+    """
+    weights = data.weights[known]
+    if not np.ptp(weights):
+        return None
+    pairs = data.user_idx[known] * len(data.items) + data.item_idx[known]
+    keys, latest = np.unique(pairs[::-1], return_index=True)
+    user = np.repeat(data.users.lookup(queries.ids), np.diff(truth.indptr))
+    wanted = user * len(data.items) + data.items.lookup(items.ids)[truth.indices]
+    grades = weights[::-1][latest[np.searchsorted(keys, wanted)]]
+    return sp.csr_matrix((grades, truth.indices, truth.indptr), shape=truth.shape)
+
+
+def _checked(fold: Fold) -> Fold:
+    """Queries without a truth go; a window in which everyone or everything is new is an error."""
+    asked = np.flatnonzero(np.diff(fold.truth.indptr) > 0)
+    # A user whose first query had no truth among the candidates asks first where the next one has.
+    users = fold.queries.users.frame[asked][fold.queries.users.key]
+    first = users.is_first_distinct().to_numpy()
+    grades = None if fold.grades is None else fold.grades[asked]
+    fold = replace(fold, queries=fold.queries.take(asked), first=first, truth=fold.truth[asked], grades=grades)
+    advice = "Choose other origins (SET='split.test=...') or bring more data."
+    where = f"the {fold.split} window from {fold.origin}"
+    problems = []
+    if not len(asked):
+        problems.append(Problem("interactions", None, f"no query with an answer in {where}", 0, (), advice))
+    else:
+        shown = tuple(map(str, users.head(3)))
+        if (fold.train.users.lookup(users) < 0).all():
+            problems.append(Problem("users", "user_id", f"all users are new in {where}", len(asked), shown, advice))
+        if not fold.item_counts[fold.truth.indices].any():
+            ids = tuple(map(str, fold.items.ids[fold.truth.indices[:3]]))
+            problems.append(
+                Problem("items", "item_id", f"all items taken are new in {where}", fold.truth.nnz, ids, advice)
+            )
+    if problems:
+        raise DataError(problems)
+    return fold
+
+
+def _origins(data: Dataset, split: config.Split) -> list[datetime]:
+    times = data.timestamps[data.timestamps != NO_TIME]
+    wanted = [*split.validation, split.test]
+    if split.unit == "days":
+        last = to_datetime(int(times.max()))
+        origins = [last - timedelta(days=d) for d in wanted]
+    else:
+        origins = [to_datetime(int(t)) for t in np.quantile(times, wanted, method="lower")]
+    if any(a >= b for a, b in pairwise(origins)):
+        raise ConfigError(
+            f"split: origins must ascend in time, got {', '.join(map(_iso, origins))} from {wanted} {split.unit}. "
+            "Timestamps that are all alike cannot be split in time."
+        )
+    return origins
+
+
+def _random_folds(data: Dataset, split: config.Split) -> Iterator[Fold]:
+    """Per-interaction random splits: not honest in time, for data without times only."""
+    n, share = len(data.user_idx), 1 - split.test if split.unit == "quantiles" else 0.2
+    rng = np.random.default_rng(split.seed)
+    test = rng.random(n) < share
+    _require(data, "test", None, int((~test).sum()), split.min_train)
+    for number in range(len(split.validation)):
+        held = ~test & (rng.random(n) < share)
+        yield random_fold(data, "validation", number, ~test & ~held, held)
+    yield random_fold(data, "test", len(split.validation), ~test, test)
+
+
+def random_fold(data: Dataset, split: str, number: int, given: np.ndarray, held: np.ndarray) -> Fold:
+    """The fold that trains on the interactions ``given`` and asks every user of ``held`` for those (bool, each)."""
+    nothing = np.zeros(len(data.items), bool)
+    train, items = data.only(given, nothing), data.only(given | held, nothing).items
+    column = items.lookup(data.items.ids)
+    order = np.argsort(data.user_idx, kind="stable")
+    user, item = data.user_idx[order], column[data.item_idx[order]]
+    askers = np.unique(user[held[order]])
+    history = _of_users(askers, user, item, given[order])
+    taken = _of_users(askers, user, item, held[order])
+    queries = Queries(data.users.take(askers), np.full(len(askers), NO_TIME), history)
+    truth = _truth(taken, np.ones(len(taken.item_idx), bool), len(items))
+    name = f"random-{number}"
+    grades = _grades(data, np.flatnonzero(given | held), queries, items, truth)
+    return _checked(Fold(split, name, name, train, items, queries, np.ones(len(askers), bool), truth, 0, grades))
+
+
+def _of_users(users: np.ndarray, user: np.ndarray, item: np.ndarray, rows: np.ndarray) -> History:
+    user, item = user[rows], item[rows]
+    start, stop = np.searchsorted(user, users), np.searchsorted(user, users, side="right")
+    return _ragged(start, stop, item, np.full(len(item), NO_TIME))
+
+
+def _require(data: Dataset, split: str, origin: datetime | None, found: int, needed: int) -> None:
+    if found < needed:
+        raise DataError(
+            f"interactions: {found:,} rows of '{data.name}' lie before the {split} origin"
+            f"{_iso(origin) and ' ' + _iso(origin)}, split.min_train asks for {needed:,}. Bring more data, "
+            "set later origins (SET='split.validation=[0.8] split.test=0.9') or lower split.min_train."
+        )
+
+
+def to_datetime(us: int) -> datetime:
+    """Microseconds since 1970 as a UTC datetime."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us)
+
+
+def _iso(time: datetime | None) -> str:
+    return "" if time is None else time.isoformat(timespec="seconds")

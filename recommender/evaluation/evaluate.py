@@ -1,0 +1,240 @@
+"""Lists -> per-query metrics -> tables by user bucket, item bucket and slice, with intervals and paired tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from recommender.config import Scenario
+from recommender.data.split import Fold
+from recommender.evaluation import metrics
+from recommender.evaluation.exposure import exposure
+from recommender.evaluation.statistics import Cell, estimates, holm, sign_flip_p
+from recommender.names import ALL, USER_BUCKETS, WITH_HISTORY
+from recommender.ranking.exploration import survival
+from recommender.ranking.recommend import Lists
+
+VISIT = "visit"  # the slice by time since the last interaction
+POOLED = "pooled"  # the origin of rows that pool the validation origins
+COMPARED = ("ndcg_at_10", "recall_at_20")
+REGRET = "regret_ndcg_at_10"  # of the oracle - of the rung, on simulated data; see controls.py
+_FLIPS, _SLICE_VALUES, _SLICE_QUERIES = 1999, 10, 30
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The queries of one fold, without the data behind them."""
+
+    split: str
+    origin: str
+    user_ids: pl.Series
+    as_of: np.ndarray
+    bucket: np.ndarray  # int64, position in USER_BUCKETS
+    first: np.ndarray  # bool, the user's first query
+    returning: np.ndarray  # bool, has a history, but none of it in the last days
+    slices: Mapping[str, pl.Series]  # user column -> value of each query, String
+    groups: Mapping[str, pl.Series] = field(default_factory=dict)  # likewise, for the audit only
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One rung's results on one fold: one value per query and column, NaN where not defined."""
+
+    values: Mapping[str, np.ndarray]  # metric, or "recall_at_20:<item bucket>"
+    shares: Mapping[str, float] = field(default_factory=dict)  # of all lists together: coverage, survival
+
+
+def asked(fold: Fold, slices: Sequence[str], away_days: float, groups: Sequence[str] = ()) -> Asked:
+    frame = fold.queries.users.frame
+    chosen, audited = ({c: frame[c].cast(pl.String) for c in cs if c in frame.columns} for cs in (slices, groups))
+    queries = fold.queries
+    back = (queries.buckets > 0) & (queries.away_days >= away_days)
+    return Asked(
+        fold.split, fold.origin, queries.ids, queries.as_of, queries.buckets, fold.first, back, chosen, audited
+    )
+
+
+def outcome(
+    lists: Lists, fold: Fold, item_rows: sp.csr_matrix | None = None, scenario: Scenario | None = None
+) -> Outcome:
+    """item_rows: feature rows of ``fold.items``, for diversity; None: accuracy only, all that a choice reads.
+    scenario: whose exposure is measured too."""
+    hit = metrics.hits(lists, fold.truth)
+    values = metrics.accuracy(hit, np.diff(fold.truth.indptr)) | {"answered_share": metrics.answered_share(lists)}
+    if fold.grades is not None:
+        values["graded_ndcg_at_10"] = metrics.graded_ndcg(lists, fold.grades)
+    by_item = metrics.item_recall(lists, hit, fold.truth, fold.item_counts)
+    values |= {f"recall_at_20:{name}": by_item[:, b] for b, name in enumerate(metrics.ITEM_BUCKETS)}
+    if item_rows is None:
+        return Outcome(values)
+    values |= metrics.beyond(lists, fold, item_rows)
+    values |= exposure(lists, fold, scenario) if scenario else {}
+    shares = survival(lists, fold, scenario.exposure) if scenario else {}
+    return Outcome(values, {"item_coverage_at_10": metrics.coverage(lists, len(fold.items)), **shares})
+
+
+@dataclass(frozen=True)
+class Group:
+    """Folds read together: one origin, or the validation origins pooled with users as clusters."""
+
+    split: str
+    origin: str
+    asked: Sequence[Asked]
+    outcomes: Sequence[Mapping[str, Outcome]]  # per fold: rung -> outcome
+
+    @property
+    def rungs(self) -> list[str]:
+        return list(self.outcomes[0])
+
+    def stack(self, names: Sequence[str]) -> np.ndarray:
+        """float64 (n_queries, rungs x names), rung by rung."""
+        rows = [np.column_stack([o[r].values[n] for r in self.rungs for n in names]) for o in self.outcomes]
+        return np.concatenate(rows)
+
+    def users(self) -> tuple[np.ndarray, int]:
+        ids = pl.concat([a.user_ids for a in self.asked])
+        codes = ids.rank("dense").to_numpy().astype(np.int64) - 1
+        return codes, int(codes.max(initial=-1)) + 1
+
+    def masks(self) -> Iterator[tuple[str, str, str, np.ndarray]]:
+        """(user bucket, slice, slice value, which queries). Rows for all users use first queries only."""
+        bucket = np.concatenate([a.bucket for a in self.asked])
+        first = np.concatenate([a.first for a in self.asked])
+        yield ALL, "", "", first
+        for b, name in enumerate(USER_BUCKETS):
+            yield name, "", "", bucket == b
+        yield WITH_HISTORY, "", "", bucket > 0
+        back = np.concatenate([a.returning for a in self.asked])
+        warm = {name: bucket == b for b, name in enumerate(USER_BUCKETS) if b} | {WITH_HISTORY: bucket > 0}
+        for name, rows in warm.items():
+            yield name, VISIT, "in_session", rows & ~back
+            yield name, VISIT, "returning", rows & back
+        for column in self.asked[0].slices:
+            values = pl.concat([a.slices[column] for a in self.asked])
+            common = values.filter(pl.Series(first)).drop_nulls().value_counts(sort=True).head(_SLICE_VALUES)
+            for value, n in common.iter_rows():
+                if n >= _SLICE_QUERIES:
+                    yield ALL, column, value, first & (values == value).fill_null(False).to_numpy()
+
+
+def groups(asked_by_fold: Sequence[Asked], outcomes: Sequence[Mapping[str, Outcome]]) -> list[Group]:
+    """One group per origin, and the validation origins pooled where there are several."""
+    single = [Group(a.split, a.origin, [a], [o]) for a, o in zip(asked_by_fold, outcomes, strict=True)]
+    validation = [g for g in single if g.split == "validation"]
+    if len(validation) < 2:
+        return single
+    pooled = Group("validation", POOLED, [g.asked[0] for g in validation], [g.outcomes[0] for g in validation])
+    return [*single, pooled]
+
+
+def metrics_table(group: Group, resamples: int, seed: int) -> pl.DataFrame:
+    """Rows of metrics.parquet for one group."""
+    names = list(next(iter(group.outcomes[0].values())).values)
+    codes, n_users = group.users()
+    values, masks = group.stack(names), list(group.masks())
+    found = estimates([Cell(codes[m], values[m]) for *_, m in masks], n_users, resamples, seed)
+    rows = []
+    for (user_bucket, name, value, _), estimate in zip(masks, found, strict=True):
+        mean = estimate.mean.reshape(len(group.rungs), len(names))
+        low, high, n = (x.reshape(mean.shape) for x in (estimate.low, estimate.high, estimate.n))
+        share = mean[:, names.index("answered_share")]
+        for r, rung in enumerate(group.rungs):
+            for c, column in enumerate(names):
+                metric, _, item_bucket = column.partition(":")
+                rows.append((rung, user_bucket, item_bucket or ALL, name or ALL, value or ALL, metric,
+                             mean[r, c], low[r, c], high[r, c], int(n[r, c]), share[r]))  # fmt: skip
+    for rung in group.rungs:
+        whole = [o[rung].shares for o in group.outcomes]
+        n_queries = sum(len(a.first) for a in group.asked)
+        for name in dict.fromkeys(n for shares in whole for n in shares):
+            over_folds = float(np.mean([shares[name] for shares in whole if name in shares]))
+            rows.append((rung, ALL, ALL, ALL, ALL, name, over_folds, None, None, n_queries, None))
+    schema = {"rung": pl.String, "user_bucket": pl.String, "item_bucket": pl.String, "slice": pl.String,
+              "slice_value": pl.String, "metric": pl.String, "value": pl.Float64, "ci_low": pl.Float64,
+              "ci_high": pl.Float64, "n_queries": pl.Int64, "answered_share": pl.Float64}  # fmt: skip
+    table = pl.DataFrame(rows, schema=schema, orient="row").fill_nan(None)
+    where = (pl.lit(group.split).alias("split"), pl.lit(group.origin).alias("origin"))
+    return table.select(*where, pl.all(), pl.lit(1, pl.Int64).alias("seed_count"))
+
+
+def comparisons_table(
+    group: Group,
+    ladder: Sequence[str],
+    resamples: int,
+    seed: int,
+    compared: Sequence[str] = COMPARED,
+    visits: bool = False,
+) -> pl.DataFrame:
+    """Paired differences b - a of every two rungs, a before b in the ladder, by user bucket.
+
+    compared: metrics. visits: also for each bucket's ``<bucket>_in_session`` and ``<bucket>_returning``.
+    p_holm: sign-flip p over users, Holm-adjusted within a bucket and metric over the rungs above a.
+    Columns: rung_a, rung_b, user_bucket, metric, difference, ci_low, ci_high, p_holm, n_queries.
+    """
+    pairs = list(combinations(ladder, 2))  # none for a ladder of one rung
+    return compare(group, pairs, [a for a, _ in pairs], resamples, seed, compared, visits)
+
+
+def compare(
+    group: Group,
+    pairs: Sequence[tuple[str, str]],
+    families: Sequence[str],
+    resamples: int,
+    seed: int,
+    compared: Sequence[str] = COMPARED,
+    visits: bool = False,
+) -> pl.DataFrame:
+    """Paired differences b - a of ``pairs`` (a, b), as ``comparisons_table``; Holm within those of one family."""
+    codes, n_users = group.users()
+    cells, keys = [], []
+    for metric in compared if pairs else ():
+        values = dict(zip(group.rungs, group.stack([metric]).T, strict=True))
+        gain = np.column_stack([values[b] - values[a] for a, b in pairs])
+        for user_bucket, name, value, mask in group.masks():
+            if mask.any() and (not name or (visits and name == VISIT)):
+                keys.append((f"{user_bucket}_{value}" if name else user_bucket, metric))
+                cells.append(Cell(codes[mask], gain[mask]))
+    rows: list[tuple[object, ...]] = []
+    found = estimates(cells, n_users, resamples, seed)
+    family = np.array(families)
+    for (user_bucket, metric), cell, e in zip(keys, cells, found, strict=True):
+        p = sign_flip_p(cell, _FLIPS, seed)
+        for one in np.unique(family):
+            p[family == one] = holm(p[family == one])
+        rows += [(a, b, user_bucket, metric, e.mean[i], e.low[i], e.high[i], p[i], int(e.n[i]))
+                 for i, (a, b) in enumerate(pairs)]  # fmt: skip
+    names = ["rung_a", "rung_b", "user_bucket", "metric", "difference", "ci_low", "ci_high", "p_holm", "n_queries"]
+    types = [pl.String] * 4 + [pl.Float64] * 4 + [pl.Int64]
+    return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
+
+
+def per_query_table(asked_by_fold: Iterable[Asked], outcomes: Iterable[Mapping[str, Outcome]]) -> pl.DataFrame:
+    """Rows of per_query.parquet: the accuracy metrics of every query and rung."""
+    frames = []
+    names = (*metrics.ACCURACY, "answered_share")
+    for a, by_rung in zip(asked_by_fold, outcomes, strict=True):
+        base = pl.DataFrame({
+            "split": pl.Series([a.split] * len(a.first), dtype=pl.String),
+            "origin": pl.Series([a.origin] * len(a.first), dtype=pl.String),
+            "query_id": np.arange(len(a.first)),
+            "user_id": a.user_ids,
+            "as_of": as_times(a.as_of),
+            "user_bucket": np.array(USER_BUCKETS)[a.bucket],
+        })  # fmt: skip
+        for rung, result in by_rung.items():
+            wide = base.with_columns(*(pl.Series(n, result.values[n]) for n in names), pl.lit(rung).alias("rung"))
+            frames.append(wide.unpivot(names, index=[*base.columns, "rung"], variable_name="metric"))
+    order = ["split", "origin", "rung", "query_id", "user_id", "as_of", "user_bucket", "metric", "value"]
+    return pl.concat(frames).drop_nans("value").select(order)  # the oracle is asked some of the queries only
+
+
+def as_times(us: np.ndarray) -> pl.Series:
+    """int64 microseconds -> Datetime UTC; NO_TIME -> null."""
+    stated = pl.Series(us != np.iinfo(np.int64).min)
+    times = pl.Series("as_of", us).cast(pl.Datetime("us", "UTC"))
+    return pl.select(pl.when(stated).then(times).alias("as_of"))["as_of"]

@@ -1,0 +1,129 @@
+"""Two rungs' lists as one, by reciprocal rank: a second opinion, where validation shows that it pays.
+
+Ranks need no common scale, so nothing has to be calibrated (Cormack et al. 2009, reciprocal rank fusion).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from recommender.config import Decision
+from recommender.data.split import Fold
+from recommender.evaluation import metrics
+from recommender.evaluation.evaluate import Asked
+from recommender.evaluation.statistics import Cell, estimates, holm, sign_flip_p
+from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
+from recommender.ranking.fusion import DEPTH, Setting, blended, routed, rows_of
+from recommender.ranking.recommend import Lists
+
+_QUERIES, _FLIPS = 2500, 1999
+
+
+@dataclass(frozen=True)
+class Blend:
+    """The rung whose lists are blended into those of a group's own rung, and what that gained on validation."""
+
+    rung: str
+    gain: float  # paired, of the decision's metric, over the group's own rungs alone
+    ci_low: float
+    ci_high: float
+    p_holm: float
+    n_queries: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some queries of one validation fold with every rung's lists, to be blended afterwards."""
+
+    rows: np.ndarray  # int64 (n,), of the fold's queries
+    truth: sp.csr_matrix
+    lists: Mapping[Setting, Lists]
+
+
+def sampled(fold: Fold) -> np.ndarray:
+    """Queries evenly spread over all of them, at most ``_QUERIES``."""
+    n = len(fold.queries)
+    return np.linspace(0, n - 1, min(n, _QUERIES)).astype(int)
+
+
+def choose_blends(
+    samples: Sequence[Sample],
+    served: Sequence[np.ndarray],
+    asked: Sequence[Asked],
+    settings: Mapping[str, int],
+    rule: Decision,
+    resamples: int,
+    seed: int,
+) -> dict[str, Blend]:
+    """Per group of users (without history, in a visit, returning) the rung whose lists gain most where blended into
+    those that serve it, if the decision's own test says that any does.
+
+    Every rung of ``settings`` (rung -> its setting) is tried; Holm's correction is over all of them. The gain is of
+    a group as a whole, the validation origins pooled, users as clusters. served: the rung of each row of a sample.
+    """
+    codes = pl.concat([a.user_ids for a in asked]).rank("dense").to_numpy().astype(np.int64) - 1
+    starts = np.cumsum([0, *(len(a.first) for a in asked)])
+    users = [codes[start + s.rows] for start, s in zip(starts[:-1], samples, strict=True)]
+    known = [a.bucket[s.rows] > 0 for a, s in zip(asked, samples, strict=True)]
+    back = [a.returning[s.rows] for a, s in zip(asked, samples, strict=True)]
+    groups = {
+        USER_BUCKETS[0]: [~k for k in known],
+        WITH_HISTORY: [k & ~b for k, b in zip(known, back, strict=True)],
+        WITH_HISTORY + RETURNING: [k & b for k, b in zip(known, back, strict=True)],
+    }
+    found: dict[str, Blend] = {}
+    for name, masks in groups.items():
+        if sum(int(m.sum()) for m in masks) < rule.thin:
+            continue
+        gains = [_gains(*parts, settings, rule.metric) for parts in zip(samples, served, masks, strict=True)]
+        cell = Cell(np.concatenate([u[m] for u, m in zip(users, masks, strict=True)]), np.concatenate(gains))
+        chosen = _best(cell, int(codes.max()) + 1, list(settings), rule, resamples, seed)
+        found |= {name: chosen} if chosen else {}
+    return found
+
+
+def _gains(
+    sample: Sample, served: np.ndarray, mask: np.ndarray, settings: Mapping[str, int], metric: str
+) -> np.ndarray:
+    """Blend minus the serving rung alone, float64 (n_masked, n_rungs); 0 where a rung serves by itself."""
+    if not mask.any():
+        return np.zeros((0, len(settings)))
+    truth = sample.truth[mask]
+    alone = rows_of(routed(sample.lists, served, settings), mask)
+    before = _value(alone, truth, metric)
+    gains = []
+    for setting in settings.items():
+        both = blended(alone, rows_of(sample.lists[setting], mask), DEPTH)
+        gains.append(np.where(served[mask] == setting[0], 0, _value(both, truth, metric) - before))
+    return np.column_stack(gains)
+
+
+def _value(lists: Lists, truth: sp.csr_matrix, metric: str) -> np.ndarray:
+    return metrics.accuracy(metrics.hits(lists, truth), np.diff(truth.indptr))[metric]
+
+
+def _best(cell: Cell, n_users: int, rungs: Sequence[str], rule: Decision, resamples: int, seed: int) -> Blend | None:
+    found = estimates([cell], n_users, resamples, seed)[0]
+    tried = np.flatnonzero((cell.values != 0).any(axis=0))  # the rung that serves all of them is not a second one
+    p = np.ones(len(rungs))
+    p[tried] = holm(sign_flip_p(Cell(cell.users, cell.values[:, tried]), _FLIPS, seed))
+    pays = (p < rule.alpha) & (found.low > rule.min_gain)
+    if not pays.any():
+        return None
+    best = int(np.argmax(np.where(pays, found.mean, -np.inf)))
+    mean, low, high, adjusted = (float(x[best]) for x in (found.mean, found.low, found.high, p))
+    return Blend(rungs[best], mean, low, high, adjusted, len(cell.users))
+
+
+def by_segment(blends: Mapping[str, Blend]) -> dict[str, str]:
+    """Rung to blend in by segment of queries (``<bucket>`` or ``<bucket>_returning``), from those of the groups."""
+    found = {USER_BUCKETS[0]: blends[USER_BUCKETS[0]].rung} if USER_BUCKETS[0] in blends else {}
+    for suffix in ("", RETURNING):
+        if WITH_HISTORY + suffix in blends:
+            found |= {bucket + suffix: blends[WITH_HISTORY + suffix].rung for bucket in USER_BUCKETS[1:]}
+    return found

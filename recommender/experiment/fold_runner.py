@@ -1,0 +1,81 @@
+"""One fold: fits rungs, makes their lists, measures both, with what each stage costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from recommender.config import Rung, Scenario
+from recommender.data import operators
+from recommender.data.split import Fold
+from recommender.evaluation.effort import EffortLog
+from recommender.evaluation.evaluate import Outcome, outcome
+from recommender.experiment.rungs import make
+from recommender.features.encoder import FeatureEncoder
+from recommender.models.base import Recommender
+from recommender.names import DEEPEST, PLAIN, ROUTER
+from recommender.ranking.exploration import make_explorer
+from recommender.ranking.recommend import Lists, fallback_order, recommend
+from recommender.ranking.router import Router
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    model: Recommender
+    lists: Lists
+    outcome: Outcome
+
+
+class Bench:
+    """Fits and measures rungs on one fold, with their effort.
+
+    ``fold`` is the one given with ``data.train_differences`` applied to what models learn from.
+    """
+
+    def __init__(self, fold: Fold, scenario: Scenario, effort: EffortLog, progress: Progress) -> None:
+        self.scenario, self.effort, self.progress = scenario, effort, progress
+        with effort.stage("all", "prepare", fold.split, fold.origin):
+            train = operators.apply(fold.train, scenario.data.train_differences, scenario.seed)
+            self.fold = fold = replace(fold, train=train)
+            self.fallback = fallback_order(fold.train, fold.items, scenario.eligibility.editorial_column)
+            # Only for the diversity of lists; no model sees these rows. Choices are by accuracy, so validation
+            # measures nothing else.
+            self.item_rows = FeatureEncoder().fit(fold.items).transform(fold.items) if fold.split == "test" else None
+
+    def measure(self, rung: Rung, params: Mapping[str, Any], tuning: bool = False) -> Measured:
+        """``tuning``: one of several settings that are tried, so its cost is tuning's."""
+        fold, scoring = self.fold, self.scenario.scoring
+        self.progress(f"{fold.split} {fold.origin[:10]} {rung.name}")
+        model = make(rung, params, self.scenario)
+        with self.effort.stage(rung.name, "tune" if tuning else "fit", fold.split, fold.origin, scoring.threads):
+            model.fit(fold.train)
+        with self.effort.stage(rung.name, "tune" if tuning else "recommend", fold.split, fold.origin):
+            lists = recommend(
+                model, fold.queries, fold.items, DEEPEST, self.scenario.eligibility, scoring, self.fallback
+            )
+        with self.effort.stage(rung.name, "evaluate", fold.split, fold.origin):
+            return Measured(model, lists, outcome(lists, fold, self.item_rows, self.scenario))
+
+    def measure_router(self, router: Router) -> dict[str, Outcome]:
+        """Of the router and, where it re-ranks, of its lists before that."""
+        fold, scoring = self.fold, self.scenario.scoring
+        with self.effort.stage(ROUTER, "recommend", fold.split, fold.origin):
+            routed = router.recommend(
+                fold.queries, fold.items, scoring.k, self.scenario.eligibility, scoring, self.fallback
+            )
+        shown = {PLAIN: routed.plain} if router.rerankers else {}
+        shown[ROUTER] = routed.lists
+        return {name: outcome(lists, fold, self.item_rows, self.scenario) for name, lists in shown.items()}
+
+    def new_items(self, model: Recommender, rows: np.ndarray, n: int) -> Lists:
+        """The ``n`` best items for the slots, without interactions or explored, for some of the queries."""
+        fold, rules, scoring = self.fold, self.scenario.eligibility, self.scenario.scoring
+        queries, explorer = fold.queries.take(rows), make_explorer(self.scenario)
+        if explorer is not None:
+            return explorer.fit(fold.train).choose(model, queries, fold.items, n, rules, scoring, self.fallback)
+        return recommend(model, queries, fold.items, n, rules, scoring, self.fallback, fold.item_counts == 0)

@@ -1,0 +1,104 @@
+"""Which parts of a scenario a data set supports: rules, re-rankers, the audit and columns of exposure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recommender.config import Scenario, Spam
+from recommender.data.dataset import FEATURE_ROLES, Dataset
+from recommender.errors import ConfigError, nearest
+from recommender.features.columns import numbers
+from recommender.ranking import rerankers
+from recommender.ranking.eligibility import RULES, unsupported
+from recommender.spam.suspicion import with_suspicion
+
+
+def supported(scenario: Scenario, data: Dataset) -> tuple[Scenario, dict[str, str]]:
+    """The scenario with the parts that this data allows, and why each ``optional`` part stepped aside.
+
+    Raises ConfigError, all problems in one message, where a part that is not optional cannot be applied.
+    """
+    _no_audited_feature(scenario, data)
+    scenario, data, lacking = _spam(scenario, data)
+    problems = unsupported(scenario.eligibility, data)
+    rules = scenario.eligibility.model_copy(update=dict.fromkeys(problems))
+    scenario = scenario.model_copy(update={"eligibility": rules})
+    problems |= rerankers.unsupported(scenario, data) | _exposure(scenario, data) | _audit(scenario, data)
+    problems |= lacking
+    if meant := [why for part, why in problems.items() if part not in scenario.optional]:
+        raise ConfigError("\n".join(meant))
+    left: dict[str, Any] = {
+        "exposure": scenario.exposure.model_copy(update={p: None for p in _COLUMNS if p in problems}),
+        "rerank": [entry for entry in scenario.rerank if entry.name not in problems],
+        "audit": None if AUDIT in problems else scenario.audit,
+    }
+    return scenario.model_copy(update=left), {part: why.removesuffix(".") for part, why in problems.items()}
+
+
+def check(scenario: Scenario) -> None:
+    """Raises ConfigError for names and parameters that do not exist, before any data is read."""
+    names = [entry.name for entry in scenario.rerank]
+    if taken := [n for n in names if names.count(n) > 1 or n in (*RULES, *_COLUMNS, SPAM, AUDIT)]:
+        raise ConfigError(f"rerank: the name '{taken[0]}' is used twice, or is that of another part.")
+    rerankers.make(scenario)
+
+
+AUDIT, SPAM = "audit", "spam"
+_COLUMNS = ("creator_column", "calibration_column", "vacancies_column")
+
+
+def _spam(scenario: Scenario, data: Dataset) -> tuple[Scenario, Dataset, dict[str, str]]:
+    """The data with the column that the detector fills at each origin, which rules may read; without labels, no
+    detector."""
+    column, columns = scenario.spam.label_column, data.items.frame.columns
+    if column is None:
+        return scenario, data, {}
+    if column in columns and isinstance(data.items.frame[column].dtype, pl.Datetime):
+        return scenario, replace(data, items=with_suspicion(data.items, np.zeros(len(data.items), np.float32))), {}
+    why = f"items have no column '{column}'{nearest(column, columns)}"
+    if column in columns:
+        why = f"items.{column} must hold times, it holds {data.items.frame[column].dtype}."
+    return scenario.model_copy(update={"spam": Spam()}), data, {SPAM: f"spam.label_column: {why}"}
+
+
+def _exposure(scenario: Scenario, data: Dataset) -> dict[str, str]:
+    found = {}
+    vacancies = scenario.exposure.vacancies_column
+    for part in ("creator_column", "calibration_column"):
+        column = getattr(scenario.exposure, part)
+        if column is not None and column not in data.items.frame.columns:
+            hint = nearest(column, data.items.frame.columns)
+            found[part] = f"exposure.{part}: items have no column '{column}'{hint}"
+    if vacancies is not None:
+        try:
+            numbers(data.items, vacancies, "exposure.vacancies_column")
+        except ConfigError as error:
+            found["vacancies_column"] = str(error)
+    return found
+
+
+def _no_audited_feature(scenario: Scenario, data: Dataset) -> None:
+    """Raises ConfigError where models could read a column that is audited; no part may step aside of that."""
+    audited = scenario.audit.columns if scenario.audit else []
+    if read := [c for c in audited if data.users.roles.get(c) in FEATURE_ROLES]:
+        raise ConfigError(
+            f"audit.columns: {', '.join(f'users.{c}' for c in read)} would be audited and a model feature "
+            f"(role {data.users.roles[read[0]]}). Set '{read[0]}: protected' under features, users in dataset.yaml."
+        )
+
+
+def _audit(scenario: Scenario, data: Dataset) -> dict[str, str]:
+    if scenario.audit is None:
+        return {}
+    columns = data.users.frame.columns
+    if absent := [c for c in scenario.audit.columns if c not in columns]:
+        return {AUDIT: f"audit.columns: users have no column '{absent[0]}'{nearest(absent[0], columns)}"}
+    try:
+        numbers(data.items, scenario.audit.favourable.column, "audit.favourable")
+    except ConfigError as error:
+        return {AUDIT: str(error)}
+    return {}

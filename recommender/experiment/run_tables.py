@@ -1,0 +1,291 @@
+"""A finished OUT folder as tables: pure functions, shared by the HTML report and the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from recommender.config import Scenario, parse
+from recommender.errors import DataError
+from recommender.evaluation import audit
+from recommender.evaluation.effort import charged, serving
+from recommender.evaluation.evaluate import REGRET
+from recommender.names import ORACLE, ROUTER, USER_BUCKETS
+
+BUCKETS = (*USER_BUCKETS, "all")  # what tables show; "with_history" only stands behind decisions
+LABELS = {"0": "none", "1_2": "1–2", "3_9": "3–9", "10_plus": "10+", "all": "all"}
+USERS = {
+    "0": "users with no history",
+    "1_2": "users with 1–2 earlier interactions",
+    "3_9": "users with 3–9 earlier interactions",
+    "10_plus": "users with 10 or more earlier interactions",
+    "all": "all users",
+}
+FALLBACK_SHARE = 0.5  # a cell with less of its lists from the rung itself mostly measures the fallback
+
+_METRICS = {
+    **dict.fromkeys(("split", "origin", "rung", "user_bucket", "item_bucket"), pl.String),
+    **dict.fromkeys(("slice", "slice_value", "metric"), pl.String),
+    **dict.fromkeys(("value", "ci_low", "ci_high"), pl.Float64),
+    "n_queries": pl.Int64,
+    "answered_share": pl.Float64,
+    "seed_count": pl.Int64,
+}
+_COMPARISONS = {
+    **dict.fromkeys(("rung_a", "rung_b", "user_bucket", "metric"), pl.String),
+    **dict.fromkeys(("difference", "ci_low", "ci_high", "p_holm"), pl.Float64),
+}
+_CONTROLS = {
+    **dict.fromkeys(("rung", "control", "user_bucket", "metric"), pl.String),
+    **dict.fromkeys(("difference", "ci_low", "ci_high", "p_holm"), pl.Float64),
+}
+_EFFORT = {
+    **dict.fromkeys(("rung", "stage", "split", "origin"), pl.String),
+    **dict.fromkeys(("wall_s", "cpu_s", "peak_mb"), pl.Float64),
+    "threads": pl.Int64,
+}
+_SPAM = {
+    **dict.fromkeys(("split", "origin"), pl.String),
+    **dict.fromkeys(("n_judged", "n_violating", "n_flagged", "n_found"), pl.Int64),
+    "average_precision": pl.Float64,
+}
+_ATTACK = {
+    "model": pl.String,
+    **dict.fromkeys(("seed", "rank_before", "rank_after", "n_available"), pl.Int64),
+}
+_DATA_EFFORT = {"measure": pl.String, "value": pl.Float64, "unit": pl.String}
+
+
+@dataclass(frozen=True)
+class Out:
+    """What a train left in its folder. A table that it did not write (day zero) is empty."""
+
+    path: Path
+    scenario: Scenario
+    metrics: pl.DataFrame
+    comparisons: pl.DataFrame
+    controls: pl.DataFrame
+    audit: pl.DataFrame
+    spam: pl.DataFrame
+    attack: pl.DataFrame
+    effort: pl.DataFrame
+    data_effort: pl.DataFrame
+    decision: dict[str, Any]
+    hindsight: list[dict[str, Any]]
+    data: dict[str, Any]
+
+    @property
+    def metric(self) -> str:
+        return str(self.decision.get("metric", self.scenario.decision.metric))
+
+    @property
+    def rungs(self) -> list[str]:
+        """Every rung, in the order of the ladder; those made of others (the router) last."""
+        known = [rung.name for rung in self.scenario.ladder if rung.name != ROUTER]
+        return list(dict.fromkeys([*known, *self.metrics["rung"].unique(maintain_order=True)]))
+
+
+def read_out(path: Path) -> Out:
+    """Reads the OUT folder of a train; raises DataError where it is none."""
+    if not (path / "config.yaml").is_file():
+        raise DataError(f"{path}: no finished train here (config.yaml is missing). Give the OUT of `make train`.")
+    scenario = parse(yaml.safe_load((path / "config.yaml").read_text()))
+    controls = _table(path / "controls.parquet", _CONTROLS)
+    # Rungs on shuffled data stand in the section on controls only: nobody could ship them.
+    shuffled = set(controls["control"]) - {r.name for r in scenario.ladder}
+    return Out(
+        path,
+        scenario,
+        _table(path / "metrics.parquet", _METRICS).filter(~pl.col("rung").is_in(list(shuffled))),
+        _table(path / "comparisons.parquet", _COMPARISONS),
+        controls,
+        _table(path / "audit.parquet", audit.SCHEMA),
+        _table(path / "spam.parquet", _SPAM),
+        _table(path / "attack.parquet", _ATTACK),
+        _table(path / "effort.parquet", _EFFORT),
+        _table(path / "data_effort.parquet", _DATA_EFFORT),
+        _json(path / "decision.json", {}),
+        _json(path / "hindsight.json", []),
+        _json(path / "data.json", {}),
+    )
+
+
+def _table(path: Path, schema: dict[str, Any]) -> pl.DataFrame:
+    return pl.read_parquet(path).cast(schema) if path.exists() else pl.DataFrame(schema=schema)  # type: ignore[arg-type]
+
+
+def _json(path: Path, lacking: Any) -> Any:
+    return json.loads(path.read_text()) if path.exists() else lacking
+
+
+def cells(
+    metrics: pl.DataFrame,
+    rungs: Sequence[str],
+    metric: str,
+    across: str,
+    slice_name: str = "all",
+    slice_value: str = "all",
+) -> pl.DataFrame:
+    """One metric of the test origin, one row per rung and value of ``across``, in the order of ``rungs``.
+
+    across: ``user_bucket`` (within ``slice_value``), ``item_bucket`` or ``slice_value`` (all of
+    ``slice_name``); the other segments are held at ``all``. Returns rung, column, value, ci_low, ci_high,
+    n_queries, answered_share; null where a value is not defined.
+    """
+    held = {"user_bucket": "all", "item_bucket": "all", "slice_value": slice_value, "slice": slice_name}
+    del held[across]
+    kept = metrics.filter(pl.col("split") == "test", pl.col("metric") == metric, **held)
+    if across == "item_bucket":
+        kept = kept.filter(pl.col("item_bucket") != "all")
+    if across == "user_bucket":
+        kept = kept.filter(pl.col("user_bucket").is_in(BUCKETS))
+    order = pl.col("rung").replace_strict(
+        {r: i for i, r in enumerate(rungs)}, default=len(rungs), return_dtype=pl.Int64
+    )
+    place = pl.col("column").replace_strict({b: i for i, b in enumerate(BUCKETS)}, default=-1, return_dtype=pl.Int64)
+    return (
+        kept.rename({across: "column"})
+        .select("rung", "column", pl.col("value", "ci_low", "ci_high").fill_nan(None), "n_queries", "answered_share")
+        .sort(order, place, "column")
+    )
+
+
+def mark(cells: pl.DataFrame, comparisons: pl.DataFrame, metric: str, alpha: float) -> pl.DataFrame:
+    """Adds is_best (highest value of its column; of equals the first rung, the simplest) and
+    ties_best (compared with the best, Holm-adjusted p >= ``alpha``; false where never compared)."""
+    best = (
+        cells.with_row_index("place")
+        .filter(pl.col("rung") != ORACLE)  # nobody could ship it
+        .drop_nulls("value")
+        .sort("value", "place", descending=[True, False])
+        .group_by("column")
+        .agg(best=pl.col("rung").first())
+    )
+    pairs = comparisons.filter(pl.col("metric") == metric, pl.col("p_holm") >= alpha)
+    ties = pl.concat(
+        pairs.select(best=one, rung=other, column="user_bucket", ties_best=pl.lit(True))
+        for one, other in (("rung_a", "rung_b"), ("rung_b", "rung_a"))
+    ).unique()
+    return (
+        cells.join(best, on="column", how="left", maintain_order="left")
+        .join(ties, on=["column", "best", "rung"], how="left", maintain_order="left")
+        .with_columns(
+            is_best=(pl.col("rung") == pl.col("best")).fill_null(False), ties_best=pl.col("ties_best").fill_null(False)
+        )
+        .drop("best")
+    )
+
+
+def ladder(out: Out) -> pl.DataFrame:
+    """The headline metric by rung and user bucket on the test origin, marked; columns of ``cells`` and ``mark``."""
+    found = cells(out.metrics, out.rungs, out.metric, "user_bucket")
+    return mark(found, out.comparisons, out.metric, float(out.decision.get("alpha", out.scenario.decision.alpha)))
+
+
+def spent(out: Out) -> pl.DataFrame:
+    """effort.parquet, the router charged with the fits of the rungs that it serves from."""
+    return charged(out.effort, serving(out.decision, out.scenario.slots))
+
+
+def seconds(out: Out) -> pl.DataFrame:
+    """Fit and recommend of the test origin, null where not measured: rung, fit_cpu_s, recommend_cpu_s, cpu_s, wall_s.
+
+    The router is charged with the fits of the rungs that it serves from (``effort.charged``).
+    """
+    kept = spent(out).filter(pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]))
+    of = {stage: pl.col("cpu_s").filter(pl.col("stage") == stage) for stage in ("fit", "recommend")}
+    summed = kept.group_by("rung").agg(
+        fit_cpu_s=of["fit"].sum(), recommend_cpu_s=of["recommend"].sum(), cpu_s=pl.sum("cpu_s"), wall_s=pl.sum("wall_s")
+    )
+    known = pl.DataFrame({"rung": out.rungs}, schema={"rung": pl.String})
+    return known.join(summed, on="rung", how="left", maintain_order="left")
+
+
+def regret(out: Out) -> pl.DataFrame:
+    """Oracle - rung, by user bucket on the test origin; columns of ``cells``, no row without a truth to ask."""
+    return cells(out.metrics, out.rungs, REGRET, "user_bucket").filter(pl.col("rung") != ORACLE)
+
+
+def stages(effort: pl.DataFrame, rungs: Sequence[str]) -> pl.DataFrame:
+    """Whole train, all origins, null for a stage that a rung does not have: rung (first ``rungs``, then what
+    is shared), CPU seconds of each stage, wall_s, peak_mb, threads."""
+    names = effort["stage"].unique(maintain_order=True).to_list()
+    cpu = {f"{n}_cpu_s": pl.col("cpu_s").filter(pl.col("stage") == n).sum() for n in names}
+    ran = {f"{n}_ran": (pl.col("stage") == n).any() for n in names}
+    summed = effort.group_by("rung").agg(
+        **cpu, **ran, wall_s=pl.sum("wall_s"), peak_mb=pl.max("peak_mb"), threads=pl.max("threads")
+    )
+    shared = [r for r in effort["rung"].unique(maintain_order=True) if r not in rungs]
+    known = pl.DataFrame({"rung": [*rungs, *shared]}, schema={"rung": pl.String})
+    return (
+        known.join(summed, on="rung", how="inner", maintain_order="left")
+        .with_columns(pl.when(f"{n}_ran").then(f"{n}_cpu_s").alias(f"{n}_cpu_s") for n in names)
+        .drop(f"{n}_ran" for n in names)
+    )
+
+
+def other_metrics(out: Out) -> pl.DataFrame:
+    """All users, test origin: rung and one column per metric that is not the headline; null where undefined."""
+    kept = out.metrics.filter(
+        pl.col("split") == "test",
+        ~pl.col("metric").is_in([out.metric, REGRET]),
+        user_bucket="all",
+        item_bucket="all",
+        slice="all",
+    )
+    names = kept["metric"].unique().sort().to_list()
+    wide = kept.with_columns(pl.col("value").fill_nan(None)).pivot("metric", index="rung", values="value")
+    known = pl.DataFrame({"rung": out.rungs}, schema={"rung": pl.String})
+    return known.join(wide, on="rung", how="inner", maintain_order="left").select("rung", *names)
+
+
+def small(cells: pl.DataFrame, out: Out) -> pl.DataFrame:
+    """The columns of ``cells`` with fewer queries than the scenario calls enough: column, n_queries."""
+    found = cells.filter(pl.col("rung") != ORACLE, pl.col("n_queries") < out.scenario.decision.thin)
+    return found.group_by("column", maintain_order=True).agg(pl.max("n_queries"))
+
+
+def warnings(out: Out) -> list[str]:
+    """What a reader must know before trusting the numbers: the train's own warnings, thin buckets, hindsight."""
+    found = [str(w) for w in out.data.get("warnings", [])]
+    # The train says so itself; a result that is not honest in time must never be shown without it.
+    timeless = not out.data.get("has_times", True) and not out.scenario.day_zero  # day zero evaluates nothing
+    if timeless and not any("time" in w for w in found):
+        found.append("The data have no times: the split is random, so this evaluation is not honest in time.")
+    thin = small(ladder(out).filter(pl.col("column") != "all"), out)
+    if thin.height:
+        listed = "; ".join(f"{USERS.get(c, c)}: n={n}" for c, n in thin.iter_rows())
+        few = out.scenario.decision.thin
+        found.append(f"Few test queries (under {few}), so their numbers may move a lot: {listed}.")
+    return [*found, *(row["sentence"] for row in out.hindsight)]
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """``"0.026"``; an en dash where there is no value."""
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def interval(low: float | None, high: float | None, digits: int = 3) -> str:
+    """``"0.020 to 0.032"``; empty where there is none."""
+    return "" if low is None or high is None else f"{number(low, digits)} to {number(high, digits)}"
+
+
+def digits(values: pl.Series) -> int:
+    """Decimals that a table of these values needs: 4 where all are below 0.02, else 3."""
+    top = values.fill_nan(None).abs().max()
+    return 4 if top is not None and top < 0.02 else 3  # type: ignore[operator]
+
+
+def metric_label(name: str) -> str:
+    """``ndcg_at_10`` -> ``NDCG@10``, ``graded_ndcg_at_10`` -> ``graded NDCG@10``."""
+    words = name.replace("_at_", "@").replace("_", " ")
+    head, _, rest = words.partition("@")
+    head = " ".join(word.upper() if word in ("ndcg", "map", "mrr") else word for word in head.split(" "))
+    return f"{head}@{rest}" if rest else head

@@ -1,0 +1,109 @@
+"""From configuration to recommenders: makes rungs, checks them, and says which settings a data set allows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from recommender.config import Rung, Scenario
+from recommender.data import operators
+from recommender.data.dataset import Dataset
+from recommender.errors import ConfigError, nearest
+from recommender.evaluation.evaluate import COMPARED
+from recommender.models import RECOMMENDERS
+from recommender.models.base import Recommender
+from recommender.names import ORACLE, PLAIN, ROUTER
+
+TAKEN = (ROUTER, PLAIN, ORACLE)  # names that no rung of a ladder can have
+
+
+def make(rung: Rung, params: Mapping[str, Any], scenario: Scenario) -> Recommender:
+    """The rung's recommender, not fitted. Raises ConfigError for an unknown recommender or parameter."""
+    if rung.recommender not in RECOMMENDERS:
+        hint = nearest(rung.recommender, RECOMMENDERS)
+        raise ConfigError(f"Rung '{rung.name}': unknown recommender '{rung.recommender}'{hint}")
+    build = RECOMMENDERS[rung.recommender]
+    valid = inspect.signature(build, eval_str=True).parameters
+    if unknown := [p for p in params if p not in valid]:
+        hint = nearest(unknown[0], valid)
+        raise ConfigError(f"Rung '{rung.name}': {rung.recommender} has no parameter '{unknown[0]}'{hint}")
+    for name, value in params.items():
+        try:
+            TypeAdapter(valid[name].annotation).validate_python(value)
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            raise ConfigError(f"Rung '{rung.name}': parameter {name}={value!r} of {rung.recommender}: {why}.") from None
+    common = {"seed": scenario.seed, "threads": scenario.scoring.threads}
+    try:
+        return build(**{p: v for p, v in common.items() if p in valid} | dict(params))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"Rung '{rung.name}': {error}") from None
+
+
+def settings(rung: Rung) -> list[dict[str, Any]]:
+    """Parameter settings to try, simplest first."""
+    return [{**rung.params, **c} for c in rung.candidates] or [rung.params]
+
+
+def check(scenario: Scenario) -> None:
+    """Raises ConfigError for names, parameters and metrics that do not exist, before any data is read."""
+    operators.check([*scenario.data.differences, *scenario.data.train_differences])
+    names = [r.name for r in scenario.ladder]
+    if repeated := [n for n in names if names.count(n) > 1 or n in TAKEN]:
+        taken = ", ".join(f"'{name}'" for name in TAKEN)
+        raise ConfigError(f"ladder: the name '{repeated[0]}' is used twice ({taken} are taken).")
+    left_out = scenario.slots.n == "auto" and scenario.slots.rung in RECOMMENDERS  # then there are no slots
+    if scenario.slots.n and scenario.slots.rung not in names and not left_out:
+        raise ConfigError(f"slots.rung: unknown rung '{scenario.slots.rung}'{nearest(scenario.slots.rung, names)}")
+    if scenario.slots.n == "auto" and scenario.slots.of > 20:
+        raise ConfigError("slots.n=auto is judged by recall_at_20, so slots.of must be at most 20. Or give n a number.")
+    if all(r.control for r in scenario.ladder):
+        raise ConfigError("ladder: every rung is a control, so none can be served. Add one, for example popularity.")
+    for metric in {scenario.decision.metric, scenario.problem.metric} - set(COMPARED):
+        raise ConfigError(f"Unknown metric '{metric}' to decide by{nearest(metric, COMPARED)}")
+    for rung in scenario.ladder:
+        for params in settings(rung):
+            make(rung, params, scenario)
+
+
+def n_steps(scenario: Scenario) -> int:
+    """How many times ``progress`` is called by ``run`` and ``ship`` together, at most."""
+    tried = sum(len(settings(r)) for r in scenario.ladder if not r.control)
+    tested = len(scenario.ladder) * (3 if scenario.controls else 1)
+    return tried * len(scenario.split.validation) + tested + 1
+
+
+def options(rung: Rung, scenario: Scenario, data: Dataset) -> tuple[list[dict[str, Any]], str]:
+    """The settings that this data allows, and why others stepped aside ("" = none did)."""
+    kept, why = [], ""
+    for params in settings(rung):
+        model = make(rung, params, scenario)
+        read = (*getattr(model, "user_columns", ()), *getattr(model, "needs_user_columns", ()))
+        columns = [c for c in read if c not in data.users.frame.columns]
+        if getattr(model, "needs_times", False) and scenario.split.kind != "time":
+            why = "it needs times, and this split has none"
+        elif columns:
+            why = f"users have no column {', '.join(columns)}"
+        else:
+            kept.append(params)
+    return kept, why
+
+
+def can_serve(tries: Mapping[str, list[dict[str, Any]]], aside: Mapping[str, str], scenario: Scenario) -> None:
+    """Raises ConfigError where the rungs that stepped aside leave none to serve, or none for the slots."""
+    reasons = "; ".join(f"{name}: {why}" for name, why in aside.items())
+    if not any(tries[r.name] for r in scenario.ladder if not r.control):
+        raise ConfigError(f"ladder: no rung is left to serve ({reasons}). Add one, for example popularity.")
+    if scenario.slots.n not in (0, "auto") and not tries[scenario.slots.rung]:
+        raise ConfigError(f"slots.rung: '{scenario.slots.rung}' stepped aside ({reasons}). Choose another rung.")
+
+
+def content_rung(scenario: Scenario) -> Rung:
+    """The rung of day zero: the only recommender that learns from items alone. Raises ConfigError without one."""
+    for rung in scenario.ladder:
+        if rung.recommender == "content":
+            return rung
+    raise ConfigError("day_zero: the ladder has no content rung, the only one that needs no interactions. Add one.")

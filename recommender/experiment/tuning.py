@@ -1,0 +1,272 @@
+"""Tuning: every rung gets the same budget, spent by Optuna (Akiba et al. 2019) on the validation origins only.
+
+The trials of a data set and a split are kept in one journal, so that a train that was stopped goes on where it
+was: finished trials are not repeated, and with a budget in trials the result is that of a train without a break.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import json
+import logging
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recommender.config import Rung, Scenario
+from recommender.data.dataset import Dataset
+from recommender.data.digest import digest
+from recommender.data.split import folds
+from recommender.errors import ConfigError, DataError
+from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
+from recommender.experiment import rungs
+from recommender.experiment.fold_runner import Bench, Progress
+from recommender.experiment.ladder import simplest_of_best, trials_to_1pct
+from recommender.experiment.search_spaces import answers, space, suggest
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.storages import JournalStorage
+    from optuna.trial import FrozenTrial, Trial
+
+log = logging.getLogger(__name__)
+
+
+_BEFORE_PRUNING = 5  # trials that are complete before one may be cut short
+_IDLE = 20  # suggestions in a row that had been tried before; then the space is exhausted
+
+
+def tune(data: Dataset, scenario: Scenario, folder: Path, effort: EffortLog, progress: Progress) -> Scenario:
+    """The scenario with one setting per rung: the best found, or the entry's own first where none is surely better.
+
+    folder: where the journal is kept. Nothing is done where ``scenario.tune`` asks for nothing, or on day zero.
+    Raises ConfigError where the folder cannot be written, and what ``folds`` and the recommenders raise.
+    """
+    if scenario.day_zero or not asked_for(scenario):
+        return scenario
+    with _journal(folder / f"{scenario.name}-{data.name}-{_key(data, scenario)}.log") as storage:
+        validation = islice(folds(data, scenario.split, scenario.eligibility), len(scenario.split.validation))
+        benches = [Bench(fold, scenario, effort, lambda _: None) for fold in validation]
+        ladder = [_tuned(rung, data, scenario, benches, storage, progress) for rung in scenario.ladder]
+    return scenario.model_copy(update={"ladder": ladder})
+
+
+def asked_for(scenario: Scenario) -> bool:
+    return bool(scenario.tune.trials or scenario.tune.minutes)
+
+
+def n_steps(scenario: Scenario) -> int:
+    """How many times ``progress`` is called by ``tune``, ``ladder.run`` and ``ladder.ship`` together, at most."""
+    tuned = [r for r in scenario.ladder if asked_for(scenario) and space(r, rungs.settings(r))]
+    ladder = [r.model_copy(update={"candidates": []}) if r in tuned else r for r in scenario.ladder]
+    trials = sum(max(scenario.tune.trials, len(rungs.settings(r))) if scenario.tune.trials else 1 for r in tuned)
+    return rungs.n_steps(scenario.model_copy(update={"ladder": ladder})) + trials
+
+
+class Search:
+    """The study of one rung. starts: settings to begin with, simplest first; none of them is cut short."""
+
+    def __init__(
+        self, rung: Rung, starts: Sequence[Mapping[str, Any]], data: Dataset, scenario: Scenario,
+        benches: Sequence[Bench], storage: JournalStorage,
+    ) -> None:  # fmt: skip
+        import optuna  # takes half a second, and most trains do not tune
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.rung, self.starts, self.data, self.scenario, self.benches = rung, starts, data, scenario, benches
+        self.space = space(rung, starts)
+        self.effort = benches[0].effort
+        self.study = optuna.create_study(
+            storage=storage,
+            study_name=f"{rung.name}-{_hash(rung.model_dump(), self.space)}",
+            direction="maximize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=_BEFORE_PRUNING),
+            load_if_exists=True,
+        )
+        _drop_unfinished(self.study)
+        for trial in self.finished:  # their cost was this train's, though an earlier process paid it
+            self.effort.rows += [tuple(row) for row in trial.user_attrs.get("effort", [])]
+
+    @property
+    def trials(self) -> int:
+        """How many at most; 0: as many as the minutes allow. The entry's own settings are tried in any case."""
+        budget = self.scenario.tune.trials
+        return budget and max(budget, len(self.starts))
+
+    @property
+    def suggested(self) -> list[FrozenTrial]:
+        """Also those that were not measured, because the same setting had been."""
+        from optuna.trial import TrialState
+
+        return self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+    @property
+    def finished(self) -> list[FrozenTrial]:
+        """The trials of this budget; the journal may hold more, of a larger one."""
+        measured = [t for t in self.suggested if "setting" in t.user_attrs]
+        return measured[: self.trials or None]
+
+    @property
+    def complete(self) -> list[FrozenTrial]:
+        return [t for t in self.finished if "values" in t.user_attrs]
+
+    def run(self, progress: Progress) -> None:
+        """Tries settings until the budget is spent or the space is exhausted."""
+        budget = self.scenario.tune
+        if not self.trials:
+            progress(f"tune {self.rung.name} for {budget.minutes:g} minutes")
+        told = len(self.finished)
+        while self._more():
+            n = len(self.finished) + 1
+            if self.trials and n > told:
+                progress(f"tune {self.rung.name} {n}/{self.trials}")
+            told = n
+            self._try(len(self.suggested))
+
+    def chosen(self) -> FrozenTrial:
+        """The best trial where its gain over the first is above one standard error, else the first."""
+        first, best = self.complete[0], max(self.complete, key=_mean)
+        return (first, best)[simplest_of_best([_values(first), _values(best)])]
+
+    def _more(self) -> bool:
+        budget, done, latest = self.scenario.tune, self.finished, self.suggested[-_IDLE:]
+        spent = sum(t.duration.total_seconds() for t in done if t.duration)
+        idle = len(latest) == _IDLE and not any("setting" in t.user_attrs for t in latest)
+        enough = (self.trials and len(done) >= self.trials) or (budget.minutes and spent >= 60 * budget.minutes)
+        return not (idle or enough)
+
+    def _try(self, n: int) -> None:
+        """One suggestion, the ``n``-th."""
+        from optuna.samplers import TPESampler
+        from optuna.trial import TrialState
+
+        # A sampler per trial: a train that goes on after a break suggests what it would have without. And per rung:
+        # rungs that share parameters should not share their luck.
+        entropy = [self.scenario.seed, n, zlib.crc32(self.rung.name.encode())]
+        seed = np.random.SeedSequence(entropy).generate_state(1)
+        self.study.sampler = TPESampler(seed=int(seed[0]))
+        if n < len(self.starts):
+            self.study.enqueue_trial(answers(self.rung, self.starts[n], self.space))
+        trial = self.study.ask()
+        setting = {**self.rung.params, **suggest(trial, self.space), **(self.starts[n] if n < len(self.starts) else {})}
+        if not self._is_new(setting):
+            self.study.tell(trial, state=TrialState.PRUNED)
+            return
+        begun = len(self.effort.rows)
+        values = self._measured(trial, setting, may_stop=n >= len(self.starts))
+        trial.set_user_attr("setting", setting)
+        trial.set_user_attr("effort", self.effort.rows[begun:])
+        if values is None:
+            self.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            trial.set_user_attr("values", base64.b64encode(zlib.compress(values.tobytes())).decode())
+            self.study.tell(trial, float(values.mean()))
+
+    def _is_new(self, setting: Mapping[str, Any]) -> bool:
+        """Whether this data allows the setting, and no trial had it."""
+        entry = self.rung.model_copy(update={"params": dict(setting), "candidates": []})
+        allowed, _ = rungs.options(entry, self.scenario, self.data)
+        return bool(allowed) and all(t.user_attrs.get("setting") != setting for t in self.finished)
+
+    def _measured(self, trial: Trial, setting: Mapping[str, Any], may_stop: bool) -> np.ndarray | None:
+        """The metric of all first queries, float64 (n,); None where the first origins showed enough.
+
+        Trials are cut short by their gain over the first trial, which means the same at every origin.
+        """
+        values, metric = np.empty(0), self.scenario.decision.metric
+        first = _values(self.complete[0]) if self.complete else None
+        for origin, bench in enumerate(self.benches):
+            found = bench.measure(self.rung, setting, tuning=True).outcome.values[metric][bench.fold.first]
+            values = np.concatenate([values, found])
+            trial.report(0.0 if first is None else float((values - first[: len(values)]).mean()), origin)
+            if may_stop and origin + 1 < len(self.benches) and trial.should_prune():
+                return None
+        return values
+
+
+def _tuned(
+    rung: Rung, data: Dataset, scenario: Scenario, benches: Sequence[Bench], storage: JournalStorage, progress: Progress
+) -> Rung:
+    starts, _ = rungs.options(rung, scenario, data)
+    if not starts or not space(rung, starts):
+        return rung
+    search = Search(rung, starts, data, scenario, benches, storage)
+    try:
+        search.run(progress)
+    except DataError:  # too little to learn from: the ladder meets it again, and tells
+        return rung
+    means = [_mean(t) if "values" in t.user_attrs else None for t in search.finished]
+    benches[0].effort.note(f"{TRIALS_TO_1PCT}{rung.name}", trials_to_1pct(means), "trials")
+    first, chosen, n = search.complete[0], search.chosen(), len(search.finished)
+    kept = chosen.number == first.number
+    setting = starts[0] if kept else chosen.user_attrs["setting"]
+    told = "nothing surely better" if kept else f"{_mean(chosen):.4f} with {json.dumps(setting)}"
+    metric = scenario.decision.metric
+    log.info("tune %s: %s on validation %.4f as given; %d trials: %s", rung.name, metric, _mean(first), n, told)
+    return rung.model_copy(update={"params": setting, "candidates": []})
+
+
+def _mean(trial: FrozenTrial) -> float:
+    assert trial.value is not None  # complete
+    return trial.value
+
+
+def _values(trial: FrozenTrial) -> np.ndarray:
+    return np.frombuffer(zlib.decompress(base64.b64decode(trial.user_attrs["values"])))
+
+
+def _drop_unfinished(study: Study) -> None:
+    """Trials of a train that was stopped in their midst: begun, or asked for and not begun."""
+    from optuna.trial import TrialState
+
+    for _ in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        study.ask()  # begins it
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+
+
+@contextmanager
+def _journal(path: Path) -> Iterator[JournalStorage]:
+    """The trials so far. One train at a time writes there; a second one waits, and then finds them done."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+b")
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be written ({error.strerror}), and tuning keeps its trials there. "
+            "Train in a folder that can be written, or set tune.trials=0."
+        ) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("Another train is tuning the same: waiting for its trials in %s", path)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)  # a line that a kill cut off would make the rest unreadable
+        Path(f"{path}.lock").unlink(missing_ok=True)  # Optuna's own lock; a killed train's would be waited for for ever
+        yield JournalStorage(JournalFileBackend(str(path)))
+
+
+def _key(data: Dataset, scenario: Scenario) -> str:
+    """Changes with whatever makes old trials incomparable; the rung itself is in the name of its study."""
+    models = Path(__file__).parent.parent / "models"
+    code = [path.read_text() for path in [*sorted(models.glob("*.py")), models.parent / "features/encoder.py"]]
+    scoring = scenario.scoring.model_dump(exclude={"memory_mb", "workers"})  # no result depends on them
+    learned = (scenario.data.event_weights, scenario.data.train_differences)  # what else changes what models learn
+    parts = (scenario.split.model_dump(), scenario.eligibility.model_dump(), scoring, *learned)
+    return _hash(digest(data), *parts, scenario.decision.metric, scenario.seed, code)
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, default=repr, sort_keys=True).encode()).hexdigest()[:12]

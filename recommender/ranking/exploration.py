@@ -1,0 +1,193 @@
+"""Exploration: slots go to items that nobody knows yet, by what their take rate could be, and some by lot.
+
+What logs can tell and cannot: a log holds who took what, not what else was shown, so the rate here is takes per
+day of availability, not per exposure; and an item that exploration would have shown has no answers in it. So
+offline one measures who gets shown (new items, small creators, how many of them reach enough lists) and what that
+costs among known answers. Whether the explored items then *gain*, only a live test or the simulator's closed loop
+can tell.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+import pandas as pd
+import polars as pl
+from scipy.special import gammaincinv
+
+from recommender.config import Eligibility, Exposure, Scenario, Scoring
+from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
+from recommender.data.queries import Queries
+from recommender.data.split import Fold
+from recommender.models.base import Recommender
+from recommender.models.vocabulary import ids_only
+from recommender.ranking.recommend import Lists, recommend
+
+CONFIDENCE = 0.9  # of the upper bound
+PRIOR_DAYS = 1.0  # how long an average item must be out to say as much as the prior
+SHOWN = 10  # lists that an item or creator must be in, to count as one that got its chance
+FIRST = 20  # places of a list that count
+_SCALE = np.float64(2**-64)
+
+How = Literal["ucb", "thompson"]
+
+
+class Explorer:
+    """Orders what a rung finds relevant among little-known items by what their take rate could be.
+
+    how: ucb, the ``CONFIDENCE`` quantile of what the rate may be (upper confidence bound; Kaufmann et al. 2012),
+        the same for every query; or thompson, a draw of it for every query and item (Chapelle & Li 2011), fixed by a
+        hash of the two, so that equal queries get equal lists.
+    below: items with fewer interactions in training are little known. pool: relevant ones to choose from.
+    floor: share of the places that go by lot, a guaranteed minimum of exposure: every little-known item that may be
+        shown is drawn with a chance, as often as one of any other creator (``creator_column``; None: item).
+
+    An item's takes are Poisson with a Gamma prior around the mean rate of all items, worth ``PRIOR_DAYS``: what is
+    new could be anything; what had days and no takes is given up for others.
+    """
+
+    def __init__(
+        self, how: How, below: int = 1, pool: int = 20, floor: float = 0.1, creator_column: str | None = None
+    ) -> None:
+        self.how = how
+        self.below = below
+        self.pool = pool
+        self.floor = floor
+        self.creator_column = creator_column
+
+    def fit(self, train: Dataset) -> Self:
+        self.items_, self.takes_ = ids_only(train.items), train.item_counts
+        stated = train.timestamps[train.timestamps != NO_TIME]
+        self.start_ = int(stated.min(initial=0 if not len(stated) else stated[0]))
+        published = np.maximum(train.items.times("available_from"), self.start_)
+        days = (int(stated.max(initial=self.start_)) - published).clip(0) / US_PER_DAY
+        self.rate_ = max(float(self.takes_.sum()) / max(float(days.sum()), 1e-9), 1e-9)
+        return self
+
+    def thin(self, items: Table) -> np.ndarray:
+        """Little-known items, bool (n_items,)."""
+        return self._takes(items) < self.below
+
+    def choose(
+        self,
+        model: Recommender,
+        queries: Queries,
+        items: Table,
+        n: int,
+        rules: Eligibility,
+        scoring: Scoring,
+        fallback: np.ndarray,
+        allowed: np.ndarray | None = None,
+    ) -> Lists:
+        """``n`` little-known items for each query; the first m of them are those of a choice of m."""
+        thin = self.thin(items) if allowed is None else self.thin(items) & allowed
+        relevant = recommend(model, queries, items, max(self.pool, n), rules, scoring, fallback, thin)
+        order = np.argsort(-self._index(relevant, queries, items), axis=1, kind="stable")[:, :n]
+        chosen = Lists(*(np.take_along_axis(part, order, axis=1) for part in _parts(relevant)))
+        if not self.floor:
+            return chosen
+        lot = recommend(_Lot(self._weights(items, thin)), queries, items, n, rules, scoring, fallback, thin)
+        coin = _uniform(queries_hash(queries)[:, None], np.arange(n, dtype=np.uint64)[None]) < self.floor
+        return _merged(chosen, lot, coin)
+
+    def _index(self, lists: Lists, queries: Queries, items: Table) -> np.ndarray:
+        """What the rate of each entry could be, takes per day, float64 (n_queries, width); -inf without an item."""
+        item = lists.item_idx.clip(min=0)
+        published = np.maximum(items.times("available_from"), self.start_)[item]
+        asked = queries.as_of[:, None]
+        days = np.where(asked == NO_TIME, 0, asked - published).clip(0) / US_PER_DAY
+        shape = self.rate_ * PRIOR_DAYS + self._takes(items)[item]
+        if self.how == "ucb":
+            share = np.full(item.shape, CONFIDENCE)
+        else:
+            share = _uniform(queries_hash(queries)[:, None], items.id_hash[item])
+        bound = gammaincinv(shape, share) / (PRIOR_DAYS + days)
+        return np.where(lists.item_idx < 0, -np.inf, bound)
+
+    def _takes(self, items: Table) -> np.ndarray:
+        own = self.items_.lookup(items.ids)
+        return np.where(own >= 0, self.takes_[np.maximum(own, 0)], 0) if len(self.takes_) else np.zeros(len(items))
+
+    def _weights(self, items: Table, thin: np.ndarray) -> np.ndarray:
+        """One over the little-known items of the same creator, float64 (n_items,)."""
+        if self.creator_column is None or self.creator_column not in items.frame.columns:
+            return np.ones(len(items))
+        counted = pl.DataFrame({"creator": items.frame[self.creator_column].cast(pl.String), "thin": thin})
+        many = counted.select(pl.col("thin").sum().over("creator"))["thin"].to_numpy().astype(float)
+        return np.where(counted["creator"].is_null().to_numpy(), 1.0, 1 / np.maximum(many, 1))
+
+
+def make_explorer(scenario: Scenario) -> Explorer | None:
+    """Not fitted; None where slots do not explore."""
+    slots = scenario.slots
+    if slots.explore is None:
+        return None
+    return Explorer(slots.explore, slots.below, slots.pool, slots.floor, scenario.exposure.creator_column)
+
+
+class _Lot:
+    """Draws items without replacement with chances in proportion to weights (Efraimidis & Spirakis 2006)."""
+
+    def __init__(self, weights: np.ndarray) -> None:
+        self.weights = weights
+
+    def fit(self, train: Dataset) -> Self:
+        return self
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        share = _uniform(queries_hash(queries)[:, None], ~items.id_hash[None])
+        return np.asarray(np.log(share) / self.weights, np.float32)
+
+
+def queries_hash(queries: Queries) -> np.ndarray:
+    """A fixed pseudo-random uint64 (n,) of each query's user and time."""
+    times = pd.util.hash_array(queries.as_of)
+    return np.asarray(queries.users.id_hash ^ times, dtype=np.uint64)
+
+
+def _uniform(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Pseudo-random numbers in (0, 1) fixed by two uint64, which are broadcast (the finaliser of splitmix64)."""
+    mixed = one + other * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(((mixed ^ (mixed >> np.uint64(31))) * _SCALE).clip(1e-12, 1 - 1e-12))
+
+
+def _merged(chosen: Lists, lot: Lists, coin: np.ndarray) -> Lists:
+    """Place by place the best left of ``lot`` where ``coin`` (bool (n, width)) says so, else of ``chosen``."""
+    both = Lists(*(np.concatenate(pair, axis=1) for pair in zip(_parts(chosen), _parts(lot), strict=True)))
+    width, rows = chosen.item_idx.shape[1], np.arange(len(coin))
+    left, order = both.item_idx >= 0, np.zeros(chosen.item_idx.shape, np.int64)
+    own = np.arange(both.item_idx.shape[1]) < width
+    for place in range(width):  # few: at most the number of slots
+        wanted = left & (own != coin[:, [place]])
+        order[:, place] = at = np.where(wanted.any(axis=1), wanted.argmax(axis=1), left.argmax(axis=1))
+        left &= both.item_idx != both.item_idx[rows, at][:, None]
+    return Lists(*(np.take_along_axis(part, order, axis=1) for part in _parts(both)))
+
+
+def _parts(lists: Lists) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return lists.item_idx, lists.score, lists.why
+
+
+def survival(lists: Lists, fold: Fold, of: Exposure) -> dict[str, float]:
+    """Who got a chance in all these lists together: a share of all of its kind, 0..1.
+
+    new_item_survival_at_20: of the items without train interactions, those in the first 20 of ``SHOWN`` lists or
+    more. small_creator_survival_at_20: likewise of the creators with fewer than ``of.small_creator`` interactions,
+    by the lists that hold any of their items. Kinds without a member are left out.
+    """
+    top = lists.item_idx[:, :FIRST]
+    shown = np.bincount(top[top >= 0], minlength=len(fold.items))
+    counts = fold.item_counts
+    out = {}
+    if (counts == 0).any():
+        out["new_item_survival_at_20"] = float((shown[counts == 0] >= SHOWN).mean())
+    if of.creator_column is not None:
+        creator = fold.items.frame[of.creator_column].cast(pl.String)
+        totals = pl.DataFrame({"creator": creator, "n": counts, "shown": shown}).drop_nulls("creator")
+        small = totals.group_by("creator").agg(pl.col("n", "shown").sum()).filter(pl.col("n") < of.small_creator)
+        if small.height:
+            out["small_creator_survival_at_20"] = float((small["shown"] >= SHOWN).mean())  # type: ignore[arg-type]
+    return out

@@ -1,0 +1,212 @@
+"""Serving: a fitted router with the data it knows answers queries, for known and unknown users and items."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from recommender.config import Eligibility, Scoring
+from recommender.data.dataset import NO_TIME, Dataset, Table
+from recommender.data.queries import History, Queries
+from recommender.data.roles import to_form
+from recommender.data.schema import Tables, as_ids, build, tables_of
+from recommender.data.times import parse_times
+from recommender.errors import DataError
+from recommender.ranking.recommend import fallback_order
+from recommender.ranking.router import Router
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What ``make recommend`` and the MLflow model load: persisted whole by ``persist.py``."""
+
+    router: Router
+    data: Dataset  # everything known when the router was fitted
+    eligibility: dict[str, object]  # a config.Eligibility, as plain values
+
+
+def serve(
+    bundle: Bundle,
+    queries: pl.DataFrame,
+    k: int = 10,
+    *,
+    candidates: pl.Series | None = None,
+    items: pl.DataFrame | None = None,
+    users: pl.DataFrame | None = None,
+    interactions: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """The k best items for each query, from the model as fitted.
+
+    queries: user_id and optionally as_of (UTC). The history and the seen-filter are all known rows of
+    the user at or before as_of; without as_of all rows, and availability is judged at the latest time
+    that the data knows of (an interaction, or an item published or moderated by now). candidates: item ids that may
+    be shown (None: all). items, users, interactions: rows, in the standard columns, that the model has
+    not seen; they replace known rows of the same id. Interactions without an event count as positive.
+
+    Returns user_id, rank (1 = best), item_id, score (null where the list was completed), source.
+    Fewer than k rows only where fewer items are eligible, with a logged warning.
+    Raises DataError for malformed queries or rows.
+    """
+    data = extended(bundle.data, items, users, interactions)
+    asked = as_queries(queries, data)
+    allowed = None if candidates is None else _allowed(candidates, data)
+    rules = Eligibility.model_validate(bundle.eligibility)
+    order = fallback_order(bundle.data, data.items, rules.editorial_column)
+    routed = bundle.router.recommend(asked, data.items, k, rules, Scoring(), order, allowed)
+    shown = routed.lists.item_idx >= 0
+    short = int((shown.sum(axis=1) < k).sum())
+    if short:
+        log.warning("%d of %d queries have fewer than %d eligible items; they get all there are", short, len(asked), k)
+    if nothing := int((~shown.any(axis=1)).sum()):
+        why = "every item that may be shown is expired, not yet published, shut out by a rule, or taken before"
+        log.warning("%d of %d queries get nothing: at their as_of %s", nothing, len(asked), why)
+    row, place = np.nonzero(shown)
+    return pl.DataFrame({
+        "user_id": queries["user_id"].gather(row),
+        "rank": place + 1,
+        "item_id": data.items.ids.gather(routed.lists.item_idx[shown]),
+        "score": pl.Series(routed.lists.score[shown]).fill_nan(None),
+        "source": routed.source[shown],
+    })  # fmt: skip
+
+
+def as_queries(frame: pl.DataFrame, data: Dataset) -> Queries:
+    """Queries over ``data``: histories are the user's rows at or before as_of (all rows where it is null)."""
+    if "user_id" not in frame.columns:
+        raise DataError(f"queries: no column user_id (found {', '.join(frame.columns)}). Name it user_id.")
+    if not frame.height:
+        raise DataError("queries: there are no rows. Give one for each user who is to get a list.")
+    if nulls := frame["user_id"].null_count():
+        rows = f"{nulls:,} row{'s are' if nulls > 1 else ' is'} null"
+        raise DataError(f"queries.user_id: {rows}. Give every query a user_id, known or not.")
+    ids = _ids(frame["user_id"], data.users.ids.dtype, "queries")
+    known = data.users.frame.join(ids.alias("user_id").to_frame(), on="user_id", how="right", maintain_order="right")
+    users = type(data.users)(known.select(data.users.frame.columns), data.users.roles, data.users.key)
+    as_of = _as_of(frame)
+    number = data.users.lookup(ids)
+    order = np.lexsort((data.timestamps, data.user_idx))
+    user, item, taken = data.user_idx[order], data.item_idx[order], data.timestamps[order]
+    start = np.searchsorted(user, number)
+    stop = np.searchsorted(user, number, side="right")
+    length = np.where(number < 0, 0, stop - start)
+    indptr = np.concatenate([[0], np.cumsum(length)])
+    rows = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], length)
+    query = np.repeat(np.arange(len(number)), length)
+    past = (as_of[query] == NO_TIME) | (taken[rows] <= as_of[query])
+    kept = np.bincount(query[past], minlength=len(number))
+    history = History(np.concatenate([[0], np.cumsum(kept)]), item[rows[past]], taken[rows[past]])
+    return Queries(users, np.where(as_of == NO_TIME, _latest(data), as_of), history)
+
+
+def _latest(data: Dataset) -> int:
+    """The last thing that is known to have happened: an interaction, or what a time of an item states (published,
+    moderated ...). When an item is to expire is no event."""
+    dated = [c for c, kind in data.items.frame.schema.items() if isinstance(kind, pl.Datetime) and c != "expires_at"]
+    stated = np.concatenate([np.full(1, NO_TIME), *(data.items.times(c) for c in dated)])
+    return int(max(data.timestamps.max(initial=NO_TIME), stated[stated <= time.time() * 1e6].max()))
+
+
+def extended(
+    data: Dataset, items: pl.DataFrame | None, users: pl.DataFrame | None, interactions: pl.DataFrame | None
+) -> Dataset:
+    """``data`` with further rows, through the same gate; a new row replaces a known one of the same id."""
+    if items is None and users is None and interactions is None:
+        return data
+    known = tables_of(data)
+    if interactions is not None:  # as in a data set without these columns
+        given = {"event": (known.spec.positive or ["interaction"])[0], "weight": 1.0}
+        absent = [pl.lit(value).alias(c) for c, value in given.items() if c not in interactions.columns]
+        interactions = interactions.with_columns(absent)
+    spec = known.spec.model_copy(update={"repairs": {**known.spec.repairs, "duplicates": "keep_first"}})
+    joined = Tables(
+        data.name,
+        _joined(known.interactions, interactions, None, "interactions"),
+        _joined(known.items, _formed(items, data.items, "items"), "item_id", "items"),
+        _joined(known.users, _formed(users, data.users, "users"), "user_id", "users"),
+        spec,
+    )
+    return build(joined, require_interactions=False)
+
+
+def _formed(new: pl.DataFrame | None, known: Table, table: str) -> pl.DataFrame | None:
+    """The rows to add in the types of the known ones: a list written as text becomes a list, as in the gate."""
+    if new is None:
+        return None
+    for c in (c for c in new.columns if c in known.roles and c in known.frame.columns):
+        made = to_form(new[c], known.roles[c])
+        listed = isinstance(known.frame[c].dtype, pl.List)
+        if made is not None and listed and not isinstance(made.dtype, pl.List):
+            made = to_form(made, "multi")
+        elif made is not None and known.roles[c] == "text" and not listed and isinstance(made.dtype, pl.List):
+            made = made.list.join(" . ")
+        if made is None:
+            some = ", ".join(map(str, new[c].drop_nulls().head(3)))
+            raise DataError(
+                f"{table}.{c}: {len(new):,} values of type {new[c].dtype} (e.g. {some}) cannot be read as the "
+                f"{known.frame[c].dtype} that the model knows (role {known.roles[c]}). Write them as in its data."
+            )
+        new = new.with_columns(made.alias(c))
+    return new
+
+
+def _joined(known: pl.DataFrame | None, new: pl.DataFrame | None, key: str | None, table: str) -> pl.DataFrame:
+    if new is None or known is None:
+        return known if new is None and known is not None else pl.DataFrame(new)
+    if missing := [c for c in ([key] if key else ["user_id", "item_id"]) if c not in new.columns]:
+        raise DataError(f"{table}: no column {', '.join(missing)} in the rows to add (found {', '.join(new.columns)}).")
+    for column in ("user_id", "item_id"):
+        if column in new.columns and column in known.columns:
+            new = new.with_columns(_ids(new[column], known[column].dtype, table).alias(column))
+    for column in ("timestamp", "available_from", "expires_at"):
+        if column in new.columns:
+            new = new.with_columns(_times(new[column], table).alias(column))
+    if key:
+        known = known.join(new.select(key), on=key, how="anti")
+    try:
+        return pl.concat([known, new], how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{table}: the rows to add have other types than those known: {error}") from None
+
+
+def _allowed(candidates: pl.Series, data: Dataset) -> np.ndarray:
+    if not len(candidates):
+        raise DataError("candidates: there are no rows, so nothing could be shown. Leave CANDIDATES out for all items.")
+    rows = data.items.lookup(_ids(candidates, data.items.ids.dtype, "candidates"))
+    if unknown := int((rows < 0).sum()):
+        some = ", ".join(map(str, candidates.filter(pl.Series(rows < 0)).head(3)))
+        message = f"candidates: {unknown:,} of {len(rows):,} item_ids are unknown to the model (e.g. {some})."
+        raise DataError(f"{message} Give their rows by ITEMS=<file>, or leave them out.")
+    allowed = np.zeros(len(data.items), bool)
+    allowed[rows] = True
+    return allowed
+
+
+def _ids(column: pl.Series, dtype: pl.DataType, table: str) -> pl.Series:
+    if column.dtype.is_nested() or column.dtype.is_temporal() or column.dtype == pl.Boolean:
+        some = ", ".join(map(str, column.head(3)))
+        message = f"{table}.{column.name}: {len(column):,} values of type {column.dtype} (e.g. {some})."
+        raise DataError(f"{message} Ids are integers or strings.")
+    return as_ids(column, dtype)
+
+
+def _as_of(frame: pl.DataFrame) -> np.ndarray:
+    if "as_of" not in frame.columns:
+        return np.full(frame.height, NO_TIME)
+    return _times(frame["as_of"], "queries").dt.epoch("us").fill_null(NO_TIME).to_numpy()
+
+
+def _times(column: pl.Series, table: str) -> pl.Series:
+    """Datetime us UTC; null stays null."""
+    times = parse_times(column)
+    bad = pl.Series([True] * len(column)) if times is None else times.unparsable
+    if times is None or bad.any():
+        some = ", ".join(map(str, column.filter(bad).head(3)))
+        message = f"{table}.{column.name}: {bad.sum():,} values are no times (e.g. {some})."
+        raise DataError(f"{message} Use UTC times such as 2026-01-31 08:00:00.")
+    return times.values

@@ -1,0 +1,99 @@
+"""Words into columns, and values left out."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from recommender.simulate.draw import NICHES, TOPICS
+from recommender.simulate.knobs import Knobs
+from recommender.simulate.vocabulary import CITIES, CLIPS, FILMS, FIRST_NAMES, LAST_NAMES, OCCUPATIONS
+
+
+def words_of(vocabulary: str) -> np.ndarray:
+    """Words of each topic, (TOPICS, 8); niche k of a topic owns words 2k and 2k + 1."""
+    jobs = {topic: text.split("|")[1] for topic, text in OCCUPATIONS.items()}
+    separator = {"films": None, "clips": None, "occupations": ","}[vocabulary]
+    source = {"films": FILMS, "clips": CLIPS, "occupations": jobs}[vocabulary]
+    return np.array([text.split(separator) for text in source.values()])
+
+
+def titles() -> np.ndarray:
+    """Job titles, (TOPICS * NICHES,)."""
+    return np.array([text.split("|")[0].split(", ") for text in OCCUPATIONS.values()]).ravel()
+
+
+def niche_words(niche: np.ndarray, n: int, words: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """``n`` words for each niche (rows,), four of five its own, the rest of its topic; (rows, n), repeats occur."""
+    topic = niche[:, None] // NICHES
+    own = niche[:, None] % NICHES * 2 + rng.integers(2, size=(len(niche), n))
+    of_topic = rng.integers(words.shape[1], size=own.shape)
+    return np.asarray(words[topic, np.where(rng.random(own.shape) < 0.8, own, of_topic)])
+
+
+def lists(words: np.ndarray, kept: np.ndarray) -> pl.Series:
+    """The kept words of each row (n, m) as a list without repeats."""
+    return (
+        _masked(words, kept)
+        .select(pl.concat_list(pl.all()).list.drop_nulls().list.unique(maintain_order=True))
+        .to_series()
+    )
+
+
+def join(words: np.ndarray, kept: np.ndarray) -> pl.Series:
+    """The kept words of each row (n, m) as one string without repeats, capitalised."""
+    return lists(words, kept).list.join(" ").str.to_titlecase()
+
+
+def _masked(words: np.ndarray, kept: np.ndarray) -> pl.DataFrame:
+    frame = pl.DataFrame(
+        [pl.Series(f"w{i}", np.asarray(words[:, i], dtype=object), pl.String) for i in range(words.shape[1])]
+    )
+    return frame.select(
+        pl.when(pl.Series(kept[:, i])).then(pl.col(f"w{i}")).alias(f"w{i}") for i in range(words.shape[1])
+    )
+
+
+def thinned(column: pl.Series, missing: float, rng: np.random.Generator) -> pl.Series:
+    """``column`` with some values null."""
+    return pl.select(pl.when(pl.Series(rng.random(len(column)) >= missing)).then(column)).to_series()
+
+
+def times(days: np.ndarray, knobs: Knobs) -> pl.Series:
+    """Days since the start of the data -> UTC timestamps in whole seconds, rounded down; not finite -> null.
+
+    Interactions, availability and expiry all pass here, so their order survives the rounding.
+    """
+    end = pl.Series([knobs.ends]).str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC").dt.epoch("s").item()
+    known = np.isfinite(days)
+    seconds = np.floor(np.where(known, days - knobs.span_days, 0) * 86_400).astype(np.int64) + end
+    stamps = pl.from_epoch(pl.Series(seconds), time_unit="s").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return pl.select(pl.when(pl.Series(known)).then(stamps)).to_series()
+
+
+def days(microseconds: np.ndarray, knobs: Knobs) -> np.ndarray:
+    """The inverse of ``times``, float64."""
+    end = pl.Series([knobs.ends]).str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC").dt.epoch("us").item()
+    return np.asarray((microseconds - end) / 86_400_000_000 + knobs.span_days)
+
+
+def place(city: np.ndarray, part: int) -> pl.Series:
+    return pl.Series(np.array([place[part] for place in CITIES])[city])
+
+
+def numbered(prefix: str, numbers: np.ndarray) -> pl.Series:
+    return pl.Series(numbers).cast(pl.String).str.pad_start(5, "0").str.replace("^", prefix)
+
+
+def ids(prefix: str, n: int) -> pl.Series:
+    """Padded numbers: sorted by id is the order of rows, which tells nothing of time."""
+    return pl.Series(np.arange(n)).cast(pl.String).str.pad_start(len(str(n - 1)), "0").str.replace("^", prefix)
+
+
+def people_of(niche: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """``n`` names for each niche (rows,), two of three of people who mostly work in it; (rows, n), repeats occur."""
+    names = np.array([f"{first} {last}" for last in LAST_NAMES for first in FIRST_NAMES])
+    niches = TOPICS * NICHES
+    of_niche = np.minimum(rng.geometric(0.15, (len(niche), n)) - 1, len(names) // niches - 1)  # few get most parts
+    own = of_niche * niches + niche[:, None]
+    return np.asarray(names[np.where(rng.random(own.shape) < 0.67, own, rng.integers(len(names), size=own.shape))])

@@ -1,0 +1,60 @@
+"""Presets: what differs from the defaults (a curated catalog) for each kind of service, ``configs/simulator/*.yaml``.
+
+A file may start from another one (``preset: ugc``) and then says what differs from that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recommender.config import CONFIGS
+from recommender.errors import ConfigError, nearest
+from recommender.simulate.knobs import Knobs, make_knobs
+
+FOLDER = CONFIGS / "simulator"
+BASE = "preset"  # the key that names the preset to start from
+
+
+def preset_names(folder: Path | None = None) -> list[str]:
+    """Names of all presets; none where the library stands without its configuration."""
+    return sorted(path.stem for path in (folder or FOLDER).glob("*.yaml"))
+
+
+def resolve(preset: str, knobs: Mapping[str, Any]) -> Knobs:
+    """The preset with some knobs turned. Raises ConfigError naming the nearest valid preset or knob."""
+    return make_knobs({**_given(preset, FOLDER), **knobs})
+
+
+@cache
+def _given(preset: str, folder: Path) -> dict[str, Any]:
+    """The knobs that a preset turns. Raises ConfigError naming the file where one is wrong."""
+    given = _read(preset, folder)
+    if BASE in given:
+        base = _read(given.pop(BASE), folder)
+        if BASE in base:
+            raise ConfigError(f"{folder / preset}.yaml: starts from a preset that starts from another: one step only")
+        given = {**base, **given}
+    try:
+        make_knobs(given)
+    except ConfigError as error:
+        raise ConfigError(f"{folder / preset}.yaml: {error}") from None
+    return given
+
+
+def _read(preset: str, folder: Path) -> dict[str, Any]:
+    names = preset_names(folder)
+    if preset not in names:
+        raise ConfigError(f"Unknown preset '{preset}' of the simulator{nearest(preset, names)} (in {folder})")
+    path = folder / f"{preset}.yaml"
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2024-13-45 looks like a date and is none
+        raise ConfigError(f"{path}: is no YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(given, dict):
+        raise ConfigError(f"{path}: expected lines of 'knob: value', got {given!r}")
+    return given

@@ -1,0 +1,23 @@
+"""Raw data sets by name. A new one: a module with ``load`` and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from recommender import simulate
+from recommender.data.schema import Tables
+from recommender.sources import job_views, kuairand, movielens
+
+# name -> load(raw_dir: Path | None, **options) -> Tables; the options are those of each function
+SOURCES: dict[str, Callable[..., Tables]] = {
+    "simulated": simulate.load,
+    "ml-100k": partial(movielens.load, "ml-100k"),
+    "ml-latest-small": partial(movielens.load, "ml-latest-small"),
+    "ml-1m": partial(movielens.load, "ml-1m"),
+    "ml-20m": partial(movielens.load, "ml-20m"),
+    "ml-25m": partial(movielens.load, "ml-25m"),
+    "ml-32m": partial(movielens.load, "ml-32m"),
+    "kuairand-pure": kuairand.load,
+    "job-views": job_views.load,
+}

@@ -1,0 +1,318 @@
+"""One cell of a study: measured once, kept in a folder named for its content, so that a study goes on after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recommender.config import Scenario
+from recommender.data import operators
+from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset
+from recommender.data.digest import digest
+from recommender.data.split import Fold, folds
+from recommender.errors import DataError
+from recommender.evaluation.audit import audit_table
+from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog, charged, serving
+from recommender.evaluation.evaluate import Asked, Outcome, as_times, metrics_table
+from recommender.experiment import ladder, requirements, run_folder, tuning
+from recommender.experiment.fold_runner import Bench
+from recommender.experiment.rungs import check, options
+from recommender.names import USER_BUCKETS
+from recommender.spam.suspicion import suspected_fold
+from recommender.studies.engine.plan import DATA, SCENARIO
+from recommender.studies.loop_measures import rows
+from recommender.studies.loop_plan import Loop
+from recommender.studies.loop_play import play
+
+PACKAGE = Path(__file__).parents[2]
+_NOT_MEASURED = ("studies", "report")  # folders of the package whose code changes no number
+_MEASURED = ("loop_play.py", "loop_measures.py")  # ... but for these
+TUNED = "tuned"  # a mode of cells: every rung's parameters are searched on validation first
+DONE = "done.json"  # the last file of a finished cell
+KEY = ("user_id", "as_of")  # what makes a query of one cell that of another
+
+
+def key(scenario: Scenario, mode: str, data: Dataset, loop: Loop | None = None) -> str:
+    """16 hex digits of everything that a cell's numbers depend on: configuration, data, code, packages."""
+    tree = scenario.model_dump(mode="json", exclude={"problem", "person_days"})
+    played = [] if loop is None else [loop.model_dump(mode="json")]
+    content = json.dumps([tree, mode, _digest(data), code_digest(), *played], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _digest(data: Dataset) -> str:
+    """``digest`` once per data set: it reads every value, and a comparison asks for the keys of hundreds of cells."""
+    kept = vars(data)
+    if "_digest" not in kept:
+        kept["_digest"] = digest(data)
+    return str(kept["_digest"])
+
+
+@cache
+def code_digest() -> str:
+    """Of the library's sources that measure, and of the lock file."""
+    state = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        part = path.relative_to(PACKAGE)
+        told = part.parts[0] not in _NOT_MEASURED and not part.name.startswith("tracking")
+        if told or part.name in _MEASURED:
+            state.update(f"{part}\n".encode() + path.read_bytes())
+    lock = PACKAGE.parent / "requirements.lock"
+    state.update(lock.read_bytes() if lock.exists() else b"")
+    return state.hexdigest()
+
+
+def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path, loop: Loop | None = None) -> None:
+    """Measures the cell and writes ``folder``, in one step at the end, so that it is there whole or not at all.
+
+    data: before the scenario's differences. loop: of that mode. Raises whatever the data or the rungs raise.
+    """
+    check(scenario)
+    requirements.check(scenario)
+    if loop is not None:
+        _measure_loop(data, scenario, loop, folder)
+        return
+    data = operators.apply(data, scenario.data.differences, scenario.seed)
+    effort = EffortLog()
+    if mode == "ladder":
+        # Without regret, which tells no more of two cells than their accuracy does.
+        found = ladder.run(data, scenario, effort, lambda _: None, lambda _: None, regret=False)
+    else:
+        if mode == TUNED:
+            scenario, _ = requirements.supported(scenario, data)
+            scenario = tuning.tune(data, scenario, folder.parent / "tuning", effort, lambda _: None)
+        found = at_test(data, scenario, effort)
+    with _whole(folder) as scratch:
+        _write(scratch, data, scenario, found, effort)
+
+
+def _measure_loop(data: Dataset, scenario: Scenario, loop: Loop, folder: Path) -> None:
+    """The policies are the rungs of the cell, its metrics those of the rounds (``slice`` = round) and their means over
+    the late rounds (``Loop.late``)."""
+    effort = EffortLog()
+    played = play(data, scenario, loop, effort)
+    with _whole(folder) as scratch:
+        run_folder.write_config(scratch, scenario)
+        rows(played.rounds, loop.late).write_parquet(scratch / "metrics.parquet")
+        run_folder.write_effort(scratch, effort, data, scenario)
+        origin = {"n_train": float(np.mean(list(played.n_train.values()))), "rounds": loop.rounds}
+        _finish(scratch, data, origin, played.parameters, played.aside, list(played.rounds))
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """A scratch folder that takes the place of ``folder`` when all is written."""
+    scratch = folder.with_name(f".{folder.name}-{os.getpid()}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def warm_up(data: Dataset, scenario: Scenario) -> None:
+    """Compiles kernels and hashes the texts of ``data``, which only the first cell of a process would pay for."""
+    at_test(operators.apply(data, scenario.data.differences, scenario.seed), scenario, EffortLog())
+
+
+def at_test(data: Dataset, scenario: Scenario, effort: EffortLog) -> ladder.Results:
+    """Every rung that the data allows, with the first of its settings, at the test origin only: nothing is decided.
+
+    Raises DataError where no rung is left.
+    """
+    scenario, lacking = requirements.supported(scenario, data)
+    found = ladder.Results(aside=dict(lacking))
+    fold = _test_fold(data, scenario)
+    if scenario.spam.label_column is not None:
+        fold, _ = suspected_fold(fold, scenario.spam)
+    bench = Bench(fold, scenario, effort, lambda _: None)
+    ladder.note(found, bench.fold, scenario)
+    for rung in scenario.ladder:
+        allowed, why = options(rung, scenario, data)
+        if not allowed:
+            found.aside[rung.name] = why
+            continue
+        try:
+            found.outcomes[-1][rung.name] = bench.measure(rung, allowed[0]).outcome
+        except DataError as error:
+            found.aside[rung.name] = str(error)
+            continue
+        found.chosen[rung.name] = allowed[0]
+    if not found.chosen:
+        raise DataError(f"No rung could be measured ({'; '.join(f'{r}: {w}' for r, w in found.aside.items())}).")
+    found.origins[-1] |= training(bench.fold)
+    return found
+
+
+def training(fold: Fold) -> dict[str, float | None]:
+    """What models of this fold learned from: users, days, how far it ends before the origin, interactions per week
+    in the last quarter of its time (None where it states no times)."""
+    train = fold.train
+    stated = train.timestamps[train.timestamps != NO_TIME]
+    found: dict[str, float | None] = {"n_train_users": float((train.user_counts > 0).sum())}
+    if not len(stated) or not len(fold.queries):
+        return found | dict.fromkeys(("train_days", "train_age_days", "train_per_week"))
+    first, last = int(stated.min()), int(stated.max())
+    asked = int(fold.queries.as_of.min())
+    recent = float((stated > last - (last - first) / 4).sum())
+    weeks = (last - first) / 4 / US_PER_DAY / 7
+    return found | {
+        "train_days": (last - first) / US_PER_DAY,
+        "train_age_days": max(asked - last, 0) / US_PER_DAY,
+        "train_per_week": recent / weeks if weeks > 0 else None,
+    }
+
+
+def _test_fold(data: Dataset, scenario: Scenario) -> Fold:
+    only = scenario.split.model_copy(update={"validation": []})  # its folds are not needed, and making them takes time
+    return next(folds(data, only, scenario.eligibility))
+
+
+def _write(folder: Path, data: Dataset, scenario: Scenario, found: ladder.Results, effort: EffortLog) -> None:
+    run_folder.write_config(folder, scenario)
+    if found.choices:
+        run_folder.write_decision(folder, scenario, found)
+        run_folder.write_hindsight(folder, found, scenario)
+    test = next(g for g in found.groups if g.split == "test")
+    table = metrics_table(test, scenario.bootstrap, scenario.seed)
+    table.write_parquet(folder / "metrics.parquet")
+    values(test.asked[0], test.outcomes[0]).write_parquet(folder / "values.parquet")
+    run_folder.write_effort(folder, effort, data, scenario)
+    audit = requirements.supported(scenario, data)[0].audit
+    if audit is not None:
+        audit_table(test, audit, scenario.bootstrap, scenario.seed).write_parquet(folder / "audit.parquet")
+    _finish(folder, data, found.origins[-1], found.chosen, found.aside, list(test.outcomes[0]))
+
+
+def _finish(
+    folder: Path, data: Dataset, origin: Mapping[str, Any], parameters: Mapping[str, Any], aside: Mapping[str, str],
+    rungs: Sequence[str],
+) -> None:  # fmt: skip
+    """The last file of the folder."""
+    done = {
+        "digest": digest(data),
+        "origin": origin,
+        "parameters": parameters,
+        "stepped_aside": aside,
+        "rungs": rungs,
+    }
+    (folder / DONE).write_text(json.dumps(done, indent=1, default=str) + "\n")
+
+
+def values(asked: Asked, outcomes: Mapping[str, Outcome]) -> pl.DataFrame:
+    """Every metric of every query and rung: user_id, as_of, user_bucket, first (of its user), returning (see
+    ``Asked``), rung, and a Float32 column each."""
+    base = pl.DataFrame({
+        "user_id": asked.user_ids.cast(pl.String),
+        "as_of": as_times(asked.as_of),
+        "user_bucket": np.array(USER_BUCKETS)[asked.bucket],
+        "first": asked.first,
+        "returning": asked.returning,
+    })  # fmt: skip
+    frames = [
+        base.with_columns(
+            pl.lit(rung).alias("rung"), *(pl.Series(n, v.astype(np.float32)) for n, v in o.values.items())
+        )
+        for rung, o in outcomes.items()
+    ]
+    return pl.concat(frames)
+
+
+def by_place(runs: Sequence[Measured]) -> dict[str, list[Measured]]:
+    """Cells by ``<scenario> on <data>``, in their order."""
+    found: dict[str, list[Measured]] = {}
+    for run in runs:
+        found.setdefault(f"{run.labels[SCENARIO]} on {run.labels[DATA]}", []).append(run)
+    return found
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A finished cell, read from its folder."""
+
+    labels: Mapping[str, str]
+    scenario: Scenario
+    folder: Path
+
+    @cached_property
+    def done(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / DONE).read_text()))
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        return dict(self.done["origin"])
+
+    @property
+    def rungs(self) -> list[str]:
+        return list(self.done["rungs"])
+
+    @cached_property
+    def values(self) -> pl.DataFrame:
+        return pl.read_parquet(self.folder / "values.parquet")
+
+    @cached_property
+    def metrics(self) -> pl.DataFrame:
+        return pl.read_parquet(self.folder / "metrics.parquet")
+
+    @cached_property
+    def audit(self) -> pl.DataFrame | None:
+        path = self.folder / "audit.parquet"
+        return pl.read_parquet(path) if path.exists() else None
+
+    @cached_property
+    def decision(self) -> dict[str, Any]:
+        path = self.folder / "decision.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    @cached_property
+    def hindsight(self) -> list[dict[str, Any]]:
+        path = self.folder / "hindsight.json"
+        return list(json.loads(path.read_text())) if path.exists() else []
+
+    @cached_property
+    def seconds(self) -> dict[str, float]:
+        """CPU seconds of fit and recommend at the test origin, by rung; the router's with the fits that it needs."""
+        effort = pl.read_parquet(self.folder / "effort.parquet")
+        served = serving(self.decision, self.scenario.slots) if self.decision else set()
+        rows = charged(effort, served).filter(
+            pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]), pl.col("rung") != "all"
+        )
+        return dict(rows.group_by("rung", maintain_order=True).agg(pl.col("cpu_s").sum()).iter_rows())
+
+    @cached_property
+    def whole_seconds(self) -> float:
+        """CPU seconds of all stages of the cell together, tuning and evaluation too."""
+        return float(pl.read_parquet(self.folder / "effort.parquet")["cpu_s"].sum())
+
+    @cached_property
+    def trials(self) -> dict[str, float]:
+        """Rung -> trials of tuning until within 1% of the best of them, on validation."""
+        effort = pl.read_parquet(self.folder / "data_effort.parquet")
+        rows = effort.filter(pl.col("measure").str.starts_with(TRIALS_TO_1PCT))
+        return {m.removeprefix(TRIALS_TO_1PCT): v for m, v in rows.select("measure", "value").iter_rows()}
+
+    @cached_property
+    def tuning_seconds(self) -> dict[str, float]:
+        """CPU seconds of tuning by rung."""
+        effort = pl.read_parquet(self.folder / "effort.parquet").filter(pl.col("stage") == "tune")
+        return dict(effort.group_by("rung", maintain_order=True).agg(pl.col("cpu_s").sum()).iter_rows())
+
+    @cached_property
+    def columns(self) -> float:
+        """Feature columns that the data has."""
+        effort = pl.read_parquet(self.folder / "data_effort.parquet")
+        return float(effort.filter(pl.col("measure") == "feature_columns")["value"][0])

@@ -1,0 +1,103 @@
+"""A comparison in MLflow: its cells in the experiments of their studies, and in ``compare`` the flat runs that its
+views chart (rungs, data assets, parts, recipes, place by place), and one that carries the report."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from recommender.compare.across import named
+from recommender.compare.places import Scene
+from recommender.compare.plan import PARTS, TRANSFER, VALUE
+from recommender.compare.said import Evidence
+from recommender.names import PLAIN, USER_BUCKETS
+from recommender.studies import summary, transfer
+from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.run import Failure
+from recommender.studies.summary import RUNG, Summary, charted
+from recommender.tracking import store, values
+from recommender.tracking.studies import StudyTracker, log_report
+
+EXPERIMENT = "compare"
+SOURCE = "make compare"
+BUCKETS = (None, *USER_BUCKETS)  # None: all users
+
+
+class Trackers:
+    """A ``StudyTracker`` for each study that cells come from. A server that fails stops nothing; ``finish`` raises."""
+
+    def __init__(self, studies: Sequence[str]) -> None:
+        self.uri = store.tracking_uri()
+        self.of = {name: StudyTracker(name, self.uri) for name in studies}
+
+    def cell(self, found: Measured) -> None:
+        self.of[found.folder.parent.name].cell(found)
+
+    def failed(self, failure: Failure) -> None:
+        self.of[failure.cell.study].failed(failure)
+
+    def evidence(self, scenes: Sequence[Scene], again: Mapping[str, Sequence[Measured]], ui: str) -> list[Evidence]:
+        """Per place and study. again: place -> its cells of every recipe; ui: address of MLflow's pages."""
+        found = []
+        for scene in scenes:
+            for study, runs in scene.runs.items():
+                cells = [*runs, *(again.get(scene.name, []) if study == TRANSFER else [])]
+                links = {c.folder: self._links(c, ui) for c in cells}
+                found.append(Evidence(f"{study}, {scene.name}", cells, links))
+        return found
+
+    def finish(
+        self, scenes: Sequence[Scene], again: Sequence[Measured], artifacts: Sequence[Path], note: str, ui: str
+    ) -> dict[str, str]:
+        """The runs of the experiment ``compare``; title -> link of their charts in MLflow at ``ui``. again: as of
+        ``whole.compared``. Raises TrackingError, also what failed before."""
+        for tracker in self.of.values():
+            if tracker.error:
+                raise tracker.error
+        experiment = store.prepare(self.uri, EXPERIMENT)
+        return log_report(self.uri, experiment, SOURCE, "report", artifacts, note, summaries(scenes, again), ui)
+
+    def _links(self, cell: Measured, ui: str) -> dict[str, str]:
+        """Rung -> its run's page, from the mark that the tracker left in the cell's folder."""
+        tracker = self.of[cell.folder.parent.name]
+        for path in sorted(cell.folder.glob("mlflow-*.json")):
+            mark = json.loads(path.read_text())
+            if mark["uri"] == self.uri and mark["labels"] == dict(cell.labels):
+                base = f"{ui}/#/experiments/{tracker.experiment_id}/runs"
+                return {rung: f"{base}/{run}" for rung, run in zip(cell.rungs, mark["runs"], strict=True)}
+        return {}
+
+
+def summaries(scenes: Sequence[Scene], again: Sequence[Measured]) -> list[Summary]:
+    """All that the views of a comparison chart."""
+    found: list[Summary] = []
+    for scene in scenes:
+        found += rungs(scene)
+        for study, table in ((VALUE, scene.worth), (PARTS, scene.parts)):
+            if table.height:
+                found += summary.of_worth(scene.name, scene.studies[study], scene.runs[study], table)
+    if again:
+        found += summary.of_transfer(transfer.matrix([*named(scenes), *again]), scenes[0].metric)
+    return found
+
+
+def rungs(scene: Scene) -> list[Summary]:
+    """A run per rung, with all of today's data, and its learning curve; the router has none, but a point of it."""
+    place, metric = summary.named(scene.name), scene.metric
+    curves = {s.what: s for s in summary.of_curves(scene.name, scene.curves, metric)} if scene.curves else {}
+    cell, found = scene.today, []
+    for rung in [r for r in cell.rungs if r != PLAIN] if cell else []:
+        assert cell is not None
+        n_train = cell.origin["n_train"]
+        told = {k: v for k, v in values.evaluation(cell.metrics, rung).items() if v is not None and math.isfinite(v)}
+        for name, days in zip(("low", "high"), scene.scenario.person_days.get(rung, ()), strict=False):
+            told[f"effort/stated_person_days_{name}"] = days
+        own = curves.get(rung)
+        spent = own.metrics if own else summary.effort(cell.seconds.get(rung, 0.0))
+        names = {charted(RUNG, place, metric, b): f"acc/{f'user_{b}/' if b else ''}{metric}" for b in BUCKETS}
+        points = {name: [(n_train, told[key])] for name, key in names.items() if key in told}
+        logged = {**told, **spent, "data/n_train": float(n_train)}
+        found.append(Summary(RUNG, rung, place, metric, logged, own.curves if own else points))
+    return found
