@@ -10,6 +10,7 @@ READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
 READY_TEXT := .venv/.ready-text
 READY_SQL := .venv/.ready-sql
+READY_DATABASE := .venv/.ready-database
 FAST := not slow and not real_data and not browser
 
 ##
@@ -132,6 +133,14 @@ setup-sql: $(READY_SQL)
 $(READY_SQL): requirements-sql.lock requirements.lock
 	@.ci/setup requirements-sql.lock $@
 
+##   make setup-database        adds the extra `database`: interactions from PostgreSQL, MySQL or SQLite
+.PHONY: setup-database
+setup-database: $(READY_DATABASE)
+	@echo "The extra 'database' is installed in .venv"
+
+$(READY_DATABASE): requirements-database.lock requirements.lock
+	@.ci/setup requirements-database.lock $@
+
 ##   make lock                  write the lock files anew from pyproject.toml
 ##       UPGRADE=1              take the newest versions allowed
 COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -141,7 +150,8 @@ lock: $(READY)
 	@PATH="$$PATH:.venv/bin"; $(COMPILE) $${UPGRADE:+--upgrade} -o requirements.lock && \
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra dev -c requirements.lock -o requirements-dev.lock && \
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra text -c requirements.lock -o requirements-text.lock && \
-	$(COMPILE) $${UPGRADE:+--upgrade} --extra sql -c requirements.lock -o requirements-sql.lock
+	$(COMPILE) $${UPGRADE:+--upgrade} --extra sql -c requirements.lock -o requirements-sql.lock && \
+	$(COMPILE) $${UPGRADE:+--upgrade} --extra database -c requirements.lock -o requirements-database.lock
 
 ##
 ## Develop
@@ -165,13 +175,14 @@ bench: $(READY_DEV)
 	@$(PY) -m pytest tests/benchmarks/bench_stages.py --benchmark-autosave --benchmark-compare \
 		--benchmark-time-unit=ms --benchmark-columns=min,median,max,rounds
 
-##   make lint                  ruff, and mypy --strict on recommender/
+##   make lint                  ruff, mypy --strict on recommender/, and that imports between its rooms go one way
 ##   make format                let ruff rewrite
 .PHONY: lint format
 lint: $(READY_DEV)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@.venv/bin/lint-imports --no-logo --no-cache
 
 format: $(READY_DEV)
 	@$(PY) -m ruff check --fix .
