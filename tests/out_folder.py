@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import yaml
 
-RUNGS = ("random", "popularity", "content", "als_content", "als", "router")
+RUNGS = ("random", "popularity", "content", "lightfm", "als", "router")
 BUCKETS = {"0": 60, "1_2": 40, "3_9": 30, "10_plus": 12}  # queries per origin; the last one is thin
 ORIGINS = (
     ("validation", "2026-01-01T00:00:00+00:00"),
@@ -163,7 +163,7 @@ def _decision(rungs: Sequence[str]) -> dict[str, Any]:
         f"Users without history: ship {simple}; nothing above it was shown to be better.",
         f"Users with history: ship {best}; it gains 0.031 ndcg_at_10 over {simple} (95% interval 0.012 to 0.050).",
     ]
-    chosen = {"als_content": {"factors": 32}}
+    chosen = {"lightfm": {"factors": 32}}
     rule = {"metric": "ndcg_at_10", "min_gain": 0.0, "alpha": 0.05}
     return {**rule, "buckets": buckets, "parameters": chosen, "sentences": sentences}
 

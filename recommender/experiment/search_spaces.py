@@ -83,13 +83,6 @@ SPACES: dict[str, dict[str, Float | Choice]] = {
         "item_alpha": Float(1e-7, 1e-3, log=True, also=(0.0,)),
         "user_alpha": Float(1e-7, 1e-3, log=True, also=(0.0,)),
     },
-    "als_content": {
-        "factors": Int(16, 128, log=True),
-        "regularization": Float(0.001, 10, log=True),
-        "alpha": Float(0.1, 100, log=True),
-        "iterations": Int(5, 30),
-        "ridge": Float(0.01, 100, log=True),
-    },
     "ranker": {"C": Float(1e-5, 1, log=True)},
 }
 

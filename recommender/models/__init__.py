@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from recommender.models.als import ALS
-from recommender.models.als_content import ALSContent
 from recommender.models.base import Recommender
 from recommender.models.bpr import BPR
 from recommender.models.content import Content
@@ -31,6 +30,5 @@ RECOMMENDERS: Mapping[str, Callable[..., Recommender]] = {
     "ease": EASE,
     "user_ease": UserEASE,
     "lightfm": LightFM,
-    "als_content": ALSContent,
     "ranker": Ranker,
 }

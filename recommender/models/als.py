@@ -54,19 +54,14 @@ class ALS:
         self.item_factors_ = model.item_factors  # float32 (n_own, factors)
         return self
 
-    def fold_in(self, history: sp.csr_matrix, item_factors: np.ndarray | None = None) -> np.ndarray:
+    def fold_in(self, history: sp.csr_matrix) -> np.ndarray:
         """User factors float32 (n, factors) that best explain each history given the item factors.
 
-        history: csr (n, n_items) over the rows of ``item_factors``, the trained ones by default. The
-        weight of what was *not* taken is always that of the trained catalog, so that a user's factors
-        do not depend on which new items happen to be candidates. NaN where the history is empty.
+        history: csr (n, n_own), rows of the trained items. NaN where the history is empty.
         """
+        model = self._upstream()
+        model.item_factors = self.item_factors_
         with fitting("als", "Raise regularization."):
-            model = self._upstream()
-            model.item_factors = self.item_factors_
-            gram = model.YtY
-            model.item_factors = self.item_factors_ if item_factors is None else item_factors
-            model._YtY = gram  # implicit's own cache; there is no public way to state it
             users: np.ndarray = model.recalculate_user(np.arange(history.shape[0]), history)
         users[np.diff(history.indptr) == 0] = np.nan
         return users

@@ -17,7 +17,6 @@ RUNG_COLOURS = {
     "social": "#661100",
     "content": "#44AA99",
     "lightfm": "#CC79A7",
-    "als_content": "#56B4E9",
     "item_knn": "#D55E00",
     "als": "#0072B2",
     "bpr": "#882255",

@@ -16,22 +16,19 @@ class SideFeatures:
 
     A column of fewer rows cannot be told from those rows' own vectors, and hashed text has a quarter
     of a million columns. ``per_row`` keeps only the heaviest entries of each row (the rarest words of a
-    text), which bounds the cost of models whose time grows with them; ``max_features`` keeps only the
-    most frequent columns, for models whose memory grows with those. None: no bound.
+    text), which bounds the cost of models whose time grows with them; None: no bound.
     """
 
-    def __init__(self, min_df: int = 3, per_row: int | None = None, max_features: int | None = None) -> None:
+    def __init__(self, min_df: int = 3, per_row: int | None = None) -> None:
         self.min_df = min_df
         self.per_row = per_row
-        self.max_features = max_features
 
     def fit(self, table: Table, learned_from: np.ndarray) -> Self:
         """table: what is known at the origin; learned_from: rows of it that the model trains on."""
         self.encoder_ = FeatureEncoder().fit(table)
         encoded = self.encoder_.transform(table)[learned_from]
         present = np.bincount(encoded.indices, minlength=self.encoder_.width)
-        frequent = np.flatnonzero(present >= self.min_df)
-        self.columns_ = np.sort(frequent[np.argsort(-present[frequent], kind="stable")[: self.max_features]])
+        self.columns_ = np.flatnonzero(present >= self.min_df)
         return self
 
     @property

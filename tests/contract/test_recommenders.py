@@ -20,7 +20,7 @@ from recommender.models import RECOMMENDERS
 from recommender.serving import persistence
 
 FAST = {"iterations": 5, "epochs": 3, "factors": 8, "no_components": 8, "min_df": 1}  # where a model has them
-NEEDS_INTERACTIONS = ("item_knn", "als", "bpr", "ease", "user_ease", "lightfm", "als_content")
+NEEDS_INTERACTIONS = ("item_knn", "als", "bpr", "ease", "user_ease", "lightfm")
 NEEDS_WINDOWS = ("ranker",)  # learns from past windows, and says so where there are none
 ITEMS = (*worlds.ITEMS, "r5", "new1")  # r5: published, never taken; new1: published after training
 HISTORIES = {
@@ -191,12 +191,11 @@ def test_what_training_cannot_tell_is_nan_for_collaborative_filtering(queries, i
 
 
 def test_hybrids_score_new_items_and_users_by_their_features(queries, items) -> None:
-    for name in ("lightfm", "als_content"):
-        scores = RECOMMENDERS[name](min_df=1).fit(worlds.two_tastes()).score(queries, items)
-        asked = list(HISTORIES)
-        answered = [asked.index(user) for user in ("a1", "someone", "a_new", "explorer")]
-        assert np.isfinite(scores[answered]).all(), name
-        assert np.isnan(scores[asked.index("nobody")]).all(), name
+    scores = RECOMMENDERS["lightfm"](min_df=1).fit(worlds.two_tastes()).score(queries, items)
+    asked = list(HISTORIES)
+    answered = [asked.index(user) for user in ("a1", "someone", "a_new", "explorer")]
+    assert np.isfinite(scores[answered]).all()
+    assert np.isnan(scores[asked.index("nobody")]).all()
 
 
 @pytest.mark.parametrize("model", [*NEEDS_INTERACTIONS, "content", "ranker"])

@@ -110,7 +110,7 @@ def test_every_rung_is_one_flat_finished_run_in_its_colour(uri: str, out: Path) 
         assert "mlflow.parentRunId" not in run.data.tags
         assert (run.data.params["scenario"], run.data.params["data"]) == ("jobs", "simulated")
     assert found["als"].data.params["factors"] == "64"
-    assert found["als_content"].data.params["factors"] == "32"  # as chosen on validation, not as configured
+    assert found["lightfm"].data.params["factors"] == "32"  # as chosen on validation, not as configured
     assert found["als"].data.tags["shipped_for"].startswith("1_2, 3_9, 10_plus")
 
 

@@ -15,13 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.cpu.bpr import BayesianPersonalizedRanking
-from sklearn.linear_model import Ridge
 
 from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import History, Queries
 from recommender.errors import ConfigError, UserError
 from recommender.models.als import ALS
-from recommender.models.als_content import ALSContent, ridge_regression
 from recommender.models.bpr import BPR
 from recommender.models.ease import BLOCK, EASE, closed_form
 from recommender.models.item_knn import ItemKNN
@@ -223,61 +221,6 @@ def test_a_diverging_fit_is_an_error_that_says_what_to_lower() -> None:
         BPR(iterations=20, learning_rate=1e30).fit(random_world())
 
 
-def test_als_content_scores_warm_items_and_users_with_history_as_als_does() -> None:
-    train = random_world()
-    plain = ALS(factors=8).fit(train).score(histories_of(train), train.items)
-    hybrid = ALSContent(factors=8, min_df=1).fit(train).score(histories_of(train), train.items)
-    np.testing.assert_allclose(hybrid, plain, rtol=1e-4, atol=1e-6)
-
-
-def test_als_content_maps_features_to_factors_by_ridge_regression() -> None:
-    """With one category per item and little penalty, a new item gets the mean factors of its kind."""
-    train = random_world()
-    model = ALSContent(factors=8, min_df=1, ridge=1e-6).fit(train)
-    new = Table(pl.DataFrame({"item_id": [500], "kind": ["kind 1"]}), {"kind": "category"}, "item_id")
-    kind = np.arange(N_ITEMS) % 3 == 1
-    expected = model.als_.item_factors_[kind].mean(axis=0)
-    np.testing.assert_allclose(model.item_map_.transform(new)[0], expected, atol=1e-3)
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10_000), st.integers(2, 20), st.integers(1, 12), st.sampled_from([0.1, 1.0, 30.0]))
-def test_ridge_regression_is_that_of_scikit_learn(seed: int, n: int, width: int, ridge: float) -> None:
-    rng = np.random.default_rng(seed)
-    features = sp.random(n, width, 0.4, format="csr", random_state=seed, dtype=np.float32)
-    targets = rng.normal(size=(n, 3)).astype(np.float32)
-    expected = Ridge(alpha=ridge).fit(features.toarray().astype(np.float64), targets)
-    coefficients, intercept = ridge_regression(features, targets, ridge)
-    np.testing.assert_allclose(coefficients, expected.coef_.T, atol=1e-4)
-    np.testing.assert_allclose(intercept, expected.intercept_, atol=1e-4)
-
-
-def test_ridge_regression_bears_collinear_columns_of_many_rows() -> None:
-    """One-hot columns add up to the intercept: only the penalty makes the problem definite."""
-    n = 50_000
-    rng = np.random.default_rng(0)
-    columns = np.column_stack([rng.integers(0, 3, n), 3 + rng.integers(0, 2, n)])
-    values = np.tile(np.array([0.83, 0.55], np.float32), n)
-    features = sp.csr_matrix((values, (np.repeat(np.arange(n), 2), columns.ravel())), shape=(n, 5))
-    targets = (columns[:, :1] == 1).astype(np.float32)
-    coefficients, intercept = ridge_regression(features, targets, 1e-3)
-    np.testing.assert_allclose(features @ coefficients + intercept, targets, atol=1e-3)
-
-
-def test_als_content_refuses_a_ridge_that_does_not_regularise() -> None:
-    with pytest.raises(ValueError, match="ridge must be above 0"):
-        ALSContent(ridge=0)
-
-
-def test_als_content_serves_a_new_user_from_stated_features() -> None:
-    train = random_world()
-    users = Table(pl.DataFrame({"user_id": [900, 901], "town": ["town 1", "town 99"]}), {"town": "category"}, "user_id")
-    queries = Queries(users, np.full(2, NO_TIME), one_query([]).history.take(np.zeros(2, np.int64)))
-    scores = ALSContent(factors=8, min_df=1).fit(train).score(queries, train.items)
-    assert np.isfinite(scores[0]).all()
-    assert np.isnan(scores[1]).all()
-
-
 def test_side_features_keep_only_columns_that_enough_learned_rows_have() -> None:
     items = random_world().items
     rare = items.frame.with_columns(kind=pl.when(pl.col("item_id") == 0).then(pl.lit("unique")).otherwise("kind"))
@@ -287,18 +230,6 @@ def test_side_features_keep_only_columns_that_enough_learned_rows_have() -> None
     assert features.transform(table)[0].nnz == 0
     # rows that the model does not learn from do not count
     assert SideFeatures(min_df=2).fit(table, np.array([0, 1, 2])).width == 0
-
-
-def test_side_features_with_a_bound_keep_the_most_frequent_columns() -> None:
-    frame = random_world().items.frame.with_columns(
-        kind=pl.when(pl.col("item_id") < 4).then(pl.lit("few")).otherwise(pl.lit("many"))
-    )
-    features = SideFeatures(min_df=1, max_features=1).fit(
-        Table(frame, {"kind": "category"}, "item_id"), np.arange(N_ITEMS)
-    )
-    np.testing.assert_array_equal(
-        np.diff(features.transform(Table(frame, {"kind": "category"}, "item_id")).indptr), np.arange(N_ITEMS) >= 4
-    )
 
 
 @settings(max_examples=30, deadline=None)

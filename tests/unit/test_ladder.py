@@ -270,8 +270,8 @@ def test_day_zero_ships_a_router_that_serves_everyone_without_any_interaction() 
 
 
 def test_a_parameter_that_a_model_refuses_is_an_error_naming_the_rung() -> None:
-    refused = Rung(name="hybrid", recommender="als_content", params={"ridge": -1})
-    with pytest.raises(ConfigError, match="ridge"):
+    refused = Rung(name="hybrid", recommender="lightfm", params={"epochs": -1})
+    with pytest.raises(ConfigError, match="epochs"):
         make(refused, refused.params, scenario())
 
 

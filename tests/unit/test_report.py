@@ -341,14 +341,14 @@ def test_what_is_blended_stands_with_the_rung_it_is_blended_into_and_what_the_ro
     out = write_out(tmp_path / "out")
     served = json.loads((out / "decision.json").read_text())["buckets"]["0"]["rung"]
     gained = {"gain": 0.0123, "ci_low": 0.01, "ci_high": 0.02, "p_holm": 0.002, "n_queries": 300}
-    edit_json(out / "decision.json", blends={"0": {"rung": "als_content", **gained}})
+    edit_json(out / "decision.json", blends={"0": {"rung": "lightfm", **gained}})
     write_report(out)
     shown = decided.decision(run_tables.read_out(out)).row(by_predicate=pl.col("user_bucket") == "0", named=True)
-    assert (shown["rung"], shown["blended"], shown["blend_gain"]) == (served, "als_content", 0.0123)
+    assert (shown["rung"], shown["blended"], shown["blend_gain"]) == (served, "lightfm", 0.0123)
     routed = pl.read_parquet(out / "metrics.parquet").filter(
         split="test", rung="router", metric="ndcg_at_10", user_bucket="0", item_bucket="all", slice="all"
     )
     assert shown["test_value"] == routed["value"].item()
     text = Page((out / "report.html").read_text()).text
-    assert f"{served} blended with als_content" in text
-    assert "to blend in als_content by rank gains +0.012 more" in text
+    assert f"{served} blended with lightfm" in text
+    assert "to blend in lightfm by rank gains +0.012 more" in text

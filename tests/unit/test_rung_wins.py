@@ -36,7 +36,7 @@ def worth(**of: float) -> pl.Expr:
 
 def test_the_best_rung_of_each_cell_is_counted_and_neither_router_nor_controls_are(tmp_path: Path) -> None:
     found = rung_wins.wins([out(tmp_path / "out", worth(als=0.3, content=0.2, router=0.9, random=0.8))])
-    assert set(found) == {"popularity", "content", "als_content", "als"}
+    assert set(found) == {"popularity", "content", "lightfm", "als"}
     assert found["als"]["best on test"] == found["als"]["best on validation"] == CELLS
     assert sum(count["best on test"] for count in found.values()) == CELLS
     assert found["content"]["level with the best on test"] == 0
@@ -49,8 +49,8 @@ def test_of_equal_rungs_the_simplest_is_the_best(tmp_path: Path) -> None:
 
 
 def test_a_rung_not_told_apart_from_the_best_single_one_is_level_where_its_lists_are_its_own(tmp_path: Path) -> None:
-    found = rung_wins.wins([out(tmp_path / "out", worth(als_content=0.3, als=0.2, router=0.9), p=0.5)])
-    assert found["als_content"]["best on test"] == CELLS
+    found = rung_wins.wins([out(tmp_path / "out", worth(lightfm=0.3, als=0.2, router=0.9), p=0.5)])
+    assert found["lightfm"]["best on test"] == CELLS
     assert found["als"]["level with the best on test"] == CELLS - 1  # no list of users without history is its own
     assert found["popularity"]["level with the best on test"] == 0  # never compared with it
 
@@ -59,7 +59,7 @@ def test_trains_are_added_up_and_who_serves_is_counted_by_train(tmp_path: Path) 
     made = [out(tmp_path / name, worth(als=0.3)) for name in ("a", "b")]
     found = rung_wins.wins(made)
     assert found["als"]["trains"] == found["als"]["trains that serve it"] == 2
-    assert found["als_content"]["trains that serve it"] == 0
+    assert found["lightfm"]["trains that serve it"] == 0
     told = rung_wins.as_markdown(found)
     assert told.splitlines()[-1] == "| als | 2 | 8 | 8 | 8 | 0 | 2 |"
     with pytest.raises(ConfigError, match="Name the OUT folders"):
