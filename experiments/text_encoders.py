@@ -19,7 +19,7 @@ from recommender import config
 from recommender.config import Rung, Scenario
 from recommender.data.split import folds
 from recommender.evaluation.effort import EffortLog
-from recommender.evaluation.evaluate import POOLED, Group, asked, compare, groups
+from recommender.evaluation.evaluate import POOLED, Group, compare, groups, query_info
 from recommender.experiment import requirements, rungs
 from recommender.experiment.fold_runner import Bench
 from recommender.names import ALL, WITH_HISTORY
@@ -63,7 +63,7 @@ def rows(scenario: Scenario, source: str, progress: Any) -> Iterator[tuple[str, 
     effort, queries, outcomes = EffortLog(), [], []
     for fold in folds(data, scenario.split, scenario.eligibility):
         bench = Bench(fold, scenario, effort, progress)
-        queries.append(asked(fold, (), scenario.decision.away_days))
+        queries.append(query_info(fold, (), scenario.decision.away_days))
         outcomes.append({rung.name: bench.measure(rung, rung.params).outcome for rung in ladder(scenario)})
     for group in groups(queries, outcomes):
         if group.split == "test" or group.origin == POOLED:

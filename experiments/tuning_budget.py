@@ -24,7 +24,7 @@ from recommender.data.dataset import Dataset
 from recommender.data.split import folds
 from recommender.errors import ConfigError
 from recommender.evaluation.effort import EffortLog
-from recommender.evaluation.evaluate import Group, Outcome, asked, compare
+from recommender.evaluation.evaluate import Group, Outcome, compare, query_info
 from recommender.experiment import requirements, tuning
 from recommender.experiment.fold_runner import Bench, Progress
 from recommender.names import ALL, WITH_HISTORY
@@ -70,7 +70,7 @@ class Test:
     def __init__(self, data: Dataset, scenario: Scenario, progress: Progress) -> None:
         *_, fold = folds(data, scenario.split, scenario.eligibility)
         self.bench = Bench(fold, scenario, EffortLog(), progress)
-        self.asked = asked(fold, (), scenario.decision.away_days)
+        self.query_info = query_info(fold, (), scenario.decision.away_days)
         self.known: dict[str, Outcome] = {}
 
     def outcome(self, rung: Rung) -> Outcome:
@@ -85,7 +85,7 @@ def rows(plain: Sequence[Rung], chosen: Sequence[Rung], test: Test) -> Iterator[
     if not changed:
         yield ("none changes", *["-"] * 7)
     for before, after in changed:
-        group = Group("test", "", [test.asked], [{"as given": test.outcome(before), "tuned": test.outcome(after)}])
+        group = Group("test", "", [test.query_info], [{"as given": test.outcome(before), "tuned": test.outcome(after)}])
         values = dict(zip(group.rungs, group.stack([METRIC]).T, strict=True))
         masks = {bucket: mask for bucket, within, _, mask in group.masks() if not within}
         found = compare(group, [("as given", "tuned")], ["one"], RESAMPLES, SEED).filter(metric=METRIC)

@@ -43,10 +43,10 @@ def audit_table(test: Group, audit: Audit, resamples: int, seed: int) -> pl.Data
     ratio is below 1 with the interval widened for the number of groups compared (Bonferroni), as the lowest of many
     ratios is low by chance alone.
     """
-    asked, outcomes = test.asked[0], test.outcomes[0]
+    queries, outcomes = test.query_info[0], test.outcomes[0]
     names = [(rung, outcome) for rung in outcomes if rung != ORACLE for outcome in OUTCOMES]
-    values = np.column_stack([outcomes[rung].values[outcome][asked.first] for rung, outcome in names])
-    columns = {c: s.filter(pl.Series(asked.first)) for c, s in asked.groups.items() if c in audit.columns}
+    values = np.column_stack([outcomes[rung].values[outcome][queries.first] for rung, outcome in names])
+    columns = {c: s.filter(pl.Series(queries.first)) for c, s in queries.groups.items() if c in audit.columns}
     groupings = {c: [c] for c in columns} | ({BETWEEN.join(columns): list(columns)} if len(columns) > 1 else {})
     rows = []
     for grouping, chosen in groupings.items():

@@ -27,7 +27,7 @@ _FLIPS, _SLICE_VALUES, _SLICE_QUERIES = 1999, 10, 30
 
 
 @dataclass(frozen=True)
-class Asked:
+class QueryInfo:
     """The queries of one fold, without the data behind them."""
 
     split: str
@@ -49,12 +49,12 @@ class Outcome:
     shares: Mapping[str, float] = field(default_factory=dict)  # of all lists together: coverage, survival
 
 
-def asked(fold: Fold, slices: Sequence[str], away_days: float, groups: Sequence[str] = ()) -> Asked:
+def query_info(fold: Fold, slices: Sequence[str], away_days: float, groups: Sequence[str] = ()) -> QueryInfo:
     frame = fold.queries.users.frame
     chosen, audited = ({c: frame[c].cast(pl.String) for c in cs if c in frame.columns} for cs in (slices, groups))
     queries = fold.queries
     back = (queries.buckets > 0) & (queries.away_days >= away_days)
-    return Asked(
+    return QueryInfo(
         fold.split, fold.origin, queries.ids, queries.as_of, queries.buckets, fold.first, back, chosen, audited
     )
 
@@ -84,7 +84,7 @@ class Group:
 
     split: str
     origin: str
-    asked: Sequence[Asked]
+    query_info: Sequence[QueryInfo]
     outcomes: Sequence[Mapping[str, Outcome]]  # per fold: rung -> outcome
 
     @property
@@ -97,38 +97,38 @@ class Group:
         return np.concatenate(rows)
 
     def users(self) -> tuple[np.ndarray, int]:
-        ids = pl.concat([a.user_ids for a in self.asked])
+        ids = pl.concat([a.user_ids for a in self.query_info])
         codes = ids.rank("dense").to_numpy().astype(np.int64) - 1
         return codes, int(codes.max(initial=-1)) + 1
 
     def masks(self) -> Iterator[tuple[str, str, str, np.ndarray]]:
         """(user bucket, slice, slice value, which queries). Rows for all users use first queries only."""
-        bucket = np.concatenate([a.bucket for a in self.asked])
-        first = np.concatenate([a.first for a in self.asked])
+        bucket = np.concatenate([a.bucket for a in self.query_info])
+        first = np.concatenate([a.first for a in self.query_info])
         yield ALL, "", "", first
         for b, name in enumerate(USER_BUCKETS):
             yield name, "", "", bucket == b
         yield WITH_HISTORY, "", "", bucket > 0
-        back = np.concatenate([a.returning for a in self.asked])
+        back = np.concatenate([a.returning for a in self.query_info])
         warm = {name: bucket == b for b, name in enumerate(USER_BUCKETS) if b} | {WITH_HISTORY: bucket > 0}
         for name, rows in warm.items():
             yield name, VISIT, "in_session", rows & ~back
             yield name, VISIT, "returning", rows & back
-        for column in self.asked[0].slices:
-            values = pl.concat([a.slices[column] for a in self.asked])
+        for column in self.query_info[0].slices:
+            values = pl.concat([a.slices[column] for a in self.query_info])
             common = values.filter(pl.Series(first)).drop_nulls().value_counts(sort=True).head(_SLICE_VALUES)
             for value, n in common.iter_rows():
                 if n >= _SLICE_QUERIES:
                     yield ALL, column, value, first & (values == value).fill_null(False).to_numpy()
 
 
-def groups(asked_by_fold: Sequence[Asked], outcomes: Sequence[Mapping[str, Outcome]]) -> list[Group]:
+def groups(queries_by_fold: Sequence[QueryInfo], outcomes: Sequence[Mapping[str, Outcome]]) -> list[Group]:
     """One group per origin, and the validation origins pooled where there are several."""
-    single = [Group(a.split, a.origin, [a], [o]) for a, o in zip(asked_by_fold, outcomes, strict=True)]
+    single = [Group(a.split, a.origin, [a], [o]) for a, o in zip(queries_by_fold, outcomes, strict=True)]
     validation = [g for g in single if g.split == "validation"]
     if len(validation) < 2:
         return single
-    pooled = Group("validation", POOLED, [g.asked[0] for g in validation], [g.outcomes[0] for g in validation])
+    pooled = Group("validation", POOLED, [g.query_info[0] for g in validation], [g.outcomes[0] for g in validation])
     return [*single, pooled]
 
 
@@ -150,7 +150,7 @@ def metrics_table(group: Group, resamples: int, seed: int) -> pl.DataFrame:
                              mean[r, c], low[r, c], high[r, c], int(n[r, c]), share[r]))  # fmt: skip
     for rung in group.rungs:
         whole = [o[rung].shares for o in group.outcomes]
-        n_queries = sum(len(a.first) for a in group.asked)
+        n_queries = sum(len(a.first) for a in group.query_info)
         for name in dict.fromkeys(n for shares in whole for n in shares):
             over_folds = float(np.mean([shares[name] for shares in whole if name in shares]))
             rows.append((rung, ALL, ALL, ALL, ALL, name, over_folds, None, None, n_queries, None))
@@ -213,11 +213,11 @@ def compare(
     return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
 
 
-def per_query_table(asked_by_fold: Iterable[Asked], outcomes: Iterable[Mapping[str, Outcome]]) -> pl.DataFrame:
+def per_query_table(queries_by_fold: Iterable[QueryInfo], outcomes: Iterable[Mapping[str, Outcome]]) -> pl.DataFrame:
     """Rows of per_query.parquet: the accuracy metrics of every query and rung."""
     frames = []
     names = (*metrics.ACCURACY, "answered_share")
-    for a, by_rung in zip(asked_by_fold, outcomes, strict=True):
+    for a, by_rung in zip(queries_by_fold, outcomes, strict=True):
         base = pl.DataFrame({
             "split": pl.Series([a.split] * len(a.first), dtype=pl.String),
             "origin": pl.Series([a.origin] * len(a.first), dtype=pl.String),

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from recommender.config import Decision
 from recommender.data.split import Fold
 from recommender.evaluation import metrics
-from recommender.evaluation.evaluate import Asked
+from recommender.evaluation.evaluate import QueryInfo
 from recommender.evaluation.statistics import Cell, estimates, holm, sign_flip_p
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.fusion import DEPTH, Setting, blended, routed, rows_of
@@ -54,7 +54,7 @@ def sampled(fold: Fold) -> np.ndarray:
 def choose_blends(
     samples: Sequence[Sample],
     served: Sequence[np.ndarray],
-    asked: Sequence[Asked],
+    query_info: Sequence[QueryInfo],
     settings: Mapping[str, int],
     rule: Decision,
     resamples: int,
@@ -66,11 +66,11 @@ def choose_blends(
     Every rung of ``settings`` (rung -> its setting) is tried; Holm's correction is over all of them. The gain is of
     a group as a whole, the validation origins pooled, users as clusters. served: the rung of each row of a sample.
     """
-    codes = pl.concat([a.user_ids for a in asked]).rank("dense").to_numpy().astype(np.int64) - 1
-    starts = np.cumsum([0, *(len(a.first) for a in asked)])
+    codes = pl.concat([a.user_ids for a in query_info]).rank("dense").to_numpy().astype(np.int64) - 1
+    starts = np.cumsum([0, *(len(a.first) for a in query_info)])
     users = [codes[start + s.rows] for start, s in zip(starts[:-1], samples, strict=True)]
-    known = [a.bucket[s.rows] > 0 for a, s in zip(asked, samples, strict=True)]
-    back = [a.returning[s.rows] for a, s in zip(asked, samples, strict=True)]
+    known = [a.bucket[s.rows] > 0 for a, s in zip(query_info, samples, strict=True)]
+    back = [a.returning[s.rows] for a, s in zip(query_info, samples, strict=True)]
     groups = {
         USER_BUCKETS[0]: [~k for k in known],
         WITH_HISTORY: [k & ~b for k, b in zip(known, back, strict=True)],

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from recommender.evaluation.evaluate import POOLED, Asked, Group
+from recommender.evaluation.evaluate import POOLED, Group, QueryInfo
 from recommender.evaluation.statistics import Cell, estimates, holm, sign_flip_p
 from recommender.experiment.decision import AUDIENCE
 from recommender.names import ALL, PLAIN, ROUTER, USER_BUCKETS
@@ -105,16 +105,16 @@ def _periods(
         if group.split == "test" or group.origin == POOLED:
             continue
         values = dict(zip(group.rungs, group.stack([metric]).T, strict=True))
-        routed = _routed(group.asked[0], routes, values)
+        routed = _routed(group.query_info[0], routes, values)
         mask = next(m for b, name, _, m in group.masks() if b == bucket and not name)
         if mask.any():
             found.append(float((values[rung] - routed)[mask].mean()))
     return [*found, at_test]
 
 
-def _routed(asked: Asked, routes: Mapping[str, str], values: Mapping[str, np.ndarray]) -> np.ndarray:
+def _routed(queries: QueryInfo, routes: Mapping[str, str], values: Mapping[str, np.ndarray]) -> np.ndarray:
     """The values of the rung that serves each query, float64 (n_queries,)."""
-    serves = segments(routes, asked.bucket, asked.returning)
+    serves = segments(routes, queries.bucket, queries.returning)
     out = np.full(len(serves), np.nan)
     for rung in np.unique(serves):
         out[serves == rung] = values[rung][serves == rung]

@@ -15,7 +15,7 @@ from recommender.data.dataset import Dataset
 from recommender.data.split import Fold, folds, lawful
 from recommender.errors import DataError
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
-from recommender.evaluation.evaluate import Asked, Group, Outcome, asked, comparisons_table, groups
+from recommender.evaluation.evaluate import Group, Outcome, QueryInfo, comparisons_table, groups, query_info
 from recommender.experiment import controls, requirements
 from recommender.experiment.attack_gain import attacked
 from recommender.experiment.blends import Blend, Sample, by_segment, choose_blends, sampled
@@ -38,7 +38,7 @@ Setting = tuple[str, int]  # a rung and which of its settings
 class Results:
     """What a run found; the tables are made from it by evaluate.py."""
 
-    asked: list[Asked] = field(default_factory=list)
+    query_info: list[QueryInfo] = field(default_factory=list)
     outcomes: list[dict[str, Outcome]] = field(default_factory=list)  # per fold: rung -> outcome
     origins: list[dict[str, Any]] = field(default_factory=list)
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)  # rung -> parameters
@@ -52,7 +52,7 @@ class Results:
 
     @property
     def groups(self) -> list[Group]:
-        return groups(self.asked, self.outcomes)
+        return groups(self.query_info, self.outcomes)
 
     @property
     def served(self) -> list[str]:
@@ -168,7 +168,7 @@ def _choose(results: Results, trials: Trials, scenario: Scenario, effort: Effort
     for name, tried in trials.tries.items():
         if not tried or name in results.chosen:
             continue
-        values = [_firsts(trials, results.asked, (name, n), scenario.decision.metric) for n in range(len(tried))]
+        values = [_firsts(trials, results.query_info, (name, n), scenario.decision.metric) for n in range(len(tried))]
         chosen[name] = simplest_of_best(values)
         results.chosen[name] = tried[chosen[name]]
         if len(tried) > 1:
@@ -187,21 +187,21 @@ def _choose(results: Results, trials: Trials, scenario: Scenario, effort: Effort
     results.slots, results.slot_evidence = _slots(results, trials, chosen, scenario)
 
 
-def _firsts(trials: Trials, asked_by_fold: Sequence[Asked], setting: Setting, metric: str) -> np.ndarray:
+def _firsts(trials: Trials, queries_by_fold: Sequence[QueryInfo], setting: Setting, metric: str) -> np.ndarray:
     """Values of all first queries, float64 (n,)."""
-    folds_ = zip(trials.outcomes, asked_by_fold, strict=True)
+    folds_ = zip(trials.outcomes, queries_by_fold, strict=True)
     return np.concatenate([outcomes[setting].values[metric][a.first] for outcomes, a in folds_])
 
 
 def _blends(results: Results, trials: Trials, settings_: Mapping[str, int], scenario: Scenario) -> dict[str, Blend]:
     served = _names(results, results.routes, [s.rows for s in trials.samples])
     rule = scenario.decision
-    return choose_blends(trials.samples, served, results.asked, settings_, rule, scenario.bootstrap, scenario.seed)
+    return choose_blends(trials.samples, served, results.query_info, settings_, rule, scenario.bootstrap, scenario.seed)
 
 
 def _names(results: Results, routes: Mapping[str, str], rows: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The rung of each of some queries, per validation fold."""
-    folds_ = zip(results.asked, rows, strict=True)
+    folds_ = zip(results.query_info, rows, strict=True)
     return [segments(routes, a.bucket[r], a.returning[r]) for a, r in folds_]
 
 
@@ -286,8 +286,8 @@ def _router(results: Results, models: Mapping[str, Any], scenario: Scenario) -> 
 
 def note(results: Results, fold: Fold, scenario: Scenario) -> None:
     """Opens the fold's place in ``results``: who asked, and how much there was to learn from."""
-    results.asked.append(
-        asked(fold, scenario.slices, scenario.decision.away_days, scenario.audit.columns if scenario.audit else ())
+    results.query_info.append(
+        query_info(fold, scenario.slices, scenario.decision.away_days, scenario.audit.columns if scenario.audit else ())
     )
     results.outcomes.append({})
     counts = fold.item_counts

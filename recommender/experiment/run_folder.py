@@ -85,7 +85,7 @@ def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
     write_hindsight(out, results, scenario)
     groups, seed, resamples = results.groups, scenario.seed, scenario.bootstrap
     pl.concat([metrics_table(g, resamples, seed) for g in groups]).write_parquet(out / "metrics.parquet")
-    per_query_table(results.asked, results.outcomes).write_parquet(out / "per_query.parquet")
+    per_query_table(results.query_info, results.outcomes).write_parquet(out / "per_query.parquet")
     test = next(g for g in groups if g.split == "test")
     ladder = [*results.chosen, *([PLAIN] if PLAIN in test.rungs else []), ROUTER]
     comparisons_table(test, ladder, resamples, seed).drop("n_queries").write_parquet(out / "comparisons.parquet")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recommender.config import Audit
 from recommender.evaluation.audit import audit_table, impact_ratios, told
-from recommender.evaluation.evaluate import Asked, Group, Outcome
+from recommender.evaluation.evaluate import Group, Outcome, QueryInfo
 from recommender.evaluation.exposure import FAVOURABLE, SELECTED, TAKEN
 from recommender.names import PLAIN, ROUTER
 
@@ -29,7 +29,7 @@ def group(sex: list[str | None], selected: Any, age: list[str | None] | None = N
     groups = {"sex": pl.Series(sex, dtype=pl.String), "age": pl.Series(age or [None] * n, dtype=pl.String)}
     when = np.zeros(n, np.int64)
     seen = np.ones(n, bool) if first is None else np.array(first)
-    asked = Asked("test", "o", pl.Series(range(n)), when, when, seen, ~seen, {}, groups)
+    asked = QueryInfo("test", "o", pl.Series(range(n)), when, when, seen, ~seen, {}, groups)
     return Group("test", "o", [asked], [{PLAIN: Outcome(worse), ROUTER: Outcome(outcome)}])
 
 

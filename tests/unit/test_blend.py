@@ -14,7 +14,7 @@ from small import ask, dataset, table
 from test_router import ITEMS, TRAIN, Line, ids, serve
 
 from recommender.config import Decision, Slots
-from recommender.evaluation.evaluate import Asked
+from recommender.evaluation.evaluate import QueryInfo
 from recommender.experiment.blends import Blend, Sample, by_segment, choose_blends, sampled
 from recommender.experiment.decision import day_zero_choices, sentences
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
@@ -76,7 +76,7 @@ SETTINGS = {"one": 0, "two": 0, "noise": 0}
 RULE = Decision(thin=10)
 
 
-def sample(seed: int, second_helps: bool) -> tuple[Sample, np.ndarray, Asked]:
+def sample(seed: int, second_helps: bool) -> tuple[Sample, np.ndarray, QueryInfo]:
     """Everyone took items 0 and 1. "one" leads with 0 and has 1 in place 11, "two" may lead with 1."""
     rng = np.random.default_rng(seed)
     truth = np.zeros((N, 100), bool)
@@ -93,7 +93,7 @@ def sample(seed: int, second_helps: bool) -> tuple[Sample, np.ndarray, Asked]:
     by_rung = {("one", 0): of((0, 0), (1, 10)), ("noise", 0): of(start=50)}
     by_rung["two", 0] = of((1, 0), start=50) if second_helps else by_rung["one", 0]
     bucket = np.arange(N) % 2
-    asked = Asked(
+    asked = QueryInfo(
         "validation", str(seed), pl.Series([f"u{i}" for i in range(N)]), np.zeros(N), bucket,
         np.ones(N, bool), np.zeros(N, bool), {},
     )  # fmt: skip

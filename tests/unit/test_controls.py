@@ -91,7 +91,7 @@ def test_every_rung_is_compared_with_its_shuffled_self_and_the_plain_rungs_below
 
 def test_the_difference_is_that_of_the_means_of_the_same_queries(measured: Any) -> None:
     found = measured[0]
-    first = found.asked[-1].first
+    first = found.query_info[-1].first
     value = {r: found.outcomes[-1][r].values["ndcg_at_10"][first].mean() for r in ("content", MEASURED[1])}
     row = table_of(found).row(
         by_predicate=(pl.col("control") == MEASURED[1])
@@ -176,10 +176,10 @@ def test_with_a_truth_every_rung_has_its_regret_query_by_query(monkeypatch: pyte
     assert [*plain.outcomes[-1], ORACLE] == list(found.outcomes[-1])
     assert min(truth.asked) >= to_microseconds(datetime.fromisoformat(found.origins[-1]["origin"]))
     bound = found.outcomes[-1][ORACLE].values["ndcg_at_10"]
-    first = found.asked[-1].first
+    first = found.query_info[-1].first
     assert np.isfinite(bound[first]).sum() == 20
-    whole = found.asked[-1].user_ids.filter(pl.Series(np.isfinite(bound))).unique()
-    assert (np.isfinite(bound) == found.asked[-1].user_ids.is_in(whole.implode()).to_numpy()).all()
+    whole = found.query_info[-1].user_ids.filter(pl.Series(np.isfinite(bound))).unique()
+    assert (np.isfinite(bound) == found.query_info[-1].user_ids.is_in(whole.implode()).to_numpy()).all()
     for rung, outcome in found.outcomes[-1].items():
         np.testing.assert_allclose(outcome.values[REGRET], bound - outcome.values["ndcg_at_10"])
         if rung != ORACLE:

@@ -16,16 +16,16 @@ from recommender.data.split import time_fold
 from recommender.evaluation.evaluate import (
     COMPARED,
     POOLED,
-    Asked,
     Group,
     Outcome,
+    QueryInfo,
     as_times,
-    asked,
     comparisons_table,
     groups,
     metrics_table,
     outcome,
     per_query_table,
+    query_info,
 )
 from recommender.evaluation.metrics import ACCURACY, BEYOND
 from recommender.models.popularity import Popularity
@@ -47,11 +47,11 @@ def people(
     origin: str = "o",
     returning: list[bool] | None = None,
     **slices: list[Any],
-) -> Asked:
+) -> QueryInfo:
     first = pl.Series(users).is_first_distinct().to_numpy()
     chosen = {c: pl.Series(v, dtype=pl.String) for c, v in slices.items()}
     back = np.array(returning if returning is not None else [False] * len(users))
-    return Asked(
+    return QueryInfo(
         split, origin, pl.Series("user_id", users), np.full(len(users), us(1)), np.array(bucket), first, back, chosen
     )
 
@@ -164,7 +164,7 @@ def test_an_outcome_measures_lists_against_what_was_taken() -> None:
     order = fallback_order(fold.train, fold.items)
     lists = recommend(Popularity().fit(fold.train), fold.queries, fold.items, 20, Eligibility(), Scoring(), order)
     made = outcome(lists, fold, sp.csr_matrix((3, 0), dtype=np.float32)).values
-    about = asked(fold, ["absent"], away_days=1)
+    about = query_info(fold, ["absent"], away_days=1)
     assert about.user_ids.to_list() == ["u", "w", "w"]
     assert about.bucket.tolist() == [1, 0, 1]
     assert about.slices == {}

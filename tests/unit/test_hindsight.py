@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recommender.evaluation.evaluate import Asked, Group, Outcome, groups
+from recommender.evaluation.evaluate import Group, Outcome, QueryInfo, groups
 from recommender.experiment.hindsight import LEAST, Hindsight, hindsight
 from recommender.names import ALL, PLAIN, RETURNING, ROUTER, USER_BUCKETS
 
@@ -16,11 +16,11 @@ ROUTES = dict.fromkeys(USER_BUCKETS, "popularity")
 RUNGS = ["popularity", "ranker"]
 
 
-def asked(split: str, origin: str, bucket: np.ndarray | None = None, returning: np.ndarray | None = None) -> Asked:
+def asked(split: str, origin: str, bucket: np.ndarray | None = None, returning: np.ndarray | None = None) -> QueryInfo:
     users = pl.Series("user_id", [f"u{i}" for i in range(N)])
     known = np.zeros(N, np.int64) if bucket is None else bucket
     back = np.zeros(N, bool) if returning is None else returning
-    return Asked(split, origin, users, np.arange(N), known, np.ones(N, bool), back, {})
+    return QueryInfo(split, origin, users, np.arange(N), known, np.ones(N, bool), back, {})
 
 
 def outcomes(seed: int, **means: float) -> dict[str, Outcome]:

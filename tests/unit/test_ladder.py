@@ -116,7 +116,7 @@ def test_what_pays_is_chosen_and_a_control_is_never_served() -> None:
 
 def test_the_router_scores_like_the_rungs_that_it_routes_to() -> None:
     results = run(data(), scenario())
-    test, asked = results.outcomes[-1], results.asked[-1]
+    test, asked = results.outcomes[-1], results.query_info[-1]
     bucket, back = asked.bucket, asked.returning
     assert back.any()
     segments = [(name, (bucket == b) & ~back) for b, name in enumerate(USER_BUCKETS)]

@@ -24,7 +24,7 @@ from recommender.data.split import Fold, folds
 from recommender.errors import DataError
 from recommender.evaluation.audit import audit_table
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog, charged, serving
-from recommender.evaluation.evaluate import Asked, Outcome, as_times, metrics_table
+from recommender.evaluation.evaluate import Outcome, QueryInfo, as_times, metrics_table
 from recommender.experiment import ladder, requirements, run_folder, tuning
 from recommender.experiment.fold_runner import Bench
 from recommender.experiment.rungs import check, options
@@ -190,7 +190,7 @@ def _write(folder: Path, data: Dataset, scenario: Scenario, found: ladder.Result
     test = next(g for g in found.groups if g.split == "test")
     table = metrics_table(test, scenario.bootstrap, scenario.seed)
     table.write_parquet(folder / "metrics.parquet")
-    values(test.asked[0], test.outcomes[0]).write_parquet(folder / "values.parquet")
+    values(test.query_info[0], test.outcomes[0]).write_parquet(folder / "values.parquet")
     run_folder.write_effort(folder, effort, data, scenario)
     audit = requirements.supported(scenario, data)[0].audit
     if audit is not None:
@@ -213,15 +213,15 @@ def _finish(
     (folder / DONE).write_text(json.dumps(done, indent=1, default=str) + "\n")
 
 
-def values(asked: Asked, outcomes: Mapping[str, Outcome]) -> pl.DataFrame:
+def values(queries: QueryInfo, outcomes: Mapping[str, Outcome]) -> pl.DataFrame:
     """Every metric of every query and rung: user_id, as_of, user_bucket, first (of its user), returning (see
-    ``Asked``), rung, and a Float32 column each."""
+    ``QueryInfo``), rung, and a Float32 column each."""
     base = pl.DataFrame({
-        "user_id": asked.user_ids.cast(pl.String),
-        "as_of": as_times(asked.as_of),
-        "user_bucket": np.array(USER_BUCKETS)[asked.bucket],
-        "first": asked.first,
-        "returning": asked.returning,
+        "user_id": queries.user_ids.cast(pl.String),
+        "as_of": as_times(queries.as_of),
+        "user_bucket": np.array(USER_BUCKETS)[queries.bucket],
+        "first": queries.first,
+        "returning": queries.returning,
     })  # fmt: skip
     frames = [
         base.with_columns(
