@@ -14,8 +14,8 @@ from recommender.report.html import write_report
 from recommender.report.page import chart, page, section
 from recommender.tracking import store
 from recommender.tracking.studies import log_report
-from tests.browser.test_views import PLACES, told
-from tests.out_folder import write_out
+from tests.helpers.out_folder import write_out
+from tests.helpers.summaries import PLACES, told
 
 pytestmark = [
     pytest.mark.browser,

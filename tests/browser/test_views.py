@@ -9,32 +9,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 from mlflow import MlflowClient
 
 from pipelines.chromium import BINARY, Page
 from pipelines.pictures import DRAWN, NO_ASSISTANT, serving
-from recommender.names import ALL, USER_BUCKETS
 from recommender.report.html import write_report
-from recommender.studies import summary
-from recommender.studies.engine.curves import Curves
-from recommender.studies.summary import Summary, charted, of_curves, of_transfer
-from recommender.studies.transfer import Ratio
 from recommender.tracking import store, views
 from recommender.tracking.studies import log_report
 from recommender.tracking.views import view_url
-from tests.out_folder import RUNGS, write_out
+from tests.helpers.out_folder import RUNGS, write_out
+from tests.helpers.summaries import ASSETS, LADDER, PLACES, SCENARIOS, told
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(BINARY is None, reason="no chromium: run tests/browser/install_chromium.sh"),
 ]
-PLACES = ("catalog on simulated", "jobs on -data-my-jobs")
-METRIC = "ndcg_at_10"
-LADDER = ("popularity", "content", "ranker", "als")
-ASSETS = ("text", "exact times", "categories and tags")
-SCENARIOS = ("catalog", "jobs")
 # Of every chart, the points of its runs: MLflow draws one trace for a scatter or bars, one per run for lines.
 POINTS = f"{DRAWN}.map(e => e.data.map(t => (t.x || []).length).filter(n => n))"
 
@@ -64,31 +54,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         log_report(uri, compared, "test", "report", [report], "a note", told(places), "http://ui")
     with serving(uri) as base:
         yield Served(base, str(tracker.experiment_id), compared, str(tracker.run_id))
-
-
-def told(places: tuple[str, ...]) -> list[Summary]:
-    """What a comparison of these places says, drawn by lot."""
-    rng = np.random.default_rng(0)
-    buckets = (ALL, *USER_BUCKETS)
-    found: list[Summary] = []
-    for place in places:
-        size = np.array([1000.0, 5000.0, 20000.0])
-        mean = {(rung, b): np.sort(rng.uniform(0.05, 0.2, len(size))) for rung in LADDER for b in buckets}
-        drawn = {segment: curve[None] for segment, curve in mean.items()}
-        seconds = {rung: rng.uniform(0.1, 5, len(size)) for rung in LADDER}
-        asked = dict.fromkeys(buckets, 500)
-        found += of_curves(place, Curves(size, size / 1000, list(LADDER), mean, drawn, asked, seconds, 100, 1), METRIC)
-        for kind in (summary.DATA, summary.PART):
-            for name in ASSETS:
-                logged = {charted(kind, place, METRIC, None if b == ALL else b): rng.normal() for b in buckets}
-                found.append(Summary(kind, name, place, METRIC, {**logged, "worth/cpu_s": rng.normal()}))
-    ratio = {
-        (to, of, b): Ratio(rng.uniform(20, 110), 20, 110, 500, ())
-        for to in SCENARIOS
-        for of in SCENARIOS
-        for b in buckets
-    }
-    return found + of_transfer(ratio, METRIC)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import worlds
 
 from recommender import config
 from recommender.config import Eligibility
@@ -22,6 +21,7 @@ from recommender.ranking.eligibility import eligible
 from recommender.ranking.recommend import Lists
 from recommender.ranking.rerankers import RERANKERS
 from recommender.ranking.topk import OWN
+from tests.helpers import worlds
 
 FAST = {"iterations": 3, "epochs": 2, "factors": 8, "no_components": 8, "min_df": 1, "seed": 0}
 PARAMS: dict[str, dict[str, Any]] = {

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import worlds
 
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import DataError
 from recommender.models import RECOMMENDERS
 from recommender.serving import persistence
+from tests.helpers import worlds
 
 FAST = {"iterations": 5, "epochs": 3, "factors": 8, "no_components": 8, "min_df": 1}  # where a model has them
 NEEDS_INTERACTIONS = ("item_knn", "als", "bpr", "ease", "user_ease", "lightfm")

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from small import START, TIME, at, times
 
 from recommender import config
 from recommender.data.dataset import NO_TIME, Dataset, Match, Table, to_microseconds
@@ -26,6 +25,7 @@ from recommender.names import USER_BUCKETS
 from recommender.ranking.recommend import Lists, fallback_order, recommend
 from recommender.ranking.router import Router
 from recommender.serving import persistence
+from tests.helpers.small import START, TIME, at, times
 
 FAST = {"iterations": 3, "epochs": 2, "factors": 6, "no_components": 6, "min_df": 1}
 WORDS = ("river", "stone", "cloud", "forest", "ember")

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import worlds
 
 from recommender import config
 from recommender.config import Scenario
@@ -17,6 +16,7 @@ from recommender.data.dataset import Dataset
 from recommender.data.split import Fold, folds
 from recommender.experiment.controls import FEATURES, TIMES, uses, without_features, without_times
 from recommender.models import RECOMMENDERS
+from tests.helpers import worlds
 
 FAST = {"iterations": 3, "epochs": 2, "factors": 8, "no_components": 8, "min_df": 1, "half_life_share": 0.2, "seed": 0}
 

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 from pipelines import train
 from recommender.tracking.store import prepare
-from tests.integration.folders import SMALL, NoTracker, Trained, run, shop
+from tests.helpers.folders import SMALL, NoTracker, Trained, run, shop
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 
 from pipelines import train
 from recommender.experiment import run_folder
-from tests.integration.folders import DAYS, SMALL, START, Done, Folder, Trained, run, shop
+from tests.helpers.folders import DAYS, SMALL, START, Done, Folder, Trained, run, shop
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from pipelines import compare
 from recommender.compare import said
-from tests.integration.folders import Done, run, shop
+from tests.helpers.folders import Done, run, shop
 
 SMALL = "data.source=shop split.min_train=20 split.validation=[0.6] bootstrap=100 decision.thin=10"
 

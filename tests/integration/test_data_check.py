@@ -12,7 +12,7 @@ from pipelines import data_check
 from recommender.data.folder import read_folder
 from recommender.data.schema import build
 from recommender.data.summary import save_reference
-from tests.integration.folders import Done, run
+from tests.helpers.folders import Done, run
 
 
 def check(*args: object) -> Done:

@@ -17,8 +17,8 @@ from pipelines import data_check, recommend, train
 from recommender.data.dataset import ROLES
 from recommender.data.spec import RULES
 from recommender.evaluation import metrics
-from tests.contract import worlds
-from tests.integration.folders import Done, run
+from tests.helpers import worlds
+from tests.helpers.folders import Done, run
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -15,7 +15,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines import recommend, train
-from tests.integration.folders import DAYS, N_ITEMS, SMALL, START, Done, NoTracker, Trained, run, shop
+from tests.helpers.folders import DAYS, N_ITEMS, SMALL, START, Done, NoTracker, Trained, run, shop
 
 END = START + timedelta(days=DAYS)
 

@@ -9,8 +9,8 @@ import pytest
 
 from pipelines import simulate, train
 from recommender.sources.load import load
-from tests.integration.folders import SMALL as LADDER
-from tests.integration.folders import Done, run
+from tests.helpers.folders import SMALL as LADDER
+from tests.helpers.folders import Done, run
 
 SMALL = "n_users=80 n_items=60 n_interactions=500"
 

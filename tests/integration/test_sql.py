@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from pipelines import sql
-from tests.integration.folders import Trained, run
+from tests.helpers.folders import Trained, run
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

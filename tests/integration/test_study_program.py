@@ -14,8 +14,8 @@ from mlflow import MlflowClient
 from pipelines import study
 from recommender.studies.engine import plan
 from recommender.tracking import views
-from tests.integration.folders import run, shop
-from tests.integration.test_tracking import unpacked
+from tests.helpers.folders import run, shop
+from tests.helpers.views import unpacked
 
 SMALL: dict[str, Any] = {
     "name": "small",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import base64
 import json
 import logging
 import shutil
@@ -11,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +31,8 @@ from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
 from recommender.studies import summary
 from recommender.tracking import store, values, views
-from tests.out_folder import RUNGS, write_out
+from tests.helpers.out_folder import RUNGS, write_out
+from tests.helpers.views import unpacked
 
 REPOSITORY = Path(__file__).parents[2]
 MODEL = "models:/coldstart-jobs-simulated@champion"
@@ -281,11 +280,6 @@ def test_a_database_of_an_older_mlflow_is_upgraded_after_a_copy(tmp_path: Path) 
 
 
 # --- views
-
-
-def unpacked(value: str) -> dict[str, Any]:
-    state = json.loads(value)["state"].removeprefix("deflate;")
-    return dict(json.loads(zlib.decompress(base64.b64decode(state))))
 
 
 def test_views_chart_only_metrics_that_a_run_has(out: Path) -> None:

@@ -25,7 +25,7 @@ from recommender.errors import TrackingError
 from recommender.experiment import ladder
 from recommender.experiment.decision import AUDIENCE
 from recommender.serving import persistence
-from tests.integration.folders import DAYS, SMALL, START, Done, NoTracker, Trained, exit_code, run, shop
+from tests.helpers.folders import DAYS, SMALL, START, Done, NoTracker, Trained, exit_code, run, shop
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = {

@@ -1,0 +1,1 @@
+"""What several test files share: small data sets, dataset folders, finished trains, studies."""

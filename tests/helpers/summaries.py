@@ -1,0 +1,50 @@
+"""What a comparison of a few places says, drawn by lot."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recommender.names import ALL, USER_BUCKETS
+from recommender.studies import summary
+from recommender.studies.engine.curves import Curves
+from recommender.studies.summary import Summary, charted, of_curves, of_transfer
+from recommender.studies.transfer import Ratio
+
+PLACES = ("catalog on simulated", "jobs on -data-my-jobs")
+
+
+METRIC = "ndcg_at_10"
+
+
+LADDER = ("popularity", "content", "ranker", "als")
+
+
+ASSETS = ("text", "exact times", "categories and tags")
+
+
+SCENARIOS = ("catalog", "jobs")
+
+
+def told(places: tuple[str, ...]) -> list[Summary]:
+    """What a comparison of these places says, drawn by lot."""
+    rng = np.random.default_rng(0)
+    buckets = (ALL, *USER_BUCKETS)
+    found: list[Summary] = []
+    for place in places:
+        size = np.array([1000.0, 5000.0, 20000.0])
+        mean = {(rung, b): np.sort(rng.uniform(0.05, 0.2, len(size))) for rung in LADDER for b in buckets}
+        drawn = {segment: curve[None] for segment, curve in mean.items()}
+        seconds = {rung: rng.uniform(0.1, 5, len(size)) for rung in LADDER}
+        asked = dict.fromkeys(buckets, 500)
+        found += of_curves(place, Curves(size, size / 1000, list(LADDER), mean, drawn, asked, seconds, 100, 1), METRIC)
+        for kind in (summary.DATA, summary.PART):
+            for name in ASSETS:
+                logged = {charted(kind, place, METRIC, None if b == ALL else b): rng.normal() for b in buckets}
+                found.append(Summary(kind, name, place, METRIC, {**logged, "worth/cpu_s": rng.normal()}))
+    ratio = {
+        (to, of, b): Ratio(rng.uniform(20, 110), 20, 110, 500, ())
+        for to in SCENARIOS
+        for of in SCENARIOS
+        for b in buckets
+    }
+    return found + of_transfer(ratio, METRIC)

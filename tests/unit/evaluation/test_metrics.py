@@ -1,0 +1,189 @@
+"""Metrics by hand arithmetic, and against definitions written out with plain loops."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommender.evaluation.metrics import (
+    ACCURACY,
+    accuracy,
+    answered_share,
+    beyond,
+    coverage,
+    graded_ndcg,
+    hits,
+    item_recall,
+)
+from recommender.ranking.recommend import Lists
+from recommender.ranking.topk import FALLBACK, NEW, NOTHING, OWN
+from tests.helpers.small import ask, table, times
+
+N_ITEMS = 30
+
+
+def lists(rows: list[list[int]], why: Any = None) -> Lists:
+    item = np.array(rows, dtype=np.int64)
+    reasons = np.where(item < 0, NOTHING, OWN) if why is None else np.array(why)
+    return Lists(item, np.zeros(item.shape, np.float32), reasons.astype(np.int8))
+
+
+def truth(rows: list[set[int]], n_items: int = N_ITEMS) -> sp.csr_matrix:
+    dense = np.zeros((len(rows), n_items), bool)
+    for q, wanted in enumerate(rows):
+        dense[q, sorted(wanted)] = True
+    return sp.csr_matrix(dense)
+
+
+def score(shown: list[int], wanted: set[int]) -> dict[str, float]:
+    made = accuracy(hits(lists([shown]), truth([wanted])), np.array([len(wanted)]))
+    return {name: float(values[0]) for name, values in made.items()}
+
+
+def test_hits_at_ranks_2_and_4_of_3_wanted_by_hand() -> None:
+    made = score([9, 1, 8, 2, *range(10, 26)], {1, 2, 3})
+    ideal = 1 + 1 / np.log2(3) + 1 / 2
+    assert made["ndcg_at_10"] == pytest.approx((1 / np.log2(3) + 1 / np.log2(5)) / ideal)
+    assert made["recall_at_20"] == pytest.approx(2 / 3)
+    assert made["map_at_10"] == pytest.approx((1 / 2 + 2 / 4) / 3)
+    assert made["mrr_at_10"] == pytest.approx(1 / 2)
+    assert made["hit_rate_at_10"] == 1
+
+
+def test_a_hit_of_a_higher_grade_gains_more() -> None:
+    grades = sp.csr_matrix(np.array([[0, 5, 1, 0], [0, 5, 1, 0], [0, 0, 0, 0]], np.float32))
+    made = graded_ndcg(lists([[1, 0, -1], [2, 0, 3], [0, 1, 2]]), grades)
+    ideal = 5 + 1 / np.log2(3)
+    np.testing.assert_allclose(made, [5 / ideal, 1 / ideal, np.nan])
+
+
+def test_hits_between_11_and_20_count_for_recall_only() -> None:
+    made = score([*range(10, 20), 1, *range(20, 29)], {1})
+    assert made == {"ndcg_at_10": 0, "recall_at_20": 1, "map_at_10": 0, "mrr_at_10": 0, "hit_rate_at_10": 0}
+
+
+def test_more_wanted_than_places_is_perfect_where_all_ten_hit() -> None:
+    made = score(list(range(20)), set(range(25)))
+    assert made["ndcg_at_10"] == pytest.approx(1)
+    assert made["map_at_10"] == pytest.approx(1)
+    assert made["recall_at_20"] == pytest.approx(20 / 25)  # the denominator is all that was wanted
+
+
+def test_padding_is_never_a_hit() -> None:
+    assert score([1, -1, -1], {N_ITEMS - 1})["hit_rate_at_10"] == 0
+    assert score([1, -1, -1], {1})["ndcg_at_10"] == 1
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[list[list[int]], list[set[int]]]:
+    n, k = draw(st.integers(1, 4)), draw(st.sampled_from([3, 10, 20, 25]))
+    shown = [draw(st.permutations(range(N_ITEMS)))[: draw(st.integers(0, k))] for _ in range(n)]
+    wanted = [draw(st.sets(st.integers(0, N_ITEMS - 1), min_size=1)) for _ in range(n)]
+    return [row + [-1] * (k - len(row)) for row in shown], wanted
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+def test_accuracy_equals_the_definitions_written_with_plain_loops(case: Any) -> None:
+    shown, wanted = case
+    made = accuracy(hits(lists(shown), truth(wanted)), np.array([len(w) for w in wanted]))
+    assert set(made) == set(ACCURACY)
+    for q, (row, want) in enumerate(zip(shown, wanted, strict=True)):
+        rel = [i in want for i in row]
+        first = [rank for rank, hit in enumerate(rel[:10], start=1) if hit]
+        best = min(10, len(want))
+        expected = {
+            "ndcg_at_10": sum(1 / np.log2(r + 1) for r in first) / sum(1 / np.log2(r + 1) for r in range(1, best + 1)),
+            "recall_at_20": sum(rel[:20]) / len(want),
+            "map_at_10": sum(sum(rel[:r]) / r for r in first) / best,
+            "mrr_at_10": 1 / first[0] if first else 0,
+            "hit_rate_at_10": float(bool(first)),
+        }
+        for name, value in expected.items():
+            assert made[name][q] == pytest.approx(value), name
+            assert 0 <= made[name][q] <= 1 + 1e-12, name
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases(), st.randoms())
+def test_neither_the_order_of_queries_nor_the_numbers_of_items_matter(case: Any, random: Any) -> None:
+    shown, wanted = case
+    made = accuracy(hits(lists(shown), truth(wanted)), np.array([len(w) for w in wanted]))
+    name = random.sample(range(N_ITEMS), N_ITEMS)
+    rows = random.sample(range(len(shown)), len(shown))
+    other_shown = [[name[i] if i >= 0 else -1 for i in shown[q]] for q in rows]
+    other_wanted = [{name[i] for i in wanted[q]} for q in rows]
+    other = accuracy(hits(lists(other_shown), truth(other_wanted)), np.array([len(w) for w in other_wanted]))
+    for metric in ACCURACY:
+        np.testing.assert_allclose(other[metric], made[metric][rows])
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases(), st.lists(st.integers(0, 15), min_size=N_ITEMS, max_size=N_ITEMS))
+def test_recalls_of_the_item_buckets_add_up_to_the_recall(case: Any, counts: list[int]) -> None:
+    shown, wanted = case
+    made, hit = lists(shown), hits(lists(shown), truth(wanted))
+    by_bucket = item_recall(made, hit, truth(wanted), np.array(counts))
+    for q, want in enumerate(wanted):
+        groups = [{i for i in want if low <= counts[i] <= high} for low, high in ((0, 0), (1, 2), (3, 9), (10, 99))]
+        for b, group in enumerate(groups):
+            found = len(group & set(shown[q][:20]))
+            assert by_bucket[q, b] == pytest.approx(found / len(group)) if group else np.isnan(by_bucket[q, b])
+
+
+def fold(items: Any, counts: list[int], n_queries: int, as_of: Any = 100.0) -> Any:
+    return SimpleNamespace(items=items, item_counts=np.array(counts), queries=ask([[]] * n_queries, items, as_of=as_of))
+
+
+def test_what_lists_are_like_by_hand() -> None:
+    items = table(
+        "item_id", list("abcd"), available_from=times([0, 0, 0, 200]), expires_at=times([None, 50, None, None])
+    )
+    rows = sp.csr_matrix(np.array([[1, 0], [1, 0], [0, 2], [1, 1]], dtype=np.float32))
+    made = beyond(lists([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), fold(items, [5, 0, 5, 9], 3), rows)
+    percentile = {"a": 0.5, "b": 0, "c": 0.5, "d": 1}  # a and c share the ranks 1 and 2 of 0..3
+    assert made["popularity_percentile_at_10"][0] == pytest.approx(
+        (percentile["a"] + percentile["b"] + percentile["c"]) / 3
+    )
+    assert made["new_item_share_at_10"][:2].tolist() == [pytest.approx(1 / 3), 0]
+    assert made["unavailable_at_10"][:2].tolist() == [pytest.approx(1 / 3), 1]  # b expired; d is not published yet
+    assert made["diversity_at_10"][0] == pytest.approx(1 - (1 + 0 + 0) / 3)  # only a and b are alike
+    assert np.isnan(made["diversity_at_10"][1])  # one item has no pair
+    assert all(np.isnan(values[2]) for values in made.values())  # nothing shown: nothing to tell
+
+
+def test_items_without_features_are_all_different() -> None:
+    items = table("item_id", list("abc"))
+    made = beyond(lists([[0, 1, 2]]), fold(items, [1, 1, 1], 1), sp.csr_matrix((3, 0), dtype=np.float32))
+    assert made["diversity_at_10"].tolist() == [1]
+    assert made["unavailable_at_10"].tolist() == [0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases(), st.lists(st.integers(0, 15), min_size=N_ITEMS, max_size=N_ITEMS))
+def test_shares_lie_between_0_and_1(case: Any, counts: list[int]) -> None:
+    shown, _ = case
+    items = table("item_id", range(N_ITEMS))
+    rows = sp.csr_matrix(np.abs(np.random.default_rng(0).normal(size=(N_ITEMS, 4))).astype(np.float32))
+    for name, values in beyond(lists(shown), fold(items, counts, len(shown)), rows).items():
+        defined = values[~np.isnan(values)]
+        assert ((defined >= -1e-6) & (defined <= 1 + 1e-6)).all(), name
+    assert 0 <= coverage(lists(shown), N_ITEMS) <= 1
+
+
+def test_coverage_counts_distinct_items_of_the_first_ten() -> None:
+    assert coverage(lists([[0, 1, -1], [1, 2, -1]]), 6) == pytest.approx(3 / 6)
+    assert coverage(lists([list(range(20))]), 20) == pytest.approx(10 / 20)
+    assert coverage(lists([[-1]]), 0) == 0
+
+
+def test_answered_share_is_what_the_completion_did_not_fill() -> None:
+    why = [[OWN, NEW, FALLBACK, FALLBACK], [OWN, OWN, NOTHING, NOTHING], [NOTHING] * 4]
+    shown = [[0, 1, 2, 3], [0, 1, -1, -1], [-1] * 4]
+    assert answered_share(lists(shown, why)).tolist() == [0.5, 1, 0]

@@ -1,0 +1,192 @@
+"""Blends of two rungs' lists: hand arithmetic, no gaps, chosen only on evidence, served as chosen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender.config import Decision, Slots
+from recommender.evaluation.evaluate import QueryInfo
+from recommender.experiment.blends import Blend, Sample, by_segment, choose_blends, sampled
+from recommender.experiment.decision import day_zero_choices, sentences
+from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
+from recommender.ranking.fusion import HEAD, WEIGHT, blended, kept
+from recommender.ranking.recommend import Lists
+from recommender.ranking.router import Router
+from recommender.ranking.topk import FALLBACK, NOTHING, OWN
+from tests.helpers.routers import ITEMS, TRAIN, Line, ids, serve
+from tests.helpers.small import ask, dataset, table
+
+
+def lists(own: list[list[int]], completed: int = 0) -> Lists:
+    """Lists of which the last ``completed`` places are of the fallback."""
+    item = np.array(own, dtype=np.int64)
+    why = np.full(item.shape, OWN, np.int8)
+    why[:, item.shape[1] - completed :] = FALLBACK
+    return Lists(item, np.zeros(item.shape, np.float32), np.where(item < 0, NOTHING, why).astype(np.int8))
+
+
+def test_a_list_is_ordered_by_the_sum_of_weighed_reciprocal_ranks() -> None:
+    found = blended(lists([[1, 2, 3]]), lists([[3, 9, 1]]), 4)
+    assert found.item_idx.tolist() == [[1, 3, 2]]  # as long as the first list
+    first, second = 1 - WEIGHT, WEIGHT
+    expected = [first / (HEAD + 1) + second / (HEAD + 3), first / (HEAD + 3) + second / (HEAD + 1), first / (HEAD + 2)]
+    np.testing.assert_allclose(found.score[0], expected, rtol=1e-6)
+
+
+def test_what_a_rung_could_not_tell_has_no_rank_and_comes_last() -> None:
+    found = blended(lists([[1, 7, 8]], completed=2), lists([[9, 8, 5]], completed=1), 3)
+    assert found.item_idx.tolist() == [[1, 9, 8]]
+    assert found.why.tolist() == [[OWN, OWN, OWN]]  # 8 by the second list, not as the first one's completion
+    found = blended(lists([[1, 7, 8]], completed=2), lists([[1, 6, 5]], completed=2), 3)
+    assert found.item_idx.tolist() == [[1, 7, 8]]
+    assert found.why.tolist() == [[OWN, FALLBACK, FALLBACK]]
+    assert np.isnan(found.score[0, 1:]).all()
+
+
+shown = st.permutations(range(12)).flatmap(lambda p: st.integers(0, 8).map(lambda n: [*p[:n], *[-1] * (8 - n)]))
+
+
+@given(first=shown, second=shown, completed=st.integers(0, 8), k=st.integers(1, 8))
+def test_a_blend_has_no_gaps_and_no_duplicates(first: list[int], second: list[int], completed: int, k: int) -> None:
+    found = blended(lists([first], completed), lists([second]), k)
+    items = [i for i in found.item_idx[0].tolist() if i >= 0]
+    assert len(items) == len(set(items)) >= min(k, sum(i >= 0 for i in first))
+    assert set(items) <= {*first, *second}
+    assert (found.item_idx[0][len(items) :] == -1).all()
+    assert (found.why[0][len(items) :] == NOTHING).all()
+
+
+@given(first=shown, completed=st.integers(0, 8))
+def test_a_list_blended_with_itself_stays_as_it_is(first: list[int], completed: int) -> None:
+    one = lists([first], completed)
+    found = blended(one, one, 8)
+    assert found.item_idx.tolist() == one.item_idx.tolist()
+    assert found.why.tolist() == one.why.tolist()
+
+
+N = 40  # queries of a fold, half of them without history
+SETTINGS = {"one": 0, "two": 0, "noise": 0}
+RULE = Decision(thin=10)
+
+
+def sample(seed: int, second_helps: bool) -> tuple[Sample, np.ndarray, QueryInfo]:
+    """Everyone took items 0 and 1. "one" leads with 0 and has 1 in place 11, "two" may lead with 1."""
+    rng = np.random.default_rng(seed)
+    truth = np.zeros((N, 100), bool)
+    truth[:, :2] = True
+    rest = np.argsort(rng.random((N, 40)), axis=1)[:, :20]
+
+    def of(*places: tuple[int, int], start: int = 5) -> Lists:
+        """The items at their places (0 first), others from ``start`` on around them."""
+        item = rest + start
+        for place, at in places:
+            item[:, at] = place
+        return lists(item.tolist())
+
+    by_rung = {("one", 0): of((0, 0), (1, 10)), ("noise", 0): of(start=50)}
+    by_rung["two", 0] = of((1, 0), start=50) if second_helps else by_rung["one", 0]
+    bucket = np.arange(N) % 2
+    asked = QueryInfo(
+        "validation", str(seed), pl.Series([f"u{i}" for i in range(N)]), np.zeros(N), bucket,
+        np.ones(N, bool), np.zeros(N, bool), {},
+    )  # fmt: skip
+    return Sample(np.arange(N), sp.csr_matrix(truth), by_rung), np.full(N, "one"), asked
+
+
+def chosen(second_helps: bool = True, rule: Decision = RULE) -> dict[str, Blend]:
+    samples, served, asked = zip(*(sample(seed, second_helps) for seed in range(2)), strict=True)
+    return choose_blends(samples, served, asked, SETTINGS, rule, 200, 0)
+
+
+def test_a_rung_that_knows_what_the_serving_one_does_not_is_blended_in() -> None:
+    found = chosen()
+    assert {group: b.rung for group, b in found.items()} == {"0": "two", WITH_HISTORY: "two"}
+    top, ideal = 1 / np.log2(3), 1 + 1 / np.log2(3)  # 1 moves to the top, 0 to the second place
+    assert found["0"].gain == pytest.approx(top / ideal)
+    assert found["0"].n_queries == N
+    assert found["0"].p_holm < RULE.alpha
+
+
+def test_nothing_is_blended_where_no_rung_adds_anything() -> None:
+    assert chosen(second_helps=False) == {}
+
+
+def test_nothing_is_blended_where_the_gain_is_below_what_is_asked_or_queries_are_few() -> None:
+    assert chosen(rule=RULE.model_copy(update={"min_gain": 0.9})) == {}
+    assert chosen(rule=RULE.model_copy(update={"thin": N + 1})) == {}
+
+
+def test_blends_of_groups_become_those_of_their_buckets() -> None:
+    blend = chosen()["0"]
+    assert by_segment({}) == {}
+    assert by_segment({"0": blend}) == {"0": "two"}
+    known = by_segment({WITH_HISTORY + RETURNING: blend})
+    assert known == {bucket + RETURNING: "two" for bucket in USER_BUCKETS[1:]}
+
+
+def test_the_decision_says_what_is_blended_and_why() -> None:
+    choices = day_zero_choices("one")
+    choices |= {b + RETURNING: c for b, c in choices.items() if b != "0"}
+    told = " ".join(sentences(choices, RULE, chosen()))
+    assert "Into the lists of users without history those of two are blended, by rank: that gained" in told
+    assert "blended" not in " ".join(sentences(choices, RULE))
+
+
+def test_samples_are_spread_over_all_queries_and_lists_kept_without_scores() -> None:
+    rows = [(f"u{u}", f"i{i}", float(u + i)) for u in range(6) for i in range(3)]
+    train = dataset(rows, items=table("item_id", ["i0", "i1", "i2"]))
+    queries = ask([[]] * 5, train.items)
+    fold = type("Fold", (), {"queries": queries})()
+    assert sampled(fold).tolist() == [0, 1, 2, 3, 4]
+    light = kept(lists([[1, 2], [3, 4]]), np.array([1]))
+    assert light.item_idx.tolist() == [[3, 4]]
+    assert light.item_idx.dtype == np.int32
+
+
+class TestServing:
+    def made(self, **more: object) -> Router:
+        routes = dict.fromkeys(USER_BUCKETS, "up")
+        rungs = {"up": Line(1), "down": Line(-1), "silent": Line(None)}
+        return Router(routes, rungs, **more).know(TRAIN)  # type: ignore[arg-type]
+
+    def test_only_who_has_a_blend_gets_one_and_the_source_says_so(self) -> None:
+        routed = serve(self.made(blends={"1_2": "down"}), [[], ["i3"]], k=4)
+        assert ids(routed, 0) == ["new3", "new2", "new1", "i29"]
+        assert ids(routed, 1) == ["new3", "new2", "new1", "i29"]  # "down" counts half
+        assert routed.source.tolist() == [["up"] * 4, ["up+down"] * 4]
+        longer = serve(self.made(blends={"1_2": "down"}), [[], ["i3"]], k=30)
+        assert ids(longer, 1).index("i0") == 20  # after the first 12 of "up" and 8 items that both lists hold
+        assert "i0" not in ids(longer, 0)
+
+    def test_a_silent_second_rung_changes_nothing(self) -> None:
+        plain = serve(self.made(), [[], ["i3"]])
+        routed = serve(self.made(blends=dict.fromkeys(USER_BUCKETS, "silent")), [[], ["i3"]])
+        np.testing.assert_array_equal(routed.lists.item_idx, plain.lists.item_idx)
+
+    @pytest.mark.parametrize("k", [5, 33])
+    def test_blended_lists_are_complete_and_hold_no_item_taken_before(self, k: int) -> None:
+        made = self.made(blends=dict.fromkeys(USER_BUCKETS, "down"), slots=Slots(rung="up", n=2, of=5))
+        histories = [[], ["i3"], [f"i{n}" for n in range(20)]]
+        routed = serve(made, histories, k=k)
+        for q, history in enumerate(histories):
+            found = ids(routed, q)
+            assert len(found) == len(set(found)) == min(k, len(ITEMS) - len(history))
+            assert not set(found) & set(history)
+
+    def test_a_shorter_list_is_the_head_of_a_longer_one(self) -> None:
+        made = self.made(blends=dict.fromkeys(USER_BUCKETS, "down"))
+        longest = ids(serve(made, [["i3"]], k=32))
+        assert all(ids(serve(made, [["i3"]], k=k)) == longest[:k] for k in (5, 20, 25))
+
+    def test_a_blend_needs_the_time_of_the_query_only_for_who_returns(self) -> None:
+        made = self.made(blends={"1_2_returning": "down"}, away_days=2)
+        asked = ask([["i3"], ["i3"]], ITEMS)
+        late = replace(asked, as_of=asked.as_of + np.array([0, 72]) * 3_600_000_000)
+        assert made.second(late).tolist() == ["up", "down"]

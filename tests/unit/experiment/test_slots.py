@@ -1,0 +1,119 @@
+"""Slots for new items: what each number of them brings and costs, and which number is worth it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender.config import Slots
+from recommender.data.split import time_fold
+from recommender.experiment.slots import SIZES, Probe, SlotEvidence, cut, evidence, probed, size
+from recommender.ranking.recommend import Lists
+from recommender.ranking.topk import OWN
+from tests.helpers.small import Row, at, dataset
+
+N_KNOWN, N_ITEMS = 30, 40  # items 30 to 39 are new
+COUNTS = np.array([1] * N_KNOWN + [0] * (N_ITEMS - N_KNOWN))
+
+
+def lists(*rows: list[int]) -> Lists:
+    item = np.array(rows, dtype=np.int64)
+    return Lists(item, -item.astype(np.float32), np.full(item.shape, OWN, np.int8))
+
+
+def probe(truth: list[list[int]], shown: dict[str, list[list[int]]], new: list[list[int]]) -> Probe:
+    taken = np.zeros((len(truth), N_ITEMS), bool)
+    for query, items in enumerate(truth):
+        taken[query, items] = True
+    by_rung = {(rung, 0): lists(*rows) for rung, rows in shown.items()}
+    return Probe(np.arange(len(truth)), sp.csr_matrix(taken), COUNTS, by_rung, {("fresh", 0): lists(*new)})
+
+
+def judged(*probes: Probe, served: Any, of: int = 20) -> dict[int, SlotEvidence]:
+    names = [np.array(s) for s in served]
+    settings = {"up": 0, "down": 0, "fresh": 0}
+    return {r.n: r for r in evidence(probes, names, ("fresh", 0), of, settings, names)}
+
+
+UP, DOWN = list(range(25)), list(range(29, 4, -1))
+NEW = [31, 30, 32, 33, 34, 35, 36, 37]
+
+
+def test_what_slots_bring_and_cost_is_counted_by_hand() -> None:
+    """Served by up: 0, 1 ... 24; by down: 29, 28 ... 5. One slot ends the first 20 places, two the last two."""
+    one = probe([[0, 19, 30], [11]], {"up": [UP, UP], "down": [DOWN, DOWN]}, [NEW, NEW])
+    found = judged(one, served=[["up", "down"]])
+    assert list(found) == list(SIZES)
+    assert found[0].recall_at_20 == pytest.approx((2 / 3 + 1) / 2)  # 0 and 19; 11 is down's place 19
+    assert found[1].recall_at_20 == pytest.approx((1 / 3 + 1) / 2)  # 31 takes the place of 19
+    assert found[2].recall_at_20 == pytest.approx((2 / 3 + 0) / 2)  # 31 and 30 those of 18 and 19, and of 11 and 10
+    assert [found[n].new_item_recall_at_20 for n in SIZES] == [0, 0, 1, 1, 1, 1]  # of the one query that took one
+    assert {r.new_item_share_of_truth for r in found.values()} == {1 / 4}
+
+
+def test_what_slots_displace_still_counts_within_twenty_places() -> None:
+    one = probe([[9, 30]], {"up": [UP]}, [NEW])
+    found = judged(one, served=[["up"]], of=10)
+    assert list(found) == [n for n in SIZES if n <= 10]
+    assert found[2].recall_at_20 == 1  # 9 has moved from place 10 to 12
+    assert list(judged(one, served=[["up"]], of=3)) == [0, 1, 2]
+
+
+def test_origins_are_pooled_by_query() -> None:
+    first = probe([[0], [1]], {"up": [UP, UP]}, [NEW, NEW])
+    second = probe([[25]], {"up": [UP]}, [NEW])
+    assert judged(first, second, served=[["up", "up"], ["up"]])[0].recall_at_20 == pytest.approx(2 / 3)
+
+
+def test_where_nobody_takes_new_items_slots_bring_nothing() -> None:
+    found = judged(probe([[0]], {"up": [UP]}, [NEW]), served=[["up"]])
+    assert {(r.new_item_recall_at_20, r.new_item_share_of_truth) for r in found.values()} == {(0, 0)}
+    assert size(list(found.values()), Slots(n="auto", min_gain=0)) == 0
+
+
+def rows(*values: tuple[int, float, float]) -> list[SlotEvidence]:
+    return [SlotEvidence(n, recall, new, 0.2) for n, recall, new in values]
+
+
+@pytest.mark.parametrize(
+    ("max_loss", "min_gain", "expected"),
+    [(0.0, 0.0, 1), (0.05, 0.0, 2), (0.5, 0.0, 4), (0.5, 0.11, 4), (0.5, 0.13, 0), (0.05, 0.09, 0)],
+)
+def test_the_best_affordable_size_is_chosen_where_it_gains_enough(
+    max_loss: float, min_gain: float, expected: int
+) -> None:
+    found = rows((0, 0.40, 0.02), (1, 0.40, 0.05), (2, 0.39, 0.10), (4, 0.30, 0.14), (6, 0.20, 0.14))
+    assert size(found, Slots(n="auto", max_loss=max_loss, min_gain=min_gain)) == expected
+
+
+share = st.floats(0, 1)
+
+
+@given(st.lists(st.tuples(share, share), min_size=1, max_size=len(SIZES)), share, share)
+def test_the_loss_allowed_is_never_exceeded(values: list[tuple[float, float]], loss: float, gain: float) -> None:
+    found = rows(*((n, recall, new) for n, (recall, new) in zip(SIZES, values, strict=False)))
+    chosen = next(r for r in found if r.n == size(found, Slots(n="auto", max_loss=loss, min_gain=gain)))
+    assert chosen.recall_at_20 >= found[0].recall_at_20 * (1 - loss)
+    assert chosen.n == 0 or chosen.new_item_recall_at_20 - found[0].new_item_recall_at_20 >= gain
+
+
+def test_only_first_queries_are_probed_spread_over_all_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: list[Row] = [("x", "b", 0.0), *((f"u{n}", "a", float(n)) for n in range(9))]
+    later: list[Row] = [(f"u{n}", i, 20.0 + n + h) for n in range(9) for h, i in enumerate("bcd")]
+    fold = time_fold(dataset(known + later), "validation", at(20), None, 1)
+    assert len(fold.queries) == 18  # each asks again with three taken
+    assert fold.first[probed(fold)].all()
+    assert len(probed(fold)) == 9
+    monkeypatch.setattr("recommender.experiment.slots._QUERIES", 3)
+    assert fold.queries.ids.gather(probed(fold)).to_list() == ["u0", "u4", "u8"]
+
+
+def test_cut_takes_rows_and_first_places() -> None:
+    made = cut(lists([3, 4, 5], [6, 7, 8]), np.array([1]), 2)
+    assert made.item_idx.tolist() == [[6, 7]]
+    assert made.score.shape == made.why.shape == (1, 2)

@@ -1,0 +1,113 @@
+"""Several kinds of feedback as one strength, and what popularity and ALS make of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommender.data.dataset import Dataset
+from recommender.features.feedback import feedback, strengths
+from recommender.models.als import ALS
+from recommender.models.popularity import Popularity
+from tests.helpers.small import Row, ask, at, dataset, times
+
+ROWS: list[Row] = [("u", "a", 0), ("v", "a", 24), ("v", "b", 48)]
+
+
+def heard(rows: list[Row], signals: list[tuple[Any, Any, float | None, str]], **weights: float) -> Dataset:
+    data = dataset(rows)
+    said = pl.DataFrame(
+        {
+            "user_id": [s[0] for s in signals],
+            "item_id": [s[1] for s in signals],
+            "timestamp": times([s[2] for s in signals]),
+            "event": [s[3] for s in signals],
+            "weight": pl.Series([1.0] * len(signals), dtype=pl.Float32),
+        },
+        schema_overrides={"user_id": pl.String, "item_id": pl.String, "event": pl.String},
+    )
+    return replace(data, signals=said, event_weights=weights)
+
+
+SIGNALS: list[tuple[Any, Any, float | None, str]] = [
+    ("u", "a", 1, "like"),
+    ("u", "a", 2, "like"),
+    ("u", "b", 3, "hate"),
+    ("v", "b", None, "like"),
+    ("v", "a", 30, "shrug"),
+    ("nobody", "a", 30, "like"),
+    ("u", "unknown", 30, "like"),
+]
+
+
+def test_strengths_add_the_worth_of_each_kind_of_event_once() -> None:
+    made = strengths(heard(ROWS, SIGNALS, like=2, hate=-3)).toarray()
+    np.testing.assert_array_equal(made, [[3, -3], [1, 3]])  # u, v x a, b
+
+
+def test_the_interaction_itself_can_be_weighed() -> None:
+    made = strengths(heard(ROWS, SIGNALS, take=0.5, like=2)).toarray()
+    np.testing.assert_array_equal(made, [[2.5, 0], [0.5, 2.5]])
+
+
+def test_without_weights_signals_say_nothing() -> None:
+    data = heard(ROWS, SIGNALS)
+    np.testing.assert_array_equal(strengths(data).toarray(), data.matrix().toarray())
+    assert feedback(data).worth.tolist() == [1, 1, 1]
+
+
+def test_signals_have_their_own_age_and_those_without_a_time_that_of_the_oldest() -> None:
+    found = feedback(heard(ROWS, SIGNALS, like=2))
+    assert found.age_days[:3].tolist() == [2, 1, 0]
+    np.testing.assert_allclose(np.sort(found.age_days[3:]), [46 / 24, 47 / 24, 2])
+
+
+def test_a_signal_after_the_origin_weighs_nothing() -> None:
+    data = heard([*ROWS, ("w", "a", 100)], [("v", "a", 25, "like"), ("v", "a", 99, "hate")], like=2, hate=-9)
+    assert strengths(data.before(at(60)))[1, 0] == 3
+
+
+def test_popularity_counts_likes_and_subtracts_dislikes_down_to_nothing() -> None:
+    data = heard(ROWS, [("v", "b", 48, "like"), ("u", "a", 48, "hate")], like=2, hate=-9)
+    scores = Popularity().fit(data).score(ask([[]], data.items), data.items)
+    np.testing.assert_allclose(scores, [[0, 1]])
+
+
+def test_trusted_popularity_weighs_signals_too() -> None:
+    data = heard(ROWS, [("v", "b", 48, "like")], like=2)
+    scores = Popularity(trusted=True).fit(data).score(ask([[]], data.items), data.items)
+    assert (
+        scores[0, 1]
+        > Popularity(trusted=True).fit(replace(data, event_weights={})).score(ask([[]], data.items), data.items)[0, 1]
+    )
+
+
+def test_als_scores_what_is_hated_below_what_is_unknown() -> None:
+    """Two tastes; everyone of the first hates item h, which the second takes."""
+    first = [(f"a{n}", i, float(n)) for n in range(8) for i in ("r1", "r2", "r3") if i != f"r{n % 3 + 1}"]
+    second = [(f"b{n}", i, float(n)) for n in range(8) for i in ("f1", "f2", "h")]
+    hates = [(f"a{n}", "h", 9.0, "hate") for n in range(7)]
+
+    def of_hated(**weights: float) -> float:
+        data = heard([*first, *second], hates, **weights)
+        scores = ALS(factors=8, seed=1).fit(data).score(ask([["r1", "r2", "f1"]], data.items), data.items)
+        return float(scores[0, data.items.lookup(pl.Series(["h"]))[0]])
+
+    assert of_hated(hate=-20) < of_hated()
+
+
+pairs = st.tuples(st.sampled_from("uv"), st.sampled_from("ab"), st.floats(0, 48), st.sampled_from(["like", "hate"]))
+
+
+@settings(deadline=None)  # a busy machine
+@given(st.lists(pairs, max_size=8), st.floats(0, 5), st.floats(-5, 0))
+def test_strengths_are_what_feedback_sums_to_where_nothing_repeats(signals: Any, like: float, hate: float) -> None:
+    once = list({(s[0], s[1], s[3]): s for s in signals}.values())
+    data = heard(ROWS, once, like=like, hate=hate)
+    assert strengths(data).sum() == pytest.approx(feedback(data).worth.sum(), abs=1e-4)

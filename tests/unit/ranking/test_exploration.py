@@ -1,0 +1,145 @@
+"""Exploration: who may take a slot, in which order, by which lot, and who got a chance in the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommender.config import Eligibility, Exposure, Scoring, Slots
+from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
+from recommender.data.split import time_fold
+from recommender.ranking.exploration import Explorer, How, survival
+from recommender.ranking.recommend import Lists
+from recommender.ranking.router import Router
+from recommender.ranking.topk import NEW, OWN
+from tests.helpers.small import Row, ask, at, dataset, table, times
+
+N = 40  # items: 0 to 9 are known, the others were never taken
+
+
+def catalogue() -> Table:
+    hours = [0.0] * 20 + [90.0] * 20
+    creator = ["big"] * 20 + [f"small{n}" for n in range(20)]
+    return table("item_id", [f"i{n:02}" for n in range(N)], {"creator": "category"},
+                 available_from=times(hours), creator=creator)  # fmt: skip
+
+
+def data(extra: int = 0, back: str | None = None) -> Dataset:
+    """Ten items of three takes each; item 10 of ``extra`` late ones; ``back`` comes once more."""
+    rows: list[Row] = [(f"u{n}", f"i{n % 10:02}", 3.0 * n) for n in range(30)]
+    rows += [(f"v{n}", "i10", 50.0 + n) for n in range(extra)]
+    return dataset(rows if back is None else [*rows, (back, "i09", 70.0)], catalogue())
+
+
+class InOrder:
+    """Every item is relevant, the first most."""
+
+    def fit(self, train: Dataset) -> InOrder:
+        return self
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        return np.tile(-np.arange(len(items), dtype=np.float32), (len(queries), 1))
+
+
+def chosen(n: int, n_queries: int = 50, how: How = "ucb", extra: int = 0, allowed: Any = None, **params: Any) -> Lists:
+    items, explorer = catalogue(), Explorer(how, **params).fit(data(extra))
+    asked = ask([[]] * n_queries, items, as_of=100.0)
+    return explorer.choose(InOrder(), asked, items, n, Eligibility(), Scoring(), np.arange(N), allowed)
+
+
+def test_only_items_with_few_interactions_are_chosen() -> None:
+    for below, first in ((1, 10), (3, 10), (4, 0)):
+        found = chosen(N, below=below, pool=N, floor=0.5).item_idx
+        assert set(found[found >= 0]) == set(range(first, N))
+
+
+def test_an_upper_bound_prefers_what_is_new_to_what_had_days_and_no_takes() -> None:
+    found = chosen(20, pool=N, floor=0.0).item_idx
+    assert (np.sort(found, axis=1) == np.arange(20, 40)).all()  # published 10 hours ago, not 100
+    assert (found[0] == found).all()
+
+
+def test_takes_raise_the_bound() -> None:
+    assert (chosen(1, extra=4, below=9, pool=N, floor=0.0).item_idx[:, 0] == 10).all()
+
+
+def test_relevance_limits_what_is_explored_and_breaks_ties() -> None:
+    found = chosen(3, pool=3, floor=0.0).item_idx
+    assert (found == [10, 11, 12]).all()  # all as old, so in the order of the rung
+
+
+def test_draws_differ_between_queries_and_repeat_for_the_same() -> None:
+    one, again = (chosen(5, how="thompson", pool=N, floor=0.0).item_idx for _ in range(2))
+    np.testing.assert_array_equal(one, again)
+    assert len(np.unique(one[:, 0])) > 5
+
+
+def test_the_lot_gives_every_little_known_item_its_share() -> None:
+    """With all places by lot: a creator's 10 items together as much as the one of another."""
+    found = chosen(1, n_queries=4000, pool=1, floor=1.0, creator_column="creator").item_idx[:, 0]
+    shown = np.bincount(found, minlength=N)
+    assert not shown[:10].any()
+    expected = 4000 / 21
+    assert shown[10:20].sum() == pytest.approx(expected, rel=0.35)
+    np.testing.assert_allclose(shown[20:], expected, rtol=0.35)
+
+
+def test_the_floor_is_the_share_of_places_by_lot() -> None:
+    plain, floored = (chosen(2, n_queries=3000, pool=2, floor=f).item_idx[:, 0] for f in (0.0, 0.2))
+    assert (plain != floored).mean() == pytest.approx(0.2, abs=0.03)  # few draws are of what stands there anyway
+
+
+def test_items_that_are_not_allowed_are_never_chosen() -> None:
+    allowed = np.arange(N) % 2 == 0
+    found = chosen(5, pool=10, floor=0.5, how="thompson", allowed=allowed).item_idx
+    assert (found[found >= 0] % 2 == 0).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 12), st.integers(1, 30), st.sampled_from(["ucb", "thompson"]), st.floats(0, 1))
+def test_lists_hold_no_item_twice_and_a_shorter_choice_begins_a_longer_one(
+    n: int, pool: int, how: How, floor: float
+) -> None:
+    params: dict[str, Any] = {"how": how, "pool": max(pool, n + 1), "floor": floor, "n_queries": 5}
+    short, long = chosen(n, **params), chosen(n + 1, **params)
+    for row in long.item_idx:
+        assert len(set(row)) == len(row)
+    np.testing.assert_array_equal(long.item_idx[:, :n], short.item_idx)
+    assert (long.why == OWN).all()
+
+
+def test_slots_of_the_router_hold_what_is_explored() -> None:
+    explorer = Explorer("thompson", pool=N, floor=0.5, creator_column="creator")
+    routes = dict.fromkeys(("0", "1_2", "3_9", "10_plus"), "in_order")
+    router = Router(routes, {"in_order": InOrder()}, Slots(rung="in_order", n=3, of=10), explorer=explorer).fit(data())
+    items = catalogue()
+    asked = ask([[]] * 30, items, as_of=100.0)
+    routed = router.recommend(asked, items, 10, Eligibility(), Scoring(), np.arange(N))
+    assert (routed.lists.why[:, 7:] == NEW).all()
+    assert (routed.lists.item_idx[:, 7:] >= 10).all()
+    assert len(np.unique(routed.lists.item_idx[:, 7:])) > 10
+    assert set(routed.source[:, 7:].ravel()) == {"new:in_order"}
+
+
+def test_survival_counts_items_and_creators_in_enough_lists() -> None:
+    fold = time_fold(data(extra=4, back="u1"), "test", at(60), None, 1)
+    new = np.flatnonzero(fold.item_counts == 0)
+    n_lists = 10
+    item = np.full((n_lists, 30), -1)
+    item[:, 0], item[:, 1], item[: n_lists - 1, 2] = new[0], new[1], new[2]  # the third is in nine lists only
+    item[:, 25] = new[3]  # too far down
+    lists = Lists(item, item.astype(np.float32), np.zeros(item.shape, np.int8))
+    found = survival(lists, fold, Exposure(creator_column="creator", small_creator=1))
+    assert found["new_item_survival_at_20"] == pytest.approx(2 / len(new))
+    creator = fold.items.frame["creator"]
+    small = (
+        pl.DataFrame({"c": creator, "n": fold.item_counts}).group_by("c").agg(pl.col("n").sum()).filter(pl.col("n") < 1)
+    )
+    reached = {creator[int(i)] for i in new[:2]} & set(small["c"])
+    assert found["small_creator_survival_at_20"] == pytest.approx(len(reached) / small.height)

@@ -1,0 +1,354 @@
+"""The report and the terminal table say what the files of an OUT folder say, and stay readable without some."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+import vl_convert
+import yaml
+from rich.console import Console
+
+from recommender.errors import DataError
+from recommender.experiment import run_tables
+from recommender.report import charts, decided
+from recommender.report.html import write_report
+from recommender.report.terminal import print_result
+from tests.helpers.out_folder import BUCKETS, RUNGS, write_out
+
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Page(HTMLParser):
+    """Checks that tags close in order; keeps attributes, table rows and the text of the page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes.append((tag, dict(attrs)))
+        self.open += [tag] if tag not in VOID else []
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("th", "td"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("script", "style"):
+            return
+        self.text += data
+        if {"th", "td"} & set(self.open):
+            self.rows[-1][-1] += data
+
+    def row(self, name: str, n_cells: int) -> list[str]:
+        """The first table row of this name and length."""
+        return next(r for r in self.rows if r[0] == name and len(r) == n_cells + 1)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_out(tmp_path_factory.mktemp("report") / "out")
+
+
+@pytest.fixture(scope="module")
+def page(out: Path) -> Page:
+    return Page(write_report(out).read_text())
+
+
+def edit_json(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def edit_metrics(out: Path, *changes: pl.Expr) -> None:
+    pl.read_parquet(out / "metrics.parquet").with_columns(*changes).write_parquet(out / "metrics.parquet")
+
+
+def terminal(out: Path, width: int) -> str:
+    text = io.StringIO()
+    print_result(out, Console(file=text, width=width, color_system=None))
+    return text.getvalue()
+
+
+def test_report_loads_nothing_from_elsewhere_and_stays_small(out: Path, page: Page) -> None:
+    for _, attributes in page.attributes:
+        assert not {"src", "href", "data", "action", "srcset"} & attributes.keys()
+    style = re.findall(r"<style>(.*?)</style>", (out / "report.html").read_text(), re.DOTALL)
+    assert "url(" not in "".join(style)
+    assert "@import" not in "".join(style)
+    assert (out / "report.html").stat().st_size < 1_500_000
+
+
+def test_every_chart_has_words_for_those_who_cannot_see_it_and_a_table(out: Path, page: Page) -> None:
+    drawn = [a for tag, a in page.attributes if tag == "div" and a.get("class") == "chart"]
+    specs = json.loads(re.search(r'id="specs">(.*?)</script>', (out / "report.html").read_text()).group(1))
+    assert {a["id"] for a in drawn} == set(specs)
+    assert len(drawn) == 2
+    for a in drawn:
+        assert a["role"] == "img"
+        assert len(a["aria-label"]) > 40
+        assert specs[a["id"]]["description"] == a["aria-label"]
+    figures = re.findall(r"<figure>.*?</figure>", (out / "report.html").read_text(), re.DOTALL)
+    assert len(figures) == 2
+    assert all("<details>" in f and "<tbody>" in f for f in figures)
+
+
+def test_charts_are_vega_lite_that_draws_every_rung(out: Path) -> None:
+    read = run_tables.read_out(out)
+    for made, drawn in ((charts.effort_chart(read), RUNGS), (charts.history_chart(read), RUNGS[:-1])):
+        assert made is not None
+        svg = vl_convert.vegalite_to_svg(made[0])
+        assert all(f">{rung}</text>" in svg for rung in drawn)
+
+
+def test_ladder_shows_every_rung_with_the_values_of_metrics_parquet(out: Path, page: Page) -> None:
+    metrics = pl.read_parquet(out / "metrics.parquet").filter(
+        split="test", metric="ndcg_at_10", item_bucket="all", slice="all"
+    )
+    for rung in RUNGS:
+        of = {r["user_bucket"]: r for r in metrics.filter(rung=rung).iter_rows(named=True)}
+        shown = page.row(rung, 5)[1:]
+        for cell, bucket in zip(shown, (*BUCKETS, "all"), strict=True):
+            assert cell.startswith(f"{of[bucket]['value']:.3f}")
+            assert f"{of[bucket]['ci_low']:.3f} to {of[bucket]['ci_high']:.3f}" in cell
+    heads = next(r for r in page.rows if r[0] == "Rung")
+    assert heads[1:] == ["none (n=60)", "1–2 (n=40)", "3–9 (n=30)", "10+ (n=12)", "all (n=142)"]
+
+
+def test_decision_comes_first_and_names_whom_what_and_why(page: Page) -> None:
+    top = page.text[: page.text.index("The ladder")]
+    assert "Ship popularity to users with no history; als to users with 1–2, 3–9 or 10+ earlier" in top
+    assert "gains +0.031 NDCG@10 over popularity" in top
+    assert "95% interval 0.012 to 0.050, p = 0.004, 80 queries" in top
+    assert "too few queries to decide alone (n=24), so as for all users with history" in top
+    assert "Candidates are hindsight" in top
+
+
+def test_repairs_and_roles_are_told_with_their_reason(page: Page) -> None:
+    assert page.row("interactions: duplicates", 3)[1:3] == ["12 rows", "keep_first"]
+    assert "the same view was logged twice" in page.text
+    assert page.row("users: gender", 1) == ["users: gender", "protected"]
+
+
+def test_best_of_a_column_is_the_highest_and_of_equals_the_simplest(out: Path) -> None:
+    cells = pl.DataFrame(
+        {
+            "rung": ["a", "b", "c"] * 2,
+            "column": ["0"] * 3 + ["1_2"] * 3,
+            "value": [0.2, 0.3, 0.3, None, 0.1, None],
+        }
+    )
+    pairs = [("a", "b", "0", "m", 0.1, 0.0, 0.2, 0.2), ("b", "c", "0", "m", 0.0, 0.0, 0.0, 0.01)]
+    comparisons = pl.DataFrame(pairs, schema=run_tables.read_out(out).comparisons.schema, orient="row")
+    marked = run_tables.mark(cells, comparisons, "m", alpha=0.05)
+    assert marked["is_best"].to_list() == [False, True, False, False, True, False]
+    assert marked["ties_best"].to_list() == [True, False, False, False, False, False]
+
+
+def test_thin_columns_are_marked_not_hidden(out: Path, page: Page) -> None:
+    assert "n=12" in page.row("content", 5)[4]
+    assert "n=142" not in page.row("content", 5)[5]
+    assert any("n=12" in w for w in run_tables.warnings(run_tables.read_out(out)))
+
+
+def test_cell_filled_by_the_fallback_says_so(page: Page) -> None:
+    assert "own 0%" in page.row("als", 5)[1]
+    assert "own" not in page.row("als", 5)[2]
+
+
+def test_seconds_are_fit_and_recommend_of_the_test_origin(out: Path) -> None:
+    effort = pl.read_parquet(out / "effort.parquet").filter(pl.col("split") == "test", pl.col("rung") == "als")
+    spent = run_tables.seconds(run_tables.read_out(out)).filter(rung="als").row(0, named=True)
+    assert spent["cpu_s"] == pytest.approx(effort["cpu_s"].sum())
+    assert spent["fit_cpu_s"] == pytest.approx(effort.filter(stage="fit")["cpu_s"].sum())
+
+
+def test_router_that_was_not_fitted_is_charged_with_the_fits_that_it_serves_from(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    effort = pl.read_parquet(out / "effort.parquet")
+    effort.filter(~((pl.col("rung") == "router") & (pl.col("stage") == "fit"))).write_parquet(out / "effort.parquet")
+    fit = dict(run_tables.seconds(run_tables.read_out(out)).select("rung", "fit_cpu_s").iter_rows())
+    assert fit["router"] == pytest.approx(fit["popularity"] + fit["als"])  # the two that the decision ships
+
+
+def test_names_from_data_and_configuration_are_escaped(tmp_path: Path) -> None:
+    nasty = "<b>x</script>"
+    out = write_out(tmp_path / "out", rungs=("random", nasty, "[red]als"), data="<i>d")
+    edit_json(out / "data.json", warnings=["<u>w"])
+    text = write_report(out).read_text()
+    assert nasty in Page(text).text
+    assert "<i>d" in Page(text).text
+    assert "<u>w" in Page(text).text
+    assert not re.search(r"<b>x|<i>d|<u>w", text)
+    assert nasty in terminal(out, 100)
+    assert "[red]als" in terminal(out, 100)
+
+
+def test_undefined_values_and_absent_cells_become_dashes(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    als = (pl.col("rung") == "als") & (pl.col("user_bucket") == "0")
+    edit_metrics(out, *(pl.when(als).then(float("nan")).otherwise(c).alias(c) for c in ("value", "ci_low", "ci_high")))
+    metrics = pl.read_parquet(out / "metrics.parquet")
+    metrics.filter(~((pl.col("rung") == "content") & (pl.col("user_bucket") == "1_2"))).write_parquet(
+        out / "metrics.parquet"
+    )
+    page = Page(write_report(out).read_text())
+    assert page.row("als", 5)[1].startswith("–")
+    assert page.row("content", 5)[2].startswith("–")
+    assert "nan" not in page.text.lower()
+    assert "–" in terminal(out, 100)
+
+
+def test_all_values_undefined_still_gives_a_report(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    edit_metrics(out, pl.lit(None, pl.Float64).alias("value"))
+    assert "The ladder" in Page(write_report(out).read_text()).text
+    assert charts.effort_chart(run_tables.read_out(out)) is None
+
+
+def test_day_zero_without_any_evaluation_still_gives_a_report(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    for name in ("metrics", "per_query", "comparisons", "effort", "data_effort"):
+        (out / f"{name}.parquet").unlink()
+    edit_json(out / "decision.json", buckets={}, sentences=["Day zero: nothing was evaluated."])
+    edit_json(out / "data.json", repairs=[], origins=[], warnings=[])
+    page = Page(write_report(out).read_text())
+    assert "Nothing was evaluated" in page.text
+    assert "Nothing was dropped" in page.text
+    assert "The ladder" not in page.text
+    assert "Day zero" in terminal(out, 80)
+
+
+def test_day_zero_never_gives_evidence_as_a_reason(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    (out / "metrics.parquet").unlink()
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    (out / "config.yaml").write_text(yaml.safe_dump({**config, "day_zero": True}))
+    text = Page(write_report(out).read_text()).text
+    assert "day zero: nothing was evaluated" in text
+    assert "gained enough" not in text
+
+
+def test_data_without_times_never_goes_unsaid(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    edit_json(out / "data.json", has_times=False, warnings=[])
+    assert "not honest in time" in Page(write_report(out).read_text()).text
+    assert "not honest in time" in terminal(out, 300)
+
+
+def test_target_is_reached_only_where_the_interval_says_so(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    for target, verdict in ((0.0, "Target 0: reached"), (0.99, "Target 0.99: not reached")):
+        config = yaml.safe_load((out / "config.yaml").read_text())
+        config["problem"]["target"] = target
+        (out / "config.yaml").write_text(yaml.safe_dump(config))
+        assert verdict in Page(write_report(out).read_text()).text
+
+
+@pytest.mark.parametrize("width", [60, 100, 120])
+def test_terminal_table_fits_and_drops_bucket_intervals_before_values(out: Path, width: int) -> None:
+    shown = terminal(out, width)
+    lines = [line.rstrip() for line in shown.splitlines() if not line.startswith(("Results", "Report"))]
+    assert max(map(len, lines)) <= width
+    als = next(line for line in lines if line.strip().startswith("als "))
+    assert als.count("[") == {60: 0, 100: 1, 120: 5}[width]
+    values = run_tables.ladder(run_tables.read_out(out)).filter(rung="als")["value"]
+    assert all(f"{v:.3f}"[1:] in als for v in values)
+    assert "Users without history: ship popularity" in " ".join(shown.split())
+    assert "⚠ Candidates are hindsight" in shown
+
+
+def test_a_folder_that_is_no_train_is_a_data_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"config\.yaml is missing"):
+        write_report(tmp_path)
+
+
+def with_visits(out: Path, back: dict[str, str]) -> None:
+    """Those of a bucket who come back get another rung (bucket -> rung), and places are kept for new items."""
+    buckets = json.loads((out / "decision.json").read_text())["buckets"]
+    returning = {b: {**c, "rung": back.get(b, c["rung"]), "n_queries": 300} for b, c in buckets.items() if b != "0"}
+    found = [(n, 0.3 - n / 100, n / 50) for n in (0, 1, 2)]
+    rows = [{"n": n, "recall_at_20": a, "new_item_recall_at_20": b} for n, a, b in found]
+    slots = {"n": 2, "of": 20, "rung": "content", "max_loss": 0.1, "evidence": rows}
+    edit_json(out / "decision.json", returning=returning, slots=slots)
+    metrics = pl.read_parquet(out / "metrics.parquet")
+    warm = metrics.filter(pl.col("user_bucket").is_in(["1_2", "3_9", "10_plus"]), pl.col("slice") == "all")
+    parts = [
+        warm.with_columns(slice=pl.lit("visit"), slice_value=pl.lit(value), value=pl.col("value") * times)
+        for value, times in (("in_session", 2), ("returning", 0.5))
+    ]
+    pl.concat([metrics, *parts]).write_parquet(out / "metrics.parquet")
+
+
+def test_users_who_get_another_rung_when_they_come_back_have_a_row_of_their_own(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    with_visits(out, {"3_9": "content"})
+    page = Page(write_report(out).read_text())
+    assert "content to users with 3–9 earlier interactions, back after 1 day or more" in page.text
+    assert "als to users with 1–2 earlier interactions, and users with 10 or more" in page.text
+    whole = {
+        (r["user_bucket"], r["rung"]): r["value"]
+        for r in run_tables.ladder(run_tables.read_out(out)).rename({"column": "user_bucket"}).iter_rows(named=True)
+    }
+    staying = page.row("Users with 3–9 earlier interactions, in a visit", 3)
+    back = page.row("Users with 3–9 earlier interactions, back after 1 day or more", 3)
+    assert (staying[1], back[1]) == ("als", "content")
+    assert staying[3].startswith(f"{2 * whole['3_9', 'als']:.3f}")
+    assert back[3].startswith(f"{whole['3_9', 'content'] / 2:.3f}")
+    few = page.row("Users with 10 or more earlier interactions", 3)  # the same rung: one row, of the larger group
+    assert "nothing in its own queries (n=300) is against it" in few[2]
+
+
+def test_visits_are_shown_by_bucket_and_not_as_a_slice_of_the_scenario(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    with_visits(out, {})
+    page = Page(write_report(out).read_text())
+    assert "By visit" not in page.text
+    section = page.text[page.text.index("In a visit, and back") : page.text.index("Slices of the scenario")]
+    assert "users with history, in a visit" in section
+    assert "users with history, back after 1 day or more" in section
+    assert "1–2 (n=40)" in section
+    assert "none" not in section
+
+
+def test_places_for_new_items_are_told_with_what_each_number_brought_and_cost(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    with_visits(out, {})
+    page = Page(write_report(out).read_text())
+    assert "2 of the first 20 places are kept for new items, chosen by content." in page.text
+    assert page.row("2 ★", 2)[1:] == ["0.280", "0.040"]
+    assert page.row("0", 2)[1:] == ["0.300", "0.000"]
+    assert charts.shipped(run_tables.read_out(out)) == ["popularity", "als", "content", "router"]
+    plain = write_out(tmp_path / "plain")
+    assert "places are kept" not in Page(write_report(plain).read_text()).text
+
+
+def test_what_is_blended_stands_with_the_rung_it_is_blended_into_and_what_the_router_then_gave(tmp_path: Path) -> None:
+    out = write_out(tmp_path / "out")
+    served = json.loads((out / "decision.json").read_text())["buckets"]["0"]["rung"]
+    gained = {"gain": 0.0123, "ci_low": 0.01, "ci_high": 0.02, "p_holm": 0.002, "n_queries": 300}
+    edit_json(out / "decision.json", blends={"0": {"rung": "lightfm", **gained}})
+    write_report(out)
+    shown = decided.decision(run_tables.read_out(out)).row(by_predicate=pl.col("user_bucket") == "0", named=True)
+    assert (shown["rung"], shown["blended"], shown["blend_gain"]) == (served, "lightfm", 0.0123)
+    routed = pl.read_parquet(out / "metrics.parquet").filter(
+        split="test", rung="router", metric="ndcg_at_10", user_bucket="0", item_bucket="all", slice="all"
+    )
+    assert shown["test_value"] == routed["value"].item()
+    text = Page((out / "report.html").read_text()).text
+    assert f"{served} blended with lightfm" in text
+    assert "to blend in lightfm by rank gains +0.012 more" in text

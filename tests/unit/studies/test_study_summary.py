@@ -1,0 +1,59 @@
+"""Runs that a study's views chart: means over samples, a place's metrics under its own name, a colour each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recommender.names import ALL
+from recommender.studies import summary
+from recommender.studies.engine.curves import Curves
+from recommender.studies.summary import RUNG, charted
+from recommender.studies.transfer import Ratio
+from tests.helpers.studies import made as without_seconds
+
+
+def made(**curve: list[float]) -> Curves:
+    seconds = {rung: np.arange(1.0, len(values) + 1) for rung, values in curve.items()}
+    return replace(without_seconds(**curve), cpu_s=seconds)
+
+
+def test_a_learning_curve_has_a_point_per_size_and_its_effort_at_the_largest() -> None:
+    curves = made(popularity=[0.1, 0.1, 0.1], als=[0.05, 0.1, 0.2])
+    first, als = summary.of_curves("jobs on simulated", curves, "ndcg_at_10")
+    assert (first.what, als.what) == ("popularity", "als")
+    points = als.curves["accuracy/ndcg_at_10/jobs on simulated"]
+    assert [step for step, _ in points] == [round(n) for n in curves.size]
+    assert [value for _, value in points] == pytest.approx([0.05, 0.1, 0.2])
+    assert als.metrics["effort/total_cpu_s"] == 3
+    assert 10 ** als.metrics["effort/log10_total_cpu_s"] == pytest.approx(als.metrics["effort/total_cpu_s"])
+
+
+def test_a_folder_as_data_makes_no_path_in_the_names_of_metrics() -> None:
+    (one, *_) = summary.of_curves("jobs on /home/my.data/ü", made(popularity=[0.1, 0.2]), "ndcg_at_10")
+    assert one.place == "jobs on -home-my.data--"
+    assert charted(RUNG, one.place, "ndcg_at_10", "0") == "accuracy/user_0/ndcg_at_10/jobs on -home-my.data--"
+
+
+def test_a_transfer_tells_each_recipe_at_each_place_but_what_could_not_be_used() -> None:
+    told = Ratio(80.0, 70.0, 90.0, 100, ())
+    lacking = Ratio(np.nan, np.nan, np.nan, 100, ("social",))
+    matrix = {("jobs", "ugc", ALL): told, ("jobs", "ugc", "0"): None, ("ugc", "jobs", ALL): lacking}
+    (one,) = summary.of_transfer(matrix, "ndcg_at_10")
+    assert one.name == "recipe of ugc in jobs"
+    assert one.metrics == {
+        "percent/ndcg_at_10/jobs": 80.0,
+        "percent/ndcg_at_10_ci_low/jobs": 70.0,
+        "percent/ndcg_at_10_ci_high/jobs": 90.0,
+    }
+
+
+def test_rungs_keep_their_colour_and_other_things_share_none() -> None:
+    rungs = summary.of_curves("a", made(popularity=[0.1, 0.2], als=[0.1, 0.2]), "m")
+    assets = [summary.Summary("data", name, place, "m", {}) for place in "ab" for name in ("text", "times", "tags")]
+    colour = summary.colours([*rungs, *assets])
+    assert colour["als"] == "#0072B2"
+    assert len({colour[name] for name in ("text", "times", "tags")}) == 3
+    assert summary.shown([*rungs, *assets]) == {"rung": [("a", "m")], "data": [("a", "m"), ("b", "m")]}
