@@ -16,7 +16,6 @@ import polars as pl
 from rich.console import Console
 
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
-from pipelines.output import ARTIFACTS, disk_faults, out_folder
 from pipelines.study import NOTE, STUDIES, UI, raise_first, show_links
 from recommender import config
 from recommender.compare import across, plan
@@ -24,6 +23,7 @@ from recommender.compare.places import Scene, scenes
 from recommender.compare.said import Comparison
 from recommender.compare.whole import compared, tables
 from recommender.experiment import ladder, run_folder
+from recommender.experiment.out_folder import ARTIFACTS, disk_faults, out_folder
 from recommender.report.compare import html, markdown, show
 from recommender.studies import transfer
 from recommender.studies.engine.cell import Measured

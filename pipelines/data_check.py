@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines import cli  # before the library: sets the threads before NumPy is imported
-from pipelines.output import finished
 from recommender import config
 from recommender.data.schema import build
 from recommender.data.summary import drift, load_reference, summarise
 from recommender.errors import DataError
+from recommender.experiment.out_folder import finished
 from recommender.sources.load import read_tables
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.cli import console, run, show_log
-from pipelines.output import disk_fault, finished
 from recommender.data.folder import read_table
 from recommender.errors import ConfigError, DataError
+from recommender.experiment.out_folder import disk_fault, finished
 from recommender.serving import persistence
 from recommender.serving.bundle import serve
 from recommender.tracking.store import model_folder

@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.cli import run
-from pipelines.output import ARTIFACTS, MARKER
 from pipelines.study import STUDIES
 from recommender.errors import UserError
+from recommender.experiment.out_folder import ARTIFACTS, MARKER
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

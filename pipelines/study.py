@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
-from pipelines.output import disk_faults
 from recommender import config
 from recommender.errors import ConfigError, UserError
+from recommender.experiment.out_folder import disk_faults
 from recommender.report.study import html, markdown, show
 from recommender.studies.analyses import ANALYSES, analysis_of
 from recommender.studies.engine import plan

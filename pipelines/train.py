@@ -7,25 +7,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
-from pipelines.output import disk_faults, out_folder
 from recommender import config
-from recommender.data import operators
-from recommender.data.summary import save_reference
+from recommender.api import flow
 from recommender.evaluation.effort import EffortLog
-from recommender.experiment import ladder, requirements, run_folder, rungs, tuning
+from recommender.experiment import requirements, tuning
+from recommender.experiment.out_folder import disk_faults, out_folder
 from recommender.report.html import write_report
 from recommender.report.terminal import print_result
-from recommender.serving import persistence
-from recommender.serving.bundle import Bundle
-from recommender.sources.load import load
-from recommender.spam.suspicion import suspected
 from recommender.tracking.store import Tracker
 
 
@@ -33,29 +26,15 @@ def main(argv: list[str]) -> None:
     args = parse(argv)
     show_log(quiet=args.quiet or args.json)
     scenario = config.load(args.scenario, overrides(args.set))
-    rungs.check(scenario)
-    requirements.check(scenario)
-    effort = EffortLog()
-    with effort.stage("all", "prepare", "all", ""):
-        data = load(args.data or scenario.data.source, raw_dir=raw_dir(), **config.loading(scenario))
-        data = operators.apply(data, scenario.data.differences, scenario.seed)
-
+    flow.check(scenario)
+    source, effort = args.data or scenario.data.source, EffortLog()
+    data = flow.read(source, scenario, raw_dir(), effort)
     scenario, aside = requirements.supported(scenario, data)
 
     name = f"{scenario.name}-{data.name}"
     with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker, disk_faults(out):
-        run_folder.write_config(out, scenario)
         with Steps(tuning.n_steps(scenario), quiet=args.quiet or args.json) as progress:
-            scenario = tuning.tune(data, scenario, Path("tuning"), effort, progress)
-            decided = partial(run_folder.write_decision, out, scenario)  # complete before the test is looked at
-            found = ladder.run(data, scenario, effort, progress, decided, aside)
-            known = replace(suspected(data, scenario.spam), truth=None)
-            router = ladder.ship(known, found, scenario, effort, progress)
-        persistence.save(Bundle(router, known, scenario.eligibility.model_dump()), out / "model")
-        save_reference(data, out / "model")
-        run_folder.write_tables(out, found, scenario)
-        run_folder.write_effort(out, effort, data, scenario)
-        run_folder.write_data(out, data, args.data or scenario.data.source, found, scenario)
+            flow.run(data, scenario, aside, source, out, effort, progress)
         write_report(out)
         tell(out, args)
         tracker.log(out)

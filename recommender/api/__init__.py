@@ -1,0 +1,1 @@
+"""The library for use from Python: data from frames, models, evaluations and whole trains."""

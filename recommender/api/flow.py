@@ -1,0 +1,60 @@
+"""The steps of a train, from checked data to a complete run folder; ``pipelines/train.py`` and ``train.py`` call them.
+
+Everything above this only decides where the folder lies and who is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from recommender import config
+from recommender.config import Scenario
+from recommender.data import operators
+from recommender.data.dataset import Dataset
+from recommender.data.summary import save_reference
+from recommender.evaluation.effort import EffortLog
+from recommender.experiment import ladder, requirements, run_folder, rungs, tuning
+from recommender.experiment.fold_runner import Progress
+from recommender.serving import persistence
+from recommender.serving.bundle import Bundle
+from recommender.sources.load import load
+from recommender.spam.suspicion import suspected
+
+TUNING = Path("tuning")  # in the working directory: trials of one train are not repeated by the next
+
+
+def check(scenario: Scenario) -> None:
+    """Raises ConfigError for names and parameters that do not exist, before any data is read."""
+    rungs.check(scenario)
+    requirements.check(scenario)
+
+
+def read(data: Dataset | str, scenario: Scenario, raw_dir: Path | None, effort: EffortLog) -> Dataset:
+    """The data as the scenario asks for them: loaded where a source or folder is named, and with its differences."""
+    with effort.stage("all", "prepare", "all", ""):
+        if isinstance(data, str):
+            data = load(data, raw_dir=raw_dir, **config.loading(scenario))
+        return operators.apply(data, scenario.data.differences, scenario.seed)
+
+
+def run(
+    data: Dataset, scenario: Scenario, aside: dict[str, str], source: str, out: Path, effort: EffortLog,
+    progress: Progress,
+) -> None:  # fmt: skip
+    """Searches parameters, decides on validation, looks at the test, refits what is served on all data, writes ``out``.
+
+    scenario, aside: what ``requirements.supported`` returned. source: what data.json calls the origin of the data.
+    """
+    run_folder.write_config(out, scenario)
+    scenario = tuning.tune(data, scenario, TUNING, effort, progress)
+    decided = partial(run_folder.write_decision, out, scenario)  # complete before the test is looked at
+    found = ladder.run(data, scenario, effort, progress, decided, aside)
+    known = replace(suspected(data, scenario.spam), truth=None)
+    router = ladder.ship(known, found, scenario, effort, progress)
+    persistence.save(Bundle(router, known, scenario.eligibility.model_dump()), out / "model")
+    save_reference(data, out / "model")
+    run_folder.write_tables(out, found, scenario)
+    run_folder.write_effort(out, effort, data, scenario)
+    run_folder.write_data(out, data, source, found, scenario)
