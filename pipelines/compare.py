@@ -18,10 +18,10 @@ from rich.console import Console
 from pipelines.cli import Steps, overrides, raw_dir, run, show_log
 from pipelines.study import NOTE, STUDIES, UI, raise_first, show_links
 from recommender import config
-from recommender.compare import across, plan
-from recommender.compare.places import Scene, scenes
-from recommender.compare.said import Comparison
-from recommender.compare.whole import compared, tables
+from recommender.compare import plan, side_by_side
+from recommender.compare.page import compare_sites, tables
+from recommender.compare.page_model import Comparison
+from recommender.compare.site import Site, read_sites
 from recommender.experiment import ladder, run_folder
 from recommender.experiment.out_folder import ARTIFACTS, disk_faults, out_folder
 from recommender.report.compare import html, markdown, show
@@ -36,7 +36,7 @@ from recommender.tracking.comparison import Trackers
 def main(argv: list[str]) -> None:
     args = parse(argv)
     show_log(quiet=args.quiet or args.json)
-    places = plan.places(
+    places = plan.site_specs(
         args.scenario.split(",") if args.scenario else config.scenarios(), given(args.data), overrides(args.set)
     )
     studies = {name: plan.load(name, args.quick) for name in (plan.TRANSFER, plan.VOLUME, plan.VALUE, plan.PARTS)}
@@ -45,13 +45,13 @@ def main(argv: list[str]) -> None:
         found = {place.name: work.place(place) for place in places}
         if not any(found.values()):
             raise_first(work.failures)
-        read = scenes(found, studies, repeated(args))
+        read = read_sites(found, studies, repeated(args))
         again = work.again(read)
         evidence = work.trackers.evidence(read, again, UI)
         others = [r for runs in again.values() for r in runs]
-        comparison = compared(read, others, evidence, warnings(work, args.quick))
+        comparison = compare_sites(read, others, evidence, warnings(work, args.quick))
         with disk_faults(out):
-            write(out, comparison, tables(read, others, studies, [*comparison.places, *comparison.across]))
+            write(out, comparison, tables(read, others, studies, [*comparison.sites, *comparison.side_by_side]))
         tell(out, comparison, args)
         files = sorted(p for p in out.iterdir() if p.is_file())
         links = work.trackers.finish(read, others, files, markdown(comparison, out)[:NOTE], UI)
@@ -72,13 +72,13 @@ class Work:
         self.failures: list[Failure] = []
         self.notes: list[str] = []
 
-    def cells(self, place: plan.Place, studies: Sequence[str], chosen: Sequence[Measured] = ()) -> list[Cell]:
+    def cells(self, place: plan.SiteSpec, studies: Sequence[str], chosen: Sequence[Measured] = ()) -> list[Cell]:
         """Those that the page needs and those that full studies have measured."""
         changes = overrides(self.args.set)
         wanted = (c for n in studies for c in plan.needed(self.studies[n], place, self.args.quick, changes, chosen))
         return plan.affordable(wanted, STUDIES, self.source)
 
-    def place(self, place: plan.Place) -> list[Measured]:
+    def place(self, place: plan.SiteSpec) -> list[Measured]:
         """Its cells, and what a reader of their numbers must know of the data."""
         found = self.measure(self.cells(place, [plan.TRANSFER]))  # validation chooses the settings of all the others
         found += self.measure(self.cells(place, [plan.VOLUME, plan.VALUE, plan.PARTS], found))
@@ -97,14 +97,14 @@ class Work:
         self.failures += failed
         return found
 
-    def again(self, read: list[Scene]) -> dict[str, list[Measured]]:
-        """Place -> the cells of every recipe there."""
-        decided = across.named(read)
+    def again(self, read: list[Site]) -> dict[str, list[Measured]]:
+        """SiteSpec -> the cells of every recipe there."""
+        decided = side_by_side.named(read)
         more = transfer.more(self.studies[plan.TRANSFER], decided) if len(decided) > 1 else []
         found = {}
-        for scene, one in zip((s for s in read if s.decided), decided, strict=True):
+        for site, one in zip((s for s in read if s.decided), decided, strict=True):
             mine = [plan.of_study(c, plan.TRANSFER) for c in more if c.labels.items() >= one.labels.items()]
-            found[scene.name] = self.measure(mine)
+            found[site.name] = self.measure(mine)
         return found
 
 
@@ -142,7 +142,7 @@ def write(out: Path, comparison: Comparison, found: dict[str, pl.DataFrame]) -> 
 
 def tell(out: Path, comparison: Comparison, args: argparse.Namespace) -> None:
     if args.json:
-        answers = {p.title: {q: [s.text for s in told] for q, told in p.answers.items()} for p in comparison.places}
+        answers = {p.title: {q: [s.text for s in told] for q, told in p.answers.items()} for p in comparison.sites}
         print(json.dumps({"out": str(out), "answers": answers, "warnings": list(comparison.warnings)}))
     elif not args.quiet:
         console = Console()

@@ -24,8 +24,8 @@ from PIL import Image  # comes with MLflow, by way of matplotlib
 
 from pipelines import cli
 from pipelines.chromium import BINARY, Page
-from recommender.compare import said
-from recommender.compare.build import TITLE as BUILD
+from recommender.compare import page_model
+from recommender.compare.build_next import TITLE as BUILD
 from recommender.errors import UserError
 from recommender.experiment.run_tables import read_out
 from recommender.tracking.comparison import EXPERIMENT as COMPARISONS
@@ -46,7 +46,7 @@ PARTS: Parts = {
     "report-history.png": ("Accuracy by history length", "Other metrics"),
 }
 COMPARED: Parts = {
-    "compare-answers.png": (None, said.MORE),  # of the first place
+    "compare-answers.png": (None, page_model.MORE),  # of the first place
     "compare-build.png": (BUILD, "What the data are worth"),
 }
 VIEWS = {

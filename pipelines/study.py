@@ -21,10 +21,8 @@ from recommender.studies.analyses import ANALYSES, analysis_of
 from recommender.studies.engine import plan
 from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.finding import Finding
-from recommender.studies.engine.run import Failure, Source
+from recommender.studies.engine.run import CHOOSER, CHOSEN, Failure, Source, results_table, with_chosen_settings
 from recommender.studies.engine.run import run as run_cells
-from recommender.studies.engine.settled import CHOOSER, CHOSEN, settled
-from recommender.studies.engine.tables import tidy
 from recommender.tracking.studies import StudyTracker
 
 STUDIES = Path("studies")
@@ -51,7 +49,7 @@ def main(argv: list[str]) -> None:
             choosing = planned(chooser, scenarios, args.data, overrides(args.set))
             with Steps(len(choosing), quiet=args.quiet or args.json) as progress:
                 chosen, failures = run_cells(choosing, STUDIES / CHOOSER, source, progress)
-            cells = settled(cells, chosen)
+            cells = with_chosen_settings(cells, chosen)
         while cells:  # an analysis may ask for more cells when it has seen the first ones
             with Steps(len(cells), quiet=args.quiet or args.json) as progress:
                 more, failed = run_cells(cells, folder, source, progress, tracker.cell, tracker.failed)
@@ -104,7 +102,7 @@ def notes(study: plan.Study, failures: list[Failure], quick: bool) -> list[str]:
 
 
 def write(folder: Path, study: plan.Study, found: list[Measured], findings: list[Finding], warnings: list[str]) -> None:
-    tidy(study, found).write_parquet(folder / "results.parquet")
+    results_table(study, found).write_parquet(folder / "results.parquet")
     (folder / "report.md").write_text(markdown_of(study, findings, warnings))
     (folder / "report.html").write_text(html(study.name, study.question, findings, warnings), encoding="utf-8")
     sentences = [{"title": f.title, "sentences": f.sentences} for f in findings]

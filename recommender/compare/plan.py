@@ -13,7 +13,7 @@ from recommender.errors import ConfigError, UserError
 from recommender.studies.engine import plan
 from recommender.studies.engine.cell import DONE, Measured, key
 from recommender.studies.engine.plan import Cell, Study
-from recommender.studies.engine.settled import CHOOSER, CHOSEN, settled
+from recommender.studies.engine.run import CHOOSER, CHOSEN, with_chosen_settings
 
 VOLUME, VALUE, TRANSFER, PARTS = "data_volume", "data_value", CHOOSER, "parts"
 # Levels that are measured where nothing is there yet. Three sizes up to half of the data and one above: the least
@@ -24,7 +24,7 @@ QUICK_PAIRS = ("", "text", "categories and tags", "all metadata")
 
 
 @dataclass(frozen=True)
-class Place:
+class SiteSpec:
     """A scenario on a source or a dataset folder."""
 
     scenario: str
@@ -36,16 +36,16 @@ class Place:
         return f"{self.scenario} on {self.data}"
 
 
-def places(scenarios: Sequence[str], data: Sequence[str], overrides: Sequence[str] = ()) -> list[Place]:
+def site_specs(scenarios: Sequence[str], data: Sequence[str], overrides: Sequence[str] = ()) -> list[SiteSpec]:
     """Each scenario on its own data, then each of ``data``: ``scenario:folder``, or a folder alone where one scenario
     is compared. Raises ConfigError."""
-    found = [Place(name, config.load(name, list(overrides)).data.source) for name in scenarios]
+    found = [SiteSpec(name, config.load(name, list(overrides)).data.source) for name in scenarios]
     for given in data:
         head, colon, folder = given.partition(":")
         if colon and head in config.scenarios() and folder:
-            found.append(Place(head, folder))
+            found.append(SiteSpec(head, folder))
         elif len(scenarios) == 1:
-            found.append(Place(scenarios[0], given))
+            found.append(SiteSpec(scenarios[0], given))
         else:
             known = ", ".join(config.scenarios())
             raise ConfigError(f"DATA={given}: say whose data it is, as in DATA=jobs:{given}. Scenarios: {known}.")
@@ -62,13 +62,13 @@ def load(name: str, quick: bool) -> Study:
 
 
 def needed(
-    study: Study, place: Place, quick: bool, overrides: Sequence[str], chosen: Sequence[Measured]
+    study: Study, place: SiteSpec, quick: bool, overrides: Sequence[str], chosen: Sequence[Measured]
 ) -> Iterator[tuple[Cell, bool]]:
     """Every cell of the study there; True: measure it where it is not kept, False: read it only where it is.
-    chosen: the chooser's cells there (``settled``)."""
+    chosen: the chooser's cells there (``with_chosen_settings``)."""
     grid = QUICK_GRID if quick else GRID
     cells = plan.cells(study, [place.scenario], place.data, overrides)
-    for cell in settled(cells, chosen) if study.settings == CHOSEN else cells:
+    for cell in with_chosen_settings(cells, chosen) if study.settings == CHOSEN else cells:
         wanted = study.name != PARTS and all(cell.labels[axis] in grid[axis] for axis in study.grid)
         yield of_study(cell, study.name), wanted
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from recommender.compare.said import Comparison, Evidence, Part, Said
+from recommender.compare.page_model import Comparison, Evidence, Section, Sentence
 from recommender.report.page import cell, chart, details, page, paragraph, section, table
 from recommender.report.study import grid_html, grid_markdown
 from recommender.studies.engine.finding import Grid
@@ -103,7 +103,7 @@ _HOW = {
 
 def html(found: Comparison, out: Path) -> str:
     """The whole report.html, for the folder ``out``: self-contained, every chart with its numbers."""
-    parts = [*found.places, *found.across]
+    parts = [*found.sites, *found.side_by_side]
     specs = {c.name: c.spec for p in parts for c in p.charts}
     marks = {e.name: n for n, e in enumerate(found.evidence, 1)}
     links = [f'<a href="#{_id(p.title)}">{escape(p.title)}</a>' for p in parts]
@@ -123,11 +123,11 @@ def markdown(found: Comparison, out: Path) -> str:
     """The same as Markdown, charts as their numbers."""
     lines = [f"# {found.title}", "", *(f"> ⚠ {w}" for w in found.warnings), "", _lead(found), ""]
     lines += grid_markdown(found.glance)
-    for part in (*found.places, *found.across):
+    for part in (*found.sites, *found.side_by_side):
         lines += ["", f"## {part.title}", "", *part.intro]
         for question, told in part.answers.items():
             lines += ["", f"### {question}", "", *(_line(s) for s in told)]
-        lines += ["", *(_line(s) for s in part.said)]
+        lines += ["", *(_line(s) for s in part.sentences)]
         for grid in (*part.grids, *part.more):
             lines += ["", *grid_markdown(grid)]
         lines += ["", *part.notes]
@@ -139,16 +139,16 @@ def markdown(found: Comparison, out: Path) -> str:
 
 def show(found: Comparison, console: Console) -> None:
     """The answers, place by place; the report has the tables and charts."""
-    for part in found.places:
+    for part in found.sites:
         console.print(Text(f"\n{part.title}", style="bold"))
         for question, told in part.answers.items():
             console.print(Text(question, style="underline"))
-            for said in told:
-                console.print(Text(f"→ {said.text}"))
-    for part in (p for p in found.across if p.said):
+            for sentence in told:
+                console.print(Text(f"→ {sentence.text}"))
+    for part in (p for p in found.side_by_side if p.sentences):
         console.print(Text(f"\n{part.title}", style="bold"))
-        for said in part.said:
-            console.print(Text(f"→ {said.text}"))
+        for sentence in part.sentences:
+            console.print(Text(f"→ {sentence.text}"))
     for warning in found.warnings:
         console.print(Text(f"⚠ {warning}", style="yellow"))
 
@@ -158,26 +158,26 @@ def _lead(found: Comparison) -> str:
     return _LEAD.format(rungs=", ".join(found.glossary)) + f" {_SIMULATED}" * made_up
 
 
-def _part(part: Part, marks: Mapping[str, int]) -> str:
+def _part(part: Section, marks: Mapping[str, int]) -> str:
     answers = "".join(f"<h3>{escape(q)}</h3>\n{_bullets(told, marks)}" for q, told in part.answers.items())
     charts = "".join(chart(c.name, c.alt, c.title, grid_html(Grid(c.title, c.table), STACK)) for c in part.charts)
     intro = "".join(paragraph(text) for text in part.intro)
     grids = "".join(grid_html(g, STACK) for g in part.grids if g.frame.height)
     grids += "".join(details(g.caption, grid_html(g, STACK)) for g in part.more)
     notes = "".join(paragraph(n, "dim") for n in part.notes)
-    inside = section(part.title, intro, answers, _bullets(part.said, marks), charts, grids, notes)
+    inside = section(part.title, intro, answers, _bullets(part.sentences, marks), charts, grids, notes)
     return f'<div id="{_id(part.title)}">{inside}</div>'
 
 
-def _bullets(told: Sequence[Said], marks: Mapping[str, int]) -> str:
+def _bullets(told: Sequence[Sentence], marks: Mapping[str, int]) -> str:
     rows = "".join(f"<li>{escape(s.text)}{_marks(s, marks)}</li>" for s in told)
     return f"<ul>{rows}</ul>" if rows else ""
 
 
-def _marks(said: Said, marks: Mapping[str, int]) -> str:
+def _marks(sentence: Sentence, marks: Mapping[str, int]) -> str:
     links = [
         f'<a href="#evidence-{marks[name]}" title="{escape(name)}">[{marks[name]}]</a>'
-        for name in said.evidence
+        for name in sentence.evidence
         if name in marks
     ]
     return f" <small>{' '.join(links)}</small>" if links else ""
@@ -209,8 +209,8 @@ def _list(entries: Mapping[str, str]) -> str:
     return "<dl>" + "".join(f"<dt>{escape(w)}</dt><dd>{escape(t)}</dd>" for w, t in entries.items()) + "</dl>"
 
 
-def _line(said: Said) -> str:
-    return f"- {said.text}" + (f" [{'; '.join(said.evidence)}]" if said.evidence else "")
+def _line(sentence: Sentence) -> str:
+    return f"- {sentence.text}" + (f" [{'; '.join(sentence.evidence)}]" if sentence.evidence else "")
 
 
 def _id(title: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from recommender.errors import ConfigError, nearest
 from recommender.studies import (
+    ablation,
     data_volume,
     effort_to_goal,
     feedback_loop,
@@ -14,7 +15,6 @@ from recommender.studies import (
     summary,
     transfer,
     uncertainty,
-    worth,
 )
 from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.finding import Finding
@@ -47,7 +47,7 @@ ANALYSES: Mapping[str, Analysis] = {
     "staleness": Analysis(staleness.analyse),
     "transfer": Analysis(transfer.analyse, transfer.more, summary.recipes),
     "uncertainty": Analysis(uncertainty.analyse),
-    "worth": Analysis(worth.analyse, summaries=summary.pairs),
+    "ablation": Analysis(ablation.analyse, summaries=summary.pairs),
 }
 
 

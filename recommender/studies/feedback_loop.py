@@ -11,11 +11,11 @@ from scipy import stats
 
 from recommender.evaluation.statistics import holm
 from recommender.studies.charts import lines
+from recommender.studies.closed_loop.measures import FIRST, MEASURES, ROUND
+from recommender.studies.closed_loop.options import Loop, read
 from recommender.studies.engine.cell import Measured, by_place
 from recommender.studies.engine.finding import NOT_ENOUGH, Chart, Finding, Grid, grid, interval, not_enough
 from recommender.studies.engine.plan import Study
-from recommender.studies.loop_measures import FIRST, MEASURES, ROUND
-from recommender.studies.loop_plan import Loop, read
 
 AXIS = "seed"
 ALPHA = 0.05

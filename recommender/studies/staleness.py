@@ -11,9 +11,9 @@ import polars as pl
 from recommender.experiment.run_tables import metric_label
 from recommender.studies.charts import lines
 from recommender.studies.engine.cell import Measured, by_place
+from recommender.studies.engine.contrast import Contrast, contrast, paired
 from recommender.studies.engine.curves import resampled
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
-from recommender.studies.engine.paired import Contrast, contrast, paired
 from recommender.studies.engine.plan import Study
 
 AXIS = "model"

@@ -12,7 +12,7 @@ import polars as pl
 from recommender.errors import DataError
 from recommender.models.colours import colour, in_turn
 from recommender.names import ALL, ROUTER, USER_BUCKETS
-from recommender.studies import transfer, worth
+from recommender.studies import ablation, transfer
 from recommender.studies.data_volume import AXIS
 from recommender.studies.effort_to_goal import MODE
 from recommender.studies.engine.cell import Measured, by_place
@@ -65,8 +65,8 @@ def pairs(study: Study, runs: Sequence[Measured]) -> list[Summary]:
     found: list[Summary] = []
     for place, mine in by_place(runs).items():
         metric, asked = mine[0].scenario.decision.metric, pairs_of(study, mine[0].labels[SCENARIO])
-        if worth.partners(mine, asked):
-            found += of_worth(place, study, mine, worth.effects(study, mine, asked, metric))
+        if ablation.partners(mine, asked):
+            found += of_worth(place, study, mine, ablation.effects(study, mine, asked, metric))
     return found
 
 
@@ -96,11 +96,11 @@ def effort(cpu_s: float) -> dict[str, float]:
 
 
 def of_worth(place: str, study: Study, runs: Sequence[Measured], table: pl.DataFrame) -> list[Summary]:
-    """What each data asset or part brings. table: of ``worth.effects`` for the decision's metric alone."""
+    """What each data asset or part brings. table: of ``ablation.effects`` for the decision's metric alone."""
     parts = study.mode == "ladder"
     place, kind, rung = named(place), PART if parts else DATA, ROUTER if parts else "best"
-    both = worth.partners(runs, pairs_of(study, runs[0].labels[SCENARIO]))
-    cpu_s = {pair: worth.cost_of(*cells, rung)["cpu_s"] for pair, cells in both.items()}
+    both = ablation.partners(runs, pairs_of(study, runs[0].labels[SCENARIO]))
+    cpu_s = {pair: ablation.cost_of(*cells, rung)["cpu_s"] for pair, cells in both.items()}
     found: dict[str, dict[str, float]] = {}
     for row in table.iter_rows(named=True):
         logged = found.setdefault(row["pair"], {"worth/cpu_s": cpu_s[row["pair"]]})

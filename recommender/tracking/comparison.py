@@ -8,10 +8,10 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from recommender.compare.across import named
-from recommender.compare.places import Scene
+from recommender.compare.page_model import Evidence
 from recommender.compare.plan import PARTS, TRANSFER, VALUE
-from recommender.compare.said import Evidence
+from recommender.compare.side_by_side import named
+from recommender.compare.site import Site
 from recommender.names import PLAIN, USER_BUCKETS
 from recommender.studies import summary, transfer
 from recommender.studies.engine.cell import Measured
@@ -38,26 +38,26 @@ class Trackers:
     def failed(self, failure: Failure) -> None:
         self.of[failure.cell.study].failed(failure)
 
-    def evidence(self, scenes: Sequence[Scene], again: Mapping[str, Sequence[Measured]], ui: str) -> list[Evidence]:
+    def evidence(self, sites: Sequence[Site], again: Mapping[str, Sequence[Measured]], ui: str) -> list[Evidence]:
         """Per place and study. again: place -> its cells of every recipe; ui: address of MLflow's pages."""
         found = []
-        for scene in scenes:
-            for study, runs in scene.runs.items():
-                cells = [*runs, *(again.get(scene.name, []) if study == TRANSFER else [])]
+        for site in sites:
+            for study, runs in site.runs.items():
+                cells = [*runs, *(again.get(site.name, []) if study == TRANSFER else [])]
                 links = {c.folder: self._links(c, ui) for c in cells}
-                found.append(Evidence(f"{study}, {scene.name}", cells, links))
+                found.append(Evidence(f"{study}, {site.name}", cells, links))
         return found
 
     def finish(
-        self, scenes: Sequence[Scene], again: Sequence[Measured], artifacts: Sequence[Path], note: str, ui: str
+        self, sites: Sequence[Site], again: Sequence[Measured], artifacts: Sequence[Path], note: str, ui: str
     ) -> dict[str, str]:
         """The runs of the experiment ``compare``; title -> link of their charts in MLflow at ``ui``. again: as of
-        ``whole.compared``. Raises TrackingError, also what failed before."""
+        ``page.compare_sites``. Raises TrackingError, also what failed before."""
         for tracker in self.of.values():
             if tracker.error:
                 raise tracker.error
         experiment = store.prepare(self.uri, EXPERIMENT)
-        return log_report(self.uri, experiment, SOURCE, "report", artifacts, note, summaries(scenes, again), ui)
+        return log_report(self.uri, experiment, SOURCE, "report", artifacts, note, summaries(sites, again), ui)
 
     def _links(self, cell: Measured, ui: str) -> dict[str, str]:
         """Rung -> its run's page, from the mark that the tracker left in the cell's folder."""
@@ -70,29 +70,29 @@ class Trackers:
         return {}
 
 
-def summaries(scenes: Sequence[Scene], again: Sequence[Measured]) -> list[Summary]:
+def summaries(sites: Sequence[Site], again: Sequence[Measured]) -> list[Summary]:
     """All that the views of a comparison chart."""
     found: list[Summary] = []
-    for scene in scenes:
-        found += rungs(scene)
-        for study, table in ((VALUE, scene.worth), (PARTS, scene.parts)):
+    for site in sites:
+        found += rungs(site)
+        for study, table in ((VALUE, site.worth), (PARTS, site.parts)):
             if table.height:
-                found += summary.of_worth(scene.name, scene.studies[study], scene.runs[study], table)
+                found += summary.of_worth(site.name, site.studies[study], site.runs[study], table)
     if again:
-        found += summary.of_transfer(transfer.matrix([*named(scenes), *again]), scenes[0].metric)
+        found += summary.of_transfer(transfer.matrix([*named(sites), *again]), sites[0].metric)
     return found
 
 
-def rungs(scene: Scene) -> list[Summary]:
+def rungs(site: Site) -> list[Summary]:
     """A run per rung, with all of today's data, and its learning curve; the router has none, but a point of it."""
-    place, metric = summary.named(scene.name), scene.metric
-    curves = {s.what: s for s in summary.of_curves(scene.name, scene.curves, metric)} if scene.curves else {}
-    cell, found = scene.today, []
+    place, metric = summary.named(site.name), site.metric
+    curves = {s.what: s for s in summary.of_curves(site.name, site.curves, metric)} if site.curves else {}
+    cell, found = site.today, []
     for rung in [r for r in cell.rungs if r != PLAIN] if cell else []:
         assert cell is not None
         n_train = cell.origin["n_train"]
         told = {k: v for k, v in values.evaluation(cell.metrics, rung).items() if v is not None and math.isfinite(v)}
-        for name, days in zip(("low", "high"), scene.scenario.person_days.get(rung, ()), strict=False):
+        for name, days in zip(("low", "high"), site.scenario.person_days.get(rung, ()), strict=False):
             told[f"effort/stated_person_days_{name}"] = days
         own = curves.get(rung)
         spent = own.metrics if own else summary.effort(cell.seconds.get(rung, 0.0))

@@ -8,8 +8,8 @@ import pytest
 
 from pipelines import pictures
 from pipelines.chromium import BINARY
-from recommender.compare import said
-from recommender.compare.build import TITLE
+from recommender.compare import page_model
+from recommender.compare.build_next import TITLE
 from recommender.report.html import write_report
 from recommender.report.page import chart, page, section
 from recommender.tracking import store
@@ -38,7 +38,7 @@ def test_a_comparison_gives_a_picture_of_its_answers_and_of_each_of_its_views(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     out = tmp_path / "compare-1"
     out.mkdir()
-    (out / "report.html").write_text(compared())
+    (out / "report.html").write_text(compare_sites())
     uri = store.tracking_uri()
     log_report(uri, store.prepare(uri, "compare"), "test", "report", [], "", told(PLACES), "http://ui")
     pictures.main(["--compare", str(out), "--to", str(tmp_path / "pictures")])
@@ -47,9 +47,9 @@ def test_a_comparison_gives_a_picture_of_its_answers_and_of_each_of_its_views(
     assert len(set(made.values())) == len(made)
 
 
-def compared() -> str:
+def compare_sites() -> str:
     """A page with the headings of a comparison and two charts."""
     spec = {"mark": "point", "data": {"values": [{"x": 1}]}, "encoding": {"x": {"field": "x", "type": "quantitative"}}}
-    body = [f"<h3>{said.MORE}</h3>", section(TITLE, chart("one", "One", "One", ""))]
+    body = [f"<h3>{page_model.MORE}</h3>", section(TITLE, chart("one", "One", "One", ""))]
     body.append(section("What the data are worth", chart("two", "Two", "Two", "")))
     return page("Compared", "\n".join(body), {"one": spec, "two": spec})

@@ -21,7 +21,7 @@ from tests.helpers.small import Row, dataset, table
 GRID = {
     "name": "small",
     "question": "What if?",
-    "analysis": "worth",
+    "analysis": "ablation",
     "rungs": ["popularity", "item_knn", "content"],
     "set": {"split.min_train": 20, "bootstrap": 100, "split.validation": [0.6]},
 }

@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pipelines import compare
-from recommender.compare import said
+from recommender.compare import page_model
 from tests.helpers.folders import Done, run, shop
 
 SMALL = "data.source=shop split.min_train=20 split.validation=[0.6] bootstrap=100 decision.thin=10"
@@ -27,7 +27,7 @@ def place(workplace: Path) -> Path:
     return workplace
 
 
-def compared(*more: object) -> Done:
+def compare_sites(*more: object) -> Done:
     return run(compare.main, "--scenario", "jobs", "--quick", "--set", SMALL, *more)
 
 
@@ -38,9 +38,9 @@ def runs(store: str, experiment: str) -> list[Any]:
 
 
 def test_a_comparison_writes_its_page_logs_its_runs_and_goes_on_where_it_was(place: Path, store: str) -> None:
-    done = compared("--out", "first")
+    done = compare_sites("--out", "first")
     assert done.code == 0, done.err
-    assert all(question in done.out for question in said.QUESTIONS)
+    assert all(question in done.out for question in page_model.QUESTIONS)
     assert "no intervals" in done.out
     assert "/#/experiments/" in done.out  # the link to the charts
     page = (place / "first/report.html").read_text()
@@ -64,8 +64,8 @@ def test_a_comparison_writes_its_page_logs_its_runs_and_goes_on_where_it_was(pla
     assert ids
     assert all(MlflowClient(store).get_run(i).data.params["data"] == "shop" for i in ids)
 
-    again = compared("--out", "second", "--json")
-    assert set(json.loads(again.out)["answers"]["jobs on shop"]) == set(said.QUESTIONS)
+    again = compare_sites("--out", "second", "--json")
+    assert set(json.loads(again.out)["answers"]["jobs on shop"]) == set(page_model.QUESTIONS)
     assert pl.read_parquet(place / "second/ladder.parquet").equals(ladder)  # read, not measured again
 
 

@@ -20,7 +20,7 @@ from tests.helpers.views import unpacked
 SMALL: dict[str, Any] = {
     "name": "small",
     "question": "What does text bring?",
-    "analysis": "worth",
+    "analysis": "ablation",
     "scenarios": ["jobs"],
     "rungs": ["popularity", "content"],
     "set": {"split.min_train": 20, "bootstrap": 100},

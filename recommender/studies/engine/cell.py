@@ -30,14 +30,14 @@ from recommender.experiment.fold_runner import Bench
 from recommender.experiment.rungs import check, options
 from recommender.names import USER_BUCKETS
 from recommender.spam.suspicion import suspected_fold
+from recommender.studies.closed_loop.measures import rows
+from recommender.studies.closed_loop.options import Loop
+from recommender.studies.closed_loop.player import play
 from recommender.studies.engine.plan import DATA, SCENARIO
-from recommender.studies.loop_measures import rows
-from recommender.studies.loop_plan import Loop
-from recommender.studies.loop_play import play
 
 PACKAGE = Path(__file__).parents[2]
 _NOT_MEASURED = ("studies", "report")  # folders of the package whose code changes no number
-_MEASURED = ("loop_play.py", "loop_measures.py")  # ... but for these
+_MEASURED = ("player.py", "measures.py")  # ... but for these
 TUNED = "tuned"  # a mode of cells: every rung's parameters are searched on validation first
 DONE = "done.json"  # the last file of a finished cell
 KEY = ("user_id", "as_of")  # what makes a query of one cell that of another

@@ -14,8 +14,8 @@ from pydantic import Field, ValidationError
 from recommender import config
 from recommender.config import CONFIGS, Rung, Scenario, Strict
 from recommender.errors import ConfigError, nearest
-from recommender.studies import loop_plan
-from recommender.studies.loop_plan import LOOP, Loop
+from recommender.studies.closed_loop import options
+from recommender.studies.closed_loop.options import LOOP, Loop
 
 EXPERIMENTS = CONFIGS.parent / "experiments"
 KEEP, DROP, ADD = "ladder.keep", "ladder.drop", "ladder.add"  # changes that are no key: which rungs take part
@@ -42,10 +42,13 @@ class Quick(Strict):
 
 
 class Study(Strict):
-    """One study. ``rungs``: only these, where the ladder has them. ``mode`` test: every rung at the test origin only;
-    ladder: the whole train with validation, decision and router; loop: policies serve the simulator's users in turn
-    (``loop_plan.Loop``). ``settings`` of mode test: each rung's first one, or the one that validation chose with all
-    of the data (``settled.py``)."""
+    """One study, a file of experiments/.
+
+    rungs: only these, where the ladder has them. mode test: every rung, at the test origin only; ladder: the whole
+    train with validation, decision and router; loop: policies serve the simulator's users in turn
+    (``closed_loop.options.Loop``). settings of mode test: each rung's first ones, or those that validation chose with
+    all of the data (``run.with_chosen_settings``).
+    """
 
     name: str
     question: str
@@ -104,13 +107,13 @@ def cells(study: Study, scenarios: Sequence[str], data: str | None, overrides: S
     Raises ConfigError for a scenario, key or value that does not exist, before anything is run.
     """
     found = []
-    loop = loop_plan.read(study.options, study.name) if study.mode == LOOP else None
+    loop = options.read(study.options, study.name) if study.mode == LOOP else None
     for name in scenarios:
         for labels, changes in _points(study, name):
             scenario = _changed(name, merged(study.set, changes), study.rungs, overrides)
             source = data or scenario.data.source
             if loop is not None:
-                loop_plan.check(loop, scenario, source, study.name)
+                options.check(loop, scenario, source, study.name)
             found.append(Cell({SCENARIO: name, DATA: source, **labels}, scenario, study.mode, loop=loop))
     if not found:
         raise ConfigError(f"Study '{study.name}' has nothing for {', '.join(scenarios)}.")

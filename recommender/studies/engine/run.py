@@ -6,17 +6,23 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import polars as pl
 
 from recommender.config import Scenario, loading
 from recommender.data.dataset import Dataset
 from recommender.errors import UserError
 from recommender.sources.load import load
 from recommender.studies.engine.cell import DONE, Measured, key, measure, warm_up
-from recommender.studies.engine.plan import DATA, Cell
+from recommender.studies.engine.plan import DATA, SCENARIO, Cell, Study
 
 log = logging.getLogger(__name__)
+
+CHOSEN = "chosen"  # ``settings`` of a study whose rungs have what validation chose with all of the data
+CHOOSER = "transfer"  # the study whose first cells choose: all of the data, validation, decision
+_RESULTS = ("rung", "user_bucket", "item_bucket", "slice", "slice_value", "metric", "value", "ci_low", "ci_high")
 
 
 @dataclass(frozen=True)
@@ -86,3 +92,42 @@ def run(
         found.append(Measured(cell.labels, cell.scenario, place))
         done(found[-1])
     return found, failures
+
+
+def with_chosen_settings(cells: Sequence[Cell], chosen: Sequence[Measured]) -> list[Cell]:
+    """The cells with the parameters that ``chosen``, the cells of the study ``CHOOSER``, found for the same scenario
+    and data. The first settings stay for rungs that it lacks, and where its cell failed.
+
+    So a rung has one setting, and one number with all of today's data, in every study.
+    """
+    parameters = {(m.labels[SCENARIO], m.labels[DATA]): m.decision.get("parameters", {}) for m in chosen}
+
+    def settled(cell: Cell) -> Cell:
+        mine = parameters.get((cell.labels[SCENARIO], cell.labels[DATA]), {})
+        fixed = [
+            r.model_copy(update={"params": mine[r.name], "candidates": []}) if r.name in mine else r
+            for r in cell.scenario.ladder
+        ]
+        return replace(cell, scenario=cell.scenario.model_copy(update={"ladder": fixed}))
+
+    return [settled(cell) for cell in cells]
+
+
+def results_table(study: Study, runs: Sequence[Measured]) -> pl.DataFrame:
+    """results.parquet: study, the labels of the cell, rung, segment, metric, value, interval, n_queries, cell.
+
+    What the test origin's fit and recommend took stands as the metric ``cpu_s`` (all users), and what there was to
+    learn from as ``n_train``.
+    """
+    axes = list(dict.fromkeys(axis for r in runs for axis in r.labels))
+    frames = []
+    for r in runs:
+        rows = r.metrics.select(*_RESULTS, "n_queries")
+        more = [(rung, "cpu_s", r.seconds.get(rung)) for rung in r.rungs]
+        more += [(rung, "n_train", float(r.origin["n_train"])) for rung in r.rungs]
+        extra = pl.DataFrame(more, schema={"rung": pl.String, "metric": pl.String, "value": pl.Float64}, orient="row")
+        every = {c: pl.lit("all").alias(c) for c in ("user_bucket", "item_bucket", "slice", "slice_value")}
+        both = pl.concat([rows, extra.with_columns(**every)], how="diagonal")
+        labels = [pl.lit(r.labels.get(axis, "")).alias(axis) for axis in axes]
+        frames.append(both.select(pl.lit(study.name).alias("study"), *labels, pl.all(), cell=pl.lit(r.folder.name)))
+    return pl.concat(frames)

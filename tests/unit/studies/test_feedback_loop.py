@@ -22,16 +22,16 @@ from recommender.ranking.recommend import Lists
 from recommender.simulate import World, make_world, resolve, simulate
 from recommender.simulate.log import Visits
 from recommender.sources.load import load
-from recommender.studies import loop_play
 from recommender.studies.analyses import analysis_of
+from recommender.studies.closed_loop import player
+from recommender.studies.closed_loop.measures import ROUND, Meter, Rules, best, exposed_at_random, ndcg, overlap, worth
+from recommender.studies.closed_loop.player import Played, Player, play
 from recommender.studies.engine import plan
 from recommender.studies.engine.cell import DONE
 from recommender.studies.engine.finding import NOT_ENOUGH
 from recommender.studies.engine.plan import Cell, Study, cells
 from recommender.studies.engine.run import run
 from recommender.studies.feedback_loop import over_seeds, sure
-from recommender.studies.loop_measures import ROUND, Meter, Rules, best, exposed_at_random, ndcg, overlap, worth
-from recommender.studies.loop_play import Played, Player, play
 from tests.helpers.folders import run as call
 
 EXPLORE = {"rung": "content", "n": 4, "of": 20, "explore": "thompson", "below": 5, "floor": 0.5}
@@ -117,7 +117,7 @@ def test_a_model_learns_only_from_rounds_before_its_own_and_serves_only_later_vi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trained: list[tuple[int, int]] = []  # origin, latest row that the model saw
-    make = loop_play.make
+    make = player.make
 
     class Spy:
         def __init__(self, model: Any) -> None:
@@ -142,7 +142,7 @@ def test_a_model_learns_only_from_rounds_before_its_own_and_serves_only_later_vi
 
     real_train = Player._train
     monkeypatch.setattr(Player, "_train", train)
-    monkeypatch.setattr(loop_play, "make", lambda *a: Spy(make(*a)))
+    monkeypatch.setattr(player, "make", lambda *a: Spy(make(*a)))
     played(
         cell(options=LOOP["options"] | {"policies": {"popularity": {"rung": "popularity"}, "x": {"rung": "content"}}})
     )

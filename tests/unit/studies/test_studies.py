@@ -20,15 +20,14 @@ from recommender.data.dataset import Dataset
 from recommender.data.operators import OPERATORS
 from recommender.errors import ConfigError, DataError
 from recommender.report.study import html, markdown
-from recommender.studies import worth, worth_grids
+from recommender.studies import ablation, ablation_tables
 from recommender.studies.analyses import ANALYSES, analysis_of
 from recommender.studies.engine import plan
 from recommender.studies.engine.cell import DONE, Measured, key
+from recommender.studies.engine.contrast import Contrast, contrast
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid
-from recommender.studies.engine.paired import Contrast, contrast
 from recommender.studies.engine.plan import PAIR, STATE, Cell, cells, merged
-from recommender.studies.engine.run import run
-from recommender.studies.engine.tables import tidy
+from recommender.studies.engine.run import results_table, run
 from tests.helpers.studies import GRID, measured, source, study, world
 
 # --- plans
@@ -101,8 +100,8 @@ def test_a_wrong_plan_is_told(more: dict[str, Any], told: str) -> None:
 def test_an_unknown_study_or_analysis_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'parts'"):
         plan.load("part")
-    with pytest.raises(ConfigError, match="did you mean 'worth'"):
-        analysis_of(study(analysis="worht"))
+    with pytest.raises(ConfigError, match="did you mean 'ablation'"):
+        analysis_of(study(analysis="ablatoin"))
 
 
 # --- running
@@ -164,7 +163,7 @@ def test_training_differences_leave_the_queries_and_the_truth(tmp_path: Path) ->
 
 def test_results_are_one_row_per_cell_rung_and_metric(tmp_path: Path) -> None:
     given = study(grid={"seed": {"0": {"seed": 0}, "1": {"seed": 1}}})
-    table = tidy(given, measured(given, tmp_path))
+    table = results_table(given, measured(given, tmp_path))
     rows = table.filter(pl.col("metric") == "ndcg_at_10", pl.col("user_bucket") == "all", pl.col("slice") == "all")
     assert rows.select("seed", "rung").n_unique() == rows.height == 6
     assert set(table["metric"]) >= {"cpu_s", "n_train", "recall_at_20"}
@@ -208,9 +207,9 @@ def test_configuration_keys_count_what_a_part_states_beyond_the_scenario_without
         return Measured(cell.labels, cell.scenario, Path())
 
     plain = at({})
-    assert worth.keys(plain, plain) == 0
-    assert worth.keys(at({"slots.n": 0}), plain) == 1
-    assert worth.keys(plain, at({"ladder.item_knn.params": {"K": 5, "weighting": "bm25", "shrink": 1}})) == 2
+    assert ablation.keys(plain, plain) == 0
+    assert ablation.keys(at({"slots.n": 0}), plain) == 1
+    assert ablation.keys(plain, at({"ladder.item_knn.params": {"K": 5, "weighting": "bm25", "shrink": 1}})) == 2
 
 
 def test_worth_says_what_a_part_brings_in_sentences_and_when_it_cannot_tell(tmp_path: Path) -> None:
@@ -221,7 +220,7 @@ def test_worth_says_what_a_part_brings_in_sentences_and_when_it_cannot_tell(tmp_
     }
     given = study(pairs={"all": pairs})
     found = measured(given, tmp_path)
-    (finding,) = ANALYSES["worth"].findings(given, found)
+    (finding,) = ANALYSES["ablation"].findings(given, found)
     short, *each = finding.sentences
     assert short.startswith("In short: shown to raise NDCG@10: history; ")
     assert short.count("nothing") == 1
@@ -231,13 +230,13 @@ def test_worth_says_what_a_part_brings_in_sentences_and_when_it_cannot_tell(tmp_
     assert "the lists are the same without it" in told["nothing"]
     assert "genre (the genre)" in told["genre"]
     assert "1 column" in told["genre"]
-    (brief,) = worth.analyse(given, found, brief=True)
+    (brief,) = ablation.analyse(given, found, brief=True)
     assert brief.sentences == [short, told["history"]]
     assert brief.grids[0].frame["part"].to_list() == [*pairs], "the table has them all"
     lost = [m for m in found if m.labels[PAIR] != "history"]
-    (finding,) = ANALYSES["worth"].findings(given, lost)
+    (finding,) = ANALYSES["ablation"].findings(given, lost)
     assert any("Not measured: history" in n for n in finding.notes)
-    (finding,) = ANALYSES["worth"].findings(given, [m for m in found if not m.labels[PAIR]])
+    (finding,) = ANALYSES["ablation"].findings(given, [m for m in found if not m.labels[PAIR]])
     assert finding.sentences[0].startswith(NOT_ENOUGH)
 
 
@@ -286,7 +285,7 @@ def test_the_pages_own_study_is_valid() -> None:
 def test_worth_of_parts_of_a_whole_train_is_told_of_the_lists_that_are_shipped(tmp_path: Path) -> None:
     pairs = {"slots": {"metrics": ["new_item_share_at_10"], "with": {"slots.n": 4}, "without": {"slots.n": 0}}}
     given = study(mode="ladder", pairs={"all": pairs}, set={**GRID["set"], "slots.rung": "content"})  # type: ignore[dict-item]
-    (finding,) = ANALYSES["worth"].findings(given, measured(given, tmp_path))
+    (finding,) = ANALYSES["ablation"].findings(given, measured(given, tmp_path))
     assert finding.sentences[0].startswith("Measured in a set-up of their own, ")
     assert finding.sentences[1].startswith("slots (own set-up)")
     assert finding.grids[0].frame.columns[:3] == ["part", "in what ships", "shown"]
@@ -300,7 +299,7 @@ def test_what_all_lists_reach_is_told_of_the_parts_that_change_it() -> None:
         return SimpleNamespace(metrics=pl.DataFrame(rows, schema=["rung", "metric", "value"], orient="row"))
 
     found = {"slots": (reaching(0.1, 0.2), reaching(0.15, 0.4)), "same": (reaching(0.1, 0.2), reaching(0.1, 0.2))}
-    (whole,) = worth_grids.whole(found)
+    (whole,) = ablation_tables.whole(found)
     assert whole.frame.columns == ["part", "item coverage@10 ↑", "new item survival@20 ↑"]
     assert whole.frame.rows() == [("slots", "10.0% → 15.0%", "20.0% → 40.0%")]
-    assert worth_grids.whole({"same": found["same"]}) == []
+    assert ablation_tables.whole({"same": found["same"]}) == []

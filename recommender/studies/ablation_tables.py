@@ -11,12 +11,12 @@ from recommender.evaluation.directions import LEGEND, arrow
 from recommender.evaluation.exposure import SELECTED
 from recommender.experiment.run_tables import USERS
 from recommender.names import ALL, ROUTER
-from recommender.studies import worth_told
+from recommender.studies import ablation_sentences as text
+from recommender.studies.ablation_sentences import Row, Rows, label, places
 from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.contrast import significant
 from recommender.studies.engine.finding import Grid, grid, interval
-from recommender.studies.engine.paired import significant
 from recommender.studies.engine.plan import Pair
-from recommender.studies.worth_told import Row, Rows, label, places
 
 PRICE = ("CPU s", "columns", "config keys")
 WHOLE = ("item_coverage_at_10", "new_item_survival_at_20", "small_creator_survival_at_20")  # of a run's lists together
@@ -27,12 +27,12 @@ def parts(
 ) -> Grid:
     """One row per part of a study of mode ladder, by status and verdict: what is shown of it, and what it costs."""
     body = []
-    for name in worth_told.ordered(rows, metric, pairs):
+    for name in text.ordered(rows, metric, pairs):
         mine, pair, main = rows[name], pairs[name], rows[name].get(metric)
-        verdict, aims = worth_told.in_brief(mine, metric, pair), worth_told.aims_of(mine, metric, pair)
-        change = f"{worth_told.ends(main)}, {_difference(main)}" if main else "–"
-        place = worth_told.status(pair) + f": {pair.what}" * (worth_told.status(pair) == worth_told.OWN)
-        body.append([name, place, verdict, change, aims or "–", worth_told.price(costs[name])])
+        verdict, aims = text.in_brief(mine, metric, pair), text.aims_of(mine, metric, pair)
+        change = f"{text.ends(main)}, {_difference(main)}" if main else "–"
+        place = text.status(pair) + f": {pair.what}" * (text.status(pair) == text.OWN)
+        body.append([name, place, verdict, change, aims or "–", text.price(costs[name])])
     caption = (
         "What each part brings and costs. In what ships: yes; off (by default); own set-up (measured as said there, "
         "whether the part ships or not). a → b: a without it, b with it. Its aim: what it is there for beside "
@@ -46,7 +46,7 @@ def beside(rows: Mapping[str, Rows], metric: str, pairs: Mapping[str, Pair]) -> 
     """What each part does to what any of them is there for, where those are measured."""
     measured = {m for by_metric in rows.values() for m in by_metric}
     own = [m for m in dict.fromkeys(m for name in rows for m in pairs[name].metrics) if m in measured and m != metric]
-    body = [[name, *(_difference(rows[name].get(m)) for m in own)] for name in worth_told.ordered(rows, metric, pairs)]
+    body = [[name, *(_difference(rows[name].get(m)) for m in own)] for name in text.ordered(rows, metric, pairs)]
     caption = f"What each does to the aims of all (with - without); * significant. {LEGEND}"
     return [grid(caption, ["part", *map(_head, own)], body)] if own else []
 
@@ -62,7 +62,7 @@ def assets(rows: Mapping[str, Rows], metric: str, costs: Mapping[str, Mapping[st
 
 
 def by_bucket(table: pl.DataFrame, metric: str) -> Grid:
-    """The decision's metric by user bucket. table: of ``worth.effects``, of the lists that are shown."""
+    """The decision's metric by user bucket. table: of ``ablation.effects``, of the lists that are shown."""
     rows = table.filter(pl.col("metric") == metric)
     columns = [b for b in USERS if b in rows["user_bucket"]]
     cells = {(r["pair"], r["user_bucket"]): r for r in rows.iter_rows(named=True)}
@@ -72,7 +72,7 @@ def by_bucket(table: pl.DataFrame, metric: str) -> Grid:
 
 
 def by_rung(table: pl.DataFrame, metric: str) -> Grid:
-    """The decision's metric of all users by rung. table: of ``worth.effects``, of each rung."""
+    """The decision's metric of all users by rung. table: of ``ablation.effects``, of each rung."""
     rows = table.filter(pl.col("metric") == metric, pl.col("user_bucket") == ALL)
     rungs = _names(rows, "shown")
     cells = {(r["pair"], r["shown"]): r for r in rows.iter_rows(named=True)}

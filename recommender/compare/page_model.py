@@ -18,7 +18,7 @@ QUESTIONS = (DAY_ONE, WHEN, MORE, PARTS, COST)
 
 
 @dataclass(frozen=True)
-class Said:
+class Sentence:
     """A sentence, and the names of the ``Evidence`` that its numbers come from."""
 
     text: str
@@ -26,13 +26,13 @@ class Said:
 
 
 @dataclass
-class Part:
-    """A headed part of the page. ``answers``: question -> what is said to it."""
+class Section:
+    """A headed part of the page. ``answers``: question -> sentences."""
 
     title: str
     intro: list[str] = field(default_factory=list)
-    answers: dict[str, list[Said]] = field(default_factory=dict)
-    said: list[Said] = field(default_factory=list)
+    answers: dict[str, list[Sentence]] = field(default_factory=dict)
+    sentences: list[Sentence] = field(default_factory=list)
     grids: list[Grid] = field(default_factory=list)
     more: list[Grid] = field(default_factory=list)  # folded away
     charts: list[Chart] = field(default_factory=list)
@@ -50,12 +50,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The whole page: ``glance``, a part per place, then those that set places side by side."""
+    """The whole page: ``glance``, a section per site, then those that set sites side by side."""
 
     title: str
     warnings: Sequence[str]
     glance: Grid
-    places: Sequence[Part]
-    across: Sequence[Part]
+    sites: Sequence[Section]
+    side_by_side: Sequence[Section]
     evidence: Sequence[Evidence]
     glossary: Mapping[str, str]  # rung -> what it does

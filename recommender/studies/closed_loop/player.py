@@ -32,8 +32,8 @@ from recommender.simulate import Log, World, make_world, resolve, simulate
 from recommender.simulate.feedback import interactions
 from recommender.simulate.log import Visits
 from recommender.simulate.parts import ids, times
-from recommender.studies.loop_measures import Meter, Rules, exposed_at_random, ndcg, utilities
-from recommender.studies.loop_plan import SIMULATED, Loop, Policy
+from recommender.studies.closed_loop.measures import Meter, Rules, exposed_at_random, ndcg, utilities
+from recommender.studies.closed_loop.options import SIMULATED, Loop, Policy
 
 
 @dataclass(frozen=True)

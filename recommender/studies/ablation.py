@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 
 from recommender.names import ALL, ROUTER
-from recommender.studies import worth_grids, worth_told
+from recommender.studies import ablation_sentences as text
+from recommender.studies import ablation_tables as tables
 from recommender.studies.engine.cell import Measured, by_place
+from recommender.studies.engine.contrast import Contrast, contrast, significant
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding
-from recommender.studies.engine.paired import Contrast, contrast, significant
 from recommender.studies.engine.plan import PAIR, SCENARIO, STATE, WITH, WITHOUT, Pair, Study, pairs_of
 
 __all__ = ["BEST", "analyse", "cost_of", "effects", "keys", "partners", "significant"]
@@ -27,8 +28,8 @@ _NOT_METRICS = ("user_id", "as_of", "user_bucket", "first", "returning", "rung",
 def analyse(study: Study, runs: Sequence[Measured], brief: bool = False) -> list[Finding]:
     """A finding per scenario and data set: with - without, paired by user.
 
-    First its short answers (of mode ladder by status: ``worth_told.HEADS``), then a sentence for each part; brief: for
-    those of which something is shown. The first of its grids has every part.
+    First its short answers (in mode ladder by status: ``ablation_sentences.HEADS``), then a sentence for each part;
+    brief: only for parts that have a measured effect. The first of its grids has every part.
     """
     return [_finding(study, place, mine, brief) for place, mine in by_place(runs).items()]
 
@@ -50,7 +51,7 @@ def effects(
     only: str | None = None,
     doubted: Collection[str] = (),
 ) -> pl.DataFrame:
-    """Rows of ``paired.contrast`` with - without for each pair: of the router in ladder mode; else of each rung,
+    """Rows of ``contrast.contrast`` with - without for each pair: of the router in ladder mode; else of each rung,
     and of the best rung with against the best without (``shown`` = "best", chosen by the same queries; base_rung is
     the best without, other_rung the best with).
 
@@ -136,21 +137,21 @@ def _finding(study: Study, place: str, runs: Sequence[Measured], brief: bool) ->
     costs = {name: cost_of(a, b, shown) for name, (a, b) in found.items()}
     head = table.filter(pl.col("shown") == shown, pl.col("user_bucket") == ALL)
     rows = {name: {r["metric"]: r for r in head.filter(pair=name).iter_rows(named=True)} for name in found}
-    out.sentences += worth_told.verdicts(rows, metric, pairs, ladder)
-    order = worth_told.ordered(rows, metric, pairs) if ladder else list(rows)
-    told = [name for name in order if not brief or worth_told.shown(rows[name], metric, pairs[name])]
-    out.sentences += [worth_told.sentence(name, pairs[name], rows[name], metric, costs[name]) for name in told]
-    by_bucket = worth_grids.by_bucket(table.filter(pl.col("shown") == shown), metric)
+    out.sentences += text.verdicts(rows, metric, pairs, ladder)
+    order = text.ordered(rows, metric, pairs) if ladder else list(rows)
+    told = [name for name in order if not brief or text.shown(rows[name], metric, pairs[name])]
+    out.sentences += [text.sentence(name, pairs[name], rows[name], metric, costs[name]) for name in told]
+    by_bucket = tables.by_bucket(table.filter(pl.col("shown") == shown), metric)
     if ladder:
-        out.grids += [worth_grids.parts(rows, metric, costs, pairs), by_bucket]
-        out.grids += worth_grids.beside(rows, metric, pairs) + worth_grids.whole(found) + worth_grids.impact(found)
+        out.grids += [tables.parts(rows, metric, costs, pairs), by_bucket]
+        out.grids += tables.beside(rows, metric, pairs) + tables.whole(found) + tables.impact(found)
     else:
-        out.grids += [worth_grids.assets(rows, metric, costs), by_bucket]
-        out.grids.append(worth_grids.by_rung(table.filter(pl.col("shown") != shown), metric))
+        out.grids += [tables.assets(rows, metric, costs), by_bucket]
+        out.grids.append(tables.by_rung(table.filter(pl.col("shown") != shown), metric))
     out.notes.append(
         "Differences are with - without, paired by user on the test period, with 95% bootstrap intervals over users; "
         "p by flipping signs, Holm-adjusted over the parts. CPU seconds: fit and recommend at the test origin, one "
-        f"run, so differences below {worth_told.CPU_NOISE:g} mean nothing. " + (BEST_NOTE if shown == BEST else "")
+        f"run, so differences below {text.CPU_NOISE:g} mean nothing. " + (BEST_NOTE if shown == BEST else "")
     )
     if missing := [n for n in pairs if n not in found]:
         out.notes.append(f"Not measured: {', '.join(missing)}.")

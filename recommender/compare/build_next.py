@@ -10,18 +10,18 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from recommender.compare.places import Scene
+from recommender.compare.moves import gain
+from recommender.compare.page_model import Section, Sentence
 from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
-from recommender.compare.said import Part, Said
-from recommender.compare.steps import gain
-from recommender.compare.words import evidence
+from recommender.compare.site import Site
+from recommender.compare.wording import evidence
 from recommender.names import ALL, PLAIN, ROUTER
-from recommender.studies import worth
+from recommender.studies import ablation
+from recommender.studies.ablation_sentences import OFF, SHIPS, status
 from recommender.studies.charts import HEIGHT
+from recommender.studies.engine.contrast import Contrast
 from recommender.studies.engine.finding import Chart, grid, interval
-from recommender.studies.engine.paired import Contrast
 from recommender.studies.engine.plan import pairs_of
-from recommender.studies.worth_told import OFF, SHIPS, status
 
 TITLE = "What to build next"
 UNIT = 0.01  # of the metric: what business_value is stated for
@@ -38,9 +38,9 @@ class Option:
     gain: float
     low: float
     high: float
-    sure: bool  # shown to be above zero, and by no more luck than of users: see ``_rungs`` and ``Scene.noticed``
+    sure: bool  # shown to be above zero, and by no more luck than of users: see ``_rungs`` and ``Site.noticed``
     over: str  # what it is compared with
-    ships: str  # whether it is in what ships today, as ``worth_told.status``
+    ships: str  # whether it is in what ships today, as ``ablation_sentences.status``
     cpu_s: float
     days: tuple[float, float] | None
     value: float | None  # stated for ``UNIT`` of the metric
@@ -60,10 +60,10 @@ class Option:
         return self.impact / (sum(self.days) / 2) if self.days and sum(self.days) > 0 else None
 
 
-def options(scene: Scene) -> list[Option]:
+def options(site: Site) -> list[Option]:
     """Rungs that ship against the simplest one, others against what ships; data assets and parts against the scenario
     without them."""
-    return [*_rungs(scene), *_pairs(scene, scene.worth, VALUE, "data"), *_pairs(scene, scene.parts, PARTS, "part")]
+    return [*_rungs(site), *_pairs(site, site.worth, VALUE, "data"), *_pairs(site, site.parts, PARTS, "part")]
 
 
 def ranked(found: Sequence[Option]) -> list[Option]:
@@ -71,12 +71,12 @@ def ranked(found: Sequence[Option]) -> list[Option]:
     return sorted(found, key=lambda o: (not o.sure, o.per_day is None, -(o.per_day or o.impact)))
 
 
-def part(found: Sequence[Option], label: str) -> Part:
+def part(found: Sequence[Option], label: str) -> Section:
     """The part of the page, with the impact-ease chart."""
-    out = Part(TITLE)
+    out = Section(TITLE)
     order = ranked(found)
     for place in dict.fromkeys(o.place for o in order):
-        out.said += _sentence([o for o in order if o.place == place], label)
+        out.sentences += _sentence([o for o in order if o.place == place], label)
     heads = ["what", "ships", "gain, 95%", "over", "impact", "days, stated", "per day", "CPU s more"]
     rows = [(o.sure, _row(n, o)) for n, o in enumerate(order, 1)]
     shown, others = ([row for sure, row in rows if sure is wanted] for wanted in (True, False))
@@ -124,60 +124,60 @@ def table(found: Sequence[Option]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
 
 
-def _rungs(scene: Scene) -> list[Option]:
+def _rungs(site: Site) -> list[Option]:
     """Those that ship over the simplest, by their curves, so over all seeds; others, for everyone, over what ships."""
-    cell, made = scene.today, scene.curves
+    cell, made = site.today, site.curves
     if cell is None:
         return []
     simplest, *others = (r for r in cell.rungs if r not in (ROUTER, PLAIN))
-    apart = [r for r in (simplest, *others) if scene.decided and r not in scene.serving]
-    over_shipped = {rung: scene.alone[rung] for rung in apart}
-    over_simplest = scene.gains([Contrast(r, cell, cell, simplest, r) for r in others if r not in apart])
+    apart = [r for r in (simplest, *others) if site.decided and r not in site.serving]
+    over_shipped = {rung: site.alone[rung] for rung in apart}
+    over_simplest = site.gains([Contrast(r, cell, cell, simplest, r) for r in others if r not in apart])
     found = []
     for rung, row in {**over_simplest, **over_shipped}.items():
         ships = rung not in apart
-        shipped = "what ships" + ", both without re-rankers" * (scene.plain == PLAIN)
+        shipped = "what ships" + ", both without re-rankers" * (site.plain == PLAIN)
         over, base = (simplest, simplest) if ships else (shipped, ROUTER)
-        over += ", in the test period only" * (rung in scene.doubted)
+        over += ", in the test period only" * (rung in site.doubted)
         told = (row["difference"], row["ci_low"], row["ci_high"])
         if ships and made and rung in made.rungs:
             told = gain(made, rung, simplest, ALL, -1)
-        sure = worth.significant(row) and told[1] > 0 and rung not in scene.doubted
+        sure = ablation.significant(row) and told[1] > 0 and rung not in site.doubted
         cpu_s = cell.seconds[rung] - cell.seconds.get(base, 0.0)
-        study = TRANSFER if cell is scene.decided else VOLUME
-        found.append(_option(scene, rung, "rung", (*told, sure, over, SHIPS if ships else OFF), cpu_s, (study,)))
+        study = TRANSFER if cell is site.decided else VOLUME
+        found.append(_option(site, rung, "rung", (*told, sure, over, SHIPS if ships else OFF), cpu_s, (study,)))
     return found
 
 
-def _pairs(scene: Scene, table: pl.DataFrame, study: str, kind: str) -> list[Option]:
+def _pairs(site: Site, table: pl.DataFrame, study: str, kind: str) -> list[Option]:
     if table.is_empty():
         return []
     rows = table.filter(
-        pl.col("user_bucket") == ALL, pl.col("metric") == scene.metric, pl.col("shown").is_in(["best", ROUTER])
+        pl.col("user_bucket") == ALL, pl.col("metric") == site.metric, pl.col("shown").is_in(["best", ROUTER])
     )
-    asked = pairs_of(scene.studies[study], scene.scenario.name)
-    both = worth.partners(scene.runs[study], asked)
+    asked = pairs_of(site.studies[study], site.scenario.name)
+    both = ablation.partners(site.runs[study], asked)
     found = []
     for row in rows.iter_rows(named=True):
-        sure = row["difference"] > 0 and (scene.noticed(row) if study == VALUE else worth.significant(row))
+        sure = row["difference"] > 0 and (site.noticed(row) if study == VALUE else ablation.significant(row))
         change, ships = (row["difference"], row["ci_low"], row["ci_high"]), status(asked[row["pair"]])
         told = (*change, sure, "lists without it", ships)
-        cpu_s = worth.cost_of(*both[row["pair"]], row["shown"])["cpu_s"]
-        found.append(_option(scene, row["pair"], kind, told, cpu_s, (study,)))
+        cpu_s = ablation.cost_of(*both[row["pair"]], row["shown"])["cpu_s"]
+        found.append(_option(site, row["pair"], kind, told, cpu_s, (study,)))
     return found
 
 
 def _option(
-    scene: Scene, what: str, kind: str, told: tuple[float, float, float, bool, str, str], cpu_s: float,
+    site: Site, what: str, kind: str, told: tuple[float, float, float, bool, str, str], cpu_s: float,
     studies: Sequence[str],
 ) -> Option:  # fmt: skip
     """told: gain, its interval, sure, over, ships."""
-    days, value = scene.scenario.person_days.get(what), scene.scenario.problem.business_value
-    cites = evidence(scene, *(s for s in studies if s in scene.runs))
-    return Option(scene.name, what, kind, *told, cpu_s, days, value, cites)
+    days, value = site.scenario.person_days.get(what), site.scenario.problem.business_value
+    cites = evidence(site, *(s for s in studies if s in site.runs))
+    return Option(site.name, what, kind, *told, cpu_s, days, value, cites)
 
 
-def _sentence(order: Sequence[Option], label: str) -> list[Said]:
+def _sentence(order: Sequence[Option], label: str) -> list[Sentence]:
     """At one place: what pays most per day of what ships, and of what does not yet."""
     told = []
     for ships, where, none in (
@@ -189,7 +189,7 @@ def _sentence(order: Sequence[Option], label: str) -> list[Said]:
         cites = best.evidence if best else tuple(dict.fromkeys(e for o in among for e in o.evidence))
         text = none if best is None else f"{best.what} pays most per person-day: {_gain(best, label)}"
         if among:
-            told.append(Said(f"{where} {place}, {text}.", cites))
+            told.append(Sentence(f"{where} {place}, {text}.", cites))
     return told
 
 

@@ -15,7 +15,7 @@ SURE = 0.975  # share of the replicates in which a rung must be ahead at the lar
 
 
 @dataclass(frozen=True)
-class Step:
+class Move:
     """``rung`` serves from ``at`` interactions on (``-inf``: from the smallest size); low, high: 95%."""
 
     rung: str
@@ -62,15 +62,15 @@ def groups(made: Curves) -> list[str]:
     return [g for g in (ALL, USER_BUCKETS[0], WITH_HISTORY) if made.n_queries.get(g, 0) >= LEAST]
 
 
-def steps(made: Curves, bucket: str, doubted: Collection[str] = ()) -> tuple[list[Step], list[Crossing]]:
+def moves(made: Curves, bucket: str, doubted: Collection[str] = ()) -> tuple[list[Move], list[Crossing]]:
     """Who serves from when on: the simplest rung, then each that overtakes all simpler ones for good, with evidence.
     Second: crossings that the data leave open. doubted: rungs that won in the test period only; theirs are open."""
     crossed = crossings(made, bucket)
-    found = [Step(made.rungs[0], -np.inf, -np.inf, -np.inf)]
+    found = [Move(made.rungs[0], -np.inf, -np.inf, -np.inf)]
     for c in (c for c in crossed if c.share >= SURE and c.rung not in doubted):
         at = made.size[0] if c.at < 0 and c.high > c.at else c.at  # ahead from the start, but not surely so
         found = [s for s in found if s.at < at]  # overtaken before, or just as, they took over
-        found.append(Step(c.rung, at, c.low, c.high))
+        found.append(Move(c.rung, at, c.low, c.high))
     return found, [c for c in crossed if c.share > 1 - SURE and (c.share < SURE or c.rung in doubted)]
 
 

@@ -5,32 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender.compare.places import Scene
+from recommender.compare.page_model import Sentence
 from recommender.compare.plan import VOLUME
-from recommender.compare.said import Said
+from recommender.compare.site import Site
 from recommender.experiment.run_tables import USERS
 from recommender.names import IN_SESSION, RETURNING, USER_BUCKETS, WITH_HISTORY
 from recommender.studies.engine.curves import Curves
 from recommender.studies.engine.finding import NOT_ENOUGH, interval
 
 
-def evidence(scene: Scene, *studies: str) -> tuple[str, ...]:
+def evidence(site: Site, *studies: str) -> tuple[str, ...]:
     """Names of the evidence of these studies at this place."""
-    return tuple(f"{study}, {scene.name}" for study in studies)
+    return tuple(f"{study}, {site.name}" for study in studies)
 
 
-def curves_of(scene: Scene) -> tuple[Curves | None, list[Said]]:
+def curves_of(site: Site) -> tuple[Curves | None, list[Sentence]]:
     """The learning curves, or the sentence that there are none."""
-    if scene.curves is None:
-        return None, [Said(f"{NOT_ENOUGH}: {scene.read}", evidence(scene, VOLUME))]
-    return scene.curves, []
+    if site.curves is None:
+        return None, [Sentence(f"{NOT_ENOUGH}: {site.read}", evidence(site, VOLUME))]
+    return site.curves, []
 
 
-def users(segments: Sequence[str], scene: Scene) -> str:
+def users(segments: Sequence[str], site: Site) -> str:
     """Who they are, of user buckets, ``WITH_HISTORY``, and their ``_in_session`` and ``_returning`` parts; whole groups
     by their name."""
     segments = [b for s in segments for b in (USER_BUCKETS[1:] if s == WITH_HISTORY else [s])]
-    days = scene.scenario.decision.away_days
+    days = site.scenario.decision.away_days
     back = f" who come back after {days:g} day{'s' * (days != 1)} or more"
     told = []
     for kind, suffix in (("", ""), (IN_SESSION, " in the midst of a visit"), (RETURNING, back)):

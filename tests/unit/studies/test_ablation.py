@@ -9,11 +9,11 @@ import pytest
 
 from recommender.evaluation.directions import arrow
 from recommender.report.compare import _HOW
-from recommender.studies import worth_told
+from recommender.studies import ablation_sentences
+from recommender.studies.ablation_sentences import OFF, OWN, SHIPS, Rows, in_brief, sentence, shown, status, verdict_of
+from recommender.studies.ablation_tables import assets, beside, parts
 from recommender.studies.engine import plan
 from recommender.studies.engine.plan import Pair
-from recommender.studies.worth_grids import assets, beside, parts
-from recommender.studies.worth_told import OFF, OWN, SHIPS, Rows, in_brief, sentence, shown, status, verdict_of
 
 MAIN, SPAM, RECALL, NEW = "ndcg_at_10", "spam_at_10", "recall_at_20:0", "new_item_share_at_10"
 FREE = {"cpu_s": 0.0, "columns": 0.0, "keys": 0.0}
@@ -48,32 +48,32 @@ def part(what: str = "", metrics: tuple[str, ...] = (), with_: bool = False, wit
 
 def short(how: Rows, pair: Pair = PART) -> str:
     """The one sentence of one part."""
-    (told,) = worth_told.verdicts({"it": how}, MAIN, {"it": pair}, ladder=True)
+    (told,) = ablation_sentences.verdicts({"it": how}, MAIN, {"it": pair}, ladder=True)
     return told
 
 
 @pytest.mark.parametrize(
     ("found", "verdict"),
     [
-        (rows(main=UP), worth_told.RAISED),
-        (rows(main=UP, spam=DOWN), worth_told.RAISED),
-        (rows(main=UP, spam=UP), worth_told.RAISED),
-        (rows(main=OPEN, spam=DOWN), worth_told.IMPROVED),
-        (rows(main=SAME, recall=UP, new=OPEN), worth_told.IMPROVED),
-        (rows(main=DOWN, recall=UP), worth_told.AT_A_LOSS),
-        (rows(main=OPEN, spam=DOWN, recall=DOWN), worth_told.MIXED),
-        (rows(main=DOWN, spam=UP, recall=UP), worth_told.MIXED),
-        (rows(main=OPEN, spam=UP), worth_told.WORSENED),
-        (rows(main=DOWN, recall=DOWN, new=UP), worth_told.WORSENED),
-        (rows(main=OPEN, new=UP), worth_told.CHANGED),
-        (rows(main=DOWN, new=UP), worth_told.CHANGED),
-        (rows(main=DOWN, spam=OPEN), worth_told.LOWERED),
-        (rows(main=DOWN), worth_told.LOWERED_ALONE),
-        (rows(main=OPEN), worth_told.NOTHING),
-        (rows(main=SAME, spam=OPEN), worth_told.NOTHING),
-        (rows(spam=OPEN), worth_told.NOTHING),
-        (rows(main=SAME), worth_told.IDLE),
-        (rows(main=SAME, spam=SAME), worth_told.IDLE),
+        (rows(main=UP), ablation_sentences.RAISED),
+        (rows(main=UP, spam=DOWN), ablation_sentences.RAISED),
+        (rows(main=UP, spam=UP), ablation_sentences.RAISED),
+        (rows(main=OPEN, spam=DOWN), ablation_sentences.IMPROVED),
+        (rows(main=SAME, recall=UP, new=OPEN), ablation_sentences.IMPROVED),
+        (rows(main=DOWN, recall=UP), ablation_sentences.AT_A_LOSS),
+        (rows(main=OPEN, spam=DOWN, recall=DOWN), ablation_sentences.MIXED),
+        (rows(main=DOWN, spam=UP, recall=UP), ablation_sentences.MIXED),
+        (rows(main=OPEN, spam=UP), ablation_sentences.WORSENED),
+        (rows(main=DOWN, recall=DOWN, new=UP), ablation_sentences.WORSENED),
+        (rows(main=OPEN, new=UP), ablation_sentences.CHANGED),
+        (rows(main=DOWN, new=UP), ablation_sentences.CHANGED),
+        (rows(main=DOWN, spam=OPEN), ablation_sentences.LOWERED),
+        (rows(main=DOWN), ablation_sentences.LOWERED_ALONE),
+        (rows(main=OPEN), ablation_sentences.NOTHING),
+        (rows(main=SAME, spam=OPEN), ablation_sentences.NOTHING),
+        (rows(spam=OPEN), ablation_sentences.NOTHING),
+        (rows(main=SAME), ablation_sentences.IDLE),
+        (rows(main=SAME, spam=SAME), ablation_sentences.IDLE),
     ],
 )
 def test_each_verdict_by_what_is_shown(found: Rows, verdict: str) -> None:
@@ -89,17 +89,17 @@ def test_every_outcome_has_one_verdict_and_what_worsens_is_never_told_as_an_impr
         told, brief = short(found), in_brief(found, MAIN, PART)
         assert told.count(": it") == 1
         if spam == UP or recall == DOWN:
-            assert verdict in (worth_told.RAISED, worth_told.MIXED, worth_told.WORSENED)
+            assert verdict in (ablation_sentences.RAISED, ablation_sentences.MIXED, ablation_sentences.WORSENED)
             assert "worsens " in told
             assert "worsens its aim" in brief or "mixed" in brief
-        if verdict in (worth_told.IMPROVED, worth_told.AT_A_LOSS):
+        if verdict in (ablation_sentences.IMPROVED, ablation_sentences.AT_A_LOSS):
             assert spam == DOWN or recall == UP
-    assert seen == set(worth_told.VERDICTS)
+    assert seen == set(ablation_sentences.VERDICTS)
 
 
 def test_the_short_answer_names_what_a_part_worsens_beside_what_it_improves() -> None:
     mixed = {"slots": rows(main=DOWN, spam=DOWN, recall=DOWN), "block": rows(main=OPEN, spam=DOWN)}
-    assert worth_told.verdicts(mixed, MAIN, {"slots": PART, "block": PART}, ladder=True) == [
+    assert ablation_sentences.verdicts(mixed, MAIN, {"slots": PART, "block": PART}, ladder=True) == [
         "In what ships: shown to improve what they are there for: block; shown to improve some of what they are there "
         "for and to worsen some: slots (improves spam@10, worsens recall@20 of new items, lowers NDCG@10)."
     ]
@@ -156,7 +156,7 @@ def test_the_page_of_a_comparison_explains_every_metric_that_a_part_is_there_for
     pairs = [p for scenario in plan.load("parts").pairs.values() for p in scenario.values()]
     named = {metric.partition(":")[0] for p in pairs for metric in p.metrics}
     assert len(named) > 10
-    assert {worth_told.label(metric) + arrow(metric) for metric in named} <= set(_HOW)
+    assert {ablation_sentences.label(metric) + arrow(metric) for metric in named} <= set(_HOW)
 
 
 FOUND = {
@@ -174,13 +174,13 @@ PAIRS = {
 
 
 def test_the_short_answer_has_a_sentence_for_what_ships_what_is_off_and_what_has_its_own_set_up() -> None:
-    assert worth_told.verdicts(FOUND, MAIN, PAIRS, ladder=True) == [
+    assert ablation_sentences.verdicts(FOUND, MAIN, PAIRS, ladder=True) == [
         "In what ships: shown to improve what they are there for: slots; not shown to bring anything: ranker.",
         "Off by default: shown to lower NDCG@10, no other aim of theirs being measured: pins.",
         "Measured in a set-up of their own, as told below, whether they ship or not: shown to improve what they are "
         "there for: demote.",
     ]
-    (one,) = worth_told.verdicts(FOUND, MAIN, PAIRS, ladder=False)
+    (one,) = ablation_sentences.verdicts(FOUND, MAIN, PAIRS, ladder=False)
     assert one.startswith("In short: shown to improve what they are there for: demote, slots; ")
 
 
@@ -267,7 +267,7 @@ def test_the_best_rung_of_each_is_named_where_it_is_not_the_router() -> None:
     def told(without: str, with_: str) -> tuple[str, list[str], str]:
         found = {"text": {MAIN: row(MAIN, UP, rungs=(without, with_))}}
         same = {"text": {MAIN: row(MAIN, SAME, rungs=(without, with_))}}
-        (brief,) = worth_told.verdicts(same, MAIN, {"text": Pair()}, ladder=False)
+        (brief,) = ablation_sentences.verdicts(same, MAIN, {"text": Pair()}, ladder=False)
         table = assets(found, MAIN, {"text": FREE}).frame
         return sentence("text", Pair(), found["text"], MAIN, FREE), list(table.row(0)), brief
 

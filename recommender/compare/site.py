@@ -9,25 +9,25 @@ from typing import Any
 
 import polars as pl
 
+from recommender.compare.moves import Move, moves, value
 from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
-from recommender.compare.steps import Step, steps, value
 from recommender.config import Scenario
 from recommender.errors import DataError
 from recommender.evaluation.effort import serving
 from recommender.experiment.run_tables import metric_label
 from recommender.names import ALL, IN_SESSION, PLAIN, RETURNING, ROUTER, USER_BUCKETS
+from recommender.studies.ablation import analyse, effects, partners
 from recommender.studies.data_volume import AXIS
 from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.contrast import Contrast, contrast, significant
 from recommender.studies.engine.curves import Crossing, Curves, curves
 from recommender.studies.engine.finding import Finding
-from recommender.studies.engine.paired import Contrast, contrast, significant
 from recommender.studies.engine.plan import DATA, Study, pairs_of
 from recommender.studies.transfer import RECIPE
-from recommender.studies.worth import analyse, effects, partners
 
 
 @dataclass(frozen=True)
-class Scene:
+class Site:
     """runs: study -> its cells here, those of a recipe of elsewhere left out. variables: what a make command repeats to
     measure the same, as ``QUICK=1``."""
 
@@ -76,13 +76,13 @@ class Scene:
         return self.decided or full
 
     def gains(self, contrasts: Sequence[Contrast]) -> dict[str, Mapping[str, Any]]:
-        """Rows of ``paired.contrast`` for the metric of all users, by the contrast's name."""
+        """Rows of ``contrast.contrast`` for the metric of all users, by the contrast's name."""
         table = contrast(contrasts, [self.metric], self.scenario.bootstrap, self.scenario.seed, buckets=False)
         return {row["name"]: row for row in table.iter_rows(named=True)}
 
     @cached_property
     def worth(self) -> pl.DataFrame:
-        """Rows of ``worth.effects``: the metric of all users and buckets with each data asset, less that without it."""
+        """Rows of ``ablation.effects``: the metric with each data asset less that without it."""
         runs = self.runs.get(VALUE, [])
         pairs = pairs_of(self.studies[VALUE], self.scenario.name)
         return effects(self.studies[VALUE], runs, pairs, self.metric, self.doubted) if runs else pl.DataFrame()
@@ -125,9 +125,9 @@ class Scene:
         rows = self.decided.hindsight if self.decided else []
         return {row["rung"] for row in rows if row["user_bucket"] == ALL and row["mean_low"] <= 0}
 
-    def steps(self, bucket: str = ALL) -> tuple[list[Step], list[Crossing]]:
-        """As of ``steps.steps``; none without curves."""
-        return steps(self.curves, bucket, self.doubted) if self.curves else ([], [])
+    def moves(self, bucket: str = ALL) -> tuple[list[Move], list[Crossing]]:
+        """See ``moves.moves``; none without curves."""
+        return moves(self.curves, bucket, self.doubted) if self.curves else ([], [])
 
     @property
     def serving(self) -> list[str]:
@@ -215,14 +215,14 @@ class Scene:
         return max(means) - min(means) if means else 0.0
 
 
-def scenes(
+def read_sites(
     found: Mapping[str, Sequence[Measured]], studies: Mapping[str, Study], variables: Sequence[str] = ()
-) -> list[Scene]:
+) -> list[Site]:
     """found: place -> its cells, each in a folder of its study; places without any are left out."""
     made = []
     for name in (n for n, cells in found.items() if cells):
         runs: dict[str, list[Measured]] = {}
         for run in found[name]:
             runs.setdefault(run.folder.parent.name, []).append(run)
-        made.append(Scene(name, found[name][0].scenario, runs, studies, variables))
+        made.append(Site(name, found[name][0].scenario, runs, studies, variables))
     return made

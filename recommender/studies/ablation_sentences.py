@@ -10,11 +10,11 @@ from recommender.evaluation.directions import LOWER, NEITHER, arrow, better
 from recommender.evaluation.metrics import ACCURACY
 from recommender.experiment.run_tables import LABELS, metric_label
 from recommender.names import ROUTER
+from recommender.studies.engine.contrast import significant
 from recommender.studies.engine.finding import interval, not_enough
-from recommender.studies.engine.paired import significant
 from recommender.studies.engine.plan import Pair
 
-Row = Mapping[str, Any]  # of ``worth.effects``
+Row = Mapping[str, Any]  # of ``ablation.effects``
 Rows = Mapping[str, Row]  # metric -> its row for all users
 
 CPU_NOISE = 0.2  # CPU seconds that two runs of the same thing easily differ by
@@ -140,7 +140,7 @@ def _gain(rows: Rows, metric: str) -> float:
 
 
 def sentence(name: str, pair: Pair, rows: Rows, metric: str, cost: Mapping[str, float]) -> str:
-    """What one part does and costs; of the router's lists also whether it ships. cost: of ``worth.cost_of``."""
+    """What one part does and costs; of the router's lists also whether it ships. cost: of ``ablation.cost_of``."""
     main = rows.get(metric)
     told = named(name, pair, main is not None and main["other_rung"] == ROUTER)
     if main is None:
