@@ -22,8 +22,8 @@ from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
 from recommender.data.split import Fold, random_fold
 from recommender.evaluation.effort import EffortLog
-from recommender.evaluation.statistics import Cell, estimates
-from recommender.experiment.fold_runner import Bench, Measured
+from recommender.evaluation.statistics import ClusteredValues, estimates
+from recommender.experiment.fold_runner import FoldRunner, MeasuredRung
 from recommender.experiment.ladder import simplest_of_best
 from recommender.experiment.rungs import check, settings
 from recommender.sources.load import load
@@ -59,7 +59,7 @@ def main(_: list[str]) -> None:
     steps = sum(len(settings(r)) + 2 for r in scenario.ladder)
     with Steps(steps) as progress:
         tuning, testing = (
-            Bench(fold, scenario, EffortLog(), progress)
+            FoldRunner(fold, scenario, EffortLog(), progress)
             for fold in (_fold(data, "validation", ~test & ~inner, inner), _fold(data, "test", ~test, test))
         )
         rows = [_row(rung, tuning, testing) for rung in scenario.ladder]
@@ -81,7 +81,9 @@ def _fold(data: Dataset, name: str, given: np.ndarray, held: np.ndarray) -> Fold
     return random_fold(data, name, 0, given, held)
 
 
-def _row(rung: Rung, tuning: Bench, testing: Bench) -> tuple[str, Measured, Measured, Mapping[str, Any]]:
+def _row(
+    rung: Rung, tuning: FoldRunner, testing: FoldRunner
+) -> tuple[str, MeasuredRung, MeasuredRung, Mapping[str, Any]]:
     """Name, test with defaults, test with the setting chosen by validation, and that setting."""
     tried = settings(rung)
     found = [tuning.measure(rung, params).outcome.values[METRIC] for params in tried] if len(tried) > 1 else []
@@ -90,7 +92,7 @@ def _row(rung: Rung, tuning: Bench, testing: Bench) -> tuple[str, Measured, Meas
     return rung.name, plain, plain if chosen == tried[0] else testing.measure(rung, chosen), chosen
 
 
-def as_markdown(rows: list[tuple[str, Measured, Measured, Mapping[str, Any]]]) -> str:
+def as_markdown(rows: list[tuple[str, MeasuredRung, MeasuredRung, Mapping[str, Any]]]) -> str:
     lines = ["| rung | defaults | chosen by validation | chosen setting |", "| --- | --- | --- | --- |"]
     for name, plain, best, chosen in rows:
         shown = ", ".join(f"{key}={value}" for key, value in chosen.items()) or "defaults"
@@ -99,9 +101,9 @@ def as_markdown(rows: list[tuple[str, Measured, Measured, Mapping[str, Any]]]) -
     return "\n".join(lines) + "\n"
 
 
-def _value(found: Measured) -> str:
+def _value(found: MeasuredRung) -> str:
     values = found.outcome.values[METRIC]
-    cell = Cell(np.arange(len(values)), values[:, None])
+    cell = ClusteredValues(np.arange(len(values)), values[:, None])
     estimate = estimates([cell], len(values), 1000, SEED)[0]
     return f"{estimate.mean[0]:.3f} [{estimate.low[0]:.3f}, {estimate.high[0]:.3f}]"
 

@@ -20,7 +20,7 @@ from pipelines.cli import run  # isort: skip  (it sets BLAS threads before NumPy
 import polars as pl
 
 from recommender.errors import ConfigError, DataError
-from recommender.evaluation.statistics import Cell, estimates, holm, sign_flip_p
+from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
 from recommender.experiment import run_tables
 from recommender.names import ROUTER, USER_BUCKETS
 
@@ -86,7 +86,7 @@ def _rows(name: str, values: pl.DataFrame, rungs: list[str], out: run_tables.Out
         users = rows["user_id"].rank("dense").to_numpy().astype(int) - 1
         own = rows[ROUTER].cast(pl.Float64).to_numpy()
         gains = own[:, None] - rows.select(pl.col(rungs).cast(pl.Float64)).to_numpy()
-        cell, n_users, at = Cell(users, gains), int(users.max()) + 1, rungs.index(best)
+        cell, n_users, at = ClusteredValues(users, gains), int(users.max()) + 1, rungs.index(best)
         found = estimates([cell], n_users, out.scenario.bootstrap, out.scenario.seed)[0]
         p = holm(sign_flip_p(cell, FLIPS, out.scenario.seed))
         means = (_mean(rows, ROUTER), best, _mean(rows, best))

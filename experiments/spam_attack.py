@@ -22,7 +22,7 @@ from recommender.data.dataset import Dataset
 from recommender.data.split import folds
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment.attack import AHEAD_DAYS, Guise, rank_gain
-from recommender.experiment.fold_runner import Bench
+from recommender.experiment.fold_runner import FoldRunner
 from recommender.models.popularity import Popularity
 from recommender.sources.load import load
 
@@ -62,13 +62,13 @@ def costs(data: Dataset, scenario: Scenario) -> list[list[str]]:
     """Both popularities as the only rung, without the scenario's rules and re-rankers."""
     bare = Scenario(name="bare", problem=scenario.problem, split=scenario.split, ladder=scenario.ladder)
     fold = list(folds(data, bare.split, bare.eligibility))[-1]
-    bench = Bench(fold, bare, EffortLog(), lambda step: None)
+    runner = FoldRunner(fold, bare, EffortLog(), lambda step: None)
     lines = [["half-life, share of the training period", "popularity", "trusted"], ["---"] * 3]
     for share in COSTS:
         row = [f"{share:g}"]
         for trusted in (False, True):
             rung = Rung(name="popularity", recommender="popularity")
-            found = bench.measure(rung, {"half_life_share": share, "trusted": trusted}).outcome.values["ndcg_at_10"]
+            found = runner.measure(rung, {"half_life_share": share, "trusted": trusted}).outcome.values["ndcg_at_10"]
             row.append(f"{np.nanmean(found[fold.first]):.4f}")
         lines.append(row)
     return lines

@@ -18,7 +18,7 @@ from recommender.data.dataset import Dataset, Table, to_microseconds
 from recommender.data.split import Fold, folds
 from recommender.names import SUSPICION
 from recommender.simulate.parts import ids
-from recommender.simulate.truth import Truth
+from recommender.simulate.truth import SimulatedTruth
 from recommender.sources.load import load
 from recommender.spam.detector import confirmed_before, live
 from recommender.spam.suspicion import suspected_fold
@@ -56,7 +56,7 @@ def flagged(fold: Fold, columns: config.Spam) -> np.ndarray:
 def truly_spam(data: Dataset, items: Table) -> np.ndarray:
     """Items of a ring, and others that break the rules, bool (n_items,)."""
     truth = data.truth() if data.truth is not None else None
-    if not isinstance(truth, Truth):
+    if not isinstance(truth, SimulatedTruth):
         raise ValueError("only simulated data have a truth")
     made = truth.world.items
     known = pl.DataFrame({"item_id": ids("i", len(made.ring)), "bad": (made.ring >= 0) | made.violating})

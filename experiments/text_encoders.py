@@ -21,7 +21,7 @@ from recommender.data.split import folds
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import POOLED, Group, compare, groups, query_info
 from recommender.experiment import requirements, rungs
-from recommender.experiment.fold_runner import Bench
+from recommender.experiment.fold_runner import FoldRunner
 from recommender.names import ALL, WITH_HISTORY
 from recommender.sources.load import load
 
@@ -62,9 +62,9 @@ def rows(scenario: Scenario, source: str, progress: Any) -> Iterator[tuple[str, 
     scenario, _ = requirements.supported(scenario, data)
     effort, queries, outcomes = EffortLog(), [], []
     for fold in folds(data, scenario.split, scenario.eligibility):
-        bench = Bench(fold, scenario, effort, progress)
+        runner = FoldRunner(fold, scenario, effort, progress)
         queries.append(query_info(fold, (), scenario.decision.away_days))
-        outcomes.append({rung.name: bench.measure(rung, rung.params).outcome for rung in ladder(scenario)})
+        outcomes.append({rung.name: runner.measure(rung, rung.params).outcome for rung in ladder(scenario)})
     for group in groups(queries, outcomes):
         if group.split == "test" or group.origin == POOLED:
             yield from _compared(group, effort, source)

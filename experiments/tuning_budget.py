@@ -26,7 +26,7 @@ from recommender.errors import ConfigError
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import Group, Outcome, compare, query_info
 from recommender.experiment import requirements, tuning
-from recommender.experiment.fold_runner import Bench, Progress
+from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.names import ALL, WITH_HISTORY
 from recommender.sources.load import load
 
@@ -69,14 +69,14 @@ class Test:
 
     def __init__(self, data: Dataset, scenario: Scenario, progress: Progress) -> None:
         *_, fold = folds(data, scenario.split, scenario.eligibility)
-        self.bench = Bench(fold, scenario, EffortLog(), progress)
+        self.runner = FoldRunner(fold, scenario, EffortLog(), progress)
         self.query_info = query_info(fold, (), scenario.decision.away_days)
         self.known: dict[str, Outcome] = {}
 
     def outcome(self, rung: Rung) -> Outcome:
         key = f"{rung.name} {json.dumps(rung.params, sort_keys=True)}"
         if key not in self.known:
-            self.known[key] = self.bench.measure(rung, rung.params).outcome
+            self.known[key] = self.runner.measure(rung, rung.params).outcome
         return self.known[key]
 
 

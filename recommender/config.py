@@ -19,7 +19,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Problem(Strict):
+class ProblemStatement(Strict):
     """What the recommender is for; heads the report."""
 
     what: str
@@ -152,7 +152,7 @@ class Spam(Strict):
     threshold: float = Field(0.5, gt=0, lt=1)  # suspicion from which an item is called flagged in the tables
 
 
-class Decision(Strict):
+class DecisionRule(Strict):
     metric: str = "ndcg_at_10"
     alpha: float = Field(0.05, gt=0, lt=1)
     min_gain: float = Field(0.0, ge=0)
@@ -183,7 +183,7 @@ class Scenario(Strict):
     """A whole scenario: source, split, eligibility, ladder, problem statement, goals."""
 
     name: str
-    problem: Problem
+    problem: ProblemStatement
     data: Data = Data()
     split: Split = Split()
     eligibility: Eligibility = Eligibility()
@@ -196,7 +196,7 @@ class Scenario(Strict):
     # Parts (a key of eligibility or exposure, the name of a re-ranker, "audit") that step aside, with a note, where
     # the data lack their columns; one that an override names is meant, and is an error there.
     optional: list[str] = []
-    decision: Decision = Decision()
+    decision: DecisionRule = DecisionRule()
     scoring: Scoring = Scoring()
     tune: Tune = Tune()
     bootstrap: int = Field(1000, ge=100)

@@ -52,7 +52,7 @@ def run(
     decided = partial(run_folder.write_decision, out, scenario)  # complete before the test is looked at
     found = ladder.run(data, scenario, effort, progress, decided, aside)
     known = replace(suspected(data, scenario.spam), truth=None)
-    router = ladder.ship(known, found, scenario, effort, progress)
+    router = ladder.refit_for_serving(known, found, scenario, effort, progress)
     persistence.save(Bundle(router, known, scenario.eligibility.model_dump()), out / "model")
     save_reference(data, out / "model")
     run_folder.write_tables(out, found, scenario)

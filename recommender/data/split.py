@@ -74,7 +74,9 @@ def folds(data: Dataset, split: config.Split, eligibility: config.Eligibility) -
     origins = _origins(data, split)
     for origin, end in zip(origins, [*origins[1:], None], strict=True):
         fold = time_fold(data, "test" if end is None else "validation", origin, end, split.min_train)
-        yield fold if eligibility.moderated_column is None else lawful(fold, eligibility.moderated_column)
+        yield (
+            fold if eligibility.moderated_column is None else without_confirmed_spam(fold, eligibility.moderated_column)
+        )
 
 
 def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None, min_train: int) -> Fold:
@@ -110,7 +112,7 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
     return _checked(Fold(split, _iso(origin), _iso(end), train, items, queries, first, truth, outside, grades))
 
 
-def lawful(fold: Fold, column: str) -> Fold:
+def without_confirmed_spam(fold: Fold, column: str) -> Fold:
     """The fold without the answers that moderators confirm to break the rules, before its window ends.
 
     To show them is no success, whoever took them; among those are the fake accounts that push them, which any
@@ -120,12 +122,12 @@ def lawful(fold: Fold, column: str) -> Fold:
     truth, confirmed = fold.truth.tocoo(), fold.items.times(column)
     kept = ((confirmed == NO_TIME) | (confirmed >= _window_end(fold)))[truth.col]
 
-    def lawful(answers: sp.csr_matrix) -> sp.csr_matrix:
+    def remaining(answers: sp.csr_matrix) -> sp.csr_matrix:
         return sp.csr_matrix((answers.data[kept], (truth.row[kept], truth.col[kept])), shape=truth.shape)
 
-    grades = None if fold.grades is None else lawful(fold.grades)
+    grades = None if fold.grades is None else remaining(fold.grades)
     outside = fold.outside + int((~kept).sum())
-    return _checked(replace(fold, truth=lawful(fold.truth), grades=grades, outside=outside))
+    return _checked(replace(fold, truth=remaining(fold.truth), grades=grades, outside=outside))
 
 
 def _window_end(fold: Fold) -> int:

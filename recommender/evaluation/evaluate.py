@@ -14,7 +14,7 @@ from recommender.config import Scenario
 from recommender.data.split import Fold
 from recommender.evaluation import metrics
 from recommender.evaluation.exposure import exposure
-from recommender.evaluation.statistics import Cell, estimates, holm, sign_flip_p
+from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
 from recommender.names import ALL, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.exploration import survival
 from recommender.ranking.recommend import Lists
@@ -137,7 +137,7 @@ def metrics_table(group: Group, resamples: int, seed: int) -> pl.DataFrame:
     names = list(next(iter(group.outcomes[0].values())).values)
     codes, n_users = group.users()
     values, masks = group.stack(names), list(group.masks())
-    found = estimates([Cell(codes[m], values[m]) for *_, m in masks], n_users, resamples, seed)
+    found = estimates([ClusteredValues(codes[m], values[m]) for *_, m in masks], n_users, resamples, seed)
     rows = []
     for (user_bucket, name, value, _), estimate in zip(masks, found, strict=True):
         mean = estimate.mean.reshape(len(group.rungs), len(names))
@@ -198,7 +198,7 @@ def compare(
         for user_bucket, name, value, mask in group.masks():
             if mask.any() and (not name or (visits and name == VISIT)):
                 keys.append((f"{user_bucket}_{value}" if name else user_bucket, metric))
-                cells.append(Cell(codes[mask], gain[mask]))
+                cells.append(ClusteredValues(codes[mask], gain[mask]))
     rows: list[tuple[object, ...]] = []
     found = estimates(cells, n_users, resamples, seed)
     family = np.array(families)

@@ -13,7 +13,7 @@ _CHUNK = 100  # resamples at a time, so that memory stays at 100 x users
 
 
 @dataclass(frozen=True)
-class Cell:
+class ClusteredValues:
     """Values of some queries, one column per quantity; NaN = not defined for that query."""
 
     users: np.ndarray  # int64 (n,): which user each query belongs to, 0 .. n_users - 1
@@ -30,7 +30,7 @@ class Estimate:
     n: np.ndarray
 
 
-def estimates(cells: Sequence[Cell], n_users: int, resamples: int, seed: int) -> list[Estimate]:
+def estimates(cells: Sequence[ClusteredValues], n_users: int, resamples: int, seed: int) -> list[Estimate]:
     """Means with bootstrap percentile intervals that resample users.
 
     Poisson weights (Hanley & MacGibbon 2006; Chamandy et al. 2012): each user counts a Poisson(1)
@@ -50,7 +50,7 @@ def estimates(cells: Sequence[Cell], n_users: int, resamples: int, seed: int) ->
     return [_estimate(s, c, np.concatenate(r)) for s, c, r in zip(sums, counts, replicates, strict=True)]
 
 
-def sign_flip_p(cell: Cell, flips: int, seed: int) -> np.ndarray:
+def sign_flip_p(cell: ClusteredValues, flips: int, seed: int) -> np.ndarray:
     """Two-sided p of each column's mean being 0, by flipping users' signs at random; float64 (n_columns,).
 
     Exact in small samples for symmetric differences (Fisher's randomisation test; Smucker et al. 2007
@@ -76,7 +76,7 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def _by_user(cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _by_user(cell: ClusteredValues) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The users of a cell, ascending, and per column the sum and number of their defined values, float32."""
     users, row = np.unique(cell.users, return_inverse=True)
     defined, n = ~np.isnan(cell.values), len(row)

@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from recommender.config import Decision
+from recommender.config import DecisionRule
 from recommender.data.split import Fold
 from recommender.evaluation import metrics
 from recommender.evaluation.evaluate import QueryInfo
-from recommender.evaluation.statistics import Cell, estimates, holm, sign_flip_p
+from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.fusion import DEPTH, Setting, blended, routed, rows_of
 from recommender.ranking.recommend import Lists
@@ -56,7 +56,7 @@ def choose_blends(
     served: Sequence[np.ndarray],
     query_info: Sequence[QueryInfo],
     settings: Mapping[str, int],
-    rule: Decision,
+    rule: DecisionRule,
     resamples: int,
     seed: int,
 ) -> dict[str, Blend]:
@@ -81,7 +81,7 @@ def choose_blends(
         if sum(int(m.sum()) for m in masks) < rule.thin:
             continue
         gains = [_gains(*parts, settings, rule.metric) for parts in zip(samples, served, masks, strict=True)]
-        cell = Cell(np.concatenate([u[m] for u, m in zip(users, masks, strict=True)]), np.concatenate(gains))
+        cell = ClusteredValues(np.concatenate([u[m] for u, m in zip(users, masks, strict=True)]), np.concatenate(gains))
         chosen = _best(cell, int(codes.max()) + 1, list(settings), rule, resamples, seed)
         found |= {name: chosen} if chosen else {}
     return found
@@ -107,11 +107,13 @@ def _value(lists: Lists, truth: sp.csr_matrix, metric: str) -> np.ndarray:
     return metrics.accuracy(metrics.hits(lists, truth), np.diff(truth.indptr))[metric]
 
 
-def _best(cell: Cell, n_users: int, rungs: Sequence[str], rule: Decision, resamples: int, seed: int) -> Blend | None:
+def _best(
+    cell: ClusteredValues, n_users: int, rungs: Sequence[str], rule: DecisionRule, resamples: int, seed: int
+) -> Blend | None:
     found = estimates([cell], n_users, resamples, seed)[0]
     tried = np.flatnonzero((cell.values != 0).any(axis=0))  # the rung that serves all of them is not a second one
     p = np.ones(len(rungs))
-    p[tried] = holm(sign_flip_p(Cell(cell.users, cell.values[:, tried]), _FLIPS, seed))
+    p[tried] = holm(sign_flip_p(ClusteredValues(cell.users, cell.values[:, tried]), _FLIPS, seed))
     pays = (p < rule.alpha) & (found.low > rule.min_gain)
     if not pays.any():
         return None

@@ -25,7 +25,7 @@ from recommender.data.split import Fold
 from recommender.errors import DataError
 from recommender.evaluation import metrics
 from recommender.evaluation.evaluate import REGRET, Group, Outcome, compare
-from recommender.experiment.fold_runner import Bench
+from recommender.experiment.fold_runner import FoldRunner
 from recommender.experiment.rungs import make
 from recommender.models.base import Recommender
 from recommender.names import ALL, DEEPEST, ORACLE
@@ -39,14 +39,14 @@ PLAIN = ("random", "popularity")  # recommenders that every rung above them is c
 
 
 def measure(
-    bench: Bench, chosen: Mapping[str, Mapping[str, Any]], aside: MutableMapping[str, str]
+    runner: FoldRunner, chosen: Mapping[str, Mapping[str, Any]], aside: MutableMapping[str, str]
 ) -> dict[str, Outcome]:
-    """Outcomes of the shuffled controls on the bench's fold, as ``<rung>-shuffled-features`` and ``-times``.
+    """Outcomes of the shuffled controls on the runner's fold, as ``<rung>-shuffled-features`` and ``-times``.
 
     chosen: rung -> parameters. The same queries, truth, rules and completion as of the rung itself.
     aside: takes the controls that cannot be fitted to the shuffled data, and why.
     """
-    scenario, fold = bench.scenario, bench.fold
+    scenario, fold = runner.scenario, runner.fold
     shuffled = {FEATURES: without_features(fold, scenario), TIMES: without_times(fold, scenario)}
     outcomes = {}
     for rung in scenario.ladder:
@@ -54,7 +54,7 @@ def measure(
             continue
         params = chosen[rung.name]
         for kind in uses(make(rung, params, scenario), scenario):
-            control = copy(bench)  # whose completion and diversity stay those of the real data
+            control = copy(runner)  # whose completion and diversity stay those of the real data
             control.fold = shuffled[kind]
             named = rung.model_copy(update={"name": f"{rung.name}-{kind}"})
             try:
@@ -91,19 +91,19 @@ def labelled(fold: Fold, data: Dataset, scenario: Scenario) -> Fold:
     return fold if truth is None else replace(fold, spam=truth.spam(fold.items.ids))
 
 
-def bounded(bench: Bench, data: Dataset, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
-    """``outcomes`` on the bench's fold with ``REGRET``, oracle - rung of each query, and with the oracle's own.
+def bounded(runner: FoldRunner, data: Dataset, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """``outcomes`` on the runner's fold with ``REGRET``, oracle - rung of each query, and with the oracle's own.
 
     As they are where the data have no truth, are too large for it, or the fold is not in time. The oracle is asked
     the queries of ``ORACLE_USERS`` users, evenly drawn, by the same rules and with the same completion as every rung;
     elsewhere it and the regret are NaN. Of the oracle only accuracy is told. Its cost is no one's.
     """
-    fold = bench.fold
+    fold = runner.fold
     timed = not (fold.queries.as_of == NO_TIME).any()
-    truth = known_truth(data, bench.scenario) if timed else None
+    truth = known_truth(data, runner.scenario) if timed else None
     if truth is None:
         return dict(outcomes)
-    best = _oracle(bench, truth, _evenly(fold, ORACLE_USERS), outcomes)
+    best = _oracle(runner, truth, _evenly(fold, ORACLE_USERS), outcomes)
     bound = best.values["ndcg_at_10"]
     return {
         name: replace(found, values={**found.values, REGRET: bound - found.values["ndcg_at_10"]})
@@ -111,10 +111,10 @@ def bounded(bench: Bench, data: Dataset, outcomes: Mapping[str, Outcome]) -> dic
     }
 
 
-def _oracle(bench: Bench, truth: Truth, rows: np.ndarray, outcomes: Mapping[str, Outcome]) -> Outcome:
-    fold, rules, scoring = bench.fold, bench.scenario.eligibility, bench.scenario.scoring
+def _oracle(runner: FoldRunner, truth: Truth, rows: np.ndarray, outcomes: Mapping[str, Outcome]) -> Outcome:
+    fold, rules, scoring = runner.fold, runner.scenario.eligibility, runner.scenario.scoring
     queries, answers = fold.queries.take(rows), fold.truth[rows]
-    lists = recommend(_Oracle(truth), queries, fold.items, DEEPEST, rules, scoring, bench.fallback)
+    lists = recommend(_Oracle(truth), queries, fold.items, DEEPEST, rules, scoring, runner.fallback)
     hit = metrics.hits(lists, answers)
     found = metrics.accuracy(hit, np.diff(answers.indptr)) | {"answered_share": metrics.answered_share(lists)}
     by_item = metrics.item_recall(lists, hit, answers, fold.item_counts)

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from recommender.config import Decision
+from recommender.config import DecisionRule
 from recommender.experiment.blends import Blend
 from recommender.names import IN_SESSION, RETURNING, USER_BUCKETS, WITH_HISTORY
 
@@ -35,7 +35,7 @@ class Choice:
     inherited_from: str | None = None
 
 
-def decide(evidence: pl.DataFrame, ladder: Sequence[str], rule: Decision) -> dict[str, Choice]:
+def decide(evidence: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule) -> dict[str, Choice]:
     """Who is served by which rung, from the bottom of the ladder up: the next rung replaces the champion
     where the Holm-adjusted p is below ``alpha`` and the lower bound of the paired gain above ``min_gain``.
 
@@ -87,7 +87,7 @@ def _inherit(choice: Choice, source: str, n: int) -> Choice:
     return replace(choice, n_queries=n, inherited_from=source)
 
 
-def _climb(rows: pl.DataFrame, ladder: Sequence[str], rule: Decision, start: Choice | None = None) -> Choice:
+def _climb(rows: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule, start: Choice | None = None) -> Choice:
     choice = start or _stay(ladder[0], _n(rows))
     for rung in ladder[ladder.index(choice.rung) + 1 :]:
         row = _pair(rows, choice.rung, rung)
@@ -97,7 +97,7 @@ def _climb(rows: pl.DataFrame, ladder: Sequence[str], rule: Decision, start: Cho
     return choice
 
 
-def _deviate(rows: pl.DataFrame, group: Choice, ladder: Sequence[str], rule: Decision, source: str) -> Choice:
+def _deviate(rows: pl.DataFrame, group: Choice, ladder: Sequence[str], rule: DecisionRule, source: str) -> Choice:
     """The group's rung, unless the bucket's own queries are enough and speak for a simpler or a higher one."""
     inherited = _inherit(group, source, _n(rows))
     if _n(rows) < rule.thin:
@@ -115,7 +115,7 @@ def _pair(rows: pl.DataFrame, a: str, b: str) -> dict[str, Any] | None:
     return pair.row(0, named=True) if pair.height else None
 
 
-def sentences(choices: dict[str, Choice], rule: Decision, blends: Mapping[str, Blend] | None = None) -> list[str]:
+def sentences(choices: dict[str, Choice], rule: DecisionRule, blends: Mapping[str, Blend] | None = None) -> list[str]:
     """The decision in plain English: a sentence per group, with its evidence, and one per bucket that leaves its group.
 
     Those who come back have sentences of their own where validation saw any.
@@ -138,7 +138,7 @@ def sentences(choices: dict[str, Choice], rule: Decision, blends: Mapping[str, B
     return told
 
 
-def _sentence(audience: str, choice: Choice, rule: Decision) -> str:
+def _sentence(audience: str, choice: Choice, rule: DecisionRule) -> str:
     head = f"{audience[0].upper()}{audience[1:]} get {choice.rung}"
     n = f"{choice.n_queries:,} validation queries"
     if choice.over is None:
@@ -158,7 +158,7 @@ def _sentence(audience: str, choice: Choice, rule: Decision) -> str:
     return f"{head}: {reason}."
 
 
-def _blended(audience: str, blend: Blend | None, rule: Decision) -> list[str]:
+def _blended(audience: str, blend: Blend | None, rule: DecisionRule) -> list[str]:
     if blend is None:
         return []
     return [

@@ -25,13 +25,13 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRung:
     model: Recommender
     lists: Lists
     outcome: Outcome
 
 
-class Bench:
+class FoldRunner:
     """Fits and measures rungs on one fold, with their effort.
 
     ``fold`` is the one given with ``data.train_differences`` applied to what models learn from.
@@ -47,7 +47,7 @@ class Bench:
             # measures nothing else.
             self.item_rows = FeatureEncoder().fit(fold.items).transform(fold.items) if fold.split == "test" else None
 
-    def measure(self, rung: Rung, params: Mapping[str, Any], tuning: bool = False) -> Measured:
+    def measure(self, rung: Rung, params: Mapping[str, Any], tuning: bool = False) -> MeasuredRung:
         """``tuning``: one of several settings that are tried, so its cost is tuning's."""
         fold, scoring = self.fold, self.scenario.scoring
         self.progress(f"{fold.split} {fold.origin[:10]} {rung.name}")
@@ -59,7 +59,7 @@ class Bench:
                 model, fold.queries, fold.items, DEEPEST, self.scenario.eligibility, scoring, self.fallback
             )
         with self.effort.stage(rung.name, "evaluate", fold.split, fold.origin):
-            return Measured(model, lists, outcome(lists, fold, self.item_rows, self.scenario))
+            return MeasuredRung(model, lists, outcome(lists, fold, self.item_rows, self.scenario))
 
     def measure_router(self, router: Router) -> dict[str, Outcome]:
         """Of the router and, where it re-ranks, of its lists before that."""

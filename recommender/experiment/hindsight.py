@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from recommender.evaluation.evaluate import POOLED, Group, QueryInfo
-from recommender.evaluation.statistics import Cell, estimates, holm, sign_flip_p
+from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
 from recommender.experiment.decision import AUDIENCE
 from recommender.names import ALL, PLAIN, ROUTER, USER_BUCKETS
 from recommender.ranking.router import segments
@@ -78,7 +78,7 @@ def hindsight(
     for bucket, name, _, mask in test.masks():
         if name or bucket not in (ALL, *USER_BUCKETS) or mask.sum() < LEAST:
             continue
-        cell = Cell(codes[mask], gains[mask])
+        cell = ClusteredValues(codes[mask], gains[mask])
         over = estimates([cell], n_users, resamples, seed)[0]
         best = int(np.argmax(over.mean))
         p = float(holm(sign_flip_p(cell, _FLIPS, seed))[best])

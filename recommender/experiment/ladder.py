@@ -12,7 +12,7 @@ import polars as pl
 from recommender.config import Rung, Scenario, Slots
 from recommender.data import operators
 from recommender.data.dataset import Dataset
-from recommender.data.split import Fold, folds, lawful
+from recommender.data.split import Fold, folds, without_confirmed_spam
 from recommender.errors import DataError
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.evaluation.evaluate import Group, Outcome, QueryInfo, comparisons_table, groups, query_info
@@ -20,18 +20,16 @@ from recommender.experiment import controls, requirements
 from recommender.experiment.attack_gain import attacked
 from recommender.experiment.blends import Blend, Sample, by_segment, choose_blends, sampled
 from recommender.experiment.decision import Choice, day_zero_choices, decide
-from recommender.experiment.fold_runner import Bench, Measured, Progress
+from recommender.experiment.fold_runner import FoldRunner, MeasuredRung, Progress
 from recommender.experiment.rungs import can_serve, content_rung, make, options, settings
 from recommender.experiment.slots import SIZES, Probe, SlotEvidence, cut, evidence, probed, size
 from recommender.names import DEEPEST, ROUTER, WITH_HISTORY
 from recommender.ranking import rerankers
 from recommender.ranking.exploration import make_explorer
-from recommender.ranking.fusion import kept
+from recommender.ranking.fusion import Setting, kept
 from recommender.ranking.router import Router, segments
 from recommender.spam.detector import Judgement
 from recommender.spam.suspicion import suspected_fold
-
-Setting = tuple[str, int]  # a rung and which of its settings
 
 
 @dataclass
@@ -107,11 +105,11 @@ def run(
             _choose(results, trials, scenario, effort)
             decided(results)
         fold = controls.labelled(fold, data, scenario)
-        bench = Bench(_suspected(fold, scenario, effort, results), scenario, effort, progress)
-        note(results, bench.fold, scenario)
-        (_test if fold.split == "test" else _validate)(bench, results, trials)
+        runner = FoldRunner(_suspected(fold, scenario, effort, results), scenario, effort, progress)
+        note(results, runner.fold, scenario)
+        (_test if fold.split == "test" else _validate)(runner, results, trials)
     if regret:
-        results.outcomes[-1] = controls.bounded(bench, data, results.outcomes[-1])
+        results.outcomes[-1] = controls.bounded(runner, data, results.outcomes[-1])
     return results
 
 
@@ -121,7 +119,7 @@ def _suspected(fold: Fold, scenario: Scenario, effort: EffortLog, results: Resul
         return fold
     with effort.stage("all", "prepare", fold.split, fold.origin):
         # The same answers with and without the block of confirmed items, so that its effect can be measured.
-        fold, judged = suspected_fold(lawful(fold, scenario.spam.label_column), scenario.spam)
+        fold, judged = suspected_fold(without_confirmed_spam(fold, scenario.spam.label_column), scenario.spam)
     if isinstance(judged, str):
         results.aside["spam"] = f"at {fold.origin[:10]} nothing was suspected: {judged}"
     else:
@@ -129,28 +127,28 @@ def _suspected(fold: Fold, scenario: Scenario, effort: EffortLog, results: Resul
     return fold
 
 
-def _validate(bench: Bench, results: Results, trials: Trials) -> None:
+def _validate(runner: FoldRunner, results: Results, trials: Trials) -> None:
     """Measures every rung with every setting; one that cannot be fitted here steps aside. Controls wait for the
     test: nothing is chosen of them."""
     outcomes, lists, new, to_blend = {}, {}, {}, {}
-    spread = sampled(bench.fold)
-    slots, rows = bench.scenario.slots, probed(bench.fold)
-    for rung in bench.scenario.ladder:
+    spread = sampled(runner.fold)
+    slots, rows = runner.scenario.slots, probed(runner.fold)
+    for rung in runner.scenario.ladder:
         tried = [] if rung.control else trials.tries[rung.name]
         for n, params in enumerate(tried):
             try:
-                found = bench.measure(rung, params, tuning=len(tried) > 1)
+                found = runner.measure(rung, params, tuning=len(tried) > 1)
             except DataError as error:  # too little to learn from, for this rung: the others go on
                 trials.tries[rung.name] = []
                 results.aside[rung.name] = _why(error, rung)
                 break
             outcomes[rung.name, n] = found.outcome
             lists[rung.name, n] = cut(found.lists, rows, DEEPEST)
-            if bench.scenario.decision.blend:
+            if runner.scenario.decision.blend:
                 to_blend[rung.name, n] = kept(found.lists, spread)
             if slots.n == "auto" and rung.name == slots.rung:
-                new[rung.name, n] = bench.new_items(found.model, rows, max(SIZES))
-    fold = bench.fold
+                new[rung.name, n] = runner.new_items(found.model, rows, max(SIZES))
+    fold = runner.fold
     trials.outcomes.append(outcomes)
     trials.samples.append(Sample(spread, fold.truth[spread], to_blend))
     trials.probes.append(Probe(rows, fold.truth[rows], fold.item_counts, lists, new))
@@ -239,13 +237,13 @@ def trials_to_1pct(means: Sequence[float | None]) -> int:
     return next(n for n, mean in enumerate(means, 1) if mean is not None and mean >= goal)
 
 
-def _test(bench: Bench, results: Results, trials: Trials) -> None:
+def _test(runner: FoldRunner, results: Results, trials: Trials) -> None:
     models = {}
-    for rung in bench.scenario.ladder:
+    for rung in runner.scenario.ladder:
         if rung.name not in results.chosen:
             continue
         try:
-            found: Measured = bench.measure(rung, results.chosen[rung.name])
+            found: MeasuredRung = runner.measure(rung, results.chosen[rung.name])
         except DataError as error:
             if rung.name in results.served:  # decided, and not to be decided again by what the test shows
                 raise
@@ -255,19 +253,21 @@ def _test(bench: Bench, results: Results, trials: Trials) -> None:
         results.outcomes[-1][rung.name] = found.outcome
         if rung.name in results.served:
             models[rung.name] = found.model
-    if bench.scenario.controls:
-        results.outcomes[-1] |= controls.measure(bench, results.chosen, results.aside)
-    if bench.scenario.spam.label_column is not None:
-        with bench.effort.stage("all", "evaluate", bench.fold.split, bench.fold.origin):
+    if runner.scenario.controls:
+        results.outcomes[-1] |= controls.measure(runner, results.chosen, results.aside)
+    if runner.scenario.spam.label_column is not None:
+        with runner.effort.stage("all", "evaluate", runner.fold.split, runner.fold.origin):
             try:
-                results.attack = attacked(bench.fold.train, bench.scenario, results.chosen)
+                results.attack = attacked(runner.fold.train, runner.scenario, results.chosen)
             except DataError as error:
                 results.aside["rank gain of fake accounts"] = str(error).rstrip(".")
-    router = _router(results, models, bench.scenario).know(bench.fold.train)
-    results.outcomes[-1] |= bench.measure_router(router)
+    router = _router(results, models, runner.scenario).know(runner.fold.train)
+    results.outcomes[-1] |= runner.measure_router(router)
 
 
-def ship(data: Dataset, results: Results, scenario: Scenario, effort: EffortLog, progress: Progress) -> Router:
+def refit_for_serving(
+    data: Dataset, results: Results, scenario: Scenario, effort: EffortLog, progress: Progress
+) -> Router:
     """The router with the rungs that it uses, refitted on all data."""
     train = replace(data, truth=None) if scenario.eligibility.repeats else data.first_interactions()
     train = operators.apply(train, scenario.data.train_differences, scenario.seed)

@@ -70,7 +70,7 @@ def check(scenario: Scenario) -> None:
 
 
 def n_steps(scenario: Scenario) -> int:
-    """How many times ``progress`` is called by ``run`` and ``ship`` together, at most."""
+    """How many times ``progress`` is called by ``run`` and ``refit_for_serving`` together, at most."""
     tried = sum(len(settings(r)) for r in scenario.ladder if not r.control)
     tested = len(scenario.ladder) * (3 if scenario.controls else 1)
     return tried * len(scenario.split.validation) + tested + 1

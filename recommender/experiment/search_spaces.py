@@ -34,17 +34,17 @@ class Int(Float):
 
 
 @dataclass(frozen=True)
-class Choice:
+class OneOf:
     """One of some values of any kind."""
 
     values: tuple[Any, ...]
 
 
-Space = Mapping[str, Float | Choice]
+Space = Mapping[str, Float | OneOf]
 
 # What is searched of each recommender. Every other parameter stays as the ladder's entry gives it; one on which the
 # entry's candidates differ (segment, window_days, columns ...) is searched among the values that they name.
-SPACES: dict[str, dict[str, Float | Choice]] = {
+SPACES: dict[str, dict[str, Float | OneOf]] = {
     "random": {},
     "popularity": {"half_life_share": Float(0.005, 1, log=True, also=(None,))},
     "trending": {"gravity": Float(0.05, 2, log=True)},
@@ -54,7 +54,7 @@ SPACES: dict[str, dict[str, Float | Choice]] = {
         "match_weight": Float(0.05, 5, log=True, also=(0.0,)),
     },
     "item_knn": {
-        "weighting": Choice(("cosine", "tfidf", "bm25")),
+        "weighting": OneOf(("cosine", "tfidf", "bm25")),
         "K": Int(10, 500, log=True),
         "half_life_positions": Float(1, 100, log=True, also=(None,)),
     },
@@ -93,14 +93,14 @@ def space(rung: Rung, starts: Sequence[Mapping[str, Any]]) -> Space:
     wide = {name: _widened(p, [_value(rung, s, name) for s in starts]) for name, p in searched.items()}
     named = dict.fromkeys(name for s in starts for name in s if name not in wide)
     choices = {name: _distinct([_value(rung, s, name) for s in starts]) for name in named}
-    return wide | {name: Choice(values) for name, values in choices.items() if len(values) > 1}
+    return wide | {name: OneOf(values) for name, values in choices.items() if len(values) > 1}
 
 
 def suggest(trial: Trial, space: Space) -> dict[str, Any]:
     """A value for every parameter of the space. JSON, because Optuna's categories are plain values only."""
     setting: dict[str, Any] = {}
     for name, p in space.items():
-        if isinstance(p, Choice):
+        if isinstance(p, OneOf):
             setting[name] = json.loads(trial.suggest_categorical(name, [*map(json.dumps, p.values)]))
             continue
         kind = trial.suggest_categorical(f"{name} is", ["in range", *map(json.dumps, p.also)]) if p.also else "in range"
@@ -118,7 +118,7 @@ def answers(rung: Rung, setting: Mapping[str, Any], space: Space) -> dict[str, A
     told: dict[str, Any] = {}
     for name, p in space.items():
         value = _value(rung, setting, name)
-        if isinstance(p, Choice):
+        if isinstance(p, OneOf):
             told[name] = json.dumps(value)
         elif value in p.also:
             told[f"{name} is"] = json.dumps(p.also[p.also.index(value)])
@@ -134,9 +134,9 @@ def _value(rung: Rung, setting: Mapping[str, Any], name: str) -> Any:
     return inspect.signature(RECOMMENDERS[rung.recommender]).parameters[name].default
 
 
-def _widened(p: Float | Choice, values: Sequence[Any]) -> Float | Choice:
-    if isinstance(p, Choice):
-        return Choice(_distinct([*p.values, *values]))
+def _widened(p: Float | OneOf, values: Sequence[Any]) -> Float | OneOf:
+    if isinstance(p, OneOf):
+        return OneOf(_distinct([*p.values, *values]))
     inside = [v for v in values if v is not None and v not in p.also and (v > 0 or not p.log)]
     apart = [v for v in values if v not in inside and v not in p.also]
     return replace(p, low=min([p.low, *inside]), high=max([p.high, *inside]), also=_distinct([*p.also, *apart]))

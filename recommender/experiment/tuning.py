@@ -27,7 +27,7 @@ from recommender.data.split import folds
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.experiment import rungs
-from recommender.experiment.fold_runner import Bench, Progress
+from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.ladder import simplest_of_best, trials_to_1pct
 from recommender.experiment.search_spaces import answers, space, suggest
 
@@ -53,8 +53,8 @@ def tune(data: Dataset, scenario: Scenario, folder: Path, effort: EffortLog, pro
         return scenario
     with _journal(folder / f"{scenario.name}-{data.name}-{_key(data, scenario)}.log") as storage:
         validation = islice(folds(data, scenario.split, scenario.eligibility), len(scenario.split.validation))
-        benches = [Bench(fold, scenario, effort, lambda _: None) for fold in validation]
-        ladder = [_tuned(rung, data, scenario, benches, storage, progress) for rung in scenario.ladder]
+        runners = [FoldRunner(fold, scenario, effort, lambda _: None) for fold in validation]
+        ladder = [_tuned(rung, data, scenario, runners, storage, progress) for rung in scenario.ladder]
     return scenario.model_copy(update={"ladder": ladder})
 
 
@@ -63,7 +63,7 @@ def asked_for(scenario: Scenario) -> bool:
 
 
 def n_steps(scenario: Scenario) -> int:
-    """How many times ``progress`` is called by ``tune``, ``ladder.run`` and ``ladder.ship`` together, at most."""
+    """How many times ``tune``, ``ladder.run`` and ``ladder.refit_for_serving`` together call ``progress``, at most."""
     tuned = [r for r in scenario.ladder if asked_for(scenario) and space(r, rungs.settings(r))]
     ladder = [r.model_copy(update={"candidates": []}) if r in tuned else r for r in scenario.ladder]
     trials = sum(max(scenario.tune.trials, len(rungs.settings(r))) if scenario.tune.trials else 1 for r in tuned)
@@ -75,14 +75,14 @@ class Search:
 
     def __init__(
         self, rung: Rung, starts: Sequence[Mapping[str, Any]], data: Dataset, scenario: Scenario,
-        benches: Sequence[Bench], storage: JournalStorage,
+        runners: Sequence[FoldRunner], storage: JournalStorage,
     ) -> None:  # fmt: skip
         import optuna  # takes half a second, and most trains do not tune
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.rung, self.starts, self.data, self.scenario, self.benches = rung, starts, data, scenario, benches
+        self.rung, self.starts, self.data, self.scenario, self.runners = rung, starts, data, scenario, runners
         self.space = space(rung, starts)
-        self.effort = benches[0].effort
+        self.effort = runners[0].effort
         self.study = optuna.create_study(
             storage=storage,
             study_name=f"{rung.name}-{_hash(rung.model_dump(), self.space)}",
@@ -182,28 +182,33 @@ class Search:
         """
         values, metric = np.empty(0), self.scenario.decision.metric
         first = _values(self.complete[0]) if self.complete else None
-        for origin, bench in enumerate(self.benches):
-            found = bench.measure(self.rung, setting, tuning=True).outcome.values[metric][bench.fold.first]
+        for origin, runner in enumerate(self.runners):
+            found = runner.measure(self.rung, setting, tuning=True).outcome.values[metric][runner.fold.first]
             values = np.concatenate([values, found])
             trial.report(0.0 if first is None else float((values - first[: len(values)]).mean()), origin)
-            if may_stop and origin + 1 < len(self.benches) and trial.should_prune():
+            if may_stop and origin + 1 < len(self.runners) and trial.should_prune():
                 return None
         return values
 
 
 def _tuned(
-    rung: Rung, data: Dataset, scenario: Scenario, benches: Sequence[Bench], storage: JournalStorage, progress: Progress
+    rung: Rung,
+    data: Dataset,
+    scenario: Scenario,
+    runners: Sequence[FoldRunner],
+    storage: JournalStorage,
+    progress: Progress,
 ) -> Rung:
     starts, _ = rungs.options(rung, scenario, data)
     if not starts or not space(rung, starts):
         return rung
-    search = Search(rung, starts, data, scenario, benches, storage)
+    search = Search(rung, starts, data, scenario, runners, storage)
     try:
         search.run(progress)
     except DataError:  # too little to learn from: the ladder meets it again, and tells
         return rung
     means = [_mean(t) if "values" in t.user_attrs else None for t in search.finished]
-    benches[0].effort.note(f"{TRIALS_TO_1PCT}{rung.name}", trials_to_1pct(means), "trials")
+    runners[0].effort.note(f"{TRIALS_TO_1PCT}{rung.name}", trials_to_1pct(means), "trials")
     first, chosen, n = search.complete[0], search.chosen(), len(search.finished)
     kept = chosen.number == first.number
     setting = starts[0] if kept else chosen.user_attrs["setting"]

@@ -21,10 +21,10 @@ from recommender.simulate.log import Log, simulate
 from recommender.simulate.make import make_world
 from recommender.simulate.parts import ids
 from recommender.simulate.presets import preset_names, resolve
-from recommender.simulate.truth import Truth
+from recommender.simulate.truth import SimulatedTruth
 from recommender.simulate.world import World
 
-__all__ = ["Knobs", "Log", "Signal", "Truth", "World"]
+__all__ = ["Knobs", "Log", "Signal", "SimulatedTruth", "World"]
 __all__ += ["load", "make_world", "observed", "play", "preset_names", "resolve", "simulate"]
 
 
@@ -38,16 +38,16 @@ def load(raw_dir: Path | None = None, *, preset: str = "catalog", seed: int = 0,
     return observed(play(preset=preset, seed=seed, **knobs))
 
 
-def play(*, preset: str = "catalog", seed: int = 0, record: bool = False, **knobs: Any) -> Truth:
+def play(*, preset: str = "catalog", seed: int = 0, record: bool = False, **knobs: Any) -> SimulatedTruth:
     """The world of these knobs and what happens in it; ``record``: with what was shown. Raises as ``load``."""
     resolved = resolve(preset, knobs)
     if not isinstance(seed, int) or seed < 0:
         raise ConfigError(f"The simulator's seed must be a whole number from 0, got {seed!r}")
     columns.check(resolved)
-    return Truth.simulated(resolved, seed, record)
+    return SimulatedTruth.simulated(resolved, seed, record)
 
 
-def observed(truth: Truth) -> Tables:
+def observed(truth: SimulatedTruth) -> Tables:
     """What the service knows of a world and of what happened in it."""
     world, log, seed = truth.world, truth.log, truth.seed
     knobs = world.knobs
@@ -64,5 +64,5 @@ def observed(truth: Truth) -> Tables:
             match=[MatchSpec(user=user, item=item) for user, item in knobs.match],
             positive=[knobs.event],
         ),
-        truth=(lambda: truth) if truth.log.shown else partial(Truth.simulated, knobs, seed, record=True),
+        truth=(lambda: truth) if truth.log.shown else partial(SimulatedTruth.simulated, knobs, seed, record=True),
     )

@@ -27,7 +27,7 @@ SECOND = 1 / 86_400
 
 
 @dataclass(frozen=True)
-class Truth:
+class SimulatedTruth:
     """A world and what happened in it."""
 
     world: World
@@ -35,7 +35,7 @@ class Truth:
     seed: int
 
     @classmethod
-    def simulated(cls, knobs: Knobs, seed: int, record: bool = False) -> Truth:
+    def simulated(cls, knobs: Knobs, seed: int, record: bool = False) -> SimulatedTruth:
         """The truth of these knobs; without ``record`` what was shown is not kept, nor, of large sets, any drift."""
         world = make_world(knobs, seed)
         return cls(world, simulate(world, seed, record), seed)
@@ -170,7 +170,7 @@ class Truth:
         return self.log.user[order], self.log.time[order], self.log.item[order]
 
 
-def expected_utility(truth: Truth, users: np.ndarray, items: np.ndarray, as_of: np.ndarray) -> np.ndarray:
+def expected_utility(truth: SimulatedTruth, users: np.ndarray, items: np.ndarray, as_of: np.ndarray) -> np.ndarray:
     """Log-odds that a user who looks at an item takes it, given all that had happened; float32 (n, m).
 
     users: rows, int64 (n,). items: rows, int64 (m,). as_of: days since the start of the data, float64 (n,).

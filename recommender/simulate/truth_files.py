@@ -2,7 +2,8 @@
 
 knobs.yaml; items.parquet and users.parquet: every array of ``world.Items`` and ``world.Users`` (labels of spam,
 violations and rings among them) and whom users follow; exposures.parquet: one row per place of every list with
-its propensity; visits.parquet: the taste of each visit; trends.parquet. ``read`` makes the ``Truth`` of it again.
+its propensity; visits.parquet: the taste of each visit; trends.parquet. ``read`` makes the
+``SimulatedTruth`` of it again.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from recommender.errors import DataError
 from recommender.simulate.knobs import Knobs, make_knobs
 from recommender.simulate.log import Log, Shown
 from recommender.simulate.parts import ids, times
-from recommender.simulate.truth import Truth
+from recommender.simulate.truth import SimulatedTruth
 from recommender.simulate.user_columns import follows
 from recommender.simulate.world import Bursts, Items, Users, World
 
 KNOBS = "knobs.yaml"
 
 
-def write(truth: Truth, path: Path) -> None:
+def write(truth: SimulatedTruth, path: Path) -> None:
     """Writes the folder ``path``; it must not exist."""
     path.mkdir()
     world, knobs = truth.world, truth.world.knobs
@@ -47,7 +48,7 @@ def write(truth: Truth, path: Path) -> None:
     pl.DataFrame(taken).write_parquet(path / "taken.parquet")
 
 
-def read(path: Path) -> Truth:
+def read(path: Path) -> SimulatedTruth:
     """Raises DataError where files are missing or do not fit each other."""
     try:
         stated = yaml.safe_load((path / KNOBS).read_text(encoding="utf-8"))
@@ -62,10 +63,10 @@ def read(path: Path) -> Truth:
     world = World(knobs, _arrays(Items, items), _arrays(Users, users), graph, trends, Bursts(nobody, nobody, nobody))
     shown = (_visits(visits),)
     user, item, time, utility = (taken[name].to_numpy() for name in ("user", "item", "time", "utility"))
-    return Truth(world, Log(user, item, time, utility, shown), seed)
+    return SimulatedTruth(world, Log(user, item, time, utility, shown), seed)
 
 
-def exposures(truth: Truth) -> pl.DataFrame:
+def exposures(truth: SimulatedTruth) -> pl.DataFrame:
     """user_id, item_id, timestamp (of the visit), position (1 = first), propensity, taken; one row per place.
 
     propensity: the chance that the logging policy put this item at this place for this user then. Places that

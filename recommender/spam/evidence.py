@@ -25,14 +25,14 @@ SMOOTHING = 3.0  # takes without anything suspicious that every item is assumed 
 
 
 @dataclass(frozen=True)
-class Evidence:
+class SpamEvidence:
     """Numbers per item, float32 (n_items, len(names))."""
 
     names: tuple[str, ...]
     values: np.ndarray = field(repr=False)
 
 
-def evidence(data: Dataset, items: Table, at: int, columns: Spam) -> Evidence:
+def evidence(data: Dataset, items: Table, at: int, columns: Spam) -> SpamEvidence:
     """The evidence on each row of ``items`` at a time (int64 microseconds).
 
     takes, age_days (log1p); burst: share of the takes in the busiest hour; one_off: share of takes by accounts
@@ -57,7 +57,7 @@ def evidence(data: Dataset, items: Table, at: int, columns: Spam) -> Evidence:
         "uploads": np.log1p(_uploads(items, columns.creator_column)),
         **rate,
     }
-    return Evidence(tuple(found), np.column_stack([*found.values()]).astype(np.float32))
+    return SpamEvidence(tuple(found), np.column_stack([*found.values()]).astype(np.float32))
 
 
 class Past:

@@ -11,7 +11,7 @@ import pytest
 from recommender import config
 from recommender.config import Rung, Scenario
 from recommender.experiment import rungs
-from recommender.experiment.search_spaces import SPACES, Choice, Float, answers, space, suggest
+from recommender.experiment.search_spaces import SPACES, Float, OneOf, answers, space, suggest
 from recommender.models import RECOMMENDERS
 
 PROBLEM = {"what": "", "for_whom": "", "target": 0.1, "cost_of_error": ""}
@@ -41,7 +41,7 @@ def test_every_recommender_has_a_space_and_only_they() -> None:
 def test_what_is_searched_are_parameters_of_the_recommender(name: str) -> None:
     assert set(SPACES[name]) <= set(inspect.signature(RECOMMENDERS[name]).parameters)
     for p in SPACES[name].values():
-        assert len(p.values) > 1 if isinstance(p, Choice) else 0 < p.low < p.high
+        assert len(p.values) > 1 if isinstance(p, OneOf) else 0 < p.low < p.high
 
 
 @pytest.mark.parametrize("name", list(RECOMMENDERS))
@@ -88,8 +88,8 @@ def test_a_space_widens_to_the_settings_that_are_given() -> None:
 def test_what_only_the_candidates_vary_is_searched_among_their_values() -> None:
     rung = Rung(name="p", recommender="popularity", params={"prior": 5.0})
     searched = space(rung, [{"prior": 5.0}, {"prior": 5.0, "segment": ["city"]}, {"prior": 5.0, "window_days": 7}])
-    assert searched["segment"] == Choice(((), ["city"]))
-    assert searched["window_days"] == Choice((None, 7))
+    assert searched["segment"] == OneOf(((), ["city"]))
+    assert searched["window_days"] == OneOf((None, 7))
     assert "prior" not in searched
     found = {str(suggest(trial, searched)["segment"]) for trial in (study(seed).ask() for seed in range(20))}
     assert found == {"[]", "['city']"}

@@ -22,9 +22,9 @@ from recommender.data.schema import build
 from recommender.data.split import Fold, time_fold, to_datetime
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import outcome
-from recommender.experiment.fold_runner import Bench
+from recommender.experiment.fold_runner import FoldRunner
 from recommender.ranking.recommend import Lists, fallback_order, recommend
-from recommender.simulate import Truth, load, observed, play
+from recommender.simulate import SimulatedTruth, load, observed, play
 from recommender.simulate.parts import ids
 
 pytestmark = pytest.mark.slow
@@ -63,9 +63,11 @@ def fold_of(data: Dataset, share: float = 0.7) -> Fold:
 def lists(fold: Fold, recommender: str, **params: object) -> tuple[np.ndarray, Lists]:
     """NDCG@10 of each query, and the lists."""
     rung = Rung(name=recommender, recommender=recommender)
-    problem = config.Problem(what="control", for_whom="tests", target=1.0, cost_of_error="none")
-    bench = Bench(fold, config.Scenario(name="bare", problem=problem, ladder=[rung]), EffortLog(), lambda step: None)
-    found = bench.measure(rung, params)
+    problem = config.ProblemStatement(what="control", for_whom="tests", target=1.0, cost_of_error="none")
+    runner = FoldRunner(
+        fold, config.Scenario(name="bare", problem=problem, ladder=[rung]), EffortLog(), lambda step: None
+    )
+    found = runner.measure(rung, params)
     return found.outcome.values["ndcg_at_10"], found.lists
 
 
@@ -114,7 +116,7 @@ def test_a_stale_model_loses_nothing_where_no_trend_moves(trend_sd: float, wins:
 class Ideal:
     """Knows what everyone wanted ``days`` before the query."""
 
-    truth: Truth
+    truth: SimulatedTruth
     days: int
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:

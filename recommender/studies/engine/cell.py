@@ -26,7 +26,7 @@ from recommender.evaluation.audit import audit_table
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog, charged, serving
 from recommender.evaluation.evaluate import Outcome, QueryInfo, as_times, metrics_table
 from recommender.experiment import ladder, requirements, run_folder, tuning
-from recommender.experiment.fold_runner import Bench
+from recommender.experiment.fold_runner import FoldRunner
 from recommender.experiment.rungs import check, options
 from recommender.names import USER_BUCKETS
 from recommender.spam.suspicion import suspected_fold
@@ -139,22 +139,22 @@ def at_test(data: Dataset, scenario: Scenario, effort: EffortLog) -> ladder.Resu
     fold = _test_fold(data, scenario)
     if scenario.spam.label_column is not None:
         fold, _ = suspected_fold(fold, scenario.spam)
-    bench = Bench(fold, scenario, effort, lambda _: None)
-    ladder.note(found, bench.fold, scenario)
+    runner = FoldRunner(fold, scenario, effort, lambda _: None)
+    ladder.note(found, runner.fold, scenario)
     for rung in scenario.ladder:
         allowed, why = options(rung, scenario, data)
         if not allowed:
             found.aside[rung.name] = why
             continue
         try:
-            found.outcomes[-1][rung.name] = bench.measure(rung, allowed[0]).outcome
+            found.outcomes[-1][rung.name] = runner.measure(rung, allowed[0]).outcome
         except DataError as error:
             found.aside[rung.name] = str(error)
             continue
         found.chosen[rung.name] = allowed[0]
     if not found.chosen:
         raise DataError(f"No rung could be measured ({'; '.join(f'{r}: {w}' for r, w in found.aside.items())}).")
-    found.origins[-1] |= training(bench.fold)
+    found.origins[-1] |= training(runner.fold)
     return found
 
 

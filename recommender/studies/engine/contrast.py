@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recommender.evaluation.statistics import Cell, estimates, holm, sign_flip_p
+from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
 from recommender.names import ALL, USER_BUCKETS
 from recommender.studies.engine.cell import Measured
 
@@ -61,7 +61,7 @@ def _cell(c: Contrast, bucket: str, metrics: Sequence[str], resamples: int, seed
         return []
     one = both.select(shared).to_numpy().astype(np.float64)
     two = both.select(f"{m}:other" for m in shared).to_numpy().astype(np.float64)
-    cell = Cell(np.arange(both.height), two - one)  # one query per user here
+    cell = ClusteredValues(np.arange(both.height), two - one)  # one query per user here
     (found,) = estimates([cell], both.height, resamples, seed)
     p = sign_flip_p(cell, FLIPS, seed)
     defined = ~np.isnan(two - one)

@@ -13,7 +13,7 @@ _EXPONENTS = np.linspace(0.05, 2.0, 196)  # b; for each, c and a are linear leas
 
 
 @dataclass(frozen=True)
-class Fit:
+class PowerLaw:
     """One curve, or one per replicate: every field float64 (n,). residual: standard deviation of what is left."""
 
     c: np.ndarray
@@ -35,7 +35,7 @@ class Fit:
         return np.where(gap <= 0, np.inf, np.where(self.a <= 0, 0.0, n))
 
 
-def fit(size: np.ndarray, values: np.ndarray) -> Fit:
+def fit(size: np.ndarray, values: np.ndarray) -> PowerLaw:
     """Least squares of each row of ``values`` (n_curves, n_sizes) over ``size`` (n_sizes,), at least three sizes.
 
     Curves that fall are fitted by their mean: more data is never forecast to do harm. Raises ValueError for fewer
@@ -55,7 +55,7 @@ def fit(size: np.ndarray, values: np.ndarray) -> Fit:
         better = (slope < 0) & (error < best) & (level <= 1)
         best = np.where(better, error, best)
         c, a, b = np.where(better, level, c), np.where(better, -slope, a), np.where(better, exponent, b)
-    return Fit(c, a, b, scale, np.sqrt(best / max(len(size) - 3, 1)))
+    return PowerLaw(c, a, b, scale, np.sqrt(best / max(len(size) - 3, 1)))
 
 
 def forecast(

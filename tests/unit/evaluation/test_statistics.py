@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.evaluation.statistics import Cell, Estimate, estimates, holm, sign_flip_p
+from recommender.evaluation.statistics import ClusteredValues, Estimate, estimates, holm, sign_flip_p
 
 
-def cell(*columns: list[float], users: list[int] | None = None) -> Cell:
+def cell(*columns: list[float], users: list[int] | None = None) -> ClusteredValues:
     values = np.array(columns, dtype=np.float64).T
-    return Cell(np.arange(len(values)) if users is None else np.array(users), values)
+    return ClusteredValues(np.arange(len(values)) if users is None else np.array(users), values)
 
 
-def estimate(c: Cell, resamples: int = 1000, seed: int = 0) -> Estimate:
+def estimate(c: ClusteredValues, resamples: int = 1000, seed: int = 0) -> Estimate:
     return estimates([c], int(c.users.max()) + 1, resamples, seed)[0]
 
 
-def p_of(c: Cell, flips: int = 1999, seed: int = 0) -> np.ndarray:
+def p_of(c: ClusteredValues, flips: int = 1999, seed: int = 0) -> np.ndarray:
     return sign_flip_p(c, flips, seed)
 
 
@@ -53,7 +53,7 @@ def test_the_interval_of_a_mean_is_the_one_of_the_textbook() -> None:
 def test_the_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(2)
     columns = rng.normal(0, 1, (60, 400))  # 400 samples of 60 users
-    made = estimates([Cell(np.arange(60), columns)], 60, 500, 0)[0]
+    made = estimates([ClusteredValues(np.arange(60), columns)], 60, 500, 0)[0]
     covered = ((made.low <= 0) & (made.high >= 0)).mean()
     assert 0.88 < covered < 0.99
 
@@ -87,7 +87,7 @@ def test_undefined_values_leave_the_mean_and_a_column_of_them_has_none() -> None
 
 
 def test_a_cell_without_queries_has_no_estimate() -> None:
-    made = estimates([Cell(np.zeros(0, np.int64), np.zeros((0, 2)))], 5, 100, 0)[0]
+    made = estimates([ClusteredValues(np.zeros(0, np.int64), np.zeros((0, 2)))], 5, 100, 0)[0]
     assert np.isnan(made.mean).all()
     assert made.n.tolist() == [0, 0]
     assert estimates([], 5, 100, 0) == []
@@ -114,7 +114,7 @@ def test_p_is_the_share_of_sign_flips_that_do_as_well() -> None:
 
 
 def test_p_is_uniform_where_there_is_no_difference() -> None:
-    p = p_of(Cell(np.arange(50), np.random.default_rng(4).normal(0, 1, (50, 600))), flips=499)
+    p = p_of(ClusteredValues(np.arange(50), np.random.default_rng(4).normal(0, 1, (50, 600))), flips=499)
     for level in (0.05, 0.25, 0.5, 0.75):
         assert (p <= level).mean() == pytest.approx(level, abs=0.06)
 

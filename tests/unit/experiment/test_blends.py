@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.config import Decision, Slots
+from recommender.config import DecisionRule, Slots
 from recommender.evaluation.evaluate import QueryInfo
 from recommender.experiment.blends import Blend, Sample, by_segment, choose_blends, sampled
 from recommender.experiment.decision import day_zero_choices, sentences
@@ -73,7 +73,7 @@ def test_a_list_blended_with_itself_stays_as_it_is(first: list[int], completed: 
 
 N = 40  # queries of a fold, half of them without history
 SETTINGS = {"one": 0, "two": 0, "noise": 0}
-RULE = Decision(thin=10)
+RULE = DecisionRule(thin=10)
 
 
 def sample(seed: int, second_helps: bool) -> tuple[Sample, np.ndarray, QueryInfo]:
@@ -100,7 +100,7 @@ def sample(seed: int, second_helps: bool) -> tuple[Sample, np.ndarray, QueryInfo
     return Sample(np.arange(N), sp.csr_matrix(truth), by_rung), np.full(N, "one"), asked
 
 
-def chosen(second_helps: bool = True, rule: Decision = RULE) -> dict[str, Blend]:
+def chosen(second_helps: bool = True, rule: DecisionRule = RULE) -> dict[str, Blend]:
     samples, served, asked = zip(*(sample(seed, second_helps) for seed in range(2)), strict=True)
     return choose_blends(samples, served, asked, SETTINGS, rule, 200, 0)
 

@@ -247,6 +247,6 @@ def test_no_recommender_is_ever_handed_a_truth(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(RECOMMENDERS, "popularity", Spy)
     given = replace(data(), truth=Knowing)
     found, _ = run(given, scenario())
-    ladder.ship(given, found, scenario(), EffortLog(), lambda _: None)
+    ladder.refit_for_serving(given, found, scenario(), EffortLog(), lambda _: None)
     assert len(seen) >= 4
     assert all(value is None for value in seen)

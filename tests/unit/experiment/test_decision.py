@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from recommender.config import Decision
+from recommender.config import DecisionRule
 from recommender.experiment.decision import Choice, decide, sentences
 from recommender.names import IN_SESSION, RETURNING, USER_BUCKETS, WITH_HISTORY
 
@@ -36,7 +36,7 @@ def evidence(
 
 
 def rungs(frame: pl.DataFrame, **rule: Any) -> dict[str, str]:
-    return {b: c.rung for b, c in decide(frame, LADDER, Decision(**rule)).items()}
+    return {b: c.rung for b, c in decide(frame, LADDER, DecisionRule(**rule)).items()}
 
 
 def test_without_evidence_the_simplest_rung_serves_everyone() -> None:
@@ -44,7 +44,7 @@ def test_without_evidence_the_simplest_rung_serves_everyone() -> None:
 
 
 def test_a_rung_that_beats_the_champion_replaces_it() -> None:
-    choice = decide(evidence({("popularity", "content"): YES}), LADDER, Decision())["0"]
+    choice = decide(evidence({("popularity", "content"): YES}), LADDER, DecisionRule())["0"]
     assert choice == Choice("content", "popularity", 0.02, 0.01, 0.03, 0.001, 500)
 
 
@@ -56,7 +56,7 @@ def test_the_ladder_is_climbed_in_its_order_against_the_champion_of_the_moment()
 
 
 def test_a_failed_rung_can_be_skipped() -> None:
-    choice = decide(evidence({("popularity", "als"): YES}), LADDER, Decision())["3_9"]
+    choice = decide(evidence({("popularity", "als"): YES}), LADDER, DecisionRule())["3_9"]
     assert (choice.rung, choice.over) == ("als", "popularity")
 
 
@@ -90,7 +90,7 @@ def test_segments_decide_for_themselves() -> None:
 def test_a_bucket_starts_from_the_rung_of_its_group_and_climbs_on() -> None:
     known = {("popularity", "content"): YES}
     frame = evidence(known, in_3_9={}, in_10_plus={("content", "als"): YES})
-    choices = decide(frame, LADDER, Decision())
+    choices = decide(frame, LADDER, DecisionRule())
     assert {choices[b].rung for b in ("1_2", "3_9")} == {"content"}
     assert (choices["3_9"].inherited_from, choices["3_9"].n_queries) == (WITH_HISTORY, 500)
     assert (choices["10_plus"].rung, choices["10_plus"].over, choices["10_plus"].inherited_from) == (
@@ -101,7 +101,7 @@ def test_a_bucket_leaves_the_rung_of_its_group_downwards_only_where_its_own_quer
     known = {("popularity", "als"): YES}
     worse, doubt = (-0.02, -0.03, 0.001), (-0.02, -0.05, 0.001)
     frame = evidence(known, in_1_2={("popularity", "als"): worse}, in_3_9={("popularity", "als"): doubt})
-    choices = decide(frame, LADDER, Decision())
+    choices = decide(frame, LADDER, DecisionRule())
     down = choices["1_2"]
     assert (down.rung, down.over, down.inherited_from) == ("popularity", "als", None)
     assert (down.gain, down.ci_low, down.ci_high) == pytest.approx((0.02, 0.01, 0.03))
@@ -115,7 +115,7 @@ def test_thin_buckets_take_the_rung_of_their_group() -> None:
     known = {("popularity", "als"): YES}
     down = {("popularity", "als"): (-0.02, -0.03, 0.001)}
     frame = evidence(known, n={"3_9": 99, "10_plus": 100}, in_3_9=down, in_10_plus=down)
-    choices = decide(frame, LADDER, Decision(thin=100))
+    choices = decide(frame, LADDER, DecisionRule(thin=100))
     assert (choices["3_9"].rung, choices["3_9"].inherited_from, choices["3_9"].n_queries) == ("als", WITH_HISTORY, 99)
     assert (choices["10_plus"].rung, choices["10_plus"].inherited_from) == ("popularity", None)
     assert choices["3_9_returning"].inherited_from == WITH_HISTORY + RETURNING
@@ -125,7 +125,7 @@ def test_a_thin_group_takes_the_rung_of_all_users_with_history() -> None:
     few = dict.fromkeys((b + RETURNING for b in WARM), 40)
     frame = evidence({}, n=few, **{f"in_{WITH_HISTORY}": {("popularity", "als"): YES}},
                      **{f"in_{WITH_HISTORY}{IN_SESSION}": {}})  # fmt: skip
-    choices = decide(frame, LADDER, Decision())
+    choices = decide(frame, LADDER, DecisionRule())
     back = choices[WITH_HISTORY + RETURNING]
     assert (back.rung, back.inherited_from, back.n_queries) == ("als", WITH_HISTORY, 40)
     assert {choices[b + RETURNING].rung for b in USER_BUCKETS[1:]} == {"als"}
@@ -146,20 +146,20 @@ def test_only_the_metric_of_the_rule_counts() -> None:
 
 def test_buckets_without_a_row_are_thin() -> None:
     frame = evidence({("popularity", "als"): YES}).filter(pl.col("user_bucket") == WITH_HISTORY)
-    choices = decide(frame, LADDER, Decision())
+    choices = decide(frame, LADDER, DecisionRule())
     assert choices["0"].rung == "popularity"
     assert choices["1_2"].rung == "als"
     assert choices["1_2"].n_queries == 0
 
 
 def test_a_ladder_of_one_rung_needs_no_evidence() -> None:
-    assert {c.rung for c in decide(evidence({}).clear(), ["popularity"], Decision()).values()} == {"popularity"}
+    assert {c.rung for c in decide(evidence({}).clear(), ["popularity"], DecisionRule()).values()} == {"popularity"}
 
 
 def test_a_sentence_per_group_says_who_gets_what_and_why() -> None:
     gain = {("popularity", "als"): (0.0213, 0.0101, 0.0004)}
     frame = evidence({}, n={"0": 10}, in_with_history_in_session=gain)
-    none, visiting, back = sentences(decide(frame, LADDER, rule := Decision()), rule)
+    none, visiting, back = sentences(decide(frame, LADDER, rule := DecisionRule()), rule)
     assert none == (
         "Users without history get popularity, the simplest rung: 10 validation queries are not enough evidence to "
         "climb."
@@ -175,7 +175,7 @@ def test_a_sentence_per_group_says_who_gets_what_and_why() -> None:
 
 
 def test_a_bucket_has_a_sentence_only_where_it_leaves_its_group() -> None:
-    rule = Decision(away_days=7)
+    rule = DecisionRule(away_days=7)
     frame = evidence({}, in_10_plus_returning={("popularity", "content"): YES})
     *_, last = told = sentences(decide(frame, LADDER, rule), rule)
     assert len(told) == 4
@@ -185,7 +185,7 @@ def test_a_bucket_has_a_sentence_only_where_it_leaves_its_group() -> None:
 def test_a_group_too_thin_to_tell_says_whose_evidence_it_takes() -> None:
     gain = {("popularity", "als"): YES}
     frame = evidence({}, n={WITH_HISTORY + IN_SESSION: 40, WITH_HISTORY + RETURNING: 0}, in_with_history=gain)
-    none, visiting = sentences(decide(frame, LADDER, rule := Decision()), rule)
+    none, visiting = sentences(decide(frame, LADDER, rule := DecisionRule()), rule)
     assert none.startswith("Users without history get popularity")
     assert visiting == (
         "Users with history get als, as all users with history, where it beat popularity by 0.0200 ndcg_at_10 "

@@ -131,7 +131,7 @@ def test_the_steps_announced_are_enough() -> None:
     steps: list[str] = []
     chosen = scenario(RANDOM, POPULARITY | {"candidates": [{}, {"window_days": 1}]}, KNN)
     results = ladder.run(data(), chosen, EffortLog(), steps.append, lambda _: None)
-    ladder.ship(data(), results, chosen, EffortLog(), steps.append)
+    ladder.refit_for_serving(data(), results, chosen, EffortLog(), steps.append)
     assert len(steps) <= n_steps(chosen)
 
 
@@ -240,7 +240,7 @@ def test_a_rule_about_a_column_that_items_do_not_have_is_an_error(rules: dict[st
 def test_the_shipped_router_has_the_chosen_rungs_fitted_on_all_data() -> None:
     given, chosen = data(), scenario()
     results = run(given, chosen)
-    router = ladder.ship(given, results, chosen, EffortLog(), lambda _: None)
+    router = ladder.refit_for_serving(given, results, chosen, EffortLog(), lambda _: None)
     assert set(router.rungs) == {results.choices[b].rung for b in USER_BUCKETS}
     assert set(router.known_.ids) == set(given.interactions["item_id"])
 
@@ -250,7 +250,7 @@ def test_a_ladder_that_may_blend_ships_the_rungs_that_it_blends_and_one_that_may
     chosen = scenario(POPULARITY, CONTENT, KNN, decision=rule)
     results = run(data(), chosen)
     assert results.blends
-    router = ladder.ship(data(), results, chosen, EffortLog(), lambda _: None)
+    router = ladder.refit_for_serving(data(), results, chosen, EffortLog(), lambda _: None)
     assert router.blends == by_segment(results.blends)
     assert set(router.rungs) == set(results.served) >= {b.rung for b in results.blends.values()}
     assert not run(data(), scenario(POPULARITY, CONTENT, KNN, decision=rule | {"blend": False})).blends
@@ -261,7 +261,7 @@ def test_day_zero_ships_a_router_that_serves_everyone_without_any_interaction() 
     empty = Dataset("empty", full.interactions.clear(), full.items, full.users)
     chosen = scenario(day_zero=True)
     results = run(empty, chosen)
-    router = ladder.ship(empty, results, chosen, EffortLog(), lambda _: None)
+    router = ladder.refit_for_serving(empty, results, chosen, EffortLog(), lambda _: None)
     queries = ask([[], ["i3"]], full.items)
     routed = router.recommend(queries, full.items, 10, Eligibility(), Scoring(), fallback_order(empty, full.items))
     assert (routed.lists.item_idx >= 0).all()

@@ -48,7 +48,7 @@ def data() -> Dataset:
 
 
 class Formula:
-    """In place of Bench: the metric of a setting is ``worth(params, origin)`` for every query, plus their own noise."""
+    """In place of FoldRunner: a setting's metric is ``worth(params, origin)`` for every query, plus their own noise."""
 
     calls: list[tuple[str, dict[str, Any], str]]
     stop_after: int | None
@@ -73,7 +73,7 @@ class Formula:
 @pytest.fixture
 def formula(monkeypatch: pytest.MonkeyPatch) -> type[Formula]:
     Formula.calls, Formula.stop_after = [], None
-    monkeypatch.setattr(tuning, "Bench", Formula)
+    monkeypatch.setattr(tuning, "FoldRunner", Formula)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the journal waits for the disk at every step
     return Formula
 
@@ -323,7 +323,7 @@ def test_progress_never_passes_its_end(tmp_path: Path, budget: dict[str, Any]) -
     given, effort = data(), EffortLog()
     found = tuning.tune(given, chosen, tmp_path, effort, told.append)
     results = ladder.run(given, found, effort, told.append, lambda _: None)
-    ladder.ship(given, results, found, effort, told.append)
+    ladder.refit_for_serving(given, results, found, effort, told.append)
     assert 0 < len(told) <= tuning.n_steps(chosen)
     assert results.chosen["knn"] == found.ladder[2].params or not budget
 

@@ -16,7 +16,7 @@ from recommender.data.dataset import Dataset, to_microseconds
 from recommender.data.folder import write_folder
 from recommender.data.schema import build
 from recommender.errors import DataError
-from recommender.simulate import Truth, load, observed, play, preset_names, truth_files
+from recommender.simulate import SimulatedTruth, load, observed, play, preset_names, truth_files
 from recommender.simulate.parts import times
 from recommender.simulate.service import Service
 from recommender.simulate.truth import expected_utility
@@ -26,12 +26,12 @@ SMALL = {"n_interactions": 4000, "n_users": 500, "n_items": 400}
 
 
 @cache
-def truth(preset: str) -> Truth:
+def truth(preset: str) -> SimulatedTruth:
     return play(preset=preset, seed=2, record=True, **SMALL)
 
 
 @cache
-def spam() -> Truth:
+def spam() -> SimulatedTruth:
     """Much of it, so that every kind occurs."""
     return play(preset="ugc", n_users=2000, n_items=1000, fake_accounts=0.1, spam_items=0.2, adapt=1, ring_size=10)
 
