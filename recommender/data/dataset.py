@@ -16,6 +16,8 @@ import pandas as pd
 import polars as pl
 import scipy.sparse as sp
 
+from recommender.hashing import of_values
+
 FEATURE_ROLES = ("category", "multi", "text", "numeric", "embedding", "location")
 ROLES = (*FEATURE_ROLES, "protected", "ignore")
 US_PER_DAY = 86_400_000_000
@@ -68,7 +70,7 @@ class Table:
     @cached_property
     def id_hash(self) -> np.ndarray:
         """A fixed pseudo-random uint64 (n,) for each id: the same in every process and for every row order."""
-        return np.asarray(pd.util.hash_array(self.ids.to_numpy(), categorize=False), dtype=np.uint64)
+        return of_values(self.ids)
 
     def lookup(self, ids: pl.Series) -> np.ndarray:
         """Row numbers of ``ids`` as int64 (n,); -1 where unknown.

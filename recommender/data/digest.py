@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
 
-import pandas as pd
 import polars as pl
 
 from recommender.data.dataset import Dataset
+from recommender.hashing import of_values, sha256
 
 
 def digest(data: Dataset) -> str:
     """16 hex digits of SHA-256 over every table's columns and values; row order counts."""
-    state = hashlib.sha256()
+    return sha256(_content(data))[:16]
+
+
+def _content(data: Dataset) -> Iterator[bytes]:
     for frame in (data.interactions, data.items.frame, data.users.frame, data.signals):
-        state.update(repr(frame.schema).encode())
+        yield repr(frame.schema).encode()
         for column in frame.get_columns():
-            state.update(
-                column.name.encode() + pd.util.hash_array(_text(column).to_numpy(), categorize=False).tobytes()
-            )
-    return state.hexdigest()[:16]
+            yield column.name.encode() + of_values(_text(column)).tobytes()
 
 
 def _text(column: pl.Series) -> pl.Series:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import fcntl
-import hashlib
 import json
 import logging
 import zlib
@@ -30,6 +29,7 @@ from recommender.experiment import rungs
 from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.ladder import simplest_of_best, trials_to_1pct
 from recommender.experiment.search_spaces import answers, space, suggest
+from recommender.hashing import code_digest, of_content, of_name
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -85,7 +85,7 @@ class Search:
         self.effort = runners[0].effort
         self.study = optuna.create_study(
             storage=storage,
-            study_name=f"{rung.name}-{_hash(rung.model_dump(), self.space)}",
+            study_name=f"{rung.name}-{of_content(rung.model_dump(), self.space, digits=12)}",
             direction="maximize",
             pruner=optuna.pruners.MedianPruner(n_startup_trials=_BEFORE_PRUNING),
             load_if_exists=True,
@@ -149,7 +149,7 @@ class Search:
 
         # A sampler per trial: a train that goes on after a break suggests what it would have without. And per rung:
         # rungs that share parameters should not share their luck.
-        entropy = [self.scenario.seed, n, zlib.crc32(self.rung.name.encode())]
+        entropy = [self.scenario.seed, n, of_name(self.rung.name)]
         seed = np.random.SeedSequence(entropy).generate_state(1)
         self.study.sampler = TPESampler(seed=int(seed[0]))
         if n < len(self.starts):
@@ -265,13 +265,7 @@ def _journal(path: Path) -> Iterator[JournalStorage]:
 
 def _key(data: Dataset, scenario: Scenario) -> str:
     """Changes with whatever makes old trials incomparable; the rung itself is in the name of its study."""
-    models = Path(__file__).parent.parent / "models"
-    code = [path.read_text() for path in [*sorted(models.glob("*.py")), models.parent / "features/encoder.py"]]
     scoring = scenario.scoring.model_dump(exclude={"memory_mb", "workers"})  # no result depends on them
     learned = (scenario.data.event_weights, scenario.data.train_differences)  # what else changes what models learn
     parts = (scenario.split.model_dump(), scenario.eligibility.model_dump(), scoring, *learned)
-    return _hash(digest(data), *parts, scenario.decision.metric, scenario.seed, code)
-
-
-def _hash(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, default=repr, sort_keys=True).encode()).hexdigest()[:12]
+    return of_content(digest(data), *parts, scenario.decision.metric, scenario.seed, code_digest(), digits=12)

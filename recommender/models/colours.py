@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from itertools import cycle
 
+from recommender.hashing import sha256
 from recommender.names import ORACLE, PLAIN, ROUTER
 
 # One colour per rung wherever it is drawn. Hues after Okabe & Ito and P. Tol (colour-blind safe);
@@ -32,7 +32,7 @@ RUNG_COLOURS = {
 def colour(rung: str) -> str:
     """``RUNG_COLOURS``; a rung of another name always gets the same one of them (not the router's)."""
     others = [c for name, c in RUNG_COLOURS.items() if name not in (ROUTER, PLAIN, ORACLE)]
-    return RUNG_COLOURS.get(rung) or others[int(hashlib.sha256(rung.encode()).hexdigest(), 16) % len(others)]
+    return RUNG_COLOURS.get(rung) or others[int(sha256([rung.encode()]), 16) % len(others)]
 
 
 def in_turn(names: Iterable[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
+from recommender.hashing import GOLDEN, mixed
 
 
 class Random:
@@ -20,13 +21,6 @@ class Random:
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
-        users = queries.users.id_hash + np.uint64(self.seed * 0x9E3779B97F4A7C15 % 2**64)
-        mixed = _mix(_mix(users)[:, None] ^ items.id_hash[None, :])
-        return (mixed >> np.uint64(40)).astype(np.float32) / np.float32(2**24)
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    """SplitMix64's finaliser (Steele et al. 2014): every input bit changes every output bit."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(x ^ (x >> np.uint64(31)))
+        users = queries.users.id_hash + np.uint64(self.seed * int(GOLDEN) % 2**64)
+        pairs = mixed(mixed(users)[:, None] ^ items.id_hash[None, :])
+        return (pairs >> np.uint64(40)).astype(np.float32) / np.float32(2**24)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Literal, Self
 
 import numpy as np
-import pandas as pd
 import polars as pl
 from scipy.special import gammaincinv
 
@@ -20,6 +19,7 @@ from recommender.config import Eligibility, Exposure, Scenario, Scoring
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
 from recommender.data.queries import Queries
 from recommender.data.split import Fold
+from recommender.hashing import GOLDEN, mixed, of_values
 from recommender.models.base import Recommender
 from recommender.models.vocabulary import ids_only
 from recommender.ranking.recommend import Lists, recommend
@@ -142,16 +142,12 @@ class _Lot:
 
 def queries_hash(queries: Queries) -> np.ndarray:
     """A fixed pseudo-random uint64 (n,) of each query's user and time."""
-    times = pd.util.hash_array(queries.as_of)
-    return np.asarray(queries.users.id_hash ^ times, dtype=np.uint64)
+    return np.asarray(queries.users.id_hash ^ of_values(queries.as_of))
 
 
 def _uniform(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Pseudo-random numbers in (0, 1) fixed by two uint64, which are broadcast (the finaliser of splitmix64)."""
-    mixed = one + other * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(((mixed ^ (mixed >> np.uint64(31))) * _SCALE).clip(1e-12, 1 - 1e-12))
+    """Pseudo-random numbers in (0, 1) fixed by two uint64, which are broadcast."""
+    return np.asarray((mixed(one + other * GOLDEN) * _SCALE).clip(1e-12, 1 - 1e-12))
 
 
 def _merged(chosen: Lists, lot: Lists, coin: np.ndarray) -> Lists:

@@ -5,7 +5,6 @@ Each column has a random stream of its own, so that adding one leaves the others
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from recommender.errors import ConfigError, nearest
+from recommender.hashing import of_name
 from recommender.simulate import item_columns as item
 from recommender.simulate import user_columns as user
 from recommender.simulate.knobs import Knobs
@@ -34,7 +34,7 @@ def make_table(world: World, ids: pl.Series, columns: tuple[Column, ...], seed: 
     """The ids and the columns side by side, one row per item or user of ``world``."""
     series = [ids]
     for column in columns:
-        rng = np.random.default_rng([seed, 3, zlib.crc32(column.make.__name__.encode())])
+        rng = np.random.default_rng([seed, 3, of_name(column.make.__name__)])
         series.append(column.make(world, rng).alias(column.name))
     return pl.DataFrame(series)
 

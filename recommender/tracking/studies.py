@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from recommender.data.operators import described
 from recommender.errors import TrackingError
+from recommender.hashing import of_content
 from recommender.models.colours import colour
 from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO, Cell
@@ -39,8 +39,7 @@ class StudyTracker:
 
     def cell(self, found: Measured) -> None:
         """A run per rung, unless an earlier run of the study logged the same cell in this store."""
-        told = json.dumps([self.uri, dict(found.labels)], sort_keys=True)
-        mark = found.folder / f"mlflow-{hashlib.sha256(told.encode()).hexdigest()[:8]}.json"
+        mark = found.folder / f"mlflow-{of_content(self.uri, dict(found.labels), digits=8)}.json"
         if self.error or mark.exists():
             return
         try:

@@ -5,7 +5,6 @@ No MLflow here: plain dicts, so that they can be read and tested without it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -25,6 +24,7 @@ from recommender.evaluation.audit import impact_ratios
 from recommender.evaluation.effort import TRIALS_TO_1PCT, charged, serving
 from recommender.evaluation.evaluate import POOLED
 from recommender.experiment.attack_gain import gains
+from recommender.hashing import of_file
 from recommender.names import ALL, RETURNING, ROUTER
 from recommender.spam.detector import Judgement
 from recommender.studies.summary import LEAST_S
@@ -120,7 +120,7 @@ def tags(out: Out, rung: str) -> dict[str, str]:
     slots = out.decision.get("slots", {})
     shipped += ["new items"] if slots.get("n") and slots.get("rung") == rung else []
     return {
-        "config_sha256": hashlib.sha256((out.folder / "config.yaml").read_bytes()).hexdigest(),
+        "config_sha256": of_file(out.folder / "config.yaml"),
         "data_digest": str(out.data["digest"]),
         "shipped_for": ", ".join(shipped) or ("all, as decided" if rung == ROUTER else "none"),
     }
@@ -131,7 +131,7 @@ def code_tags() -> dict[str, str]:
     found = {}
     lock = REPOSITORY / "requirements.lock"
     if lock.exists():
-        found["lock_sha256"] = hashlib.sha256(lock.read_bytes()).hexdigest()
+        found["lock_sha256"] = of_file(lock)
     commit = _git("rev-parse", "HEAD")
     if commit:
         found |= {"mlflow.source.git.commit": commit, "git_dirty": str(bool(_git("status", "--porcelain"))).lower()}

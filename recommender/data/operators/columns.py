@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 
 from recommender.data.dataset import FEATURE_ROLES, ROLES, Dataset, Table
-from recommender.data.operators.chance import hashes, uniform
+from recommender.data.operators.chance import uniform
 from recommender.data.operators.shuffles import exchanged
 from recommender.errors import ConfigError, nearest
+from recommender.hashing import of_values
 
 
 def metadata(
@@ -76,7 +77,7 @@ def _known(data: Dataset, wanted: Collection[str]) -> None:
 def _masked(table: Table, columns: Collection[str], missing: float, seed: int) -> Table:
     if not missing:
         return table
-    keys = hashes(table.ids)
+    keys = of_values(table.ids)
     kept = {c: pl.Series(uniform(keys, seed, f"metadata {table.key} {c}") >= missing) for c in columns}
     return replace(table, frame=table.frame.with_columns(pl.when(kept[c]).then(pl.col(c)).alias(c) for c in columns))
 

@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 
 from recommender.data.dataset import NO_TIME, Dataset, Table
-from recommender.data.operators.chance import mixed, pairs, uniform
+from recommender.data.operators.chance import pairs, uniform
 from recommender.data.split import available
 from recommender.errors import DataError
+from recommender.hashing import GOLDEN, mixed
 
 SPAM = "spam"  # begins the ids of fake accounts; ids that are numbers go on counting
 
@@ -29,7 +30,7 @@ def noise(data: Dataset, seed: int = 0, *, share: float) -> Dataset:
     first.sort()  # rows where an item is met for the first time
     met = np.searchsorted(first, np.arange(rows.height))  # items met before each row
     slips = np.flatnonzero((uniform(keys, seed, "noise") < share) & (met > 0))
-    number = (uniform(mixed(keys), seed, "noise item")[slips] * met[slips]).astype(np.int64)
+    number = (uniform(mixed(keys + GOLDEN), seed, "noise item")[slips] * met[slips]).astype(np.int64)
     item = data.item_idx[first[number]]
     open_ = available(data.timestamps[slips], data.items.take(item), paired=True)
     false = (

@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset
-from recommender.data.operators.chance import hashes, pairs, uniform
+from recommender.data.operators.chance import pairs, uniform
 from recommender.data.split import to_datetime
 from recommender.errors import ConfigError, DataError, nearest
+from recommender.hashing import of_values
 
 By = Literal["events", "users", "items", "time"]
 
@@ -38,8 +39,8 @@ def volume(
     if by == "events":
         return _rows(data, lambda rows: uniform(pairs(rows), seed, "volume events") < share)
     table = data.users if by == "users" else data.items
-    kept = table.take(uniform(hashes(table.ids), seed, f"volume {by}") < share)
-    thinned = _rows(data, lambda rows: uniform(hashes(rows[table.key]), seed, f"volume {by}") < share)
+    kept = table.take(uniform(of_values(table.ids), seed, f"volume {by}") < share)
+    thinned = _rows(data, lambda rows: uniform(of_values(rows[table.key]), seed, f"volume {by}") < share)
     return replace(thinned, users=kept) if by == "users" else replace(thinned, items=kept)
 
 
@@ -83,8 +84,8 @@ def cold(data: Dataset, seed: int = 0, *, items: float = 0.0, users: float = 0.0
             raise ValueError(f"{name} must be from 0 to below 1, got {value:g}")
 
     def warm(rows: pl.DataFrame) -> np.ndarray:
-        kept_item = uniform(hashes(rows["item_id"]), seed, "cold items") >= items
-        return np.asarray(kept_item & (uniform(hashes(rows["user_id"]), seed, "cold users") >= users))
+        kept_item = uniform(of_values(rows["item_id"]), seed, "cold items") >= items
+        return np.asarray(kept_item & (uniform(of_values(rows["user_id"]), seed, "cold users") >= users))
 
     left = data.only(warm(data.interactions), listed=data.items.times("available_from") != NO_TIME)
     return replace(left, signals=data.signals.filter(pl.Series(warm(data.signals)))) if data.signals.width else left

@@ -9,6 +9,7 @@ import numpy as np
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.features.columns import numbers
+from recommender.hashing import GOLDEN, mixed
 from recommender.models.base import above, at_least
 from recommender.ranking.recommend import Lists
 from recommender.ranking.rerankers.base import by_places
@@ -64,8 +65,5 @@ class Spread:
 
 
 def _uniform(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """A number in [0, 1) for each pair of uint64, well mixed (the finaliser of SplitMix64; Steele et al. 2014)."""
-    x = a ^ (b * np.uint64(0x9E3779B97F4A7C15))
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray((x ^ (x >> np.uint64(31))) >> np.uint64(11), np.float64) / 2**53
+    """A pseudo-random number in [0, 1) for each pair of uint64."""
+    return np.asarray(mixed(a ^ (b * GOLDEN)) >> np.uint64(11), np.float64) / 2**53

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from recommender.evaluation.evaluate import Outcome, QueryInfo, as_times, metric
 from recommender.experiment import ladder, requirements, run_folder, tuning
 from recommender.experiment.fold_runner import FoldRunner
 from recommender.experiment.rungs import check, options
+from recommender.hashing import code_digest, of_content
 from recommender.names import USER_BUCKETS
 from recommender.spam.suspicion import suspected_fold
 from recommender.studies.closed_loop.measures import rows
@@ -35,20 +35,15 @@ from recommender.studies.closed_loop.options import Loop
 from recommender.studies.closed_loop.player import play
 from recommender.studies.engine.plan import DATA, SCENARIO
 
-PACKAGE = Path(__file__).parents[2]
-_NOT_MEASURED = ("studies", "report")  # folders of the package whose code changes no number
-_MEASURED = ("player.py", "measures.py")  # ... but for these
 TUNED = "tuned"  # a mode of cells: every rung's parameters are searched on validation first
 DONE = "done.json"  # the last file of a finished cell
-KEY = ("user_id", "as_of")  # what makes a query of one cell that of another
 
 
 def key(scenario: Scenario, mode: str, data: Dataset, loop: Loop | None = None) -> str:
     """16 hex digits of everything that a cell's numbers depend on: configuration, data, code, packages."""
     tree = scenario.model_dump(mode="json", exclude={"problem", "person_days"})
     played = [] if loop is None else [loop.model_dump(mode="json")]
-    content = json.dumps([tree, mode, _digest(data), code_digest(), *played], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+    return of_content(tree, mode, _digest(data), code_digest(), *played)
 
 
 def _digest(data: Dataset) -> str:
@@ -57,20 +52,6 @@ def _digest(data: Dataset) -> str:
     if "_digest" not in kept:
         kept["_digest"] = digest(data)
     return str(kept["_digest"])
-
-
-@cache
-def code_digest() -> str:
-    """Of the library's sources that measure, and of the lock file."""
-    state = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        part = path.relative_to(PACKAGE)
-        told = part.parts[0] not in _NOT_MEASURED and not part.name.startswith("tracking")
-        if told or part.name in _MEASURED:
-            state.update(f"{part}\n".encode() + path.read_bytes())
-    lock = PACKAGE.parent / "requirements.lock"
-    state.update(lock.read_bytes() if lock.exists() else b"")
-    return state.hexdigest()
 
 
 def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path, loop: Loop | None = None) -> None:

@@ -1,0 +1,93 @@
+"""The project's hashes: of content, values and names, and of the code whose change makes kept results stale."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+PACKAGE = Path(__file__).parent
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the increment of splitmix64
+
+# Modules and rooms that only read, draw or log what was measured. Everything else counts in ``code_digest``; a test
+# shows that no measuring module imports one of these.
+ONLY_READ = (
+    *("report", "tracking", "compare", "serving", "models/colours.py", "evaluation/directions.py"),
+    "experiment/run_tables.py",
+    *(f"studies/{name}.py" for name in ("ablation", "ablation_sentences", "ablation_tables", "analyses", "charts")),
+    *(f"studies/{name}.py" for name in ("data_volume", "effort_to_goal", "feedback_loop", "staleness", "summary")),
+    *("studies/transfer.py", "studies/uncertainty.py"),
+    *(f"studies/engine/{name}.py" for name in ("contrast", "curves", "finding", "powerlaw")),
+)
+# Libraries whose version can change a number.
+LIBRARIES = (
+    *("fairlearn", "implicit", "lightfm-next", "llvmlite", "numba", "numpy", "optuna", "pandas", "polars", "pyarrow"),
+    *("scikit-learn", "scipy", "tokenizers", "wordllama"),
+)
+
+
+def sha256(chunks: Iterable[bytes]) -> str:
+    """64 hex digits of the chunks, one after the other."""
+    state = hashlib.sha256()
+    for chunk in chunks:
+        state.update(chunk)
+    return state.hexdigest()
+
+
+def of_file(path: Path) -> str:
+    """64 hex digits of a file's bytes."""
+    return sha256([path.read_bytes()])
+
+
+def of_content(*parts: object, digits: int = 16) -> str:
+    """Hex digits of JSON values; what JSON lacks counts by its ``repr``. The order of a mapping's keys is the same."""
+    return sha256([json.dumps(parts, default=repr, sort_keys=True).encode()])[:digits]
+
+
+def of_name(name: str) -> int:
+    """A fixed number below 2**32 for a name: seeds the random stream that belongs to it."""
+    return zlib.crc32(name.encode())
+
+
+def of_values(values: pl.Series | np.ndarray) -> np.ndarray:
+    """A fixed pseudo-random uint64 (n,), one for each value."""
+    return np.asarray(pd.util.hash_array(values.to_numpy() if isinstance(values, pl.Series) else values), np.uint64)
+
+
+def mixed(state: np.ndarray) -> np.ndarray:
+    """The finaliser of splitmix64 (Steele, Lea & Flood 2014): uint64 of any shape, every bit depends on every other."""
+    with np.errstate(over="ignore"):
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return np.asarray(state ^ (state >> np.uint64(31)))
+
+
+@cache
+def code_digest(package: Path = PACKAGE) -> str:
+    """64 hex digits of every module that can change a number, and of the installed ``LIBRARIES``.
+
+    package: folder of the library, a checkout or an installation.
+    """
+    modules = [path for path in sorted(package.rglob("*.py")) if counts(path.relative_to(package))]
+    code = (f"{path.relative_to(package).as_posix()}\n".encode() + path.read_bytes() for path in modules)
+    return sha256([*code, *(f"{name} {_version(name)}\n".encode() for name in LIBRARIES)])
+
+
+def counts(module: Path) -> bool:
+    """Whether a change of this module, a path within the package, makes kept results stale."""
+    return not any(module.is_relative_to(listed) for listed in ONLY_READ)
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:  # of an extra that is not installed
+        return ""
