@@ -188,6 +188,11 @@ format: $(READY_DEV)
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
+##   make docs                  the documentation as a site: site/index.html; links are checked
+.PHONY: docs
+docs: $(READY_DEV)
+	@NO_MKDOCS_2_WARNING=true $(PY) -m mkdocs build --strict --quiet && echo "Open site/index.html"
+
 ##   make pictures              pictures for the documentation (needs Chromium); TO=docs/pictures
 ##       OUT=artifacts/latest   of a finished train
 ##       COMPARE=artifacts/compare-1    of a comparison of two scenarios or more, the latest
@@ -198,7 +203,7 @@ pictures: $(READY)
 ##   make clean                 remove .venv and caches; results (artifacts/, mlruns/, mlflow.db, data/) stay
 .PHONY: clean
 clean:
-	@rm -rf .venv .venv-unfinished .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf site .venv .venv-unfinished .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##

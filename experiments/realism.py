@@ -1,27 +1,24 @@
-"""How real is the simulator? ``python -m experiments.realism`` writes the tables of ``docs/simulator.md``.
+"""How real is the simulator? ``python -m experiments.realism`` writes ``docs/data/realism.csv``.
 
-Knobs: what each means, what it follows, and its value in every preset. Realism: measures of the presets (mean of
-``SEEDS`` seeds) beside what they aim at and beside the four public sets, where their raw data lie
-(RECOMMENDER_RAW_DIR).
+Measures of the presets (mean of ``SEEDS`` seeds) beside what they aim at and beside the four public sets, where their
+raw data lie (RECOMMENDER_RAW_DIR). ``docs/simulator.md`` shows the file.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import re
+import csv
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipelines.cli import raw_dir, run  # isort: skip  (it sets BLAS threads before NumPy is imported)
 
 import numpy as np
 
-from recommender.simulate import Knobs, Signal, resolve
 from recommender.simulate.measures import measures
 from recommender.sources.load import load
 
-PAGE = Path("docs/simulator.md")
+DATA = Path("docs/data")
 PRESETS = ("catalog", "ugc", "jobs")
 SEEDS = 3
 Numbers = Mapping[str, float | None]  # measure -> value
@@ -57,21 +54,7 @@ TARGETS: Mapping[str, Mapping[str, tuple[float, float]]] = {
 
 
 def main(argv: list[str]) -> None:
-    page = Path(argv[0]) if argv else PAGE
-    text = into(page.read_text(encoding="utf-8"), "knobs", knobs_table())
-    text = into(text, "realism", realism_table(achieved(), _real()))
-    page.write_text(text, encoding="utf-8")
-    sys.stdout.write(f"{page}\n")
-
-
-def knobs_table() -> str:
-    """One row per knob: its meaning, its real-world anchor, and its value in every preset."""
-    rows = [["knob", "meaning", "real-world anchor", *PRESETS], ["---"] * (3 + len(PRESETS))]
-    resolved = [resolve(preset, {}) for preset in PRESETS]
-    for field in dataclasses.fields(Knobs):
-        values = [_shown(getattr(knobs, field.name)) for knobs in resolved]
-        rows.append([f"`{field.name}`", field.metadata["meaning"], field.metadata["anchor"], *values])
-    return markdown(rows)
+    save("realism", realism_rows(achieved(), _real()), Path(argv[0]) if argv else DATA)
 
 
 def achieved() -> dict[str, dict[str, float | None]]:
@@ -86,15 +69,15 @@ def achieved() -> dict[str, dict[str, float | None]]:
     return found
 
 
-def realism_table(
+def realism_rows(
     simulated: Mapping[str, Mapping[str, float | None]], real: Mapping[str, Mapping[str, float | None]]
-) -> str:
+) -> list[list[str]]:
     """A row per measure: what each preset aims at and achieves (in bold where it misses), and the public sets."""
-    rows = [["measure", *simulated, *real], ["---"] * (1 + len(simulated) + len(real))]
+    rows = [["measure", *simulated, *real]]
     for name, label in MEASURES.items():
         cells = [_against(values.get(name), TARGETS[preset].get(name)) for preset, values in simulated.items()]
         rows.append([label, *cells, *(_number(values.get(name)) for values in real.values())])
-    return markdown(rows)
+    return rows
 
 
 def _real() -> dict[str, dict[str, float | None]]:
@@ -119,28 +102,18 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(_one(v) for v in value) or "-"
-    return _one(value)
+def save(name: str, rows: Sequence[Sequence[str]], folder: Path = DATA) -> None:
+    """Writes a table that a page of the documentation shows; the first row is the head."""
+    path = folder / f"{name}.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    sys.stdout.write(f"{path}\n")
 
 
-def _one(value: object) -> str:
-    if isinstance(value, Signal):
-        return f"{value.event} {value.share:g}"
-    if isinstance(value, tuple):
-        return "=".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
-
-
-def markdown(rows: list[list[str]]) -> str:
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def into(text: str, name: str, table: str) -> str:
-    """The page with the block between the marks of ``name`` replaced."""
-    marks = re.compile(f"(<!-- {name}: .*?-->\n).*?(<!-- end {name} -->)", re.DOTALL)
-    return marks.sub(lambda found: found[1] + "\n" + table + "\n" + found[2], text)
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """The rows as a Markdown table; the first is the head."""
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 if __name__ == "__main__":

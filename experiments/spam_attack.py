@@ -1,4 +1,6 @@
-"""Ranks that fake accounts buy: ``python -m experiments.spam_attack [SOURCE|FOLDER]`` (default: simulated ugc).
+"""Ranks that fake accounts buy: ``python -m experiments.spam_attack [SOURCE|FOLDER] [--write]``.
+
+The default is simulated ugc; --write puts the tables into ``docs/data/``.
 
 For popularity and its ``trusted`` form, by how many accounts there are and how they disguise themselves (see
 ``recommender/experiment/attack.py``): median rank of the pushed items before and after, as a Markdown table. Then what
@@ -15,7 +17,7 @@ from pipelines.cli import raw_dir, run  # isort: skip  (it sets BLAS threads bef
 
 import numpy as np
 
-from experiments.realism import markdown
+from experiments.realism import markdown, save
 from recommender import config
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
@@ -38,8 +40,13 @@ COSTS = (0.02, 0.1)  # half-lives
 
 def main(argv: list[str]) -> None:
     scenario = config.load("ugc")
-    data = load(argv[0] if argv else "simulated", raw_dir=raw_dir(), **config.loading(scenario))
-    sys.stdout.write(f"{markdown(bought(data))}\n{markdown(costs(data, scenario))}")
+    source, *_ = [*(a for a in argv if a != "--write"), "simulated"]
+    data = load(source, raw_dir=raw_dir(), **config.loading(scenario))
+    tables = {"spam-attack": bought(data), "spam-attack-cost": costs(data, scenario)}
+    sys.stdout.write("\n".join(map(markdown, tables.values())))
+    if "--write" in argv:
+        for name, rows in tables.items():
+            save(name, rows)
 
 
 def bought(data: Dataset) -> list[list[str]]:
@@ -48,7 +55,7 @@ def bought(data: Dataset) -> list[list[str]]:
         "trusted": partial(Popularity, half_life_share=HALF_LIFE_SHARE, trusted=True),
     }
     head = ["accounts", "in what guise", "model", "rank before", "rank after"]
-    lines = [head, ["---"] * len(head)]
+    lines = [head]
     for accounts in ACCOUNTS:
         for guise, words in GUISES.items():
             found = rank_gain(data, models, accounts, COVER, TARGETS, guise)
@@ -63,7 +70,7 @@ def costs(data: Dataset, scenario: Scenario) -> list[list[str]]:
     bare = Scenario(name="bare", problem=scenario.problem, split=scenario.split, ladder=scenario.ladder)
     fold = list(folds(data, bare.split, bare.eligibility))[-1]
     runner = FoldRunner(fold, bare, EffortLog(), lambda step: None)
-    lines = [["half-life, share of the training period", "popularity", "trusted"], ["---"] * 3]
+    lines = [["half-life, share of the training period", "popularity", "trusted"]]
     for share in COSTS:
         row = [f"{share:g}"]
         for trusted in (False, True):

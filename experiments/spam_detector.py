@@ -1,7 +1,7 @@
-"""The detector of spam against moderators and against the truth: ``python -m experiments.spam_detector``.
+"""The detector of spam against moderators and against the truth: ``python -m experiments.spam_detector [--write]``.
 
 On simulated ugc of three seeds, at each origin: how many live items it flags, how many of them moderators confirm
-later within the data, and how many of them truly break the rules, which only a simulation can tell.
+later within the data, and how many of them truly break the rules, which only a simulation can tell. With --write into ``docs/data/``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from experiments.realism import markdown, save
 from pipelines.cli import raw_dir, run
 from recommender import config
 from recommender.data.dataset import Dataset, Table, to_microseconds
@@ -27,10 +28,10 @@ SEEDS = (0, 1, 2)
 
 
 def main(argv: list[str]) -> None:
-    scenario = config.load("ugc", argv)
+    scenario = config.load("ugc", [a for a in argv if a != "--write"])
     head = ["seed", "origin", "live", "confirmed later", "flagged", "of these confirmed later", "of these truly spam",
             "average precision", "by chance"]  # fmt: skip
-    lines = [head, ["---"] * len(head)]
+    lines = [head]
     for seed in SEEDS:
         scenario.data.options["simulated"]["seed"] = seed
         data = load("simulated", raw_dir=raw_dir(), **config.loading(scenario))
@@ -43,7 +44,9 @@ def main(argv: list[str]) -> None:
             spam = int((flagged(judged_fold, scenario.spam) & truly_spam(data, fold.items)).sum())
             precision = [f"{judged.average_precision:.2f}", f"{judged.chance:.3f}"]
             lines.append([str(seed), fold.origin[:10], *map(str, counts), str(spam), *precision])
-    sys.stdout.writelines(f"| {' | '.join(line)} |\n" for line in lines)
+    sys.stdout.write(markdown(lines))
+    if "--write" in argv:
+        save("spam-detector", lines)
 
 
 def flagged(fold: Fold, columns: config.Spam) -> np.ndarray:

@@ -3,7 +3,7 @@
 For each public set (RECOMMENDER_RAW_DIR): the ladder of its scenario, without tuning, on the set and on its twin
 (``recommender.simulate.likeness``). Of the pairs of rungs that differ significantly on the real set's test
 origin (NDCG@10, Holm-adjusted p below .05), Kendall's tau: the share of pairs that the twin orders alike minus the
-share that it orders the other way. Where the twin misleads, it says so. With --write into docs/simulator.md.
+share that it orders the other way. Where the twin misleads, it says so. With --write into docs/data/.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipelines.cli import raw_dir, run  # isort: skip  (it sets BLAS threads bef
 
 import polars as pl
 
-from experiments.realism import PAGE, into, markdown
+from experiments.realism import markdown, save
 from recommender import config
 from recommender.config import Scenario
 from recommender.data.dataset import Dataset
@@ -52,8 +52,8 @@ def main(argv: list[str]) -> None:
     names = [a for a in argv if a != "--write"] or list(SETS)
     if unknown := [n for n in names if n not in SETS]:
         raise ConfigError(f"No twin is known for {', '.join(unknown)}. Valid: {', '.join(SETS)}")
-    rows = [["set", "scenario", "pairs that differ", "ordered alike", "tau", "where the twin misleads"], ["---"] * 6]
-    values = [["set", "", "rungs, best first"], ["---"] * 3]
+    rows = [["set", "scenario", "pairs that differ", "ordered alike", "tau", "where the twin misleads"]]
+    values = [["set", "data", "rungs, best first"]]
     for name in names:
         scenario = config.load(SETS[name])
         real = load(name, raw_dir=raw_dir(), **config.loading(scenario))
@@ -66,10 +66,10 @@ def main(argv: list[str]) -> None:
         for label, one in found.items():
             best = sorted(one.value, key=lambda rung: -one.value[rung])
             values.append([name, label, ", ".join(f"{rung} {one.value[rung]:.3f}" for rung in best)])
-    text = markdown(rows) + "\n" + markdown(values)
-    sys.stdout.write(text)
+    sys.stdout.write(markdown(rows) + "\n" + markdown(values))
     if write:
-        PAGE.write_text(into(PAGE.read_text(encoding="utf-8"), "twins", text), encoding="utf-8")
+        save("twins", rows)
+        save("twins-rungs", values)
 
 
 def ordered(data: Dataset, scenario: Scenario) -> Ordered:

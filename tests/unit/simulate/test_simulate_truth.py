@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments import realism
 from recommender.data.dataset import Dataset, to_microseconds
 from recommender.data.folder import write_folder
 from recommender.data.schema import build
@@ -240,10 +239,6 @@ def test_with_one_persona_utility_is_linear_in_taste() -> None:
     taste = world.users.taste[user]
     twice, zero = world.affinity(2 * taste, user, item), world.affinity(0 * taste, user, item)
     np.testing.assert_allclose(twice - zero, 2 * (world.affinity(taste, user, item) - zero), rtol=1e-3, atol=1e-3)
-
-
-def test_the_page_shows_every_knob_as_it_is() -> None:
-    assert realism.knobs_table() in realism.PAGE.read_text(encoding="utf-8")
 
 
 def test_origins_see_no_truth_of_the_future(tmp_path: Path) -> None:

@@ -1,0 +1,143 @@
+"""Tables of the documentation that are made when the site is built, so that none can grow old in git.
+
+A line ``[[table: rooms]]`` in a page becomes the table of that name in ``TABLES``, made from the code. A line
+``[[data: parts, scenario=jobs]]`` becomes ``docs/data/parts.csv``, here only its rows of jobs; the page names the
+command that wrote the file. A name that is not there stops the build.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(__file__).parent / "data"
+PRESETS = ("catalog", "ugc", "jobs")
+LINE = re.compile(r"^\[\[(table|data): ([\w-]+)((?:, \w+=[\w-]+)*)\]\]$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """What MkDocs calls for each page: its text with every such line replaced."""
+    return LINE.sub(_replaced, markdown)
+
+
+def _replaced(line: re.Match[str]) -> str:
+    kind, name, where = line.groups()
+    if kind == "table":
+        if name not in TABLES:
+            raise KeyError(f"No table {name!r}. Valid: {', '.join(TABLES)}")
+        return TABLES[name]()
+    return from_csv(DATA / f"{name}.csv", dict(pair.split("=") for pair in where.split(", ")[1:]))
+
+
+def from_csv(path: Path, where: Mapping[str, str]) -> str:
+    """A CSV file as a table: the rows whose columns have the values of ``where``, without those columns."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    wanted = [row for row in rows if all(row[column] == value for column, value in where.items())]
+    if not wanted:
+        raise ValueError(f"{path.name} has no row where {where}")
+    head = [column for column in rows[0] if column not in where]
+    return table([head, *([row[column] for column in head] for row in wanted)])
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Markdown; the first row is the head."""
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = [escaped[0], ["---"] * len(rows[0]), *escaped[1:]]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def rooms() -> str:
+    """A row per room of the library: what its ``__init__.py`` says, and how large it is."""
+    rows = [["room", "what it does", "files", "lines"]]
+    for package in _packages():
+        files = sorted(package.rglob("*.py"))
+        lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+        link = f"[`{package.name}/`](#{package.name})"
+        rows.append([link, purpose(package / "__init__.py"), str(len(files)), f"{lines:,}"])
+    return table(rows)
+
+
+def files() -> str:
+    """A section per room: a row per file, with the first sentence of its docstring."""
+    parts = []
+    for package in _packages():
+        rows = [["file", "what it does"]]
+        for file in sorted(package.rglob("*.py")):
+            if file.name != "__init__.py" or file.parent != package:
+                rows.append([f"`{file.relative_to(package)}`", purpose(file)])
+        parts.append(f"### {package.name}\n\n{purpose(package / '__init__.py')}\n\n{table(rows)}")
+    return "\n".join(parts)
+
+
+def _packages() -> list[Path]:
+    return sorted(file.parent for file in (ROOT / "recommender").glob("*/__init__.py"))
+
+
+def purpose(file: Path) -> str:
+    """The first sentence of a module's docstring."""
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    first = " ".join(docstring.split("\n\n")[0].split())
+    return re.split(r"(?<=[.?!]) (?=[A-Z`])", first)[0].replace("``", "`")
+
+
+def knobs() -> str:
+    """A row per knob of the simulator: its meaning, its real-world anchor, and its value in every preset."""
+    from recommender.simulate import Knobs, resolve  # imports NumPy and polars: only where the page asks for it
+
+    resolved = [resolve(preset, {}) for preset in PRESETS]
+    rows = [["knob", "meaning", "real-world anchor", *PRESETS]]
+    for field in dataclasses.fields(Knobs):
+        values = [_shown(getattr(knobs, field.name)) for knobs in resolved]
+        rows.append([f"`{field.name}`", field.metadata["meaning"], field.metadata["anchor"], *values])
+    return table(rows)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_one(v) for v in value) or "-"
+    return _one(value)
+
+
+def _one(value: object) -> str:
+    if dataclasses.is_dataclass(value):
+        return f"{value.event} {value.share:g}"  # type: ignore[attr-defined]
+    if isinstance(value, tuple):
+        return "=".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
+
+
+def commands() -> str:
+    """What ``make help`` prints."""
+    lines = (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
+    told = [line[2:].removeprefix(" ") for line in lines if line.startswith("##")]
+    return "```text\n" + "\n".join(told).strip("\n") + "\n```\n"
+
+
+def readme() -> str:
+    """The README as the site's first page: links to docs/ go to its pages, other files are named only."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"\]\(docs/([^)]*)\)", r"](\1)", text)
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    outside = re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+://)([^)#]*)([^)]*)\)")
+    return outside.sub(lambda link: link[0] if link[2] in pages else f"`{link[2]}`", text)
+
+
+def metrics() -> str:
+    return "(to come)\n"
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "readme": readme,
+    "metrics": metrics,
+    "rooms": rooms,
+    "files": files,
+    "knobs": knobs,
+    "commands": commands,
+}
