@@ -129,13 +129,8 @@ def readme() -> str:
     return outside.sub(lambda link: link[0] if link[2] in pages else f"`{link[2]}`", text)
 
 
-def metrics() -> str:
-    return "(to come)\n"
-
-
 TABLES: Mapping[str, Callable[[], str]] = {
     "readme": readme,
-    "metrics": metrics,
     "rooms": rooms,
     "files": files,
     "knobs": knobs,

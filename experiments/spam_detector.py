@@ -1,7 +1,8 @@
 """The detector of spam against moderators and against the truth: ``python -m experiments.spam_detector [--write]``.
 
 On simulated ugc of three seeds, at each origin: how many live items it flags, how many of them moderators confirm
-later within the data, and how many of them truly break the rules, which only a simulation can tell. With --write into ``docs/data/``.
+later within the data, and how many of them truly break the rules, which only a simulation can tell.
+With --write into ``docs/data/``.
 """
 
 from __future__ import annotations

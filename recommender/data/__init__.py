@@ -1,0 +1,1 @@
+"""From raw tables to a checked data set, and from there to what models may see at each origin."""

@@ -1,0 +1,1 @@
+"""What lists are worth: metrics per query, exposure, the bias audit, intervals, tests, and measured effort."""

@@ -1,0 +1,1 @@
+"""The ladder: every rung at every origin, the decision, the router, controls, and the folder of a run."""

@@ -1,0 +1,1 @@
+"""Columns, texts, places and events as numbers that models read."""

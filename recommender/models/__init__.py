@@ -1,4 +1,4 @@
-"""The recommenders by name. A new one is a file beside these and a line here; the contract tests find it."""
+"""The recommenders, one file per algorithm. A new one is a file and a line here; the contract tests find it."""
 
 from __future__ import annotations
 

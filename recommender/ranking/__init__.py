@@ -1,0 +1,1 @@
+"""From scores to lists: rules, top k, fallback, blends, reserved places, re-rankers, the router."""

@@ -14,8 +14,9 @@ import pytest
 
 from pipelines import sql
 from tests.helpers.folders import Trained, run
+from tests.helpers.pages import page
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+QUESTIONS = page("sql")
 
 
 @pytest.fixture
@@ -92,8 +93,8 @@ def test_without_results_or_duckdb_the_one_command_is_told(tmp_path: Path, monke
     assert (done.code, "make train" in done.err) == (2, True)
 
 
-def test_the_questions_of_the_readme_are_answered(place: Path) -> None:
-    found = re.findall(r"^make sql (QUERY=(?:\"[^\"]*\"))", README, re.MULTILINE)
+def test_the_questions_of_the_page_are_answered(place: Path) -> None:
+    found = re.findall(r"^make sql (QUERY=(?:\"[^\"]*\"))", QUESTIONS, re.MULTILINE)
     assert len(found) >= 5
     for one in found:
         (given,) = shlex.split(one)

@@ -1,0 +1,115 @@
+"""The documentation names what is there: targets, variables, settings, files, functions, tables of names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs import hooks
+from pipelines import simulate as program
+from pipelines.cli import overrides
+from recommender import config, simulate
+from recommender.data.dataset import ROLES
+from recommender.data.spec import RULES
+from recommender.experiment import requirements, rungs
+from recommender.sources import SOURCES
+from recommender.studies.engine import plan
+from tests.helpers.pages import PAGES, ROOT, commands, page
+
+MAKEFILE = (ROOT / "Makefile").read_text()
+MOST_LINES = 200
+YOURS = {
+    "configs/courses.yaml",
+    "experiments/short_lives.yaml",
+    "recommender/models/newest.py",
+    "recommender/sources/shop.py",
+}  # files that the reader is to write
+every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+
+
+@every_page
+def test_every_make_command_has_its_target_and_variables(path: Path) -> None:
+    found = commands(path.read_text())
+    targets = set(" ".join(re.findall(r"^\.PHONY: (.*)", MAKEFILE, re.MULTILINE)).split())
+    assert {target for target, _ in found} <= targets
+    assert not [name for _, given in found for name in given if not re.search(rf"\b{name}=", MAKEFILE)]
+
+
+@every_page
+def test_every_make_command_names_scenarios_studies_sources_and_settings_that_there_are(path: Path) -> None:
+    for target, given in commands(path.read_text()):
+        for name in given.get("SCENARIO", "jobs").split(","):
+            scenario = "catalog" if name == "courses" else name
+            assert scenario in config.scenarios()
+            pairs = overrides([given["SET"]]) if "SET" in given else []
+            if target == "simulate":
+                simulate.resolve(scenario, dict(map(program._knob, pairs)))
+            else:
+                loaded = config.load(scenario, [pair for pair in pairs if ".preset=mine" not in pair])
+                rungs.check(loaded)
+                requirements.check(loaded)
+        assert given.get("STUDY", "parts") in {*plan.studies(), "<name>"}
+        assert given.get("SOURCE", "ml-100k") in SOURCES
+
+
+@every_page
+def test_every_file_and_function_named_is_there(path: Path) -> None:
+    text = path.read_text()
+    rooms = "configs|recommender|pipelines|tests|docs|experiments|examples"
+    named = set(re.findall(rf"`((?:{rooms})/[\w./-]*)(?:::(\w+))?`", text))
+    assert not [file for file, _ in named if not (ROOT / file).exists() and file not in YOURS | new_files(text)]
+    for file, name in named:
+        if name:
+            assert re.search(rf"^(?:def|class) {name}\b|^{name}\b.* = ", (ROOT / file).read_text(), re.MULTILINE), name
+    linked = {target.split("#")[0] for target in re.findall(r"\]\(([^)\s]*)\)", text) if "://" not in target}
+    assert not [target for target in linked if not (path.parent / target).exists()]
+
+
+def new_files(text: str) -> set[str]:
+    """Files whose whole text a page shows, so that a reader writes them."""
+    return set(re.findall(r'^```\w+ title="([^"]+)"', text, re.MULTILINE))
+
+
+@every_page
+def test_no_page_is_longer_than_one_reads(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MOST_LINES
+
+
+@every_page
+def test_every_generated_table_can_be_made(path: Path) -> None:
+    made = hooks.on_page_markdown(path.read_text())
+    assert "[[" not in re.sub(r"```.*?```|`[^`\n]*`", "", made, flags=re.DOTALL)
+
+
+def test_every_file_of_data_is_shown_and_its_page_names_the_command_that_makes_it() -> None:
+    for file in (ROOT / "docs/data").glob("*.csv"):
+        (shown,) = [path for path in PAGES if f"[[data: {file.stem}" in path.read_text()]
+        makers = re.findall(r"python -m (experiments\.\w+)", shown.read_text())
+        sources = [(ROOT / f"{maker.replace('.', '/')}.py").read_text() for maker in makers]
+        assert any(f'"{file.stem}"' in source for source in sources), file.name
+
+
+def test_an_unknown_table_stops_the_build() -> None:
+    with pytest.raises(KeyError, match="No table 'nothing'"):
+        hooks.on_page_markdown("[[table: nothing]]")
+    with pytest.raises(FileNotFoundError):
+        hooks.on_page_markdown("[[data: nothing]]")
+    with pytest.raises(ValueError, match="no row"):
+        hooks.on_page_markdown("[[data: parts, scenario=nothing]]")
+
+
+def test_the_map_of_the_rooms_has_a_purpose_for_every_room_and_file() -> None:
+    assert not re.search(r"\|  \|", hooks.rooms() + hooks.files())
+    assert {row.split("`")[1] for row in hooks.rooms().splitlines()[2:]} == {
+        f"{file.parent.name}/" for file in (ROOT / "recommender").glob("*/__init__.py")
+    }
+
+
+def test_tables_of_repairs_and_roles_are_complete() -> None:
+    text = page("your-data")
+    repairs = text.split("| repair |")[1].split("\n\n")[0]
+    named = {row[0]: tuple(re.findall(r"`(\w+)`", row[1])) for row in re.findall(r"\| `(\w+)` \|.*\|(.*)\|", repairs)}
+    assert named == RULES
+    assert set(re.findall(r"^\| `(\w+)` \|", text.split("| role |")[1].split("\n\n")[0], re.MULTILINE)) == set(ROLES)
