@@ -24,6 +24,7 @@ from recommender.compare.page_model import Comparison
 from recommender.compare.site import Site, read_sites
 from recommender.experiment import ladder, run_folder
 from recommender.experiment.out_folder import ARTIFACTS, disk_faults, out_folder
+from recommender.files import write_table, write_text
 from recommender.report.compare import html, markdown, show
 from recommender.studies import transfer
 from recommender.studies.engine.cell import Measured
@@ -135,9 +136,9 @@ def warnings(work: Work, quick: bool) -> list[str]:
 
 def write(out: Path, comparison: Comparison, found: dict[str, pl.DataFrame]) -> None:
     for name, table in found.items():
-        table.write_parquet(out / f"{name}.parquet")
-    (out / "report.md").write_text(markdown(comparison, out))
-    (out / "report.html").write_text(html(comparison, out), encoding="utf-8")
+        write_table(out / f"{name}.parquet", table)
+    write_text(out / "report.md", markdown(comparison, out))
+    write_text(out / "report.html", html(comparison, out))
 
 
 def tell(out: Path, comparison: Comparison, args: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from pipelines.cli import console, run, show_log
 from recommender.data.folder import read_table
 from recommender.errors import ConfigError, DataError
 from recommender.experiment.out_folder import disk_fault, finished
+from recommender.files import write_atomically
 from recommender.serving import persistence
 from recommender.serving.bundle import serve
 from recommender.tracking.store import model_folder
@@ -57,17 +58,13 @@ def writable(to: str) -> Path:
 
 def write(table: pl.DataFrame, to: Path) -> None:
     """All or nothing."""
-    scratch = to.with_name(f".{to.name}-{os.getpid()}")
     try:
-        table.write_parquet(scratch) if to.suffix == ".parquet" else table.write_csv(scratch)
-        os.replace(scratch, to)
+        write_atomically(to, table.write_parquet if to.suffix == ".parquet" else table.write_csv)
     except (OSError, pl.exceptions.PolarsError) as error:
         why = disk_fault(error)
         if why is None:
             raise
         raise ConfigError(f"TO={to}: cannot be written ({why}). Free space or choose another place.") from None
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

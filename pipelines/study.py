@@ -16,6 +16,7 @@ from pipelines.cli import Steps, overrides, raw_dir, run, show_log
 from recommender import config
 from recommender.errors import ConfigError, UserError
 from recommender.experiment.out_folder import disk_faults
+from recommender.files import write_json, write_table, write_text
 from recommender.report.study import html, markdown, show
 from recommender.studies.analyses import ANALYSES, analysis_of
 from recommender.studies.engine import plan
@@ -102,11 +103,11 @@ def notes(study: plan.Study, failures: list[Failure], quick: bool) -> list[str]:
 
 
 def write(folder: Path, study: plan.Study, found: list[Measured], findings: list[Finding], warnings: list[str]) -> None:
-    results_table(study, found).write_parquet(folder / "results.parquet")
-    (folder / "report.md").write_text(markdown_of(study, findings, warnings))
-    (folder / "report.html").write_text(html(study.name, study.question, findings, warnings), encoding="utf-8")
+    write_table(folder / "results.parquet", results_table(study, found))
+    write_text(folder / "report.md", markdown_of(study, findings, warnings))
+    write_text(folder / "report.html", html(study.name, study.question, findings, warnings))
     sentences = [{"title": f.title, "sentences": f.sentences} for f in findings]
-    (folder / "findings.json").write_text(json.dumps(sentences, indent=1) + "\n")
+    write_json(folder / "findings.json", sentences)
 
 
 def markdown_of(study: plan.Study, findings: list[Finding], warnings: list[str]) -> str:

@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 from recommender.data.dataset import Dataset, Table
 from recommender.data.profile import coverage, degree, profile, shift
 from recommender.errors import UserError
+from recommender.files import write_json, write_table
 
 _JSON, _IDS = "reference.json", "reference.parquet"
 
@@ -40,8 +41,8 @@ def save_reference(data: Dataset, folder: Path) -> None:
         if "tokens" in described:
             long[(column, "tokens")] = described.pop("tokens")
     rows = [(column, key, json.dumps(values)) for (column, key), values in long.items()]
-    pl.DataFrame(rows, schema=["column", "key", "values"], orient="row").write_parquet(folder / _IDS)
-    (folder / _JSON).write_text(json.dumps(kept, allow_nan=False), encoding="utf-8")
+    write_table(folder / _IDS, pl.DataFrame(rows, schema=["column", "key", "values"], orient="row"))
+    write_json(folder / _JSON, kept)
 
 
 def load_reference(folder: Path) -> dict[str, Any]:

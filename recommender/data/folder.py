@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import yaml
 from recommender.data.dataset import Dataset
 from recommender.data.schema import Spec, Tables, tables_of
 from recommender.errors import DataError, UserError
+from recommender.files import whole_folder
 
 _INTEGER = r"^-?(0|[1-9]\d{0,17})$"  # a leading zero means a code such as a zip, not a number
 _NUMBER = r"(?i)^-?((0|[1-9]\d{0,14})(\.\d*)?|\.\d+)(e[+-]?\d+)?$|^[+-]?(nan|inf|infinity)$"
@@ -150,24 +149,17 @@ def write_folder(data: Dataset | Tables, path: Path, also: Callable[[Path], None
         "items": tables.items,
         "users": tables.users,
     }
-    part = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-        for name, frame in frames.items():
-            if frame is not None and frame.width:
-                frame.write_parquet(part / f"{name}.parquet")
-        content = tables.spec.model_dump(exclude_defaults=True)
-        (part / "dataset.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-        if also is not None:
-            also(part)
-        part.chmod(0o755)  # mkdtemp makes it private
-        part.rename(path)
+        with whole_folder(path) as part:
+            for name, frame in frames.items():
+                if frame is not None and frame.width:
+                    frame.write_parquet(part / f"{name}.parquet")
+            content = tables.spec.model_dump(exclude_defaults=True)
+            (part / "dataset.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+            if also is not None:
+                also(part)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error}). Choose another place, or make room there.") from None
-    finally:
-        if part is not None:
-            shutil.rmtree(part, ignore_errors=True)
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import yaml
@@ -21,6 +19,7 @@ from recommender.experiment.controls import controls_table, unbeaten
 from recommender.experiment.decision import sentences
 from recommender.experiment.hindsight import hindsight
 from recommender.experiment.ladder import Results
+from recommender.files import write_json, write_table, write_text
 from recommender.names import PLAIN, RETURNING, ROUTER
 
 DAY_ZERO = (
@@ -48,7 +47,7 @@ def write_decision(out: Path, scenario: Scenario, results: Results) -> None:
         if scenario.day_zero
         else [*sentences(results.choices, rule, results.blends), *_told(results)],
     }
-    _write_json(out / "decision.json", tree)
+    write_json(out / "decision.json", tree)
 
 
 def _told(results: Results) -> list[str]:
@@ -73,7 +72,7 @@ def write_hindsight(out: Path, results: Results, scenario: Scenario) -> None:
     rungs = [r.name for r in scenario.ladder if r.name in results.chosen and not r.control]
     metric = scenario.decision.metric
     found = hindsight(results.groups, results.routes, rungs, metric, scenario.bootstrap, scenario.seed)
-    _write_json(out / "hindsight.json", [{**asdict(h), "sentence": h.sentence(metric)} for h in found])
+    write_json(out / "hindsight.json", [{**asdict(h), "sentence": h.sentence(metric)} for h in found])
 
 
 def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
@@ -84,24 +83,24 @@ def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
         return
     write_hindsight(out, results, scenario)
     groups, seed, resamples = results.groups, scenario.seed, scenario.bootstrap
-    pl.concat([metrics_table(g, resamples, seed) for g in groups]).write_parquet(out / "metrics.parquet")
-    per_query_table(results.query_info, results.outcomes).write_parquet(out / "per_query.parquet")
+    write_table(out / "metrics.parquet", pl.concat([metrics_table(g, resamples, seed) for g in groups]))
+    write_table(out / "per_query.parquet", per_query_table(results.query_info, results.outcomes))
     test = next(g for g in groups if g.split == "test")
     ladder = [*results.chosen, *([PLAIN] if PLAIN in test.rungs else []), ROUTER]
-    comparisons_table(test, ladder, resamples, seed).drop("n_queries").write_parquet(out / "comparisons.parquet")
+    write_table(out / "comparisons.parquet", comparisons_table(test, ladder, resamples, seed).drop("n_queries"))
     if scenario.controls:
-        controls_table(test, scenario).write_parquet(out / "controls.parquet")
+        write_table(out / "controls.parquet", controls_table(test, scenario))
     if results.judgements:
-        pl.DataFrame([asdict(j) for j in results.judgements]).write_parquet(out / "spam.parquet")
+        write_table(out / "spam.parquet", pl.DataFrame([asdict(j) for j in results.judgements]))
     if results.attack is not None:
-        results.attack.write_parquet(out / "attack.parquet")
+        write_table(out / "attack.parquet", results.attack)
     if scenario.audit is not None:
-        audit_table(test, scenario.audit, resamples, seed).write_parquet(out / "audit.parquet")
+        write_table(out / "audit.parquet", audit_table(test, scenario.audit, resamples, seed))
 
 
 def write_effort(out: Path, effort: EffortLog, data: Dataset, scenario: Scenario) -> None:
-    effort.frame().write_parquet(out / "effort.parquet")
-    data_effort(data, scenario, effort).write_parquet(out / "data_effort.parquet")
+    write_table(out / "effort.parquet", effort.frame())
+    write_table(out / "data_effort.parquet", data_effort(data, scenario, effort))
 
 
 def data_effort(data: Dataset, scenario: Scenario, effort: EffortLog) -> pl.DataFrame:
@@ -138,7 +137,7 @@ def write_data(out: Path, data: Dataset, source: str, results: Results, scenario
         "match": [asdict(m) for m in data.match],
         "origins": results.origins,
     }
-    _write_json(out / "data.json", tree)
+    write_json(out / "data.json", tree)
 
 
 def warnings(data: Dataset, scenario: Scenario, results: Results) -> list[str]:
@@ -174,7 +173,7 @@ def _audited(out: Path, scenario: Scenario) -> list[str]:
 
 def write_config(out: Path, scenario: Scenario) -> None:
     """config.yaml: the scenario as it was run, overrides included."""
-    (out / "config.yaml").write_text(yaml.safe_dump(scenario.model_dump(mode="json"), sort_keys=False))
+    write_text(out / "config.yaml", yaml.safe_dump(scenario.model_dump(mode="json"), sort_keys=False))
 
 
 def _lines(scenario: str) -> int:
@@ -182,7 +181,3 @@ def _lines(scenario: str) -> int:
     path = CONFIGS / f"{scenario}.yaml"
     lines = path.read_text().splitlines() if path.exists() else []
     return sum(bool(line.strip()) and not line.strip().startswith("#") for line in lines)
-
-
-def _write_json(path: Path, tree: Any) -> None:
-    path.write_text(json.dumps(tree, indent=1, default=str, allow_nan=False) + "\n")

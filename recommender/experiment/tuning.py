@@ -7,12 +7,10 @@ was: finished trials are not repeated, and with a budget in trials the result is
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import logging
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +21,11 @@ from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
 from recommender.data.digest import digest
 from recommender.data.split import folds
-from recommender.errors import ConfigError, DataError
+from recommender.errors import DataError
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.experiment import rungs
 from recommender.experiment.fold_runner import FoldRunner, Progress
+from recommender.experiment.journal import journal
 from recommender.experiment.ladder import simplest_of_best, trials_to_1pct
 from recommender.experiment.search_spaces import answers, space, suggest
 from recommender.hashing import code_digest, of_content, of_name
@@ -51,7 +50,7 @@ def tune(data: Dataset, scenario: Scenario, folder: Path, effort: EffortLog, pro
     """
     if scenario.day_zero or not asked_for(scenario):
         return scenario
-    with _journal(folder / f"{scenario.name}-{data.name}-{_key(data, scenario)}.log") as storage:
+    with journal(folder / f"{scenario.name}-{data.name}-{_key(data, scenario)}.log") as storage:
         validation = islice(folds(data, scenario.split, scenario.eligibility), len(scenario.split.validation))
         runners = [FoldRunner(fold, scenario, effort, lambda _: None) for fold in validation]
         ladder = [_tuned(rung, data, scenario, runners, storage, progress) for rung in scenario.ladder]
@@ -235,32 +234,6 @@ def _drop_unfinished(study: Study) -> None:
         study.ask()  # begins it
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
-
-
-@contextmanager
-def _journal(path: Path) -> Iterator[JournalStorage]:
-    """The trials so far. One train at a time writes there; a second one waits, and then finds them done."""
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+b")
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be written ({error.strerror}), and tuning keeps its trials there. "
-            "Train in a folder that can be written, or set tune.trials=0."
-        ) from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("Another train is tuning the same: waiting for its trials in %s", path)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)  # a line that a kill cut off would make the rest unreadable
-        Path(f"{path}.lock").unlink(missing_ok=True)  # Optuna's own lock; a killed train's would be waited for for ever
-        yield JournalStorage(JournalFileBackend(str(path)))
 
 
 def _key(data: Dataset, scenario: Scenario) -> str:

@@ -12,6 +12,7 @@ from recommender.evaluation.directions import LEGEND, arrow
 from recommender.evaluation.evaluate import VISIT
 from recommender.experiment import run_tables
 from recommender.experiment.run_tables import LABELS, Out, interval, metric_label, number
+from recommender.files import write_text
 from recommender.names import IN_SESSION, ORACLE, RETURNING
 from recommender.report import charts, policies
 from recommender.report.decided import in_visit, visit
@@ -82,7 +83,7 @@ def write_report(out: Path) -> Path:
         ]
     )
     path = out / "report.html"
-    path.write_text(page(f"{read.scenario.name} on {_data_name(read)}: what to ship", body, specs), encoding="utf-8")
+    write_text(path, page(f"{read.scenario.name} on {_data_name(read)}: what to ship", body, specs))
     return path
 
 

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
-import shutil
-import uuid
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -22,6 +19,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from recommender.errors import UserError
+from recommender.files import whole_folder
 
 FORMAT = 2
 PACKAGE = "recommender"
@@ -39,20 +37,13 @@ def save(obj: object, folder: Path) -> None:
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already; give a new folder for the model.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = folder.parent / f".{folder.name}-{uuid.uuid4().hex}"
-    try:
-        scratch.mkdir()
+    with whole_folder(folder) as scratch:
         writer = _Writer()
         tree = {"format": FORMAT, "root": writer.encode(obj, type(obj).__name__)}
         (scratch / "state.json").write_text(json.dumps(tree, indent=1))
         np.savez(scratch / "arrays.npz", allow_pickle=False, **writer.arrays)
         for number, frame in enumerate(writer.frames):
             frame.write_parquet(scratch / f"frame_{number}.parquet")
-        os.replace(scratch, folder)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
 
 
 def load(folder: Path) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from recommender.data.operators import described
 from recommender.errors import TrackingError
+from recommender.files import write_json
 from recommender.hashing import of_content
 from recommender.models.colours import colour
 from recommender.studies.engine.cell import Measured
@@ -47,7 +47,7 @@ class StudyTracker:
         except TrackingError as error:
             self.error = error
             return
-        mark.write_text(json.dumps({"uri": self.uri, "labels": dict(found.labels), "runs": ids}) + "\n")
+        write_json(mark, {"uri": self.uri, "labels": dict(found.labels), "runs": ids})
 
     def failed(self, failure: Failure) -> None:
         """A FAILED run, with the error as its tag."""

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +24,8 @@ from recommender.evaluation.evaluate import Outcome, QueryInfo, as_times, metric
 from recommender.experiment import ladder, requirements, run_folder, tuning
 from recommender.experiment.fold_runner import FoldRunner
 from recommender.experiment.rungs import check, options
-from recommender.hashing import code_digest, of_content
+from recommender.files import put_aside, whole_folder
+from recommender.hashing import code_digest, of_content, of_file
 from recommender.names import USER_BUCKETS
 from recommender.spam.suspicion import suspected_fold
 from recommender.studies.closed_loop.measures import rows
@@ -54,6 +52,32 @@ def _digest(data: Dataset) -> str:
     return str(kept["_digest"])
 
 
+def is_kept(folder: Path) -> bool:
+    """Whether the folder holds a finished cell. A damaged one is put aside with a warning that names the file."""
+    if not (folder / DONE).exists():
+        return False
+    damage = _damage(folder)
+    if damage:
+        put_aside(folder, damage)
+    return not damage
+
+
+def _damage(folder: Path) -> str:
+    """What is wrong with a finished cell; empty where nothing is."""
+    try:
+        done = json.loads((folder / DONE).read_text())
+        if done.pop("sha256") != of_content(done):
+            return f"{DONE} has changed"
+    except (ValueError, LookupError, AttributeError, TypeError, OSError):
+        return f"{DONE} cannot be read"
+    for name, digest_then in done["files"].items():
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+        if of_file(folder / name) != digest_then:
+            return f"{name} has changed"
+    return ""
+
+
 def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path, loop: Loop | None = None) -> None:
     """Measures the cell and writes ``folder``, in one step at the end, so that it is there whole or not at all.
 
@@ -74,7 +98,7 @@ def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path, loop: Lo
             scenario, _ = requirements.supported(scenario, data)
             scenario = tuning.tune(data, scenario, folder.parent / "tuning", effort, lambda _: None)
         found = at_test(data, scenario, effort)
-    with _whole(folder) as scratch:
+    with whole_folder(folder) as scratch:
         _write(scratch, data, scenario, found, effort)
 
 
@@ -83,26 +107,12 @@ def _measure_loop(data: Dataset, scenario: Scenario, loop: Loop, folder: Path) -
     the late rounds (``Loop.late``)."""
     effort = EffortLog()
     played = play(data, scenario, loop, effort)
-    with _whole(folder) as scratch:
+    with whole_folder(folder) as scratch:
         run_folder.write_config(scratch, scenario)
         rows(played.rounds, loop.late).write_parquet(scratch / "metrics.parquet")
         run_folder.write_effort(scratch, effort, data, scenario)
         origin = {"n_train": float(np.mean(list(played.n_train.values()))), "rounds": loop.rounds}
         _finish(scratch, data, origin, played.parameters, played.aside, list(played.rounds))
-
-
-@contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A scratch folder that takes the place of ``folder`` when all is written."""
-    scratch = folder.with_name(f".{folder.name}-{os.getpid()}")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
-        yield scratch
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(scratch, folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def warm_up(data: Dataset, scenario: Scenario) -> None:
@@ -183,15 +193,17 @@ def _finish(
     folder: Path, data: Dataset, origin: Mapping[str, Any], parameters: Mapping[str, Any], aside: Mapping[str, str],
     rungs: Sequence[str],
 ) -> None:  # fmt: skip
-    """The last file of the folder."""
+    """The last file of the folder, with the hashes of the others and its own."""
     done = {
+        "files": {path.name: of_file(path) for path in sorted(folder.iterdir())},
         "digest": digest(data),
         "origin": origin,
         "parameters": parameters,
         "stepped_aside": aside,
         "rungs": rungs,
     }
-    (folder / DONE).write_text(json.dumps(done, indent=1, default=str) + "\n")
+    tree = json.loads(json.dumps(done, default=str))
+    (folder / DONE).write_text(json.dumps({**tree, "sha256": of_content(tree)}, indent=1) + "\n")
 
 
 def values(queries: QueryInfo, outcomes: Mapping[str, Outcome]) -> pl.DataFrame:

@@ -14,8 +14,9 @@ import polars as pl
 from recommender.config import Scenario, loading
 from recommender.data.dataset import Dataset
 from recommender.errors import UserError
+from recommender.files import clear_leftovers
 from recommender.sources.load import load
-from recommender.studies.engine.cell import DONE, Measured, key, measure, warm_up
+from recommender.studies.engine.cell import Measured, is_kept, key, measure, warm_up
 from recommender.studies.engine.plan import DATA, SCENARIO, Cell, Study
 
 log = logging.getLogger(__name__)
@@ -70,13 +71,15 @@ def run(
     found: list[Measured] = []
     failures: list[Failure] = []
     warm: Dataset | None = None
+    for place in {folder / cell.study for cell in cells}:
+        clear_leftovers(place)
     for number, cell in enumerate(cells, 1):
         progress(cell.name)
         begun = time.perf_counter()
         try:
             data = source(cell.labels[DATA], cell.scenario)
             place = folder / cell.study / key(cell.scenario, cell.mode, data, cell.loop)
-            kept = (place / DONE).exists()
+            kept = is_kept(place)
             if not kept:
                 if data is not warm and cell.loop is None:
                     warm_up(data, cell.scenario)

@@ -271,15 +271,41 @@ def test_a_line_cut_off_by_a_kill_loses_one_trial_only(tmp_path: Path, formula: 
     assert not formula.calls
 
 
-def test_a_lock_left_by_a_kill_holds_nobody_up(
-    tmp_path: Path, formula: type[Formula], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("seed", range(4))
+def test_a_damaged_journal_is_named_put_aside_and_made_again(
+    tmp_path: Path, formula: type[Formula], caplog: pytest.LogCaptureFixture, seed: int
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    tuned(scenario(EASE), Path("tuning"))
-    (journal,) = Path("tuning").glob("*.log")
-    Path(f"{journal}.lock").symlink_to(journal)
-    tuned(scenario(EASE, tune={"trials": 9}), Path("tuning"))
-    assert [p.name for p in Path("tuning").iterdir()] == [journal.name]
+    whole = tuned(scenario(EASE), tmp_path)
+    (journal,) = tmp_path.glob("*.log")
+    content = bytearray(journal.read_bytes())
+    places = np.random.default_rng(seed).choice(len(content) - 1, 1 + 9 * (seed > 1), replace=False)
+    for place in places:
+        content[place] ^= 1 + seed * 63
+    journal.write_bytes(content)
+    formula.calls.clear()
+    assert params(tuned(scenario(EASE), tmp_path)) == params(whole)
+    assert formula.calls
+    assert f"{journal} is damaged" in caplog.text
+    assert sorted(p.name for p in tmp_path.iterdir()) == [journal.name, f"{journal.name}.damaged"]
+    formula.calls.clear()
+    tuned(scenario(EASE), tmp_path)
+    assert not formula.calls
+
+
+def test_a_train_that_waited_for_a_journal_that_was_put_aside_goes_on_in_the_new_one(
+    tmp_path: Path, formula: type[Formula]
+) -> None:
+    tuned(scenario(EASE), tmp_path)
+    (path,) = tmp_path.glob("*.log")
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        second = threading.Thread(target=tuned, args=(scenario(EASE), tmp_path))
+        second.start()
+        second.join(0.5)
+        path.rename(tmp_path / "aside")
+    second.join(30)
+    assert not second.is_alive()
+    assert path.read_bytes().count(b'"setting"') == (tmp_path / "aside").read_bytes().count(b'"setting"') > 0
 
 
 def test_a_second_train_of_the_same_waits_for_the_trials_of_the_first(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +24,7 @@ from recommender.report.study import html, markdown
 from recommender.studies import ablation, ablation_tables
 from recommender.studies.analyses import ANALYSES, analysis_of
 from recommender.studies.engine import plan
-from recommender.studies.engine.cell import DONE, Measured, key
+from recommender.studies.engine.cell import DONE, Measured, is_kept, key
 from recommender.studies.engine.contrast import Contrast, contrast
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid
 from recommender.studies.engine.plan import PAIR, STATE, Cell, cells, merged
@@ -119,6 +120,67 @@ def test_a_cell_is_measured_once_and_then_read(tmp_path: Path, mode: str) -> Non
     assert set(first.seconds) >= set(first.rungs)
     assert first.values.filter("first")["user_id"].is_duplicated().sum() == first.values.filter("first").height
     assert [p.name for p in tmp_path.iterdir()] == [first.folder.name]  # no scratch folder is left
+
+
+@pytest.fixture(scope="module")
+def kept_cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    (cell,) = measured(study(), tmp_path_factory.mktemp("kept"))
+    return cell.folder
+
+
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("metrics.parquet", lambda content: content[: len(content) // 2]),
+        ("metrics.parquet", flipped),
+        ("values.parquet", flipped),
+        ("config.yaml", flipped),
+        (DONE, lambda content: b""),
+        (DONE, lambda content: content[:-20]),
+        (DONE, lambda content: content.replace(b'"n_train"', b'"m_train"')),
+        (DONE, lambda content: b"\xff\xfe" + content),
+        (DONE, lambda content: b"[]"),
+        ("effort.parquet", lambda content: b""),
+        ("values.parquet", None),
+        ("metrics.parquet", None),
+    ],
+)
+def test_a_damaged_cell_is_named_and_put_aside(
+    kept_cell: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, damage: Any
+) -> None:
+    folder = tmp_path / kept_cell.name
+    shutil.copytree(kept_cell, folder)
+    assert is_kept(folder)
+    if damage is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(damage((folder / name).read_bytes()))
+    assert not is_kept(folder)
+    assert f"{folder} is damaged ({name} " in caplog.text
+    assert [path.name for path in tmp_path.iterdir()] == [f"{folder.name}.damaged"]
+
+
+def test_a_study_measures_a_damaged_cell_again_with_the_same_result(tmp_path: Path) -> None:
+    (first,) = measured(study(), tmp_path)
+    before = first.metrics
+    (first.folder / "metrics.parquet").write_bytes(b"")
+    (again,) = measured(study(), tmp_path)
+    assert again.folder == first.folder
+    assert again.metrics.equals(before)
+    assert (tmp_path / f"{first.folder.name}.damaged").is_dir()
+
+
+def test_what_a_killed_study_had_begun_to_write_is_removed(tmp_path: Path) -> None:
+    begun = tmp_path / f".{'0' * 16}-{2**22 + 1}"  # above the largest number of a process
+    begun.mkdir()
+    (begun / "metrics.parquet").write_bytes(b"PAR1")
+    (kept,) = measured(study(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [kept.folder.name]
 
 
 def test_a_cells_key_follows_what_its_numbers_depend_on_and_nothing_else() -> None:

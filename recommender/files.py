@@ -1,0 +1,80 @@
+"""Files and folders that are whole or absent, whatever stops the program; damaged ones are put aside."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psutil
+
+log = logging.getLogger(__name__)
+
+
+def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
+    """``writer`` is called with another name beside ``path``; what it wrote there then takes the place of ``path``."""
+    scratch = _scratch(path)
+    try:
+        writer(scratch)
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_atomically(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, tree: Any) -> None:
+    """What JSON lacks is written as text. Raises ValueError for NaN and infinity, which are no JSON."""
+    write_text(path, json.dumps(tree, indent=1, default=str, allow_nan=False) + "\n")
+
+
+def write_table(path: Path, table: pl.DataFrame) -> None:
+    """Parquet."""
+    write_atomically(path, table.write_parquet)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder of another name, which takes the place of ``folder`` at the end; nothing is left of an error."""
+    scratch = _scratch(folder)
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Removes what killed programs had begun to write in ``folder``."""
+    for path in folder.glob(".*-*"):
+        begun = re.fullmatch(r"\..+-(\d+)", path.name)
+        if begun is None or psutil.pid_exists(int(begun[1])):
+            continue
+        log.info("%s: removed, left by a program that was killed", path)
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def put_aside(path: Path, damage: str) -> Path:
+    """Renames a damaged file or folder, warns with the ``damage``, and returns its new name."""
+    names = (path.with_name(f"{path.name}.damaged{f'-{n}' if n else ''}") for n in count())
+    aside = next(name for name in names if not name.exists())
+    path.rename(aside)
+    log.warning("%s is damaged (%s). It is put aside as %s and made again.", path, damage, aside.name)
+    return aside
+
+
+def _scratch(path: Path) -> Path:
+    return path.with_name(f".{path.name}-{os.getpid()}")
