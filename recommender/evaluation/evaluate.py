@@ -17,7 +17,7 @@ from recommender.evaluation.exposure import exposure
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
 from recommender.names import ALL, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.exploration import survival
-from recommender.ranking.recommend import Lists
+from recommender.ranking.lists import Lists
 
 VISIT = "visit"  # the slice by time since the last interaction
 POOLED = "pooled"  # the origin of rows that pool the validation origins

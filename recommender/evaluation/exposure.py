@@ -16,9 +16,9 @@ from recommender.data.split import Fold
 from recommender.features.columns import numbers
 from recommender.features.shares import _rows_of_sum_1, history_shares, shares
 from recommender.names import SUSPICION
-from recommender.ranking.eligibility import blocked, held, level_gap, moderated, out_of_reach
+from recommender.ranking.eligibility import violations
 from recommender.ranking.favourable import favourable, threshold
-from recommender.ranking.recommend import Lists
+from recommender.ranking.lists import Lists
 
 FIRST = 10  # places looked at
 SELECTED = "selected_at_10"
@@ -50,15 +50,8 @@ def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarr
         total = np.bincount(row, weights=values, minlength=len(top))
         return np.where(n_shown > 0, total / np.maximum(n_shown, 1), np.nan)
 
-    rules, out = scenario.eligibility, {}
-    if rules.reach is not None:
-        out["out_of_reach_at_10"] = mean(out_of_reach(fold.queries.users, fold.items, rules.reach, (row, item)))
-    if rules.seniority is not None:
-        gap = level_gap(fold.queries.users, fold.items, rules.seniority, (row, item))
-        out["level_misfit_at_10"] = mean(gap > rules.seniority.max_gap)
-    shut = [rule(fold.queries, fold.items, rules) for rule in (blocked, held, moderated)]
-    if any(s is not None for s in shut):
-        out["blocked_at_10"] = mean(_any(shut, row, item))
+    against = violations(fold.queries, fold.items, scenario.eligibility, (row, item))
+    out = {metric: mean(found) for metric, found in against.items()}
     if scenario.exposure.creator_column is not None:
         small = small_creators(fold, scenario.exposure.creator_column, scenario.exposure.small_creator)
         out["small_creator_share_at_10"] = mean(small[item])
@@ -121,11 +114,3 @@ def _crowd(item: np.ndarray, items: Table, column: str) -> np.ndarray:
     """Lists that show each item per vacancy, float64 (n_items,); an item that states none, or 0, counts one."""
     vacancies = numbers(items, column, "exposure.vacancies_column")
     return np.bincount(item, minlength=len(items)) / np.where(vacancies >= 1, vacancies, 1)
-
-
-def _any(shut: list[np.ndarray | None], row: np.ndarray, item: np.ndarray) -> np.ndarray:
-    found = np.zeros(len(row), bool)
-    for part in shut:
-        if part is not None:
-            found |= part[item] if part.ndim == 1 else part[row, item]
-    return found

@@ -13,8 +13,7 @@ from recommender.data.queries import bucket
 from recommender.data.split import Fold, available
 from recommender.features.sparse import similarity_within
 from recommender.names import USER_BUCKETS
-from recommender.ranking.recommend import Lists
-from recommender.ranking.topk import NEW, OWN
+from recommender.ranking.lists import NEW, RUNG, Lists
 
 ITEM_BUCKETS = USER_BUCKETS  # by interactions in train
 ACCURACY = ("ndcg_at_10", "recall_at_20", "map_at_10", "mrr_at_10", "hit_rate_at_10")
@@ -123,8 +122,8 @@ def coverage(lists: Lists, n_items: int) -> float:
 
 def answered_share(lists: Lists) -> np.ndarray:
     """Share of the first ten that were the rung's own, not the completion's; float64 (n_queries,)."""
-    why = _first(lists.why, 10)
-    return np.asarray(((why == OWN) | (why == NEW)).sum(axis=1) / np.maximum((why > 0).sum(axis=1), 1))
+    source = _first(lists.source, 10)
+    return np.asarray(((source == RUNG) | (source == NEW)).sum(axis=1) / np.maximum((source > 0).sum(axis=1), 1))
 
 
 def _first(table: np.ndarray, k: int) -> np.ndarray:

@@ -18,8 +18,8 @@ from recommender.evaluation import metrics
 from recommender.evaluation.evaluate import QueryInfo
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
-from recommender.ranking.fusion import DEPTH, Setting, blended, routed, rows_of
-from recommender.ranking.recommend import Lists
+from recommender.ranking.fusion import DEPTH, Setting, blended, routed
+from recommender.ranking.lists import Lists
 
 _QUERIES, _FLIPS = 2500, 1999
 
@@ -94,11 +94,11 @@ def _gains(
     if not mask.any():
         return np.zeros((0, len(settings)))
     truth = sample.truth[mask]
-    alone = rows_of(routed(sample.lists, served, settings), mask)
+    alone = routed(sample.lists, served, settings).take(mask)
     before = _value(alone, truth, metric)
     gains = []
     for setting in settings.items():
-        both = blended(alone, rows_of(sample.lists[setting], mask), DEPTH)
+        both = blended(alone, sample.lists[setting].take(mask), DEPTH)
         gains.append(np.where(served[mask] == setting[0], 0, _value(both, truth, metric) - before))
     return np.column_stack(gains)
 

@@ -56,6 +56,7 @@ def measure(
         for kind in uses(make(rung, params, scenario), scenario):
             control = copy(runner)  # whose completion and diversity stay those of the real data
             control.fold = shuffled[kind]
+            control.candidates = replace(runner.candidates, items=control.fold.items)
             named = rung.model_copy(update={"name": f"{rung.name}-{kind}"})
             try:
                 outcomes[named.name] = control.measure(named, params).outcome
@@ -112,9 +113,9 @@ def bounded(runner: FoldRunner, data: Dataset, outcomes: Mapping[str, Outcome]) 
 
 
 def _oracle(runner: FoldRunner, truth: Truth, rows: np.ndarray, outcomes: Mapping[str, Outcome]) -> Outcome:
-    fold, rules, scoring = runner.fold, runner.scenario.eligibility, runner.scenario.scoring
+    fold = runner.fold
     queries, answers = fold.queries.take(rows), fold.truth[rows]
-    lists = recommend(_Oracle(truth), queries, fold.items, DEEPEST, rules, scoring, runner.fallback)
+    lists = recommend(_Oracle(truth), queries, runner.candidates, DEEPEST, runner.scenario.scoring)
     hit = metrics.hits(lists, answers)
     found = metrics.accuracy(hit, np.diff(answers.indptr)) | {"answered_share": metrics.answered_share(lists)}
     by_item = metrics.item_recall(lists, hit, answers, fold.item_counts)

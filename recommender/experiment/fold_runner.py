@@ -17,8 +17,10 @@ from recommender.experiment.rungs import make
 from recommender.features.encoder import FeatureEncoder
 from recommender.models.base import Recommender
 from recommender.names import DEEPEST, PLAIN, ROUTER
+from recommender.ranking.candidates import Candidates
 from recommender.ranking.exploration import make_explorer
-from recommender.ranking.recommend import Lists, fallback_order, recommend
+from recommender.ranking.lists import Lists
+from recommender.ranking.recommend import recommend
 from recommender.ranking.router import Router
 
 Progress = Callable[[str], None]
@@ -42,7 +44,7 @@ class FoldRunner:
         with effort.stage("all", "prepare", fold.split, fold.origin):
             train = operators.apply(fold.train, scenario.data.train_differences, scenario.seed)
             self.fold = fold = replace(fold, train=train)
-            self.fallback = fallback_order(fold.train, fold.items, scenario.eligibility.editorial_column)
+            self.candidates = Candidates.after(fold.train, fold.items, scenario.eligibility)
             # Only for the diversity of lists; no model sees these rows. Choices are by accuracy, so validation
             # measures nothing else.
             self.item_rows = FeatureEncoder().fit(fold.items).transform(fold.items) if fold.split == "test" else None
@@ -55,9 +57,7 @@ class FoldRunner:
         with self.effort.stage(rung.name, "tune" if tuning else "fit", fold.split, fold.origin, scoring.threads):
             model.fit(fold.train)
         with self.effort.stage(rung.name, "tune" if tuning else "recommend", fold.split, fold.origin):
-            lists = recommend(
-                model, fold.queries, fold.items, DEEPEST, self.scenario.eligibility, scoring, self.fallback
-            )
+            lists = recommend(model, fold.queries, self.candidates, DEEPEST, scoring)
         with self.effort.stage(rung.name, "evaluate", fold.split, fold.origin):
             return MeasuredRung(model, lists, outcome(lists, fold, self.item_rows, self.scenario))
 
@@ -65,17 +65,15 @@ class FoldRunner:
         """Of the router and, where it re-ranks, of its lists before that."""
         fold, scoring = self.fold, self.scenario.scoring
         with self.effort.stage(ROUTER, "recommend", fold.split, fold.origin):
-            routed = router.recommend(
-                fold.queries, fold.items, scoring.k, self.scenario.eligibility, scoring, self.fallback
-            )
+            routed = router.recommend(fold.queries, self.candidates, scoring.k, scoring)
         shown = {PLAIN: routed.plain} if router.rerankers else {}
         shown[ROUTER] = routed.lists
         return {name: outcome(lists, fold, self.item_rows, self.scenario) for name, lists in shown.items()}
 
     def new_items(self, model: Recommender, rows: np.ndarray, n: int) -> Lists:
         """The ``n`` best items for the slots, without interactions or explored, for some of the queries."""
-        fold, rules, scoring = self.fold, self.scenario.eligibility, self.scenario.scoring
+        fold, scoring = self.fold, self.scenario.scoring
         queries, explorer = fold.queries.take(rows), make_explorer(self.scenario)
         if explorer is not None:
-            return explorer.fit(fold.train).choose(model, queries, fold.items, n, rules, scoring, self.fallback)
-        return recommend(model, queries, fold.items, n, rules, scoring, self.fallback, fold.item_counts == 0)
+            return explorer.fit(fold.train).choose(model, queries, self.candidates, n, scoring)
+        return recommend(model, queries, self.candidates.only(fold.item_counts == 0), n, scoring)

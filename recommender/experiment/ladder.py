@@ -22,11 +22,11 @@ from recommender.experiment.blends import Blend, Sample, by_segment, choose_blen
 from recommender.experiment.decision import Choice, day_zero_choices, decide
 from recommender.experiment.fold_runner import FoldRunner, MeasuredRung, Progress
 from recommender.experiment.rungs import can_serve, content_rung, make, options, settings
-from recommender.experiment.slots import SIZES, Probe, SlotEvidence, cut, evidence, probed, size
+from recommender.experiment.slots import SIZES, Probe, SlotEvidence, evidence, probed, size
 from recommender.names import DEEPEST, ROUTER, WITH_HISTORY
 from recommender.ranking import rerankers
 from recommender.ranking.exploration import make_explorer
-from recommender.ranking.fusion import Setting, kept
+from recommender.ranking.fusion import DEPTH, Setting
 from recommender.ranking.router import Router, segments
 from recommender.spam.detector import Judgement
 from recommender.spam.suspicion import suspected_fold
@@ -143,9 +143,9 @@ def _validate(runner: FoldRunner, results: Results, trials: Trials) -> None:
                 results.aside[rung.name] = _why(error, rung)
                 break
             outcomes[rung.name, n] = found.outcome
-            lists[rung.name, n] = cut(found.lists, rows, DEEPEST)
+            lists[rung.name, n] = found.lists.take(rows).head(DEEPEST)
             if runner.scenario.decision.blend:
-                to_blend[rung.name, n] = kept(found.lists, spread)
+                to_blend[rung.name, n] = found.lists.take(spread).head(DEPTH).without_scores()
             if slots.n == "auto" and rung.name == slots.rung:
                 new[rung.name, n] = runner.new_items(found.model, rows, max(SIZES))
     fold = runner.fold
@@ -261,7 +261,7 @@ def _test(runner: FoldRunner, results: Results, trials: Trials) -> None:
                 results.attack = attacked(runner.fold.train, runner.scenario, results.chosen)
             except DataError as error:
                 results.aside["rank gain of fake accounts"] = str(error).rstrip(".")
-    router = _router(results, models, runner.scenario).know(runner.fold.train)
+    router = _router(results, models, runner.scenario).fit_rerankers(runner.fold.train)
     results.outcomes[-1] |= runner.measure_router(router)
 
 

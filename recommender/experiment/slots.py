@@ -13,8 +13,7 @@ from recommender.data.queries import bucket
 from recommender.data.split import Fold
 from recommender.evaluation import metrics
 from recommender.ranking.fusion import blended, routed
-from recommender.ranking.recommend import Lists
-from recommender.ranking.router import with_slots
+from recommender.ranking.lists import Lists, with_slots
 
 SIZES = (0, 1, 2, 4, 6, 8)
 _QUERIES = 2000  # per origin
@@ -47,10 +46,6 @@ def probed(fold: Fold) -> np.ndarray:
     return np.asarray(rows[np.linspace(0, len(rows) - 1, min(len(rows), _QUERIES)).astype(int)])
 
 
-def cut(lists: Lists, rows: np.ndarray | slice, k: int) -> Lists:
-    return Lists(lists.item_idx[rows, :k], lists.score[rows, :k], lists.why[rows, :k])
-
-
 def evidence(probes: Sequence[Probe], served: Sequence[np.ndarray], slot: tuple[str, int], of: int,
              settings: Mapping[str, int], second: Sequence[np.ndarray]) -> list[SlotEvidence]:  # fmt: skip
     """One row per size that fits into ``of`` places.
@@ -64,8 +59,8 @@ def evidence(probes: Sequence[Probe], served: Sequence[np.ndarray], slot: tuple[
         for probe, names, others in zip(probes, served, second, strict=True):
             lists = routed(probe.lists, names, settings)
             if (others != names).any():
-                lists = blended(lists, routed(probe.lists, others, settings), lists.item_idx.shape[1])
-            lists = with_slots(lists, cut(probe.new[slot], slice(None), n), of) if n else lists
+                lists = blended(lists, routed(probe.lists, others, settings), lists.width)
+            lists = with_slots(lists, probe.new[slot].head(n), of) if n else lists
             hit = metrics.hits(lists, probe.truth)
             recall.append(metrics.accuracy(hit, np.diff(probe.truth.indptr))["recall_at_20"])
             new_recall.append(metrics.item_recall(lists, hit, probe.truth, probe.item_counts)[:, 0])

@@ -1,12 +1,15 @@
-"""Hard rules: what may be shown to whom at all. They mask before top-k, so lists come back full.
+"""Rules: what may be shown to whom at all. Hard ones mask before top-k, so lists come back full.
 
-A rule reads columns as they stand at the query and nothing that protects a group; a value that is missing
-never blocks. Rules do not change the truth: what users took against a rule counts as missed, which is its cost.
+A rule is one line of ``RULES``. It reads columns as they stand at the query and nothing that protects a group; a
+value that is missing never blocks. Rules do not change the truth: what users took against a rule counts as missed,
+which is its cost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,162 +17,186 @@ import polars as pl
 from recommender.config import Eligibility, Reach, Seniority
 from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import History, Queries
-from recommender.data.split import available
 from recommender.errors import ConfigError
 from recommender.features.columns import flags, levels, numbers, read_column, times
 from recommender.features.geography import beyond, km, vectors
 
-Pairs = tuple[np.ndarray, np.ndarray]  # rows of users, rows of items: int64 (n,) each
-Shut = np.ndarray | None  # bool (n_queries, n_items) or (n_items,); None: the rule is not on
+Pairs = tuple[np.ndarray, np.ndarray]  # rows of queries (or users), rows of items: int64 (n,) each
+# What is against a rule: bool (n_queries, n_items), (n_items,) where the query does not matter, or (n,) of pairs
+Against = Callable[[Queries, Pairs | None], np.ndarray]
 
 
-def eligible(queries: Queries, items: Table, rules: Eligibility, allowed: np.ndarray | None = None) -> np.ndarray:
-    """Which items each query may be shown: bool (n_queries, n_items).
+@dataclass(frozen=True)
+class Rule:
+    """An entry of ``eligibility``: a column's name, or a section such as ``reach``.
 
-    Published and (unless ``expired``) not expired at ``as_of``, where stated, not shut out by one of ``RULES``, not
-    taken before (unless the scenario allows repeats), and in ``allowed`` (bool (n_items,); None: all). Raises
-    ConfigError where a column of a rule does not exist or holds something else: a hard rule is never skipped.
+    bind: reads the columns of the items and gives the test of queries; raises ConfigError where a column does not
+    exist, is protected, or holds something else than the rule needs.
+    metric: counts the shown items that are against the rule (``evaluation``), be it hard or not.
+    user_columns, item_columns: keys of the section that name columns; an entry that is a name is an item column.
+    check: refuses values of columns with which the rule would do nothing.
     """
-    mask = available(queries.as_of, items, expired=rules.expired)
-    for rule in RULES.values():
-        shut = rule(queries, items, rules)
-        if shut is not None:
-            mask &= ~shut
-    if allowed is not None:
-        mask &= allowed
-    if not rules.repeats:
-        mask[queries.history.row, queries.history.item_idx] = False
-    return mask
+
+    bind: Callable[[Table, Any], Against]
+    metric: str
+    user_columns: tuple[str, ...] = ()
+    item_columns: tuple[str, ...] = ()
+    check: Callable[[Dataset, Any], None] = lambda data, entry: None
+
+    def columns(self, entry: Any) -> dict[str, list[str]]:
+        """Columns that the rule reads: of "users" and of "items"."""
+        if isinstance(entry, str):
+            return {"users": [], "items": [entry]}
+        named = {"users": self.user_columns, "items": self.item_columns}
+        return {table: [c for key in keys if (c := getattr(entry, key))] for table, keys in named.items()}
 
 
-def blocked(queries: Queries, items: Table, rules: Eligibility) -> Shut:
-    """Items that ``blocked_column`` says are never to be shown; null = not blocked."""
-    if rules.blocked_column is None:
-        return None
-    return flags(items, rules.blocked_column, "eligibility.blocked_column")
+def configured(rules: Eligibility) -> Iterator[tuple[str, Rule, Any]]:
+    """Name, rule and entry of each rule that the scenario has, hard or not."""
+    entries = ((name, rule, getattr(rules, name)) for name, rule in RULES.items())
+    return ((name, rule, entry) for name, rule, entry in entries if entry is not None)
 
 
-def moderated(queries: Queries, items: Table, rules: Eligibility) -> Shut:
-    """Items from the time on that ``moderated_column`` states: before it nobody knows.
+class HardRules:
+    """The hard rules of a scenario, bound to items: their columns are read once."""
 
-    A query without a time gets none that was ever moderated.
-    """
-    if rules.moderated_column is None:
-        return None
-    since = times(items, rules.moderated_column, "eligibility.moderated_column")
-    when = queries.as_of[:, None]
-    return np.asarray((since != NO_TIME) & ((when == NO_TIME) | (since <= when)))
+    def __init__(self, items: Table, rules: Eligibility) -> None:
+        hard = [(rule, entry) for _, rule, entry in configured(rules) if getattr(entry, "hard", True)]
+        self._against = [rule.bind(items, entry) for rule, entry in hard]
 
-
-def held(queries: Queries, items: Table, rules: Eligibility) -> Shut:
-    """Items that the editors hold back: a negative number in ``holds_column``."""
-    if rules.holds_column is None:
-        return None
-    return numbers(items, rules.holds_column, "eligibility.holds_column") < 0
+    def shut(self, queries: Queries) -> Iterator[np.ndarray]:
+        """Of each rule, the items that it shuts out: bool (n_queries, n_items) or (n_items,)."""
+        return (against(queries, None) for against in self._against)
 
 
-def far(queries: Queries, items: Table, rules: Eligibility) -> Shut:
-    """Items out of reach, where ``reach`` is hard."""
-    return None if rules.reach is None or not rules.reach.hard else out_of_reach(queries.users, items, rules.reach)
-
-
-def unfit(queries: Queries, items: Table, rules: Eligibility) -> Shut:
-    """Items too many levels away, where ``seniority`` is hard."""
-    rule = rules.seniority
-    return None if rule is None or not rule.hard else level_gap(queries.users, items, rule) > rule.max_gap
-
-
-RULES: Mapping[str, Callable[[Queries, Table, Eligibility], Shut]] = {
-    "blocked_column": blocked,
-    "moderated_column": moderated,
-    "holds_column": held,
-    "reach": far,
-    "seniority": unfit,
-}
+def violations(queries: Queries, items: Table, rules: Eligibility, pairs: Pairs) -> dict[str, np.ndarray]:
+    """Metric -> whether each pair is against a rule of it, hard or not: bool (n,)."""
+    out: dict[str, np.ndarray] = {}
+    for _, rule, entry in configured(rules):
+        found = rule.bind(items, entry)(queries, pairs)
+        out[rule.metric] = out[rule.metric] | found if rule.metric in out else found
+    return out
 
 
 def unsupported(rules: Eligibility, data: Dataset) -> dict[str, str]:
-    """Why rules that are on cannot be applied to this data: name of the rule -> message."""
+    """Reasons why rules cannot be applied to this data: name of the rule -> message."""
     no_rows = np.zeros(0, np.int64)
     nobody = Queries(data.users.take(no_rows), no_rows, History(np.zeros(1, np.int64), no_rows, no_rows))
-    hard = {
-        name: rule.model_copy(update={"hard": True})
-        for name in ("reach", "seniority")
-        if (rule := getattr(rules, name)) is not None
-    }
-    found = {}
-    for name, apply in RULES.items():
+    problems = {}
+    for name, rule, entry in configured(rules):
         try:
-            apply(nobody, data.items, rules.model_copy(update=hard))
-            if name == "seniority" and rules.seniority is not None:
-                _check_levels(data, rules.seniority)
+            rule.bind(data.items, entry)(nobody, None)
+            rule.check(data, entry)
         except ConfigError as error:
-            found[name] = str(error)
-    return found
+            problems[name] = str(error)
+    return problems
 
 
 def read_columns(rules: Eligibility) -> list[str]:
     """Columns of items and users that rules and the fallback order read."""
-    named = [rules.blocked_column, rules.moderated_column, rules.holds_column, rules.editorial_column]
-    if rules.reach is not None:
-        named += [rules.reach.user, rules.reach.item, rules.reach.remote, rules.reach.willing]
-    if rules.seniority is not None:
-        named += [rules.seniority.user, rules.seniority.item]
-    return [column for column in named if column]
+    read = [c for _, rule, entry in configured(rules) for table in rule.columns(entry).values() for c in table]
+    return [*read, rules.editorial_column] if rules.editorial_column else read
 
 
-def out_of_reach(users: Table, items: Table, rule: Reach, pairs: Pairs | None = None) -> np.ndarray:
-    """Whether items lie more than ``max_km`` away and are not within reach anyhow (remote item, user willing to move).
+def blocked(items: Table, column: str) -> Against:
+    """Items that a boolean column says are never to be shown."""
+    shut = flags(items, column, "eligibility.blocked_column")
+    return lambda queries, pairs: shut if pairs is None else shut[pairs[1]]
 
-    bool (n_users, n_items), or (n,) for ``pairs``. Raises ConfigError as ``distances``.
-    """
-    a, b, willing, remote = _places(users, items, rule)
-    if pairs is not None:
+
+def held(items: Table, column: str) -> Against:
+    """Items that the editors hold back by a negative number."""
+    shut = numbers(items, column, "eligibility.holds_column") < 0
+    return lambda queries, pairs: shut if pairs is None else shut[pairs[1]]
+
+
+def moderated(items: Table, column: str) -> Against:
+    """Items from the time on that a column states: before it nobody knows. A query without a time gets none of them."""
+    since = times(items, column, "eligibility.moderated_column")
+
+    def against(queries: Queries, pairs: Pairs | None) -> np.ndarray:
+        when, start = (queries.as_of[:, None], since) if pairs is None else (queries.as_of[pairs[0]], since[pairs[1]])
+        return np.asarray((start != NO_TIME) & ((when == NO_TIME) | (start <= when)))
+
+    return against
+
+
+def reach(items: Table, rule: Reach) -> Against:
+    """Items more than ``max_km`` away, unless they are remote or the user is willing to move."""
+    b, remote = _item_places(items, rule)
+
+    def against(queries: Queries, pairs: Pairs | None) -> np.ndarray:
+        a, willing = _user_places(queries.users, rule)
+        if pairs is None:
+            return np.asarray(beyond(a, b, rule.max_km) & ~(willing[:, None] | remote))
         user, item = pairs
         return np.asarray(beyond(a[user], b[item], rule.max_km, paired=True) & ~(willing[user] | remote[item]))
-    return np.asarray(beyond(a, b, rule.max_km) & ~(willing[:, None] | remote))
+
+    return against
+
+
+def seniority(items: Table, rule: Seniority) -> Against:
+    """Items more than ``max_gap`` levels away."""
+    level = _item_levels(items, rule)
+    return lambda queries, pairs: _gap(_user_levels(queries.users, rule), level, pairs) > rule.max_gap
 
 
 def distances(users: Table, items: Table, rule: Reach, pairs: Pairs | None = None) -> np.ndarray:
     """km from users to items, float64 (n_users, n_items), or (n,) for ``pairs``; 0 for remote items and users
-    willing to move, NaN where a place is missing.
-
-    Raises ConfigError where a column does not exist, is protected, or holds something else than the rule needs.
-    """
-    a, b, willing, remote = _places(users, items, rule)
+    willing to move, NaN where a place is missing. Raises ConfigError as ``Rule.bind``."""
+    (a, willing), (b, remote) = _user_places(users, rule), _item_places(items, rule)
     if pairs is not None:
         user, item = pairs
         return np.where(willing[user] | remote[item], 0.0, km(a[user], b[item], paired=True))
     return np.where(willing[:, None] | remote, 0.0, km(a, b))
 
 
-def _places(users: Table, items: Table, rule: Reach) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Unit vectors of users and items, and whether users are willing to move and items remote."""
-    a = vectors(read_column(users, rule.user, "eligibility.reach.user"), f"users.{rule.user}")
-    b = vectors(read_column(items, rule.item, "eligibility.reach.item"), f"items.{rule.item}")
-    willing, remote = np.zeros(len(users), bool), np.zeros(len(items), bool)
-    if rule.willing is not None:
-        willing = flags(users, rule.willing, "eligibility.reach.willing")
-    if rule.remote is not None:
-        remote = flags(items, rule.remote, "eligibility.reach.remote")
-    return a, b, willing, remote
-
-
 def level_gap(users: Table, items: Table, rule: Seniority, pairs: Pairs | None = None) -> np.ndarray:
     """Levels between users and items, float64 (n_users, n_items), or (n,) for ``pairs``; NaN where one has none.
-
-    Raises ConfigError where a column does not exist or is protected.
-    """
-    own = levels(users, rule.user, rule.order, "eligibility.seniority.user")
-    asked = levels(items, rule.item, rule.order, "eligibility.seniority.item")
-    return np.asarray(np.abs(own[:, None] - asked if pairs is None else own[pairs[0]] - asked[pairs[1]]))
+    Raises ConfigError as ``Rule.bind``."""
+    return _gap(_user_levels(users, rule), _item_levels(items, rule), pairs)
 
 
-def _check_levels(data: Dataset, rule: Seniority) -> None:
-    """A misspelt order would be a rule that never blocks."""
+def _user_places(users: Table, rule: Reach) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors, and who is willing to move."""
+    where = "eligibility.reach.willing"
+    willing = np.zeros(len(users), bool) if rule.willing is None else flags(users, rule.willing, where)
+    return vectors(read_column(users, rule.user, "eligibility.reach.user"), f"users.{rule.user}"), willing
+
+
+def _item_places(items: Table, rule: Reach) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors, and what is remote."""
+    where = "eligibility.reach.remote"
+    remote = np.zeros(len(items), bool) if rule.remote is None else flags(items, rule.remote, where)
+    return vectors(read_column(items, rule.item, "eligibility.reach.item"), f"items.{rule.item}"), remote
+
+
+def _user_levels(users: Table, rule: Seniority) -> np.ndarray:
+    return levels(users, rule.user, rule.order, "eligibility.seniority.user")
+
+
+def _item_levels(items: Table, rule: Seniority) -> np.ndarray:
+    return levels(items, rule.item, rule.order, "eligibility.seniority.item")
+
+
+def _gap(user: np.ndarray, item: np.ndarray, pairs: Pairs | None) -> np.ndarray:
+    return np.asarray(np.abs(user[:, None] - item if pairs is None else user[pairs[0]] - item[pairs[1]]))
+
+
+def _known_levels(data: Dataset, rule: Seniority) -> None:
+    """Raises ConfigError for a misspelt order: it would be a rule that never blocks."""
     for table, column in ((data.users, rule.user), (data.items, rule.item)):
         stated = table.frame[column].cast(pl.String).drop_nulls()
         if len(stated) and not stated.is_in(rule.order).any():
             some = ", ".join(stated.unique().sort().head(3))
             where = f"eligibility.seniority: {table.key[:-3]}s.{column}"
             raise ConfigError(f"{where} holds none of the levels {', '.join(rule.order)} (e.g. {some}).")
+
+
+RULES: Mapping[str, Rule] = {
+    "reach": Rule(reach, "out_of_reach_at_10", user_columns=("user", "willing"), item_columns=("item", "remote")),
+    "seniority": Rule(seniority, "level_misfit_at_10", ("user",), ("item",), _known_levels),
+    "blocked_column": Rule(blocked, "blocked_at_10"),
+    "moderated_column": Rule(moderated, "blocked_at_10"),
+    "holds_column": Rule(held, "blocked_at_10"),
+}

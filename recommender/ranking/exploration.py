@@ -15,14 +15,16 @@ import numpy as np
 import polars as pl
 from scipy.special import gammaincinv
 
-from recommender.config import Eligibility, Exposure, Scenario, Scoring
+from recommender.config import Exposure, Scenario, Scoring
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
 from recommender.data.queries import Queries
 from recommender.data.split import Fold
 from recommender.hashing import GOLDEN, mixed, of_values
 from recommender.models.base import Recommender
 from recommender.models.vocabulary import ids_only
-from recommender.ranking.recommend import Lists, recommend
+from recommender.ranking.candidates import Candidates
+from recommender.ranking.lists import Lists
+from recommender.ranking.recommend import recommend
 
 CONFIDENCE = 0.9  # of the upper bound
 PRIOR_DAYS = 1.0  # how long an average item must be out to say as much as the prior
@@ -37,7 +39,7 @@ class Explorer:
     """Orders what a rung finds relevant among little-known items by what their take rate could be.
 
     how: ucb, the ``CONFIDENCE`` quantile of what the rate may be (upper confidence bound; Kaufmann et al. 2012),
-        the same for every query; or thompson, a draw of it for every query and item (Chapelle & Li 2011), fixed by a
+        equal for all queries; or thompson, a draw of it for every query and item (Chapelle & Li 2011), fixed by a
         hash of the two, so that equal queries get equal lists.
     below: items with fewer interactions in training are little known. pool: relevant ones to choose from.
     floor: share of the places that go by lot, a guaranteed minimum of exposure: every little-known item that may be
@@ -69,25 +71,17 @@ class Explorer:
         """Little-known items, bool (n_items,)."""
         return self._takes(items) < self.below
 
-    def choose(
-        self,
-        model: Recommender,
-        queries: Queries,
-        items: Table,
-        n: int,
-        rules: Eligibility,
-        scoring: Scoring,
-        fallback: np.ndarray,
-        allowed: np.ndarray | None = None,
-    ) -> Lists:
+    def choose(self, model: Recommender, queries: Queries, candidates: Candidates, n: int, scoring: Scoring) -> Lists:
         """``n`` little-known items for each query; the first m of them are those of a choice of m."""
-        thin = self.thin(items) if allowed is None else self.thin(items) & allowed
-        relevant = recommend(model, queries, items, max(self.pool, n), rules, scoring, fallback, thin)
-        order = np.argsort(-self._index(relevant, queries, items), axis=1, kind="stable")[:, :n]
-        chosen = Lists(*(np.take_along_axis(part, order, axis=1) for part in _parts(relevant)))
+        items = candidates.items
+        unknown = candidates.only(self.thin(items))
+        relevant = recommend(model, queries, unknown, max(self.pool, n), scoring)
+        order = np.argsort(-self._index(relevant, queries, items), axis=1, kind="stable")
+        chosen = relevant.permute(order).head(n)
         if not self.floor:
             return chosen
-        lot = recommend(_Lot(self._weights(items, thin)), queries, items, n, rules, scoring, fallback, thin)
+        assert unknown.allowed is not None
+        lot = recommend(_Lot(self._weights(items, unknown.allowed)), queries, unknown, n, scoring)
         coin = _uniform(queries_hash(queries)[:, None], np.arange(n, dtype=np.uint64)[None]) < self.floor
         return _merged(chosen, lot, coin)
 
@@ -151,20 +145,15 @@ def _uniform(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _merged(chosen: Lists, lot: Lists, coin: np.ndarray) -> Lists:
-    """Place by place the best left of ``lot`` where ``coin`` (bool (n, width)) says so, else of ``chosen``."""
-    both = Lists(*(np.concatenate(pair, axis=1) for pair in zip(_parts(chosen), _parts(lot), strict=True)))
-    width, rows = chosen.item_idx.shape[1], np.arange(len(coin))
+    """Entry by entry the best left of ``lot`` where ``coin`` (bool (n, width)) says so, else of ``chosen``."""
+    both = Lists.concat([chosen, lot], axis=1)
+    rows, of_chosen = np.arange(len(coin)), np.arange(both.width) < chosen.width
     left, order = both.item_idx >= 0, np.zeros(chosen.item_idx.shape, np.int64)
-    own = np.arange(both.item_idx.shape[1]) < width
-    for place in range(width):  # few: at most the number of slots
-        wanted = left & (own != coin[:, [place]])
+    for place in range(chosen.width):  # few: at most the number of slots
+        wanted = left & (of_chosen != coin[:, [place]])
         order[:, place] = at = np.where(wanted.any(axis=1), wanted.argmax(axis=1), left.argmax(axis=1))
         left &= both.item_idx != both.item_idx[rows, at][:, None]
-    return Lists(*(np.take_along_axis(part, order, axis=1) for part in _parts(both)))
-
-
-def _parts(lists: Lists) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return lists.item_idx, lists.score, lists.why
+    return both.permute(order).head(chosen.width)
 
 
 def survival(lists: Lists, fold: Fold, of: Exposure) -> dict[str, float]:

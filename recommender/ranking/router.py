@@ -8,16 +8,17 @@ from typing import Self
 
 import numpy as np
 
-from recommender.config import Eligibility, Scoring, Slots
+from recommender.config import Scoring, Slots
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.models.base import Recommender
 from recommender.names import RETURNING, USER_BUCKETS
+from recommender.ranking.candidates import Candidates
 from recommender.ranking.exploration import Explorer
-from recommender.ranking.fusion import DEPTH, blended, rows_of
-from recommender.ranking.recommend import Lists, recommend
-from recommender.ranking.rerankers.base import Chooser, Reranker, first, reordered
-from recommender.ranking.topk import NEW, NOTHING, OWN, PINNED
+from recommender.ranking.fusion import DEPTH, blended
+from recommender.ranking.lists import PINNED, RUNG, Lists, with_slots
+from recommender.ranking.recommend import recommend
+from recommender.ranking.rerankers.base import Chooser, Reranker
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Router:
     caller or by ``fit``. Scores of different rungs are never compared: a list comes from one rung,
     is completed in the fallback order, and may keep slots for new items (``slots``), those without
     interactions in training or those that ``explorer`` chooses, at the end of its first ``slots.of`` places.
-    blends: segment -> a second rung, whose lists are blended into those of the first (``blend.py``).
+    blends: segment -> a second rung, whose lists are blended into those of the first (``fusion.py``).
     ``rerankers`` then re-order its first ``depth`` places, one after the other; a shorter list is cut from
     one of ``depth``.
     """
@@ -67,10 +68,10 @@ class Router:
         """Fits every rung."""
         for model in self.rungs.values():
             model.fit(train)
-        return self.know(train)
+        return self.fit_rerankers(train)
 
-    def know(self, train: Dataset) -> Self:
-        """For rungs that are fitted already: notes which items have interactions, and fits what chooses among lists."""
+    def fit_rerankers(self, train: Dataset) -> Self:
+        """All but the rungs, which are fitted already: re-rankers, explorer, and which items have interactions."""
         self.known_ = train.items.take(train.item_counts > 0)
         for reranker in self.rerankers:
             reranker.fit(train)
@@ -94,44 +95,44 @@ class Router:
             out[rows] = self.rungs[name].score(queries.take(rows), items)
         return out
 
-    def recommend(
-        self,
-        queries: Queries,
-        items: Table,
-        k: int,
-        rules: Eligibility,
-        scoring: Scoring,
-        fallback: np.ndarray,
-        allowed: np.ndarray | None = None,
-    ) -> Routed:
-        """As ``recommend.recommend``, with slots for new items, re-ranked, and the source of each row."""
-        longer = max(k, self.depth if self.rerankers else 0, DEPTH if self.blends else 0)
-        lists = recommend(self, queries, items, longer, rules, scoring, fallback, allowed)
-        own, second = self.route(queries), self.second(queries)
-        for name in np.unique(second[second != own]):
-            rows = np.flatnonzero((second == name) & (second != own))
-            other = recommend(self.rungs[name], queries.take(rows), items, DEPTH, rules, scoring, fallback, allowed)
-            lists = replaced(lists, rows, blended(rows_of(lists, rows), other, longer))
+    def recommend(self, queries: Queries, candidates: Candidates, k: int, scoring: Scoring) -> Routed:
+        """The k best eligible items of each query: blended, with slots for new items, re-ranked, with their sources."""
+        lists = self._blended(queries, candidates, k, scoring)
         if self.slots:
-            model = self.rungs[self.slot_rung]
-            if self.explorer is None:
-                new = self.known_.lookup(items.ids) < 0
-                new = new if allowed is None else new & allowed
-                found = recommend(model, queries, items, self.slots, rules, scoring, fallback, new)
-            else:
-                found = self.explorer.choose(model, queries, items, self.slots, rules, scoring, fallback, allowed)
-            lists = with_slots(lists, found, self.of)
-        plain = first(lists, k)
+            lists = with_slots(lists, self._new_items(queries, candidates, scoring), self.of)
+        plain = lists.head(k)
         for reranker in self.rerankers:
             if isinstance(reranker, Chooser):
-                found = recommend(reranker, queries, items, reranker.n, rules, scoring, fallback, allowed)
-                lists = with_slots(lists, found, self.depth, PINNED)
-            lists = reordered(lists, reranker.order(first(lists, self.depth), queries, items))
-        lists = first(lists, k)
-        shown = np.where(second == own, own, np.char.add(np.char.add(own.astype(str), "+"), second.astype(str)))
-        own = np.repeat(shown[:, None], lists.item_idx.shape[1], axis=1)
-        names = np.array(["", "fallback", "", f"new:{self.slot_rung}", "pinned"])[lists.why]
-        return Routed(lists, np.where(lists.why == OWN, own, names), plain)
+                chosen = recommend(reranker, queries, candidates, reranker.n, scoring)
+                lists = with_slots(lists, chosen, self.depth, PINNED)
+            lists = lists.permute(reranker.order(lists.head(self.depth), queries, candidates.items))
+        return Routed(lists.head(k), self._sources(queries, lists.head(k)), plain)
+
+    def _blended(self, queries: Queries, candidates: Candidates, k: int, scoring: Scoring) -> Lists:
+        """Long enough for what comes after."""
+        longer = max(k, self.depth if self.rerankers else 0, DEPTH if self.blends else 0)
+        lists = recommend(self, queries, candidates, longer, scoring)
+        first, second = self.route(queries), self.second(queries)
+        for name in np.unique(second[second != first]):
+            rows = np.flatnonzero((second == name) & (second != first))
+            other = recommend(self.rungs[name], queries.take(rows), candidates, DEPTH, scoring)
+            lists = lists.put(rows, blended(lists.take(rows), other, longer))
+        return lists
+
+    def _new_items(self, queries: Queries, candidates: Candidates, scoring: Scoring) -> Lists:
+        model = self.rungs[self.slot_rung]
+        if self.explorer is not None:
+            return self.explorer.choose(model, queries, candidates, self.slots, scoring)
+        new = candidates.only(self.known_.lookup(candidates.items.ids) < 0)
+        return recommend(model, queries, new, self.slots, scoring)
+
+    def _sources(self, queries: Queries, lists: Lists) -> np.ndarray:
+        """What ``Routed.source`` says of each entry, str (n_queries, k)."""
+        first, second = self.route(queries), self.second(queries)
+        both = np.char.add(np.char.add(first.astype(str), "+"), second.astype(str))
+        rungs = np.repeat(np.where(second == first, first, both)[:, None], lists.width, axis=1)
+        names = np.array(["", "fallback", "", f"new:{self.slot_rung}", "pinned"])[lists.source]
+        return np.where(lists.source == RUNG, rungs, names)
 
 
 def segments(routes: Mapping[str, str], bucket: np.ndarray, returning: np.ndarray) -> np.ndarray:
@@ -139,31 +140,3 @@ def segments(routes: Mapping[str, str], bucket: np.ndarray, returning: np.ndarra
     stay = np.array([routes[b] for b in USER_BUCKETS])
     back = np.array([routes.get(b + RETURNING, routes[b]) for b in USER_BUCKETS])
     return np.asarray(np.where(returning & (bucket > 0), back[bucket], stay[bucket]))
-
-
-def replaced(lists: Lists, rows: np.ndarray, by: Lists) -> Lists:
-    """The lists with those of ``rows`` (int64) in the place of theirs."""
-    item, score, why = lists.item_idx.copy(), lists.score.copy(), lists.why.copy()
-    item[rows], score[rows], why[rows] = by.item_idx, by.score, by.why
-    return Lists(item, score, why)
-
-
-def with_slots(lists: Lists, new: Lists, of: int, reason: int = NEW) -> Lists:
-    """Puts the ``new`` lists at the end of the first ``of`` places, for a ``reason``; what they displace moves down.
-
-    Only items that the slots' rung scored itself get in; an item that the list shows earlier anyway
-    does not appear twice.
-    """
-    k = lists.item_idx.shape[1]
-    head = max(min(of, k) - new.item_idx.shape[1], 0)
-    in_head = (new.item_idx[:, :, None] == lists.item_idx[:, None, :head]).any(axis=2)
-    slot = np.where((new.why == OWN) & ~in_head, new.item_idx, -1)
-    moved = (lists.item_idx[:, head:, None] == slot[:, None, :]).any(axis=2)
-    tail = np.where(moved, -1, lists.item_idx[:, head:])
-    item = np.concatenate([lists.item_idx[:, :head], slot, tail], axis=1)
-    why = np.concatenate([lists.why[:, :head], np.full(slot.shape, reason, np.int8), lists.why[:, head:]], axis=1)
-    score = np.concatenate([lists.score[:, :head], new.score, lists.score[:, head:]], axis=1)
-    order = np.argsort(item < 0, axis=1, kind="stable")[:, :k]
-    item, score = np.take_along_axis(item, order, axis=1), np.take_along_axis(score, order, axis=1)
-    why = np.where(item < 0, NOTHING, np.take_along_axis(why, order, axis=1))
-    return Lists(item, np.where(item < 0, np.float32(np.nan), score), why.astype(np.int8))

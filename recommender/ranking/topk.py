@@ -5,42 +5,41 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-# why an item is in a list: no item left, completion, the rung, a slot, an editor
-NOTHING, FALLBACK, OWN, NEW, PINNED = range(5)
+from recommender.ranking.lists import FALLBACK, NO_ITEM, RUNG, Lists
 
 
-def top_k(scores: np.ndarray, mask: np.ndarray, order: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Item rows (int64), scores (float32) and reasons (int8) of each row's k best, each (n, k), best first.
+def top_k(scores: np.ndarray, mask: np.ndarray, order: np.ndarray, k: int) -> Lists:
+    """Each row's k best.
 
     scores: float32 (n, n_items); NaN = the rung cannot tell. mask: bool (n, n_items), eligible.
     order: int64 (n_items,), item rows in the fallback order: it ranks what has no score, after
-    everything that has one, and breaks ties. Places that no eligible item is left for hold -1.
+    everything that has one, and breaks ties. Entries that no eligible item is left for hold -1.
     """
     n = len(scores)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    item, score, why = np.empty((n, k), np.int64), np.empty((n, k), np.float32), np.empty((n, k), np.int8)
-    _top_k(np.ascontiguousarray(scores, np.float32), mask, place, order, item, score, why)
-    return item, score, why
+    item, score, source = np.empty((n, k), np.int64), np.empty((n, k), np.float32), np.empty((n, k), np.int8)
+    _top_k(np.ascontiguousarray(scores, np.float32), mask, place, order, item, score, source)
+    return Lists(item, score, source)
 
 
 @numba.njit(cache=True, nogil=True)
-def _top_k(scores, mask, place, order, item, score, why):  # type: ignore[no-untyped-def]
+def _top_k(scores, mask, place, order, item, score, source):  # type: ignore[no-untyped-def]
     """Keeps each row's k best so far sorted, and inserts into them: after a few hundred items hardly any gets in."""
     n_items, k = scores.shape[1], item.shape[1]
     for q in range(scores.shape[0]):
-        found = 0
+        filled = 0
         for i in range(n_items):
             s = scores[q, i]
             if np.isnan(s) or not mask[q, i]:
                 continue
-            if found == k:
+            if filled == k:
                 worst = score[q, k - 1]
                 if s < worst or (s == worst and place[i] > place[item[q, k - 1]]):
                     continue
             else:
-                found += 1
-            at = found - 1
+                filled += 1
+            at = filled - 1
             while at > 0:
                 above = score[q, at - 1]
                 if above > s or (above == s and place[item[q, at - 1]] < place[i]):
@@ -48,12 +47,12 @@ def _top_k(scores, mask, place, order, item, score, why):  # type: ignore[no-unt
                 score[q, at], item[q, at] = above, item[q, at - 1]
                 at -= 1
             score[q, at], item[q, at] = s, i
-        why[q, :found] = OWN
+        source[q, :filled] = RUNG
         j = 0
-        while found < k and j < n_items:
+        while filled < k and j < n_items:
             i = order[j]
             if mask[q, i] and np.isnan(scores[q, i]):
-                item[q, found], score[q, found], why[q, found] = i, np.nan, FALLBACK
-                found += 1
+                item[q, filled], score[q, filled], source[q, filled] = i, np.nan, FALLBACK
+                filled += 1
             j += 1
-        item[q, found:], score[q, found:], why[q, found:] = -1, np.nan, NOTHING
+        item[q, filled:], score[q, filled:], source[q, filled:] = -1, np.nan, NO_ITEM

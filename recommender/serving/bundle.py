@@ -16,7 +16,7 @@ from recommender.data.roles import to_form
 from recommender.data.schema import Tables, as_ids, build, tables_of
 from recommender.data.times import parse_times
 from recommender.errors import DataError
-from recommender.ranking.recommend import fallback_order
+from recommender.ranking.candidates import Candidates
 from recommender.ranking.router import Router
 
 log = logging.getLogger(__name__)
@@ -57,8 +57,8 @@ def serve(
     asked = as_queries(queries, data)
     allowed = None if candidates is None else _allowed(candidates, data)
     rules = Eligibility.model_validate(bundle.eligibility)
-    order = fallback_order(bundle.data, data.items, rules.editorial_column)
-    routed = bundle.router.recommend(asked, data.items, k, rules, Scoring(), order, allowed)
+    to_choose = Candidates.after(bundle.data, data.items, rules, allowed)
+    routed = bundle.router.recommend(asked, to_choose, k, Scoring())
     shown = routed.lists.item_idx >= 0
     short = int((shown.sum(axis=1) < k).sum())
     if short:

@@ -21,7 +21,9 @@ from recommender.evaluation import evaluate
 from recommender.features.encoder import FeatureEncoder
 from recommender.models import RECOMMENDERS
 from recommender.models.base import Recommender
-from recommender.ranking.recommend import Lists, fallback_order, recommend
+from recommender.ranking.candidates import Candidates
+from recommender.ranking.lists import Lists
+from recommender.ranking.recommend import recommend
 from recommender.simulate import load
 
 K = 50
@@ -46,8 +48,8 @@ def fitted(name: str) -> Recommender:
 
 def lists(name: str) -> Lists:
     items = fold().items.take(np.arange(len(fold().items)))  # a new Table: nothing remembered from the round before
-    fallback = fallback_order(fold().train, items)
-    return recommend(fitted(name), fold().queries, items, K, config.Eligibility(), config.Scoring(), fallback)
+    candidates = Candidates.after(fold().train, items, config.Eligibility())
+    return recommend(fitted(name), fold().queries, candidates, K, config.Scoring())
 
 
 def measure(benchmark: BenchmarkFixture, group: str, stage: Callable[[], object]) -> None:

@@ -36,8 +36,9 @@ from recommender.models.base import Recommender
 from recommender.models.bpr import BPR
 from recommender.models.ease import EASE
 from recommender.models.item_knn import ItemKNN
-from recommender.ranking.recommend import Lists, fallback_order, recommend
-from recommender.ranking.topk import OWN
+from recommender.ranking.candidates import Candidates
+from recommender.ranking.lists import RUNG, Lists
+from recommender.ranking.recommend import recommend
 
 EXACT = 1e-9
 Case = tuple[np.ndarray, np.ndarray]  # rankings int64 (n, n_items), wanted bool (n, n_items)
@@ -59,7 +60,7 @@ def ours(ranking: np.ndarray, wanted: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def shown(ranking: np.ndarray) -> Lists:
-    return Lists(ranking, np.zeros(ranking.shape, np.float32), np.full(ranking.shape, OWN, np.int8))
+    return Lists(ranking, np.zeros(ranking.shape, np.float32), np.full(ranking.shape, RUNG, np.int8))
 
 
 def as_scores(ranking: np.ndarray) -> np.ndarray:
@@ -198,13 +199,13 @@ def own_lists(model: Recommender, train: Dataset) -> Lists:
     taken = train.matrix()
     history = History(taken.indptr.astype(np.int64), taken.indices.astype(np.int64), np.full(taken.nnz, NO_TIME))
     queries = Queries(train.users, np.full(N_USERS, NO_TIME), history)
-    fallback = fallback_order(train, train.items)
-    return recommend(model.fit(train), queries, train.items, K, Eligibility(), Scoring(), fallback)
+    candidates = Candidates.after(train, train.items, Eligibility())
+    return recommend(model.fit(train), queries, candidates, K, Scoring())
 
 
 def same_lists(found: Lists, ids: np.ndarray, scores: np.ndarray) -> None:
     """Equal scores rank by rank; equal items wherever no other score is as near as float32 can tell."""
-    own = np.where(found.why == OWN, found.score, 0)
+    own = np.where(found.source == RUNG, found.score, 0)
     np.testing.assert_allclose(own, scores, rtol=2e-4, atol=1e-5)
     apart = np.abs(np.diff(scores, axis=1)) > 1e-4 * np.abs(scores).max()
     alone = np.pad(apart, ((0, 0), (1, 0)), constant_values=True) & np.pad(apart, ((0, 0), (0, 1)))

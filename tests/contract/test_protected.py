@@ -17,10 +17,9 @@ from recommender.data.queries import Queries
 from recommender.errors import ConfigError
 from recommender.models import RECOMMENDERS
 from recommender.ranking import rerankers
-from recommender.ranking.eligibility import eligible
-from recommender.ranking.recommend import Lists
+from recommender.ranking.candidates import Candidates
+from recommender.ranking.lists import RUNG, Lists
 from recommender.ranking.rerankers import RERANKERS
-from recommender.ranking.topk import OWN
 from tests.helpers import worlds
 
 FAST = {"iterations": 3, "epochs": 2, "factors": 8, "no_components": 8, "min_df": 1, "seed": 0}
@@ -73,7 +72,7 @@ def test_no_recommender_scores_by_a_protected_column(name: str) -> None:
 def test_no_re_ranker_orders_by_a_protected_column(name: str) -> None:
     entry = {"name": "it", "reranker": name, "params": PARAMS.get(name, {})}
     rows = np.repeat(np.arange(len(ONE.items))[None], 3, axis=0)
-    lists = Lists(rows, -rows.astype(np.float32), np.full(rows.shape, OWN, np.int8))
+    lists = Lists(rows, -rows.astype(np.float32), np.full(rows.shape, RUNG, np.int8))
     one, other = (
         rerankers.make(scenario(rerank=[entry]))[0].fit(d).order(lists, asked(d), d.items) for d in (ONE, OTHER)
     )
@@ -94,7 +93,7 @@ def test_no_re_ranker_orders_by_a_protected_column(name: str) -> None:
 )
 def test_no_rule_may_read_a_protected_column(rules: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="is protected"):
-        eligible(asked(ONE), ONE.items, Eligibility(**rules))
+        Candidates(ONE.items, Eligibility(**rules), np.arange(len(ONE.items))).eligible(asked(ONE))
 
 
 @pytest.mark.parametrize(

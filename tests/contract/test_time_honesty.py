@@ -22,7 +22,9 @@ from recommender.evaluation.metrics import accuracy, hits
 from recommender.experiment import ladder
 from recommender.models import RECOMMENDERS
 from recommender.names import USER_BUCKETS
-from recommender.ranking.recommend import Lists, fallback_order, recommend
+from recommender.ranking.candidates import Candidates
+from recommender.ranking.lists import Lists
+from recommender.ranking.recommend import recommend
 from recommender.ranking.router import Router
 from recommender.serving import persistence
 from tests.helpers.small import START, TIME, at, times
@@ -201,8 +203,11 @@ class Silent:
 
 
 def shown_by(model: Any, fold: Fold, k: int = 30) -> Lists:
-    order = fallback_order(fold.train, fold.items)
-    return recommend(model, fold.queries, fold.items, k, config.Eligibility(), config.Scoring(), order)
+    return recommend(model, fold.queries, candidates(fold), k, config.Scoring())
+
+
+def candidates(fold: Fold) -> Candidates:
+    return Candidates.after(fold.train, fold.items, config.Eligibility())
 
 
 def check_lists(lists: Lists, fold: Fold, k: int) -> None:
@@ -234,8 +239,7 @@ def test_slots_of_the_router_show_only_what_is_available(rung: str) -> None:
     rungs = {n: make(n) for n in ("popularity", "content", "item_knn", "trending")} | {"silent": Silent()}
     routes = dict(zip(USER_BUCKETS, ("popularity", "content", "item_knn", "silent"), strict=True))
     router = Router(routes, rungs, config.Slots(rung=rung, n=4, of=10)).fit(fold.train)
-    order = fallback_order(fold.train, fold.items)
-    routed = router.recommend(fold.queries, fold.items, 30, config.Eligibility(), config.Scoring(), order)
+    routed = router.recommend(fold.queries, candidates(fold), 30, config.Scoring())
     check_lists(routed.lists, fold, 30)
     new = np.char.startswith(routed.source, "new:")
     assert new.any() == (rung != "silent")
@@ -260,17 +264,8 @@ def ndcg_of_new_items(make_model: Callable[[], Any], fold: Fold) -> float:
     truth = fold.truth.multiply(new[None]).tocsr().astype(bool)
     truth.eliminate_zeros()
     asked = np.flatnonzero(np.diff(truth.indptr) > 0)
-    order = fallback_order(fold.train, fold.items)
-    lists = recommend(
-        make_model().fit(fold.train),
-        fold.queries.take(asked),
-        fold.items,
-        20,
-        config.Eligibility(),
-        config.Scoring(),
-        order,
-        new,
-    )
+    model, queries = make_model().fit(fold.train), fold.queries.take(asked)
+    lists = recommend(model, queries, candidates(fold).only(new), 20, config.Scoring())
     return float(accuracy(hits(lists, truth[asked]), np.diff(truth[asked].indptr))["ndcg_at_10"].mean())
 
 
@@ -299,6 +294,6 @@ def test_the_row_order_of_the_items_tells_nothing(name: str) -> None:
     one, other = (time_fold(d, "test", ORIGIN, None, 1) for d in (data, turned))
     lists = [shown_by(make(name).fit(f.train), f, k=50) for f in (one, other)]
     shown = [f.items.ids.gather(made.item_idx.ravel().clip(min=0)) for f, made in zip((one, other), lists, strict=True)]
-    unscored = (lists[0].why == 1) & (lists[1].why == 1)  # completed in both
-    assert (lists[0].why == lists[1].why).mean() > 0.99
+    unscored = (lists[0].source == 1) & (lists[1].source == 1)  # completed in both
+    assert (lists[0].source == lists[1].source).mean() > 0.99
     assert (shown[0] == shown[1]).to_numpy()[unscored.ravel()].all()

@@ -9,6 +9,7 @@ import numpy as np
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
+from recommender.ranking.candidates import Candidates
 from recommender.ranking.router import Router
 from tests.helpers.small import ask, dataset, table
 
@@ -34,7 +35,9 @@ class Line:
 
 
 def serve(made: Router, histories: Any, k: int = 20, **more: Any) -> Any:
-    return made.recommend(ask(histories, ITEMS), ITEMS, k, Eligibility(), Scoring(), np.arange(len(ITEMS)), **more)
+    return made.recommend(
+        ask(histories, ITEMS), Candidates(ITEMS, Eligibility(), np.arange(len(ITEMS)), **more), k, Scoring()
+    )
 
 
 def ids(routed: Any, query: int = 0) -> list[str]:

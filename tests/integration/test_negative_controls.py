@@ -23,7 +23,9 @@ from recommender.data.split import Fold, time_fold, to_datetime
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import outcome
 from recommender.experiment.fold_runner import FoldRunner
-from recommender.ranking.recommend import Lists, fallback_order, recommend
+from recommender.ranking.candidates import Candidates
+from recommender.ranking.lists import Lists
+from recommender.ranking.recommend import recommend
 from recommender.simulate import SimulatedTruth, load, observed, play
 from recommender.simulate.parts import ids
 
@@ -132,10 +134,10 @@ def test_what_was_known_of_tastes_loses_nothing_where_no_taste_drifts(drift_sd: 
         knobs = {**RANDOM_EXPOSURE, **WORLD, "quality_sd": 0.0, "drift_sd": drift_sd}
         truth = play(preset="catalog", seed=seed, record=True, **knobs)
         fold = fold_of(build(observed(truth)))
-        rules = config.Eligibility(), config.Scoring(), fallback_order(fold.train, fold.items)
+        candidates = Candidates.after(fold.train, fold.items, config.Eligibility())
         values = []
         for days in (0, 60):
-            made = recommend(Ideal(truth, days), fold.queries, fold.items, 10, *rules)
+            made = recommend(Ideal(truth, days), fold.queries, candidates, 10, config.Scoring())
             values.append(outcome(made, fold).values["ndcg_at_10"][fold.queries.buckets > 1].mean())
         return float(values[0] - values[1])
 

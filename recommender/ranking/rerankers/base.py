@@ -8,7 +8,7 @@ import numpy as np
 
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
-from recommender.ranking.recommend import Lists
+from recommender.ranking.lists import Lists
 
 
 class Reranker(Protocol):
@@ -39,21 +39,6 @@ class Chooser(Reranker, Protocol):
     n: int
 
     def score(self, queries: Queries, items: Table) -> np.ndarray: ...
-
-
-def reordered(lists: Lists, order: np.ndarray) -> Lists:
-    """order: int64 (n_queries, m), m <= width; the entries after the first m stay where they are."""
-
-    def moved(entries: np.ndarray) -> np.ndarray:
-        head = np.take_along_axis(entries[:, : order.shape[1]], order, axis=1)
-        return np.concatenate([head, entries[:, order.shape[1] :]], axis=1)
-
-    return Lists(moved(lists.item_idx), moved(lists.score), moved(lists.why))
-
-
-def first(lists: Lists, m: int) -> Lists:
-    """The first ``m`` places."""
-    return Lists(lists.item_idx[:, :m], lists.score[:, :m], lists.why[:, :m])
 
 
 def by_places(lists: Lists, down: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import ConfigError, nearest
 from recommender.features.shares import history_shares, shares
-from recommender.ranking.recommend import Lists
+from recommender.ranking.lists import Lists
 from recommender.ranking.rerankers.base import relevance
 
 

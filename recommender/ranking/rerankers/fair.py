@@ -12,7 +12,7 @@ from recommender.data.queries import Queries
 from recommender.features.columns import numbers
 from recommender.models import base
 from recommender.ranking.favourable import favourable, threshold
-from recommender.ranking.recommend import Lists
+from recommender.ranking.lists import Lists
 
 
 class Fair:

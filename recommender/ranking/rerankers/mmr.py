@@ -10,7 +10,7 @@ import numpy as np
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.features.encoder import FeatureEncoder, unit_rows
-from recommender.ranking.recommend import Lists
+from recommender.ranking.lists import Lists
 from recommender.ranking.rerankers.base import relevance
 
 

@@ -10,7 +10,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.features.columns import numbers
 from recommender.models.base import at_least
-from recommender.ranking.recommend import Lists
+from recommender.ranking.lists import Lists
 from recommender.ranking.rerankers.base import by_places
 
 

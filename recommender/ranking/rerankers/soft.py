@@ -13,7 +13,7 @@ from recommender.errors import ConfigError
 from recommender.features.columns import numbers
 from recommender.models.base import at_least
 from recommender.ranking.eligibility import distances, level_gap
-from recommender.ranking.recommend import Lists
+from recommender.ranking.lists import Lists
 from recommender.ranking.rerankers.base import by_places
 
 

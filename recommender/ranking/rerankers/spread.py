@@ -11,7 +11,7 @@ from recommender.data.queries import Queries
 from recommender.features.columns import numbers
 from recommender.hashing import GOLDEN, mixed
 from recommender.models.base import above, at_least
-from recommender.ranking.recommend import Lists
+from recommender.ranking.lists import Lists
 from recommender.ranking.rerankers.base import by_places
 
 

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from recommender.data.summary import gini
 from recommender.evaluation import metrics
 from recommender.names import ALL
-from recommender.ranking.recommend import Lists
+from recommender.ranking.lists import Lists
 from recommender.simulate.draw import TOPICS
 from recommender.simulate.log import Visits
 from recommender.simulate.social import looked_up

@@ -23,9 +23,9 @@ from recommender.evaluation.effort import EffortLog
 from recommender.experiment import requirements
 from recommender.experiment.rungs import make, options
 from recommender.names import USER_BUCKETS
-from recommender.ranking.eligibility import eligible
+from recommender.ranking.candidates import Candidates
 from recommender.ranking.exploration import make_explorer
-from recommender.ranking.recommend import Lists, fallback_order
+from recommender.ranking.lists import Lists
 from recommender.ranking.router import Router
 from recommender.ranking.topk import top_k
 from recommender.simulate import Log, World, make_world, resolve, simulate
@@ -144,7 +144,7 @@ class Player:
         self._worlds = np.flatnonzero(known)  # world's number of each row of items
         self.items = self.data.items.take(self._item_rows[self._worlds])
         self._column = np.where(known, np.cumsum(known) - 1, -1)
-        self.fallback = fallback_order(train, self.items, self.scenario.eligibility.editorial_column)
+        self.candidates = Candidates.after(train, self.items, self.scenario.eligibility)
         slots = self.policy.slots
         seeded = self.scenario.model_copy(update={"slots": slots, "seed": self.scenario.seed + self._number})
         rungs = {name: make(rung, setting, seeded) for name, (rung, setting) in self.settings.items()}
@@ -192,10 +192,8 @@ class Player:
         return Queries(self.data.users.take(self._user_rows[visits.user]), as_of, history)
 
     def _lists(self, queries: Queries) -> Lists:
-        scenario = self.scenario
-        return self.router.recommend(
-            queries, self.items, self.world.knobs.list_length, scenario.eligibility, scenario.scoring, self.fallback
-        ).lists
+        length = self.world.knobs.list_length
+        return self.router.recommend(queries, self.candidates, length, self.scenario.scoring).lists
 
     def _measure(
         self, begin: float, visits: Visits, queries: Queries, taste: np.ndarray, friends: sp.csr_matrix,
@@ -210,10 +208,10 @@ class Player:
         value = utilities(self.world, chosen.user, taste[some], chosen.time, friends[some])
         asked = queries.take(some)
         allowed = np.zeros(value.shape, bool)
-        allowed[:, self._worlds] = eligible(asked, self.items, self.scenario.eligibility)
+        allowed[:, self._worlds] = self.candidates.eligible(asked)
         exposed, truth = exposed_at_random(self.world, value, allowed, chosen.takes, rng)
         scores = self.router.score(asked, self.items)
-        ranked = Lists(*top_k(scores, exposed[:, self._worlds], self.fallback, min(10, len(self._worlds))))
+        ranked = top_k(scores, exposed[:, self._worlds], self.candidates.fallback, min(10, len(self._worlds)))
         self.meter.note(self._number, chosen, value, allowed, shown[some], ndcg(ranked, truth[:, self._worlds]))
 
     def _full(self, lists: np.ndarray) -> np.ndarray:

@@ -29,7 +29,8 @@ from recommender.evaluation.evaluate import (
 from recommender.evaluation.metrics import ACCURACY, BEYOND
 from recommender.models.popularity import Popularity
 from recommender.names import WITH_HISTORY  # fmt: skip
-from recommender.ranking.recommend import fallback_order, recommend
+from recommender.ranking.candidates import Candidates
+from recommender.ranking.recommend import recommend
 from tests.helpers.small import Row, at, dataset, us
 
 NAMES = (*ACCURACY, *BEYOND, "answered_share")
@@ -161,8 +162,8 @@ def test_an_outcome_measures_lists_against_what_was_taken() -> None:
     """Two items known, a taken more often; w takes b and then the new c."""
     rows: list[Row] = [("u", "a", 0), ("v", "a", 1), ("u", "b", 2), ("w", "b", 11), ("w", "c", 12), ("u", "c", 13)]
     fold = time_fold(dataset(rows), "test", at(10), None, 1)
-    order = fallback_order(fold.train, fold.items)
-    lists = recommend(Popularity().fit(fold.train), fold.queries, fold.items, 20, Eligibility(), Scoring(), order)
+    candidates = Candidates.after(fold.train, fold.items, Eligibility())
+    lists = recommend(Popularity().fit(fold.train), fold.queries, candidates, 20, Scoring())
     made = outcome(lists, fold, sp.csr_matrix((3, 0), dtype=np.float32)).values
     about = query_info(fold, ["absent"], away_days=1)
     assert about.user_ids.to_list() == ["u", "w", "w"]

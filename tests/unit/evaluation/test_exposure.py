@@ -15,8 +15,7 @@ from recommender.config import Favourable, Scenario
 from recommender.data.split import Fold
 from recommender.evaluation.exposure import exposure, miscalibration, small_creators
 from recommender.ranking.favourable import threshold
-from recommender.ranking.recommend import Lists
-from recommender.ranking.topk import NOTHING, OWN
+from recommender.ranking.lists import NO_ITEM, RUNG, Lists
 from recommender.spam.suspicion import with_suspicion
 from tests.helpers.small import ask, dataset, table, times
 
@@ -42,7 +41,7 @@ def measured(
 ) -> dict[str, list[float]]:
     """Of two users' lists, named by letters ("." = no item), at hour 100."""
     item = np.array([["abcde".find(letter) for letter in row] for row in rows])
-    lists = Lists(item, np.zeros(item.shape, np.float32), np.where(item < 0, NOTHING, OWN).astype(np.int8))
+    lists = Lists(item, np.zeros(item.shape, np.float32), np.where(item < 0, NO_ITEM, RUNG).astype(np.int8))
     truth = sp.csr_matrix(np.array([[1, 0, 1, 0, 0], [1, 0, 0, 0, 0]], bool))
     fold = Fold("test", "o", "e", TRAIN, ITEMS, ask([[], []], ITEMS, USERS), np.ones(2, bool), truth, 0)
     shown = items if suspicion is None else with_suspicion(items, np.array(suspicion))

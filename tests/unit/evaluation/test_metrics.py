@@ -21,8 +21,7 @@ from recommender.evaluation.metrics import (
     hits,
     item_recall,
 )
-from recommender.ranking.recommend import Lists
-from recommender.ranking.topk import FALLBACK, NEW, NOTHING, OWN
+from recommender.ranking.lists import FALLBACK, NEW, NO_ITEM, RUNG, Lists
 from tests.helpers.small import ask, table, times
 
 N_ITEMS = 30
@@ -30,7 +29,7 @@ N_ITEMS = 30
 
 def lists(rows: list[list[int]], why: Any = None) -> Lists:
     item = np.array(rows, dtype=np.int64)
-    reasons = np.where(item < 0, NOTHING, OWN) if why is None else np.array(why)
+    reasons = np.where(item < 0, NO_ITEM, RUNG) if why is None else np.array(why)
     return Lists(item, np.zeros(item.shape, np.float32), reasons.astype(np.int8))
 
 
@@ -184,6 +183,6 @@ def test_coverage_counts_distinct_items_of_the_first_ten() -> None:
 
 
 def test_answered_share_is_what_the_completion_did_not_fill() -> None:
-    why = [[OWN, NEW, FALLBACK, FALLBACK], [OWN, OWN, NOTHING, NOTHING], [NOTHING] * 4]
+    why = [[RUNG, NEW, FALLBACK, FALLBACK], [RUNG, RUNG, NO_ITEM, NO_ITEM], [NO_ITEM] * 4]
     shown = [[0, 1, 2, 3], [0, 1, -1, -1], [-1] * 4]
     assert answered_share(lists(shown, why)).tolist() == [0.5, 1, 0]

@@ -16,10 +16,9 @@ from recommender.evaluation.evaluate import QueryInfo
 from recommender.experiment.blends import Blend, Sample, by_segment, choose_blends, sampled
 from recommender.experiment.decision import day_zero_choices, sentences
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
-from recommender.ranking.fusion import HEAD, WEIGHT, blended, kept
-from recommender.ranking.recommend import Lists
+from recommender.ranking.fusion import RANK_OFFSET, WEIGHT, blended
+from recommender.ranking.lists import FALLBACK, NO_ITEM, RUNG, Lists
 from recommender.ranking.router import Router
-from recommender.ranking.topk import FALLBACK, NOTHING, OWN
 from tests.helpers.routers import ITEMS, TRAIN, Line, ids, serve
 from tests.helpers.small import ask, dataset, table
 
@@ -27,26 +26,30 @@ from tests.helpers.small import ask, dataset, table
 def lists(own: list[list[int]], completed: int = 0) -> Lists:
     """Lists of which the last ``completed`` places are of the fallback."""
     item = np.array(own, dtype=np.int64)
-    why = np.full(item.shape, OWN, np.int8)
+    why = np.full(item.shape, RUNG, np.int8)
     why[:, item.shape[1] - completed :] = FALLBACK
-    return Lists(item, np.zeros(item.shape, np.float32), np.where(item < 0, NOTHING, why).astype(np.int8))
+    return Lists(item, np.zeros(item.shape, np.float32), np.where(item < 0, NO_ITEM, why).astype(np.int8))
 
 
 def test_a_list_is_ordered_by_the_sum_of_weighed_reciprocal_ranks() -> None:
     found = blended(lists([[1, 2, 3]]), lists([[3, 9, 1]]), 4)
     assert found.item_idx.tolist() == [[1, 3, 2]]  # as long as the first list
     first, second = 1 - WEIGHT, WEIGHT
-    expected = [first / (HEAD + 1) + second / (HEAD + 3), first / (HEAD + 3) + second / (HEAD + 1), first / (HEAD + 2)]
+    expected = [
+        first / (RANK_OFFSET + 1) + second / (RANK_OFFSET + 3),
+        first / (RANK_OFFSET + 3) + second / (RANK_OFFSET + 1),
+        first / (RANK_OFFSET + 2),
+    ]
     np.testing.assert_allclose(found.score[0], expected, rtol=1e-6)
 
 
 def test_what_a_rung_could_not_tell_has_no_rank_and_comes_last() -> None:
     found = blended(lists([[1, 7, 8]], completed=2), lists([[9, 8, 5]], completed=1), 3)
     assert found.item_idx.tolist() == [[1, 9, 8]]
-    assert found.why.tolist() == [[OWN, OWN, OWN]]  # 8 by the second list, not as the first one's completion
+    assert found.source.tolist() == [[RUNG, RUNG, RUNG]]  # 8 by the second list, not as the first one's completion
     found = blended(lists([[1, 7, 8]], completed=2), lists([[1, 6, 5]], completed=2), 3)
     assert found.item_idx.tolist() == [[1, 7, 8]]
-    assert found.why.tolist() == [[OWN, FALLBACK, FALLBACK]]
+    assert found.source.tolist() == [[RUNG, FALLBACK, FALLBACK]]
     assert np.isnan(found.score[0, 1:]).all()
 
 
@@ -60,7 +63,7 @@ def test_a_blend_has_no_gaps_and_no_duplicates(first: list[int], second: list[in
     assert len(items) == len(set(items)) >= min(k, sum(i >= 0 for i in first))
     assert set(items) <= {*first, *second}
     assert (found.item_idx[0][len(items) :] == -1).all()
-    assert (found.why[0][len(items) :] == NOTHING).all()
+    assert (found.source[0][len(items) :] == NO_ITEM).all()
 
 
 @given(first=shown, completed=st.integers(0, 8))
@@ -68,7 +71,7 @@ def test_a_list_blended_with_itself_stays_as_it_is(first: list[int], completed: 
     one = lists([first], completed)
     found = blended(one, one, 8)
     assert found.item_idx.tolist() == one.item_idx.tolist()
-    assert found.why.tolist() == one.why.tolist()
+    assert found.source.tolist() == one.source.tolist()
 
 
 N = 40  # queries of a fold, half of them without history
@@ -139,22 +142,19 @@ def test_the_decision_says_what_is_blended_and_why() -> None:
     assert "blended" not in " ".join(sentences(choices, RULE))
 
 
-def test_samples_are_spread_over_all_queries_and_lists_kept_without_scores() -> None:
+def test_samples_are_spread_over_all_queries() -> None:
     rows = [(f"u{u}", f"i{i}", float(u + i)) for u in range(6) for i in range(3)]
     train = dataset(rows, items=table("item_id", ["i0", "i1", "i2"]))
     queries = ask([[]] * 5, train.items)
     fold = type("Fold", (), {"queries": queries})()
     assert sampled(fold).tolist() == [0, 1, 2, 3, 4]
-    light = kept(lists([[1, 2], [3, 4]]), np.array([1]))
-    assert light.item_idx.tolist() == [[3, 4]]
-    assert light.item_idx.dtype == np.int32
 
 
 class TestServing:
     def made(self, **more: object) -> Router:
         routes = dict.fromkeys(USER_BUCKETS, "up")
         rungs = {"up": Line(1), "down": Line(-1), "silent": Line(None)}
-        return Router(routes, rungs, **more).know(TRAIN)  # type: ignore[arg-type]
+        return Router(routes, rungs, **more).fit_rerankers(TRAIN)  # type: ignore[arg-type]
 
     def test_only_who_has_a_blend_gets_one_and_the_source_says_so(self) -> None:
         routed = serve(self.made(blends={"1_2": "down"}), [[], ["i3"]], k=4)

@@ -19,7 +19,7 @@ from recommender.experiment.rungs import check, make, n_steps
 from recommender.models import RECOMMENDERS
 from recommender.models.popularity import Popularity
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
-from recommender.ranking.recommend import fallback_order
+from recommender.ranking.candidates import Candidates
 from tests.helpers.small import Row, ask, dataset, table
 
 POPULARITY = {"name": "popularity", "recommender": "popularity"}
@@ -263,7 +263,7 @@ def test_day_zero_ships_a_router_that_serves_everyone_without_any_interaction() 
     results = run(empty, chosen)
     router = ladder.refit_for_serving(empty, results, chosen, EffortLog(), lambda _: None)
     queries = ask([[], ["i3"]], full.items)
-    routed = router.recommend(queries, full.items, 10, Eligibility(), Scoring(), fallback_order(empty, full.items))
+    routed = router.recommend(queries, Candidates.after(empty, full.items, Eligibility()), 10, Scoring())
     assert (routed.lists.item_idx >= 0).all()
     assert set(routed.source[0]) == {"fallback"}
     assert routed.source[1, 0] == "content"

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from recommender.config import Slots
 from recommender.data.split import time_fold
-from recommender.experiment.slots import SIZES, Probe, SlotEvidence, cut, evidence, probed, size
-from recommender.ranking.recommend import Lists
-from recommender.ranking.topk import OWN
+from recommender.experiment.slots import SIZES, Probe, SlotEvidence, evidence, probed, size
+from recommender.ranking.lists import RUNG, Lists
 from tests.helpers.small import Row, at, dataset
 
 N_KNOWN, N_ITEMS = 30, 40  # items 30 to 39 are new
@@ -23,7 +22,7 @@ COUNTS = np.array([1] * N_KNOWN + [0] * (N_ITEMS - N_KNOWN))
 
 def lists(*rows: list[int]) -> Lists:
     item = np.array(rows, dtype=np.int64)
-    return Lists(item, -item.astype(np.float32), np.full(item.shape, OWN, np.int8))
+    return Lists(item, -item.astype(np.float32), np.full(item.shape, RUNG, np.int8))
 
 
 def probe(truth: list[list[int]], shown: dict[str, list[list[int]]], new: list[list[int]]) -> Probe:
@@ -111,9 +110,3 @@ def test_only_first_queries_are_probed_spread_over_all_users(monkeypatch: pytest
     assert len(probed(fold)) == 9
     monkeypatch.setattr("recommender.experiment.slots._QUERIES", 3)
     assert fold.queries.ids.gather(probed(fold)).to_list() == ["u0", "u4", "u8"]
-
-
-def test_cut_takes_rows_and_first_places() -> None:
-    made = cut(lists([3, 4, 5], [6, 7, 8]), np.array([1]), 2)
-    assert made.item_idx.tolist() == [[6, 7]]
-    assert made.score.shape == made.why.shape == (1, 2)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from recommender.config import Eligibility, Reach, Seniority
 from recommender.data.dataset import Table
 from recommender.errors import ConfigError
-from recommender.ranking.eligibility import distances, eligible, level_gap, out_of_reach, unsupported
+from recommender.ranking.candidates import Candidates
+from recommender.ranking.eligibility import distances, level_gap, unsupported
 from tests.helpers.small import ask, dataset, table, times
 
 NAMES = list("abcd")
@@ -22,7 +23,9 @@ NAMES = list("abcd")
 def shown(
     items: Table, histories: Any = ((),), as_of: Any = 100.0, allowed: Any = None, **rules: Any
 ) -> list[list[str]]:
-    mask = eligible(ask(histories, items, as_of=as_of), items, Eligibility(**rules), allowed)
+    mask = Candidates(items, Eligibility(**rules), np.arange(len(items)), allowed).eligible(
+        ask(histories, items, as_of=as_of)
+    )
     return [[i for i, ok in zip(items.ids.to_list(), row, strict=True) if ok] for row in mask]
 
 
@@ -106,7 +109,7 @@ LEVELS = {"user": "level", "item": "level", "order": ["junior", "associate", "se
 
 
 def offered(items: Table = PLACES, users: Table = SEEKERS, **rules: Any) -> list[str]:
-    mask = eligible(ask([()] * len(users), items, users), items, Eligibility(**rules))
+    mask = Candidates(items, Eligibility(**rules), np.arange(len(items))).eligible(ask([()] * len(users), items, users))
     return ["".join(i for i, ok in zip(items.ids, row, strict=True) if ok) for row in mask]
 
 
@@ -154,7 +157,7 @@ def test_reach_agrees_with_the_haversine_of_one_pair(seeker: Any, item: Any, max
 def test_pairs_are_judged_as_the_whole_table_is() -> None:
     row, item = (x.ravel() for x in np.indices((4, 4)))
     reach, levels = Reach(**REACH, remote="remote", willing="moves"), Seniority(**LEVELS)
-    for measure, rule in ((distances, reach), (out_of_reach, reach), (level_gap, levels)):
+    for measure, rule in ((distances, reach), (level_gap, levels)):
         whole, paired = measure(SEEKERS, PLACES, rule), measure(SEEKERS, PLACES, rule, (row, item))
         np.testing.assert_allclose(whole[row, item], paired, atol=1e-3)
 

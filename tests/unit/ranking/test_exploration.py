@@ -14,10 +14,10 @@ from recommender.config import Eligibility, Exposure, Scoring, Slots
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.data.split import time_fold
+from recommender.ranking.candidates import Candidates
 from recommender.ranking.exploration import Explorer, How, survival
-from recommender.ranking.recommend import Lists
+from recommender.ranking.lists import NEW, RUNG, Lists
 from recommender.ranking.router import Router
-from recommender.ranking.topk import NEW, OWN
 from tests.helpers.small import Row, ask, at, dataset, table, times
 
 N = 40  # items: 0 to 9 are known, the others were never taken
@@ -50,7 +50,7 @@ class InOrder:
 def chosen(n: int, n_queries: int = 50, how: How = "ucb", extra: int = 0, allowed: Any = None, **params: Any) -> Lists:
     items, explorer = catalogue(), Explorer(how, **params).fit(data(extra))
     asked = ask([[]] * n_queries, items, as_of=100.0)
-    return explorer.choose(InOrder(), asked, items, n, Eligibility(), Scoring(), np.arange(N), allowed)
+    return explorer.choose(InOrder(), asked, Candidates(items, Eligibility(), np.arange(N), allowed), n, Scoring())
 
 
 def test_only_items_with_few_interactions_are_chosen() -> None:
@@ -111,7 +111,7 @@ def test_lists_hold_no_item_twice_and_a_shorter_choice_begins_a_longer_one(
     for row in long.item_idx:
         assert len(set(row)) == len(row)
     np.testing.assert_array_equal(long.item_idx[:, :n], short.item_idx)
-    assert (long.why == OWN).all()
+    assert (long.source == RUNG).all()
 
 
 def test_slots_of_the_router_hold_what_is_explored() -> None:
@@ -120,8 +120,8 @@ def test_slots_of_the_router_hold_what_is_explored() -> None:
     router = Router(routes, {"in_order": InOrder()}, Slots(rung="in_order", n=3, of=10), explorer=explorer).fit(data())
     items = catalogue()
     asked = ask([[]] * 30, items, as_of=100.0)
-    routed = router.recommend(asked, items, 10, Eligibility(), Scoring(), np.arange(N))
-    assert (routed.lists.why[:, 7:] == NEW).all()
+    routed = router.recommend(asked, Candidates(items, Eligibility(), np.arange(N)), 10, Scoring())
+    assert (routed.lists.source[:, 7:] == NEW).all()
     assert (routed.lists.item_idx[:, 7:] >= 10).all()
     assert len(np.unique(routed.lists.item_idx[:, 7:])) > 10
     assert set(routed.source[:, 7:].ravel()) == {"new:in_order"}

@@ -14,8 +14,10 @@ from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import Table
 from recommender.data.queries import Queries
 from recommender.errors import ConfigError
-from recommender.ranking.recommend import batch_size, fallback_order, recommend
-from recommender.ranking.topk import FALLBACK, NOTHING, OWN, top_k
+from recommender.ranking.candidates import Candidates, fallback_order
+from recommender.ranking.lists import FALLBACK, NO_ITEM, RUNG
+from recommender.ranking.recommend import batch_size, recommend
+from recommender.ranking.topk import top_k
 from tests.helpers.small import ask, dataset, table, times
 
 TIED = st.sampled_from([np.nan, -np.inf, -1.5, -0.0, 0.0, 1e-40, 0.25, 2.0, np.inf])
@@ -35,7 +37,8 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
 @given(problems())
 def test_top_k_equals_a_sort_written_with_plain_loops(problem: Any) -> None:
     scores, mask, order, k = problem
-    item, score, why = top_k(scores, mask, order, k)
+    lists = top_k(scores, mask, order, k)
+    item, score, source = lists.item_idx, lists.score, lists.source
     place = {int(i): p for p, i in enumerate(order)}
     for q in range(len(scores)):
         eligible = [i for i in range(scores.shape[1]) if mask[q, i]]
@@ -45,14 +48,14 @@ def test_top_k_equals_a_sort_written_with_plain_loops(problem: Any) -> None:
         empty = k - len(best)
         assert item[q].tolist() == best + [-1] * empty
         n_own = min(len(own), k)
-        assert why[q].tolist() == [OWN] * n_own + [FALLBACK] * (len(best) - n_own) + [NOTHING] * empty
+        assert source[q].tolist() == [RUNG] * n_own + [FALLBACK] * (len(best) - n_own) + [NO_ITEM] * empty
         np.testing.assert_array_equal(score[q, :n_own], scores[q, best[:n_own]])
         assert np.isnan(score[q, n_own:]).all()
 
 
 def test_minus_zero_ties_with_zero() -> None:
-    item, *_ = top_k(np.float32([[-0.0, 0.0, -0.0]]), np.ones((1, 3), bool), np.array([2, 0, 1]), 3)
-    assert item.tolist() == [[2, 0, 1]]
+    lists = top_k(np.float32([[-0.0, 0.0, -0.0]]), np.ones((1, 3), bool), np.array([2, 0, 1]), 3)
+    assert lists.item_idx.tolist() == [[2, 0, 1]]
 
 
 class Fixed:
@@ -76,7 +79,8 @@ ITEMS = table("item_id", [f"i{n}" for n in range(20_000)])
 
 def run(model: Any, n_queries: int, k: int, items: Table = ITEMS, memory_mb: int = 256, histories: Any = None) -> Any:
     queries = ask(histories or [[]] * n_queries, items)
-    return recommend(model, queries, items, k, Eligibility(), Scoring(memory_mb=memory_mb), np.arange(len(items))[::-1])
+    candidates = Candidates(items, Eligibility(), np.arange(len(items))[::-1])
+    return recommend(model, queries, candidates, k, Scoring(memory_mb=memory_mb))
 
 
 def test_batches_change_nothing_and_stay_within_the_memory_bound() -> None:
@@ -84,7 +88,7 @@ def test_batches_change_nothing_and_stay_within_the_memory_bound() -> None:
     small, large = run(few, 150, 20, memory_mb=16), run(many, 150, 20)
     assert max(few.batches) < max(many.batches)
     assert max(few.batches) * len(ITEMS) * 8 * 4 < 16 * 2**20  # scores and mask, with room for a model's own arrays
-    for name in ("item_idx", "score", "why"):
+    for name in ("item_idx", "score", "source"):
         np.testing.assert_array_equal(getattr(small, name), getattr(large, name))
 
 
@@ -101,7 +105,7 @@ def test_a_silent_rung_is_completed_in_the_fallback_order() -> None:
     items = ITEMS.take(np.arange(30))
     lists = run(Fixed(silent=True), 1, 20, items, histories=[["i29", "i27"]])
     assert lists.item_idx[0].tolist() == [i for i in range(29, -1, -1) if i not in (29, 27)][:20]
-    assert (lists.why == FALLBACK).all()
+    assert (lists.source == FALLBACK).all()
 
 
 def test_k_above_the_eligible_items_gives_all_of_them() -> None:
@@ -110,7 +114,7 @@ def test_k_above_the_eligible_items_gives_all_of_them() -> None:
     assert lists.item_idx.shape == (2, 6)
     assert (lists.item_idx >= 0).sum(axis=1).tolist() == [5, 6]
     assert lists.item_idx[0, 5] == -1
-    assert lists.why[0, 5] == NOTHING
+    assert lists.source[0, 5] == NO_ITEM
 
 
 def test_no_queries_give_empty_lists() -> None:

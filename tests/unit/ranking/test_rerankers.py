@@ -17,11 +17,11 @@ from recommender.data.queries import Queries
 from recommender.errors import ConfigError
 from recommender.models.popularity import Popularity
 from recommender.ranking import rerankers
-from recommender.ranking.recommend import Lists
+from recommender.ranking.candidates import Candidates
+from recommender.ranking.lists import NO_ITEM, RUNG, Lists
 from recommender.ranking.rerankers import RERANKERS
-from recommender.ranking.rerankers.base import Reranker, reordered
+from recommender.ranking.rerankers.base import Reranker
 from recommender.ranking.router import Router
-from recommender.ranking.topk import NOTHING, OWN
 from recommender.serving import persistence
 from tests.helpers.small import ask, dataset, table
 
@@ -76,7 +76,7 @@ def lists(rows: Any) -> Lists:
     """Item rows, -1 = none."""
     item = np.array(rows, np.int64)
     score = np.where(item < 0, np.nan, -np.arange(item.shape[1])).astype(np.float32)
-    return Lists(item, score, np.where(item < 0, NOTHING, OWN).astype(np.int8))
+    return Lists(item, score, np.where(item < 0, NO_ITEM, RUNG).astype(np.int8))
 
 
 def ordered(name: str, rows: Any, histories: Any = None, users: Table = USERS, **params: Any) -> list[list[int]]:
@@ -84,7 +84,7 @@ def ordered(name: str, rows: Any, histories: Any = None, users: Table = USERS, *
     given = lists(rows)
     queries = ask(histories or [[]] * len(rows), ITEMS, users.take(np.arange(len(rows))))
     order = made(name, **params).order(given, queries, ITEMS)
-    return [[int(i) for i in row] for row in reordered(given, order).item_idx]
+    return [[int(i) for i in row] for row in given.permute(order).item_idx]
 
 
 @st.composite
@@ -203,9 +203,9 @@ class Line:
 
 def served(k: int, *steps: Reranker, histories: Any = ((),), **rules: Any) -> Any:
     routes = dict.fromkeys(("0", "1_2", "3_9", "10_plus"), "line")
-    router = Router(routes, {"line": Line()}, rerankers=steps, depth=6).know(TRAIN)
+    router = Router(routes, {"line": Line()}, rerankers=steps, depth=6).fit_rerankers(TRAIN)
     queries = ask(histories, ITEMS, USERS.take(np.arange(len(histories))))
-    return router.recommend(queries, ITEMS, k, Eligibility(**rules), Scoring(), np.arange(N))
+    return router.recommend(queries, Candidates(ITEMS, Eligibility(**rules), np.arange(N)), k, Scoring())
 
 
 def test_a_short_list_is_cut_from_the_re_ranked_longer_one() -> None:
@@ -287,7 +287,7 @@ def test_a_shipped_router_re_ranks_as_the_one_that_was_measured(name: str, tmp_p
     persistence.save(router, tmp_path / "model")
     queries = ask([["i00"], []], ITEMS, USERS.take(np.arange(2)))
     one, other = (
-        r.recommend(queries, ITEMS, 4, Eligibility(), Scoring(), np.arange(N))
+        r.recommend(queries, Candidates(ITEMS, Eligibility(), np.arange(N)), 4, Scoring())
         for r in (router, persistence.load(tmp_path / "model"))
     )
     np.testing.assert_array_equal(one.lists.item_idx, other.lists.item_idx)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.config import Eligibility, Scoring, Slots
-from recommender.ranking.recommend import Lists
-from recommender.ranking.router import Router, with_slots
-from recommender.ranking.topk import FALLBACK, NEW, NOTHING, OWN
+from recommender.ranking.candidates import Candidates
+from recommender.ranking.lists import FALLBACK, NEW, NO_ITEM, RUNG, Lists, with_slots
+from recommender.ranking.router import Router
 from tests.helpers.routers import ITEMS, TRAIN, Line, ids, serve
 from tests.helpers.small import ask
 
@@ -21,7 +21,7 @@ ROUTES = {"0": "up", "1_2": "down", "3_9": "up", "10_plus": "silent"}
 
 
 def router(slots: Slots | None = None, **rungs: Any) -> Router:
-    return Router(ROUTES, {"up": Line(1), "down": Line(-1), "silent": Line(None)} | rungs, slots).know(TRAIN)
+    return Router(ROUTES, {"up": Line(1), "down": Line(-1), "silent": Line(None)} | rungs, slots).fit_rerankers(TRAIN)
 
 
 def test_each_query_is_served_by_the_rung_of_its_bucket() -> None:
@@ -32,18 +32,18 @@ def test_each_query_is_served_by_the_rung_of_its_bucket() -> None:
 
 def test_users_who_come_back_are_served_by_the_rung_for_them() -> None:
     routes = ROUTES | {"1_2_returning": "up", "3_9_returning": "down"}
-    made = Router(routes, router().rungs, away_days=2).know(TRAIN)
+    made = Router(routes, router().rungs, away_days=2).fit_rerankers(TRAIN)
     histories = [["i3"], ["i3"], ["i3"], ["i1", "i2", "i3"], [], [f"i{n}" for n in range(10)]]
     asked = ask(histories, ITEMS)  # the last interaction an hour before
     away = np.array([1, 47.99, 48, 48, 500, 500])
     queries = replace(asked, as_of=asked.as_of + ((away - 1) * 3_600_000_000).astype(np.int64))
     assert made.route(queries).tolist() == ["down", "down", "up", "down", "up", "silent"]
-    lists = made.recommend(queries, ITEMS, 20, Eligibility(), Scoring(), np.arange(len(ITEMS)))
+    lists = made.recommend(queries, Candidates(ITEMS, Eligibility(), np.arange(len(ITEMS))), 20, Scoring())
     assert [row[0] for row in lists.source] == ["down", "down", "up", "down", "up", "fallback"]
 
 
 def test_users_of_whom_no_time_is_known_are_not_taken_for_returning() -> None:
-    made = Router(ROUTES | {"1_2_returning": "up"}, router().rungs).know(TRAIN)
+    made = Router(ROUTES | {"1_2_returning": "up"}, router().rungs).fit_rerankers(TRAIN)
     assert made.route(ask([["i3"]], ITEMS, as_of=None)).tolist() == ["down"]
 
 
@@ -92,19 +92,19 @@ def merges(draw: st.DrawFn) -> tuple[Lists, Lists, int]:
     def lists(k: int, why: int) -> Lists:
         n_shown = draw(st.integers(0, k))
         shown = draw(st.permutations(range(12)))[:n_shown]
-        kinds = [draw(st.sampled_from([OWN, FALLBACK])) for _ in shown] if why == OWN else [OWN] * n_shown
+        kinds = [draw(st.sampled_from([RUNG, FALLBACK])) for _ in shown] if why == RUNG else [RUNG] * n_shown
         kinds = sorted(kinds, reverse=True)
         fill = k - n_shown
-        score = [float(-p) if w == OWN else np.nan for p, w in enumerate(kinds)]
+        score = [float(-p) if w == RUNG else np.nan for p, w in enumerate(kinds)]
         return Lists(
             np.array([shown + [-1] * fill], dtype=np.int64),
             np.array([score + [np.nan] * fill], dtype=np.float32),
-            np.array([kinds + [NOTHING] * fill], dtype=np.int8),
+            np.array([kinds + [NO_ITEM] * fill], dtype=np.int8),
         )
 
     return (
-        lists(draw(st.integers(1, 10)), OWN),
-        lists(draw(st.integers(1, 4)), draw(st.sampled_from([OWN, FALLBACK]))),
+        lists(draw(st.integers(1, 10)), RUNG),
+        lists(draw(st.integers(1, 4)), draw(st.sampled_from([RUNG, FALLBACK]))),
         draw(st.integers(1, 12)),
     )
 
@@ -116,16 +116,16 @@ def test_slots_add_only_own_items_and_lose_none_but_the_last(merge: tuple[Lists,
     made = with_slots(lists, new, of)
     shown = made.item_idx[0][made.item_idx[0] >= 0].tolist()
     base = [i for i in lists.item_idx[0].tolist() if i >= 0]
-    slot = [int(i) for i, w in zip(new.item_idx[0], new.why[0], strict=True) if w == OWN]
+    slot = [int(i) for i, w in zip(new.item_idx[0], new.source[0], strict=True) if w == RUNG]
     k = lists.item_idx.shape[1]
     assert made.item_idx.shape == (1, k)
     assert len(shown) == len(set(shown)) == min(k, len(set(base) | set(slot)))
-    in_slot = made.why[0][: len(shown)] == NEW
+    in_slot = made.source[0][: len(shown)] == NEW
     assert set(np.array(shown)[in_slot]) <= set(slot)
     kept = [i for i, s in zip(shown, in_slot, strict=True) if not s]
     assert kept == [i for i in base if i in kept]  # the order of the rest stays
     assert (made.item_idx[0][len(shown) :] == -1).all()
-    assert (made.why[0][len(shown) :] == NOTHING).all()
+    assert (made.source[0][len(shown) :] == NO_ITEM).all()
     head = max(min(of, k) - new.item_idx.shape[1], 0)
     assert shown[: min(head, len(base))] == base[:head]
     assert not in_slot[min(of, k) :].any() or new.item_idx.shape[1] > of

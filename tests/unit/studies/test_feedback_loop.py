@@ -18,7 +18,7 @@ from recommender.config import Scenario
 from recommender.data.dataset import Dataset, to_microseconds
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.effort import EffortLog
-from recommender.ranking.recommend import Lists
+from recommender.ranking.lists import Lists
 from recommender.simulate import World, make_world, resolve, simulate
 from recommender.simulate.log import Visits
 from recommender.sources.load import load

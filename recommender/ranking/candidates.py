@@ -1,0 +1,81 @@
+"""What lists are chosen from: items, the rules for them, and the order that completes lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from recommender.config import Eligibility
+from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
+from recommender.data.split import available
+from recommender.errors import ConfigError
+from recommender.ranking.eligibility import HardRules
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Items with everything that decides which of them a query may be shown.
+
+    fallback: int64 (n_items,), rows of the items, best first: completes lists and breaks ties.
+    allowed: bool (n_items,), items that may be shown at all; None: every one.
+    """
+
+    items: Table
+    rules: Eligibility
+    fallback: np.ndarray
+    allowed: np.ndarray | None = None
+
+    @classmethod
+    def after(cls, train: Dataset, items: Table, rules: Eligibility, allowed: np.ndarray | None = None) -> Candidates:
+        """Candidates whose fallback order is that of the end of ``train``. Raises ConfigError as ``fallback_order``."""
+        return cls(items, rules, fallback_order(train, items, rules.editorial_column), allowed)
+
+    def only(self, which: np.ndarray) -> Candidates:
+        """The same items, of which only some may be shown. which: bool (n_items,)."""
+        return replace(self, allowed=which if self.allowed is None else which & self.allowed)
+
+    @cached_property
+    def _hard(self) -> HardRules:
+        """Item columns are read once here, not for every batch of queries."""
+        return HardRules(self.items, self.rules)
+
+    def eligible(self, queries: Queries) -> np.ndarray:
+        """Which items each query may be shown, bool (n_queries, n_items).
+
+        Published and (unless ``rules.expired``) not expired at ``as_of``, where stated; not shut out by a hard rule
+        (``eligibility.RULES``); not taken before, unless the scenario allows repeats; in ``allowed``. Raises
+        ConfigError where a column of a rule does not exist or holds something else: a hard rule is never skipped.
+        """
+        mask = available(queries.as_of, self.items, expired=self.rules.expired)
+        for shut in self._hard.shut(queries):
+            mask &= ~shut
+        if self.allowed is not None:
+            mask &= self.allowed
+        if not self.rules.repeats:
+            mask[queries.history.row, queries.history.item_idx] = False
+        return mask
+
+
+def fallback_order(train: Dataset, items: Table, editorial: str | None = None) -> np.ndarray:
+    """Rows of ``items``, int64 (n_items,), best first: by recent popularity, then the ``editorial`` column (lowest
+    first, null last), then newest by stated availability (those that state none last), then by hash.
+
+    Recent = half-life of a tenth of the training period. The row order of the items table must not
+    matter (it may tell when an item was first used), hence the hash of the id at the end.
+    Raises ConfigError where there is no such numeric column.
+    """
+    ages = train.age_days
+    half_life = max(float(ages.max(initial=0)) / 10, 1e-9)
+    popularity = np.bincount(train.item_idx, weights=0.5 ** (ages / half_life), minlength=len(train.items))
+    known = np.append(popularity, 0.0)[train.items.lookup(items.ids)]  # -1, unknown, reads the zero at the end
+    newest = items.times("available_from")
+    pinned = np.full(len(items), np.inf)
+    if editorial is not None:
+        if editorial not in items.frame.columns or not items.frame[editorial].dtype.is_numeric():
+            raise ConfigError(f"eligibility.editorial_column: items have no numeric column '{editorial}'.")
+        pinned = items.frame[editorial].cast(pl.Float64).fill_null(np.inf).to_numpy()
+    return np.lexsort((items.id_hash, -newest.astype(float), pinned, -known))
