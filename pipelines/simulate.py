@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import polars as pl
-import yaml
 from rich.table import Table
 
 from pipelines import cli  # before the library: sets the threads before NumPy is imported
 from recommender import config
+from recommender.config.files import key_value
 from recommender.data.folder import write_folder
 from recommender.data.schema import build
-from recommender.errors import ConfigError
 from recommender.simulate import observed, play, truth_files
 from recommender.simulate.likeness import knobs_like, table
 from recommender.sources.load import load
@@ -34,7 +32,7 @@ def main(argv: list[str]) -> None:
     if args.like:
         real = load(args.like, raw_dir=cli.raw_dir(), **config.loading(scenario))
         options.update(knobs_like(real, options.get("preset", "catalog")))
-    options.update(_knob(given) for given in cli.overrides(args.set))
+    options.update(key_value(given, "knob=value, for example --set n_users=2000") for given in cli.overrides(args.set))
     if args.seed is not None:
         options["seed"] = args.seed
     truth = play(**options, record=not args.no_truth)
@@ -54,17 +52,6 @@ def _tell(measures: pl.DataFrame) -> None:
     for name, real, twin in measures.iter_rows():
         shown.add_row(name, *("-" if value is None else f"{value:.4g}" for value in (real, twin)))
     cli.console.print(shown)
-
-
-def _knob(given: str) -> tuple[str, Any]:
-    name, separator, value = given.partition("=")
-    if not separator:
-        raise ConfigError(f"--set {given}: expected knob=value, for example --set n_users=2000")
-    try:
-        return name, yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2024-13-45 looks like a date and is none
-        why = " ".join(str(error).split())
-        raise ConfigError(f"--set {given}: the value is no YAML ({why}). Close brackets and quotes.") from None
 
 
 def _parser() -> argparse.ArgumentParser:

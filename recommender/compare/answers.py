@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recommender import config
 from recommender.compare import page_model
 from recommender.compare.cost import cost
 from recommender.compare.day_one import day_one
@@ -219,8 +218,8 @@ def parts(site: Site) -> list[Sentence]:
     found = site.part_finding
     told = [Sentence(capital(sentence), evidence(site, PARTS)) for sentence in (found.sentences if found else [])]
     if lacking:
-        data = [] if site.data == config.load(site.scenario.name).data.source else [f"DATA={site.data}"]
-        variables = ["STUDY=parts", f"SCENARIO={site.scenario.name}", *data, *site.variables]
+        data = [] if site.data == site.scenario.data.source else [f"DATA={site.data}"]
+        variables = ["STUDY=parts", f"SCENARIO={site.scenario.given}", *data, *site.variables]
         text = (
             f"{NOT_ENOUGH}, for these are not measured yet with this code and data: {', '.join(lacking)}. To measure "
             f"them: make study {' '.join(variables)} (minutes); then the same make compare again."

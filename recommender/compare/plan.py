@@ -25,7 +25,7 @@ QUICK_PAIRS = ("", "text", "categories and tags", "all metadata")
 
 @dataclass(frozen=True)
 class SiteSpec:
-    """A scenario on a source or a dataset folder."""
+    """A scenario, by name or path, on a source or a dataset folder."""
 
     scenario: str
     data: str
@@ -33,7 +33,7 @@ class SiteSpec:
     @property
     def name(self) -> str:
         """As ``cell.by_place`` names it."""
-        return f"{self.scenario} on {self.data}"
+        return f"{config.load(self.scenario).name} on {self.data}"
 
 
 def site_specs(scenarios: Sequence[str], data: Sequence[str], overrides: Sequence[str] = ()) -> list[SiteSpec]:
@@ -42,7 +42,7 @@ def site_specs(scenarios: Sequence[str], data: Sequence[str], overrides: Sequenc
     found = [SiteSpec(name, config.load(name, list(overrides)).data.source) for name in scenarios]
     for given in data:
         head, colon, folder = given.partition(":")
-        if colon and head in config.scenarios() and folder:
+        if colon and head in (*config.scenarios(), *scenarios) and folder:
             found.append(SiteSpec(head, folder))
         elif len(scenarios) == 1:
             found.append(SiteSpec(scenarios[0], given))

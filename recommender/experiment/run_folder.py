@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from recommender.config import CONFIGS, Scenario
+from recommender.config import Scenario
 from recommender.data.dataset import FEATURE_ROLES, Dataset
 from recommender.data.digest import digest
 from recommender.data.summary import summarise
@@ -115,7 +115,7 @@ def data_effort(data: Dataset, scenario: Scenario, effort: EffortLog) -> pl.Data
         ("repeated_interactions", repeats, "rows"),
         ("feature_columns", columns, "columns"),
         ("matched_columns", len(data.match), "pairs"),
-        ("configuration_lines", _lines(scenario.name), "lines"),
+        ("configuration_lines", scenario.n_lines, "lines"),
         *((f"repaired/{r.table}/{r.rule}", r.count, "rows") for r in data.repairs),
         *effort.noted,
     ]
@@ -174,10 +174,3 @@ def _audited(out: Path, scenario: Scenario) -> list[str]:
 def write_config(out: Path, scenario: Scenario) -> None:
     """config.yaml: the scenario as it was run, overrides included."""
     write_text(out / "config.yaml", yaml.safe_dump(scenario.model_dump(mode="json"), sort_keys=False))
-
-
-def _lines(scenario: str) -> int:
-    """Lines of the scenario's file that say something."""
-    path = CONFIGS / f"{scenario}.yaml"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in lines)

@@ -10,10 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recommender.config import CONFIGS
-from recommender.errors import ConfigError, nearest
+from recommender.config.files import names_in, read_yaml
+from recommender.errors import ConfigError
 from recommender.simulate.knobs import Knobs, make_knobs
 
 FOLDER = CONFIGS / "simulator"
@@ -22,7 +21,7 @@ BASE = "preset"  # the key that names the preset to start from
 
 def preset_names(folder: Path | None = None) -> list[str]:
     """Names of all presets; none where the library stands without its configuration."""
-    return sorted(path.stem for path in (folder or FOLDER).glob("*.yaml"))
+    return names_in(folder or FOLDER)
 
 
 def resolve(preset: str, knobs: Mapping[str, Any]) -> Knobs:
@@ -47,14 +46,7 @@ def _given(preset: str, folder: Path) -> dict[str, Any]:
 
 
 def _read(preset: str, folder: Path) -> dict[str, Any]:
-    names = preset_names(folder)
-    if preset not in names:
-        raise ConfigError(f"Unknown preset '{preset}' of the simulator{nearest(preset, names)} (in {folder})")
-    path = folder / f"{preset}.yaml"
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2024-13-45 looks like a date and is none
-        raise ConfigError(f"{path}: is no YAML ({' '.join(str(error).split())})") from None
+    given, path = read_yaml(preset, folder, "preset")
     if not isinstance(given, dict):
         raise ConfigError(f"{path}: expected lines of 'knob: value', got {given!r}")
     return given

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
 from recommender import config
-from recommender.config import CONFIGS, Rung, Scenario, Strict
-from recommender.errors import ConfigError, nearest
+from recommender.config import Rung, Scenario, Strict
+from recommender.config.files import names_in, read_yaml, shipped
+from recommender.errors import ConfigError
 from recommender.studies.closed_loop import options
 from recommender.studies.closed_loop.options import LOOP, Loop
 
-EXPERIMENTS = CONFIGS.parent / "experiments"
+EXPERIMENTS = shipped("experiments")
 KEEP, DROP, ADD = "ladder.keep", "ladder.drop", "ladder.add"  # changes that are no key: which rungs take part
 _LISTS = ("data.differences", "data.train_differences", DROP, ADD)  # several changes of one cell add up here
 Changes = dict[str, Any]  # dotted configuration key -> value, as --set takes them
@@ -82,14 +82,16 @@ class Cell:
 
 
 def studies() -> list[str]:
-    return sorted(p.stem for p in EXPERIMENTS.glob("*.yaml"))
+    return names_in(EXPERIMENTS)
 
 
 def load(name: str, quick: bool = False) -> Study:
-    """The study ``experiments/<name>.yaml``; ``quick``: its smaller variant. Raises ConfigError."""
-    if name not in studies():
-        raise ConfigError(f"Unknown study '{name}'{nearest(name, studies())}")
-    study = parse(yaml.safe_load((EXPERIMENTS / f"{name}.yaml").read_text()), f"experiments/{name}.yaml")
+    """The study ``experiments/<name>.yaml``, or any by the path of its YAML file; ``quick``: its smaller variant.
+
+    Raises ConfigError.
+    """
+    tree, path = read_yaml(name, EXPERIMENTS, "study")
+    study = parse(tree, str(path) if path.parent != EXPERIMENTS else f"experiments/{path.name}")
     return study if not quick else _quick(study)
 
 
@@ -108,9 +110,10 @@ def cells(study: Study, scenarios: Sequence[str], data: str | None, overrides: S
     """
     found = []
     loop = options.read(study.options, study.name) if study.mode == LOOP else None
-    for name in scenarios:
+    for file in scenarios:  # a name in configs/, or a path
+        name = config.load(file).name
         for labels, changes in _points(study, name):
-            scenario = _changed(name, merged(study.set, changes), study.rungs, overrides)
+            scenario = _changed(file, merged(study.set, changes), study.rungs, overrides)
             source = data or scenario.data.source
             if loop is not None:
                 options.check(loop, scenario, source, study.name)
@@ -149,9 +152,7 @@ def _points(study: Study, scenario: str) -> Iterator[tuple[dict[str, str], Chang
 
 
 def _changed(name: str, changes: Changes, rungs: Sequence[str], overrides: Sequence[str]) -> Scenario:
-    told = [
-        f"{key}={json.dumps(value)}" for key, value in changes.items() if key not in (KEEP, DROP, ADD)
-    ]  # JSON is YAML
+    told = [f"{key}={json.dumps(v)}" for key, v in changes.items() if key not in (KEEP, DROP, ADD)]  # JSON is YAML
     scenario = config.load(name, [*told, *overrides])
     kept, dropped = changes.get(KEEP, rungs), changes.get(DROP, [])
     ladder = [r for r in scenario.ladder if (not kept or r.name in kept) and r.name not in dropped]

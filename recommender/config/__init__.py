@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from recommender.config.files import Overrides, names_in, overridden, read_yaml, shipped
 from recommender.errors import ConfigError, nearest
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIGS = shipped("configs")
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and the libraries accept
 Origin = Annotated[float, Field(gt=0, le=36_500)]  # a quantile, or days before the end; a century at most
 
@@ -182,7 +183,7 @@ class Tune(Strict):
 class Scenario(Strict):
     """A whole scenario: source, split, eligibility, ladder, problem statement, goals."""
 
-    name: str
+    name: str = Field(pattern=r"^\w[\w.-]*$")  # becomes part of the names of folders and models
     problem: ProblemStatement
     data: Data = Data()
     split: Split = Split()
@@ -205,29 +206,49 @@ class Scenario(Strict):
     day_zero: bool = False
     controls: bool = False  # also measure, at the test origin, each rung without what it uses (controls.py)
     person_days: dict[str, tuple[float, float]] = {}  # stated effort of rungs and assets, shown as stated
+    _given: str = PrivateAttr("")
+    _n_lines: int = PrivateAttr(0)
+
+    @property
+    def given(self) -> str:
+        """What SCENARIO= takes to mean this one: its name in configs/, or the path of its file."""
+        return self._given or self.name
+
+    @property
+    def n_lines(self) -> int:
+        """Lines of its file that say something; 0 for a scenario that was read from no file."""
+        return self._n_lines
 
 
 def scenarios() -> list[str]:
-    return sorted(p.stem for p in CONFIGS.glob("*.yaml"))
+    return names_in(CONFIGS)
 
 
-def load(name: str, overrides: list[str] | None = None) -> Scenario:
-    """The scenario ``configs/<name>.yaml`` with overrides such as ``split.test=0.7`` (value as YAML).
+def load(name: str | Path, overrides: Overrides = ()) -> Scenario:
+    """A scenario of ``configs/`` by its name, or any by the path of its YAML file.
 
-    Raises ConfigError naming the key and the nearest valid one.
+    overrides: ``split.test=0.7`` (the value as YAML), or a mapping of such keys to values.
+    Raises ConfigError naming the file, the key and the nearest valid one.
     """
-    path = CONFIGS / f"{name}.yaml"
-    if name not in scenarios():
-        raise ConfigError(f"Unknown scenario '{name}'{nearest(name, scenarios())}")
-    tree = yaml.safe_load(path.read_text())
-    for override in overrides or []:
-        key, separator, value = override.partition("=")
-        if not separator or not key:
-            raise ConfigError(f"--set {override}: expected KEY=VALUE, for example --set split.test=0.7")
-        _assign(tree, key.split("."), _value(value, override), override)
-        if key != "optional" and isinstance(tree.get("optional"), list):  # else parse says what is wrong with it
-            tree["optional"] = [part for part in tree["optional"] if part not in key.split(".")]
-    return parse(tree)
+    tree, path = read_yaml(name, CONFIGS, "scenario")
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected keys such as 'name:' and 'ladder:', found {type(tree).__name__}.")
+    try:
+        scenario = parse(tree, overrides)
+    except ConfigError as error:
+        raise error if path.parent == CONFIGS else ConfigError(f"{path}: {error}") from None
+    scenario._given = str(name)
+    scenario._n_lines = sum(line.strip()[:1] not in ("", "#") for line in path.read_text().splitlines())
+    return scenario
+
+
+def parse(tree: Mapping[str, Any], overrides: Overrides = ()) -> Scenario:
+    """The scenario of plain values, as ``load`` reads them from a file. Raises ConfigError, all problems in one."""
+    tree = overridden(tree, overrides)
+    try:
+        return Scenario.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(e) for e in error.errors())) from None
 
 
 def loading(scenario: Scenario) -> dict[str, Any]:
@@ -242,43 +263,12 @@ def loading(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def parse(tree: dict[str, Any]) -> Scenario:
-    try:
-        return Scenario.model_validate(tree)
-    except ValidationError as error:
-        raise ConfigError("\n".join(_explain(e) for e in error.errors())) from None
-
-
-def _value(text: str, override: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2024-13-45 looks like a date and is none
-        why = " ".join(str(error).split())
-        raise ConfigError(f"--set {override}: the value is no YAML ({why}). Close brackets and quotes.") from None
-
-
-def _assign(tree: Any, keys: list[str], value: Any, override: str) -> None:
-    """Sets one key. A list of named entries (the ladder) is entered by name: ladder.als.params.factors."""
-    node: Any = tree
-    for depth, key in enumerate(keys):
-        last = depth == len(keys) - 1
-        if isinstance(node, list):
-            named = {e["name"]: position for position, e in enumerate(node) if isinstance(e, dict) and "name" in e}
-            if key not in named:
-                raise ConfigError(f"--set {override}: no '{key}' there{nearest(key, named)}")
-            key = named[key]  # type: ignore[assignment]
-        elif not isinstance(node, dict):
-            raise ConfigError(f"--set {override}: '{'.'.join(keys[:depth])}' holds a value, not keys")
-        if last:
-            node[key] = value
-        else:
-            node = node.setdefault(key, {}) if isinstance(node, dict) else node[key]
-
-
 def _explain(error: Any) -> str:
     where = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         return f"Unknown configuration key '{where}'{nearest(str(error['loc'][-1]), _siblings(error['loc']))}"
+    if error["type"] == "missing":
+        return f"Configuration key '{where}' is missing"
     return f"Configuration key '{where}': {error['msg']} (got {error['input']!r})"
 
 
