@@ -18,6 +18,7 @@ from recommender.compare.site import Site
 from recommender.compare.wording import capital, curves_of, evidence, users
 from recommender.names import ALL, ROUTER
 from recommender.studies import ablation, data_volume
+from recommender.studies.engine.contrast import significant
 from recommender.studies.engine.curves import Curves, crossings
 from recommender.studies.engine.finding import NOT_ENOUGH, interval
 from recommender.studies.engine.plan import pairs_of
@@ -174,7 +175,7 @@ def better_data(site: Site) -> list[Sentence]:
         name, with_, without = row["pair"], row["other_rung"], row["base_rung"]
         if row["ci_low"] == row["ci_high"] == 0:
             unused.append(f"{name} ({what[name]})" if what.get(name) else name)
-        elif not ablation.significant(row):
+        elif not significant(row):
             unsure.append(name)
         elif not site.noticed(row):
             noise.append(name)

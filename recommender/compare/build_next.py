@@ -19,7 +19,7 @@ from recommender.names import ALL, PLAIN, ROUTER
 from recommender.studies import ablation
 from recommender.studies.ablation_sentences import OFF, SHIPS, status
 from recommender.studies.charts import HEIGHT
-from recommender.studies.engine.contrast import Contrast
+from recommender.studies.engine.contrast import Contrast, significant
 from recommender.studies.engine.finding import Chart, grid, interval
 from recommender.studies.engine.plan import pairs_of
 
@@ -142,7 +142,7 @@ def _rungs(site: Site) -> list[Option]:
         told = (row["difference"], row["ci_low"], row["ci_high"])
         if ships and made and rung in made.rungs:
             told = gain(made, rung, simplest, ALL, -1)
-        sure = ablation.significant(row) and told[1] > 0 and rung not in site.doubted
+        sure = significant(row) and told[1] > 0 and rung not in site.doubted
         cpu_s = cell.seconds[rung] - cell.seconds.get(base, 0.0)
         study = TRANSFER if cell is site.decided else VOLUME
         found.append(_option(site, rung, "rung", (*told, sure, over, SHIPS if ships else OFF), cpu_s, (study,)))
@@ -159,7 +159,7 @@ def _pairs(site: Site, table: pl.DataFrame, study: str, kind: str) -> list[Optio
     both = ablation.partners(site.runs[study], asked)
     found = []
     for row in rows.iter_rows(named=True):
-        sure = row["difference"] > 0 and (site.noticed(row) if study == VALUE else ablation.significant(row))
+        sure = row["difference"] > 0 and (site.noticed(row) if study == VALUE else significant(row))
         change, ships = (row["difference"], row["ci_low"], row["ci_high"]), status(asked[row["pair"]])
         told = (*change, sure, "lists without it", ships)
         cpu_s = ablation.cost_of(*both[row["pair"]], row["shown"])["cpu_s"]

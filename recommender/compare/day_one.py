@@ -10,8 +10,7 @@ from recommender.compare.plan import TRANSFER, VOLUME
 from recommender.compare.site import Site
 from recommender.compare.wording import capital, change, curves_of, evidence, users
 from recommender.names import ALL, IN_SESSION, PLAIN, RETURNING, ROUTER, USER_BUCKETS, WITH_HISTORY
-from recommender.studies import ablation
-from recommender.studies.engine.contrast import Contrast
+from recommender.studies.engine.contrast import Contrast, significant
 from recommender.studies.engine.curves import Curves
 from recommender.studies.engine.finding import NOT_ENOUGH, interval, not_enough
 
@@ -100,7 +99,7 @@ def _reranked(site: Site) -> list[str]:
     if site.plain == ROUTER:
         return []
     row = site.gains([Contrast("rerank", site.decided, site.decided, PLAIN, ROUTER)]).get("rerank")
-    if row is None or not ablation.significant(row):
+    if row is None or not significant(row):
         return []
     names = ", ".join(r.name for r in site.scenario.rerank if r.enabled)
     price = " It is the price of what they are there for: see the parts below." if row["difference"] < 0 else ""

@@ -17,9 +17,8 @@ from recommender.evaluation.effort import serving
 from recommender.experiment.run_tables import metric_label
 from recommender.names import ALL, IN_SESSION, PLAIN, RETURNING, ROUTER, USER_BUCKETS
 from recommender.studies.ablation import analyse, effects, partners
-from recommender.studies.data_volume import AXIS
 from recommender.studies.engine.cell import Measured
-from recommender.studies.engine.contrast import Contrast, contrast, significant
+from recommender.studies.engine.contrast import Contrast, contrast, significant, values
 from recommender.studies.engine.curves import Crossing, Curves, curves
 from recommender.studies.engine.finding import Finding
 from recommender.studies.engine.plan import DATA, Study, pairs_of
@@ -56,7 +55,7 @@ class Site:
         if not runs:
             return DataError("no size of the data could be measured.")
         try:
-            return curves(runs, AXIS, self.metric, max(200, self.scenario.bootstrap // 2), self.scenario.seed)
+            return curves(runs)
         except DataError as error:
             return error
 
@@ -84,15 +83,13 @@ class Site:
     def worth(self) -> pl.DataFrame:
         """Rows of ``ablation.effects``: the metric with each data asset less that without it."""
         runs = self.runs.get(VALUE, [])
-        pairs = pairs_of(self.studies[VALUE], self.scenario.name)
-        return effects(self.studies[VALUE], runs, pairs, self.metric, self.doubted) if runs else pl.DataFrame()
+        return effects(self.studies[VALUE], runs, True, self.doubted) if runs else pl.DataFrame()
 
     @cached_property
     def parts(self) -> pl.DataFrame:
         """The same of the scenario's parts, router against router; empty where nobody measured them."""
         runs = self.runs.get(PARTS, [])
-        pairs = pairs_of(self.studies[PARTS], self.scenario.name)
-        return effects(self.studies[PARTS], runs, pairs, self.metric) if runs else pl.DataFrame()
+        return effects(self.studies[PARTS], runs, True) if runs else pl.DataFrame()
 
     @cached_property
     def part_finding(self) -> Finding | None:
@@ -211,7 +208,7 @@ class Site:
         runs = self.runs.get(VOLUME, [])
         most = max((float(r.origin["n_train"]) for r in runs), default=0.0)
         whole = [r for r in runs if float(r.origin["n_train"]) == most and rung in r.rungs]
-        means = [float(r.values.filter("first", pl.col("rung") == rung)[self.metric].mean() or 0.0) for r in whole]  # type: ignore[arg-type]
+        means = [float(values(r, rung, self.metric).mean()) for r in whole]
         return max(means) - min(means) if means else 0.0
 
 

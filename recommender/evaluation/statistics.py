@@ -31,23 +31,38 @@ class Estimate:
 
 
 def estimates(cells: Sequence[ClusteredValues], n_users: int, resamples: int, seed: int) -> list[Estimate]:
-    """Means with bootstrap percentile intervals that resample users.
+    """Means with bootstrap percentile intervals that resample users, one per cell."""
+    by_user = [_by_user(c) for c in cells]
+    drawn = _resampled(by_user, n_users, resamples, seed)
+    return [_estimate(total, count, r) for (_, total, count), r in zip(by_user, drawn, strict=True)]
+
+
+def replicates(cell: ClusteredValues, n_users: int, resamples: int, seed: int) -> np.ndarray:
+    """The bootstrap means that ``estimates`` takes its intervals from, float64 (resamples, n_columns); NaN where a
+    resample drew nobody. Cells of the same users get the same draws, so differences of their replicates are paired."""
+    (drawn,) = _resampled([_by_user(cell)], n_users, resamples, seed)
+    return drawn.astype(np.float64)
+
+
+def _resampled(
+    by_user: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], n_users: int, resamples: int, seed: int
+) -> list[np.ndarray]:
+    """Means per cell under resampled users, float32 (resamples, n_columns). by_user: of ``_by_user``.
 
     Poisson weights (Hanley & MacGibbon 2006; Chamandy et al. 2012): each user counts a Poisson(1)
     number of times, so one set of weights serves every cell, and the mean is a ratio of sums.
     """
-    users, sums, counts = zip(*(_by_user(c) for c in cells), strict=True) if cells else ((), (), ())
     # Most columns are defined for the same queries: each distinct count is resampled once.
-    distinct = [_distinct(count) for count in counts]
-    replicates: list[list[np.ndarray]] = [[] for _ in cells]
+    distinct = [_distinct(count) for _, _, count in by_user]
+    found: list[list[np.ndarray]] = [[] for _ in by_user]
     rng = np.random.default_rng(seed)
     with np.errstate(invalid="ignore", divide="ignore"), threadpool_limits(1, "blas"):  # see sign_flip_p
         for start in range(0, resamples, _CHUNK):
             weights = rng.poisson(1.0, (min(_CHUNK, resamples - start), n_users)).astype(np.float32)
-            for out, who, total, (count, which) in zip(replicates, users, sums, distinct, strict=True):
+            for out, (who, total, _), (count, which) in zip(found, by_user, distinct, strict=True):
                 drawn = weights[:, who]
                 out.append(drawn @ total / (drawn @ count)[:, which])
-    return [_estimate(s, c, np.concatenate(r)) for s, c, r in zip(sums, counts, replicates, strict=True)]
+    return [np.concatenate(r) for r in found]
 
 
 def sign_flip_p(cell: ClusteredValues, flips: int, seed: int) -> np.ndarray:

@@ -1,132 +1,127 @@
-"""What ``worth`` shows as tables: what each part brings, to whom, by which rung, and what all lists together reach."""
+"""Tables of an ablation: what each part brings, to whom, by which rung, and what all lists together reach."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from recommender.evaluation.audit import OUTCOMES
-from recommender.evaluation.directions import LEGEND, arrow
+from recommender.evaluation.directions import LEGEND
 from recommender.evaluation.exposure import SELECTED
 from recommender.experiment.run_tables import USERS
 from recommender.names import ALL, ROUTER
-from recommender.studies import ablation_sentences as text
-from recommender.studies.ablation_sentences import Row, Rows, label, places
+from recommender.studies.ablation_sentences import (
+    OWN,
+    Effect,
+    Row,
+    decimals,
+    ends,
+    heading,
+    label,
+    ordered,
+    price,
+    status,
+)
 from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.contrast import significant
 from recommender.studies.engine.finding import Grid, grid, interval
-from recommender.studies.engine.plan import Pair
 
-PRICE = ("CPU s", "columns", "config keys")
 WHOLE = ("item_coverage_at_10", "new_item_survival_at_20", "small_creator_survival_at_20")  # of a run's lists together
+Cells = Mapping[str, tuple[Measured, Measured]]  # pair -> its cells (without, with)
 
 
-def parts(
-    rows: Mapping[str, Rows], metric: str, costs: Mapping[str, Mapping[str, float]], pairs: Mapping[str, Pair]
-) -> Grid:
-    """One row per part of a study of mode ladder, by status and verdict: what is shown of it, and what it costs."""
-    body = []
-    for name in text.ordered(rows, metric, pairs):
-        mine, pair, main = rows[name], pairs[name], rows[name].get(metric)
-        verdict, aims = text.in_brief(mine, metric, pair), text.aims_of(mine, metric, pair)
-        change = f"{text.ends(main)}, {_difference(main)}" if main else "–"
-        place = text.status(pair) + f": {pair.what}" * (text.status(pair) == text.OWN)
-        body.append([name, place, verdict, change, aims or "–", text.price(costs[name])])
+def parts(effects: Sequence[Effect]) -> Grid:
+    """One row per part of a study of mode ladder, by status and verdict: its effect and its cost."""
+    rows = []
+    for e in ordered(effects):
+        place = status(e.pair) + f": {e.pair.what}" * (status(e.pair) == OWN)
+        change = f"{ends(e.main)}, {_difference(e.main)}" if e.main else "–"
+        rows.append([e.name, place, e.in_brief(), change, e.aims_text() or "–", price(e.cost)])
+    metric = effects[0].metric
     caption = (
         "What each part brings and costs. In what ships: yes; off (by default); own set-up (measured as said there, "
         "whether the part ships or not). a → b: a without it, b with it. Its aim: what it is there for beside "
         f"{label(metric)}, as far as measured. * significant. {LEGEND}"
     )
-    heads = ["part", "in what ships", "shown", f"{_head(metric)}, difference", "its aim", "costs"]
-    return grid(caption, heads, body)
+    heads = ["part", "in what ships", "verdict", f"{heading(metric)}, difference", "its aim", "costs"]
+    return grid(caption, heads, rows)
 
 
-def beside(rows: Mapping[str, Rows], metric: str, pairs: Mapping[str, Pair]) -> list[Grid]:
-    """What each part does to what any of them is there for, where those are measured."""
-    measured = {m for by_metric in rows.values() for m in by_metric}
-    own = [m for m in dict.fromkeys(m for name in rows for m in pairs[name].metrics) if m in measured and m != metric]
-    body = [[name, *(_difference(rows[name].get(m)) for m in own)] for name in text.ordered(rows, metric, pairs)]
+def other_aims(effects: Sequence[Effect]) -> list[Grid]:
+    """What each part does to the aims of all parts, where those are measured."""
+    measured = {m for e in effects for m in e.rows} - {effects[0].metric}
+    aims = [m for m in dict.fromkeys(m for e in effects for m in e.pair.metrics) if m in measured]
+    rows = [[e.name, *(_difference(e.rows.get(m)) for m in aims)] for e in ordered(effects)]
     caption = f"What each does to the aims of all (with - without); * significant. {LEGEND}"
-    return [grid(caption, ["part", *map(_head, own)], body)] if own else []
+    return [grid(caption, ["part", *map(heading, aims)], rows)] if aims else []
 
 
-def assets(rows: Mapping[str, Rows], metric: str, costs: Mapping[str, Mapping[str, float]]) -> Grid:
-    """One row per data asset: accuracy of the best rung, which that is with and without it, and costs."""
-    body = []
-    for name, by_metric in rows.items():
-        main = by_metric.get(metric)
-        body.append([name, _difference(main), _rungs(main) if main else "–", *_cost(costs[name])])
+def assets(effects: Sequence[Effect]) -> Grid:
+    """One row per data asset: accuracy of the best rung, which one that is without and with it, and costs."""
+    rows = []
+    for e in effects:
+        rungs = " → ".join(dict.fromkeys([e.main["base_rung"], e.main["other_rung"]])) if e.main else "–"
+        cost = [f"{e.cost['cpu_s']:+.1f}", f"{e.cost['columns']:+.0f}", f"{e.cost['keys']:.0f}"]
+        rows.append([e.name, _difference(e.main), rungs, *cost])
     caption = f"What each brings (with - without) and costs; * significant. {LEGEND}"
-    return grid(caption, ["part", _head(metric), "best rung, without → with", *PRICE], body)
+    heads = ["part", heading(effects[0].metric), "best rung, without → with", "CPU s", "columns", "config keys"]
+    return grid(caption, heads, rows)
 
 
 def by_bucket(table: pl.DataFrame, metric: str) -> Grid:
-    """The decision's metric by user bucket. table: of ``ablation.effects``, of the lists that are shown."""
-    rows = table.filter(pl.col("metric") == metric)
-    columns = [b for b in USERS if b in rows["user_bucket"]]
-    cells = {(r["pair"], r["user_bucket"]): r for r in rows.iter_rows(named=True)}
-    body = [[name, *(_difference(cells.get((name, b))) for b in columns)] for name in _names(rows, "pair")]
-    heads = ["part", *(USERS[b].replace("earlier ", "") for b in columns)]
-    return grid(f"{label(metric)}, with - without, by how much is known of the user.", heads, body)
+    """The decision's metric by user bucket. table: rows of ``ablation.effects`` for the router or the best rung."""
+    heads = {b: name.replace("earlier ", "") for b, name in USERS.items()}
+    caption = f"{label(metric)}, with - without, by how much is known of the user."
+    return _pivot(caption, table.filter(pl.col("metric") == metric), "user_bucket", heads)
 
 
 def by_rung(table: pl.DataFrame, metric: str) -> Grid:
-    """The decision's metric of all users by rung. table: of ``ablation.effects``, of each rung."""
+    """The decision's metric of all users by rung. table: rows of ``ablation.effects`` for each rung."""
     rows = table.filter(pl.col("metric") == metric, pl.col("user_bucket") == ALL)
-    rungs = _names(rows, "shown")
-    cells = {(r["pair"], r["shown"]): r for r in rows.iter_rows(named=True)}
-    body = [[name, *(_difference(cells.get((name, r))) for r in rungs)] for name in _names(rows, "pair")]
-    return grid(f"{label(metric)}, with - without, by rung, all users.", ["part", *rungs], body)
+    heads = {rung: rung for rung in rows["shown"].unique(maintain_order=True)}
+    return _pivot(f"{label(metric)}, with - without, by rung, all users.", rows, "shown", heads)
 
 
-def whole(found: Mapping[str, tuple[Measured, Measured]]) -> list[Grid]:
-    """What all lists together reach, without and with each part that changes it."""
-    reached = {name: [_reached(m) for m in pair] for name, pair in found.items()}
-    shown = [metric for metric in WHOLE if any(metric in one for pair in reached.values() for one in pair)]
+def _pivot(caption: str, table: pl.DataFrame, column: str, heads: Mapping[str, str]) -> Grid:
+    """A row per pair, a column per value of ``column``, where there are any."""
+    cells = {(r["pair"], r[column]): r for r in table.iter_rows(named=True)}
+    values = [v for v in heads if v in table[column]]
+    pairs = table["pair"].unique(maintain_order=True)
+    rows = [[pair, *(_difference(cells.get((pair, v))) for v in values)] for pair in pairs]
+    return grid(caption, ["part", *(heads[v] for v in values)], rows)
+
+
+def whole_lists(cells: Cells) -> list[Grid]:
+    """What all lists of a run together reach, without and with each part that changes it."""
+    reached = {name: [_reached(m) for m in pair] for name, pair in cells.items()}
+    shown = [metric for metric in WHOLE if any(metric in run for pair in reached.values() for run in pair)]
     rows = [
-        [name, *(f"{_share(without, m)} → {_share(with_, m)}" for m in shown)]
-        for name, (without, with_) in reached.items()
-        if without != with_
+        [name, *(" → ".join(f"{run[m]:.1%}" if m in run else "–" for run in pair) for m in shown)]
+        for name, pair in reached.items()
+        if pair[0] != pair[1]
     ]
     caption = f"Of all lists together, without → with; one value per run, so no interval. {LEGEND}"
-    return [grid(caption, ["part", *map(_head, shown)], rows)] if rows else []
+    return [grid(caption, ["part", *map(heading, shown)], rows)] if rows else []
 
 
-def impact(found: Mapping[str, tuple[Measured, Measured]]) -> list[Grid]:
+def impact(cells: Cells) -> list[Grid]:
     """The lowest impact ratio of selection by protected column, without and with each part that changes the lists."""
     rows = []
-    for name, (without, with_) in found.items():
-        for grouping in _groupings(with_):
-            told = [_lowest(m, grouping) for m in (without, with_)]
-            if all(told) and told[0] != told[1]:
-                rows.append([name, grouping, *(str(t) for t in told)])
+    for name, (without, with_) in cells.items():
+        for grouping in [] if with_.audit is None else with_.audit["grouping"].unique(maintain_order=True):
+            lowest = [_lowest_ratio(m, grouping) for m in (without, with_)]
+            if all(lowest) and lowest[0] != lowest[1]:
+                rows.append([name, grouping, *map(str, lowest)])
     heads = ["part", "protected", "without", "with"]
     return [grid("Lowest impact ratio of selection (group rate / best group's), 95%.", heads, rows)] if rows else []
-
-
-def _head(metric: str) -> str:
-    return label(metric) + arrow(metric)
-
-
-def _names(rows: pl.DataFrame, column: str) -> list[str]:
-    return rows[column].unique(maintain_order=True).to_list()
 
 
 def _difference(row: Row | None) -> str:
     if row is None:
         return "–"
-    return interval(row["difference"], row["ci_low"], row["ci_high"], places(row), sign=True) + " *" * significant(row)
-
-
-def _cost(cost: Mapping[str, float]) -> list[str]:
-    """Cells below ``PRICE``."""
-    return [f"{cost['cpu_s']:+.1f}", f"{cost['columns']:+.0f}", f"{cost['keys']:.0f}"]
-
-
-def _rungs(row: Row) -> str:
-    """``als → ranker``, or the one name for both."""
-    return " → ".join(dict.fromkeys([row["base_rung"], row["other_rung"]]))
+    change = interval(row["difference"], row["ci_low"], row["ci_high"], decimals(row), sign=True)
+    return change + " *" * significant(row)
 
 
 def _reached(run: Measured) -> dict[str, float]:
@@ -134,22 +129,12 @@ def _reached(run: Measured) -> dict[str, float]:
     return dict(rows.select("metric", "value").iter_rows())
 
 
-def _share(reached: Mapping[str, float], metric: str) -> str:
-    return f"{reached[metric]:.1%}" if metric in reached else "–"
-
-
-def _groupings(run: Measured) -> list[str]:
-    return [] if run.audit is None else _names(run.audit, "grouping")
-
-
-def _lowest(run: Measured, grouping: str) -> str | None:
+def _lowest_ratio(run: Measured, grouping: str) -> str | None:
     if run.audit is None:
         return None
-    rows = run.audit.filter(
-        pl.col("rung") == ROUTER, pl.col("outcome") == OUTCOMES[SELECTED], pl.col("grouping") == grouping, "counted"
-    )
-    rows = rows.with_columns(pl.col("ratio").fill_nan(None)).drop_nulls("ratio").sort("ratio")
+    selection = {"rung": ROUTER, "outcome": OUTCOMES[SELECTED], "grouping": grouping}
+    rows = run.audit.filter("counted", **selection).with_columns(pl.col("ratio").fill_nan(None)).drop_nulls("ratio")
     if rows.is_empty():
         return None
-    row = rows.row(0, named=True)
+    row = rows.sort("ratio").row(0, named=True)
     return f"{interval(row['ratio'], row['ratio_low'], row['ratio_high'], 2)} {row['group']}"

@@ -1,4 +1,4 @@
-"""What is made of a study's cells: a literal dict, a new analysis is one module and one line."""
+"""What is made of a study's cells: a literal dict; a new analysis is one module and one line."""
 
 from __future__ import annotations
 
@@ -15,39 +15,31 @@ from recommender.studies import (
     summary,
     transfer,
     uncertainty,
-)
+)  # fmt: skip
 from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.finding import Finding
 from recommender.studies.engine.plan import Cell, Study
 from recommender.studies.summary import Summary
 
 
-def _no_more(study: Study, runs: Sequence[Measured]) -> list[Cell]:
-    return []
-
-
-def _no_summaries(study: Study, runs: Sequence[Measured]) -> list[Summary]:
-    return []
-
-
 @dataclass(frozen=True)
 class Analysis:
-    """``findings`` of the measured cells; ``more`` cells that the first ones give rise to; ``summaries``, what MLflow's
+    """``findings`` of the measured cells; ``more`` cells that the first ones call for; ``summaries``, what MLflow's
     views of the study chart (without any: every cell)."""
 
     findings: Callable[[Study, Sequence[Measured]], list[Finding]]
-    more: Callable[[Study, Sequence[Measured]], list[Cell]] = _no_more
-    summaries: Callable[[Study, Sequence[Measured]], list[Summary]] = _no_summaries
+    more: Callable[[Study, Sequence[Measured]], list[Cell]] = lambda study, runs: []
+    summaries: Callable[[Study, Sequence[Measured]], list[Summary]] = lambda study, runs: []
 
 
 ANALYSES: Mapping[str, Analysis] = {
+    "ablation": Analysis(ablation.analyse, summaries=summary.pairs),
     "data_volume": Analysis(data_volume.analyse, summaries=summary.learning),
     "effort_to_goal": Analysis(effort_to_goal.analyse, effort_to_goal.more, summary.learning),
     "feedback_loop": Analysis(feedback_loop.analyse),
     "staleness": Analysis(staleness.analyse),
     "transfer": Analysis(transfer.analyse, transfer.more, summary.recipes),
     "uncertainty": Analysis(uncertainty.analyse),
-    "ablation": Analysis(ablation.analyse, summaries=summary.pairs),
 }
 
 

@@ -1,4 +1,4 @@
-"""What a study or comparison says of one thing, as one run in MLflow that the views of its report chart."""
+"""What a study or comparison measured of one thing, as one run in MLflow that the views of its report chart."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from recommender.errors import DataError
 from recommender.models.colours import colour, in_turn
 from recommender.names import ALL, ROUTER, USER_BUCKETS
 from recommender.studies import ablation, transfer
-from recommender.studies.data_volume import AXIS
 from recommender.studies.effort_to_goal import MODE
 from recommender.studies.engine.cell import Measured, by_place
 from recommender.studies.engine.curves import Curves, curves
 from recommender.studies.engine.plan import SCENARIO, Study, pairs_of
 from recommender.studies.transfer import Ratio
 
-POINTS = Mapping[str, Sequence[tuple[int, float]]]
+# What a run of a report is about (its tag ``kind``) -> the path that its charted metrics begin with.
+RUNG, DATA, PART, RECIPE = "rung", "data", "part", "recipe"
+PATHS = {RUNG: "accuracy", DATA: "worth", PART: "worth", RECIPE: "percent"}
+LEAST_S = 0.001  # log10 twins: anything faster counts as a millisecond, the clock's resolution
+Points = Mapping[str, Sequence[tuple[int, float]]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Summary:
     place: str
     metric: str
     metrics: Mapping[str, float]
-    curves: POINTS = field(default_factory=dict)
+    curves: Points = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -48,45 +51,42 @@ def named(place: str) -> str:
 
 
 def learning(study: Study, runs: Sequence[Measured]) -> list[Summary]:
-    """Of a study over sizes of the data: learning curves, where there are any."""
+    """Learning curves of a study over sizes of the data, where there are any."""
     found: list[Summary] = []
-    for place, mine in by_place([r for r in runs if MODE not in r.labels]).items():
-        scenario = mine[0].scenario
+    for place, cells in by_place([r for r in runs if MODE not in r.labels]).items():
         try:
-            made = curves(mine, AXIS, scenario.decision.metric, 1, scenario.seed)  # intervals are the report's
-        except DataError:  # told in the report
+            found += of_curves(place, curves(cells, resamples=1), cells[0].scenario.decision.metric)
+        except DataError:  # the report says so
             continue
-        found += of_curves(place, made, scenario.decision.metric)
     return found
 
 
 def pairs(study: Study, runs: Sequence[Measured]) -> list[Summary]:
-    """Of a study with and without data assets or parts."""
+    """The data assets or parts of a study with and without them."""
     found: list[Summary] = []
-    for place, mine in by_place(runs).items():
-        metric, asked = mine[0].scenario.decision.metric, pairs_of(study, mine[0].labels[SCENARIO])
-        if ablation.partners(mine, asked):
-            found += of_worth(place, study, mine, ablation.effects(study, mine, asked, metric))
+    for place, cells in by_place(runs).items():
+        if ablation.partners(cells, pairs_of(study, cells[0].labels[SCENARIO])):
+            found += of_effects(place, study, cells, ablation.effects(study, cells, headline_only=True))
     return found
 
 
 def recipes(study: Study, runs: Sequence[Measured]) -> list[Summary]:
-    """Of a transfer."""
+    """The recipes of a transfer."""
     return of_transfer(transfer.matrix(runs), runs[0].scenario.decision.metric)
 
 
-def of_curves(place: str, made: Curves, metric: str) -> list[Summary]:
+def of_curves(place: str, curve: Curves, metric: str) -> list[Summary]:
     """Each rung's learning curve, by interactions to learn from; its effort at the largest size."""
     place, found = named(place), []
-    for rung in made.rungs:
+    for rung in curve.rungs:
         points = {
             _charted(RUNG, place, metric, bucket): [
-                (round(n), float(v)) for n, v in zip(made.size, made.mean[rung, bucket], strict=True)
+                (round(n), float(v)) for n, v in zip(curve.size, curve.mean[rung, bucket], strict=True)
             ]
             for bucket in (ALL, *USER_BUCKETS)
-            if (rung, bucket) in made.mean
+            if (rung, bucket) in curve.mean
         }
-        found.append(Summary(RUNG, rung, place, metric, effort(float(made.cpu_s[rung][-1])), points))
+        found.append(Summary(RUNG, rung, place, metric, effort(float(curve.cpu_s[rung][-1])), points))
     return found
 
 
@@ -95,43 +95,48 @@ def effort(cpu_s: float) -> dict[str, float]:
     return {"effort/total_cpu_s": cpu_s, "effort/log10_total_cpu_s": math.log10(max(cpu_s, LEAST_S))}
 
 
-def of_worth(place: str, study: Study, runs: Sequence[Measured], table: pl.DataFrame) -> list[Summary]:
+def of_effects(place: str, study: Study, runs: Sequence[Measured], table: pl.DataFrame) -> list[Summary]:
     """What each data asset or part brings. table: of ``ablation.effects`` for the decision's metric alone."""
-    parts = study.mode == "ladder"
-    place, kind, rung = named(place), PART if parts else DATA, ROUTER if parts else "best"
-    both = ablation.partners(runs, pairs_of(study, runs[0].labels[SCENARIO]))
-    cpu_s = {pair: ablation.cost_of(*cells, rung)["cpu_s"] for pair, cells in both.items()}
-    found: dict[str, dict[str, float]] = {}
+    kind, rung = (PART, ROUTER) if study.mode == "ladder" else (DATA, ablation.BEST)
+    cells = ablation.partners(runs, pairs_of(study, runs[0].labels[SCENARIO]))
+    metrics = {pair: {"worth/cpu_s": ablation.cost_of(*both, rung)["cpu_s"]} for pair, both in cells.items()}
     for row in table.iter_rows(named=True):
-        logged = found.setdefault(row["pair"], {"worth/cpu_s": cpu_s[row["pair"]]})
-        told = (row["difference"], row["ci_low"], row["ci_high"])
-        logged |= _bounded(kind, place, row["metric"], row["user_bucket"], *told)
-    return [Summary(kind, pair, place, runs[0].scenario.decision.metric, logged) for pair, logged in found.items()]
+        values = (row["difference"], row["ci_low"], row["ci_high"])
+        metrics[row["pair"]] |= _bounded(kind, named(place), row["metric"], row["user_bucket"], *values)
+    metric = runs[0].scenario.decision.metric
+    pairs = table["pair"].unique(maintain_order=True)
+    return [Summary(kind, pair, named(place), metric, metrics[pair]) for pair in pairs]
 
 
 def of_transfer(matrix: Mapping[tuple[str, str, str], Ratio | None], metric: str) -> list[Summary]:
     """What each recipe gives at each place, in percent of the place's own. matrix: of ``transfer.matrix``."""
-    found: dict[tuple[str, str], dict[str, float]] = {}
+    metrics: dict[tuple[str, str], dict[str, float]] = {}
     for (to, source, bucket), ratio in matrix.items():
         if ratio is not None and not ratio.lacking:
-            logged = found.setdefault((to, source), {})
-            logged |= _bounded(RECIPE, named(to), metric, bucket, ratio.percent, ratio.low, ratio.high)
-    return [Summary(RECIPE, source, named(to), metric, logged) for (to, source), logged in found.items()]
+            values = (ratio.percent, ratio.low, ratio.high)
+            metrics.setdefault((to, source), {}).update(_bounded(RECIPE, named(to), metric, bucket, *values))
+    return [Summary(RECIPE, source, named(to), metric, values) for (to, source), values in metrics.items()]
 
 
-def colours(found: Sequence[Summary]) -> dict[str, str]:
-    """Of each thing: a rung has its own everywhere, the others take theirs in turn."""
-    return {s.what: colour(s.what) for s in found if s.kind == RUNG} | in_turn(s.what for s in found if s.kind != RUNG)
+def colours(summaries: Sequence[Summary]) -> dict[str, str]:
+    """Colour by what a summary is about: a rung has its own everywhere, the others take theirs in turn."""
+    others = (s.what for s in summaries if s.kind != RUNG)
+    return {s.what: colour(s.what) for s in summaries if s.kind == RUNG} | in_turn(others)
 
 
-def shown(found: Iterable[Summary]) -> dict[str, list[tuple[str, str]]]:
-    """Kind -> places with their metric, for ``tracking_views.report_views``."""
-    made: dict[str, list[tuple[str, str]]] = {}
-    for one in found:
-        places = made.setdefault(one.kind, [])
-        if (one.place, one.metric) not in places:
-            places.append((one.place, one.metric))
-    return made
+def shown(summaries: Iterable[Summary]) -> dict[str, list[tuple[str, str]]]:
+    """Kind -> places with their metric, for ``tracking.views.report_views``."""
+    places: dict[str, list[tuple[str, str]]] = {}
+    for s in summaries:
+        if (s.place, s.metric) not in places.setdefault(s.kind, []):
+            places[s.kind].append((s.place, s.metric))
+    return places
+
+
+def charted(kind: str, place: str, metric: str, bucket: str | None = None) -> str:
+    """Name of the metric that a run of ``kind`` charts: of all users, or of a bucket. It is the chart's title too,
+    which MLflow cuts off; so the place, which the heading tells, stands last."""
+    return f"{PATHS[kind]}/" + (f"user_{bucket}/" if bucket else "") + f"{metric}/{place}"
 
 
 def _charted(kind: str, place: str, metric: str, bucket: str) -> str:
@@ -143,19 +148,3 @@ def _bounded(
 ) -> dict[str, float]:
     ends = {"": value, "_ci_low": low, "_ci_high": high}
     return {_charted(kind, place, metric + end, bucket): number for end, number in ends.items()}
-
-
-# What a run of a report is about (its tag ``kind``) -> the path that its charted metrics begin with.
-RUNG, DATA, PART, RECIPE = "rung", "data", "part", "recipe"
-
-
-def charted(kind: str, place: str, metric: str, bucket: str | None = None) -> str:
-    """Name of the metric that a run of ``kind`` charts: of all users, or of a bucket. It is the chart's title too,
-    which MLflow cuts off; so the place, which the heading tells, stands last."""
-    return f"{PATHS[kind]}/" + (f"user_{bucket}/" if bucket else "") + f"{metric}/{place}"
-
-
-LEAST_S = 0.001  # log10 twins: anything faster counts as a millisecond, the clock's resolution
-
-
-PATHS = {RUNG: "accuracy", DATA: "worth", PART: "worth", RECIPE: "percent"}

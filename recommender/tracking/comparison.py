@@ -77,7 +77,7 @@ def summaries(sites: Sequence[Site], again: Sequence[Measured]) -> list[Summary]
         found += rungs(site)
         for study, table in ((VALUE, site.worth), (PARTS, site.parts)):
             if table.height:
-                found += summary.of_worth(site.name, site.studies[study], site.runs[study], table)
+                found += summary.of_effects(site.name, site.studies[study], site.runs[study], table)
     if again:
         found += summary.of_transfer(transfer.matrix([*named(sites), *again]), sites[0].metric)
     return found

@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
+from recommender.evaluation.statistics import ClusteredValues, estimates, holm, replicates, sign_flip_p
 from recommender.names import ALL, USER_BUCKETS
 from recommender.studies.engine.cell import Measured
 
 ALPHA = 0.05
 FLIPS = 1999
-COLUMNS = ("base", "other", "difference", "ci_low", "ci_high", "p", "n_queries")
+_COLUMNS = {
+    **dict.fromkeys(("name", "base_rung", "other_rung", "user_bucket", "metric"), pl.String),
+    **dict.fromkeys(("base", "other", "difference", "ci_low", "ci_high", "p"), pl.Float64),
+    "n_queries": pl.Int64,
+}
 
 
 @dataclass(frozen=True)
@@ -42,18 +46,16 @@ def contrast(
     rows: list[tuple[object, ...]] = []
     for c in contrasts:
         for bucket in (ALL, *USER_BUCKETS) if buckets else (ALL,):
-            rows += _cell(c, bucket, metrics, resamples, seed)
-    names = ["name", "base_rung", "other_rung", "user_bucket", "metric", *COLUMNS]
-    types = [pl.String] * 5 + [pl.Float64] * 6 + [pl.Int64]
-    table = pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
+            rows += _rows(c, bucket, metrics, resamples, seed)
+    table = pl.DataFrame(rows, schema=_COLUMNS, orient="row")
     adjusted = [
-        part.with_columns(p_holm=pl.Series(holm(part["p"].to_numpy()), dtype=pl.Float64))
-        for part in table.partition_by("user_bucket", "metric", maintain_order=True)
+        family.with_columns(p_holm=pl.Series(holm(family["p"].to_numpy()), dtype=pl.Float64))
+        for family in table.partition_by("user_bucket", "metric", maintain_order=True)
     ]
     return pl.concat(adjusted) if adjusted else table.with_columns(p_holm=pl.lit(None, pl.Float64))
 
 
-def _cell(c: Contrast, bucket: str, metrics: Sequence[str], resamples: int, seed: int) -> list[tuple[object, ...]]:
+def _rows(c: Contrast, bucket: str, metrics: Sequence[str], resamples: int, seed: int) -> list[tuple[object, ...]]:
     base, other = _queries(c.base, c.base_rung, bucket), _queries(c.other, c.other_rung, bucket)
     shared = [m for m in metrics if m in base.columns and m in other.columns]
     both = base.join(other, on="user_id", suffix=":other", maintain_order="left")
@@ -62,27 +64,45 @@ def _cell(c: Contrast, bucket: str, metrics: Sequence[str], resamples: int, seed
     one = both.select(shared).to_numpy().astype(np.float64)
     two = both.select(f"{m}:other" for m in shared).to_numpy().astype(np.float64)
     cell = ClusteredValues(np.arange(both.height), two - one)  # one query per user here
-    (found,) = estimates([cell], both.height, resamples, seed)
+    (estimate,) = estimates([cell], both.height, resamples, seed)
     p = sign_flip_p(cell, FLIPS, seed)
     defined = ~np.isnan(two - one)
     rows = []
     for i, metric in enumerate(shared):
         if defined[:, i].any():
             means = (float(x[defined[:, i], i].mean()) for x in (one, two))
-            told = (found.mean[i], found.low[i], found.high[i], p[i], int(found.n[i]))
-            rows.append((c.name, c.base_rung, c.other_rung, bucket, metric, *means, *told))
+            difference = (estimate.mean[i], estimate.low[i], estimate.high[i], p[i], int(estimate.n[i]))
+            rows.append((c.name, c.base_rung, c.other_rung, bucket, metric, *means, *difference))
     return rows
 
 
 def significant(row: Mapping[str, Any]) -> bool:
-    """Of a row of ``contrast``."""
+    """Whether a row of ``contrast`` shows a difference: adjusted p and interval both exclude 0."""
     return bool(row["p_holm"] < ALPHA and row["ci_low"] * row["ci_high"] > 0)
 
 
+def values(run: Measured, rung: str, metric: str) -> np.ndarray:
+    """The metric of each user's first query, float64 (n_users,)."""
+    return _queries(run, rung, ALL)[metric].to_numpy().astype(np.float64)
+
+
 def paired(base: Measured, other: Measured, rung: str, metric: str) -> np.ndarray:
-    """float64 (2, n_users): the metric of each common user's first query, in ``base`` and in ``other``."""
+    """The metric of each common user's first query, in ``base`` and in ``other``: float64 (2, n_users)."""
     both = _queries(base, rung, ALL).join(_queries(other, rung, ALL), on="user_id", suffix=":other")
     return both.select(metric, f"{metric}:other").to_numpy().T.astype(np.float64)
+
+
+def ratio_interval(values: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:
+    """95% interval of the second row's mean over the first row's; the same users are drawn for both.
+
+    values: float64 (2, n_users). Resamples in which the first mean is 0 do not count.
+    """
+    n = values.shape[1]
+    drawn = replicates(ClusteredValues(np.arange(n), values.T), n, resamples, seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.where(drawn[:, 0] > 0, drawn[:, 1] / drawn[:, 0], np.nan)
+    low, high = np.nanpercentile(ratios, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _queries(cell: Measured, rung: str, bucket: str) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 from recommender.evaluation.directions import arrow
 from recommender.report.compare import _HOW
 from recommender.studies import ablation_sentences
-from recommender.studies.ablation_sentences import OFF, OWN, SHIPS, Rows, in_brief, sentence, shown, status, verdict_of
-from recommender.studies.ablation_tables import assets, beside, parts
+from recommender.studies.ablation_sentences import OFF, OWN, SHIPS, Effect, Row, status
+from recommender.studies.ablation_tables import assets, other_aims, parts
 from recommender.studies.engine import plan
 from recommender.studies.engine.plan import Pair
 
@@ -31,6 +32,9 @@ def row(metric: str, how: str, base: float = 0.3, rungs: tuple[str, str] = ("rou
     }  # fmt: skip
 
 
+Rows = dict[str, Row]
+
+
 def rows(**how: str) -> Rows:
     names = {"main": MAIN, "spam": SPAM, "recall": RECALL, "new": NEW}
     return {names[key]: row(names[key], value) for key, value in how.items()}
@@ -46,10 +50,14 @@ def part(what: str = "", metrics: tuple[str, ...] = (), with_: bool = False, wit
     return Pair.model_validate({"what": what, "metrics": list(metrics), **sides})
 
 
+def effect(how: Rows, pair: Pair = PART, name: str = "it", cost: Mapping[str, float] = FREE) -> Effect:
+    return Effect(name, pair, how, MAIN, cost)
+
+
 def short(how: Rows, pair: Pair = PART) -> str:
     """The one sentence of one part."""
-    (told,) = ablation_sentences.verdicts({"it": how}, MAIN, {"it": pair}, ladder=True)
-    return told
+    (only,) = ablation_sentences.verdicts([effect(how, pair)], ladder=True)
+    return only
 
 
 @pytest.mark.parametrize(
@@ -77,16 +85,16 @@ def short(how: Rows, pair: Pair = PART) -> str:
     ],
 )
 def test_each_verdict_by_what_is_shown(found: Rows, verdict: str) -> None:
-    assert verdict_of(found, MAIN, PART) == verdict
+    assert effect(found).verdict == verdict
 
 
 def test_every_outcome_has_one_verdict_and_what_worsens_is_never_told_as_an_improvement() -> None:
-    seen = {verdict_of(rows(main=DOWN), MAIN, PART)}
+    seen = {effect(rows(main=DOWN)).verdict}
     for main, spam, recall, new in product((UP, DOWN, OPEN, SAME), repeat=4):
         found = rows(main=main, spam=spam, recall=recall, new=new)
-        verdict = verdict_of(found, MAIN, PART)
+        verdict = effect(found).verdict
         seen.add(verdict)
-        told, brief = short(found), in_brief(found, MAIN, PART)
+        told, brief = short(found), effect(found).in_brief()
         assert told.count(": it") == 1
         if spam == UP or recall == DOWN:
             assert verdict in (ablation_sentences.RAISED, ablation_sentences.MIXED, ablation_sentences.WORSENED)
@@ -98,17 +106,18 @@ def test_every_outcome_has_one_verdict_and_what_worsens_is_never_told_as_an_impr
 
 
 def test_the_short_answer_names_what_a_part_worsens_beside_what_it_improves() -> None:
-    mixed = {"slots": rows(main=DOWN, spam=DOWN, recall=DOWN), "block": rows(main=OPEN, spam=DOWN)}
-    assert ablation_sentences.verdicts(mixed, MAIN, {"slots": PART, "block": PART}, ladder=True) == [
-        "In what ships: shown to improve what they are there for: block; shown to improve some of what they are there "
-        "for and to worsen some: slots (improves spam@10, worsens recall@20 of new items, lowers NDCG@10)."
+    slots = effect(rows(main=DOWN, spam=DOWN, recall=DOWN), name="slots")
+    block = effect(rows(main=OPEN, spam=DOWN), name="block")
+    assert ablation_sentences.verdicts([slots, block], ladder=True) == [
+        "In what ships: improve their aim: block; improve some of their aims and worsen some: slots (improves spam@10, "
+        "worsens recall@20 of new items, lowers NDCG@10)."
     ]
 
 
 def test_a_loss_is_named_behind_a_part_whose_verdict_does_not_tell_it() -> None:
     assert short(rows(main=DOWN, new=UP)).endswith("in itself: it (lowers NDCG@10).")
     assert short(rows(main=DOWN, recall=UP)).endswith("at a loss of NDCG@10: it.")
-    assert short(rows(main=DOWN, spam=SAME)).endswith("to bring nothing else: it.")
+    assert short(rows(main=DOWN, spam=SAME)).endswith("and bring nothing else: it.")
     assert short(rows(main=UP, recall=DOWN)).endswith("raise NDCG@10: it (worsens recall@20 of new items).")
 
 
@@ -119,11 +128,11 @@ def test_what_lowers_the_metric_brings_nothing_else_only_where_something_else_wa
 
 
 def test_a_part_that_changes_which_new_items_are_found_is_not_told_to_have_no_effect() -> None:
-    assert "not shown to bring anything: it" in short(rows(main=SAME, recall=UP), Pair())
-    assert "without any effect on the lists, so not judged: it" in short(rows(main=SAME, recall=SAME), Pair())
-    assert "improve what they are there for: it" in short(rows(main=SAME, recall=UP))
+    assert "no measurable benefit: it" in short(rows(main=SAME, recall=UP), Pair())
+    assert "no effect on the lists, so not judged: it" in short(rows(main=SAME, recall=SAME), Pair())
+    assert "improve their aim: it" in short(rows(main=SAME, recall=UP))
     measured_by_a_column_that_is_gone = {**rows(main=SAME), "diversity_at_10": row("diversity_at_10", UP)}
-    assert "without any effect" in short(measured_by_a_column_that_is_gone, Pair())
+    assert "no effect" in short(measured_by_a_column_that_is_gone, Pair())
 
 
 # --- is it in what ships
@@ -159,7 +168,7 @@ def test_the_page_of_a_comparison_explains_every_metric_that_a_part_is_there_for
     assert {ablation_sentences.label(metric) + arrow(metric) for metric in named} <= set(_HOW)
 
 
-FOUND = {
+ROWS = {
     "demote": rows(main=OPEN, spam=DOWN),  # by status, then verdict: the last one
     "pins": rows(main=DOWN),
     "ranker": rows(main=OPEN),
@@ -171,62 +180,62 @@ PAIRS = {
     "ranker": part(),
     "slots": part("places kept", (RECALL,)),
 }
+FOUND = {name: effect(ROWS[name], PAIRS[name], name) for name in ROWS}
 
 
 def test_the_short_answer_has_a_sentence_for_what_ships_what_is_off_and_what_has_its_own_set_up() -> None:
-    assert ablation_sentences.verdicts(FOUND, MAIN, PAIRS, ladder=True) == [
-        "In what ships: shown to improve what they are there for: slots; not shown to bring anything: ranker.",
-        "Off by default: shown to lower NDCG@10, no other aim of theirs being measured: pins.",
-        "Measured in a set-up of their own, as told below, whether they ship or not: shown to improve what they are "
-        "there for: demote.",
+    assert ablation_sentences.verdicts(list(FOUND.values()), ladder=True) == [
+        "In what ships: improve their aim: slots; no measurable benefit: ranker.",
+        "Off by default: lower NDCG@10, no other aim of theirs being measured: pins.",
+        "Measured in a set-up of their own, described below, whether they ship or not: improve their aim: demote.",
     ]
-    (one,) = ablation_sentences.verdicts(FOUND, MAIN, PAIRS, ladder=False)
-    assert one.startswith("In short: shown to improve what they are there for: demote, slots; ")
+    (one,) = ablation_sentences.verdicts(list(FOUND.values()), ladder=False)
+    assert one.startswith("In short: improve their aim: demote, slots; ")
 
 
 def test_a_sentence_says_that_a_part_is_off_or_has_its_own_set_up() -> None:
-    told = {name: sentence(name, PAIRS[name], FOUND[name], MAIN, FREE) for name in FOUND}
+    told = {name: found.sentence() for name, found in FOUND.items()}
     assert told["slots"].startswith("slots (places kept): ")
     assert told["ranker"].startswith("ranker: ")
     assert told["pins"].startswith("pins (off by default: what editors rank) lowers ")
     assert told["demote"].startswith("demote (own set-up: under attack, alone instead of no guard): ")
     asset = {MAIN: row(MAIN, UP, rungs=("als", "ranker"))}
-    assert sentence("text", part("titles", with_=True), asset, MAIN, FREE).startswith("text (titles) raises")
+    assert effect(asset, part("titles", with_=True), "text").sentence().startswith("text (titles) raises")
 
 
 def test_a_part_of_which_nothing_is_shown_is_left_out_of_the_brief() -> None:
-    assert [name for name in FOUND if shown(FOUND[name], MAIN, PAIRS[name])] == ["demote", "pins", "slots"]
-    assert not shown(rows(main=SAME), MAIN, Pair()), "the same lists"
+    assert [name for name, found in FOUND.items() if found.measurable] == ["demote", "pins", "slots"]
+    assert not effect(rows(main=SAME), Pair()).measurable, "the same lists"
 
 
 def test_the_table_has_every_part_by_status_and_verdict() -> None:
-    costs = {name: {"cpu_s": 1.5, "columns": 0.0, "keys": 1.0} for name in FOUND}
-    table = parts(FOUND, MAIN, costs, PAIRS).frame
-    assert table.columns == ["part", "in what ships", "shown", "NDCG@10 ↑, difference", "its aim", "costs"]
+    spent = {"cpu_s": 1.5, "columns": 0.0, "keys": 1.0}
+    table = parts([effect(ROWS[name], PAIRS[name], name, spent) for name in ROWS]).frame
+    assert table.columns == ["part", "in what ships", "verdict", "NDCG@10 ↑, difference", "its aim", "costs"]
     cost = "1.5 CPU seconds, 1 configuration key"
     still = "0.3000 → 0.3100, +0.0100 [-0.0400, +0.0600]"
     lower = "0.3000 → 0.2000, -0.1000 [-0.1200, -0.0800] *"
     own = "own set-up: under attack, alone instead of no guard"
     assert table.rows() == [
         ("slots", "yes", "improves its aim", still, "recall@20 of new items ↑ 0.3000 → 0.4000 *", cost),
-        ("ranker", "yes", "nothing shown", still, "–", cost),
+        ("ranker", "yes", "no measurable benefit", still, "–", cost),
         ("pins", "off", "lowers NDCG@10", lower, "–", cost),
         ("demote", own, "improves its aim", still, "spam@10 ↓ 0.3000 → 0.2000 *", cost),
     ]
 
 
 def test_the_table_says_in_few_words_what_the_verdict_leaves_out() -> None:
-    assert in_brief(rows(main=UP, spam=UP), MAIN, PART) == "raises NDCG@10, worsens its aim"
-    assert in_brief(rows(main=DOWN, spam=DOWN, recall=DOWN), MAIN, PART) == "mixed at a loss"
-    assert in_brief(rows(main=DOWN, recall=UP), MAIN, PART) == "improves its aim at a loss"
-    assert in_brief(rows(main=UP, recall=UP), MAIN, PART) == "raises NDCG@10"
+    assert effect(rows(main=UP, spam=UP)).in_brief() == "raises NDCG@10, worsens its aim"
+    assert effect(rows(main=DOWN, spam=DOWN, recall=DOWN)).in_brief() == "mixed at a loss"
+    assert effect(rows(main=DOWN, recall=UP)).in_brief() == "improves its aim at a loss"
+    assert effect(rows(main=UP, recall=UP)).in_brief() == "raises NDCG@10"
 
 
 # --- sentences
 
 
 def test_a_sentence_says_which_way_is_better_and_from_what_to_what() -> None:
-    told = sentence("block", PART, rows(main=UP, spam=DOWN, recall=DOWN, new=UP), MAIN, FREE)
+    told = effect(rows(main=UP, spam=DOWN, recall=DOWN, new=UP), name="block").sentence()
     assert told == (
         "block raises NDCG@10 from 0.3000 to 0.4000, +0.1000 [+0.0800, +0.1200] (n=1,234); "
         "it improves spam@10 from 0.3000 to 0.2000, -0.1000 [-0.1200, -0.0800] (n=1,234); "
@@ -237,60 +246,59 @@ def test_a_sentence_says_which_way_is_better_and_from_what_to_what() -> None:
 
 
 def test_what_is_not_shown_is_told_with_its_values_too() -> None:
-    told = sentence("block", PART, rows(main=OPEN, spam=OPEN, recall=SAME), MAIN, FREE)
+    told = effect(rows(main=OPEN, spam=OPEN, recall=SAME), name="block").sentence()
     assert "block: not enough evidence of a change in NDCG@10 from 0.3000 to 0.3100, +0.0100 [" in told
     assert "adjusted p 1.00; it leaves recall@20 of new items at 0.3000; no evidence that it changes spam@10." in told
-    still = sentence("block", PART, rows(main=SAME, spam=OPEN), MAIN, FREE)
+    still = effect(rows(main=SAME, spam=OPEN), name="block").sentence()
     assert still.startswith("block leaves NDCG@10 as it is, at 0.3000; no evidence that it changes spam@10.")
 
 
 def test_large_values_have_one_decimal() -> None:
     crowd = {MAIN: row(MAIN, SAME), "lists_per_vacancy_at_10": row("lists_per_vacancy_at_10", DOWN, base=300.04)}
-    told = sentence("spread", Pair(metrics=["lists_per_vacancy_at_10"]), crowd, MAIN, FREE)
+    told = effect(crowd, Pair(metrics=["lists_per_vacancy_at_10"]), "spread").sentence()
     assert "improves lists per vacancy@10 from 300.0 to 299.9, -0.1 [-0.1, -0.1]" in told
 
 
 def test_a_guard_without_anything_to_guard_against_is_told_as_such() -> None:
     guard = Pair(metrics=[SPAM])
     clean = {MAIN: row(MAIN, SAME), SPAM: row(SPAM, SAME, base=0.0)}
-    assert sentence("block", guard, clean, MAIN, FREE).startswith(
-        "block: the lists are the same without it: nothing for it to do on these data, spam@10 is 0.0000 without it too"
-    )
+    told = effect(clean, guard, "block").sentence()
+    assert told.startswith("block: the lists are the same without it: nothing for it to do on these data, ")
+    assert "spam@10 is 0.0000 without it too" in told
     spammed = {MAIN: row(MAIN, SAME), SPAM: row(SPAM, SAME, base=0.2)}
-    told = sentence("block", guard, spammed, MAIN, FREE)
+    told = effect(spammed, guard, "block").sentence()
     assert "the lists are the same without it: spam@10 is 0.2000 without it too." in told
     assert "nothing for it to do" not in told
-    assert "without it. It costs" in sentence("block", Pair(), clean, MAIN, FREE), "no metrics of its own"
+    assert "without it. It costs" in effect(clean, Pair(), "block").sentence(), "no metrics of its own"
 
 
 def test_the_best_rung_of_each_is_named_where_it_is_not_the_router() -> None:
     def told(without: str, with_: str) -> tuple[str, list[str], str]:
-        found = {"text": {MAIN: row(MAIN, UP, rungs=(without, with_))}}
-        same = {"text": {MAIN: row(MAIN, SAME, rungs=(without, with_))}}
-        (brief,) = ablation_sentences.verdicts(same, MAIN, {"text": Pair()}, ladder=False)
-        table = assets(found, MAIN, {"text": FREE}).frame
-        return sentence("text", Pair(), found["text"], MAIN, FREE), list(table.row(0)), brief
+        found = effect({MAIN: row(MAIN, UP, rungs=(without, with_))}, Pair(), "text")
+        same = effect({MAIN: row(MAIN, SAME, rungs=(without, with_))}, Pair(), "text")
+        (brief,) = ablation_sentences.verdicts([same], ladder=False)
+        return found.sentence(), list(assets([found]).frame.row(0)), brief
 
     said, cells, brief = told("als", "ranker")
     assert "Best rung: als without it, ranker with it." in said
     assert "als → ranker" in cells
-    assert "without any effect on the best rung, so not judged: text" in brief
+    assert "no effect on the best rung, so not judged: text" in brief
     said, cells, _ = told("ease", "ease")
     assert "Best rung: ease, with it and without it." in said
     assert "ease" in cells
-    assert "Best rung" not in sentence("text", Pair(), rows(main=UP), MAIN, FREE)
+    assert "Best rung" not in effect(rows(main=UP), Pair(), "text").sentence()
 
 
 def test_headings_say_which_way_is_better() -> None:
-    found = {"block": rows(main=UP, spam=DOWN, recall=OPEN, new=UP)}
-    (table,) = beside(found, MAIN, {"block": PART})
+    found = rows(main=UP, spam=DOWN, recall=OPEN, new=UP)
+    (table,) = other_aims([effect(found)])
     assert table.frame.columns == ["part", "spam@10 ↓", "recall@20 of new items ↑", "new item share@10"]
     assert "↑ more is better, ↓ less is better" in table.caption
-    assert beside(found, MAIN, {"block": Pair()}) == []
+    assert other_aims([effect(found, Pair())]) == []
 
 
 def test_a_pair_without_common_queries_is_no_verdict() -> None:
-    assert "not enough evidence, no common queries" in sentence("block", PART, {}, MAIN, FREE)
-    assert short({}) == "In what ships: not shown to bring anything: it."
-    table = parts({"block": {}}, MAIN, {"block": FREE}, {"block": PART}).frame
-    assert table.row(0) == ("block", "yes", "nothing shown", "–", "–", "next to nothing")
+    assert "not enough evidence, no common queries" in effect({}, name="block").sentence()
+    assert short({}) == "In what ships: no measurable benefit: it."
+    table = parts([effect({}, name="block")]).frame
+    assert table.row(0) == ("block", "yes", "no measurable benefit", "–", "–", "next to nothing")

@@ -31,7 +31,7 @@ from recommender.studies.engine.cell import DONE
 from recommender.studies.engine.finding import NOT_ENOUGH
 from recommender.studies.engine.plan import Cell, Study, cells
 from recommender.studies.engine.run import run
-from recommender.studies.feedback_loop import over_seeds, sure
+from recommender.studies.feedback_loop import over_seeds
 from tests.helpers.folders import run as call
 
 EXPLORE = {"rung": "content", "n": 4, "of": 20, "explore": "thompson", "below": 5, "floor": 0.5}
@@ -328,6 +328,6 @@ def test_a_mean_over_seeds_has_students_interval() -> None:
     assert found.value == 2
     assert (found.low, found.high) == pytest.approx((2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5), abs=1e-3)
     assert found.p == pytest.approx(0.0742, abs=1e-4)
-    assert not sure(found)
+    assert not found.sure
     assert over_seeds(np.array([1.0])).low is None
-    assert not sure(over_seeds(np.array([0.0, 0.0])))
+    assert not over_seeds(np.array([0.0, 0.0])).sure

@@ -284,7 +284,7 @@ def test_worth_says_what_a_part_brings_in_sentences_and_when_it_cannot_tell(tmp_
     found = measured(given, tmp_path)
     (finding,) = ANALYSES["ablation"].findings(given, found)
     short, *each = finding.sentences
-    assert short.startswith("In short: shown to raise NDCG@10: history; ")
+    assert short.startswith("In short: raise NDCG@10: history; ")
     assert short.count("nothing") == 1
     told = dict(zip(pairs, each, strict=True))
     assert re.search(r"raises NDCG@10 from 0\.\d+ to 0\.\d+, \+", told["history"])
@@ -350,7 +350,7 @@ def test_worth_of_parts_of_a_whole_train_is_told_of_the_lists_that_are_shipped(t
     (finding,) = ANALYSES["ablation"].findings(given, measured(given, tmp_path))
     assert finding.sentences[0].startswith("Measured in a set-up of their own, ")
     assert finding.sentences[1].startswith("slots (own set-up)")
-    assert finding.grids[0].frame.columns[:3] == ["part", "in what ships", "shown"]
+    assert finding.grids[0].frame.columns[:3] == ["part", "in what ships", "verdict"]
     assert finding.grids[2].frame.columns == ["part", "new item share@10"]
 
 
@@ -361,7 +361,7 @@ def test_what_all_lists_reach_is_told_of_the_parts_that_change_it() -> None:
         return SimpleNamespace(metrics=pl.DataFrame(rows, schema=["rung", "metric", "value"], orient="row"))
 
     found = {"slots": (reaching(0.1, 0.2), reaching(0.15, 0.4)), "same": (reaching(0.1, 0.2), reaching(0.1, 0.2))}
-    (whole,) = ablation_tables.whole(found)
+    (whole,) = ablation_tables.whole_lists(found)
     assert whole.frame.columns == ["part", "item coverage@10 ↑", "new item survival@20 ↑"]
     assert whole.frame.rows() == [("slots", "10.0% → 15.0%", "20.0% → 40.0%")]
-    assert ablation_tables.whole({"same": found["same"]}) == []
+    assert ablation_tables.whole_lists({"same": found["same"]}) == []

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.errors import DataError
+from recommender.evaluation.statistics import ClusteredValues, replicates
 from recommender.names import ALL
 from recommender.studies import data_volume
 from recommender.studies.analyses import ANALYSES
 from recommender.studies.data_volume import Forecast, back_test, coverage, errors, widening
 from recommender.studies.effort_to_goal import reached
 from recommender.studies.engine import powerlaw
-from recommender.studies.engine.curves import crossings, curves, overtakes, resampled
+from recommender.studies.engine.curves import crossings, curves, overtakes
 from recommender.studies.engine.finding import NOT_ENOUGH
 from recommender.studies.engine.plan import cells
 from recommender.studies.engine.run import run
@@ -68,7 +69,7 @@ def test_curves_come_from_the_cells_with_their_sizes_samples_and_queries(tmp_pat
         "seed": {f"{s}": {"seed": s} for s in (0, 1)},
     }
     runs = measured(study(grid=axes), tmp_path)
-    found = curves(runs, "size", "ndcg_at_10", 100, 0)
+    found = curves(runs, resamples=100)
     assert found.n_seeds == 2
     assert list(found.size) == sorted(found.size)
     full = [r for r in runs if r.labels["size"] == "1.0"]
@@ -80,12 +81,12 @@ def test_curves_come_from_the_cells_with_their_sizes_samples_and_queries(tmp_pat
         assert (low <= found.mean[rung, ALL]).all()
         assert (found.mean[rung, ALL] <= high).all()
     with pytest.raises(DataError, match="two sizes"):
-        curves(full, "size", "ndcg_at_10", 100, 0)
+        curves(full)
 
 
-def test_resampled_means_vary_as_the_mean_of_as_many_users_does() -> None:
-    values = np.random.default_rng(0).normal(3, 1, (1, 400))
-    drawn = resampled(values, np.arange(400), 500, 0)
+def test_replicates_vary_as_the_mean_of_as_many_users_does() -> None:
+    values = np.random.default_rng(0).normal(3, 1, (400, 1))
+    drawn = replicates(ClusteredValues(np.arange(400), values), 400, 500, 0)
     assert drawn.mean() == pytest.approx(values.mean(), abs=0.02)
     assert drawn.std() == pytest.approx(values.std() / 20, rel=0.2)
 
@@ -122,7 +123,7 @@ def test_a_goal_is_told_by_how_surely_the_curve_gets_there() -> None:
 
     assert told(0.05, ["als"]) == "The goal, NDCG@10 0.05, is reached with today's data by als, without re-rankers."
     assert told(0.05, []) == f"{NOT_ENOUGH} that the goal, NDCG@10 0.05, is reached or missed with today's data by als."
-    assert re.search(r"needs of the best rung today \(als\) 1\.\dx to \d\.\dx of today's", told(0.19, []))
+    assert re.search(r"the best rung today \(als\) needs 1\.\dx to \d\.\dx of today's", told(0.19, []))
     assert "levels out below it, or needs more than 10x today's data" in told(0.9, [])
 
 
@@ -138,8 +139,8 @@ def test_a_forecast_widened_twice_is_twice_as_wide_about_the_same_middle() -> No
 def test_a_back_test_forecasts_only_from_sizes_up_to_half() -> None:
     tests = back_test("here", made(als=[0.02, 0.06, 0.09, 0.11, 0.12]))
     assert [f.size for f in tests] == [16_000]
-    assert tests[0].stays == 0.11
-    assert tests[0].seen == 0.12
+    assert tests[0].unchanged == 0.11
+    assert tests[0].observed == 0.12
     assert back_test("here", made(als=[0.02, 0.06, 0.09])) == []
 
 
