@@ -50,7 +50,7 @@ compare: $(READY)
 		$${SET:+--set "$$SET"} $${QUICK:+--quick} $${QUIET:+--quiet} $${JSON:+--json}
 
 ##   make sql                   ask your own questions of all results, in SQL (DuckDB)
-##       QUERY='select ...'     one question; without it, a prompt
+##       QUERY='select ...'     one question; without it, DuckDB's own shell where that is installed
 .PHONY: sql
 sql: $(READY_SQL)
 	@$(PY) -m pipelines.sql $${QUERY:+--query "$$QUERY"}
@@ -197,7 +197,7 @@ docs: $(READY_DEV)
 ##       OUT=artifacts/latest   of a finished train
 ##       COMPARE=artifacts/compare-1    of a comparison of two scenarios or more, the latest
 .PHONY: pictures
-pictures: $(READY)
+pictures: $(READY_DEV)
 	@$(PY) -m pipelines.pictures $${OUT:+--out "$$OUT"} $${COMPARE:+--compare "$$COMPARE"} $${TO:+--to "$$TO"}
 
 ##   make clean                 remove .venv and caches; results (artifacts/, mlruns/, mlflow.db, data/) stay

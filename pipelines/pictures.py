@@ -2,14 +2,15 @@
 
 python -m pipelines.pictures [--out artifacts/latest] [--compare artifacts/compare-TIME] [--to docs/pictures]
 
-A train is logged again into a store of its own, so that MLflow shows this train and no other. Views of a comparison
-are those of the latest one in the store at hand.
+A program of the extra `dev`: Playwright drives the system's Chromium. A train is logged again into a store of its own,
+so that MLflow shows this train and no other. Views of a comparison are those of the latest one in the store at hand.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -21,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image  # comes with MLflow, by way of matplotlib
+from playwright.sync_api import Page, sync_playwright
 
 from pipelines import cli
-from pipelines.chromium import BINARY, Page
 from recommender.compare import page_model
 from recommender.compare.build_next import TITLE as BUILD
 from recommender.errors import UserError
@@ -32,6 +33,7 @@ from recommender.tracking.comparison import EXPERIMENT as COMPARISONS
 from recommender.tracking.store import Tracker, prepare, tracking_uri
 from recommender.tracking.views import EFFORT, HISTORY, LEARNING, TRANSFER, VALUE, view_url
 
+BINARY = shutil.which("chromium") or shutil.which("chromium-browser")
 LARGEST = 200_000  # bytes of one picture: a clone downloads them all
 LATEST = Path("artifacts/latest")
 WIDTH, HEIGHT = 1120, 1600  # of the window, pixels
@@ -108,33 +110,45 @@ def report(out: Path, parts: Parts, to: Path) -> list[Path]:
     """Pictures of ``out/report.html``: file name -> the headings between which it lies."""
     if not (out / "report.html").is_file():
         raise UserError(f"{out}: no report.html there. Take the OUT of a finished train or comparison.")
-    with Page(WIDTH, HEIGHT) as page:
-        page.open((out / "report.html").resolve().as_uri())
-        page.wait_for("document.readyState === 'complete' && document.querySelector('h2') !== null")
+    with browser(WIDTH, HEIGHT) as page:
+        page.goto((out / "report.html").resolve().as_uri())
         tops: dict[str | None, Any] = {
             title: page.evaluate(f"{TOP_OF}({title!r})") for part in parts.values() for title in part if title
         }
         if missing := [title for title, top in tops.items() if top is None]:
             raise UserError(f"{out}/report.html has no section '{missing[0]}'. Take a run that evaluated something.")
-        page.wait_for("document.querySelectorAll('.chart svg').length >= 2")
+        page.wait_for_function("document.querySelectorAll('.chart svg').length >= 2")
         tops = {title: page.evaluate(f"{TOP_OF}({title!r})") for title in tops} | {None: MARGIN}  # charts take room
-        return [page.picture(to / name, _between(tops[a], tops[b])) for name, (a, b) in parts.items()]
+        for name, (a, b) in parts.items():
+            clip = {"x": 0, "y": tops[a] - MARGIN, "width": WIDTH, "height": tops[b] - tops[a]}
+            page.screenshot(path=to / name, clip=clip, full_page=True)  # type: ignore[arg-type]
+    return [to / name for name in parts]
 
 
 def charts(url: str, least: int, path: Path) -> Path:
     """Picture of MLflow's chart view, when so many charts are drawn."""
     width, height = CHARTS
-    with Page(width, 2 * height) as page:  # MLflow draws only what is in the window
-        page.send("Page.enable")  # else the script is not run
-        page.send("Page.addScriptToEvaluateOnNewDocument", source=NO_ASSISTANT)
-        page.open(url)
-        page.wait_for(f"{DRAWN}.length >= {least}")
+    with browser(width, 2 * height) as page:  # MLflow draws only what is in the window
+        page.goto(url)
+        page.wait_for_function(f"{DRAWN}.length >= {least}")
         page.evaluate(TIDY)
-        clip, before = {"x": 0, "y": 0, "width": width, "height": height}, b""
-        while page.picture(path, clip).read_bytes() != before:  # until nothing moves any longer
-            before = path.read_bytes()
+        before = b""
+        while (drawn := page.screenshot(path=path, clip={"x": 0, "y": 0, "width": width, "height": height})) != before:
+            before = drawn  # until nothing moves any longer
             time.sleep(0.5)
         return path
+
+
+@contextmanager
+def browser(width: int, height: int) -> Iterator[Page]:
+    """An empty page of a fresh profile in the system's Chromium, a window of so many pixels."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=BINARY)
+        page = chromium.new_page(viewport={"width": width, "height": height}, bypass_csp=True)
+        page.set_default_timeout(60_000)
+        page.add_init_script(NO_ASSISTANT)
+        yield page
+        chromium.close()
 
 
 def shrink(picture: Path) -> None:
@@ -165,10 +179,6 @@ def serving(uri: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.communicate(timeout=60)
-
-
-def _between(top: float, bottom: float) -> dict[str, Any]:
-    return {"x": 0, "y": top - MARGIN, "width": WIDTH, "height": bottom - top}
 
 
 def _parser() -> argparse.ArgumentParser:

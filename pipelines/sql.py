@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
+import re
+import shutil
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import yaml
@@ -19,13 +24,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.cli import run
+from pipelines.cli import run, show_log
 from pipelines.study import STUDIES
 from recommender.errors import UserError
 from recommender.experiment.out_folder import ARTIFACTS, MARKER
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+log = logging.getLogger("recommender.sql")
 
 # View -> the files of trains behind it: artifacts/<run>/<name>.parquet, with the run in front.
 OF_TRAINS = ("metrics", "effort", "comparisons", "data_effort", "audit", "controls", "per_query")
@@ -35,44 +39,62 @@ OF_COMPARISONS = {
     "data_value": "data_value", "parts": "parts",
 }  # fmt: skip
 MOST_ROWS = 200  # shown of an answer
-WELCOME = "End a question with a semicolon. 'show tables;' and 'describe metrics;' tell what there is. Ctrl-D ends."
 UNBOUNDED = 10_000  # columns of text: a file or pipe gets rows whole
+ASK = "Ask one question: make sql QUERY='show tables'"
 
 
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser("pipelines.sql", description=__doc__)
-    parser.add_argument("--query", help="one question (default: a prompt)")
+    parser.add_argument("--query", help="one question, or several with semicolons (default: DuckDB's own shell)")
     args = parser.parse_args(argv)
-    connection = connect(ARTIFACTS, STUDIES)
-    if args.query:
-        show(answers(connection, args.query))
-    else:
-        ask(connection)
+    show_log(quiet=False)
+    with tempfile.TemporaryDirectory() as scratch:
+        statements = views(ARTIFACTS, STUDIES, Path(scratch))
+        if args.query:
+            show(answers(statements, args.query))
+        else:
+            shell(statements, Path(scratch))
 
 
-def connect(artifacts: Path, studies: Path) -> DuckDBPyConnection:
-    """A database in memory with a view per table. Raises UserError where DuckDB or all results are missing."""
-    try:
-        import duckdb
-    except ImportError:
-        raise UserError("DuckDB is not installed here. This command installs it: make setup-sql") from None
-    connection = duckdb.connect()
-    made = [*_files(artifacts, studies)]
-    for name, key, files in made:
-        columns = "regexp_extract(filename, '([^/]+)/[^/]+$', 1)"
-        listed = ", ".join("'" + str(f).replace("'", "''") + "'" for f in files)
-        connection.execute(
-            f"CREATE VIEW {name} AS SELECT {columns} AS {key}, * EXCLUDE (filename) "
-            f"FROM read_parquet([{listed}], filename = true, union_by_name = true)"
-        )
+def views(artifacts: Path, studies: Path, scratch: Path) -> list[str]:
+    """A statement for each view. What lies in JSON and YAML is first written as Parquet to ``scratch``.
+
+    A damaged file is left out with a warning. Raises UserError where there are no results.
+    """
+    made = []
     for name, frame in tables(artifacts).items():
-        connection.register(name, frame.to_arrow())
-        made.append((name, "", []))
+        frame.write_parquet(scratch / f"{name}.parquet")
+        made.append(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_text(scratch / f'{name}.parquet')})")
+    for name, key, files in _files(artifacts, studies):
+        if whole := [file for file in files if not _damage(file)]:
+            listed = ", ".join(_text(file) for file in whole)
+            made.append(
+                f"CREATE VIEW {name} AS SELECT regexp_extract(filename, '([^/]+)/[^/]+$', 1) AS {key}, "
+                f"* EXCLUDE (filename) FROM read_parquet([{listed}], filename = true, union_by_name = true)"
+            )
     if not made:
         raise UserError(
             f"No results under {artifacts}/ or {studies}/ yet. Make some: make train SCENARIO=jobs, or make compare."
         )
-    return connection
+    return made
+
+
+def _text(file: Path) -> str:
+    """The file's name as DuckDB reads it: neither a pattern nor the end of a text."""
+    return "'" + re.sub(r"([\[\]*?])", r"[\1]", str(file)).replace("'", "''") + "'"
+
+
+def _damage(file: Path) -> bool:
+    """Whether the file is no Parquet; it is warned of."""
+    try:
+        pl.read_parquet_schema(file)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        log.warning(
+            "%s is damaged (%s) and left out. Remove it; the program that wrote it makes it again.", file, reason
+        )
+        return True
+    return False
 
 
 def _files(artifacts: Path, studies: Path) -> Iterator[tuple[str, str, list[Path]]]:
@@ -97,59 +119,68 @@ def trains(artifacts: Path) -> list[Path]:
 
 def tables(artifacts: Path) -> dict[str, pl.DataFrame]:
     """What lies in JSON and YAML: runs (one row per train), data (its measures), decisions (who gets what, and why)."""
-    runs: list[dict[str, Any]] = []
-    data: list[dict[str, Any]] = []
-    decisions: list[dict[str, Any]] = []
+    rows: dict[str, list[dict[str, Any]]] = {"runs": [], "data": [], "decisions": []}
     for out in trains(artifacts):
-        config = yaml.safe_load((out / "config.yaml").read_text())
-        found, decision = (json.loads((out / f"{name}.json").read_text()) for name in ("data", "decision"))
-        summary = found.get("summary", {})
-        counts = {n: summary.get(n) for n in ("n_interactions", "n_users", "n_items", "span_days")}
-        about = {"run": out.name, "scenario": config["name"], "data": found["name"], "digest": found["digest"]}
-        goal = {"metric": config["decision"]["metric"], "goal": config["problem"]["target"]}
-        runs.append({**about, **goal, **counts})
-        data += [{"run": out.name, "measure": m, "value": float(v)} for m, v in summary.items() if _is_number(v)]
-        for visit in ("buckets", "returning"):
-            rows = decision.get(visit, {}).items()
-            decisions += [{"run": out.name, "users": bucket, "visit": visit, **choice} for bucket, choice in rows]
-    made = {"runs": runs, "data": data, "decisions": decisions}
-    return {name: pl.DataFrame(rows, infer_schema_length=None) for name, rows in made.items() if rows}
+        try:
+            found = _rows(out)
+        except (ValueError, LookupError, AttributeError, TypeError, OSError, yaml.YAMLError) as error:
+            log.warning(
+                "%s: config.yaml, data.json or decision.json is damaged (%s): left out, train again.", out, error
+            )
+            continue
+        for name, more in found.items():
+            rows[name] += more
+    return {name: pl.DataFrame(some, infer_schema_length=None) for name, some in rows.items() if some}
+
+
+def _rows(out: Path) -> dict[str, list[dict[str, Any]]]:
+    """The rows of one train, by table."""
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    data, decision = (json.loads((out / f"{name}.json").read_text()) for name in ("data", "decision"))
+    summary = data.get("summary", {})
+    counts = {n: summary.get(n) for n in ("n_interactions", "n_users", "n_items", "span_days")}
+    about = {"run": out.name, "scenario": config["name"], "data": data["name"], "digest": data["digest"]}
+    goal = {"metric": config["decision"]["metric"], "goal": config["problem"]["target"]}
+    return {
+        "runs": [{**about, **goal, **counts}],
+        "data": [{"run": out.name, "measure": m, "value": float(v)} for m, v in summary.items() if _is_number(v)],
+        "decisions": [
+            {"run": out.name, "users": bucket, "visit": visit, **choice}
+            for visit in ("buckets", "returning")
+            for bucket, choice in decision.get(visit, {}).items()
+        ],
+    }
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def answers(connection: DuckDBPyConnection, query: str) -> Iterator[pl.DataFrame]:
-    """One frame per statement, empty without an answer. Raises UserError where the database does not understand."""
-    import duckdb
-
+def answers(statements: Sequence[str], query: str) -> Iterator[pl.DataFrame]:
+    """One frame per statement of ``query``, empty without an answer. Raises UserError where DuckDB is not installed or
+    does not understand."""
     try:
+        import duckdb
+    except ImportError:
+        raise UserError("DuckDB is not installed here. This command installs it: make setup-sql") from None
+    try:
+        connection = duckdb.connect()
+        for view in statements:
+            connection.execute(view)
         for statement in connection.extract_statements(query):
-            asked = connection.sql(statement)
-            yield asked.pl() if asked is not None else pl.DataFrame()
+            answer = connection.sql(statement)
+            yield answer.pl() if answer is not None else pl.DataFrame()
     except duckdb.Error as error:
         raise UserError(str(error)) from None
 
 
-def ask(connection: DuckDBPyConnection) -> None:
-    """A prompt, until the input ends; a question that is not understood does not end it."""
-    prompt = sys.stdin.isatty()
-    print(WELCOME) if prompt else None
-    told = ""
-    while True:
-        try:
-            told += input(("sql> " if not told else "...> ") if prompt else "") + "\n"
-        except EOFError:
-            break
-        if told.rstrip().endswith(";"):
-            try:
-                show(answers(connection, told))
-            except UserError as error:
-                print(error)
-            told = ""
-    if told.strip():
-        show(answers(connection, told))
+def shell(statements: Sequence[str], scratch: Path) -> None:
+    """DuckDB's own shell over the views, until the user leaves it. Raises UserError where it is not installed."""
+    if shutil.which("duckdb") is None:
+        raise UserError(f"DuckDB's own shell is not installed here; https://duckdb.org/install tells how. {ASK}")
+    start = scratch / "start.sql"
+    start.write_text(";\n".join([*statements, "SHOW TABLES;\n"]))
+    subprocess.run(["duckdb", "-init", str(start)], check=False)
 
 
 def show(found: Iterator[pl.DataFrame]) -> None:

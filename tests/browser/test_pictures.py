@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pipelines import pictures
-from pipelines.chromium import BINARY
 from recommender.compare import page_model
 from recommender.compare.build_next import TITLE
 from recommender.report.html import write_report
@@ -19,7 +18,7 @@ from tests.helpers.summaries import PLACES, told
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(BINARY is None, reason="no chromium: run tests/browser/install_chromium.sh"),
+    pytest.mark.skipif(pictures.BINARY is None, reason="no chromium: run tests/browser/install_chromium.sh"),
 ]
 
 

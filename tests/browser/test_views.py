@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from playwright.sync_api import Page
 
-from pipelines.chromium import BINARY, Page
-from pipelines.pictures import DRAWN, NO_ASSISTANT, serving
+from pipelines.pictures import BINARY, DRAWN, browser, serving
 from recommender.report.html import write_report
 from recommender.tracking import store, views
 from recommender.tracking.studies import log_report
@@ -58,19 +58,17 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    with Page(1900, 2600) as page:  # MLflow draws only what is in the window
-        page.send("Page.enable")
-        page.send("Page.addScriptToEvaluateOnNewDocument", source=NO_ASSISTANT)
+    with browser(1900, 2600) as page:  # MLflow draws only what is in the window
         yield page
 
 
 def looked_at(page: Page, url: str, charts: int, picture: Path) -> tuple[list[list[int]], str]:
     """Points of every trace of every chart, when ``charts`` of them are drawn, and the text of the page."""
-    page.open("about:blank")  # else a link that differs after the # leaves the former charts in place
-    page.open(url)
-    page.wait_for(f"{DRAWN}.length >= {charts}")
+    page.goto("about:blank")  # else a link that differs after the # leaves the former charts in place
+    page.goto(url)
+    page.wait_for_function(f"{DRAWN}.length >= {charts}")
     points, text = page.evaluate(POINTS), page.evaluate("document.body.innerText")
-    page.picture(picture)
+    page.screenshot(path=picture)
     return points, text
 
 
@@ -115,10 +113,9 @@ def test_a_view_of_a_comparison_draws_the_runs_of_the_latest_report_place_by_pla
 
 def test_the_report_of_a_run_opens_in_mlflow_with_its_charts(served: Served, page: Page, tmp_path: Path) -> None:
     assert "report.html" in [a.path for a in MlflowClient(served.base).list_artifacts(served.train)]
-    page.open("about:blank")
-    page.open(f"{served.base}/#/experiments/{served.trains}/runs/{served.train}/artifacts/report.html")
-    page.wait_for("document.querySelector('iframe') !== null")
-    with page.frame():
-        page.wait_for("document.querySelectorAll('.chart svg').length >= 2")
-        assert "What to ship" in page.evaluate("document.body.textContent")
-    page.picture(tmp_path / "report.png")
+    page.goto("about:blank")
+    page.goto(f"{served.base}/#/experiments/{served.trains}/runs/{served.train}/artifacts/report.html")
+    report = page.frame_locator("iframe")
+    report.locator(".chart svg").nth(1).wait_for()
+    assert "What to ship" in report.locator("body").text_content()
+    page.screenshot(path=tmp_path / "report.png")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shlex
 import shutil
@@ -70,27 +69,61 @@ def test_what_is_not_understood_is_told_with_exit_code_2(place: Path) -> None:
     assert "metrics" in done.err  # DuckDB offers the nearest
 
 
-def test_the_prompt_reads_questions_to_the_end_and_survives_a_wrong_one(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["a[1]", "a*", "a?1", "[a-z]1", "it's", "a1]"])
+def test_a_folders_name_is_no_pattern(place: Path, name: str) -> None:
+    shutil.copytree(place / "artifacts/jobs-one", place / "artifacts" / name)
+    shutil.copytree(place / "artifacts/jobs-one", place / "artifacts/a1")
+    told = ask("select run, count(*) as n from metrics group by all")
+    (rows,) = {row.split()[-1] for row in told.splitlines() if row.strip().startswith(("jobs-one", "a1 ", name + " "))}
+    assert int(rows) == pl.read_parquet(place / "artifacts/a1/metrics.parquet").height
+    assert len([row for row in told.splitlines() if row.rstrip().endswith(f" {rows}")]) == 3
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("studies/data_volume/results.parquet", b""),
+        ("artifacts/jobs-one/metrics.parquet", b"PAR1"),
+        ("artifacts/jobs-one/effort.parquet", b"no table"),
+        ("artifacts/jobs-one/data.json", b"{"),
+        ("artifacts/jobs-one/decision.json", b"[]"),
+        ("artifacts/jobs-one/config.yaml", b"a: ["),
+    ],
+)
+def test_a_damaged_file_is_named_and_the_rest_is_answered(place: Path, file: str, content: bytes) -> None:
+    (place / file).write_bytes(content)
+    done = run(sql.main, "--query", "select 1 + 1 as sum")
+    assert (done.code, "2" in done.out) == (0, True)
+    told = done.err.replace("\n", " ")
+    assert "damaged" in told
+    assert Path(file).name in told
+    assert str(Path(file).parent) in told
+
+
+def test_without_a_question_duckdbs_own_shell_opens_over_the_views(
+    place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("select nonsense;\nselect 'still\n there' as a;\nselect 'last' as b"))
-    done = run(sql.main)
-    assert done.code == 0
-    assert "there" in done.out
-    assert "last" in done.out
-    assert "nonsense" in done.out
+    shell = tmp_path / "bin/duckdb"
+    shell.parent.mkdir()
+    shell.write_text('#!/bin/sh\ncp "$2" opened.sql\n')
+    monkeypatch.setenv("PATH", str(shell.parent), prepend=":")
+    assert run(sql.main).code == 2  # no shell that can be run
+    shell.chmod(0o755)
+    assert run(sql.main).code == 0
+    assert "CREATE VIEW metrics" in Path("opened.sql").read_text()
+    assert "CREATE VIEW runs" in Path("opened.sql").read_text()
 
 
-def test_without_results_or_duckdb_the_one_command_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_results_the_command_that_makes_some_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    done = run(sql.main, "--query", "select 1")
+    assert (done.code, "make train" in done.err) == (2, True)
+
+
+def test_without_duckdb_the_command_that_installs_it_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "duckdb", None)
     done = run(sql.main, "--query", "select 1")
     assert (done.code, "make setup-sql" in done.err) == (2, True)
-    monkeypatch.undo()
-    monkeypatch.chdir(tmp_path)
-    pytest.importorskip("duckdb")
-    done = run(sql.main, "--query", "select 1")
-    assert (done.code, "make train" in done.err) == (2, True)
 
 
 def test_the_questions_of_the_page_are_answered(place: Path) -> None:
