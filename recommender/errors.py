@@ -1,10 +1,19 @@
-"""Errors that a user can cause. Programs turn each into one message and exit code 2."""
+"""Errors that a user can cause, and the checks of names and parameters that raise them.
+
+Programs turn each into one message and exit code 2.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+Built = TypeVar("Built")
 
 
 class UserError(Exception):
@@ -51,3 +60,54 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean '{close[0]}'?" if close else "."
     return f"{hint} Valid: {', '.join(names)}"
+
+
+def construct(
+    where: str,
+    kind: str,
+    builders: Mapping[str, Callable[..., Built]],
+    name: str,
+    params: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Built:
+    """``builders[name]`` called with parameters that a user wrote, all checked first.
+
+    where: what messages begin with. kind: what ``builders`` hold, for messages. defaults: values that ``params`` may
+    replace; given: values that they may not. Of both only what the builder takes is passed on.
+    Raises ConfigError for an unknown name or parameter, a value of the wrong type, a parameter that is missing, and
+    whatever the builder refuses by a ValueError or TypeError.
+    """
+    build = chosen(where, kind, builders, name)
+    valid = inspect.signature(build).parameters
+    passed = {key: value for key, value in (given or {}).items() if key in valid}
+    check_parameters(where, build, name, params, given=passed)
+    settable = [key for key in valid if key not in passed]
+    if missing := [key for key in settable if valid[key].default is inspect.Parameter.empty and key not in params]:
+        raise ConfigError(f"{where}: {name} needs the parameter '{missing[0]}'.")
+    passed |= {key: value for key, value in (defaults or {}).items() if key in valid}
+    try:
+        return build(**{**passed, **params})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def chosen(where: str, kind: str, builders: Mapping[str, Built], name: str) -> Built:
+    """The entry of this name. Raises ConfigError, naming the nearest, where there is none."""
+    if name not in builders:
+        raise ConfigError(f"{where}: unknown {kind} '{name}'{nearest(name, builders)}")
+    return builders[name]
+
+
+def check_parameters(
+    where: str, build: Callable[..., Any], name: str, params: Mapping[str, Any], given: Iterable[str] = ()
+) -> None:
+    """Raises ConfigError for a parameter that ``build`` does not have, or a value that is not of its type."""
+    valid = {k: p for k, p in inspect.signature(build, eval_str=True).parameters.items() if k not in set(given)}
+    for key, value in params.items():
+        if key not in valid:
+            raise ConfigError(f"{where}: {name} has no parameter '{key}'{nearest(key, valid)}")
+        try:
+            TypeAdapter(valid[key].annotation).validate_python(value)
+        except ValidationError as error:
+            raise ConfigError(f"{where}: parameter {key}={value!r} of {name}: {error.errors()[0]['msg']}.") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from recommender.config import Scenario
 from recommender.data.dataset import Dataset
 from recommender.experiment.attack import rank_gain
 from recommender.experiment.rungs import make
+from recommender.models import RECOMMENDERS
 from recommender.models.base import Recommender
 
 ACCOUNTS = 100
@@ -20,14 +22,14 @@ PLAIN = "-untrusted"  # after a rung's name: the same without its guards
 
 
 def attacked(train: Dataset, scenario: Scenario, chosen: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame | None:
-    """Rows of ``rank_gain`` for every popularity rung, where it trusts accounts unlike also ``<rung>-untrusted``.
+    """Rows of ``rank_gain`` for every rung that can trust accounts unlike, where it does also ``<rung>-untrusted``.
 
     Each of ``ACCOUNTS`` fake accounts takes the pushed item and nothing else. chosen: rung -> parameters. None where
     there is no such rung. Raises DataError where the data have no room for an attack.
     """
     models: dict[str, Callable[[], Recommender]] = {}
     for rung in scenario.ladder:
-        if rung.recommender != "popularity" or rung.name not in chosen:
+        if rung.name not in chosen or "trusted" not in signature(RECOMMENDERS[rung.recommender]).parameters:
             continue
         params = chosen[rung.name]
         models[rung.name] = partial(make, rung, params, scenario)

@@ -27,6 +27,7 @@ from recommender.evaluation import metrics
 from recommender.evaluation.evaluate import REGRET, Group, Outcome, compare
 from recommender.experiment.fold_runner import FoldRunner
 from recommender.experiment.rungs import make
+from recommender.models import BASELINES
 from recommender.models.base import Recommender
 from recommender.names import ALL, DEEPEST, ORACLE
 from recommender.ranking.eligibility import read_columns
@@ -35,7 +36,6 @@ from recommender.ranking.recommend import recommend
 FEATURES, TIMES = "shuffled-features", "shuffled-times"  # after a rung's name: its control
 ORACLE_USERS = 250  # asked at the test origin: a second of processor time on the embedded data
 ORACLE_ROWS = 1_000_000  # larger data have an oracle with ``scenario.controls`` only: to simulate them again takes long
-PLAIN = ("random", "popularity")  # recommenders that every rung above them is compared with
 
 
 def measure(
@@ -168,7 +168,7 @@ def controls_table(group: Group, scenario: Scenario) -> pl.DataFrame:
     Columns: rung, control, user_bucket, metric, difference, ci_low, ci_high, p_holm.
     """
     ladder = [r for r in scenario.ladder if r.name in group.rungs]
-    plain = [next((r.name for r in ladder if r.recommender == kind), None) for kind in PLAIN]
+    plain = [next((r.name for r in ladder if r.recommender == kind), None) for kind in BASELINES]
     pairs, kinds = [], []
     for place, rung in enumerate(r.name for r in ladder):
         lower = [r.name for r in ladder[:place] if r.name in plain]

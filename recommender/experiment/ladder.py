@@ -21,7 +21,7 @@ from recommender.experiment.attack_gain import attacked
 from recommender.experiment.blends import Blend, Sample, by_segment, choose_blends, sampled
 from recommender.experiment.decision import Choice, day_zero_choices, decide
 from recommender.experiment.fold_runner import FoldRunner, MeasuredRung, Progress
-from recommender.experiment.rungs import can_serve, content_rung, make, options, settings
+from recommender.experiment.rungs import can_serve, day_zero_rung, make, options, settings
 from recommender.experiment.slots import SIZES, Probe, SlotEvidence, evidence, probed, size
 from recommender.names import DEEPEST, ROUTER, WITH_HISTORY
 from recommender.ranking import rerankers
@@ -89,7 +89,7 @@ def run(
     scenario, lacking = requirements.supported(scenario, data)
     results = Results(aside={**(aside or {}), **lacking})
     if scenario.day_zero:
-        rung = content_rung(scenario)
+        rung = day_zero_rung(scenario)
         results.chosen, results.choices = {rung.name: settings(rung)[0]}, day_zero_choices(rung.name)
         decided(results)
         return results

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from recommender.config import Rung, Scenario
 from recommender.data import operators
 from recommender.data.dataset import Dataset
-from recommender.errors import ConfigError, nearest
+from recommender.errors import ConfigError, construct, nearest
 from recommender.evaluation.evaluate import COMPARED
 from recommender.models import RECOMMENDERS
 from recommender.models.base import Recommender
@@ -22,25 +19,8 @@ TAKEN = (ROUTER, PLAIN, ORACLE)  # names that no rung of a ladder can have
 
 def make(rung: Rung, params: Mapping[str, Any], scenario: Scenario) -> Recommender:
     """The rung's recommender, not fitted. Raises ConfigError for an unknown recommender or parameter."""
-    if rung.recommender not in RECOMMENDERS:
-        hint = nearest(rung.recommender, RECOMMENDERS)
-        raise ConfigError(f"Rung '{rung.name}': unknown recommender '{rung.recommender}'{hint}")
-    build = RECOMMENDERS[rung.recommender]
-    valid = inspect.signature(build, eval_str=True).parameters
-    if unknown := [p for p in params if p not in valid]:
-        hint = nearest(unknown[0], valid)
-        raise ConfigError(f"Rung '{rung.name}': {rung.recommender} has no parameter '{unknown[0]}'{hint}")
-    for name, value in params.items():
-        try:
-            TypeAdapter(valid[name].annotation).validate_python(value)
-        except ValidationError as error:
-            why = error.errors()[0]["msg"]
-            raise ConfigError(f"Rung '{rung.name}': parameter {name}={value!r} of {rung.recommender}: {why}.") from None
-    common = {"seed": scenario.seed, "threads": scenario.scoring.threads}
-    try:
-        return build(**{p: v for p, v in common.items() if p in valid} | dict(params))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"Rung '{rung.name}': {error}") from None
+    defaults = {"seed": scenario.seed, "threads": scenario.scoring.threads}
+    return construct(f"Rung '{rung.name}'", "recommender", RECOMMENDERS, rung.recommender, params, defaults)
 
 
 def settings(rung: Rung) -> list[dict[str, Any]]:
@@ -101,9 +81,10 @@ def can_serve(tries: Mapping[str, list[dict[str, Any]]], aside: Mapping[str, str
         raise ConfigError(f"slots.rung: '{scenario.slots.rung}' stepped aside ({reasons}). Choose another rung.")
 
 
-def content_rung(scenario: Scenario) -> Rung:
-    """The rung of day zero: the only recommender that learns from items alone. Raises ConfigError without one."""
+def day_zero_rung(scenario: Scenario) -> Rung:
+    """The first rung of the ladder that needs no interactions. Raises ConfigError without one."""
     for rung in scenario.ladder:
-        if rung.recommender == "content":
+        if not rung.control and not RECOMMENDERS[rung.recommender].needs_interactions:
             return rung
-    raise ConfigError("day_zero: the ladder has no content rung, the only one that needs no interactions. Add one.")
+    able = ", ".join(name for name, recommender in RECOMMENDERS.items() if not recommender.needs_interactions)
+    raise ConfigError(f"day_zero: every rung of the ladder needs interactions. Add one that does not ({able}).")

@@ -1,8 +1,9 @@
-"""The recommenders, one file per algorithm. A new one is a file and a line here; the contract tests find it."""
+"""The recommenders by name. A new one is a file beside these and a line here; the contract tests find it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from recommender.models.als import ALS
 from recommender.models.base import Recommender
@@ -15,20 +16,45 @@ from recommender.models.popularity import Popularity
 from recommender.models.random import Random
 from recommender.models.ranker import Ranker
 from recommender.models.social import Social
+from recommender.models.space import Space
 from recommender.models.trending import Trending
 from recommender.models.user_ease import UserEASE
 
-RECOMMENDERS: Mapping[str, Callable[..., Recommender]] = {
+
+class Described(Protocol):
+    """A recommender's class, with what else the system must know of it.
+
+    colour: of its charts and runs, "#rrggbb" (hues after Okabe & Ito and P. Tol: safe for the colour-blind).
+    person_days: stated effort to build it, (low, high), where a scenario states none; None: nothing to build.
+    needs_interactions: without any it ranks nothing, so it cannot serve before the first feedback.
+    space: what tuning searches; every other parameter stays as the ladder's entry gives it, but for those that the
+        entry's candidates name.
+    """
+
+    @property
+    def colour(self) -> str: ...
+    @property
+    def person_days(self) -> tuple[float, float] | None: ...
+    @property
+    def needs_interactions(self) -> bool: ...
+    @property
+    def space(self) -> Space: ...
+    def __call__(self, *args: Any, **params: Any) -> Recommender: ...
+
+
+RECOMMENDERS: Mapping[str, Described] = {
     "random": Random,
     "popularity": Popularity,
     "trending": Trending,
     "social": Social,
     "content": Content,
+    "lightfm": LightFM,
     "item_knn": ItemKNN,
     "als": ALS,
     "bpr": BPR,
     "ease": EASE,
     "user_ease": UserEASE,
-    "lightfm": LightFM,
     "ranker": Ranker,
 }
+
+BASELINES = ("random", "popularity")  # every rung above one of them is compared with it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,6 +11,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.models.base import above, at_least
+from recommender.models.space import Float, Int, Space
 from recommender.models.vocabulary import fitting, interacted, own_history, rows_or_nan
 
 
@@ -22,6 +23,16 @@ class ALS:
     Equal seeds give equal factors with any number of threads.
     NaN: items without an interaction in training, and queries whose history holds none of its items.
     """
+
+    colour = "#0072B2"
+    person_days = (3, 6)
+    needs_interactions = True
+    space: ClassVar[Space] = {
+        "factors": Int(16, 128, log=True),
+        "regularization": Float(0.001, 10, log=True),
+        "alpha": Float(0.1, 100, log=True),
+        "iterations": Int(5, 30),
+    }
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from implicit.cpu.bpr import BayesianPersonalizedRanking
@@ -10,6 +10,7 @@ from implicit.cpu.bpr import BayesianPersonalizedRanking
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.models.base import above, at_least
+from recommender.models.space import Float, Int, Space
 from recommender.models.vocabulary import fitting, interacted, mean_vectors, own_history, rows_or_nan
 
 
@@ -22,6 +23,16 @@ class BPR:
     The last item factor is the item's bias and the last user factor 1, as upstream, for folded-in users too.
     NaN: items without an interaction in training; unknown users whose history holds none of its items.
     """
+
+    colour = "#882255"
+    person_days = (3, 6)
+    needs_interactions = True
+    space: ClassVar[Space] = {
+        "factors": Int(16, 128, log=True),
+        "learning_rate": Float(0.001, 0.3, log=True),
+        "regularization": Float(0.0001, 0.1, log=True),
+        "iterations": Int(30, 300, log=True),
+    }
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,6 +15,7 @@ from recommender.features.sparse import add_products, transpose
 from recommender.features.text import TextAs, require
 from recommender.models.base import above, at_least
 from recommender.models.memo import forget, per_table
+from recommender.models.space import Float, Space
 
 
 class Content:
@@ -30,6 +31,13 @@ class Content:
     """
 
     uses_features = True
+    colour = "#44AA99"
+    person_days = (2, 4)
+    needs_interactions = False
+    space: ClassVar[Space] = {
+        "half_life_positions": Float(1, 100, log=True, also=(None,)),
+        "match_weight": Float(0.05, 5, log=True, also=(0.0,)),
+    }
 
     def __init__(
         self,

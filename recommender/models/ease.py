@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,6 +14,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import UserError
 from recommender.models.base import above, at_least, spread
+from recommender.models.space import Float, Space
 from recommender.models.vocabulary import interacted, own_history
 
 BYTES_PER_WEIGHT = 4 * 2.2  # float32; the matrix, and room to score and save it
@@ -29,6 +30,11 @@ class EASE:
     memory_mb: ``fit`` raises UserError where n_items^2 weights need more.
     NaN: items not learned; queries whose history holds no learned item.
     """
+
+    colour = "#117733"
+    person_days = (2, 4)
+    needs_interactions = True
+    space: ClassVar[Space] = {"regularization": Float(10, 5000, log=True)}
 
     def __init__(self, regularization: float = 500.0, item_cap: int | None = None, memory_mb: int = 2000) -> None:
         above(0, regularization=regularization, memory_mb=memory_mb)

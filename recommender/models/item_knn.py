@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, ItemItemRecommender, TFIDFRecommender
@@ -13,6 +13,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import ConfigError, nearest
 from recommender.models.base import above, at_least, spread
+from recommender.models.space import Float, Int, OneOf, Space
 from recommender.models.vocabulary import fitting, interacted, own_history
 
 WEIGHTINGS = ("cosine", "tfidf", "bm25")
@@ -29,6 +30,15 @@ class ItemKNN:
     An item that no item of the history leads to has no evidence, not a low score: NaN, so that the list
     is completed from the fallback. So has everything for a query whose history is empty or unknown.
     """
+
+    colour = "#D55E00"
+    person_days = (2, 4)
+    needs_interactions = True
+    space: ClassVar[Space] = {
+        "weighting": OneOf(("cosine", "tfidf", "bm25")),
+        "K": Int(10, 500, log=True),
+        "half_life_positions": Float(1, 100, log=True, also=(None,)),
+    }
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import lightfm
 import numpy as np
@@ -14,6 +14,7 @@ from recommender.errors import UserError
 from recommender.models.base import above, at_least
 from recommender.models.memo import per_table
 from recommender.models.side_features import SideFeatures
+from recommender.models.space import Float, Int, Space
 from recommender.models.vocabulary import fitting, interacted, mean_vectors, own_history
 
 
@@ -30,6 +31,16 @@ class LightFM:
     """
 
     uses_features = True
+    colour = "#CC79A7"
+    person_days = (5, 10)
+    needs_interactions = True
+    space: ClassVar[Space] = {
+        "no_components": Int(16, 128, log=True),
+        "epochs": Int(5, 50, log=True),
+        "learning_rate": Float(0.01, 0.2, log=True),
+        "item_alpha": Float(1e-7, 1e-3, log=True, also=(0.0,)),
+        "user_alpha": Float(1e-7, 1e-3, log=True, also=(0.0,)),
+    }
 
     def __init__(
         self,

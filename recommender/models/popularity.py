@@ -7,7 +7,7 @@ against collaborative filtering on many data sets, and no fixed window is right 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from recommender.data.queries import Queries
 from recommender.errors import ConfigError, nearest
 from recommender.features.feedback import Feedback, feedback
 from recommender.models.base import above, spread
+from recommender.models.space import Float, Space
 from recommender.spam.trust import trust
 
 _SEPARATOR = "\x1f"
@@ -39,6 +40,11 @@ class Popularity:
     trusted: interactions count by what their accounts look like, so that fake accounts buy little (see
         ``spam/trust.py``). signed_up_column: timestamp user column that it reads, where there is one.
     """
+
+    colour = "#E69F00"
+    person_days = (1, 2)
+    needs_interactions = True
+    space: ClassVar[Space] = {"half_life_share": Float(0.005, 1, log=True, also=(None,))}
 
     def __init__(
         self,

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.hashing import GOLDEN, mixed
+from recommender.models.space import Space
 
 
 class Random:
     """A fixed pseudo-random score for each (seed, user, item), whatever the batch or the process."""
+
+    colour = "#9A9A9A"
+    person_days = None
+    needs_interactions = False
+    space: ClassVar[Space] = {}
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -20,6 +20,7 @@ from recommender.models.ease import EASE
 from recommender.models.item_knn import ItemKNN
 from recommender.models.signals import Signals
 from recommender.models.social import Social
+from recommender.models.space import Float, Space
 from recommender.models.user_ease import UserEASE
 
 INPUTS: Mapping[str, Callable[..., Recommender]] = {
@@ -45,6 +46,10 @@ class Ranker:
 
     needs_times = True
     uses_features = True
+    colour = "#332288"
+    person_days = (10, 20)
+    needs_interactions = True
+    space: ClassVar[Space] = {"C": Float(1e-5, 1, log=True)}
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import DataError, Problem
 from recommender.models.base import above, spread
+from recommender.models.space import Float, Space
 from recommender.models.vocabulary import ids_only
 
 
@@ -33,6 +34,11 @@ class Social:
     NaN: everything for users who follow no account that took something; where the users come without the
     column; items that training did not see.
     """
+
+    colour = "#661100"
+    person_days = (2, 4)
+    needs_interactions = True
+    space: ClassVar[Space] = {"half_life_share": Float(0.005, 1, log=True, also=(None,))}
 
     def __init__(
         self, follows_column: str = "follows", half_life_share: float | None = 0.05, prior: float = 20.0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import Queries
 from recommender.models.base import at_least, spread
+from recommender.models.space import Float, Space
 
 _US_PER_HOUR = 3_600_000_000
 
@@ -28,6 +29,10 @@ class Trending:
     """
 
     needs_times = True
+    colour = "#999933"
+    person_days = (1, 2)
+    needs_interactions = True
+    space: ClassVar[Space] = {"gravity": Float(0.05, 2, log=True)}
 
     def __init__(self, gravity: float = 0.5, points_power: float = 0.8) -> None:
         at_least(0, gravity=gravity, points_power=points_power)

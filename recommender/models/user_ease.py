@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,6 +12,7 @@ from recommender.data.queries import Queries
 from recommender.models.base import above, at_least, spread
 from recommender.models.ease import check_memory, closed_form
 from recommender.models.side_features import SideFeatures
+from recommender.models.space import Float, Space
 from recommender.models.vocabulary import ids_only, own_history, require_interactions
 
 
@@ -31,6 +32,14 @@ class UserEASE:
     """
 
     uses_features = True
+    colour = "#CC6677"
+    person_days = (3, 6)
+    needs_interactions = True
+    space: ClassVar[Space] = {
+        "regularization": Float(10, 5000, log=True),
+        "feature_weight": Float(0.05, 5, log=True, also=(0.0,)),
+        "half_life_share": Float(0.01, 2, log=True, also=(None,)),
+    }
 
     def __init__(
         self,

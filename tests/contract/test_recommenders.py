@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from recommender.serving import persistence
 from tests.helpers import worlds
 
 FAST = {"iterations": 5, "epochs": 3, "factors": 8, "no_components": 8, "min_df": 1}  # where a model has them
-NEEDS_INTERACTIONS = ("item_knn", "als", "bpr", "ease", "user_ease", "lightfm")
+LEARNS = ("item_knn", "als", "bpr", "ease", "user_ease", "lightfm")  # from pairs of users and items
 NEEDS_WINDOWS = ("ranker",)  # learns from past windows, and says so where there are none
 ITEMS = (*worlds.ITEMS, "r5", "new1")  # r5: published, never taken; new1: published after training
 HISTORIES = {
@@ -198,7 +199,7 @@ def test_hybrids_score_new_items_and_users_by_their_features(queries, items) -> 
     assert np.isnan(scores[asked.index("nobody")]).all()
 
 
-@pytest.mark.parametrize("model", [*NEEDS_INTERACTIONS, "content", "ranker"])
+@pytest.mark.parametrize("model", [*LEARNS, "content", "ranker"])
 def test_histories_of_unknown_users_show_their_taste(model: str, items) -> None:
     queries = worlds.ask({"someone": ["f1", "f2"], "else": ["r1", "r2"]}, items)
     scores = RECOMMENDERS[model]().fit(worlds.two_tastes()).score(queries, items)
@@ -207,9 +208,24 @@ def test_histories_of_unknown_users_show_their_taste(model: str, items) -> None:
     assert better.tolist() == [True, False]
 
 
-@pytest.mark.parametrize("model", NEEDS_INTERACTIONS)
-def test_no_interactions_at_all_is_an_error_that_says_so(model: str) -> None:
+def test_before_any_feedback_only_those_that_need_none_tell_items_apart(name: str, make) -> None:
+    """The others score all items of one age alike, or refuse to be fitted."""
     world = worlds.two_tastes()
     empty = Dataset("empty", world.interactions.clear(), world.items, world.users, world.match)
-    with pytest.raises(DataError, match="no rows before the origin"):
-        RECOMMENDERS[model]().fit(empty)
+    if name in (*LEARNS, *NEEDS_WINDOWS):
+        with pytest.raises(DataError, match=r"no rows before the origin|no past window"):
+            make().fit(empty)
+        assert RECOMMENDERS[name].needs_interactions
+        return
+    scores = make().fit(empty).score(worlds.ask({"someone": [], "a_new": []}, world.items), world.items)
+    apart = [len(np.unique(row[np.isfinite(row)])) > 1 for row in scores]
+    assert any(apart) != RECOMMENDERS[name].needs_interactions
+
+
+def test_what_the_table_says_of_a_recommender_is_complete(name: str) -> None:
+    described = RECOMMENDERS[name]
+    assert re.fullmatch("#[0-9A-F]{6}", described.colour)
+    assert [n for n, other in RECOMMENDERS.items() if other.colour == described.colour] == [name]
+    if described.person_days is not None:
+        low, high = described.person_days
+        assert 0 < low <= high

@@ -11,8 +11,9 @@ import pytest
 from recommender import config
 from recommender.config import Rung, Scenario
 from recommender.experiment import rungs
-from recommender.experiment.search_spaces import SPACES, Float, OneOf, answers, space, suggest
+from recommender.experiment.search_spaces import answers, space, suggest
 from recommender.models import RECOMMENDERS
+from recommender.models.space import Float, OneOf
 
 PROBLEM = {"what": "", "for_whom": "", "target": 0.1, "cost_of_error": ""}
 
@@ -33,21 +34,17 @@ def ladders() -> list[Any]:
     ]  # fmt: skip
 
 
-def test_every_recommender_has_a_space_and_only_they() -> None:
-    assert set(SPACES) == set(RECOMMENDERS)
-
-
 @pytest.mark.parametrize("name", list(RECOMMENDERS))
 def test_what_is_searched_are_parameters_of_the_recommender(name: str) -> None:
-    assert set(SPACES[name]) <= set(inspect.signature(RECOMMENDERS[name]).parameters)
-    for p in SPACES[name].values():
+    assert set(RECOMMENDERS[name].space) <= set(inspect.signature(RECOMMENDERS[name]).parameters)
+    for p in RECOMMENDERS[name].space.values():
         assert len(p.values) > 1 if isinstance(p, OneOf) else 0 < p.low < p.high
 
 
 @pytest.mark.parametrize("name", list(RECOMMENDERS))
 def test_defaults_need_no_wider_space(name: str) -> None:
     rung = Rung(name=name, recommender=name)
-    assert space(rung, [{}]) == SPACES[name]
+    assert space(rung, [{}]) == RECOMMENDERS[name].space
 
 
 @pytest.mark.parametrize("rung", ladders())
@@ -82,7 +79,7 @@ def test_a_space_widens_to_the_settings_that_are_given() -> None:
     assert (alpha.low, alpha.high) == (0.1, 500)
     assert isinstance(regularization, Float)
     assert regularization.also == (0,)  # a range in logarithms has no zero
-    assert searched["iterations"] == SPACES["als"]["iterations"]
+    assert searched["iterations"] == RECOMMENDERS["als"].space["iterations"]
 
 
 def test_what_only_the_candidates_vary_is_searched_among_their_values() -> None:

@@ -9,11 +9,8 @@ what it does to the past never depends on the future. Exceptions, which look at 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from recommender.data.dataset import Dataset
 from recommender.data.operators.columns import metadata
@@ -21,7 +18,7 @@ from recommender.data.operators.inject import noise, spam
 from recommender.data.operators.rows import cold, drift, signals, volume
 from recommender.data.operators.shuffles import shuffled_features, shuffled_times
 from recommender.data.operators.times import lifetime, timestamps
-from recommender.errors import ConfigError, nearest
+from recommender.errors import ConfigError, check_parameters, chosen
 
 __all__ = ["OPERATORS", "apply", "check", "described", "shuffled_features", "shuffled_times"]
 
@@ -60,16 +57,8 @@ def check(differences: Sequence[Difference]) -> None:
     """Raises ConfigError for an unknown operator or parameter, or a value of the wrong type, naming the nearest."""
     for difference in differences:
         name, params = _one(difference)
-        if name not in OPERATORS:
-            raise ConfigError(f"Unknown data operator '{name}'{nearest(name, OPERATORS)}")
-        valid = dict(list(inspect.signature(OPERATORS[name], eval_str=True).parameters.items())[1:])
-        for key, value in params.items():
-            if key not in valid:
-                raise ConfigError(f"Data operator '{name}' has no parameter '{key}'{nearest(key, valid)}")
-            try:
-                TypeAdapter(valid[key].annotation).validate_python(value)
-            except ValidationError as error:
-                raise ConfigError(f"{name}.{key}={value!r}: {error.errors()[0]['msg']}.") from None
+        operator = chosen("data difference", "operator", OPERATORS, name)
+        check_parameters(f"data difference '{name}'", operator, name, params, given=["data"])
 
 
 def described(differences: Sequence[Difference], train_differences: Sequence[Difference] = ()) -> str:

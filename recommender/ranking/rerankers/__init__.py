@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from recommender.config import Rerank, Scenario
 from recommender.data.dataset import Dataset
-from recommender.errors import ConfigError, nearest
+from recommender.errors import ConfigError, construct
 from recommender.ranking.rerankers.base import Reranker
 from recommender.ranking.rerankers.calibrated import Calibrated
 from recommender.ranking.rerankers.fair import Fair
@@ -52,26 +48,5 @@ def unsupported(scenario: Scenario, data: Dataset) -> dict[str, str]:
 
 
 def _make(entry: Rerank, scenario: Scenario) -> Reranker:
-    if entry.reranker not in RERANKERS:
-        hint = nearest(entry.reranker, RERANKERS)
-        raise ConfigError(f"rerank.{entry.name}: unknown re-ranker '{entry.reranker}'{hint}")
-    build = RERANKERS[entry.reranker]
-    valid = inspect.signature(build, eval_str=True).parameters
-    given: dict[str, Any] = {"rules": scenario.eligibility} if "rules" in valid else {}
-    settable = [p for p in valid if p not in given]
-    for name, value in entry.params.items():
-        if name not in settable:
-            hint = nearest(name, settable)
-            raise ConfigError(f"rerank.{entry.name}: {entry.reranker} has no parameter '{name}'{hint}")
-        try:
-            TypeAdapter(valid[name].annotation).validate_python(value)
-        except ValidationError as error:
-            why = error.errors()[0]["msg"]
-            raise ConfigError(f"rerank.{entry.name}: parameter {name}={value!r}: {why}.") from None
-    needed = [p for p in settable if valid[p].default is inspect.Parameter.empty and p not in entry.params]
-    if needed:
-        raise ConfigError(f"rerank.{entry.name}: {entry.reranker} needs the parameter '{needed[0]}'.")
-    try:
-        return build(**given, **entry.params)
-    except ValueError as error:
-        raise ConfigError(f"rerank.{entry.name}: {error}") from None
+    where, given = f"rerank.{entry.name}", {"rules": scenario.eligibility}
+    return construct(where, "re-ranker", RERANKERS, entry.reranker, entry.params, given=given)

@@ -361,7 +361,7 @@ def test_differences_apply_in_turn_with_the_seed_given_unless_one_states_its_own
     [
         ({"volumes": {}}, "did you mean 'volume'"),
         ({"volume": {"shares": 1}}, "did you mean 'share'"),
-        ({"volume": {"by": "weeks"}}, "volume.by='weeks'"),
+        ({"volume": {"by": "weeks"}}, "parameter by='weeks' of volume"),
         ({"volume": {}, "drift": {}}, "names one operator"),
     ],
 )
