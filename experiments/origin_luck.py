@@ -11,11 +11,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from pipelines.cli import raw_dir, run  # isort: skip  (it sets BLAS threads before NumPy is imported)
+from pipelines.cli import run  # isort: skip  (it sets BLAS threads before NumPy is imported)
 
 import numpy as np
 
 from recommender import config
+from recommender.config.files import raw_dir
 from recommender.errors import ConfigError
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import POOLED, compare

@@ -13,12 +13,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.cli import Steps, raw_dir, run  # isort: skip  (it sets BLAS threads before NumPy is imported)
+from pipelines.cli import Steps, run  # isort: skip  (it sets BLAS threads before NumPy is imported)
 
 import numpy as np
 
 from recommender import config
 from recommender.config import Rung, Scenario
+from recommender.config.files import raw_dir
 from recommender.data.dataset import Dataset
 from recommender.data.split import Fold, random_fold
 from recommender.evaluation.effort import EffortLog

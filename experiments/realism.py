@@ -11,10 +11,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipelines.cli import raw_dir, run  # isort: skip  (it sets BLAS threads before NumPy is imported)
+from pipelines.cli import run  # isort: skip  (it sets BLAS threads before NumPy is imported)
 
 import numpy as np
 
+from recommender.config.files import raw_dir
 from recommender.simulate.measures import measures
 from recommender.sources.load import load
 

@@ -13,13 +13,14 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 
-from pipelines.cli import raw_dir, run  # isort: skip  (it sets BLAS threads before NumPy is imported)
+from pipelines.cli import run  # isort: skip  (it sets BLAS threads before NumPy is imported)
 
 import numpy as np
 
 from experiments.realism import markdown, save
 from recommender import config
 from recommender.config import Rung, Scenario
+from recommender.config.files import raw_dir
 from recommender.data.dataset import Dataset
 from recommender.data.split import folds
 from recommender.evaluation.effort import EffortLog

@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 
 from experiments.realism import markdown, save
-from pipelines.cli import raw_dir, run
+from pipelines.cli import run
 from recommender import config
+from recommender.config.files import raw_dir
 from recommender.data.dataset import Dataset, Table, to_microseconds
 from recommender.data.split import Fold, folds
 from recommender.names import SUSPICION

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from pipelines.cli import Steps, raw_dir, run  # isort: skip  (it sets BLAS threads before NumPy is imported)
+from pipelines.cli import Steps, run  # isort: skip  (it sets BLAS threads before NumPy is imported)
 
 import polars as pl
 
 from recommender import config
 from recommender.config import Rung, Scenario
+from recommender.config.files import raw_dir
 from recommender.data.split import folds
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import POOLED, Group, compare, groups, query_info

@@ -14,12 +14,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipelines.cli import Steps, raw_dir, run  # isort: skip  (it sets BLAS threads before NumPy is imported)
+from pipelines.cli import Steps, run  # isort: skip  (it sets BLAS threads before NumPy is imported)
 
 import polars as pl
 
 from recommender import config
 from recommender.config import Rung, Scenario, Tune
+from recommender.config.files import raw_dir
 from recommender.data.dataset import Dataset
 from recommender.data.split import folds
 from recommender.errors import ConfigError

@@ -12,13 +12,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipelines.cli import raw_dir, run  # isort: skip  (it sets BLAS threads before NumPy is imported)
+from pipelines.cli import run  # isort: skip  (it sets BLAS threads before NumPy is imported)
 
 import polars as pl
 
 from experiments.realism import markdown, save
 from recommender import config
 from recommender.config import Scenario
+from recommender.config.files import raw_dir
 from recommender.data.dataset import Dataset
 from recommender.data.schema import build
 from recommender.errors import ConfigError

@@ -11,7 +11,6 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Self
 
 # Before NumPy is imported: BLAS threads inside and library threads outside fight for the cores.
@@ -46,14 +45,6 @@ def show_log(quiet: bool) -> None:
     log = logging.getLogger("recommender")
     log.handlers = [handler]
     log.setLevel(logging.INFO)
-
-
-def raw_dir() -> Path | None:
-    """Where raw data sets lie: ``RECOMMENDER_RAW_DIR``, else ``../shared/data``, else ``data``, if it is there."""
-    stated = os.environ.get("RECOMMENDER_RAW_DIR")
-    if stated:
-        return Path(stated)
-    return next((folder for folder in (Path("../shared/data"), Path("data")) if folder.is_dir()), None)
 
 
 def overrides(values: list[str]) -> list[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from pipelines.cli import console, raw_dir, run
+from pipelines.cli import console, run
+from recommender.config.files import raw_dir
 from recommender.sources.fetch import ARCHIVES, fetch
 
 

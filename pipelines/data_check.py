@@ -18,6 +18,7 @@ from rich.table import Table
 
 from pipelines import cli  # before the library: sets the threads before NumPy is imported
 from recommender import config
+from recommender.config.files import raw_dir
 from recommender.data.schema import build
 from recommender.data.summary import drift, load_reference, summarise
 from recommender.errors import DataError
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> None:
     scenario = config.load(args.scenario) if args.scenario else None
     asked = scenario.data if scenario else config.Data()
     trained = load_reference(finished(args.against) / "model") if args.against else None
-    tables = read_tables(args.data or asked.source, raw_dir=cli.raw_dir(), options=asked.options)
+    tables = read_tables(args.data or asked.source, raw_dir=raw_dir(), options=asked.options)
     try:
         data = build(
             tables,

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from pipelines import cli  # before the library: sets the threads before NumPy is imported
 from recommender import config
-from recommender.config.files import key_value
+from recommender.config.files import key_value, raw_dir
 from recommender.data.folder import write_folder
 from recommender.data.schema import build
 from recommender.simulate import observed, play, truth_files
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> None:
     scenario = config.load(args.scenario)
     options = dict(scenario.data.options.get("simulated", {}))
     if args.like:
-        real = load(args.like, raw_dir=cli.raw_dir(), **config.loading(scenario))
+        real = load(args.like, raw_dir=raw_dir(), **config.loading(scenario))
         options.update(knobs_like(real, options.get("preset", "catalog")))
     options.update(key_value(given, "knob=value, for example --set n_users=2000") for given in cli.overrides(args.set))
     if args.seed is not None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipelines.cli import Steps, overrides, raw_dir, run, show_log
+from pipelines.cli import Steps, overrides, run, show_log
 from recommender import config
+from recommender.config.files import raw_dir
 from recommender.errors import ConfigError, UserError
 from recommender.experiment.out_folder import disk_faults
 from recommender.files import write_json, write_table, write_text

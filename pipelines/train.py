@@ -11,9 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipelines.cli import Steps, overrides, raw_dir, run, show_log
+from pipelines.cli import Steps, overrides, run, show_log
 from recommender import config
 from recommender.api import flow
+from recommender.config.files import raw_dir
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment import requirements, tuning
 from recommender.experiment.out_folder import disk_faults, out_folder

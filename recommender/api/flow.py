@@ -51,10 +51,15 @@ def run(
     scenario = tuning.tune(data, scenario, TUNING, effort, progress)
     decided = partial(run_folder.write_decision, out, scenario)  # complete before the test is looked at
     found = ladder.run(data, scenario, effort, progress, decided, aside)
-    known = replace(suspected(data, scenario.spam), truth=None)
-    router = ladder.refit_for_serving(known, found, scenario, effort, progress)
-    persistence.save(Bundle(router, known, scenario.eligibility.model_dump()), out / "model")
+    persistence.save(ship(data, found, scenario, effort, progress), out / "model")
     save_reference(data, out / "model")
     run_folder.write_tables(out, found, scenario)
     run_folder.write_effort(out, effort, data, scenario)
     run_folder.write_data(out, data, source, found, scenario)
+
+
+def ship(data: Dataset, found: ladder.Results, scenario: Scenario, effort: EffortLog, progress: Progress) -> Bundle:
+    """The router that serves what was decided, refitted on all of ``data``, with the data that it knows."""
+    known = replace(suspected(data, scenario.spam), truth=None)
+    router = ladder.refit_for_serving(known, found, scenario, effort, progress)
+    return Bundle(router, known, scenario.eligibility.model_dump())

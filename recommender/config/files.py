@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,14 @@ def shipped(folder: str) -> Path:
     """A folder of YAML files that goes with the library: beside the package in a checkout, inside it in a wheel."""
     packed = PACKAGE / "shipped" / folder
     return packed if packed.is_dir() else PACKAGE.parent / folder
+
+
+def raw_dir() -> Path | None:
+    """Where raw data sets lie: ``RECOMMENDER_RAW_DIR``, else ``../shared/data``, else ``data``, if it is there."""
+    stated = os.environ.get("RECOMMENDER_RAW_DIR")
+    if stated:
+        return Path(stated)
+    return next((folder for folder in (Path("../shared/data"), Path("data")) if folder.is_dir()), None)
 
 
 def names_in(folder: Path) -> list[str]:

@@ -121,15 +121,16 @@ def from_frames(
     parsed = spec if isinstance(spec, Spec) else Spec.parse(spec, where="spec")
     tables = Tables(
         name,
-        pl.DataFrame() if interactions is None else _to_polars("interactions", interactions),
-        _to_polars("items", items),
-        None if users is None else _to_polars("users", users),
+        pl.DataFrame() if interactions is None else to_polars("interactions", interactions),
+        to_polars("items", items),
+        None if users is None else to_polars("users", users),
         parsed,
     )
     return build(tables, extra_repairs=extra_repairs, positive=positive, require_interactions=require_interactions)
 
 
-def _to_polars(table: str, frame: Any) -> pl.DataFrame:
+def to_polars(table: str, frame: Any) -> pl.DataFrame:
+    """A pandas, polars or Arrow frame, or a DuckDB relation, as a polars frame. Raises DataError naming ``table``."""
     try:
         if isinstance(frame, pd.DataFrame):
             return pl.from_pandas(frame)

@@ -46,10 +46,15 @@ def save(obj: object, folder: Path) -> None:
             frame.write_parquet(scratch / f"frame_{number}.parquet")
 
 
+def holds(folder: Path) -> bool:
+    """Whether ``save`` wrote to this folder."""
+    return (folder / "state.json").is_file()
+
+
 def load(folder: Path) -> Any:
     """What ``save`` wrote. Raises UserError where the folder is no such thing, is damaged, or names foreign classes."""
     folder = Path(folder)
-    if not (folder / "state.json").is_file():
+    if not holds(folder):
         raise UserError(f"{folder} holds no saved model (state.json is missing).")
     try:
         tree = json.loads((folder / "state.json").read_text())

@@ -39,10 +39,11 @@ def load(
     """
     tables = read_tables(data, raw_dir=raw_dir, options=options)
     made = build(tables, extra_repairs=repairs, positive=positive, require_interactions=require_interactions)
-    return _weighed(made, event_weights or {})
+    return weighed(made, event_weights or {})
 
 
-def _weighed(data: Dataset, weights: Mapping[str, float]) -> Dataset:
+def weighed(data: Dataset, weights: Mapping[str, float]) -> Dataset:
+    """The data with what an event of each kind is worth to models."""
     tables = [rows for rows in (data.interactions, data.signals) if rows.width]
     there = {event for rows in tables for event in rows["event"].unique()}
     if absent := [event for event in weights if event not in there]:

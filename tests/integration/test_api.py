@@ -1,0 +1,249 @@
+"""The public API, used as from a notebook: frames in, frames out."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import recommender
+from recommender.api.frames import Frame
+from tests.helpers.folders import SPEC, Trained, run, shop
+
+ROOT = Path(__file__).parents[2]
+FORMS: dict[str, Callable[[pl.DataFrame], Any]] = {
+    "polars": lambda frame: frame,
+    "lazy": lambda frame: frame.lazy(),
+    "pandas": lambda frame: frame.to_pandas(),
+    "arrow": lambda frame: frame.to_arrow(),
+    "duckdb": lambda frame: pytest.importorskip("duckdb").sql("SELECT * FROM frame"),
+}
+FEW = {"bootstrap": 100, "decision.thin": 10, "ladder": [
+    {"name": "popularity", "recommender": "popularity"},
+    {"name": "content", "recommender": "content"},
+]}  # fmt: skip
+
+
+def data_of(form: str = "polars", ids: type = str, **stated: Any) -> recommender.Dataset:
+    made, as_form = shop(ids=ids), FORMS[form]
+    tables: list[Frame] = [as_form(table) for table in (made.interactions, made.items, made.users)]
+    return recommender.dataset(*tables, name="shop", **{**SPEC, **stated})
+
+
+@pytest.fixture(scope="module")
+def data() -> recommender.Dataset:
+    return data_of()
+
+
+@pytest.fixture(scope="module")
+def ladder(data: recommender.Dataset) -> recommender.Run:
+    return recommender.train(data, "jobs", overrides=FEW)
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_a_dataset_is_the_same_from_every_kind_of_frame(data: recommender.Dataset, form: str) -> None:
+    made = data_of(form)
+    assert_frame_equal(made.interactions, data.interactions)
+    assert_frame_equal(made.items.frame, data.items.frame)
+    assert made.users.roles == data.users.roles
+
+
+def test_frames_pass_the_same_gate_as_files() -> None:
+    made = shop()
+    doubled = pl.concat([made.interactions, made.interactions.head(3)])
+    with pytest.raises(recommender.DataError, match=r"duplicates, 3 rows") as raised:
+        recommender.dataset(doubled, made.items, made.users, **SPEC)
+    assert raised.value.problems[0].table == "interactions"
+    repaired = recommender.dataset(doubled, made.items, made.users, **{**SPEC, "repairs": {"duplicates": "keep_first"}})
+    assert repaired.interactions.height == made.interactions.height
+    assert [(r.rule, r.count) for r in repaired.repairs] == [("duplicates", 3)]
+
+
+def test_columns_of_other_names_and_guessed_roles() -> None:
+    made = shop()
+    renamed = (
+        made.interactions.rename({"user_id": "Applicant"}),
+        made.items,
+        made.users.rename({"user_id": "Applicant"}),
+    )
+    found = recommender.dataset(*renamed, columns={"user_id": "Applicant"}, match=SPEC["match"])
+    assert found.items.roles["vector"] == "embedding"
+    assert found.users.roles["gender"] == "protected"
+
+
+def test_a_scenarios_events_and_weights_apply_to_frames() -> None:
+    made = shop()
+    events = made.interactions.with_columns(
+        event=pl.when(pl.int_range(pl.len()) % 4 == 0).then(pl.lit("save")).otherwise(pl.lit("view"))
+    )
+    stated = {"data.positive_events": ["save"], "data.event_weights": {"save": 2.0}}
+    found = recommender.dataset(events, made.items, scenario=recommender.scenario("jobs", stated))
+    assert found.interactions["event"].unique().to_list() == ["save"]
+    assert found.signals["event"].unique().to_list() == ["view"]
+    assert found.event_weights == {"save": 2.0}
+
+
+def test_day_zero_has_no_interactions() -> None:
+    made = shop()
+    found = recommender.fit(recommender.dataset(None, made.items, made.users, **SPEC), "content")
+    lists = found.recommend(made.users.head(2), k=3)
+    assert lists.height == 6
+
+
+@pytest.mark.parametrize("ids", [str, int])
+def test_lists_for_known_and_new_users(ids: type) -> None:
+    model = recommender.fit(data_of(ids=ids), "als", factors=4, iterations=2)
+    known, stranger = (7, 999_999) if ids is int else ("u7", "stranger")
+    lists = model.recommend([known, stranger], k=5)
+    assert lists.columns == ["user_id", "rank", "item_id", "score", "source"]
+    assert lists["user_id"].to_list() == [known] * 5 + [stranger] * 5
+    assert lists.filter(user_id=known)["source"].unique().to_list() == ["als"]
+    assert lists.filter(user_id=stranger)["source"].unique().to_list() == ["fallback"]
+    taken = data_of(ids=ids).interactions.filter(user_id=known)["item_id"]
+    assert not lists.filter(user_id=known)["item_id"].is_in(taken.implode()).any()
+
+
+def test_new_rows_candidates_and_times(data: recommender.Dataset) -> None:
+    model = recommender.fit(data, "content")
+    item = pl.DataFrame({"item_id": ["brand new"], "title": ["nurse wanted at once"], "city": ["north"]})
+    asked = pl.DataFrame({"user_id": ["u0"], "as_of": ["2024-06-01"]}).to_pandas()
+    lists = model.recommend(asked, k=2, new_items=item, candidates=["brand new", "i1"])
+    assert "brand new" in lists["item_id"]
+    with pytest.raises(recommender.DataError, match="candidates: 1 of 1 item_ids are unknown"):
+        model.recommend(["u0"], candidates=["brand new"])
+    with pytest.raises(ValueError, match="k=0"):
+        model.recommend(["u0"], k=0)
+
+
+def test_a_saved_model_answers_the_same(data: recommender.Dataset, tmp_path: Path) -> None:
+    model = recommender.fit(data, {"name": "small-als", "recommender": "als", "params": {"factors": 4}})
+    model.save(tmp_path / "model")
+    again = recommender.load_model(tmp_path / "model")
+    assert again.routes["0"] == "small-als"
+    assert_frame_equal(again.recommend(["u1", "u2"]), model.recommend(["u1", "u2"]))
+
+
+def test_a_shipped_model_by_folder_and_by_registered_name(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", trained.store)
+    by_folder = recommender.load_model(trained.out).recommend(["u1", "new"])
+    assert_frame_equal(recommender.load_model(trained.model).recommend(["u1", "new"]), by_folder)
+
+
+def test_an_unknown_rung_or_parameter_offers_the_nearest(data: recommender.Dataset) -> None:
+    with pytest.raises(recommender.ConfigError, match="did you mean 'popularity'"):
+        recommender.fit(data, "popularit")
+    with pytest.raises(recommender.ConfigError, match="did you mean 'factors'"):
+        recommender.fit(data, "als", factor=3)
+
+
+def test_a_rung_of_a_scenario_has_its_parameters(data: recommender.Dataset) -> None:
+    mine = recommender.scenario("jobs", {"ladder": [{"name": "mine", "recommender": "als", "params": {"factors": 3}}]})
+    model = recommender.fit(data, "mine", scenario=mine, iterations=2)
+    als = model.bundle.router.rungs["mine"]
+    assert (als.factors, als.iterations) == (3, 2)
+
+
+def test_several_rungs_are_measured_after_the_origin_only(
+    data: recommender.Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = {"name": "small", "recommender": "als", "params": {"factors": 2}}
+    with caplog.at_level(logging.WARNING, "recommender"):
+        found = recommender.evaluate(data, ["popularity", small, "social"], overrides={"bootstrap": 100})
+    assert "social left out" in caplog.text  # users have no column for it
+    headline = found.filter(metric="ndcg_at_10", user_bucket="all", item_bucket="all", slice="all")
+    assert headline["rung"].to_list() == ["popularity", "small"]
+    assert headline["split"].unique().to_list() == ["test"]
+    assert (headline["ci_low"] <= headline["value"]).all()
+    assert (headline["value"] <= headline["ci_high"]).all()
+
+
+def test_a_ladder_and_its_decision_are_read_as_frames(ladder: recommender.Run, data: recommender.Dataset) -> None:
+    assert set(ladder.metrics["split"]) == {"validation", "test"}
+    assert set(ladder.decision["rung"]) <= {"popularity", "content"}
+    assert ladder.decision["user_bucket"].str.replace("_(in_session|returning)$", "").n_unique() == 4
+    assert {"fit", "recommend", "refit"} <= set(ladder.effort["stage"])
+    assert ladder.comparisons.height
+    assert all(isinstance(sentence, str) for sentence in ladder.sentences)
+    assert ladder.report.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert {name: type(chart).__name__ for name, chart in ladder.charts.items()} == {
+        "effort": "LayerChart", "history": "LayerChart",
+    }  # fmt: skip
+    assert ladder.charts["effort"].to_dict()["layer"]
+    assert ladder.model.recommend(["u1"]).height == 10
+
+
+def test_a_train_from_python_is_that_of_the_program(ladder: recommender.Run, tmp_path: Path, untracked: Path) -> None:
+    """One implementation: the same data and overrides give the same numbers."""
+    from pipelines import train
+
+    folder = shop().write(tmp_path / "shop")
+    given = [f"--set={key}={value}" for key, value in FEW.items()]
+    done = run(train.main, "--scenario", "jobs", "--data", folder, "--out", tmp_path / "out", *given)
+    assert done.code == 0, done.err
+    assert_frame_equal(recommender.load_run(tmp_path / "out").metrics, ladder.metrics)
+    assert recommender.load_run(tmp_path / "out").sentences == ladder.sentences
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(Exception, match=r"(no finished train here|no such folder)") as raised:
+            recommender.load_run(folder)
+        assert raised.type.__module__ == "recommender.errors"
+
+
+def test_a_temporary_run_goes_with_its_object(data: recommender.Dataset) -> None:
+    found = recommender.train(data, "jobs", overrides={**FEW, "day_zero": True})
+    folder = found.folder
+    assert folder.is_dir()
+    del found
+    assert not folder.exists()
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in recommender.__all__:
+        found = getattr(recommender, name)
+        assert found.__doc__, name
+        assert name in dir(recommender)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        recommender.nothing  # noqa: B018
+
+
+def test_importing_the_package_imports_no_library() -> None:
+    code = (
+        "import sys, recommender; print(sorted({'numpy', 'polars', 'pandas', 'mlflow', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
+STRINGS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=8)
+INTEGERS = st.integers(-(2**62), 2**62)
+SOME_IDS = st.one_of(*(st.lists(one, min_size=6, max_size=12, unique=True) for one in (STRINGS, INTEGERS)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(SOME_IDS, st.sampled_from(["polars", "pandas", "arrow"]))
+def test_ids_come_back_as_they_were_given(ids: list[Any], form: str) -> None:
+    """Byte for byte: with spaces at their ends, leading zeros, signs, and beyond what a float holds."""
+    rng = np.random.default_rng(0)
+    taken = pl.DataFrame({
+        "user_id": [ids[i] for i in range(5) for _ in range(2)],
+        "item_id": [ids[(i + j) % 5] for i in range(5) for j in (1, 2)],
+        "timestamp": [f"2026-01-{d:02d}" for d in rng.permutation(10) + 1],
+    })  # fmt: skip
+    as_form = FORMS[form]
+    model = recommender.fit(recommender.dataset(as_form(taken), as_form(pl.DataFrame({"item_id": ids}))), "popularity")
+    lists = model.recommend(ids, k=len(ids))
+    assert lists["user_id"].unique(maintain_order=True).to_list() == ids
+    assert set(lists["item_id"]) == set(ids)
+    assert lists["item_id"].dtype == lists["user_id"].dtype == pl.DataFrame({"x": ids})["x"].dtype
