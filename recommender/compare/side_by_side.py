@@ -22,8 +22,6 @@ from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.finding import Grid, grid, interval
 from recommender.studies.engine.plan import SCENARIO, Study
 
-LADDER = ["place", "rung", "user_bucket", "n_queries", "metric", "value", "ci_low", "ci_high", "cpu_s"]
-
 
 def accuracy(sites: Sequence[Site]) -> Section:
     out = Section("Accuracy, effort and winners side by side")

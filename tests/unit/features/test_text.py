@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import text_encoders
 from recommender import config
 from recommender.data.dataset import Match
 from recommender.errors import ConfigError
@@ -140,14 +139,3 @@ def test_only_rungs_on_sentence_vectors_need_the_extra_where_they_are_served() -
     assert not text.used_by([plain, Ranker()])
     other.text = "embedding"
     assert text.used_by([plain, other])
-
-
-@installed
-def test_the_experiment_measures_each_rung_both_ways_and_changes_nothing_else() -> None:
-    scenario = config.load("jobs")
-    made = text_encoders.ladder(scenario)
-    rungs.check(scenario.model_copy(update={"ladder": made}))
-    assert [r.params.pop("text") for r in made] == ["words", "embedding"] * 2
-    assert [r.params for r in made] == [
-        r.params for r in scenario.ladder if r.name in ("content", "ranker") for _ in "12"
-    ]
