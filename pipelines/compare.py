@@ -19,9 +19,10 @@ from pipelines.cli import Steps, overrides, run, show_log
 from pipelines.study import NOTE, STUDIES, UI, raise_first, show_links
 from recommender import config
 from recommender.compare import plan, side_by_side
-from recommender.compare.page import compare_sites, tables
+from recommender.compare.page import compare_sites
 from recommender.compare.page_model import Comparison
 from recommender.compare.site import Site, read_sites
+from recommender.compare.tables import tables
 from recommender.config.files import raw_dir
 from recommender.experiment import ladder, run_folder
 from recommender.experiment.out_folder import ARTIFACTS, disk_faults, out_folder

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from recommender.compare.moves import ahead, collected, gain, groups, value
+from recommender.compare.moves import ahead, collected
 from recommender.compare.page_model import Sentence
 from recommender.compare.plan import TRANSFER, VOLUME
 from recommender.compare.site import Site
-from recommender.compare.wording import capital, change, curves_of, evidence, users
+from recommender.compare.wording import capital, change, cited, person_days, users
 from recommender.names import ALL, IN_SESSION, PLAIN, RETURNING, ROUTER, USER_BUCKETS, WITH_HISTORY
 from recommender.studies.engine.contrast import Contrast, significant
 from recommender.studies.engine.curves import Curves
@@ -16,151 +14,127 @@ from recommender.studies.engine.finding import NOT_ENOUGH, interval, not_enough
 
 
 def day_one(site: Site) -> list[Sentence]:
-    made, lacking = curves_of(site)
-    first = [Sentence(_start(made, site), evidence(site, VOLUME))] if made else lacking
+    """What to build first, what to ship with the fewest interactions, and what validation chooses with today's data."""
+    fewest = _fewest(site.curves, site) if site.curves else f"{NOT_ENOUGH}: {site.curves_or_error}"
     before = Sentence(
         "Before the first interaction nothing can be measured: lists follow what users state of themselves, else the "
-        "editors' order, else the newest first.",
-        (),
+        "editors' order, else the newest first."
     )
+    first = [before, *cited([fewest], site, VOLUME)]
     if site.decided is None:
-        none = Sentence(f"{NOT_ENOUGH} for a decision: it could not be measured.", evidence(site, TRANSFER))
-        return [before, *first, none]
-    who = [f"{rung} for {users(segments, site)}" for rung, segments in site.shipped().items()]
-    among = ", ".join(r for r in site.decided.rungs if r not in (PLAIN, ROUTER))
-    today = f"With all of today's data, the validation periods choose, of {among}: {'; '.join(who)}."
-    told = (today, *_beyond(site), _goal(site), *_reranked(site), *_looked_back(site))
-    choice = [Sentence(sentence, evidence(site, TRANSFER)) for sentence in told]
-    return [Sentence(_in_short(site), evidence(site, TRANSFER)), before, *first, *choice]
+        return first + cited([f"{NOT_ENOUGH} for a decision: it could not be measured."], site, TRANSFER)
+    served = [f"{rung} for {users(segments, site)}" for rung, segments in site.shipped().items()]
+    choice = (
+        f"With all of today's data, the validation periods choose, of {', '.join(site.single_rungs)}: "
+        f"{'; '.join(served)}."
+    )
+    looked_back = [
+        row["sentence"].replace(site.metric, site.label).replace("the router", "what ships")
+        for row in site.decided.hindsight
+    ]
+    today = [choice, *_blends_and_slots(site), _goal(site), *_reranked(site), *looked_back]
+    return cited([_in_short(site)], site, TRANSFER) + first + cited(today, site, TRANSFER)
 
 
 def _in_short(site: Site) -> str:
     """What to build first."""
-    if len(site.serving) == 1:
-        return f"In short: {site.serving[0]} for everyone{_days(site, site.serving)}."
-    mix, first = f"{site.mix}{_days(site, site.serving)}", site.enough
-    without = ", both without re-rankers" * (site.plain == PLAIN)
+    if len(site.shipped_rungs) == 1:
+        return f"In short: {site.shipped_rungs[0]} for everyone{person_days(site, site.shipped_rungs)}."
+    chosen, first = site.shipped_text + person_days(site, site.shipped_rungs), site.build_first
+    unranked = ", both without re-rankers" * (site.unranked == PLAIN)
     if first is None:
-        best = max(site.alone, key=lambda r: site.alone[r]["difference"])
+        best = max(site.against_shipped, key=lambda r: site.against_shipped[r]["difference"])
         return (
-            f"In short: what validation chose, {mix}. No single rung for everyone is as good; the best, {best}, gives "
-            f"{change(site.alone[best])}{without}."
+            f"In short: build what validation chose, {chosen}. No single rung for everyone is as good; the best, "
+            f"{best}, gives {change(site.against_shipped[best])}{unranked}."
         )
-    row = site.alone[first]
-    told = change(row) if row["ci_low"] < row["ci_high"] else "the first ten places are the same"
-    starts = site.moves()[0][0].rung if site.curves else first
-    head = (
-        f"build {first} first" if starts == first else f"start with {starts}{_days(site, [starts])}, then build {first}"
-    )
+    row = site.against_shipped[first]
+    same = "the first ten places are the same"
+    level = f"{first} alone changes {site.label} by {change(row)}" if row["ci_low"] < row["ci_high"] else same
+    start = site.moves()[0][0].rung if site.curves else first
+    head = f"start with {start}{person_days(site, [start])}, then build {first}"
+    head = f"build {first} first" if start == first else head
+    slots = site.new_item_slots
+    apart = ""
+    if slots and slots["rung"] != first:
+        apart = f" Places for new items, which {slots['rung']} chooses, are a separate choice: see the parts."
     return (
-        f"In short: {head}{_days(site, [first])}. With today's data its {site.label} is as good for everyone, as far "
-        f"as is shown, as of all that validation chose, {mix}: {told}{without}.{_without_slots(site, first)}"
+        f"In short: {head}{person_days(site, [first])}. The full set-up that validation chose, {chosen}, is not shown "
+        f"to be better for everyone with today's data: {level}{unranked}."
+        + apart
+        * bool(slots and slots["rung"] != first)
     )
 
 
-def _without_slots(site: Site, rung: str) -> str:
-    """What ``rung`` alone leaves out; empty where no other chooses new items."""
-    slots = site.decided.decision.get("slots", {}) if site.decided else {}
-    if not slots.get("n") or slots["rung"] == rung:
-        return ""
-    return f" Places for new items, which {slots['rung']} chooses, are apart: see the parts."
-
-
-def _days(site: Site, rungs: Sequence[str]) -> str:
-    """`` (2 to 4 stated person-days)``; empty where not all are stated."""
-    days = site.days(rungs)
-    return f" ({days[0]:g} to {days[1]:g} stated person-days)" if days else ""
-
-
-def _beyond(site: Site) -> list[str]:
-    """Rungs whose lists are blended into those of a group's own rung, and places for new items."""
-    found = site.decided.decision.get("blends", {}) if site.decided else {}
+def _blends_and_slots(site: Site) -> list[str]:
+    """Rungs whose lists are merged into those of a group's own rung, and places for new items."""
     apart = any(s.endswith(IN_SESSION) for segments in site.shipped().values() for s in segments)
-    told = []
-    for group, row in found.items():
+    sentences = []
+    for group, row in site.decision.get("blends", {}).items():
         buckets = USER_BUCKETS[:1] if group == USER_BUCKETS[0] else USER_BUCKETS[1:]
         kind = RETURNING if group.endswith(RETURNING) else IN_SESSION * (apart and group == WITH_HISTORY)
         gain = interval(row["gain"], row["ci_low"], row["ci_high"], sign=True)
-        told.append(
-            f"Into the lists of {users([b + kind for b in buckets], site)} those of {row['rung']} are blended, by "
-            f"rank: {gain} on the validation periods."
+        sentences.append(
+            f"For {users([b + kind for b in buckets], site)} the lists of {row['rung']} are merged in (reciprocal rank "
+            f"fusion): {site.label} {gain} on the validation periods."
         )
-    slots = site.decided.decision.get("slots", {}) if site.decided else {}
-    if slots.get("n"):
-        told.append(
-            f"{slots['n']} of the first {slots['of']} places are kept for new items, chosen by {slots['rung']}."
-        )
-    return told
+    if slots := site.new_item_slots:
+        sentences.append(f"We reserve {slots['n']} of the top {slots['of']} for new items, chosen by {slots['rung']}.")
+    return sentences
 
 
 def _reranked(site: Site) -> list[str]:
     """What re-rankers change about what ships."""
-    assert site.decided is not None
-    if site.plain == ROUTER:
+    if site.decided is None or site.unranked == ROUTER:
         return []
     row = site.gains([Contrast("rerank", site.decided, site.decided, PLAIN, ROUTER)]).get("rerank")
     if row is None or not significant(row):
         return []
     names = ", ".join(r.name for r in site.scenario.rerank if r.enabled)
-    price = " It is the price of what they are there for: see the parts below." if row["difference"] < 0 else ""
-    return [f"That is with its re-rankers ({names}), which change it by {change(row)}.{price}"]
+    price = " That is the price of their aims: see the parts below." if row["difference"] < 0 else ""
+    return [f"This includes the re-rankers ({names}), which change it by {change(row)}.{price}"]
 
 
-def _looked_back(site: Site) -> list[str]:
-    """Rungs that beat what ships on the test period, which came after the choice."""
-    assert site.decided is not None
-    told = (row["sentence"].replace(site.metric, site.label) for row in site.decided.hindsight)
-    return [s.replace("the router", "what ships") for s in told]
-
-
-def _start(made: Curves, site: Site) -> str:
+def _fewest(curve: Curves, site: Site) -> str:
+    """What to ship with the fewest interactions measured."""
     path = site.moves()[0]
-    first, now = path[0].rung, ahead(made, ALL, 0)
-    told = (
-        f"With the fewest interactions measured, {made.size[0]:,.0f} ({collected(made, made.size[0])}), ship {first}: "
-        f"it gives {site.label} {interval(*value(made, first, ALL, 0))}"
+    first, now, order = path[0].rung, ahead(curve, ALL, 0), curve.rungs.index
+    text = (
+        f"With the fewest interactions measured, {curve.size[0]:,.0f} ({collected(curve, curve.size[0])}), ship "
+        f"{first}: it gives {site.label} {interval(*curve.value(first, size=0))}"
     )
-    if first != made.rungs[0]:
-        simpler = made.rungs[: made.rungs.index(first)]
-        over = max(simpler, key=lambda r: made.mean[r, ALL][0])
-        told += f", {interval(*gain(made, first, over, ALL, 0), sign=True)} over {over}, the best simpler rung there."
+    if first != curve.rungs[0]:
+        over = max(curve.rungs[: order(first)], key=lambda r: curve.mean[r, ALL][0])
+        gain = interval(*curve.gain(first, over, size=0), sign=True)
+        text += f", {gain} over {over}, the best simpler rung there."
     elif now == first:
-        told += ". No rung of more effort is shown to beat it there."
+        text += ". No rung of more effort is shown to beat it there."
     else:
-        more = interval(*gain(made, now, first, ALL, 0), sign=True)
-        cheaper = [s.rung for s in path[1:] if s.rung in made.rungs[: made.rungs.index(now)]]
-        why = f"{cheaper[0]}, of less effort, overtakes both" if cheaper else "not at every size above"
-        told += f". {capital(now)}{_days(site, [now])} gives {more} more there, but {why}: see when to move."
+        gain = interval(*curve.gain(now, first, size=0), sign=True)
+        cheaper = [m.rung for m in path[1:] if order(m.rung) < order(now)]
+        reason = f"{cheaper[0]}, of less effort, overtakes both" if cheaper else "not at every size above"
+        text += f". {capital(now)}{person_days(site, [now])} gives {gain} more there, but {reason}: see when to move."
     apart: dict[str, list[str]] = {}
-    for group in groups(made)[1:]:
+    for group in curve.groups()[1:]:
         apart.setdefault(site.moves(group)[0][0].rung, []).append(group)
-    order = made.rungs.index
-    better = [f"{r} to {users(b, site)}" for r, b in apart.items() if order(r) > order(first)]
-    lower = {r: b for r, b in apart.items() if order(r) < order(first)}
-    told += f" Ship {'; '.join(better)}: there it wins." if better else ""
-    for rung, who in lower.items():
-        told += f" Of {users(who, site)}, taken alone, that is not shown: {rung} serves them."
-    return told
+    better = [f"{r} to {users(groups, site)}" for r, groups in apart.items() if order(r) > order(first)]
+    text += f" Ship {'; '.join(better)}: it wins there." if better else ""
+    for rung, groups in ((r, groups) for r, groups in apart.items() if order(r) < order(first)):
+        text += f" For {users(groups, site)} alone this is not shown; {rung} serves them."
+    return text
 
 
 def _goal(site: Site) -> str:
-    target = site.scenario.problem.target
-    found = site.tested()
-    if found is None:
+    target, value = site.scenario.problem.target, site.value()
+    if value is None:
         return f"{NOT_ENOUGH}: no list of the test period was measured."
-    value, low, high = found
-    verdict = (
-        "the goal is reached"
-        if low >= target
-        else "the goal is missed"
-        if high < target
-        else (f"{not_enough} that the goal is reached or missed")
-    )
-    made = site.curves
+    verdict = f"{not_enough} that the goal is reached or missed"
+    verdict = "the goal is reached" if value[1] >= target else "the goal is missed" if value[2] < target else verdict
+    simplest = site.curves.rungs[0] if site.curves else ""
     mind = ""
-    if made and made.interval((made.rungs[0], ALL))[0][0] >= target:
-        mind = f" But {made.rungs[0]} with the least data reaches it too: such a goal guides nobody."
+    if site.curves and site.curves.value(simplest, size=0)[1] >= target:
+        mind = f" But {simplest} with the least data reaches it too: this goal does not tell rungs apart."
     return (
-        f"On the test period that gives {site.label} {interval(value, low, high)} for all users; "
-        f"the goal is {target:g}: {verdict}.{mind}"
+        f"On the test period that gives {site.label} {interval(*value)} for all users; the goal is {target:g}: "
+        f"{verdict}.{mind}"
     )

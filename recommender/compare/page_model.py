@@ -1,4 +1,4 @@
-"""What a comparison hands to the report: sentences with what they rest on, tables, charts."""
+"""A comparison's page as data, for the report to render: sentences with what they rest on, tables, charts."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ class Sentence:
     """A sentence, and the names of the ``Evidence`` that its numbers come from."""
 
     text: str
-    evidence: tuple[str, ...]
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass
 class Section:
-    """A headed part of the page. ``answers``: question -> sentences."""
+    """A headed section of the page. ``answers``: question -> sentences; ``more``: tables that are folded away."""
 
     title: str
     intro: list[str] = field(default_factory=list)
     answers: dict[str, list[Sentence]] = field(default_factory=dict)
     sentences: list[Sentence] = field(default_factory=list)
     grids: list[Grid] = field(default_factory=list)
-    more: list[Grid] = field(default_factory=list)  # folded away
+    more: list[Grid] = field(default_factory=list)
     charts: list[Chart] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Cells of one study at one place. runs: cell folder -> rung -> link to its MLflow run."""
+    """Cells of one study at one site. runs: cell folder -> rung -> link to its MLflow run."""
 
     name: str
     cells: Sequence[Measured]
@@ -50,7 +50,8 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The whole page: ``glance``, a section per site, then those that set sites side by side."""
+    """The whole page: ``glance``, a section per site, then those that set sites side by side. glossary: rung -> what
+    it does."""
 
     title: str
     warnings: Sequence[str]
@@ -58,4 +59,4 @@ class Comparison:
     sites: Sequence[Section]
     side_by_side: Sequence[Section]
     evidence: Sequence[Evidence]
-    glossary: Mapping[str, str]  # rung -> what it does
+    glossary: Mapping[str, str]

@@ -1,23 +1,75 @@
-"""SiteSpec x rung x user bucket as one table, and what of it nothing cheaper beats."""
+"""The numbers of a comparison as tidy tables, one Parquet file each; ``place`` is the site's name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
+from recommender.compare import build_next
+from recommender.compare.page_model import Section
+from recommender.compare.plan import TRANSFER
+from recommender.compare.side_by_side import named
 from recommender.compare.site import Site
 from recommender.names import ALL, PLAIN, USER_BUCKETS
+from recommender.studies import transfer
+from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.curves import crossings
+from recommender.studies.engine.plan import SCENARIO, Study
+from recommender.studies.engine.run import results_table
 
-LADDER = ["place", "rung", "user_bucket", "n_queries", "metric", "value", "ci_low", "ci_high", "cpu_s"]
+_LADDER = {
+    **dict.fromkeys(("place", "rung", "user_bucket"), pl.String),
+    "n_queries": pl.Int64,
+    "metric": pl.String,
+    **dict.fromkeys(("value", "ci_low", "ci_high", "cpu_s"), pl.Float64),
+}
+_MOVES = {
+    **dict.fromkeys(("place", "user_bucket", "rung", "over"), pl.String),
+    **dict.fromkeys(("interactions", "ci_low", "ci_high", "ahead_share"), pl.Float64),
+}
+_TRANSFER = {
+    **dict.fromkeys(("used_in", "recipe_of", "user_bucket"), pl.String),
+    **dict.fromkeys(("percent", "ci_low", "ci_high"), pl.Float64),
+    "n_queries": pl.Int64,
+    "lacking": pl.String,
+}
+_ANSWERS = dict.fromkeys(("place", "question", "sentence", "evidence"), pl.String)
+
+
+def tables(
+    sites: Sequence[Site], again: Sequence[Measured], studies: Mapping[str, Study], sections: Sequence[Section]
+) -> dict[str, pl.DataFrame]:
+    """File name -> table: what the page shows, and every cell behind it. again: the cells of every recipe."""
+    cells = [results_table(studies[name], runs) for s in sites for name, runs in s.runs.items()]
+    cells += [results_table(studies[TRANSFER], again)] if again else []
+    found = {
+        "cells": pl.concat(cells, how="diagonal"),
+        "ladder": ladder(sites),
+        "moves": _moves(sites),
+        "data_value": _effects({s.name: s.data_value for s in sites}),
+        "parts": _effects({s.name: s.part_effects for s in sites}),
+        "transfer": _transfer([*named(sites), *again]),
+        "build": build_next.table([o for s in sites for o in build_next.options(s)]),
+        "answers": _answers(sections),
+    }
+    return {name: table for name, table in found.items() if table.height}
 
 
 def ladder(sites: Sequence[Site]) -> pl.DataFrame:
-    """Columns ``LADDER``, with all of today's data. The router is what the validation periods chose to ship."""
-    rows = [row for site in sites for row in _rows(site)]
-    types = [pl.String] * 3 + [pl.Int64, pl.String] + [pl.Float64] * 4
-    return pl.DataFrame(rows, schema=dict(zip(LADDER, types, strict=True)), orient="row")
+    """place, rung, user_bucket, n_queries, metric, value, ci_low, ci_high, cpu_s, with all of today's data. The router
+    is what the validation periods chose to ship."""
+    rows: list[tuple[object, ...]] = []
+    for site, cell in ((s, s.today) for s in sites if s.today):
+        for rung in (r for r in cell.rungs if r != PLAIN):
+            queries = cell.values.filter(rung=rung)
+            for bucket in (ALL, *USER_BUCKETS):
+                value = site.value(rung, bucket)
+                if value is not None and value[0] is not None:
+                    n = queries.filter("first" if bucket == ALL else pl.col("user_bucket") == bucket).height
+                    rows.append((site.name, rung, bucket, n, site.metric, *value, cell.seconds.get(rung, 0.0)))
+    return pl.DataFrame(rows, schema=_LADDER, orient="row")
 
 
 def frontier(points: pl.DataFrame) -> list[str]:
@@ -27,16 +79,44 @@ def frontier(points: pl.DataFrame) -> list[str]:
     return ordered.filter(ordered["value"] > before)["rung"].to_list()
 
 
-def _rows(site: Site) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    if site.today is None:
-        return rows
-    for rung in (r for r in site.today.rungs if r != PLAIN):
-        asked = site.today.values.filter(rung=rung)
-        for bucket in (ALL, *USER_BUCKETS):
-            found = site.tested(rung, bucket)
-            if found is not None and found[0] is not None:
-                n = asked.filter("first").height if bucket == ALL else asked.filter(user_bucket=bucket).height
-                told = (site.metric, *found, site.today.seconds.get(rung, 0.0))
-                rows.append((site.name, rung, bucket, n, *told))
-    return rows
+def _moves(sites: Sequence[Site]) -> pl.DataFrame:
+    """Where each rung overtakes the best simpler one; infinite: before, or not in, the range."""
+    rows = [
+        (s.name, c.bucket, c.rung, c.over, c.at, c.low, c.high, c.share)
+        for s in sites
+        if s.curves
+        for bucket in s.curves.buckets()
+        for c in crossings(s.curves, bucket)
+    ]
+    return pl.DataFrame(rows, schema=_MOVES, orient="row")
+
+
+def _effects(by_site: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    frames = [
+        table.select(pl.lit(name).alias("place"), "pair", pl.exclude("pair", "name", "shown"))
+        for name, table in by_site.items()
+        if table.height
+    ]
+    return pl.concat(frames) if frames else pl.DataFrame()
+
+
+def _transfer(runs: Sequence[Measured]) -> pl.DataFrame:
+    places = {r.labels[SCENARIO] for r in runs if transfer.RECIPE not in r.labels}
+    if len(places) < 2 or not any(transfer.RECIPE in r.labels for r in runs):
+        return pl.DataFrame()
+    rows = [
+        (to, source, bucket, ratio.percent, ratio.low, ratio.high, ratio.n, ", ".join(ratio.lacking))
+        for (to, source, bucket), ratio in transfer.matrix(runs).items()
+        if ratio is not None
+    ]
+    return pl.DataFrame(rows, schema=_TRANSFER, orient="row")
+
+
+def _answers(sections: Sequence[Section]) -> pl.DataFrame:
+    rows = [
+        (section.title, question, sentence.text, "; ".join(sentence.evidence))
+        for section in sections
+        for question, sentences in (*section.answers.items(), ("", section.sentences))
+        for sentence in sentences
+    ]
+    return pl.DataFrame(rows, schema=_ANSWERS, orient="row")

@@ -75,7 +75,7 @@ def summaries(sites: Sequence[Site], again: Sequence[Measured]) -> list[Summary]
     found: list[Summary] = []
     for site in sites:
         found += rungs(site)
-        for study, table in ((VALUE, site.worth), (PARTS, site.parts)):
+        for study, table in ((VALUE, site.data_value), (PARTS, site.part_effects)):
             if table.height:
                 found += summary.of_effects(site.name, site.studies[study], site.runs[study], table)
     if again:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from recommender.compare import answers, build_next, cost, day_one, page_model, plan, side_by_side, wording
 from recommender.compare.build_next import Option, ranked
 from recommender.compare.moves import ahead, collected, moves
-from recommender.compare.page import compare_sites, tables
+from recommender.compare.page import compare_sites
 from recommender.compare.page_model import Comparison, Evidence
 from recommender.compare.site import Site, read_sites
-from recommender.compare.tables import frontier, ladder
+from recommender.compare.tables import frontier, ladder, tables
 from recommender.errors import ConfigError
 from recommender.names import ALL
 from recommender.report import compare as report
@@ -238,7 +238,7 @@ def test_every_sentence_with_a_number_of_its_own_names_evidence_that_the_page_li
 
 
 def test_the_goal_is_reached_missed_or_open_by_the_whole_interval(read: list[Site]) -> None:
-    value, low, high = read[0].tested() or (0, 0, 0)
+    value, low, high = read[0].value() or (0, 0, 0)
     for target, verdict in ((low / 2, "reached."), (high + 0.1, "missed."), (value, NOT_ENOUGH.lower())):
         problem = read[0].scenario.problem.model_copy(update={"target": target})
         site = replace(read[0], scenario=read[0].scenario.model_copy(update={"problem": problem}))
@@ -250,10 +250,10 @@ def test_a_rung_that_is_blended_in_is_told_with_its_gain_on_validation(read: lis
     decided = replace(read[0].decided)
     vars(decided)["decision"] = {**decided.decision, "blends": {"0": blend, "with_history_returning": blend}}
     site = replace(read[0], runs={**read[0].runs, plan.TRANSFER: [decided]})
-    told = [s.text for s in day_one.day_one(site) if "blended" in s.text]
+    told = [s.text for s in day_one.day_one(site) if "merged in" in s.text]
     assert told[0] == (
-        "Into the lists of users with no history those of als are blended, by rank: +0.0100 [+0.0050, +0.0150] on the "
-        "validation periods."
+        "For users with no history the lists of als are merged in (reciprocal rank fusion): NDCG@10 +0.0100 [+0.0050, "
+        "+0.0150] on the validation periods."
     )
     assert "users with history who come back after 1 day or more" in told[1]
 
@@ -266,7 +266,7 @@ def test_a_rung_that_wins_on_the_test_period_only_is_told_as_such_on_day_one_and
         decided = replace(read[0].decided)
         vars(decided)["hindsight"] = [row | {"mean_low": mean_low}]
         site = replace(read[0], runs={**read[0].runs, plan.TRANSFER: [decided]})
-        vars(site)["read"] = made(popularity=[0.1] * 5, als=[0.05, 0.09, 0.12, 0.14, 0.15])
+        vars(site)["curves_or_error"] = made(popularity=[0.1] * 5, als=[0.05, 0.09, 0.12, 0.14, 0.15])
         assert any("Looking back, als gains NDCG@10." in s.text for s in day_one.day_one(site))
         when = [s.text for s in answers.when(site)]
         assert any(f"{NOT_ENOUGH} to move to als: in the test period it is ahead" in s for s in when) is not proven
@@ -286,24 +286,25 @@ def chose(site: Site, alone: dict[str, dict[str, object]], hindsight: Sequence[d
     vars(decided).update(decision={**decided.decision, **routed}, hindsight=list(hindsight))
     made = with_days(site, {"popularity": (1, 2), "ease": (2, 4), "als": (3, 6), "ranker": (10, 20)}, 0.1)
     made = replace(made, runs={**site.runs, plan.TRANSFER: [decided]})
-    vars(made)["alone"] = alone
+    vars(made)["against_shipped"] = alone
     return made
 
 
 def test_the_rung_of_least_person_days_that_is_not_shown_to_be_worse_is_built_first(read: list[Site]) -> None:
     site = chose(read[0], {"popularity": LESS, "als": GAIN, "ease": GAIN, "ranker": GAIN | {"difference": 0.005}})
-    assert site.enough == "ease"
-    vars(site)["read"] = made(popularity=[0.1] * 5, ease=[0.2] * 5)
+    assert site.build_first == "ease"
+    vars(site)["curves_or_error"] = made(popularity=[0.1] * 5, ease=[0.2] * 5)
     assert day_one.day_one(site)[0].text.startswith(
-        "In short: build ease first (2 to 4 stated person-days). With today's"
+        "In short: build ease first (2 to 4 stated person-days). The full set-up"
     )
-    vars(site)["read"] = made(popularity=[0.1] * 5, ease=[0.05, 0.09, 0.12, 0.14, 0.15])
+    vars(site)["curves_or_error"] = made(popularity=[0.1] * 5, ease=[0.05, 0.09, 0.12, 0.14, 0.15])
     told = day_one.day_one(site)[0].text
     days = "start with popularity (1 to 2 stated person-days), then build ease (2 to 4 stated person-days)."
-    assert told.startswith(f"In short: {days} With today's data its NDCG@10 is as good for everyone")
-    assert "popularity, ranker (11 to 22 stated person-days): +0.0000 [-0.0100, +0.0100] (n=99)" in told
+    assert told.startswith(f"In short: {days} The full set-up that validation chose, popularity, ranker")
+    assert "popularity, ranker (11 to 22 stated person-days), is not shown to be better" in told
+    assert "ease alone changes NDCG@10 by +0.0000 [-0.0100, +0.0100] (n=99)" in told
     equal = chose(read[0], {"popularity": LESS, "ease": GAIN, "item_knn": GAIN})  # of whom no days are stated come last
-    assert equal.enough == "ease"
+    assert equal.build_first == "ease"
 
 
 def test_places_for_new_items_that_the_rung_to_build_first_does_not_fill_are_told(read: list[Site]) -> None:
@@ -312,19 +313,19 @@ def test_places_for_new_items_that_the_rung_to_build_first_does_not_fill_are_tol
     for chooser, told in (("ranker", True), ("ease", False)):
         site.decided.decision["slots"] = {"n": 2, "of": 20, "rung": chooser}
         assert ("Places for new items, which" in day_one.day_one(site)[0].text) is told
-        assert site.mix == f"popularity, ranker; new items: {chooser}"
+        assert site.shipped_text == f"popularity, ranker; new items: {chooser}"
 
 
 def test_a_rung_of_more_effort_that_is_ahead_with_little_data_only_is_told_as_such(read: list[Site]) -> None:
     site = replace(read[0])
     few = {"popularity": [0.1] * 5, "ease": [0.05, 0.09, 0.12, 0.14, 0.15], "ranker": [0.12, 0.12, 0.13, 0.13, 0.13]}
-    vars(site)["read"] = made(**few)
+    vars(site)["curves_or_error"] = made(**few)
     told = [s.text for s in answers.when(site)]
     assert any(
         s.startswith("Ranker, of more effort, is ahead of these for all users together with 1,000 to 4,000")
         for s in told
     )
-    vars(site)["read"] = made(**{**few, "ranker": [0.2] * 5})
+    vars(site)["curves_or_error"] = made(**{**few, "ranker": [0.2] * 5})
     assert not any("of more effort, is ahead" in s.text for s in answers.when(site))
 
 
@@ -334,7 +335,7 @@ def test_only_a_rung_below_the_one_that_leads_at_first_is_told_to_be_of_less_eff
     curves["ranker"] = leads | {"ranker": [0.05, 0.09, 0.15, 0.16, 0.17]}
     for later, found in curves.items():
         site = replace(read[0])
-        vars(site)["read"] = made(**found)
+        vars(site)["curves_or_error"] = made(**found)
         assert [s.rung for s in site.moves()[0]] == ["popularity", later]
         (told,) = (s.text for s in day_one.day_one(site) if "With the fewest interactions" in s.text)
         assert "Als" in told
@@ -343,9 +344,9 @@ def test_only_a_rung_below_the_one_that_leads_at_first_is_told_to_be_of_less_eff
 
 def test_where_every_single_rung_is_worse_what_validation_chose_is_built(read: list[Site]) -> None:
     site = chose(read[0], {"popularity": LESS | {"difference": -0.055}, "ease": LESS})
-    assert site.enough is None
+    assert site.build_first is None
     told = day_one.day_one(site)[0].text
-    assert told.startswith("In short: what validation chose, popularity, ranker (11 to 22 stated person-days).")
+    assert told.startswith("In short: build what validation chose, popularity, ranker (11 to 22 stated person-days).")
     assert "the best, ease, gives -0.0500 [-0.0600, -0.0400] (n=99)" in told
 
 
@@ -355,12 +356,12 @@ def test_a_rung_that_won_in_the_test_period_only_is_neither_built_nor_shown_to_g
     for hindsight in ([], [row]):
         rungs = dict.fromkeys(("popularity", "content", "item_knn", "als"), LESS) | {"ease": won}
         site = chose(read[0], rungs, hindsight)
-        assert (site.enough == "ease") is (not hindsight)
+        assert (site.build_first == "ease") is (not hindsight)
         (ease,) = (o for o in build_next.options(site) if o.what == "ease")
         over = "what ships" + ", in the test period only" * bool(hindsight)
         assert (ease.sure, ease.over, ease.ships) == (not hindsight, over, "off")
         easy = replace(site, scenario=with_days(site, {}, 0.0).scenario)  # a goal that every rung reaches
-        assert ("ease" in easy.reaching()) is (not hindsight)
+        assert ("ease" in easy.reaching_goal()) is (not hindsight)
 
 
 def test_interactions_are_told_in_weeks_where_the_data_state_times() -> None:
@@ -405,7 +406,9 @@ def test_what_a_data_asset_brings_is_no_finding_where_another_seed_changes_as_mu
     told = []
     for kind in (Site, Noisy):
         site = kind(**fields)
-        vars(site)["worth"] = read[1].worth.with_columns(**{name: pl.lit(value) for name, value in gain.items()})
+        vars(site)["data_value"] = read[1].data_value.with_columns(
+            **{name: pl.lit(value) for name, value in gain.items()}
+        )
         told.append([s.text for s in answers.better_data(site)])
     assert any("All metadata: worth +0.1000 [+0.0500, +0.1500]" in s and "best without it: " in s for s in told[0])
     assert not any("worth +" in s for s in told[1])
@@ -422,7 +425,7 @@ def test_a_goal_that_the_simplest_rung_meets_with_the_least_data_is_told_as_such
     for target, guides in ((0.0, False), (0.99, True)):
         problem = read[0].scenario.problem.model_copy(update={"target": target})
         site = replace(read[0], scenario=read[0].scenario.model_copy(update={"problem": problem}))
-        assert any("such a goal guides nobody" in s.text for s in day_one.day_one(site)) is not guides
+        assert any("this goal does not tell rungs apart" in s.text for s in day_one.day_one(site)) is not guides
 
 
 def test_a_place_without_curves_or_decision_says_so(read: list[Site]) -> None:
