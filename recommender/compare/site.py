@@ -14,7 +14,7 @@ from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.config import Scenario
 from recommender.errors import DataError
 from recommender.evaluation.effort import serving
-from recommender.experiment.run_tables import metric_label
+from recommender.evaluation.metric_table import metric_label
 from recommender.names import ALL, IN_SESSION, PLAIN, RETURNING, ROUTER, USER_BUCKETS
 from recommender.studies.ablation import analyse, effects, partners
 from recommender.studies.engine.cell import Measured

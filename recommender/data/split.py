@@ -105,7 +105,7 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
     queries = Queries(data.users.take(user[at]), time[at], history)
     block_end = np.searchsorted(user, user[at], side="right")
     taken = _ragged(block[at] + before[at], block_end, column[item], time)
-    allowed = available(queries.as_of[taken.row], items.take(taken.item_idx), paired=True)
+    allowed = available(queries.as_of[taken.row], items, taken.item_idx)
     first = np.concatenate([[True], user[at][1:] != user[at][:-1]]) if len(at) else np.zeros(0, bool)
     truth, outside = _truth(taken, allowed, len(items)), int((~allowed).sum())
     grades = _grades(data, order, queries, items, truth)
@@ -138,15 +138,15 @@ def _window_end(fold: Fold) -> int:
         return int(np.iinfo(np.int64).max)
 
 
-def available(as_of: np.ndarray, items: Table, *, paired: bool = False, expired: bool = False) -> np.ndarray:
+def available(as_of: np.ndarray, items: Table, rows: np.ndarray | None = None, *, expired: bool = False) -> np.ndarray:
     """Whether items are published and (unless ``expired``) not expired at a time; where nothing is stated, they are.
 
-    Returns bool (n_times, n_items), or (n,) with ``paired``, which compares time and item row by row.
+    Returns bool (n_times, n_items), or (n,) for ``rows`` of ``items`` (int64 (n,)), one per time.
     """
     start, stop = items.times("available_from"), items.times("expires_at")
     stop = np.where((stop == NO_TIME) | expired, np.iinfo(np.int64).max, stop)
-    if paired:
-        return np.asarray((as_of == NO_TIME) | ((start <= as_of) & (as_of < stop)))
+    if rows is not None:
+        return np.asarray((as_of == NO_TIME) | ((start[rows] <= as_of) & (as_of < stop[rows])))
     found = np.ones((len(as_of), len(items)), bool)
     _available(as_of, start, stop, found)
     return found

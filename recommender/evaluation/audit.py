@@ -14,14 +14,13 @@ import polars as pl
 
 from recommender.config import Audit
 from recommender.evaluation.evaluate import Group
-from recommender.evaluation.exposure import FAVOURABLE, SELECTED, TAKEN
 from recommender.names import ORACLE, ROUTER
 
 OUTCOMES = {
-    SELECTED: "selection",  # lists with enough favourable items
-    FAVOURABLE: "exposure",  # share of the shown that is favourable
+    "selected_at_10": "selection",  # lists with enough favourable items
+    "favourable_share_at_10": "exposure",  # share of the shown that is favourable
     "hit_rate_at_10": "hits",  # lists with an item that the user then took
-    TAKEN: "taken",  # share of what was then taken that is favourable, whatever was shown: the log's own
+    "taken_favourable_share": "taken",  # share of what was then taken that is favourable: the log's own
 }
 FOUR_FIFTHS = 0.8
 BETWEEN = " × "  # joins columns, and groups, of an intersection

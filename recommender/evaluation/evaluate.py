@@ -12,17 +12,15 @@ import scipy.sparse as sp
 
 from recommender.config import Scenario
 from recommender.data.split import Fold
-from recommender.evaluation import metrics
-from recommender.evaluation.exposure import exposure
+from recommender.evaluation.metric_table import ANSWERED, METRICS, compared, of_every_query
+from recommender.evaluation.metrics import ITEM_BUCKETS
+from recommender.evaluation.shown import Judged, Shown
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
 from recommender.names import ALL, USER_BUCKETS, WITH_HISTORY
-from recommender.ranking.exploration import survival
 from recommender.ranking.lists import Lists
 
 VISIT = "visit"  # the slice by time since the last interaction
 POOLED = "pooled"  # the origin of rows that pool the validation origins
-COMPARED = ("ndcg_at_10", "recall_at_20")
-REGRET = "regret_ndcg_at_10"  # of the oracle - of the rung, on simulated data; see controls.py
 _FLIPS, _SLICE_VALUES, _SLICE_QUERIES = 1999, 10, 30
 
 
@@ -59,23 +57,30 @@ def query_info(fold: Fold, slices: Sequence[str], away_days: float, groups: Sequ
     )
 
 
-def outcome(
-    lists: Lists, fold: Fold, item_rows: sp.csr_matrix | None = None, scenario: Scenario | None = None
-) -> Outcome:
-    """item_rows: feature rows of ``fold.items``, for diversity; None: accuracy only, all that a choice reads.
-    scenario: whose exposure is measured too."""
-    hit = metrics.hits(lists, fold.truth)
-    values = metrics.accuracy(hit, np.diff(fold.truth.indptr)) | {"answered_share": metrics.answered_share(lists)}
-    if fold.grades is not None:
-        values["graded_ndcg_at_10"] = metrics.graded_ndcg(lists, fold.grades)
-    by_item = metrics.item_recall(lists, hit, fold.truth, fold.item_counts)
-    values |= {f"recall_at_20:{name}": by_item[:, b] for b, name in enumerate(metrics.ITEM_BUCKETS)}
+def accuracy_values(judged: Judged, item_counts: np.ndarray) -> dict[str, np.ndarray]:
+    """The metrics of accuracy and completion that ``judged`` has all data for, by name of column.
+
+    item_counts: int64 (n_items,), interactions in training, for the columns of item buckets.
+    """
+    basic = (m for m in METRICS.values() if m.section in ("accuracy", "completion"))
+    ready = [m for m in basic if not m.needs or (isinstance(judged, Shown) and m.needs(judged))]
+    values = {m.name: m.values(judged) for m in ready if m.values}
+    for by_item, m in ((m.by_item_bucket(judged, item_counts), m) for m in ready if m.by_item_bucket):
+        values |= {f"{m.name}:{bucket}": by_item[:, b] for b, bucket in enumerate(ITEM_BUCKETS)}
+    return values
+
+
+def outcome(lists: Lists, fold: Fold, scenario: Scenario, item_rows: sp.csr_matrix | None = None) -> Outcome:
+    """Every metric whose ``needs`` are met. item_rows: feature rows of ``fold.items``, for diversity; None: accuracy
+    only, all that a choice reads."""
+    shown = Shown(lists, fold.truth, fold, scenario, item_rows)
+    values = accuracy_values(shown, shown.item_counts)
     if item_rows is None:
         return Outcome(values)
-    values |= metrics.beyond(lists, fold, item_rows)
-    values |= exposure(lists, fold, scenario) if scenario else {}
-    shares = survival(lists, fold, scenario.exposure) if scenario else {}
-    return Outcome(values, {"item_coverage_at_10": metrics.coverage(lists, len(fold.items)), **shares})
+    ready = [m for m in METRICS.values() if m.name not in values and (not m.needs or m.needs(shown))]
+    values |= {m.name: m.values(shown) for m in ready if m.values}
+    whole = {m.name: m.whole(shown) for m in ready if m.whole}
+    return Outcome(values, {name: value for name, value in whole.items() if not np.isnan(value)})
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ def metrics_table(group: Group, resamples: int, seed: int) -> pl.DataFrame:
     for (user_bucket, name, value, _), estimate in zip(masks, found, strict=True):
         mean = estimate.mean.reshape(len(group.rungs), len(names))
         low, high, n = (x.reshape(mean.shape) for x in (estimate.low, estimate.high, estimate.n))
-        share = mean[:, names.index("answered_share")]
+        share = mean[:, names.index(ANSWERED)]
         for r, rung in enumerate(group.rungs):
             for c, column in enumerate(names):
                 metric, _, item_bucket = column.partition(":")
@@ -167,17 +172,18 @@ def comparisons_table(
     ladder: Sequence[str],
     resamples: int,
     seed: int,
-    compared: Sequence[str] = COMPARED,
+    metrics: Sequence[str] | None = None,
     visits: bool = False,
 ) -> pl.DataFrame:
     """Paired differences b - a of every two rungs, a before b in the ladder, by user bucket.
 
-    compared: metrics. visits: also for each bucket's ``<bucket>_in_session`` and ``<bucket>_returning``.
+    metrics: by default those that the table compares. visits: also each bucket's ``<bucket>_in_session`` and
+    ``<bucket>_returning``.
     p_holm: sign-flip p over users, Holm-adjusted within a bucket and metric over the rungs above a.
     Columns: rung_a, rung_b, user_bucket, metric, difference, ci_low, ci_high, p_holm, n_queries.
     """
     pairs = list(combinations(ladder, 2))  # none for a ladder of one rung
-    return compare(group, pairs, [a for a, _ in pairs], resamples, seed, compared, visits)
+    return compare(group, pairs, [a for a, _ in pairs], resamples, seed, metrics, visits)
 
 
 def compare(
@@ -186,13 +192,13 @@ def compare(
     families: Sequence[str],
     resamples: int,
     seed: int,
-    compared: Sequence[str] = COMPARED,
+    metrics: Sequence[str] | None = None,
     visits: bool = False,
 ) -> pl.DataFrame:
     """Paired differences b - a of ``pairs`` (a, b), as ``comparisons_table``; Holm within those of one family."""
     codes, n_users = group.users()
     cells, keys = [], []
-    for metric in compared if pairs else ():
+    for metric in (metrics or compared()) if pairs else ():
         values = dict(zip(group.rungs, group.stack([metric]).T, strict=True))
         gain = np.column_stack([values[b] - values[a] for a, b in pairs])
         for user_bucket, name, value, mask in group.masks():
@@ -216,7 +222,7 @@ def compare(
 def per_query_table(queries_by_fold: Iterable[QueryInfo], outcomes: Iterable[Mapping[str, Outcome]]) -> pl.DataFrame:
     """Rows of per_query.parquet: the accuracy metrics of every query and rung."""
     frames = []
-    names = (*metrics.ACCURACY, "answered_share")
+    names = of_every_query()
     for a, by_rung in zip(queries_by_fold, outcomes, strict=True):
         base = pl.DataFrame({
             "split": pl.Series([a.split] * len(a.first), dtype=pl.String),

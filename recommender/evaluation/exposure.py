@@ -1,87 +1,54 @@
-"""What lists show beside what users like: against which rules, from whom, at whose cost.
+"""What lists show beside what users like: how new, how popular, from whom, at whose cost, against which rules.
 
-Only what a scenario configures is measured; ``metrics.beyond`` holds what every scenario has.
+Each function returns one value per query, float64 (n_queries,), NaN where it is not defined (an empty list);
+``survival`` and ``coverage`` return one number of all lists together. ``metric_table`` says which is measured when.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from recommender.config import Scenario
-from recommender.data.dataset import NO_TIME, US_PER_DAY, Table
+from recommender.data.dataset import NO_TIME, US_PER_DAY
 from recommender.data.queries import Queries
-from recommender.data.split import Fold
+from recommender.data.split import Fold, available
+from recommender.evaluation.shown import Shown, first, share
 from recommender.features.columns import numbers
 from recommender.features.shares import _rows_of_sum_1, history_shares, shares
+from recommender.features.sparse import similarity_within
 from recommender.names import SUSPICION
-from recommender.ranking.eligibility import violations
 from recommender.ranking.favourable import favourable, threshold
-from recommender.ranking.lists import Lists
 
-FIRST = 10  # places looked at
-SELECTED = "selected_at_10"
-TAKEN = "taken_favourable_share"
-FAVOURABLE = "favourable_share_at_10"
+CHANCE = 10  # lists that an item or creator must be in, to count as one that got its chance
+
+# What the lists are like.
 
 
-def exposure(lists: Lists, fold: Fold, scenario: Scenario) -> dict[str, np.ndarray]:
-    """What the first ten are like, float64 (n_queries,) per metric that is configured; NaN for an empty list.
+def popularity_percentile(shown: Shown) -> np.ndarray:
+    """Mean rank of the shown items by train count, scaled to 0 (least popular) .. 1; ties share their mean rank."""
+    counts, is_item = shown.item_counts, shown.top >= 0
+    ordered = np.sort(counts)
+    rank = (np.searchsorted(ordered, counts, side="left") + np.searchsorted(ordered, counts, side="right") - 1) / 2
+    percentile = rank / max(len(counts) - 1, 1)
+    return share((percentile[shown.top.clip(min=0)] * is_item).sum(axis=1), shown.n_shown)
 
-    out_of_reach_at_10, level_misfit_at_10: share of the shown that lies beyond ``reach`` and ``seniority``, be they
-    hard or not. blocked_at_10: share that is blocked, moderated by then or held back; must be 0.
-    violating_at_10: share that moderators confirm to break the rules, then or later: hindsight, to measure by only.
-    flagged_at_10: share that the detector calls spam at the origin. spam_at_10: share that breaks the rules, found or
-    not, where the data are simulated.
-    small_creator_share_at_10: share by creators with few interactions in training. lists_per_vacancy_at_10: mean
-    over the shown of the lists whose first ten hold the item, per vacancy. back_catalogue_share_at_10: share published
-    more than ``back_catalogue_days`` before the query, where items state that. miscalibration_at_10: how far the shares
-    of a column's values are from those in the user's history. favourable_share_at_10: share that is
-    favourable by ``audit``; selected_at_10: 1 where at least ``audit.at_least`` are; taken_favourable_share: share of
-    what the user then took that is, whatever was shown here: the log's own.
-    """
-    top = lists.item_idx[:, :FIRST]
-    row, place = np.nonzero(top >= 0)
-    item = top[row, place]
-    n_shown = np.bincount(row, minlength=len(top))
 
-    def mean(values: np.ndarray) -> np.ndarray:
-        total = np.bincount(row, weights=values, minlength=len(top))
-        return np.where(n_shown > 0, total / np.maximum(n_shown, 1), np.nan)
+def new_item_share(shown: Shown) -> np.ndarray:
+    return shown.mean((shown.item_counts == 0)[shown.item])
 
-    against = violations(fold.queries, fold.items, scenario.eligibility, (row, item))
-    out = {metric: mean(found) for metric, found in against.items()}
-    if scenario.exposure.creator_column is not None:
-        small = small_creators(fold, scenario.exposure.creator_column, scenario.exposure.small_creator)
-        out["small_creator_share_at_10"] = mean(small[item])
-    if scenario.spam.label_column is not None:
-        confirmed = fold.items.times(scenario.spam.label_column) != NO_TIME
-        out["violating_at_10"] = mean(confirmed[item])
-        if SUSPICION in fold.items.frame.columns:
-            suspicion = numbers(fold.items, SUSPICION, "spam")
-            out["flagged_at_10"] = mean((suspicion >= scenario.spam.threshold)[item])
-    if fold.spam is not None:
-        out["spam_at_10"] = mean(fold.spam[item])
-    if scenario.exposure.vacancies_column is not None:
-        out["lists_per_vacancy_at_10"] = mean(_crowd(item, fold.items, scenario.exposure.vacancies_column)[item])
-    published = fold.items.times("available_from")
-    if scenario.exposure.back_catalogue_days is not None and (published != NO_TIME).any():
-        since = fold.queries.as_of[row] - round(scenario.exposure.back_catalogue_days * US_PER_DAY)
-        out["back_catalogue_share_at_10"] = mean((published[item] != NO_TIME) & (published[item] < since))
-    if scenario.exposure.calibration_column is not None:
-        values = fold.items.frame[scenario.exposure.calibration_column]
-        out["miscalibration_at_10"] = miscalibration(row, item, fold.queries, values)
-    if scenario.audit is not None:
-        rule = scenario.audit.favourable
-        every = favourable(fold.items, rule.column, threshold(fold.train.items, rule))
-        good = every[item]
-        out[FAVOURABLE] = mean(good)
-        n_taken = np.diff(fold.truth.indptr)
-        out[TAKEN] = np.where(n_taken > 0, fold.truth @ every.astype(float) / np.maximum(n_taken, 1), np.nan)
-        enough = np.bincount(row[good], minlength=len(top)) >= scenario.audit.at_least
-        out[SELECTED] = np.where(n_shown > 0, enough, np.nan)
-    return out
+
+def diversity(shown: Shown) -> np.ndarray:
+    """1 - mean cosine between the shown items' feature rows (Ziegler et al. 2005); NaN for fewer than two items."""
+    pairs = shown.n_shown * (shown.n_shown - 1)
+    return 1 - share(similarity_within(shown.item_rows, shown.top), pairs)
+
+
+def small_creator_share(shown: Shown) -> np.ndarray:
+    exposure = shown.scenario.exposure
+    return shown.mean(small_creators(shown.fold, str(exposure.creator_column), exposure.small_creator)[shown.item])
 
 
 def small_creators(fold: Fold, column: str, fewer_than: int) -> np.ndarray:
@@ -90,6 +57,32 @@ def small_creators(fold: Fold, column: str, fewer_than: int) -> np.ndarray:
     counted = pl.DataFrame({"creator": creator, "n": fold.item_counts})
     total = counted.select(pl.col("n").sum().over("creator"))["n"].to_numpy()
     return np.asarray((total < fewer_than) & creator.is_not_null().to_numpy())
+
+
+def lists_per_vacancy(shown: Shown) -> np.ndarray:
+    """Mean over the shown items of the lists that show it per vacancy; an item that states none, or 0, counts one."""
+    items = shown.fold.items
+    vacancies = numbers(items, str(shown.scenario.exposure.vacancies_column), "exposure.vacancies_column")
+    crowd = np.bincount(shown.item, minlength=len(items)) / np.where(vacancies >= 1, vacancies, 1)
+    return shown.mean(crowd[shown.item])
+
+
+def dated_back_catalogue(shown: Shown) -> bool:
+    """Whether the scenario states when the back catalogue begins, and any item when it was published."""
+    days = shown.scenario.exposure.back_catalogue_days
+    return days is not None and bool((shown.fold.items.times("available_from") != NO_TIME).any())
+
+
+def back_catalogue_share(shown: Shown) -> np.ndarray:
+    days = shown.scenario.exposure.back_catalogue_days or 0
+    published = shown.fold.items.times("available_from")[shown.item]
+    since = shown.fold.queries.as_of[shown.row] - round(days * US_PER_DAY)
+    return shown.mean((published != NO_TIME) & (published < since))
+
+
+def list_miscalibration(shown: Shown) -> np.ndarray:
+    column = shown.fold.items.frame[str(shown.scenario.exposure.calibration_column)]
+    return miscalibration(shown.row, shown.item, shown.fold.queries, column)
 
 
 def miscalibration(
@@ -101,8 +94,8 @@ def miscalibration(
     row, item: int64 (n,), query and item row of each shown item.
     """
     of_item = shares(column)
-    shown = sp.csr_matrix((np.ones(len(row)), (row, item)), shape=(len(queries), len(column)))
-    p, q = history_shares(queries, of_item), _rows_of_sum_1(shown @ of_item)
+    listed = sp.csr_matrix((np.ones(len(row)), (row, item)), shape=(len(queries), len(column)))
+    p, q = history_shares(queries, of_item), _rows_of_sum_1(listed @ of_item)
     at, value = p.nonzero()
     wanted, given = np.asarray(p[at, value]).ravel(), np.asarray(q[at, value]).ravel()
     terms = wanted * np.log(wanted / ((1 - alpha) * given + alpha * wanted))
@@ -110,7 +103,84 @@ def miscalibration(
     return np.where(stated, np.bincount(at, weights=terms, minlength=len(queries)), np.nan)
 
 
-def _crowd(item: np.ndarray, items: Table, column: str) -> np.ndarray:
-    """Lists that show each item per vacancy, float64 (n_items,); an item that states none, or 0, counts one."""
-    vacancies = numbers(items, column, "exposure.vacancies_column")
-    return np.bincount(item, minlength=len(items)) / np.where(vacancies >= 1, vacancies, 1)
+def coverage(shown: Shown) -> float:
+    """Distinct items in the first ten of all lists / candidates."""
+    n_items = len(shown.fold.items)
+    return np.count_nonzero(np.bincount(shown.item, minlength=n_items)) / max(n_items, 1)
+
+
+def new_item_survival(shown: Shown) -> float:
+    """Of the items without train interactions, the share in the first 20 of ``CHANCE`` lists or more; NaN: none."""
+    new = _lists_of_items(shown)[shown.item_counts == 0]
+    return float((new >= CHANCE).mean()) if len(new) else np.nan
+
+
+def small_creator_survival(shown: Shown) -> float:
+    """The same of the creators with few interactions, by the lists that hold any of their items; NaN: none."""
+    exposure = shown.scenario.exposure
+    creator = shown.fold.items.frame[str(exposure.creator_column)].cast(pl.String)
+    totals = pl.DataFrame({"creator": creator, "n": shown.item_counts, "shown": _lists_of_items(shown)})
+    totals = totals.drop_nulls("creator").group_by("creator").agg(pl.col("n", "shown").sum())
+    lists = totals.filter(pl.col("n") < exposure.small_creator)["shown"].to_numpy()
+    return float((lists >= CHANCE).mean()) if len(lists) else np.nan
+
+
+def _lists_of_items(shown: Shown) -> np.ndarray:
+    """In how many lists' first 20 each item is, int64 (n_items,)."""
+    top = first(shown.lists.item_idx, 20)
+    return np.bincount(top[top >= 0], minlength=len(shown.fold.items))
+
+
+# Rules, be they hard (then it must be 0) or soft.
+
+
+def unavailable(shown: Shown) -> np.ndarray:
+    return shown.mean(~available(shown.fold.queries.as_of[shown.row], shown.fold.items, shown.item))
+
+
+def against_rules(metric: str) -> Callable[[Shown], np.ndarray]:
+    """The share of the shown items that are against a rule whose declaration names ``metric``."""
+    return lambda shown: shown.mean(shown.violations[metric])
+
+
+# Spam.
+
+
+def violating(shown: Shown) -> np.ndarray:
+    confirmed = shown.fold.items.times(str(shown.scenario.spam.label_column)) != NO_TIME
+    return shown.mean(confirmed[shown.item])
+
+
+def flagged(shown: Shown) -> np.ndarray:
+    suspicion = numbers(shown.fold.items, SUSPICION, "spam")
+    return shown.mean((suspicion >= shown.scenario.spam.threshold)[shown.item])
+
+
+def spam(shown: Shown) -> np.ndarray:
+    assert shown.fold.spam is not None
+    return shown.mean(shown.fold.spam[shown.item])
+
+
+# The audit.
+
+
+def favourable_items(shown: Shown) -> np.ndarray:
+    """bool (n_items,), by the threshold known at the origin."""
+    assert shown.scenario.audit is not None
+    rule = shown.scenario.audit.favourable
+    return favourable(shown.fold.items, rule.column, threshold(shown.fold.train.items, rule))
+
+
+def favourable_share(shown: Shown) -> np.ndarray:
+    return shown.mean(favourable_items(shown)[shown.item])
+
+
+def taken_favourable_share(shown: Shown) -> np.ndarray:
+    return share(shown.truth @ favourable_items(shown).astype(float), shown.n_truth)
+
+
+def selected(shown: Shown) -> np.ndarray:
+    assert shown.scenario.audit is not None
+    good = shown.row[favourable_items(shown)[shown.item]]
+    enough = np.bincount(good, minlength=len(shown.top)) >= shown.scenario.audit.at_least
+    return np.where(shown.n_shown > 0, enough, np.nan)

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from recommender.config import DecisionRule
 from recommender.data.split import Fold
-from recommender.evaluation import metrics
+from recommender.evaluation import metric_table
 from recommender.evaluation.evaluate import QueryInfo
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
@@ -95,16 +95,12 @@ def _gains(
         return np.zeros((0, len(settings)))
     truth = sample.truth[mask]
     alone = routed(sample.lists, served, settings).take(mask)
-    before = _value(alone, truth, metric)
+    before = metric_table.accuracy(metric, alone, truth)
     gains = []
     for setting in settings.items():
         both = blended(alone, sample.lists[setting].take(mask), DEPTH)
-        gains.append(np.where(served[mask] == setting[0], 0, _value(both, truth, metric) - before))
+        gains.append(np.where(served[mask] == setting[0], 0, metric_table.accuracy(metric, both, truth) - before))
     return np.column_stack(gains)
-
-
-def _value(lists: Lists, truth: sp.csr_matrix, metric: str) -> np.ndarray:
-    return metrics.accuracy(metrics.hits(lists, truth), np.diff(truth.indptr))[metric]
 
 
 def _best(

@@ -23,8 +23,9 @@ from recommender.data.operators import shuffled_features, shuffled_times
 from recommender.data.queries import Queries
 from recommender.data.split import Fold
 from recommender.errors import DataError
-from recommender.evaluation import metrics
-from recommender.evaluation.evaluate import REGRET, Group, Outcome, compare
+from recommender.evaluation.evaluate import Group, Outcome, accuracy_values, compare
+from recommender.evaluation.metric_table import REGRET
+from recommender.evaluation.shown import Judged
 from recommender.experiment.fold_runner import FoldRunner
 from recommender.experiment.rungs import make
 from recommender.models import BASELINES
@@ -116,12 +117,8 @@ def _oracle(runner: FoldRunner, truth: Truth, rows: np.ndarray, outcomes: Mappin
     fold = runner.fold
     queries, answers = fold.queries.take(rows), fold.truth[rows]
     lists = recommend(_Oracle(truth), queries, runner.candidates, DEEPEST, runner.scenario.scoring)
-    hit = metrics.hits(lists, answers)
-    found = metrics.accuracy(hit, np.diff(answers.indptr)) | {"answered_share": metrics.answered_share(lists)}
-    by_item = metrics.item_recall(lists, hit, answers, fold.item_counts)
-    found |= {f"recall_at_20:{name}": by_item[:, b] for b, name in enumerate(metrics.ITEM_BUCKETS)}
     values = {name: np.full(len(fold.queries), np.nan) for name in next(iter(outcomes.values())).values}
-    for name, known in found.items():
+    for name, known in accuracy_values(Judged(lists, answers), fold.item_counts).items():
         values[name][rows] = known
     return Outcome(values)
 

@@ -59,7 +59,7 @@ class FoldRunner:
         with self.effort.stage(rung.name, "tune" if tuning else "recommend", fold.split, fold.origin):
             lists = recommend(model, fold.queries, self.candidates, DEEPEST, scoring)
         with self.effort.stage(rung.name, "evaluate", fold.split, fold.origin):
-            return MeasuredRung(model, lists, outcome(lists, fold, self.item_rows, self.scenario))
+            return MeasuredRung(model, lists, outcome(lists, fold, self.scenario, self.item_rows))
 
     def measure_router(self, router: Router) -> dict[str, Outcome]:
         """Of the router and, where it re-ranks, of its lists before that."""
@@ -68,7 +68,7 @@ class FoldRunner:
             routed = router.recommend(fold.queries, self.candidates, scoring.k, scoring)
         shown = {PLAIN: routed.plain} if router.rerankers else {}
         shown[ROUTER] = routed.lists
-        return {name: outcome(lists, fold, self.item_rows, self.scenario) for name, lists in shown.items()}
+        return {name: outcome(lists, fold, self.scenario, self.item_rows) for name, lists in shown.items()}
 
     def new_items(self, model: Recommender, rows: np.ndarray, n: int) -> Lists:
         """The ``n`` best items for the slots, without interactions or explored, for some of the queries."""

@@ -16,7 +16,7 @@ from recommender.config import Scenario, parse
 from recommender.errors import DataError
 from recommender.evaluation import audit
 from recommender.evaluation.effort import charged, serving
-from recommender.evaluation.evaluate import REGRET
+from recommender.evaluation.metric_table import METRICS, REGRET
 from recommender.names import ORACLE, ROUTER, USER_BUCKETS
 
 BUCKETS = (*USER_BUCKETS, "all")  # what tables show; "with_history" only stands behind decisions
@@ -240,7 +240,8 @@ def other_metrics(out: Out) -> pl.DataFrame:
         item_bucket="all",
         slice="all",
     )
-    names = kept["metric"].unique().sort().to_list()
+    written = set(kept["metric"])
+    names = [m for m in METRICS if m in written] + sorted(written - set(METRICS))
     wide = kept.with_columns(pl.col("value").fill_nan(None)).pivot("metric", index="rung", values="value")
     known = pl.DataFrame({"rung": out.rungs}, schema={"rung": pl.String})
     return known.join(wide, on="rung", how="inner", maintain_order="left").select("rung", *names)
@@ -281,11 +282,3 @@ def digits(values: pl.Series) -> int:
     """Decimals that a table of these values needs: 4 where all are below 0.02, else 3."""
     top = values.fill_nan(None).abs().max()
     return 4 if top is not None and top < 0.02 else 3  # type: ignore[operator]
-
-
-def metric_label(name: str) -> str:
-    """``ndcg_at_10`` -> ``NDCG@10``, ``graded_ndcg_at_10`` -> ``graded NDCG@10``."""
-    words = name.replace("_at_", "@").replace("_", " ")
-    head, _, rest = words.partition("@")
-    head = " ".join(word.upper() if word in ("ndcg", "map", "mrr") else word for word in head.split(" "))
-    return f"{head}@{rest}" if rest else head

@@ -12,6 +12,7 @@ from recommender.config import Slots
 from recommender.data.queries import bucket
 from recommender.data.split import Fold
 from recommender.evaluation import metrics
+from recommender.evaluation.shown import Judged
 from recommender.ranking.fusion import blended, routed
 from recommender.ranking.lists import Lists, with_slots
 
@@ -61,9 +62,9 @@ def evidence(probes: Sequence[Probe], served: Sequence[np.ndarray], slot: tuple[
             if (others != names).any():
                 lists = blended(lists, routed(probe.lists, others, settings), lists.width)
             lists = with_slots(lists, probe.new[slot].head(n), of) if n else lists
-            hit = metrics.hits(lists, probe.truth)
-            recall.append(metrics.accuracy(hit, np.diff(probe.truth.indptr))["recall_at_20"])
-            new_recall.append(metrics.item_recall(lists, hit, probe.truth, probe.item_counts)[:, 0])
+            judged = Judged(lists, probe.truth)
+            recall.append(metrics.recall(judged))
+            new_recall.append(metrics.item_recall(judged, probe.item_counts)[:, 0])
             new_truth += int((bucket(probe.item_counts[probe.truth.indices]) == 0).sum())
             n_truth += probe.truth.nnz
         found = np.concatenate(new_recall)

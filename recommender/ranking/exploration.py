@@ -15,10 +15,9 @@ import numpy as np
 import polars as pl
 from scipy.special import gammaincinv
 
-from recommender.config import Exposure, Scenario, Scoring
+from recommender.config import Scenario, Scoring
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
 from recommender.data.queries import Queries
-from recommender.data.split import Fold
 from recommender.hashing import GOLDEN, mixed, of_values
 from recommender.models.base import Recommender
 from recommender.models.vocabulary import ids_only
@@ -28,8 +27,6 @@ from recommender.ranking.recommend import recommend
 
 CONFIDENCE = 0.9  # of the upper bound
 PRIOR_DAYS = 1.0  # how long an average item must be out to say as much as the prior
-SHOWN = 10  # lists that an item or creator must be in, to count as one that got its chance
-FIRST = 20  # places of a list that count
 _SCALE = np.float64(2**-64)
 
 How = Literal["ucb", "thompson"]
@@ -154,25 +151,3 @@ def _merged(chosen: Lists, lot: Lists, coin: np.ndarray) -> Lists:
         order[:, place] = at = np.where(wanted.any(axis=1), wanted.argmax(axis=1), left.argmax(axis=1))
         left &= both.item_idx != both.item_idx[rows, at][:, None]
     return both.permute(order).head(chosen.width)
-
-
-def survival(lists: Lists, fold: Fold, of: Exposure) -> dict[str, float]:
-    """Who got a chance in all these lists together: a share of all of its kind, 0..1.
-
-    new_item_survival_at_20: of the items without train interactions, those in the first 20 of ``SHOWN`` lists or
-    more. small_creator_survival_at_20: likewise of the creators with fewer than ``of.small_creator`` interactions,
-    by the lists that hold any of their items. Kinds without a member are left out.
-    """
-    top = lists.item_idx[:, :FIRST]
-    shown = np.bincount(top[top >= 0], minlength=len(fold.items))
-    counts = fold.item_counts
-    out = {}
-    if (counts == 0).any():
-        out["new_item_survival_at_20"] = float((shown[counts == 0] >= SHOWN).mean())
-    if of.creator_column is not None:
-        creator = fold.items.frame[of.creator_column].cast(pl.String)
-        totals = pl.DataFrame({"creator": creator, "n": counts, "shown": shown}).drop_nulls("creator")
-        small = totals.group_by("creator").agg(pl.col("n", "shown").sum()).filter(pl.col("n") < of.small_creator)
-        if small.height:
-            out["small_creator_survival_at_20"] = float((small["shown"] >= SHOWN).mean())  # type: ignore[arg-type]
-    return out

@@ -11,7 +11,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from recommender.experiment.run_tables import LABELS, Out, ladder, metric_label, number, seconds
+from recommender.evaluation.metric_table import metric_label
+from recommender.experiment.run_tables import LABELS, Out, ladder, number, seconds
 from recommender.names import ORACLE, PLAIN, ROUTER
 from recommender.report.decided import decision
 from recommender.studies.charts import GREY, MIN_CPU_S, _tooltip, effort_scatter, finish

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from recommender.compare.page_model import Comparison, Evidence, Section, Sentence
+from recommender.evaluation.metric_table import glossary
 from recommender.report.page import cell, chart, details, page, paragraph, section, table
 from recommender.report.study import grid_html, grid_markdown
 from recommender.studies.engine.finding import Grid
@@ -76,28 +77,6 @@ _HOW = {
     "Thompson draws": "Of items that few know yet, each list takes those with the highest random draw of what their "
     "rate of takes could be: the less is known, the wider the draws.",
     "upper confidence bound": "The same with the 90% bound of what the rate could be, alike for all lists.",
-    # metrics, ↑ more is better, ↓ less is better
-    "NDCG@10 ↑": "Quality of the first 10 places, 0 to 1: an item that the user then took counts 1, discounted by "
-    "1/log2(rank + 1), divided by the best possible with min(10, n) items, n = items the user took.",
-    "graded NDCG@10 ↑": "The same where an item counts its rating instead of 1.",
-    "recall@20 ↑": "Share of the items that the user then took that are among the first 20 places. Of new items: of "
-    "those that nobody had taken before the test period.",
-    "new item share@10": "Share of the first 10 that nobody had taken before; neither way is better in itself.",
-    "back catalogue share@10": "Share of the first 10 that was published more than a stated time ago (the catalog: a "
-    "year); neither way is better in itself.",
-    "small creator share@10 ↑": "Share of the first 10 by creators with few interactions (fewer than 10 by default).",
-    "diversity@10 ↑": "How unlike the first 10 are in what is stated of them: 1 less their mean cosine.",
-    "miscalibration@10 ↓": "How far the mix of the first 10 (of genres, say) is from that of the user's history; 0 is "
-    "the same (Kullback-Leibler divergence).",
-    "violating@10 ↓": "Share of the first 10 that moderators confirm to break the rules, by then or later.",
-    "spam@10 ↓": "Share of the first 10 that breaks the rules, found or not; known for simulated data only.",
-    "unavailable@10 ↓": "Share of the first 10 that was not published yet, or expired.",
-    "blocked@10 ↓": "Share of the first 10 that is blocked, moderated by then or held back.",
-    "out of reach@10 ↓": "Share of the first 10 that is too far away for the user.",
-    "level misfit@10 ↓": "Share of the first 10 whose seniority is too far from the user's (jobs: two levels or more).",
-    "lists per vacancy@10 ↓": "How crowded the first 10 are: in how many lists each is, per vacancy, on average.",
-    "favourable share@10 ↑": "Share of the first 10 that the scenario calls favourable (jobs: the best-paid third).",
-    "selected@10 ↑": "Share of lists with enough favourable items among the first 10 (jobs: three).",
 }
 
 
@@ -111,7 +90,7 @@ def html(found: Comparison, out: Path) -> str:
         f'<p class="dim">Comparison</p>\n<h1>{escape(found.title)}</h1>',
         "".join(paragraph(f"⚠ {w}", "warning") for w in found.warnings),
         paragraph(_lead(found)),
-        section("At a glance", grid_html(found.glance, STACK), details(WORDS, _list({**_HOW, **found.glossary}))),
+        section("At a glance", grid_html(found.glance, STACK), details(WORDS, _list(_words(found)))),
         f"<nav><p>On this page: {' · '.join(links)}</p></nav>",
         *(_part(p, marks) for p in parts),
         f'<div id="evidence">{section("Evidence", *(_evidence(e, marks[e.name], out) for e in found.evidence))}</div>',
@@ -133,7 +112,7 @@ def markdown(found: Comparison, out: Path) -> str:
         lines += ["", *part.notes]
     lines += ["", "## Evidence", ""]
     lines += [f"- {e.name}: " + ", ".join(f"`{_relative(c.folder, out)}`" for c in e.cells) for e in found.evidence]
-    lines += ["", f"## {WORDS}", "", *(f"- **{w}**: {t}" for w, t in {**_HOW, **found.glossary}.items())]
+    lines += ["", f"## {WORDS}", "", *(f"- **{w}**: {t}" for w, t in _words(found).items())]
     return "\n".join(lines) + "\n"
 
 
@@ -156,6 +135,11 @@ def show(found: Comparison, console: Console) -> None:
 def _lead(found: Comparison) -> str:
     made_up = any(c.labels.get(DATA) == "simulated" for e in found.evidence for c in e.cells)
     return _LEAD.format(rungs=", ".join(found.glossary)) + f" {_SIMULATED}" * made_up
+
+
+def _words(found: Comparison) -> dict[str, str]:
+    """How to read the page, its metrics, and what each rung does."""
+    return {**_HOW, **glossary(), **found.glossary}
 
 
 def _part(part: Section, marks: Mapping[str, int]) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from recommender.evaluation.directions import LEGEND, arrow
 from recommender.evaluation.evaluate import VISIT
+from recommender.evaluation.metric_table import LEGEND, glossary, heading, metric_label, named
 from recommender.experiment import run_tables
-from recommender.experiment.run_tables import LABELS, Out, interval, metric_label, number
+from recommender.experiment.run_tables import LABELS, Out, interval, number
 from recommender.files import write_text
 from recommender.names import IN_SESSION, ORACLE, RETURNING
 from recommender.report import charts, policies
@@ -20,26 +20,13 @@ from recommender.report.page import cell, chart, details, page, paragraph, secti
 from recommender.report.spam import spam
 from recommender.report.verdict import verdict
 
-_ACCURACY = ("ndcg", "graded_ndcg", "recall", "map", "mrr", "hit_rate")  # how names of accuracy metrics begin
-_DEFINITIONS = {
+_BEFORE = {
     "Test period": "The last stretch of time. Everything was decided on earlier (validation) periods before it was "
     "looked at; models saw nothing after its start.",
-    "NDCG@10": "Quality of the first 10 places, 0 to 1: an item that the user then took counts 1, discounted by "
-    "1/log2(rank + 1), divided by the best possible with min(10, n) items, n = items the user took from the list's "
-    "candidates by the end of the period.",
-    "Recall@20": "Share of those n items that are among the first 20: hits / n.",
-    "Regret": "NDCG@10 of the oracle, which ranks by what made the simulated data, minus that of the rung, query by "
-    "query. Only who knows what happens after the query could do better than the oracle.",
-    "MAP@10": "Mean over the hits in the first 10 of the precision at their rank, divided by min(10, n).",
-    "MRR@10": "1 / rank of the first hit in the first 10; 0 without one.",
-    "hit rate@10": "Share of queries with at least one hit in the first 10.",
-    "popularity percentile@10": "Mean percentile of the shown items by interactions in training: 1 = most popular.",
-    "new item share@10": "Share of the shown items without an interaction in training.",
-    "diversity@10": "1 - mean cosine similarity of the shown items' features.",
-    "unavailable@10": "Share of the shown items not yet published or expired at the query; must be 0.",
-    "item coverage@10": "Share of all candidates that stand in the first 10 of at least one list.",
-    "answered share": "Share of the shown places that the rung itself could fill; the fallback filled the rest. Cells "
-    "marked “own 0%” show the fallback's quality.",
+}
+_AFTER = {
+    "Impact ratio": "The rate of a group divided by that of the group with the highest rate. Groups under the share "
+    "that the audit states are left out.",
     "95% interval": "Bootstrap over users: users are drawn again with replacement, all queries of a user together.",
     "≈": "Compared pairwise with the best of its column (★), by the same users; the difference "
     "is not significant after Holm's correction. No sign: significantly different, or never compared.",
@@ -78,7 +65,7 @@ def write_report(out: Path) -> Path:
             _controls(read),
             _effort(read),
             _data(read),
-            _how_to_read(),
+            _how_to_read(read),
             details("The whole configuration", f"<pre>{escape((out / 'config.yaml').read_text())}</pre>"),
         ]
     )
@@ -189,8 +176,8 @@ def _plain(value: float | None, places: int = 3) -> str:
 def _other_metrics(out: Out) -> str:
     """Accuracy, then what the lists show: what the rules and labels of the scenario are about first."""
     wide = run_tables.other_metrics(out)
-    accuracy = [m for m in wide.columns[1:] if m.startswith(_ACCURACY)]
-    ruled = [m for m in policies.RULED if m in wide.columns]
+    accuracy = [m for m in wide.columns[1:] if m in named("accuracy")]
+    ruled = [m for m in wide.columns[1:] if m in named("rules", "spam")]
     shown = [*ruled, *(m for m in wide.columns[1:] if m not in (*accuracy, *ruled))]
     about = "All users of the test period"
     return section(
@@ -202,7 +189,7 @@ def _other_metrics(out: Out) -> str:
 
 def _wide(wide: pl.DataFrame, names: list[str], caption: str) -> str:
     rows = [(r[0], [_plain(v) for v in r[1:]]) for r in wide.select("rung", *names).iter_rows()] if names else []
-    return table(f"{caption} {LEGEND}", ["Rung", *(metric_label(m) + arrow(m) for m in names)], rows)
+    return table(f"{caption} {LEGEND}", ["Rung", *(heading(m) for m in names)], rows)
 
 
 def _new_items(out: Out) -> str:
@@ -333,9 +320,7 @@ def _because(repair: dict[str, Any]) -> str:
     return cell(str(repair["why"]), f"e.g. {examples}" if examples else "", css="text")
 
 
-def _how_to_read() -> str:
-    entries = "".join(
-        f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>"
-        for word, text in (_DEFINITIONS | policies.DEFINITIONS).items()
-    )
+def _how_to_read(out: Out) -> str:
+    words = _BEFORE | glossary(out.metrics["metric"]) | _AFTER
+    entries = "".join(f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>" for word, text in words.items())
     return section("How to read this", f"<dl>{entries}</dl>")

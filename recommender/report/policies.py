@@ -8,35 +8,11 @@ import altair as alt
 import polars as pl
 
 from recommender.evaluation.audit import BETWEEN, FOUR_FIFTHS, OUTCOMES, told
-from recommender.evaluation.directions import LEGEND, arrow
-from recommender.experiment.run_tables import Out, interval, metric_label, number
+from recommender.evaluation.metric_table import LEGEND, heading
+from recommender.experiment.run_tables import Out, interval, number
 from recommender.names import PLAIN, ROUTER
 from recommender.report.page import cell, chart, paragraph, section, table
 from recommender.studies.charts import BLUE, GREY, finish
-
-RULED = ("unavailable_at_10", "blocked_at_10", "out_of_reach_at_10", "level_misfit_at_10", "spam_at_10",
-         "violating_at_10", "flagged_at_10")  # fmt: skip
-DEFINITIONS = {
-    "out of reach@10": "Share of the shown items farther from the user than the scenario's reach; remote items and "
-    "users willing to move have no distance. Level misfit@10: share more levels away than it allows.",
-    "blocked@10": "Share of the shown items that are blocked, held back or by then moderated; must be 0.",
-    "violating@10": "Share of the shown items that moderators confirm to break the rules, then or later.",
-    "flagged@10": "Share of the shown items that the detector of spam flags at the origin. Spam@10: share that breaks "
-    "the rules, found or not, by the simulator's truth.",
-    "small creator share@10": "Share of the shown items whose creator has few interactions in training.",
-    "new item survival@20": "Share of the items without interactions in training that stand in the first 20 of at "
-    "least 10 lists. Small creator survival@20: likewise of the creators with few interactions.",
-    "back catalogue share@10": "Share of the shown items published longer before the query than the scenario states.",
-    "lists per vacancy@10": "Mean over the shown items of the lists that show it in their first 10, per vacancy.",
-    "miscalibration@10": "How far the shares of genres (say) in the first 10 are from those in the user's history, as "
-    "Kullback-Leibler divergence; 0 = alike (Steck 2018). Users without history have none.",
-    "favourable share@10": "Share of the shown items that the audit calls favourable. Selected@10: 1 where the first "
-    "10 hold as many of them as the audit asks for.",
-    "taken favourable share": "Share of what the user then took that is favourable, whatever the lists here show: it "
-    "tells of the log, so a bias there is seen even where the lists have none.",
-    "Impact ratio": "The rate of a group divided by that of the group with the highest rate. Groups under the share "
-    "that the audit states are left out.",
-}
 
 
 def changes(out: Out) -> str:
@@ -53,7 +29,7 @@ def changes(out: Out) -> str:
     names = [m for m, rung in found if rung == PLAIN]
     tested = out.comparisons.filter(rung_a=PLAIN, rung_b=ROUTER, user_bucket="all")
     gains = {r["metric"]: r for r in tested.iter_rows(named=True)}
-    rows = [(metric_label(m) + arrow(m), _change(found[m, PLAIN], found[m, ROUTER], gains.get(m))) for m in names]
+    rows = [(heading(m), _change(found[m, PLAIN], found[m, ROUTER], gains.get(m))) for m in names]
     caption = (
         f"The router's lists before and after {', '.join(entries)}. Difference: of the same users, "
         f"with its 95% interval where it was tested. Hard rules hold in both. {LEGEND}"

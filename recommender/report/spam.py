@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from recommender.evaluation.directions import arrow
+from recommender.evaluation.metric_table import heading, named
 from recommender.experiment import run_tables
 from recommender.experiment.attack_gain import ACCOUNTS, PLAIN, gains
-from recommender.experiment.run_tables import Out, interval, metric_label, number
+from recommender.experiment.run_tables import Out, interval, number
 from recommender.names import ORACLE
 from recommender.report.page import cell, section, table
 from recommender.spam.detector import Judgement
-
-SHARES = ("spam_at_10", "violating_at_10", "flagged_at_10")  # the first only where the data are simulated
 
 
 def spam(out: Out) -> str:
@@ -50,7 +48,7 @@ def _lists(out: Out) -> str:
         metric: {
             r["rung"]: r for r in found.filter(pl.col("column") == "all").drop_nulls("value").iter_rows(named=True)
         }
-        for metric in SHARES
+        for metric in named("spam")
         if (found := run_tables.cells(out.metrics, out.rungs, metric, "user_bucket")).height
     }
     shown = {m: by_rung for m, by_rung in cells.items() if by_rung}
@@ -62,7 +60,7 @@ def _lists(out: Out) -> str:
         "router-plain: before demotion. What is confirmed by the time of a query is never shown, by any rung. "
         "↓ less is better."
     )
-    return table(caption, ["Rung", *(metric_label(m) + arrow(m) for m in shown)], rows)
+    return table(caption, ["Rung", *(heading(m) for m in shown)], rows)
 
 
 def _share(row: dict[str, float | None] | None) -> str:

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from recommender.evaluation.metric_table import metric_label
 from recommender.experiment import run_tables
-from recommender.experiment.run_tables import LABELS, Out, metric_label, number
+from recommender.experiment.run_tables import LABELS, Out, number
 from recommender.names import ROUTER
 
 UNBOUNDED = 1000  # columns: how wide a table would like to be

@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from recommender.evaluation.metric_table import metric_label
 from recommender.experiment import run_tables
-from recommender.experiment.run_tables import LABELS, USERS, Out, interval, metric_label, number
+from recommender.experiment.run_tables import LABELS, USERS, Out, interval, number
 from recommender.names import IN_SESSION, RETURNING, ROUTER
 from recommender.report import decided
 from recommender.report.page import cell, details, paragraph, table

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from recommender.evaluation.directions import LOWER, NEITHER, arrow, better
-from recommender.evaluation.metrics import ACCURACY
-from recommender.experiment.run_tables import LABELS, metric_label
+from recommender.evaluation.metric_table import LOWER, NEITHER, better, heading, metric_label, of_every_query
 from recommender.names import ROUTER
 from recommender.studies.engine.contrast import significant
 from recommender.studies.engine.finding import interval, not_enough
@@ -112,7 +110,7 @@ class Effect:
             return LOWERED if any(aims.values()) else LOWERED_ALONE
         # The same lists, as far as accuracy (of new items too) and the aims tell. Other metrics, as diversity, are
         # measured by the very columns that some parts take away.
-        telling = (r for m, r in self.rows.items() if m.partition(":")[0] in ACCURACY or m in self.pair.metrics)
+        telling = (r for m, r in self.rows.items() if m.partition(":")[0] in of_every_query() or m in self.pair.metrics)
         return IDLE if self.main and all(map(_same, telling)) else NOTHING
 
     @property
@@ -122,7 +120,7 @@ class Effect:
 
     def in_brief(self) -> str:
         """The verdict in a few words, with what it leaves out: a worsened aim, or a loss."""
-        text = IN_BRIEF[self.verdict].format(metric=label(self.metric))
+        text = IN_BRIEF[self.verdict].format(metric=metric_label(self.metric))
         if self.verdict == RAISED and self.aims[WORSENS]:
             text += ", worsens its aim"
         return text + " at a loss" * (self.verdict in (MIXED, WORSENED, CHANGED) and self.gain < 0)
@@ -132,9 +130,9 @@ class Effect:
         details = []
         if self.aims[WORSENS]:
             verbs = [verb for verb in (IMPROVES, WORSENS) if self.aims[verb]]
-            details = [f"{v} {' and '.join(label(r['metric']) for r in self.aims[v])}" for v in verbs]
+            details = [f"{v} {' and '.join(metric_label(r['metric']) for r in self.aims[v])}" for v in verbs]
         if self.gain < 0 and self.verdict not in (AT_A_LOSS, LOWERED, LOWERED_ALONE):
-            details.append(f"lowers {label(self.metric)}")
+            details.append(f"lowers {metric_label(self.metric)}")
         return self.name + (f" ({', '.join(details)})" if details else "")
 
     def sentence(self) -> str:
@@ -164,7 +162,7 @@ class Effect:
             text += f"; it {verb} " + ", and ".join(map(_change, self.aims[verb]))
         if self.aims[LEAVES]:
             text += f"; it {LEAVES} " + ", and ".join(_at(r, "at") for r in self.aims[LEAVES])
-        unsure = ", ".join(label(r["metric"]) for r in self.aims[UNSURE])
+        unsure = ", ".join(metric_label(r["metric"]) for r in self.aims[UNSURE])
         return text + (f"; {UNSURE} {unsure}" if unsure else "")
 
 
@@ -185,20 +183,8 @@ def _by_verdict(effects: Sequence[Effect], lists: str) -> str:
     names: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
     for effect in effects:
         names[effect.verdict].append(effect.in_list())
-    words = {"metric": label(effects[0].metric), "lists": lists}
+    words = {"metric": metric_label(effects[0].metric), "lists": lists}
     return "; ".join(f"{verdict.format(**words)}: {', '.join(some)}" for verdict, some in names.items() if some)
-
-
-def label(metric: str) -> str:
-    """``recall_at_20:0`` -> ``recall@20 of new items``."""
-    name, _, bucket = metric.partition(":")
-    items = f" of {'new items' if bucket == '0' else f'items with {LABELS[bucket]} interactions'}" if bucket else ""
-    return metric_label(name) + items
-
-
-def heading(metric: str) -> str:
-    """The label, with an arrow that says which way is better."""
-    return label(metric) + arrow(metric)
 
 
 def price(cost: Mapping[str, float]) -> str:
@@ -261,8 +247,8 @@ def _best_rungs(row: Row) -> str:
 def _change(row: Row) -> str:
     """``spam@10 from 0.3921 to 0.0002, -0.3919 [-0.3939, -0.3900] (n=2,961)``."""
     difference = interval(row["difference"], row["ci_low"], row["ci_high"], decimals(row), sign=True)
-    return f"{label(row['metric'])} from {ends(row).replace('→', 'to')}, {difference} (n={row['n_queries']:,})"
+    return f"{metric_label(row['metric'])} from {ends(row).replace('→', 'to')}, {difference} (n={row['n_queries']:,})"
 
 
 def _at(row: Row, verb: str) -> str:
-    return f"{label(row['metric'])} {verb} {row['base']:.{decimals(row)}f}"
+    return f"{metric_label(row['metric'])} {verb} {row['base']:.{decimals(row)}f}"

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from recommender.evaluation.audit import OUTCOMES
-from recommender.evaluation.directions import LEGEND
-from recommender.evaluation.exposure import SELECTED
+from recommender.evaluation.metric_table import LEGEND, METRICS, heading, metric_label
 from recommender.experiment.run_tables import USERS
 from recommender.names import ALL, ROUTER
 from recommender.studies.ablation_sentences import (
@@ -17,8 +15,6 @@ from recommender.studies.ablation_sentences import (
     Row,
     decimals,
     ends,
-    heading,
-    label,
     ordered,
     price,
     status,
@@ -27,7 +23,6 @@ from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.contrast import significant
 from recommender.studies.engine.finding import Grid, grid, interval
 
-WHOLE = ("item_coverage_at_10", "new_item_survival_at_20", "small_creator_survival_at_20")  # of a run's lists together
 Cells = Mapping[str, tuple[Measured, Measured]]  # pair -> its cells (without, with)
 
 
@@ -42,7 +37,7 @@ def parts(effects: Sequence[Effect]) -> Grid:
     caption = (
         "What each part brings and costs. In what ships: yes; off (by default); own set-up (measured as said there, "
         "whether the part ships or not). a → b: a without it, b with it. Its aim: what it is there for beside "
-        f"{label(metric)}, as far as measured. * significant. {LEGEND}"
+        f"{metric_label(metric)}, as far as measured. * significant. {LEGEND}"
     )
     heads = ["part", "in what ships", "verdict", f"{heading(metric)}, difference", "its aim", "costs"]
     return grid(caption, heads, rows)
@@ -72,7 +67,7 @@ def assets(effects: Sequence[Effect]) -> Grid:
 def by_bucket(table: pl.DataFrame, metric: str) -> Grid:
     """The decision's metric by user bucket. table: rows of ``ablation.effects`` for the router or the best rung."""
     heads = {b: name.replace("earlier ", "") for b, name in USERS.items()}
-    caption = f"{label(metric)}, with - without, by how much is known of the user."
+    caption = f"{metric_label(metric)}, with - without, by how much is known of the user."
     return _pivot(caption, table.filter(pl.col("metric") == metric), "user_bucket", heads)
 
 
@@ -80,7 +75,7 @@ def by_rung(table: pl.DataFrame, metric: str) -> Grid:
     """The decision's metric of all users by rung. table: rows of ``ablation.effects`` for each rung."""
     rows = table.filter(pl.col("metric") == metric, pl.col("user_bucket") == ALL)
     heads = {rung: rung for rung in rows["shown"].unique(maintain_order=True)}
-    return _pivot(f"{label(metric)}, with - without, by rung, all users.", rows, "shown", heads)
+    return _pivot(f"{metric_label(metric)}, with - without, by rung, all users.", rows, "shown", heads)
 
 
 def _pivot(caption: str, table: pl.DataFrame, column: str, heads: Mapping[str, str]) -> Grid:
@@ -95,7 +90,7 @@ def _pivot(caption: str, table: pl.DataFrame, column: str, heads: Mapping[str, s
 def whole_lists(cells: Cells) -> list[Grid]:
     """What all lists of a run together reach, without and with each part that changes it."""
     reached = {name: [_reached(m) for m in pair] for name, pair in cells.items()}
-    shown = [metric for metric in WHOLE if any(metric in run for pair in reached.values() for run in pair)]
+    shown = [metric for metric in METRICS if any(metric in run for pair in reached.values() for run in pair)]
     rows = [
         [name, *(" → ".join(f"{run[m]:.1%}" if m in run else "–" for run in pair) for m in shown)]
         for name, pair in reached.items()
@@ -125,14 +120,15 @@ def _difference(row: Row | None) -> str:
 
 
 def _reached(run: Measured) -> dict[str, float]:
-    rows = run.metrics.filter(pl.col("metric").is_in(WHOLE), rung=ROUTER).drop_nulls("value")
+    whole = [m.name for m in METRICS.values() if m.whole]
+    rows = run.metrics.filter(pl.col("metric").is_in(whole), rung=ROUTER).drop_nulls("value")
     return dict(rows.select("metric", "value").iter_rows())
 
 
 def _lowest_ratio(run: Measured, grouping: str) -> str | None:
     if run.audit is None:
         return None
-    selection = {"rung": ROUTER, "outcome": OUTCOMES[SELECTED], "grouping": grouping}
+    selection = {"rung": ROUTER, "outcome": "selection", "grouping": grouping}
     rows = run.audit.filter("counted", **selection).with_columns(pl.col("ratio").fill_nan(None)).drop_nulls("ratio")
     if rows.is_empty():
         return None

@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from recommender.errors import DataError
-from recommender.experiment.run_tables import USERS, metric_label
+from recommender.evaluation.metric_table import metric_label
+from recommender.experiment.run_tables import USERS
 from recommender.names import ALL
 from recommender.studies.charts import lines
 from recommender.studies.engine import powerlaw

@@ -13,7 +13,7 @@ import numpy as np
 
 from recommender.config import Tune
 from recommender.errors import DataError
-from recommender.experiment.run_tables import metric_label
+from recommender.evaluation.metric_table import metric_label
 from recommender.names import ALL
 from recommender.studies.engine.cell import TUNED, Measured, by_place
 from recommender.studies.engine.contrast import values

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recommender.experiment.run_tables import metric_label
+from recommender.evaluation.metric_table import metric_label
 from recommender.studies.charts import lines
 from recommender.studies.engine.cell import Measured, by_place
 from recommender.studies.engine.contrast import ALPHA, Contrast, contrast, paired, ratio_interval

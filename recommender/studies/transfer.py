@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from recommender.config import Rung
-from recommender.experiment.run_tables import USERS, metric_label
+from recommender.evaluation.metric_table import metric_label
+from recommender.experiment.run_tables import USERS
 from recommender.names import ALL, RETURNING, USER_BUCKETS, WITH_HISTORY
 from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.contrast import ratio_interval

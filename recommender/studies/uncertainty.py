@@ -11,7 +11,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from recommender.experiment.run_tables import metric_label
+from recommender.evaluation.metric_table import metric_label
 from recommender.studies.engine.cell import Measured, by_place
 from recommender.studies.engine.contrast import values
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid

@@ -23,14 +23,13 @@ from recommender.errors import UserError
 from recommender.evaluation.audit import impact_ratios
 from recommender.evaluation.effort import TRIALS_TO_1PCT, charged, serving
 from recommender.evaluation.evaluate import POOLED
+from recommender.evaluation.metric_table import mlflow_section
 from recommender.experiment.attack_gain import gains
 from recommender.hashing import of_file
 from recommender.names import ALL, RETURNING, ROUTER
 from recommender.spam.detector import Judgement
 from recommender.studies.summary import LEAST_S
 
-# How names of accuracy metrics begin
-ACCURACY = ("ndcg", "graded_ndcg", "regret_ndcg", "recall", "map", "mrr", "hit_rate", "precision")
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -156,7 +155,7 @@ def evaluation(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
     rows = table.filter((pl.col("rung") == rung) & (pl.col("slice") == ALL) & one_way)
     values: dict[str, float | None] = {}
     for row in rows.filter(pl.col("split") == "test").iter_rows(named=True):
-        section, cell = _section(row["metric"]), _cell(row)
+        section, cell = mlflow_section(row["metric"]), _cell(row)
         name = f"{section}/{cell}{row['metric']}"
         values[name] = row["value"]
         if section == "acc":
@@ -167,7 +166,7 @@ def evaluation(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
     validation = rows.filter(pl.col("split") == "validation")
     pooled = validation.filter(pl.col("origin") == POOLED)
     for row in (pooled if pooled.height else validation).iter_rows(named=True):
-        values[f"val/{_section(row['metric'])}/{_cell(row)}{row['metric']}"] = row["value"]
+        values[f"val/{mlflow_section(row['metric'])}/{_cell(row)}{row['metric']}"] = row["value"]
     return values
 
 
@@ -229,10 +228,6 @@ def _data(out: Out) -> dict[str, float | None]:
         measured = out.data_effort.filter(~pl.col("measure").str.starts_with(TRIALS_TO_1PCT))
         values |= {f"data/{r['measure']}": r["value"] for r in measured.iter_rows(named=True)}
     return values
-
-
-def _section(metric: str) -> str:
-    return "acc" if metric.startswith(ACCURACY) else "beyond"
 
 
 def _cell(row: Mapping[str, Any]) -> str:

@@ -87,4 +87,4 @@ def test_recommend(benchmark: BenchmarkFixture, name: str) -> None:
 def test_metrics(benchmark: BenchmarkFixture) -> None:
     shown = lists("popularity")
     rows = FeatureEncoder().fit(fold().items).transform(fold().items)
-    measure(benchmark, "evaluate", lambda: evaluate.outcome(shown, fold(), rows))
+    measure(benchmark, "evaluate", lambda: evaluate.outcome(shown, fold(), config.load("jobs"), rows))

@@ -7,6 +7,8 @@ here as a user of the library would call it on data of some size, top-k lists in
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
+from typing import Any
 
 import implicit.evaluation
 import numpy as np
@@ -30,7 +32,9 @@ from sklearn.metrics import (
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import History, Queries
-from recommender.evaluation.metrics import accuracy, graded_ndcg, hits
+from recommender.evaluation.metric_table import accuracy, of_every_query
+from recommender.evaluation.metrics import graded_ndcg
+from recommender.evaluation.shown import Shown
 from recommender.models.als import ALS
 from recommender.models.base import Recommender
 from recommender.models.bpr import BPR
@@ -56,7 +60,7 @@ def cases(draw: st.DrawFn, n_items: int, most_wanted: int | None = None) -> Case
 
 
 def ours(ranking: np.ndarray, wanted: np.ndarray) -> dict[str, np.ndarray]:
-    return accuracy(hits(shown(ranking), sp.csr_matrix(wanted)), wanted.sum(axis=1))
+    return {name: accuracy(name, shown(ranking), sp.csr_matrix(wanted)) for name in of_every_query()}
 
 
 def shown(ranking: np.ndarray) -> Lists:
@@ -118,7 +122,8 @@ def test_ndcg_and_recall_are_those_of_scikit_learn(case: Case) -> None:
 def test_graded_ndcg_is_that_of_scikit_learn(case: Case, seed: int) -> None:
     ranking, wanted = case
     grades = wanted * np.random.default_rng(seed).integers(1, 6, wanted.shape)
-    made = graded_ndcg(shown(ranking), sp.csr_matrix(grades.astype(np.float32)))
+    fold: Any = SimpleNamespace(grades=sp.csr_matrix(grades.astype(np.float32)))
+    made = graded_ndcg(Shown(shown(ranking), fold.grades, fold, None, None))  # type: ignore[arg-type]
     expected = [ndcg_score(g[None], s[None], k=10) for g, s in zip(grades, as_scores(ranking), strict=True)]
     np.testing.assert_allclose(made, expected, atol=EXACT)
 

@@ -18,7 +18,8 @@ from recommender.data.dataset import NO_TIME, Dataset, Match, Table, to_microsec
 from recommender.data.queries import Queries
 from recommender.data.split import Fold, available, folds, time_fold
 from recommender.evaluation.effort import EffortLog
-from recommender.evaluation.metrics import accuracy, hits
+from recommender.evaluation.metrics import ndcg
+from recommender.evaluation.shown import Judged
 from recommender.experiment import ladder
 from recommender.models import RECOMMENDERS
 from recommender.names import USER_BUCKETS
@@ -266,7 +267,7 @@ def ndcg_of_new_items(make_model: Callable[[], Any], fold: Fold) -> float:
     asked = np.flatnonzero(np.diff(truth.indptr) > 0)
     model, queries = make_model().fit(fold.train), fold.queries.take(asked)
     lists = recommend(model, queries, candidates(fold).only(new), 20, config.Scoring())
-    return float(accuracy(hits(lists, truth[asked]), np.diff(truth[asked].indptr))["ndcg_at_10"].mean())
+    return float(ndcg(Judged(lists, truth[asked])).mean())
 
 
 def test_newest_first_is_no_better_than_random_where_no_availability_is_stated() -> None:

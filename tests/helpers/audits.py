@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from recommender.evaluation.evaluate import Group, Outcome, QueryInfo
-from recommender.evaluation.exposure import FAVOURABLE, SELECTED, TAKEN
 from recommender.names import PLAIN, ROUTER
 
 
@@ -16,7 +15,12 @@ def group(sex: list[str | None], selected: Any, age: list[str | None] | None = N
     """A test group of the router and, served worse, its lists before; users who were not selected have no hit."""
     n = len(sex)
     values = np.array(selected, float)
-    outcome = {SELECTED: values, FAVOURABLE: values / 2, "hit_rate_at_10": values, TAKEN: np.ones(n)}
+    outcome = {
+        "selected_at_10": values,
+        "favourable_share_at_10": values / 2,
+        "hit_rate_at_10": values,
+        "taken_favourable_share": np.ones(n),
+    }
     worse = {name: v * 0.5 for name, v in outcome.items()}
     groups = {"sex": pl.Series(sex, dtype=pl.String), "age": pl.Series(age or [None] * n, dtype=pl.String)}
     when = np.zeros(n, np.int64)

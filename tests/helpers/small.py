@@ -9,12 +9,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recommender import config
 from recommender.data.dataset import NO_TIME, Dataset, Match, Table, to_microseconds
 from recommender.data.queries import History, Queries
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TIME = pl.Datetime("us", "UTC")
 Row = tuple[Any, Any, float | None]  # user, item, hour (None: no time)
+
+
+def scenario(**parts: Any) -> config.Scenario:
+    """Of one rung, popularity, and whatever else is given."""
+    problem = {"what": "", "for_whom": "", "target": 0.1, "cost_of_error": ""}
+    ladder = [{"name": "popularity", "recommender": "popularity"}]
+    return config.parse({"name": "x", "problem": problem, "ladder": ladder, **parts})
 
 
 def at(hour: float) -> datetime:

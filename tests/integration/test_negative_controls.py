@@ -21,7 +21,8 @@ from recommender.data.queries import Queries
 from recommender.data.schema import build
 from recommender.data.split import Fold, time_fold, to_datetime
 from recommender.evaluation.effort import EffortLog
-from recommender.evaluation.evaluate import outcome
+from recommender.evaluation.metrics import ndcg
+from recommender.evaluation.shown import Judged
 from recommender.experiment.fold_runner import FoldRunner
 from recommender.ranking.candidates import Candidates
 from recommender.ranking.lists import Lists
@@ -138,7 +139,7 @@ def test_what_was_known_of_tastes_loses_nothing_where_no_taste_drifts(drift_sd: 
         values = []
         for days in (0, 60):
             made = recommend(Ideal(truth, days), fold.queries, candidates, 10, config.Scoring())
-            values.append(outcome(made, fold).values["ndcg_at_10"][fold.queries.buckets > 1].mean())
+            values.append(ndcg(Judged(made, fold.truth))[fold.queries.buckets > 1].mean())
         return float(values[0] - values[1])
 
     found = over_seeds(loss)

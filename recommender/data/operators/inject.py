@@ -32,7 +32,7 @@ def noise(data: Dataset, seed: int = 0, *, share: float) -> Dataset:
     slips = np.flatnonzero((uniform(keys, seed, "noise") < share) & (met > 0))
     number = (uniform(mixed(keys + GOLDEN), seed, "noise item")[slips] * met[slips]).astype(np.int64)
     item = data.item_idx[first[number]]
-    open_ = available(data.timestamps[slips], data.items.take(item), paired=True)
+    open_ = available(data.timestamps[slips], data.items, item)
     false = (
         rows[slips]
         .with_columns(item_id=data.items.ids.gather(item), weight=pl.lit(1, pl.Float32))

@@ -14,9 +14,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from recommender.data.summary import gini
-from recommender.evaluation import metrics
 from recommender.names import ALL
-from recommender.ranking.lists import Lists
 from recommender.simulate.draw import TOPICS
 from recommender.simulate.log import Visits
 from recommender.simulate.social import looked_up
@@ -193,13 +191,6 @@ class Meter:
         small = publishes & honest & (np.bincount(items.creator, self.before, n) < least)
         since = np.bincount(items.creator, self.taken[: number + 1].sum(axis=0), n)
         return {"small_creators_grown": float((since[small] >= least).mean())} if small.any() else {}
-
-
-def ndcg(lists: Lists, truth: sp.csr_matrix) -> np.ndarray:
-    """NDCG@10 of each row, float64 (n,); NaN where nothing was taken."""
-    n_truth = np.diff(truth.indptr)
-    found = metrics.accuracy(metrics.hits(lists, truth), np.maximum(n_truth, 1))["ndcg_at_10"]
-    return np.where(n_truth > 0, found, np.nan)
 
 
 def rows(rounds: Mapping[str, Sequence[Mapping[str, float]]], late: Container[int]) -> pl.DataFrame:

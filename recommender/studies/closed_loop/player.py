@@ -20,6 +20,8 @@ from recommender.data.queries import History, Queries
 from recommender.data.split import to_datetime
 from recommender.errors import DataError
 from recommender.evaluation.effort import EffortLog
+from recommender.evaluation.metrics import ndcg
+from recommender.evaluation.shown import Judged
 from recommender.experiment import requirements
 from recommender.experiment.rungs import make, options
 from recommender.names import USER_BUCKETS
@@ -32,7 +34,7 @@ from recommender.simulate import Log, World, make_world, resolve, simulate
 from recommender.simulate.feedback import interactions
 from recommender.simulate.log import Visits
 from recommender.simulate.parts import ids, times
-from recommender.studies.closed_loop.measures import Meter, Rules, exposed_at_random, ndcg, utilities
+from recommender.studies.closed_loop.measures import Meter, Rules, exposed_at_random, utilities
 from recommender.studies.closed_loop.options import SIMULATED, Loop, Policy
 
 
@@ -212,7 +214,8 @@ class Player:
         exposed, truth = exposed_at_random(self.world, value, allowed, chosen.takes, rng)
         scores = self.router.score(asked, self.items)
         ranked = top_k(scores, exposed[:, self._worlds], self.candidates.fallback, min(10, len(self._worlds)))
-        self.meter.note(self._number, chosen, value, allowed, shown[some], ndcg(ranked, truth[:, self._worlds]))
+        quality = ndcg(Judged(ranked, truth[:, self._worlds]))
+        self.meter.note(self._number, chosen, value, allowed, shown[some], quality)
 
     def _full(self, lists: np.ndarray) -> np.ndarray:
         """Padded to the length that the simulator expects, where there are fewer items than that."""

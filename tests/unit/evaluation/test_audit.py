@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from recommender.config import Audit
 from recommender.evaluation.audit import audit_table, impact_ratios, told
-from recommender.evaluation.exposure import TAKEN
 from recommender.names import PLAIN, ROUTER
 from tests.helpers.audits import group
 
@@ -94,7 +93,7 @@ def test_a_low_ratio_that_chance_gives_is_no_warning_and_says_so() -> None:
 
 def test_a_log_that_favours_a_group_is_told_beside_lists_that_do_not() -> None:
     made = group(["f"] * 40 + ["m"] * 40, [1] * 80)
-    made.outcomes[0][ROUTER].values[TAKEN][:] = [0.2] * 40 + [0.8] * 40  # type: ignore[index]
+    made.outcomes[0][ROUTER].values["taken_favourable_share"][:] = [0.2] * 40 + [0.8] * 40  # type: ignore[index]
     (lists, low), (log, biased) = told(audit_table(made, AUDIT, 200, 0), AUDIT)
     assert "ratio 1.00" in lists
     assert not low

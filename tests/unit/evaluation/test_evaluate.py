@@ -13,7 +13,6 @@ from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import NO_TIME
 from recommender.data.split import time_fold
 from recommender.evaluation.evaluate import (
-    COMPARED,
     POOLED,
     Group,
     Outcome,
@@ -26,14 +25,14 @@ from recommender.evaluation.evaluate import (
     per_query_table,
     query_info,
 )
-from recommender.evaluation.metrics import ACCURACY, BEYOND
+from recommender.evaluation.metric_table import METRICS, compared, of_every_query
 from recommender.models.popularity import Popularity
 from recommender.names import WITH_HISTORY  # fmt: skip
 from recommender.ranking.candidates import Candidates
 from recommender.ranking.recommend import recommend
-from tests.helpers.small import Row, at, dataset, us
+from tests.helpers.small import Row, at, dataset, scenario, us
 
-NAMES = (*ACCURACY, *BEYOND, "answered_share")
+NAMES = [m.name for m in METRICS.values() if m.values and not m.needs]
 
 
 def result(values: Any, **others: Any) -> Outcome:
@@ -103,7 +102,7 @@ def test_comparisons_are_paired_and_name_the_simpler_rung_first() -> None:
     assert (row["rung_a"], row["rung_b"], row["n_queries"]) == ("pop", "als", 2)
     assert row["difference"] == pytest.approx((0.3 + 0.5) / 2)
     assert row["ci_low"] == pytest.approx(0.3)
-    assert set(table["metric"]) == set(COMPARED)
+    assert set(table["metric"]) == set(compared())
     assert "10_plus" not in table["user_bucket"]
 
 
@@ -149,7 +148,7 @@ def test_validation_origins_are_pooled_with_users_as_clusters() -> None:
 
 def test_per_query_rows_hold_each_accuracy_of_each_query_and_rung() -> None:
     table = per_query_table([ASKED], [GROUP.outcomes[0]])
-    assert table.height == 4 * 2 * (len(ACCURACY) + 1)
+    assert table.height == 4 * 2 * len(of_every_query())
     row = table.filter(rung="als", query_id=2, metric="map_at_10").row(0, named=True)
     assert (row["user_id"], row["user_bucket"], row["value"], row["as_of"]) == ("v", "1_2", 0.9, at(1))
 
@@ -164,7 +163,7 @@ def test_an_outcome_measures_lists_against_what_was_taken() -> None:
     fold = time_fold(dataset(rows), "test", at(10), None, 1)
     candidates = Candidates.after(fold.train, fold.items, Eligibility())
     lists = recommend(Popularity().fit(fold.train), fold.queries, candidates, 20, Scoring())
-    made = outcome(lists, fold, sp.csr_matrix((3, 0), dtype=np.float32)).values
+    made = outcome(lists, fold, scenario(), sp.csr_matrix((3, 0), dtype=np.float32)).values
     about = query_info(fold, ["absent"], away_days=1)
     assert about.user_ids.to_list() == ["u", "w", "w"]
     assert about.bucket.tolist() == [1, 0, 1]

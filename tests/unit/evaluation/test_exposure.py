@@ -10,14 +10,15 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 
-from recommender import config
-from recommender.config import Favourable, Scenario
+from recommender.config import Favourable
 from recommender.data.split import Fold
-from recommender.evaluation.exposure import exposure, miscalibration, small_creators
+from recommender.evaluation.exposure import miscalibration, small_creators
+from recommender.evaluation.metric_table import METRICS
+from recommender.evaluation.shown import Shown
 from recommender.ranking.favourable import threshold
 from recommender.ranking.lists import NO_ITEM, RUNG, Lists
 from recommender.spam.suspicion import with_suspicion
-from tests.helpers.small import ask, dataset, table, times
+from tests.helpers.small import ask, dataset, scenario, table, times
 
 ITEMS = table(
     "item_id", list("abcde"), {},
@@ -30,12 +31,6 @@ USERS = table("user_id", ["u", "v"], {}, place=[{"lat": 0.0, "lon": 0.0}] * 2, l
 TRAIN = dataset([("u", "a", 0), ("v", "a", 1), ("w", "b", 2), ("w", "c", 3)], ITEMS)
 
 
-def scenario(**parts: Any) -> Scenario:
-    problem = {"what": "", "for_whom": "", "target": 0.1, "cost_of_error": ""}
-    ladder = [{"name": "popularity", "recommender": "popularity"}]
-    return config.parse({"name": "x", "problem": problem, "ladder": ladder, **parts})
-
-
 def measured(
     rows: Any, breaking: Any = None, suspicion: Any = None, items: Any = ITEMS, **parts: Any
 ) -> dict[str, list[float]]:
@@ -46,7 +41,9 @@ def measured(
     fold = Fold("test", "o", "e", TRAIN, ITEMS, ask([[], []], ITEMS, USERS), np.ones(2, bool), truth, 0)
     shown = items if suspicion is None else with_suspicion(items, np.array(suspicion))
     fold = replace(fold, spam=breaking, items=shown)
-    return {name: values.tolist() for name, values in exposure(lists, fold, scenario(**parts)).items()}
+    made = Shown(lists, truth, fold, scenario(**parts), sp.csr_matrix((5, 0)))
+    ready = [m for m in METRICS.values() if m.section != "accuracy" and m.needs and m.needs(made)]
+    return {m.name: m.values(made).tolist() for m in ready if m.values}
 
 
 def test_nothing_is_measured_that_is_not_configured() -> None:
@@ -122,3 +119,18 @@ def test_an_empty_list_has_no_exposure() -> None:
 
 def test_items_that_state_no_value_have_no_threshold() -> None:
     assert threshold(table("item_id", ["a"], pay=[None]), Favourable(column="pay")) == np.inf
+
+
+def test_survival_counts_items_and_creators_in_enough_lists() -> None:
+    item = np.full((10, 30), -1)
+    item[:, 0], item[:, 1], item[:9, 2] = 3, 4, 2  # d and e are new; c, of y who is small, is in nine lists only
+    item[:, 25] = 2  # too far down
+    lists = Lists(item, item.astype(np.float32), np.zeros(item.shape, np.int8))
+    truth = sp.csr_matrix((10, 5), dtype=bool)
+    fold = Fold("test", "o", "e", TRAIN, ITEMS, ask([[]] * 10, ITEMS), np.ones(10, bool), truth, 0)
+    exposed = scenario(exposure={"creator_column": "creator", "small_creator": 2})
+    shown = Shown(lists, truth, fold, exposed, sp.csr_matrix((5, 0)))
+    assert METRICS["new_item_survival_at_20"].whole(shown) == 1
+    assert METRICS["small_creator_survival_at_20"].whole(shown) == 1 / 2, "of y and z"
+    busy = replace(shown, scenario=scenario(exposure={"creator_column": "creator", "small_creator": 1}))
+    assert METRICS["small_creator_survival_at_20"].whole(busy) == 1, "of z"

@@ -11,20 +11,16 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.evaluation.metrics import (
-    ACCURACY,
-    accuracy,
-    answered_share,
-    beyond,
-    coverage,
-    graded_ndcg,
-    hits,
-    item_recall,
-)
+from recommender.evaluation import exposure
+from recommender.evaluation.kernels import ideal_gain, positions
+from recommender.evaluation.metric_table import METRICS, accuracy, of_every_query
+from recommender.evaluation.metrics import answered_share, graded_ndcg, item_recall
+from recommender.evaluation.shown import Judged, Shown
 from recommender.ranking.lists import FALLBACK, NEW, NO_ITEM, RUNG, Lists
 from tests.helpers.small import ask, table, times
 
 N_ITEMS = 30
+ACCURACY = of_every_query()[:-1]
 
 
 def lists(rows: list[list[int]], why: Any = None) -> Lists:
@@ -40,9 +36,13 @@ def truth(rows: list[set[int]], n_items: int = N_ITEMS) -> sp.csr_matrix:
     return sp.csr_matrix(dense)
 
 
+def shown_of(made: Lists, of: Any, item_rows: Any = None) -> Shown:
+    """Lists of a fold (or what a metric reads of one) without a scenario."""
+    return Shown(made, sp.csr_matrix((len(made.item_idx), N_ITEMS), dtype=bool), of, None, item_rows)  # type: ignore[arg-type]
+
+
 def score(shown: list[int], wanted: set[int]) -> dict[str, float]:
-    made = accuracy(hits(lists([shown]), truth([wanted])), np.array([len(wanted)]))
-    return {name: float(values[0]) for name, values in made.items()}
+    return {name: float(accuracy(name, lists([shown]), truth([wanted]))[0]) for name in ACCURACY}
 
 
 def test_hits_at_ranks_2_and_4_of_3_wanted_by_hand() -> None:
@@ -57,7 +57,7 @@ def test_hits_at_ranks_2_and_4_of_3_wanted_by_hand() -> None:
 
 def test_a_hit_of_a_higher_grade_gains_more() -> None:
     grades = sp.csr_matrix(np.array([[0, 5, 1, 0], [0, 5, 1, 0], [0, 0, 0, 0]], np.float32))
-    made = graded_ndcg(lists([[1, 0, -1], [2, 0, 3], [0, 1, 2]]), grades)
+    made = graded_ndcg(shown_of(lists([[1, 0, -1], [2, 0, 3], [0, 1, 2]]), SimpleNamespace(grades=grades)))
     ideal = 5 + 1 / np.log2(3)
     np.testing.assert_allclose(made, [5 / ideal, 1 / ideal, np.nan])
 
@@ -72,6 +72,35 @@ def test_more_wanted_than_places_is_perfect_where_all_ten_hit() -> None:
     assert made["ndcg_at_10"] == pytest.approx(1)
     assert made["map_at_10"] == pytest.approx(1)
     assert made["recall_at_20"] == pytest.approx(20 / 25)  # the denominator is all that was wanted
+
+
+@st.composite
+def ragged(draw: st.DrawFn) -> tuple[np.ndarray, sp.csr_matrix]:
+    """Lists with padding, and grades of some items of each query; some queries have none."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n, k = draw(st.integers(0, 5)), draw(st.integers(1, 25))
+    grades = sp.random_array((n, N_ITEMS), density=draw(st.floats(0, 1)), rng=rng, dtype=np.float32, format="csr")
+    grades.sort_indices()
+    return rng.integers(-1, N_ITEMS, (n, k)), grades
+
+
+@settings(max_examples=100, deadline=None)
+@given(ragged())
+def test_compiled_loops_equal_numpy(case: Any) -> None:
+    item, grades = case
+    n, k = item.shape
+    keys = np.arange(n)[:, None] * (N_ITEMS + 1) + np.where(item < 0, N_ITEMS, item)
+    row = np.repeat(np.arange(n), np.diff(grades.indptr))
+    found = positions(item, grades)
+    np.testing.assert_array_equal(found >= 0, np.isin(keys, row * (N_ITEMS + 1) + grades.indices).reshape(n, k))
+    np.testing.assert_array_equal(grades.indices[found[found >= 0]], item[found >= 0])
+
+    discount = 1 / np.log2(np.arange(2, 12))
+    best = np.lexsort((-grades.data, row))
+    place = np.arange(len(row)) - grades.indptr[row]
+    first = place < 10
+    expected = np.bincount(row[first], grades.data[best][first] * discount[place[first]], minlength=n)
+    np.testing.assert_array_equal(ideal_gain(grades, discount), expected)
 
 
 def test_padding_is_never_a_hit() -> None:
@@ -91,8 +120,7 @@ def cases(draw: st.DrawFn) -> tuple[list[list[int]], list[set[int]]]:
 @given(cases())
 def test_accuracy_equals_the_definitions_written_with_plain_loops(case: Any) -> None:
     shown, wanted = case
-    made = accuracy(hits(lists(shown), truth(wanted)), np.array([len(w) for w in wanted]))
-    assert set(made) == set(ACCURACY)
+    made = {name: accuracy(name, lists(shown), truth(wanted)) for name in ACCURACY}
     for q, (row, want) in enumerate(zip(shown, wanted, strict=True)):
         rel = [i in want for i in row]
         first = [rank for rank, hit in enumerate(rel[:10], start=1) if hit]
@@ -104,6 +132,7 @@ def test_accuracy_equals_the_definitions_written_with_plain_loops(case: Any) -> 
             "mrr_at_10": 1 / first[0] if first else 0,
             "hit_rate_at_10": float(bool(first)),
         }
+        assert set(expected) == set(ACCURACY)
         for name, value in expected.items():
             assert made[name][q] == pytest.approx(value), name
             assert 0 <= made[name][q] <= 1 + 1e-12, name
@@ -113,22 +142,20 @@ def test_accuracy_equals_the_definitions_written_with_plain_loops(case: Any) -> 
 @given(cases(), st.randoms())
 def test_neither_the_order_of_queries_nor_the_numbers_of_items_matter(case: Any, random: Any) -> None:
     shown, wanted = case
-    made = accuracy(hits(lists(shown), truth(wanted)), np.array([len(w) for w in wanted]))
+    made = {metric: accuracy(metric, lists(shown), truth(wanted)) for metric in ACCURACY}
     name = random.sample(range(N_ITEMS), N_ITEMS)
     rows = random.sample(range(len(shown)), len(shown))
     other_shown = [[name[i] if i >= 0 else -1 for i in shown[q]] for q in rows]
     other_wanted = [{name[i] for i in wanted[q]} for q in rows]
-    other = accuracy(hits(lists(other_shown), truth(other_wanted)), np.array([len(w) for w in other_wanted]))
     for metric in ACCURACY:
-        np.testing.assert_allclose(other[metric], made[metric][rows])
+        np.testing.assert_allclose(accuracy(metric, lists(other_shown), truth(other_wanted)), made[metric][rows])
 
 
 @settings(max_examples=50, deadline=None)
 @given(cases(), st.lists(st.integers(0, 15), min_size=N_ITEMS, max_size=N_ITEMS))
 def test_recalls_of_the_item_buckets_add_up_to_the_recall(case: Any, counts: list[int]) -> None:
     shown, wanted = case
-    made, hit = lists(shown), hits(lists(shown), truth(wanted))
-    by_bucket = item_recall(made, hit, truth(wanted), np.array(counts))
+    by_bucket = item_recall(Judged(lists(shown), truth(wanted)), np.array(counts))
     for q, want in enumerate(wanted):
         groups = [{i for i in want if low <= counts[i] <= high} for low, high in ((0, 0), (1, 2), (3, 9), (10, 99))]
         for b, group in enumerate(groups):
@@ -140,12 +167,18 @@ def fold(items: Any, counts: list[int], n_queries: int, as_of: Any = 100.0) -> A
     return SimpleNamespace(items=items, item_counts=np.array(counts), queries=ask([[]] * n_queries, items, as_of=as_of))
 
 
+def beyond(made: Shown) -> dict[str, np.ndarray]:
+    """What every data set has beside accuracy."""
+    found = [m for m in METRICS.values() if m.section in ("lists", "rules") and m.values and not m.needs]
+    return {m.name: m.values(made) for m in found if m.values}
+
+
 def test_what_lists_are_like_by_hand() -> None:
     items = table(
         "item_id", list("abcd"), available_from=times([0, 0, 0, 200]), expires_at=times([None, 50, None, None])
     )
     rows = sp.csr_matrix(np.array([[1, 0], [1, 0], [0, 2], [1, 1]], dtype=np.float32))
-    made = beyond(lists([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), fold(items, [5, 0, 5, 9], 3), rows)
+    made = beyond(shown_of(lists([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), fold(items, [5, 0, 5, 9], 3), rows))
     percentile = {"a": 0.5, "b": 0, "c": 0.5, "d": 1}  # a and c share the ranks 1 and 2 of 0..3
     assert made["popularity_percentile_at_10"][0] == pytest.approx(
         (percentile["a"] + percentile["b"] + percentile["c"]) / 3
@@ -159,7 +192,7 @@ def test_what_lists_are_like_by_hand() -> None:
 
 def test_items_without_features_are_all_different() -> None:
     items = table("item_id", list("abc"))
-    made = beyond(lists([[0, 1, 2]]), fold(items, [1, 1, 1], 1), sp.csr_matrix((3, 0), dtype=np.float32))
+    made = beyond(shown_of(lists([[0, 1, 2]]), fold(items, [1, 1, 1], 1), sp.csr_matrix((3, 0), dtype=np.float32)))
     assert made["diversity_at_10"].tolist() == [1]
     assert made["unavailable_at_10"].tolist() == [0]
 
@@ -170,19 +203,23 @@ def test_shares_lie_between_0_and_1(case: Any, counts: list[int]) -> None:
     shown, _ = case
     items = table("item_id", range(N_ITEMS))
     rows = sp.csr_matrix(np.abs(np.random.default_rng(0).normal(size=(N_ITEMS, 4))).astype(np.float32))
-    for name, values in beyond(lists(shown), fold(items, counts, len(shown)), rows).items():
+    made = shown_of(lists(shown), fold(items, counts, len(shown)), rows)
+    for name, values in beyond(made).items():
         defined = values[~np.isnan(values)]
         assert ((defined >= -1e-6) & (defined <= 1 + 1e-6)).all(), name
-    assert 0 <= coverage(lists(shown), N_ITEMS) <= 1
+    assert 0 <= exposure.coverage(made) <= 1
 
 
 def test_coverage_counts_distinct_items_of_the_first_ten() -> None:
-    assert coverage(lists([[0, 1, -1], [1, 2, -1]]), 6) == pytest.approx(3 / 6)
-    assert coverage(lists([list(range(20))]), 20) == pytest.approx(10 / 20)
-    assert coverage(lists([[-1]]), 0) == 0
+    def coverage(rows: list[list[int]], n_items: int) -> float:
+        return exposure.coverage(shown_of(lists(rows), SimpleNamespace(items=range(n_items))))
+
+    assert coverage([[0, 1, -1], [1, 2, -1]], 6) == pytest.approx(3 / 6)
+    assert coverage([list(range(20))], 20) == pytest.approx(10 / 20)
+    assert coverage([[-1]], 0) == 0
 
 
 def test_answered_share_is_what_the_completion_did_not_fill() -> None:
     why = [[RUNG, NEW, FALLBACK, FALLBACK], [RUNG, RUNG, NO_ITEM, NO_ITEM], [NO_ITEM] * 4]
     shown = [[0, 1, 2, 3], [0, 1, -1, -1], [-1] * 4]
-    assert answered_share(lists(shown, why)).tolist() == [0.5, 1, 0]
+    assert answered_share(Judged(lists(shown, why), truth([set()] * 3))).tolist() == [0.5, 1, 0]

@@ -16,7 +16,7 @@ from recommender.config import Scenario
 from recommender.data.dataset import Dataset, Table, to_microseconds
 from recommender.data.queries import Queries
 from recommender.evaluation.effort import EffortLog
-from recommender.evaluation.evaluate import REGRET
+from recommender.evaluation.metric_table import REGRET
 from recommender.experiment import controls, ladder, run_folder, run_tables
 from recommender.experiment.controls import controls_table, unbeaten
 from recommender.experiment.rungs import n_steps

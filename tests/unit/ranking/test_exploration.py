@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.config import Eligibility, Exposure, Scoring, Slots
+from recommender.config import Eligibility, Scoring, Slots
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
-from recommender.data.split import time_fold
 from recommender.ranking.candidates import Candidates
-from recommender.ranking.exploration import Explorer, How, survival
+from recommender.ranking.exploration import Explorer, How
 from recommender.ranking.lists import NEW, RUNG, Lists
 from recommender.ranking.router import Router
-from tests.helpers.small import Row, ask, at, dataset, table, times
+from tests.helpers.small import Row, ask, dataset, table, times
 
 N = 40  # items: 0 to 9 are known, the others were never taken
 
@@ -125,21 +123,3 @@ def test_slots_of_the_router_hold_what_is_explored() -> None:
     assert (routed.lists.item_idx[:, 7:] >= 10).all()
     assert len(np.unique(routed.lists.item_idx[:, 7:])) > 10
     assert set(routed.source[:, 7:].ravel()) == {"new:in_order"}
-
-
-def test_survival_counts_items_and_creators_in_enough_lists() -> None:
-    fold = time_fold(data(extra=4, back="u1"), "test", at(60), None, 1)
-    new = np.flatnonzero(fold.item_counts == 0)
-    n_lists = 10
-    item = np.full((n_lists, 30), -1)
-    item[:, 0], item[:, 1], item[: n_lists - 1, 2] = new[0], new[1], new[2]  # the third is in nine lists only
-    item[:, 25] = new[3]  # too far down
-    lists = Lists(item, item.astype(np.float32), np.zeros(item.shape, np.int8))
-    found = survival(lists, fold, Exposure(creator_column="creator", small_creator=1))
-    assert found["new_item_survival_at_20"] == pytest.approx(2 / len(new))
-    creator = fold.items.frame["creator"]
-    small = (
-        pl.DataFrame({"c": creator, "n": fold.item_counts}).group_by("c").agg(pl.col("n").sum()).filter(pl.col("n") < 1)
-    )
-    reached = {creator[int(i)] for i in new[:2]} & set(small["c"])
-    assert found["small_creator_survival_at_20"] == pytest.approx(len(reached) / small.height)

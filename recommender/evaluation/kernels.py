@@ -1,0 +1,52 @@
+"""Compiled loops of the metrics; each equals a few lines of NumPy in tests/unit/test_metrics.py."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import scipy.sparse as sp
+
+
+def positions(item_idx: np.ndarray, truth: sp.csr_matrix) -> np.ndarray:
+    """Where in ``truth.indices`` each listed item stands, -1 where it is not in its query's row.
+
+    item_idx: int64 (n_queries, k), -1 = no item. truth: csr (n_queries, n_items). Returns int64 (n_queries, k).
+    A binary search per item: ``np.isin`` over keys of query and item takes 170 times as long.
+    """
+    if not truth.has_sorted_indices:
+        raise ValueError("truth needs sorted indices, so that positions are those of its data: call sort_indices()")
+    out = np.empty(item_idx.shape, np.int64)
+    _positions(out, item_idx, truth.indptr, truth.indices)
+    return out
+
+
+def ideal_gain(grades: sp.csr_matrix, discount: np.ndarray) -> np.ndarray:
+    """Discounted sum of the highest grades of each row, the best first: float64 (n_rows,).
+
+    grades: csr. discount: float64 (k,), of each rank.
+    """
+    out = np.zeros(grades.shape[0])
+    _ideal_gain(out, grades.indptr, grades.data, discount)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _positions(out, item_idx, indptr, indices):  # type: ignore[no-untyped-def]
+    for q in range(item_idx.shape[0]):
+        for rank in range(item_idx.shape[1]):
+            item, low, high = item_idx[q, rank], np.int64(indptr[q]), np.int64(indptr[q + 1])
+            while low < high:
+                middle = (low + high) // 2
+                if indices[middle] < item:
+                    low = middle + 1
+                else:
+                    high = middle
+            out[q, rank] = low if low < indptr[q + 1] and indices[low] == item else -1
+
+
+@numba.njit(cache=True, nogil=True)
+def _ideal_gain(out, indptr, data, discount):  # type: ignore[no-untyped-def]
+    for q in range(len(out)):
+        best = np.sort(data[indptr[q] : indptr[q + 1]])[::-1]
+        for rank in range(min(len(best), len(discount))):
+            out[q] += best[rank] * discount[rank]
