@@ -1,4 +1,4 @@
-# Programs are `python -m pipelines.<name>`; a target passes its variables on and does the set-up first.
+# Programs are `coldstart <verb>`, here `python -m pipelines <verb>`; a target passes its variables on, after the set-up.
 # Variables reach the programs through the environment ("$$SET"), so that no quoting is lost on the way.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,7 +16,7 @@ FAST := not slow and not real_data and not browser
 ##
 ## Train, decide, use
 ##   make train SCENARIO=jobs   train and compare the whole ladder, decide which rung serves whom
-##       SCENARIO=catalog       required: the name of a file in configs/
+##       SCENARIO=catalog       required: the name of a file in configs/, or the path of your own
 ##       DATA=ml-100k           a source's name or a dataset folder; default: simulated
 ##       OUT=artifacts/mine     must not exist yet; default: artifacts/<scenario>-<data>-<time>/
 ##       SET='a.b=1 c.d=[2]'    configuration keys and their values as YAML
@@ -25,18 +25,18 @@ FAST := not slow and not real_data and not browser
 ##       JSON=1                 one JSON object instead of the table
 .PHONY: train
 train: need-SCENARIO $(READY)
-	@$(PY) -m pipelines.train --scenario "$$SCENARIO" $${DATA:+--data "$$DATA"} $${OUT:+--out "$$OUT"} \
+	@$(PY) -m pipelines train --scenario "$$SCENARIO" $${DATA:+--data "$$DATA"} $${OUT:+--out "$$OUT"} \
 		$${SET:+--set "$$SET"} $${QUIET:+--quiet} $${JSON:+--json}
 
 ##   make study STUDY=parts     change one thing over a grid, measure each, say what it did
-##       STUDY=data_value       required: the name of a file in experiments/
+##       STUDY=data_value       required: the name of a file in experiments/, or the path of your own
 ##       SCENARIO=jobs,ugc      one or several; default: the study's own, else all
 ##       DATA=ml-100k           in place of the scenarios' own data; with commas: one for each of them
 ##       QUICK=1                smaller: a first look
 ##       SET='a.b=1'            configuration keys of every cell; QUIET=1 JSON=1 as of train
 .PHONY: study
 study: need-STUDY $(READY)
-	@$(PY) -m pipelines.study --study "$$STUDY" $${SCENARIO:+--scenario "$$SCENARIO"} $${DATA:+--data "$$DATA"} \
+	@$(PY) -m pipelines study --study "$$STUDY" $${SCENARIO:+--scenario "$$SCENARIO"} $${DATA:+--data "$$DATA"} \
 		$${SET:+--set "$$SET"} $${QUICK:+--quick} $${QUIET:+--quiet} $${JSON:+--json}
 
 ##   make compare               scenarios side by side: who wins for whom, what more data bring, what to build next
@@ -46,14 +46,14 @@ study: need-STUDY $(READY)
 ##       QUICK=1                less data, fewer sizes, one seed: a first look
 .PHONY: compare
 compare: $(READY)
-	@$(PY) -m pipelines.compare $${SCENARIO:+--scenario "$$SCENARIO"} $${DATA:+--data "$$DATA"} $${OUT:+--out "$$OUT"} \
+	@$(PY) -m pipelines compare $${SCENARIO:+--scenario "$$SCENARIO"} $${DATA:+--data "$$DATA"} $${OUT:+--out "$$OUT"} \
 		$${SET:+--set "$$SET"} $${QUICK:+--quick} $${QUIET:+--quiet} $${JSON:+--json}
 
 ##   make sql                   ask your own questions of all results, in SQL (DuckDB)
 ##       QUERY='select ...'     one question; without it, DuckDB's own shell where that is installed
 .PHONY: sql
 sql: $(READY_SQL)
-	@$(PY) -m pipelines.sql $${QUERY:+--query "$$QUERY"}
+	@$(PY) -m pipelines sql $${QUERY:+--query "$$QUERY"}
 
 ##   make recommend             lists for users, known or not
 ##       MODEL=artifacts/latest required: OUT of a train, or models:/<name>@champion
@@ -64,7 +64,7 @@ sql: $(READY_SQL)
 ##       ITEMS= USERS= INTERACTIONS=    files of rows that the model has not seen
 .PHONY: recommend
 recommend: need-MODEL need-QUERIES need-TO $(READY)
-	@$(PY) -m pipelines.recommend --model "$$MODEL" --queries "$$QUERIES" --k "$${K:-10}" --to "$$TO" \
+	@$(PY) -m pipelines recommend --model "$$MODEL" --queries "$$QUERIES" --k "$${K:-10}" --to "$$TO" \
 		$${CANDIDATES:+--candidates "$$CANDIDATES"} $${ITEMS:+--items "$$ITEMS"} \
 		$${USERS:+--users "$$USERS"} $${INTERACTIONS:+--interactions "$$INTERACTIONS"}
 
@@ -72,7 +72,7 @@ recommend: need-MODEL need-QUERIES need-TO $(READY)
 ##       PORT=5000
 .PHONY: ui
 ui: $(READY)
-	@$(PY) -m pipelines.ui $${PORT:+--port "$$PORT"}
+	@$(PY) -m pipelines ui $${PORT:+--port "$$PORT"}
 
 ##
 ## Data
@@ -80,7 +80,7 @@ ui: $(READY)
 ##       TO=data                where to; default: RECOMMENDER_RAW_DIR, else ./data
 .PHONY: data
 data: need-SOURCE $(READY)
-	@$(PY) -m pipelines.data --source "$$SOURCE" $${TO:+--to "$$TO"}
+	@$(PY) -m pipelines data --source "$$SOURCE" $${TO:+--to "$$TO"}
 
 ##   make data-check            what is in a data set, and every problem it has
 ##       DATA=path/to/folder    required: a dataset folder or a source's name
@@ -89,7 +89,7 @@ data: need-SOURCE $(READY)
 ##       JSON=1                 one JSON document instead of tables
 .PHONY: data-check
 data-check: need-DATA $(READY)
-	@$(PY) -m pipelines.data_check --data "$$DATA" $${SCENARIO:+--scenario "$$SCENARIO"} \
+	@$(PY) -m pipelines data-check --data "$$DATA" $${SCENARIO:+--scenario "$$SCENARIO"} \
 		$${AGAINST:+--against "$$AGAINST"} $${JSON:+--json}
 
 ##   make simulate              write a simulated dataset folder
@@ -100,7 +100,7 @@ data-check: need-DATA $(READY)
 ##       NO_TRUTH=1             without the folder truth/, for large sets
 .PHONY: simulate
 simulate: need-SCENARIO need-TO $(READY)
-	@$(PY) -m pipelines.simulate --scenario "$$SCENARIO" --to "$$TO" $${LIKE:+--like "$$LIKE"} \
+	@$(PY) -m pipelines simulate --scenario "$$SCENARIO" --to "$$TO" $${LIKE:+--like "$$LIKE"} \
 		$${NO_TRUTH:+--no-truth} $${SET:+--set "$$SET"}
 
 ##

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Self
 
 # Before NumPy is imported: BLAS threads inside and library threads outside fight for the cores.
@@ -24,13 +24,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from recommender.errors import TrackingError, UserError
 
 console = Console(stderr=True, highlight=False)
-_KEY = re.compile(r"[A-Za-z_][\w.-]*=")
 
 
-def run(main: Callable[[list[str]], None]) -> None:
-    """Runs ``main(argv)`` and exits."""
+def run(main: Callable[[list[str]], None], argv: list[str] | None = None) -> None:
+    """Runs ``main`` with ``argv`` (by default those of this process) and exits where it fails."""
     try:
-        main(sys.argv[1:])
+        main(sys.argv[1:] if argv is None else argv)
     except UserError as error:
         sys.exit(_fail("Error", error, 2))
     except TrackingError as error:
@@ -39,38 +38,17 @@ def run(main: Callable[[list[str]], None]) -> None:
         sys.exit(_fail("Interrupted", "", 130))
 
 
+def starting() -> AbstractContextManager[object]:
+    """Says on a terminal that the libraries are being imported, which takes seconds after an update."""
+    return console.status("Starting") if console.is_terminal else nullcontext()
+
+
 def show_log(quiet: bool) -> None:
     """The library's log on stderr: roles guessed, rows repaired, lists that are short. ``quiet``: only errors."""
     handler = RichHandler(logging.ERROR if quiet else logging.INFO, console, show_time=False, show_path=False)
     log = logging.getLogger("recommender")
     log.handlers = [handler]
     log.setLevel(logging.INFO)
-
-
-def overrides(values: list[str]) -> list[str]:
-    """The KEY=YAML pairs of ``--set``; one value may hold several, as make's SET does: ``a.b=1 c.d={e: 2}``.
-
-    A pair ends at white space before the next KEY=, outside brackets and YAML quotes, so that values may hold spaces.
-    """
-    return [pair for value in values for pair in _pairs(value)]
-
-
-def _pairs(value: str) -> list[str]:
-    starts, depth, quote = [0], 0, ""
-    for position, character in enumerate(value):
-        before = value[position - 1] if position else " "
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"" and before in "=[{,: ":  # elsewhere it is an apostrophe
-            quote = character
-        elif character in "[{":
-            depth += 1
-        elif character in "]}":
-            depth -= 1
-        elif depth == 0 and before.isspace() and _KEY.match(value, position):
-            starts.append(position)
-    parts = [value[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
-    return [part for part in parts if part]
 
 
 class Steps:

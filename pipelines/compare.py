@@ -1,6 +1,6 @@
 """Compare: scenarios side by side, by a reduced variant of the studies; full ones are used where they are kept.
 
-python -m pipelines.compare [--scenario jobs,ugc] [--data jobs:FOLDER,...] [--out DIR] [--quick] [--set KEY=YAML]...
+coldstart compare [--scenario jobs,ugc] [--data jobs:FOLDER,...] [--out DIR] [--quick] [--set KEY=YAML]...
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 import polars as pl
 from rich.console import Console
 
-from pipelines.cli import Steps, overrides, run, show_log
+from pipelines import arguments
+from pipelines.cli import Steps, run, show_log
 from pipelines.study import NOTE, STUDIES, UI, raise_first, show_links
 from recommender import config
 from recommender.compare import plan, side_by_side
@@ -37,10 +38,10 @@ from recommender.tracking.comparison import Trackers
 
 
 def main(argv: list[str]) -> None:
-    args = parse(argv)
+    args = arguments.parse("compare", argv)
     show_log(quiet=args.quiet or args.json)
     places = plan.site_specs(
-        args.scenario.split(",") if args.scenario else config.scenarios(), given(args.data), overrides(args.set)
+        args.scenario.split(",") if args.scenario else config.scenarios(), given(args.data), args.set
     )
     studies = {name: plan.load(name, args.quick) for name in (plan.TRANSFER, plan.VOLUME, plan.VALUE, plan.PARTS)}
     work = Work(args, studies)
@@ -77,7 +78,7 @@ class Work:
 
     def cells(self, place: plan.SiteSpec, studies: Sequence[str], chosen: Sequence[Measured] = ()) -> list[Cell]:
         """Those that the page needs and those that full studies have measured."""
-        changes = overrides(self.args.set)
+        changes = self.args.set
         wanted = (c for n in studies for c in plan.needed(self.studies[n], place, self.args.quick, changes, chosen))
         return plan.affordable(wanted, STUDIES, self.source)
 
@@ -151,18 +152,6 @@ def tell(out: Path, comparison: Comparison, args: argparse.Namespace) -> None:
         console = Console()
         show(comparison, console)
         console.print(f"Report, open in a browser: {(out / 'report.html').resolve().as_uri()}", soft_wrap=True)
-
-
-def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("pipelines.compare", description=__doc__)
-    parser.add_argument("--scenario", help="one, or several with commas (default: all)")
-    parser.add_argument("--data", help="more data, each with its scenario, with commas: jobs:my-jobs,catalog:ml-100k")
-    parser.add_argument("--out", help="folder to write; must not exist yet (default: artifacts/compare-<time>)")
-    parser.add_argument("--quick", action="store_true", help="less data, fewer sizes, one seed: a first look")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=YAML", help="override one configuration key")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the answers")
-    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

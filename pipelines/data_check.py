@@ -1,6 +1,6 @@
 """Looks at a data set before anything is trained on it.
 
-python -m pipelines.data_check --data DATA [--against OUT] [--scenario S] [--json]
+coldstart data-check --data DATA [--against OUT] [--scenario S] [--json]
 
 Prints what the data is like, the roles of its columns, what was repaired, and every problem (exit 2).
 --against compares with the data that the model of a train's OUT folder learned from.
@@ -8,15 +8,13 @@ Prints what the data is like, the roles of its columns, what was repaired, and e
 
 from __future__ import annotations
 
-import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from pipelines import cli  # before the library: sets the threads before NumPy is imported
+from pipelines import arguments, cli  # before the library: sets the threads before NumPy is imported
 from recommender import config
 from recommender.config.files import raw_dir
 from recommender.data.schema import build
@@ -27,7 +25,7 @@ from recommender.sources.load import read_tables
 
 
 def main(argv: list[str]) -> None:
-    args = _parser().parse_args(argv)
+    args = arguments.parse("data-check", argv)
     scenario = config.load(args.scenario) if args.scenario else None
     asked = scenario.data if scenario else config.Data()
     trained = load_reference(finished(args.against) / "model") if args.against else None
@@ -52,15 +50,6 @@ def main(argv: list[str]) -> None:
         print(json.dumps({"problems": [], "summary": summary, "drift": moved}, indent=2))
     else:
         _show(Console(highlight=False), summary, moved)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipelines.data_check", description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="a source's name, else the path of a dataset folder (default: the scenario's)")
-    parser.add_argument("--against", type=Path, metavar="OUT", help="folder of a finished train to compare with")
-    parser.add_argument("--scenario", help="take options, repairs and positive events from this scenario")
-    parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
-    return parser
 
 
 def _show(out: Console, summary: dict[str, Any], moved: list[dict[str, Any]] | None) -> None:

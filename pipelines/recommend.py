@@ -1,38 +1,36 @@
 """Recommend from a trained model: queries in, a file of ranked items out.
 
-python -m pipelines.recommend --model OUT|models:/NAME@champion --queries FILE --to FILE [--k 10]
+coldstart recommend --model OUT|models:/NAME@champion --queries FILE --to FILE [--k 10]
     [--candidates FILE] [--items FILE] [--users FILE] [--interactions FILE]
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 
 import polars as pl
 
+from pipelines import arguments
 from pipelines.cli import console, run, show_log
+from recommender.api.model import load_model
 from recommender.data.folder import read_table
 from recommender.errors import ConfigError, DataError
-from recommender.experiment.out_folder import disk_fault, finished
+from recommender.experiment.out_folder import disk_fault
 from recommender.files import write_atomically
-from recommender.serving import persistence
-from recommender.serving.bundle import serve
-from recommender.tracking.store import model_folder
 
 
 def main(argv: list[str]) -> None:
-    args = parse(argv)
+    args = arguments.parse("recommend", argv)
+    if args.k < 1:
+        raise ConfigError(f"K={args.k}: a list holds at least one item.")
     show_log(quiet=False)
     to = writable(args.to)
-    registered = args.model.startswith("models:/")
-    bundle = persistence.load(model_folder(args.model) if registered else finished(Path(args.model)) / "model")
-    added = {
-        name: read_table(Path(file)) for name in ("items", "users", "interactions") if (file := getattr(args, name))
-    }
+    model = load_model(args.model)
+    tables = {name: getattr(args, name) for name in ("items", "users", "interactions")}
+    added = {f"new_{name}": read_table(Path(file)) for name, file in tables.items() if file}
     candidates = None if args.candidates is None else candidate_ids(Path(args.candidates))
-    shown = serve(bundle, read_table(Path(args.queries)), args.k, candidates=candidates, **added)
+    shown = model.recommend(read_table(Path(args.queries)), args.k, candidates=candidates, **added)
     write(shown, to)
     sources = shown["source"].value_counts(sort=True)
     told = ", ".join(f"{n:,} by {name}" for name, n in sources.iter_rows())
@@ -65,22 +63,6 @@ def write(table: pl.DataFrame, to: Path) -> None:
         if why is None:
             raise
         raise ConfigError(f"TO={to}: cannot be written ({why}). Free space or choose another place.") from None
-
-
-def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("pipelines.recommend", description=__doc__)
-    parser.add_argument("--model", required=True, help="the OUT folder of a train, or a models:/ URI")
-    parser.add_argument("--queries", required=True, help="file with user_id and optionally as_of")
-    parser.add_argument("--to", required=True, help="file to write, .parquet or .csv")
-    parser.add_argument("--k", type=int, default=10, help="length of the lists (default: 10)")
-    parser.add_argument("--candidates", help="file with item_id: what may be shown (default: every known item)")
-    parser.add_argument("--items", help="file of items that the model has not seen")
-    parser.add_argument("--users", help="file of users that the model has not seen")
-    parser.add_argument("--interactions", help="file of interactions that the model has not seen")
-    args = parser.parse_args(argv)
-    if args.k < 1:
-        raise ConfigError(f"K={args.k}: a list holds at least one item.")
-    return args
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Writes a simulated data set as a dataset folder.
 
-python -m pipelines.simulate --scenario jobs --to DIR [--like DATA] [--set knob=value] [--seed N] [--no-truth]
+coldstart simulate --scenario jobs --to DIR [--like DATA] [--set knob=value] [--seed N] [--no-truth]
 
 Starts from the scenario's own options of the simulator; docs/simulator.md lists the knobs. ``--like`` turns them
 until the simulated set is like DATA in its measures: a twin. The folder's ``truth/`` holds what made the data;
@@ -9,13 +9,10 @@ training on the folder reads it for its controls only.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import polars as pl
 from rich.table import Table
 
-from pipelines import cli  # before the library: sets the threads before NumPy is imported
+from pipelines import arguments, cli  # before the library: sets the threads before NumPy is imported
 from recommender import config
 from recommender.config.files import key_value, raw_dir
 from recommender.data.folder import write_folder
@@ -26,13 +23,13 @@ from recommender.sources.load import load
 
 
 def main(argv: list[str]) -> None:
-    args = _parser().parse_args(argv)
+    args = arguments.parse("simulate", argv)
     scenario = config.load(args.scenario)
     options = dict(scenario.data.options.get("simulated", {}))
     if args.like:
         real = load(args.like, raw_dir=raw_dir(), **config.loading(scenario))
         options.update(knobs_like(real, options.get("preset", "catalog")))
-    options.update(key_value(given, "knob=value, for example --set n_users=2000") for given in cli.overrides(args.set))
+    options.update(key_value(given, "knob=value, for example --set n_users=2000") for given in args.set)
     if args.seed is not None:
         options["seed"] = args.seed
     truth = play(**options, record=not args.no_truth)
@@ -52,17 +49,6 @@ def _tell(measures: pl.DataFrame) -> None:
     for name, real, twin in measures.iter_rows():
         shown.add_row(name, *("-" if value is None else f"{value:.4g}" for value in (real, twin)))
     cli.console.print(shown)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipelines.simulate", description=__doc__.splitlines()[0])
-    parser.add_argument("--scenario", required=True, help="a name in configs/")
-    parser.add_argument("--to", required=True, type=Path, help="the folder to write; must not exist")
-    parser.add_argument("--like", metavar="DATA", help="a source's name or a dataset folder to make a twin of")
-    parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help="repeatable")
-    parser.add_argument("--no-truth", action="store_true", help="without the folder truth/ (large sets)")
-    parser.add_argument("--seed", type=int, help="default: the scenario's, else 0")
-    return parser
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """Questions over all results, in SQL: DuckDB over the files that train, study and compare left here.
 
-python -m pipelines.sql [--query 'select ...']
+coldstart sql [--query 'select ...']
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import math
@@ -24,6 +23,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pipelines import arguments
 from pipelines.cli import run, show_log
 from pipelines.study import STUDIES
 from recommender.errors import UserError
@@ -44,9 +44,7 @@ ASK = "Ask one question: make sql QUERY='show tables'"
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser("pipelines.sql", description=__doc__)
-    parser.add_argument("--query", help="one question, or several with semicolons (default: DuckDB's own shell)")
-    args = parser.parse_args(argv)
+    args = arguments.parse("sql", argv)
     show_log(quiet=False)
     with tempfile.TemporaryDirectory() as scratch:
         statements = views(ARTIFACTS, STUDIES, Path(scratch))

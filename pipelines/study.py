@@ -1,6 +1,6 @@
 """A study: change one thing over a grid, measure every cell, say what it did.
 
-python -m pipelines.study --study parts [--scenario jobs[,ugc]] [--data NAME|FOLDER] [--quick] [--set KEY=YAML]...
+coldstart study --study parts [--scenario jobs[,ugc]] [--data NAME|FOLDER] [--quick] [--set KEY=YAML]...
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipelines.cli import Steps, overrides, run, show_log
+from pipelines import arguments
+from pipelines.cli import Steps, run, show_log
 from recommender import config
 from recommender.config.files import raw_dir
 from recommender.errors import ConfigError, UserError
 from recommender.experiment.out_folder import disk_faults
 from recommender.files import write_json, write_table, write_text
 from recommender.report.study import html, markdown, show
-from recommender.studies.analyses import ANALYSES, analysis_of
+from recommender.studies.analyses import analysis_of
 from recommender.studies.engine import plan
 from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.finding import Finding
@@ -33,12 +34,12 @@ NOTE = 4900  # characters that a run's note may have
 
 
 def main(argv: list[str]) -> None:
-    args = parse(argv)
+    args = arguments.parse("study", argv)
     show_log(quiet=args.quiet or args.json)
     study = plan.load(args.study, args.quick)
     analysis = analysis_of(study)
     scenarios = named(args.scenario, study)
-    cells = planned(study, scenarios, args.data, overrides(args.set))
+    cells = planned(study, scenarios, args.data, args.set)
     folder = STUDIES / study.name
     tracker = StudyTracker(study.name)
     source = Source(raw_dir())
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if study.settings == CHOSEN:
             chooser = plan.load(CHOOSER, args.quick)
-            choosing = planned(chooser, scenarios, args.data, overrides(args.set))
+            choosing = planned(chooser, scenarios, args.data, args.set)
             with Steps(len(choosing), quiet=args.quiet or args.json) as progress:
                 chosen, failures = run_cells(choosing, STUDIES / CHOOSER, source, progress)
             cells = with_chosen_settings(cells, chosen)
@@ -130,18 +131,6 @@ def show_links(links: Mapping[str, str]) -> None:
     print("In MLflow, after make ui:")
     for title, link in links.items():
         print(f"  {title}: {link}")
-
-
-def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("pipelines.study", description=__doc__)
-    parser.add_argument("--study", required=True, help=f"{', '.join(plan.studies())}; {', '.join(ANALYSES)}")
-    parser.add_argument("--scenario", help="one, or several with commas (default: the study's, else all)")
-    parser.add_argument("--data", help="a source or a dataset folder, or one for each scenario with commas")
-    parser.add_argument("--quick", action="store_true", help="a smaller variant, for a first look")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=YAML", help="override one configuration key")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Train the ladder of one scenario: fit, measure, decide, ship, report, track.
 
-python -m pipelines.train --scenario jobs [--data NAME|FOLDER] [--out OUT] [--set KEY=YAML]...
+coldstart train --scenario jobs [--data NAME|FOLDER] [--out OUT] [--set KEY=YAML]...
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipelines.cli import Steps, overrides, run, show_log
+from pipelines import arguments
+from pipelines.cli import Steps, run, show_log
 from recommender import config
 from recommender.api import flow
 from recommender.config.files import raw_dir
@@ -24,9 +25,9 @@ from recommender.tracking.store import Tracker
 
 
 def main(argv: list[str]) -> None:
-    args = parse(argv)
+    args = arguments.parse("train", argv)
     show_log(quiet=args.quiet or args.json)
-    scenario = config.load(args.scenario, overrides(args.set))
+    scenario = config.load(args.scenario, args.set)
     flow.check(scenario)
     source, effort = args.data or scenario.data.source, EffortLog()
     data = flow.read(source, scenario, raw_dir(), effort)
@@ -48,17 +49,6 @@ def tell(out: Path, args: argparse.Namespace) -> None:
         print(json.dumps({"out": str(out), "report": str(out / "report.html"), **decision}))
     elif not args.quiet:
         print_result(out, Console())
-
-
-def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("pipelines.train", description=__doc__)
-    parser.add_argument("--scenario", required=True, help=", ".join(config.scenarios()))
-    parser.add_argument("--data", help="a source's name or the path of a dataset folder (default: the scenario's own)")
-    parser.add_argument("--out", help="a new folder for the results (default: artifacts/<scenario>-<data>-<time>)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=YAML", help="override one configuration key")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

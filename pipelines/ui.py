@@ -1,11 +1,10 @@
 """make ui: the MLflow page over the store that the trains wrote to, with a link to the chart that matters.
 
-python -m pipelines.ui [--port 5000]
+coldstart ui [--port 5000]
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import socket
@@ -16,7 +15,7 @@ import urllib.error
 import urllib.request
 from types import FrameType
 
-from pipelines import cli
+from pipelines import arguments, cli
 from recommender.errors import TrackingError, UserError
 from recommender.tracking import store
 from recommender.tracking.views import EFFORT, HISTORY, LATEST, view_url
@@ -26,7 +25,7 @@ PATIENCE_S = 120  # a fresh machine imports MLflow slowly
 
 
 def main(argv: list[str]) -> None:
-    port = _arguments(argv).port
+    port = arguments.parse("ui", argv).port
     uri = store.tracking_uri()
     remote = uri.startswith(("http://", "https://"))
     if not remote:
@@ -48,12 +47,6 @@ def main(argv: list[str]) -> None:
         cli.console.print("Stopped.")
     finally:
         _stop(server)
-
-
-def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="pipelines.ui", description=__doc__.splitlines()[0])
-    parser.add_argument("--port", type=int, default=5000)
-    return parser.parse_args(argv)
 
 
 def _check_free(port: int) -> None:

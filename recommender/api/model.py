@@ -9,14 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from recommender.api import flow
 from recommender.api.frames import PLAIN, Frame, ScenarioLike, scenario
 from recommender.config import Scenario, Slots
 from recommender.data.dataset import Dataset
 from recommender.data.schema import to_polars
-from recommender.evaluation.effort import EffortLog
-from recommender.experiment import ladder, requirements, rungs
-from recommender.experiment.decision import day_zero_choices
 from recommender.experiment.out_folder import finished
 from recommender.serving import persistence
 from recommender.serving.bundle import Bundle, serve
@@ -105,6 +101,11 @@ def fit(data: Dataset, rung: RungLike, *, scenario: ScenarioLike | None = None, 
     Example:
         >>> model = recommender.fit(data, "als", factors=32, iterations=10)  # doctest: +SKIP
     """
+    from recommender.api import flow  # with all that trains, which a model that is only asked does not need
+    from recommender.evaluation.effort import EffortLog
+    from recommender.experiment import ladder, requirements, rungs
+    from recommender.experiment.decision import day_zero_choices
+
     chosen = only(_scenario(PLAIN if scenario is None else scenario), [rung], params)
     flow.check(chosen)
     chosen, _ = requirements.supported(chosen, data)

@@ -9,7 +9,7 @@ import pytest
 
 from docs import hooks
 from pipelines import simulate as program
-from pipelines.cli import overrides
+from pipelines.arguments import pairs as pairs_of
 from recommender import config, simulate
 from recommender.data.dataset import ROLES
 from recommender.data.spec import RULES
@@ -43,7 +43,7 @@ def test_every_make_command_names_scenarios_studies_sources_and_settings_that_th
         for name in given.get("SCENARIO", "jobs").split(","):
             scenario = "catalog" if name == "courses" else name
             assert scenario in config.scenarios()
-            pairs = overrides([given["SET"]]) if "SET" in given else []
+            pairs = pairs_of(given["SET"]) if "SET" in given else []
             if target == "simulate":
                 simulate.resolve(scenario, dict(map(program._knob, pairs)))
             else:

@@ -1,0 +1,144 @@
+"""The arguments of every program, in one place. It imports no library that computes, so that ``coldstart train --help``
+and a wrong option are answered at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from recommender.config import scenarios
+
+_KEY = re.compile(r"[A-Za-z_][\w.-]*=")
+DATA = "a source's name or the path of a dataset folder"
+SCENARIO = f"{', '.join(scenarios())}, or the path of a YAML file"
+
+
+def parse(verb: str, argv: list[str]) -> argparse.Namespace:
+    """The checked arguments of ``coldstart <verb>``. Exits with code 2 and one message where they are wrong."""
+    parser = argparse.ArgumentParser(f"coldstart {verb}", description=PROGRAMS[verb].__doc__)
+    PROGRAMS[verb](parser)
+    return parser.parse_args(argv)
+
+
+def train(to: argparse.ArgumentParser) -> None:
+    """Train the ladder of one scenario: fit, measure, decide, ship, report, track."""
+    to.add_argument("--scenario", required=True, help=SCENARIO)
+    to.add_argument("--data", help=f"{DATA} (default: the scenario's own)")
+    to.add_argument("--out", help="a new folder for the results (default: artifacts/<scenario>-<data>-<time>/)")
+    _overrides(to)
+    _output(to)
+
+
+def study(to: argparse.ArgumentParser) -> None:
+    """Change one thing over a grid, measure every cell, say what it did."""
+    to.add_argument("--study", required=True, help="the name of a file in experiments/, or the path of a YAML file")
+    to.add_argument("--scenario", help="one, or several with commas (default: the study's, else all)")
+    to.add_argument("--data", help=f"{DATA}, or one for each scenario with commas")
+    to.add_argument("--quick", action="store_true", help="a smaller variant, for a first look")
+    _overrides(to)
+    _output(to)
+
+
+def compare(to: argparse.ArgumentParser) -> None:
+    """Compare scenarios side by side, by a reduced variant of the studies; full ones are used where they are kept."""
+    to.add_argument("--scenario", help="one, or several with commas (default: all)")
+    to.add_argument("--data", help="more data, each with its scenario, with commas: jobs:my-jobs,catalog:ml-100k")
+    to.add_argument("--out", help="a new folder for the results (default: artifacts/compare-<time>/)")
+    to.add_argument("--quick", action="store_true", help="less data, fewer sizes, one seed: a first look")
+    _overrides(to)
+    _output(to)
+
+
+def recommend(to: argparse.ArgumentParser) -> None:
+    """Recommend from a trained model: queries in, a file of ranked items out."""
+    to.add_argument("--model", required=True, help="the OUT folder of a train, a saved model, or a models:/ URI")
+    to.add_argument("--queries", required=True, help="file with user_id and optionally as_of")
+    to.add_argument("--to", required=True, help="file to write, .parquet or .csv")
+    to.add_argument("--k", type=int, default=10, help="length of the lists (default: 10)")
+    to.add_argument("--candidates", help="file with item_id: what may be shown (default: every known item)")
+    for table in ("items", "users", "interactions"):
+        to.add_argument(f"--{table}", help=f"file of {table} that the model has not seen")
+
+
+def data_check(to: argparse.ArgumentParser) -> None:
+    """Look at a data set before anything is trained on it: what it is like, roles, repairs, and every problem."""
+    to.add_argument("--data", help=f"{DATA} (default: the scenario's own)")
+    to.add_argument("--against", type=Path, metavar="OUT", help="folder of a finished train to compare with")
+    to.add_argument("--scenario", help="take options, repairs and positive events from this one: " + SCENARIO)
+    to.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+
+
+def simulate(to: argparse.ArgumentParser) -> None:
+    """Write a simulated data set as a dataset folder, from the scenario's options of the simulator."""
+    to.add_argument("--scenario", required=True, help=SCENARIO)
+    to.add_argument("--to", required=True, type=Path, help="the folder to write; must not exist")
+    to.add_argument("--like", metavar="DATA", help=f"{DATA} to make a twin of")
+    _overrides(to, "a knob (docs/simulator.md)")
+    to.add_argument("--no-truth", action="store_true", help="without the folder truth/ (large sets)")
+    to.add_argument("--seed", type=int, help="default: the scenario's, else 0")
+
+
+def data(to: argparse.ArgumentParser) -> None:
+    """Fetch a public data set from its publisher."""
+    to.add_argument("--source", required=True, help="the name of a public data set, such as ml-100k")
+    raw = Path(os.environ.get("RECOMMENDER_RAW_DIR") or "data")
+    to.add_argument("--to", type=Path, default=raw, help=f"folder of raw data (default: {raw})")
+
+
+def sql(to: argparse.ArgumentParser) -> None:
+    """Ask questions of all results, in SQL: DuckDB over the files that train, study and compare left here."""
+    to.add_argument("--query", help="one question, or several with semicolons (default: DuckDB's own shell)")
+
+
+def ui(to: argparse.ArgumentParser) -> None:
+    """Open MLflow over the store that the trains wrote to, and print the link to effort against accuracy."""
+    to.add_argument("--port", type=int, default=5000)
+
+
+# Verb -> its arguments; the program is ``pipelines/<verb>.py``, a dash in the verb an underscore there.
+PROGRAMS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
+    "train": train, "study": study, "compare": compare, "recommend": recommend, "data-check": data_check,
+    "simulate": simulate, "sql": sql, "ui": ui, "data": data,
+}  # fmt: skip
+
+
+def pairs(value: str) -> list[str]:
+    """The KEY=YAML pairs of one ``--set``, which may hold several, as make's SET does: ``a.b=1 c.d={e: 2}``.
+
+    A pair ends at white space before the next KEY=, outside brackets and YAML quotes, so that values may hold spaces.
+    """
+    starts, depth, quote = [0], 0, ""
+    for position, character in enumerate(value):
+        before = value[position - 1] if position else " "
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"" and before in "=[{,: ":  # elsewhere it is an apostrophe
+            quote = character
+        elif character in "[{":
+            depth += 1
+        elif character in "]}":
+            depth -= 1
+        elif depth == 0 and before.isspace() and _KEY.match(value, position):
+            starts.append(position)
+    parts = [value[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
+    return [part for part in parts if part]
+
+
+class _Pairs(argparse.Action):
+    """Collects the pairs of all ``--set`` in one list."""
+
+    def __call__(self, parser: object, namespace: argparse.Namespace, values: object, option: object = None) -> None:
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), *pairs(str(values))])
+
+
+def _overrides(to: argparse.ArgumentParser, what: str = "a configuration key") -> None:
+    told = f"override {what}; repeatable, or several in one"
+    to.add_argument("--set", action=_Pairs, default=[], metavar="KEY=YAML", help=told)
+
+
+def _output(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    to.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
