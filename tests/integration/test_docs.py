@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from docs import hooks
-from pipelines import simulate as program
 from pipelines.arguments import pairs as pairs_of
 from recommender import config, simulate
+from recommender.config.files import key_value
 from recommender.data.dataset import ROLES
 from recommender.data.spec import RULES
 from recommender.experiment import requirements, rungs
@@ -45,7 +45,7 @@ def test_every_make_command_names_scenarios_studies_sources_and_settings_that_th
             assert scenario in config.scenarios()
             pairs = pairs_of(given["SET"]) if "SET" in given else []
             if target == "simulate":
-                simulate.resolve(scenario, dict(map(program._knob, pairs)))
+                simulate.resolve(scenario, dict(key_value(pair, "knob=value") for pair in pairs))
             else:
                 loaded = config.load(scenario, [pair for pair in pairs if ".preset=mine" not in pair])
                 rungs.check(loaded)
