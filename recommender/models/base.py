@@ -33,7 +33,7 @@ class Recommender(Protocol):
         ...
 
 
-def spread(scores: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def to_catalogue(scores: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Scores of a model's own items (n_queries, n_own) -> of ``columns`` (n_queries, n_items).
 
     columns: int64 (n_items,), a model's own item number for each item; -1 (unknown) becomes NaN.

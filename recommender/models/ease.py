@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import UserError
-from recommender.models.base import above, at_least, spread
+from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.space import Float, Space
 from recommender.models.vocabulary import interacted, own_history
 
@@ -59,7 +59,7 @@ class EASE:
         history = own_history(queries, own, len(self.items_))
         scores = history @ self.weights_
         scores[np.diff(history.indptr) == 0] = np.nan
-        return spread(scores, own)
+        return to_catalogue(scores, own)
 
 
 def check_memory(name: str, n_columns: int, memory_mb: int) -> None:

@@ -12,7 +12,7 @@ from implicit.utils import ParameterWarning
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import ConfigError, nearest
-from recommender.models.base import above, at_least, spread
+from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.space import Float, Int, OneOf, Space
 from recommender.models.vocabulary import fitting, interacted, own_history
 
@@ -83,7 +83,7 @@ class ItemKNN:
             decay = 0.5 ** (queries.history.position() / self.half_life_positions)
         scores = (own_history(queries, own, len(self.items_), decay) @ self.similarity_).toarray()
         scores[scores == 0] = np.nan
-        return spread(scores, own)
+        return to_catalogue(scores, own)
 
     def _upstream(self) -> ItemItemRecommender:
         if self.weighting == "bm25":

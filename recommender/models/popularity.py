@@ -16,7 +16,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import ConfigError, nearest
 from recommender.features.feedback import Feedback, feedback
-from recommender.models.base import above, spread
+from recommender.models.base import above, to_catalogue
 from recommender.models.space import Float, Space
 from recommender.spam.trust import trust
 
@@ -139,7 +139,7 @@ class Popularity:
             at = np.flatnonzero(row >= 0)
             seen = table[row[at]]
             share[at] = (seen + self.prior * share[at]) / (seen.sum(axis=1, keepdims=True) + self.prior)
-        scores = spread(share, self.items_.lookup(items.ids))
+        scores = to_catalogue(share, self.items_.lookup(items.ids))
         if self.returning_ is not None:
             back = np.flatnonzero((queries.history.lengths > 0) & (queries.away_days >= self.away_days))
             scores[back] = self.returning_.score(queries.take(back), items)

@@ -52,6 +52,8 @@ class Signals:
         self.taste_ = {c: unit_rows(recent @ e.transform(train.items, c)) for c, e in self.encoders_.items()}
         stated = train.timestamps[train.timestamps != NO_TIME]
         self.now_ = int(stated.max(initial=0))
+        ages = self._log_age(train.items)
+        self.usual_log_age_ = float(np.nanmean(ages)) if np.isfinite(ages).any() else 0.0
         return self
 
     @property
@@ -72,11 +74,16 @@ class Signals:
         """float32 (n_items, n_item): log popularity at each half-life, new, log age, popularity of each column."""
         nobody = np.zeros((1, len(SHARES)))  # -1, an item that training did not see, reads this last row
         known = np.concatenate([self.popularity_.T, nobody])[self.items_.lookup(items.ids)]
-        published = items.times("available_from")
-        age = np.maximum(self.now_ - np.where(published == NO_TIME, self.now_, published), 0) / US_PER_DAY
+        age = np.nan_to_num(self._log_age(items), nan=self.usual_log_age_)  # undated: neither young nor old
         taste = [(r @ self.taste_[c].T).toarray()[:, 0] for c, r in zip(self.encoders_, self.rows(items), strict=True)]
         new = known[:, -1] == 0
-        return np.column_stack([np.log1p(known), new, np.log1p(age), *taste]).astype(np.float32)
+        return np.column_stack([np.log1p(known), new, age, *taste]).astype(np.float32)
+
+    def _log_age(self, items: Table) -> np.ndarray:
+        """log1p of the days since publication, at the end of training, float64 (n_items,); NaN where none is stated."""
+        published = items.times("available_from")
+        days = np.maximum(self.now_ - np.where(published == NO_TIME, self.now_, published), 0) / US_PER_DAY
+        return np.where(published == NO_TIME, np.nan, np.log1p(days))
 
     @per_table
     def rows(self, items: Table) -> list[sp.csr_matrix]:

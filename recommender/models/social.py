@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import DataError, Problem
-from recommender.models.base import above, spread
+from recommender.models.base import above, to_catalogue
 from recommender.models.space import Float, Space
 from recommender.models.vocabulary import ids_only
 
@@ -76,7 +76,7 @@ class Social:
         total = seen.sum(axis=1, keepdims=True)
         scores = (seen + self.prior * self.share_) / (total + self.prior)
         scores[total[:, 0] == 0] = np.nan
-        return spread(scores, self.items_.lookup(items.ids))
+        return to_catalogue(scores, self.items_.lookup(items.ids))
 
 
 def follows(users: Table, column: str, accounts: Table) -> sp.csr_matrix:

@@ -8,8 +8,9 @@ import numpy as np
 
 from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import Queries
-from recommender.models.base import at_least, spread
+from recommender.models.base import at_least, to_catalogue
 from recommender.models.space import Float, Space
+from recommender.models.vocabulary import ids_only
 
 _US_PER_HOUR = 3_600_000_000
 
@@ -23,9 +24,10 @@ class Trending:
         sets; the best ranges from .1 (catalog) to .8 (short video): ``candidates: [{}, {gravity: .8}, {gravity: .2}]``.
     points_power: below 1, each further vote counts less.
 
-    An item's age runs from its stated availability to the query. Items that state none are dated by
-    nothing (their first use would give the answer away): instead each of their interactions decays
-    by its own age, and the points of the formula are that sum.
+    An item's age runs from its stated availability to the query. Where an item that training saw taken states none,
+    no item is dated by that (a first use would give the answer away, and two scales in one order put nearly all
+    undated items on top): each interaction of each item then decays by its own age, and the points of the formula
+    are their sum. Items without a date, or without an interaction in the second case, are NaN.
     """
 
     needs_times = True
@@ -40,13 +42,13 @@ class Trending:
         self.points_power = points_power
 
     def fit(self, train: Dataset) -> Self:
-        self.items_ = train.items
-        faded = (train.age_days * 24 + 2) ** -self.gravity
+        self.items_ = ids_only(train.items)
         points = train.item_counts.astype(np.float64)
-        summed = np.bincount(train.item_idx, weights=faded, minlength=len(train.items))
+        self.dated_ = bool((train.items.times("available_from")[points > 0] != NO_TIME).all())
         self.points_ = (self.points_power * np.log(points + 1)).astype(np.float32)
+        faded = np.bincount(train.item_idx, (train.age_days * 24 + 2) ** -self.gravity, len(train.items))
         with np.errstate(divide="ignore"):  # without interactions: never above anything that has some
-            self.faded_ = np.where(points > 0, self.points_power * np.log(summed), np.nan).astype(np.float32)
+            self.faded_ = np.where(points > 0, self.points_power * np.log(faded), np.nan).astype(np.float32)
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
@@ -54,11 +56,13 @@ class Trending:
 
         Items published since the origin have 0 points but a young age, so they can trend.
         """
-        own = self.items_.lookup(items.ids)
-        points = np.append(self.points_, np.float32(0))[own]  # -1, unknown, reads the zero at the end
+        known = self.items_.lookup(items.ids)
+        by_use = np.repeat(to_catalogue(self.faded_[None], known), len(queries), axis=0)
+        if not self.dated_:
+            return by_use
+        points = np.append(self.points_, np.float32(0))[known]  # -1, unknown, reads the zero at the end
         published = items.times("available_from")
-        undated = spread(np.broadcast_to(self.faded_, (1, len(self.faded_))), own)
         hours = ((queries.as_of[:, None] - published) / _US_PER_HOUR).astype(np.float32)
-        dated = points - np.float32(self.gravity) * np.log(np.maximum(hours, 0) + 2)
-        known = (published != NO_TIME) & (queries.as_of[:, None] != NO_TIME)
-        return np.where(known, dated, undated)
+        by_publication = points - np.float32(self.gravity) * np.log(np.maximum(hours, 0) + 2)
+        by_publication[:, published == NO_TIME] = np.nan
+        return np.where(queries.as_of[:, None] == NO_TIME, by_use, by_publication)

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
-from recommender.models.base import above, at_least, spread
+from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.ease import check_memory, closed_form
 from recommender.models.side_features import SideFeatures
 from recommender.models.space import Float, Space
@@ -82,7 +82,7 @@ class UserEASE:
         rows = self._row(own_history(queries, own, len(self.items_)), queries.users)
         scores = rows @ self.weights_
         scores[np.diff(rows.indptr) == 1] = np.nan  # only the column of ones
-        return spread(scores, own)
+        return to_catalogue(scores, own)
 
     def _history(self, train: Dataset, kept: np.ndarray) -> sp.csr_matrix:
         """users x learned items: the square root of each interaction's decay; repeats count once, the latest."""

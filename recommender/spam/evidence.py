@@ -47,7 +47,7 @@ def evidence(data: Dataset, items: Table, at: int, columns: Spam) -> SpamEvidenc
     hour = past.time // US_PER_HOUR
     found = {
         "takes": np.log1p(takes),
-        "age_days": np.log1p(np.maximum(at - np.where(past.published == NO_TIME, at, past.published), 0) / US_PER_DAY),
+        "age_days": _log_age(past.published, at),
         "burst": (_most(past.item, hour, len(items)) - 1).clip(min=0) / (takes + SMOOTHING),
         "one_off": past.count(past.item[past.user_counts[past.user] == 1]) / (takes + SMOOTHING),
         "young": past.count(past.item[past.account_days(columns.signed_up_column) < 1]) / (takes + SMOOTHING),
@@ -58,6 +58,13 @@ def evidence(data: Dataset, items: Table, at: int, columns: Spam) -> SpamEvidenc
         **rate,
     }
     return SpamEvidence(tuple(found), np.column_stack([*found.values()]).astype(np.float32))
+
+
+def _log_age(published: np.ndarray, at: int) -> np.ndarray:
+    """log1p of days, float64 (n_items,); items that state no publication get the mean of those that do."""
+    stated = published != NO_TIME
+    age = np.log1p(np.maximum(at - np.where(stated, published, at), 0) / US_PER_DAY)
+    return np.where(stated, age, age[stated].mean() if stated.any() else 0.0)
 
 
 class Past:

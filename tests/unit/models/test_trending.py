@@ -31,6 +31,29 @@ def test_dated_items_follow_the_formula_of_hacker_news() -> None:
     assert np.isnan(made[3])  # nothing is known of it
 
 
+def test_where_one_taken_item_has_no_date_all_are_ranked_on_one_scale() -> None:
+    made = scores(published(0, None, 49))
+    np.testing.assert_allclose(made[:2], scores(table("item_id", ["a", "b"])))
+    assert np.isnan(made[2])  # no interaction tells of it
+
+
+def test_items_without_a_date_fill_no_more_of_the_lists_than_their_share() -> None:
+    """Two hundred alike items, of which some lost their date: they stand as high as before."""
+    rng = np.random.default_rng(0)
+    names = [f"i{n}" for n in range(200)]
+    began = rng.integers(0, 500, 200).astype(float)
+    rows: list[Row] = [
+        (f"u{n}", f"i{i}", float(rng.uniform(began[i], 1000))) for n, i in enumerate(rng.integers(0, 200, 4000))
+    ]
+    undated = rng.random(200) < 0.4
+    items = table(
+        "item_id", names, available_from=times([None if u else b for u, b in zip(undated, began, strict=True)])
+    )
+    made = Trending().fit(dataset(rows, items)).score(ask([[]], items, as_of=1000), items)[0]
+    top = np.argsort(-made)[:50]
+    assert 0.2 < undated[top].mean() < 0.6
+
+
 def test_its_powers_can_be_set() -> None:
     made = scores(published(0, 30), gravity=1, points_power=2)
     np.testing.assert_allclose(np.exp(made), [9 / 52, 4 / 22], rtol=1e-5)
