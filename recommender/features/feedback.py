@@ -1,6 +1,6 @@
 """Several kinds of feedback as one strength: a like says more than a view, a hate says no.
 
-``data.event_weights`` states what each kind of event is worth; without it an interaction counts 1 and other
+``data.event_weights`` states the weight of each kind of event; without it an interaction counts 1 and other
 signals nothing. As Hu, Koren and Volinsky (2008) have it, a strength is how sure one is of a preference; a
 negative one is a certain dislike.
 Popularity sums it up, ALS takes it for its confidence. Item-kNN does not read it: with likes as longer vectors its
@@ -25,7 +25,7 @@ class Feedback:
     user: np.ndarray  # int64 (n,), rows of users
     item: np.ndarray  # int64 (n,), rows of items
     age_days: np.ndarray  # float64 (n,), as of ``Dataset.age_days``
-    worth: np.ndarray  # float64 (n,)
+    weight: np.ndarray  # float64 (n,)
 
 
 def feedback(train: Dataset) -> Feedback:
@@ -34,7 +34,7 @@ def feedback(train: Dataset) -> Feedback:
     taken = Feedback(train.user_idx, train.item_idx, train.age_days, np.ones(len(train.user_idx)))
     if not weights:
         return taken
-    base = _worth(train.interactions, weights, 1.0)
+    base = _weights(train.interactions, weights, 1.0)
     signals = train.signals
     if not signals.height:
         return Feedback(taken.user, taken.item, taken.age_days, base)
@@ -49,12 +49,12 @@ def feedback(train: Dataset) -> Feedback:
         np.concatenate([taken.user, user[known]]),
         np.concatenate([taken.item, item[known]]),
         np.concatenate([taken.age_days, ages.clip(0, oldest)[known]]),
-        np.concatenate([base, _worth(signals, weights, 0.0)[known]]),
+        np.concatenate([base, _weights(signals, weights, 0.0)[known]]),
     )
 
 
 def strengths(train: Dataset) -> sp.csr_matrix:
-    """users x items, float32: summed worth of each pair's events, each kind once; 0 where nothing is known.
+    """users x items, float32: summed weight of each pair's events, each kind once; 0 where nothing is known.
 
     Without ``event_weights`` the ones of ``Dataset.matrix``.
     """
@@ -68,13 +68,18 @@ def strengths(train: Dataset) -> sp.csr_matrix:
         Dataset(train.name, items=train.items, users=train.users, event_weights=train.event_weights, **once)
     )
     shape = (len(train.users), len(train.items))
-    matrix = sp.csr_matrix((found.worth.astype(np.float32), (found.user, found.item)), shape=shape)
+    matrix = sp.csr_matrix((found.weight.astype(np.float32), (found.user, found.item)), shape=shape)
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     return matrix
 
 
-def _worth(rows: pl.DataFrame, weights: dict[str, float], other: float) -> np.ndarray:
+def decay(ages: np.ndarray, half_life_share: float) -> np.ndarray:
+    """Weights that halve every ``half_life_share`` of the period that ``ages`` span (days), float64, as ``ages``."""
+    return np.asarray(0.5 ** (ages / (half_life_share * max(float(ages.max(initial=0)), 1e-9))))
+
+
+def _weights(rows: pl.DataFrame, weights: dict[str, float], other: float) -> np.ndarray:
     if not rows.height:
         return np.zeros(0)
     return rows["event"].replace_strict(weights, default=other, return_dtype=pl.Float64).to_numpy()

@@ -11,8 +11,9 @@ from implicit.cpu.als import AlternatingLeastSquares
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.models.base import above, at_least
+from recommender.models.memo import forget, per_table
 from recommender.models.space import Float, Int, Space
-from recommender.models.vocabulary import fitting, interacted, own_history, rows_or_nan
+from recommender.models.vocabulary import fitting, interacted, model_history, rows_or_nan
 
 
 class ALS:
@@ -58,17 +59,18 @@ class ALS:
         self.threads = threads
 
     def fit(self, train: Dataset) -> Self:
+        forget(self)
         taken, _, self.items_ = interacted(train, weighed=True)  # below 0: a sure dislike, as in implicit
         with fitting("als", "Raise regularization."):
             model = self._upstream()
             model.fit(taken, show_progress=False)
-        self.item_factors_ = model.item_factors  # float32 (n_own, factors)
+        self.item_factors_ = model.item_factors  # float32 (n_model_items, factors)
         return self
 
     def fold_in(self, history: sp.csr_matrix) -> np.ndarray:
         """User factors float32 (n, factors) that best explain each history given the item factors.
 
-        history: csr (n, n_own), rows of the trained items. NaN where the history is empty.
+        history: csr (n, n_model_items). NaN where the history is empty.
         """
         model = self._upstream()
         model.item_factors = self.item_factors_
@@ -78,10 +80,14 @@ class ALS:
         return users
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
-        own = self.items_.lookup(items.ids)
-        users = self.fold_in(own_history(queries, own, len(self.items_)))
-        scores: np.ndarray = users @ rows_or_nan(self.item_factors_, own).T
+        users = self.fold_in(model_history(queries, self.items_.lookup(items.ids), len(self.items_)))
+        scores: np.ndarray = users @ self._factors_of(items).T
         return scores
+
+    @per_table
+    def _factors_of(self, items: Table) -> np.ndarray:
+        """float32 (n_items, factors); NaN for items that training did not see."""
+        return rows_or_nan(self.item_factors_, self.items_.lookup(items.ids))
 
     def _upstream(self) -> AlternatingLeastSquares:
         return AlternatingLeastSquares(

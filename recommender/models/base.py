@@ -33,14 +33,14 @@ class Recommender(Protocol):
         ...
 
 
-def to_catalogue(scores: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Scores of a model's own items (n_queries, n_own) -> of ``columns`` (n_queries, n_items).
+def to_catalogue(scores: np.ndarray, model_item_idx: np.ndarray) -> np.ndarray:
+    """Scores of a model's items, (n_queries, n_model_items), as scores of the catalogue, float32 (n_queries, n_items).
 
-    columns: int64 (n_items,), a model's own item number for each item; -1 (unknown) becomes NaN.
+    model_item_idx: int64 (n_items,), the model's number of each item; -1 (unknown to it) becomes NaN.
     """
     # take, unlike indexing, leaves the rows contiguous, as top_k wants them
-    out: np.ndarray = np.take(scores, np.maximum(columns, 0), axis=1).astype(np.float32, copy=False)
-    out[:, columns < 0] = np.nan
+    out: np.ndarray = np.take(scores, np.maximum(model_item_idx, 0), axis=1).astype(np.float32, copy=False)
+    out[:, model_item_idx < 0] = np.nan
     return out
 
 

@@ -10,8 +10,9 @@ from implicit.cpu.bpr import BayesianPersonalizedRanking
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.models.base import above, at_least
+from recommender.models.memo import forget, per_table
 from recommender.models.space import Float, Int, Space
-from recommender.models.vocabulary import fitting, interacted, mean_vectors, own_history, rows_or_nan
+from recommender.models.vocabulary import fitting, interacted, mean_vectors, model_history, rows_or_nan
 
 
 class BPR:
@@ -56,6 +57,7 @@ class BPR:
         self.threads = threads
 
     def fit(self, train: Dataset) -> Self:
+        forget(self)
         taken, self.users_, self.items_ = interacted(train)
         model = BayesianPersonalizedRanking(
             factors=self.factors,
@@ -68,14 +70,20 @@ class BPR:
         )
         with fitting("bpr", "Lower learning_rate."):
             model.fit(taken, show_progress=False)
-        self.user_factors_ = model.user_factors  # float32 (n_own_users, factors + 1), last column 1
-        self.item_factors_ = model.item_factors  # float32 (n_own_items, factors + 1), last column the bias
+        self.user_factors_ = model.user_factors  # float32 (n_model_users, factors + 1), last column 1
+        self.item_factors_ = model.item_factors  # float32 (n_model_items, factors + 1), last column the bias
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
-        own, known = self.items_.lookup(items.ids), self.users_.lookup(queries.ids)
-        folded = mean_vectors(own_history(queries, own, len(self.items_)), self.item_factors_)
+        known = self.users_.lookup(queries.ids)
+        history = model_history(queries, self.items_.lookup(items.ids), len(self.items_))
+        folded = mean_vectors(history, self.item_factors_)
         folded[:, -1] = 1  # rows without a history stay NaN in their other columns
         users = np.where(known[:, None] >= 0, rows_or_nan(self.user_factors_, known), folded)
-        scores: np.ndarray = users @ rows_or_nan(self.item_factors_, own).T
+        scores: np.ndarray = users @ self._factors_of(items).T
         return scores
+
+    @per_table
+    def _factors_of(self, items: Table) -> np.ndarray:
+        """float32 (n_items, factors + 1); NaN for items that training did not see."""
+        return rows_or_nan(self.item_factors_, self.items_.lookup(items.ids))

@@ -15,7 +15,7 @@ from recommender.data.queries import Queries
 from recommender.errors import UserError
 from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.space import Float, Space
-from recommender.models.vocabulary import interacted, own_history
+from recommender.models.vocabulary import interacted, model_history
 
 BYTES_PER_WEIGHT = 4 * 2.2  # float32; the matrix, and room to score and save it
 UNSAFE_COLUMNS = 20_000  # above it LAPACK's potrf crashes with two OpenBLAS threads
@@ -55,11 +55,11 @@ class EASE:
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
-        own = self.items_.lookup(items.ids)
-        history = own_history(queries, own, len(self.items_))
+        model_item_idx = self.items_.lookup(items.ids)
+        history = model_history(queries, model_item_idx, len(self.items_))
         scores = history @ self.weights_
         scores[np.diff(history.indptr) == 0] = np.nan
-        return to_catalogue(scores, own)
+        return to_catalogue(scores, model_item_idx)
 
 
 def check_memory(name: str, n_columns: int, memory_mb: int) -> None:

@@ -14,7 +14,7 @@ from recommender.data.queries import Queries
 from recommender.errors import ConfigError, nearest
 from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.space import Float, Int, OneOf, Space
-from recommender.models.vocabulary import fitting, interacted, own_history
+from recommender.models.vocabulary import fitting, interacted, model_history
 
 WEIGHTINGS = ("cosine", "tfidf", "bm25")
 
@@ -73,17 +73,17 @@ class ItemKNN:
         # tfidf divides by zero where every user of an item has idf 0: no evidence
         similarity.data[~np.isfinite(similarity.data)] = 0
         similarity.eliminate_zeros()
-        self.similarity_ = similarity  # csr (n_own, n_own), row = item of the history
+        self.similarity_ = similarity  # csr (n_model_items, n_model_items), row = item of the history
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
-        own = self.items_.lookup(items.ids)
+        model_item_idx = self.items_.lookup(items.ids)
         decay = None
         if self.half_life_positions is not None:
             decay = 0.5 ** (queries.history.position() / self.half_life_positions)
-        scores = (own_history(queries, own, len(self.items_), decay) @ self.similarity_).toarray()
+        scores = (model_history(queries, model_item_idx, len(self.items_), decay) @ self.similarity_).toarray()
         scores[scores == 0] = np.nan
-        return to_catalogue(scores, own)
+        return to_catalogue(scores, model_item_idx)
 
     def _upstream(self) -> ItemItemRecommender:
         if self.weighting == "bm25":

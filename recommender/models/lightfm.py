@@ -15,7 +15,7 @@ from recommender.models.base import above, at_least
 from recommender.models.memo import per_table
 from recommender.models.side_features import SideFeatures
 from recommender.models.space import Float, Int, Space
-from recommender.models.vocabulary import fitting, interacted, mean_vectors, own_history
+from recommender.models.vocabulary import fitting, interacted, mean_vectors, model_history
 
 
 class LightFM:
@@ -102,7 +102,7 @@ class LightFM:
         user_vectors, user_known = self.users_.vectors(queries.users)
         if self.fold_in:
             usable = np.where(item_known, np.arange(len(items)), -1)
-            folded = mean_vectors(own_history(queries, usable, len(items)), item_vectors)
+            folded = mean_vectors(model_history(queries, usable, len(items)), item_vectors)
             folded[:, -1] = 0  # the mean of item biases says nothing of the user
             unseen = (self.users_.ids.lookup(queries.ids) < 0) & np.isfinite(folded[:, 0])
             user_vectors = user_vectors + np.where(unseen[:, None], folded, np.float32(0))
@@ -134,10 +134,10 @@ class Side:
 
     def rows(self, table: Table) -> sp.csr_matrix:
         """LightFM's feature matrix: [one-hot id or nothing | features], float32 csr (len(table), width)."""
-        own = self.ids.lookup(table.ids)
-        seen = np.flatnonzero(own >= 0)
+        model_idx = self.ids.lookup(table.ids)
+        seen = np.flatnonzero(model_idx >= 0)
         ones = np.ones(len(seen), np.float32)
-        identity = sp.csr_matrix((ones, (seen, own[seen])), shape=(len(table), len(self.ids)))
+        identity = sp.csr_matrix((ones, (seen, model_idx[seen])), shape=(len(table), len(self.ids)))
         features = self.features.transform(table)
         sums = np.asarray(abs(features).sum(axis=1)).ravel()
         features = features.multiply(1 / np.where(sums, sums, 1)[:, None])

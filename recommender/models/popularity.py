@@ -15,9 +15,10 @@ import polars as pl
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import ConfigError, nearest
-from recommender.features.feedback import Feedback, feedback
+from recommender.features.feedback import Feedback, decay, feedback
 from recommender.models.base import above, to_catalogue
 from recommender.models.space import Float, Space
+from recommender.models.vocabulary import ids_only
 from recommender.spam.trust import trust
 
 _SEPARATOR = "\x1f"
@@ -28,7 +29,7 @@ class Popularity:
 
     window_days: only interactions of the last so many days count; None: all. Rows without a time
         are the oldest.
-    half_life_days: an interaction is worth half as much every so many days; None: no decay.
+    half_life_days: an interaction weighs half as much every so many days; None: no decay.
     half_life_share: the same, as a share of the training period, for data sets of any time scale.
     returning_share: the half-life, as such a share, for who was last seen ``away_days`` or more ago: they want what
         is new since, users in a visit want the rest of what everyone takes. None: as for all.
@@ -84,9 +85,9 @@ class Popularity:
 
     def fit(self, train: Dataset) -> Self:
         events = feedback(train)
-        worth = self._worth(train, events)
-        self.items_ = train.items
-        self.counts_ = _count(np.zeros(len(worth), np.int64), events.item, worth, 1, len(train.items))
+        weight = self._weights(train, events)
+        self.items_ = ids_only(train.items)
+        self.counts_ = _count(np.zeros(len(weight), np.int64), events.item, weight, 1, len(train.items))
         _check(train.users, self.segment)
         self.levels_: list[dict[str, int]] = []
         self.tables_: list[np.ndarray] = []
@@ -96,7 +97,7 @@ class Popularity:
             numbers = dict(zip(known, range(len(known)), strict=True))
             row = _numbers(keys, numbers)[events.user]
             inside = row >= 0
-            table = _count(row[inside], events.item[inside], worth[inside], len(known), len(train.items))
+            table = _count(row[inside], events.item[inside], weight[inside], len(known), len(train.items))
             self.levels_.append(numbers)
             self.tables_.append(table)
         self.returning_ = None if self.returning_share is None else self._recent(self.returning_share).fit(train)
@@ -113,33 +114,40 @@ class Popularity:
             signed_up_column=self.signed_up_column,
         )
 
-    def _worth(self, train: Dataset, events: Feedback) -> np.ndarray:
+    def _weights(self, train: Dataset, events: Feedback) -> np.ndarray:
         """What each event counts, float64 (n,)."""
-        ages, worth = events.age_days, events.worth.copy()
+        ages, weight = events.age_days, events.weight.copy()
         if self.half_life_days is not None:
-            worth *= 0.5 ** (ages / self.half_life_days)
+            weight *= 0.5 ** (ages / self.half_life_days)
         if self.half_life_share is not None:
-            worth *= 0.5 ** (ages / (self.half_life_share * max(float(ages.max(initial=0)), 1e-9)))
+            weight *= decay(ages, self.half_life_share)
         if self.window_days is not None:
-            worth *= ages <= self.window_days
+            weight *= ages <= self.window_days
         if self.weighted and len(train.weights):
-            worth[: len(train.weights)] *= train.weights / max(float(train.weights.mean()), 1e-9)
+            weight[: len(train.weights)] *= train.weights / max(float(train.weights.mean()), 1e-9)
         if self.trusted:
             trusted = trust(train, self.signed_up_column)
             of_account = np.bincount(train.user_idx, trusted, len(train.users)) / np.maximum(train.user_counts, 1)
-            worth *= np.concatenate([trusted, of_account[events.user[len(trusted) :]]])  # signals: as their account
-        return worth
+            weight *= np.concatenate([trusted, of_account[events.user[len(trusted) :]]])  # signals: as their account
+        return weight
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         """Expected share of interactions; items that training did not see are NaN."""
         total = max(float(self.counts_.sum()), 1e-12)
+        model_item_idx = self.items_.lookup(items.ids)
+        if not self.segment:
+            scores = np.repeat(to_catalogue(self.counts_ / total, model_item_idx), len(queries), axis=0)
+            return self._for_returning(scores, queries, items)
         share = np.repeat(self.counts_ / total, len(queries), axis=0)
         for depth, (numbers, table) in enumerate(zip(self.levels_, self.tables_, strict=True), start=1):
             row = _numbers(_keys(queries.users, self.segment[:depth]), numbers)
             at = np.flatnonzero(row >= 0)
             seen = table[row[at]]
             share[at] = (seen + self.prior * share[at]) / (seen.sum(axis=1, keepdims=True) + self.prior)
-        scores = to_catalogue(share, self.items_.lookup(items.ids))
+        return self._for_returning(to_catalogue(share, model_item_idx), queries, items)
+
+    def _for_returning(self, scores: np.ndarray, queries: Queries, items: Table) -> np.ndarray:
+        """The scores with those of ``returning_share`` for who comes back."""
         if self.returning_ is not None:
             back = np.flatnonzero((queries.history.lengths > 0) & (queries.away_days >= self.away_days))
             scores[back] = self.returning_.score(queries.take(back), items)
@@ -158,9 +166,9 @@ def _check(users: Table, columns: Sequence[str]) -> None:
             raise ConfigError(f"popularity: users.{column} holds {dtype}; a segment needs one value per user.")
 
 
-def _count(row: np.ndarray, item: np.ndarray, worth: np.ndarray, n_rows: int, n_items: int) -> np.ndarray:
-    """float32 (n_rows, n_items): summed worth of the events of each row and item; dislikes leave 0 at least."""
-    flat = np.bincount(row * n_items + item, weights=worth, minlength=n_rows * n_items).clip(0)
+def _count(row: np.ndarray, item: np.ndarray, weight: np.ndarray, n_rows: int, n_items: int) -> np.ndarray:
+    """float32 (n_rows, n_items): summed weights of the events of each row and item; dislikes leave 0 at least."""
+    flat = np.bincount(row * n_items + item, weights=weight, minlength=n_rows * n_items).clip(0)
     return flat.reshape(n_rows, n_items).astype(np.float32)
 
 

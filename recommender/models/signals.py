@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from recommender.data.dataset import FEATURE_ROLES, NO_TIME, US_PER_DAY, Dataset, Table
 from recommender.data.queries import Queries
 from recommender.features.encoder import ColumnEncoder, unit_rows
+from recommender.features.feedback import decay
 from recommender.features.sparse import add_products, pair_products, transpose
 from recommender.features.text import TextAs
 from recommender.models.base import Recommender
@@ -45,9 +46,8 @@ class Signals:
         pairs = [m for m in train.match if m.item in self.encoders_ and m.user in train.users.frame.columns]
         self.match_ = tuple((m.user, m.item) for m in pairs)
         ages = train.age_days
-        self.span_ = max(float(ages.max(initial=0)), 1e-9)
-        worth = (0.5 ** (ages / (share * self.span_)) for share in SHARES)
-        self.popularity_ = np.stack([np.bincount(train.item_idx, w, len(train.items)) for w in worth])
+        decays = (decay(ages, share) for share in SHARES)
+        self.popularity_ = np.stack([np.bincount(train.item_idx, w, len(train.items)) for w in decays])
         recent = sp.csr_matrix(self.popularity_[len(SHARES) // 2])
         self.taste_ = {c: unit_rows(recent @ e.transform(train.items, c)) for c, e in self.encoders_.items()}
         stated = train.timestamps[train.timestamps != NO_TIME]

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import DataError, Problem
+from recommender.features.feedback import decay
 from recommender.models.base import above, to_catalogue
 from recommender.models.space import Float, Space
 from recommender.models.vocabulary import ids_only
@@ -26,7 +27,7 @@ class Social:
 
     follows_column: user column with a list of user ids, stated at sign-up. The lists are those of the asking
         users, so users unseen in training need nothing else; followed accounts unseen in training tell nothing.
-    half_life_share: an interaction is worth half as much every so large a share of the training period;
+    half_life_share: an interaction weighs half as much every so large a share of the training period;
         None: all count alike.
     prior: strength of what everyone takes, in interactions, as of a segment of ``popularity``: the few
         interactions of a few friends only move its order.
@@ -57,13 +58,11 @@ class Social:
         return self.half_life_share is not None
 
     def fit(self, train: Dataset) -> Self:
-        worth = np.ones(len(train.item_idx))
-        if self.half_life_share is not None:
-            ages = train.age_days
-            worth = 0.5 ** (ages / (self.half_life_share * max(float(ages.max(initial=0)), 1e-9)))
+        ages, share = train.age_days, self.half_life_share
+        weight = np.ones(len(ages)) if share is None else decay(ages, share)
         self.users_, self.items_ = ids_only(train.users), ids_only(train.items)
         shape = (len(train.users), len(train.items))
-        taken = sp.csr_matrix((worth.astype(np.float32), (train.user_idx, train.item_idx)), shape=shape)
+        taken = sp.csr_matrix((weight.astype(np.float32), (train.user_idx, train.item_idx)), shape=shape)
         taken.sum_duplicates()
         self.taken_ = taken
         of_everyone = np.asarray(taken.sum(axis=0)).ravel()
@@ -94,10 +93,10 @@ def follows(users: Table, column: str, accounts: Table) -> sp.csr_matrix:
         advice = "Give each user the list of the user ids that it follows."
         raise DataError([Problem("users", column, found, len(users), (), advice)])
     pairs = users.frame.select(
-        pl.int_range(pl.len()).alias("row"), pl.col(users.key).alias("own"), pl.col(column).alias("other")
+        pl.int_range(pl.len()).alias("row"), pl.col(users.key).alias("user"), pl.col(column).alias("other")
     ).explode("other")
     pairs = pairs.drop_nulls("other").with_columns(pl.col("other").cast(accounts.ids.dtype, strict=False))
-    pairs = pairs.drop_nulls("other").filter(pl.col("own") != pl.col("other"))
+    pairs = pairs.drop_nulls("other").filter(pl.col("user") != pl.col("other"))
     account = accounts.lookup(pairs["other"])
     known = account >= 0
     entries = (np.ones(known.sum(), np.float32), (pairs["row"].to_numpy()[known], account[known]))

@@ -13,7 +13,7 @@ from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.ease import check_memory, closed_form
 from recommender.models.side_features import SideFeatures
 from recommender.models.space import Float, Space
-from recommender.models.vocabulary import ids_only, own_history, require_interactions
+from recommender.models.vocabulary import ids_only, model_history, require_interactions
 
 
 class UserEASE:
@@ -78,27 +78,27 @@ class UserEASE:
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
-        own = self.items_.lookup(items.ids)
-        rows = self._row(own_history(queries, own, len(self.items_)), queries.users)
+        model_item_idx = self.items_.lookup(items.ids)
+        rows = self._row(model_history(queries, model_item_idx, len(self.items_)), queries.users)
         scores = rows @ self.weights_
         scores[np.diff(rows.indptr) == 1] = np.nan  # only the column of ones
-        return to_catalogue(scores, own)
+        return to_catalogue(scores, model_item_idx)
 
     def _history(self, train: Dataset, kept: np.ndarray) -> sp.csr_matrix:
         """users x learned items: the square root of each interaction's decay; repeats count once, the latest."""
         column = np.full(len(train.items), -1)
         column[kept] = np.arange(len(kept))
         item = column[train.item_idx]
-        worth = np.ones(len(item))
+        weight = np.ones(len(item))
         span = float(train.age_days.max(initial=0))
         if self.half_life_share is not None and span > 0:
-            worth = 0.5 ** (train.age_days / (span * self.half_life_share) / 2)
+            weight = 0.5 ** (train.age_days / (span * self.half_life_share) / 2)
         learned = np.flatnonzero(item >= 0)
         cell = train.user_idx[learned] * len(kept) + item[learned]
         latest = len(cell) - 1 - np.unique(cell[::-1], return_index=True)[1]  # rows are sorted by time
         rows = learned[latest]
         shape = (len(train.users), len(kept))
-        return sp.csr_matrix((worth[rows].astype(np.float32), (train.user_idx[rows], item[rows])), shape=shape)
+        return sp.csr_matrix((weight[rows].astype(np.float32), (train.user_idx[rows], item[rows])), shape=shape)
 
     def _row(self, history: sp.csr_matrix, users: Table) -> sp.csr_matrix:
         features = self.features_.transform(users) * np.float32(self.feature_weight)

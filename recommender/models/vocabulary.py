@@ -1,4 +1,4 @@
-"""What the collaborative rungs share: their own users and items, histories in those numbers, stable BLAS."""
+"""What the collaborative rungs share: numbers of the users and items they know, histories in them, stable BLAS."""
 
 from __future__ import annotations
 
@@ -42,14 +42,15 @@ def ids_only(table: Table) -> Table:
     return Table(table.frame.select(table.key), {}, table.key)
 
 
-def own_history(
-    queries: Queries, own_columns: np.ndarray, n_own: int, values: np.ndarray | None = None
+def model_history(
+    queries: Queries, model_item_idx: np.ndarray, n_model_items: int, values: np.ndarray | None = None
 ) -> sp.csr_matrix:
-    """Histories in a model's own item numbers, float32 csr (n_queries, n_own).
+    """Histories in a model's item numbers, float32 csr (n_queries, n_model_items).
 
-    A repeated item counts once, as in training. ``values`` (one per history entry, at most 1) weigh entries.
+    model_item_idx: int64 (n_items,), the model's number of each item of the queries; -1: unknown, left out.
+    A repeated item counts once, as in training. values: weight of each history entry, at most 1; None: 1.
     """
-    history = queries.history_matrix(own_columns, n_own, values)
+    history = queries.history_matrix(model_item_idx, n_model_items, values)
     np.minimum(history.data, 1, out=history.data)
     return history
 
@@ -58,7 +59,7 @@ def rows_or_nan(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """``vectors[rows]`` as float32 (len(rows), width), NaN where the row is -1: NaN then spreads to the scores."""
     if not len(vectors):
         return np.full((len(rows), vectors.shape[1]), np.nan, np.float32)
-    out: np.ndarray = vectors[np.maximum(rows, 0)].astype(np.float32)
+    out: np.ndarray = vectors[np.maximum(rows, 0)].astype(np.float32, copy=False)
     out[rows < 0] = np.nan
     return out
 

@@ -97,8 +97,10 @@ class Explorer:
         return np.where(lists.item_idx < 0, -np.inf, bound)
 
     def _takes(self, items: Table) -> np.ndarray:
-        own = self.items_.lookup(items.ids)
-        return np.where(own >= 0, self.takes_[np.maximum(own, 0)], 0) if len(self.takes_) else np.zeros(len(items))
+        """Interactions in training of each item, int64 (n_items,)."""
+        return np.asarray(
+            np.append(self.takes_, 0)[self.items_.lookup(items.ids)]
+        )  # -1, unknown, reads the zero at the end
 
     def _weights(self, items: Table, thin: np.ndarray) -> np.ndarray:
         """One over the little-known items of the same creator, float64 (n_items,)."""

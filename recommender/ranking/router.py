@@ -12,6 +12,7 @@ from recommender.config import Scoring, Slots
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.models.base import Recommender
+from recommender.models.vocabulary import ids_only
 from recommender.names import RETURNING, USER_BUCKETS
 from recommender.ranking.candidates import Candidates
 from recommender.ranking.exploration import Explorer
@@ -72,7 +73,7 @@ class Router:
 
     def fit_rerankers(self, train: Dataset) -> Self:
         """All but the rungs, which are fitted already: re-rankers, explorer, and which items have interactions."""
-        self.known_ = train.items.take(train.item_counts > 0)
+        self.known_ = ids_only(train.items.take(train.item_counts > 0))
         for reranker in self.rerankers:
             reranker.fit(train)
         if self.explorer is not None:

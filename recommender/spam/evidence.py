@@ -200,12 +200,12 @@ def _uploads(items: Table, creator_column: str | None) -> np.ndarray:
 
 def _codes(items: Table, column: str | None) -> np.ndarray:
     """A number for each creator, int64 (n_items,); items that name none are each their own."""
-    own = np.arange(len(items))
+    alone = np.arange(len(items))
     if column is None or column not in items.frame.columns:
-        return own
+        return alone
     named = items.frame[column].cast(pl.String)
     codes = named.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-    return np.where(codes > 0, codes, codes.max(initial=0) + 1 + own)
+    return np.where(codes > 0, codes, codes.max(initial=0) + 1 + alone)
 
 
 def _embeddings(items: Table, column: str) -> np.ndarray:

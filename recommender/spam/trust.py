@@ -16,11 +16,11 @@ ALIKE = 0.3, 0.5
 
 
 def trust(train: Dataset, signed_up_column: str | None = None) -> np.ndarray:
-    """Worth of each interaction, 0..1, float64 (n,): the product of five guards that need no labels.
+    """Weight of each interaction, 0..1, float64 (n,): the product of five guards that need no labels.
 
     distinct: an account counts once per item, the first time. cap: all interactions of an account together
     count at most as much as those of an account at the ``CAP_QUANTILE`` of activity. age: an account grows to full
-    worth in ``GROWN_DAYS`` of activity, slowly first (by the square), so that accounts made, or left idle, for the
+    weight in ``GROWN_DAYS`` of activity, slowly first (by the square), so that accounts made, or left idle, for the
     purpose count ``LEAST``. It grows from its first interaction on; one that signed up before the data begin, for
     what it did then is not known, from ``signed_up_column``; without the column all are grown. lockstep: accounts
     that take the same items first as the same others count less, within ``ALIKE`` (see ``evidence.lockstep``).
@@ -35,19 +35,19 @@ def trust(train: Dataset, signed_up_column: str | None = None) -> np.ndarray:
     cap = np.quantile(active, CAP_QUANTILE) if len(active) else 1.0
     grown = ((_active_days(train, signed_up_column) / GROWN_DAYS) ** 2).clip(LEAST, 1)
     usual, most = ALIKE
-    own = ((most - lockstep(user, item, len(train.users), len(train.items))) / (most - usual)).clip(LEAST, 1)
-    worth = first * (np.minimum(1, cap / np.maximum(takes, 1)) * own)[user] * grown
+    alone = ((most - lockstep(user, item, len(train.users), len(train.items))) / (most - usual)).clip(LEAST, 1)
+    weight = first * (np.minimum(1, cap / np.maximum(takes, 1)) * alone)[user] * grown
     timed = train.timestamps != NO_TIME
-    worth[timed] *= _slowed(item[timed], train.timestamps[timed], worth[timed])
-    return np.asarray(worth)
+    weight[timed] *= _slowed(item[timed], train.timestamps[timed], weight[timed])
+    return np.asarray(weight)
 
 
-def _slowed(item: np.ndarray, time: np.ndarray, worth: np.ndarray) -> np.ndarray:
-    """What is left of each interaction's worth where those of its item and hour exceed the cap, float64 (n,)."""
+def _slowed(item: np.ndarray, time: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """What is left of each interaction's weight where those of its item and hour exceed the cap, float64 (n,)."""
     hour = time // US_PER_HOUR
     since = hour - hour.min() if len(hour) else hour
     group = np.unique(item * (since.max(initial=0) + 1) + since, return_inverse=True)[1]
-    gained = np.bincount(group, worth)
+    gained = np.bincount(group, weight)
     cap = np.quantile(gained[gained > 0], BURST_QUANTILE, method="higher") if gained.any() else 1.0
     return np.asarray(np.minimum(1, cap / np.maximum(gained, cap))[group])
 
@@ -61,6 +61,6 @@ def _active_days(train: Dataset, column: str | None) -> np.ndarray:
     began = np.full(len(train.users), never)
     np.minimum.at(began, train.user_idx, acted)
     before = (stated != NO_TIME) & (stated < acted.min(initial=never))
-    own = np.where(before, stated, began)[train.user_idx]
-    known = (train.timestamps != NO_TIME) & (own != never)
-    return np.where(known, (train.timestamps - np.where(known, own, 0)) / US_PER_DAY, np.inf)
+    start = np.where(before, stated, began)[train.user_idx]
+    known = (train.timestamps != NO_TIME) & (start != never)
+    return np.where(known, (train.timestamps - np.where(known, start, 0)) / US_PER_DAY, np.inf)

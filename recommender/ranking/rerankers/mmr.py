@@ -38,10 +38,10 @@ class MMR:
         shown, place = np.unique(lists.item_idx, return_inverse=True)  # the lists name few of the items
         kept = shown[shown >= 0]
         rows = unit_rows(self.encoder_.transform(items)[kept])
-        own = place.reshape(lists.item_idx.shape) - (len(shown) - len(kept))
+        chosen = place.reshape(lists.item_idx.shape) - (len(shown) - len(kept))
         out = np.empty(lists.item_idx.shape, np.int64)
         gain = relevance(lists.item_idx.shape[1])
-        _greedy(own, rows.indptr, rows.indices, rows.data, rows.shape[1], gain, self.weight, out)
+        _greedy(chosen, rows.indptr, rows.indices, rows.data, rows.shape[1], gain, self.weight, out)
         return out
 
 

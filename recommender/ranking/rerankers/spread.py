@@ -40,8 +40,8 @@ class Spread:
         return self
 
     def order(self, lists: Lists, queries: Queries, items: Table) -> np.ndarray:
-        shown, own = np.unique(lists.item_idx, return_inverse=True)
-        own = own.reshape(lists.item_idx.shape)
+        shown, entry = np.unique(lists.item_idx, return_inverse=True)
+        entry = entry.reshape(lists.item_idx.shape)
         vacancies = numbers(items, self.column, "spread.column")[shown]
         wanted = np.nan_to_num(np.maximum(vacancies, 0), nan=1.0) * (shown >= 0)
         places = (lists.item_idx[:, : self.first] >= 0).sum()
@@ -49,10 +49,10 @@ class Spread:
         bound[np.isnan(vacancies) | (shown < 0)] = np.inf
         part = _uniform(queries.users.id_hash[:, None], items.id_hash[lists.item_idx]) * 2
         price, step = np.zeros(len(shown)), lists.item_idx.shape[1] / 4
-        best, fewest = by_places(lists, np.zeros(own.shape)), np.inf
+        best, fewest = by_places(lists, np.zeros(entry.shape)), np.inf
         for _ in range(self.rounds):
-            order = by_places(lists, price[own] * part)
-            top = np.take_along_axis(own, order[:, : self.first], axis=1)
+            order = by_places(lists, price[entry] * part)
+            top = np.take_along_axis(entry, order[:, : self.first], axis=1)
             exposed = np.bincount(top.ravel(), minlength=len(shown))
             above_bound = float(np.maximum(exposed - bound, 0).sum())
             if above_bound < fewest:

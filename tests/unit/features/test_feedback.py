@@ -59,7 +59,7 @@ def test_the_interaction_itself_can_be_weighed() -> None:
 def test_without_weights_signals_say_nothing() -> None:
     data = heard(ROWS, SIGNALS)
     np.testing.assert_array_equal(strengths(data).toarray(), data.matrix().toarray())
-    assert feedback(data).worth.tolist() == [1, 1, 1]
+    assert feedback(data).weight.tolist() == [1, 1, 1]
 
 
 def test_signals_have_their_own_age_and_those_without_a_time_that_of_the_oldest() -> None:
@@ -110,4 +110,4 @@ pairs = st.tuples(st.sampled_from("uv"), st.sampled_from("ab"), st.floats(0, 48)
 def test_strengths_are_what_feedback_sums_to_where_nothing_repeats(signals: Any, like: float, hate: float) -> None:
     once = list({(s[0], s[1], s[3]): s for s in signals}.values())
     data = heard(ROWS, once, like=like, hate=hate)
-    assert strengths(data).sum() == pytest.approx(feedback(data).worth.sum(), abs=1e-4)
+    assert strengths(data).sum() == pytest.approx(feedback(data).weight.sum(), abs=1e-4)

@@ -46,9 +46,8 @@ def test_items_without_a_date_fill_no_more_of_the_lists_than_their_share() -> No
         (f"u{n}", f"i{i}", float(rng.uniform(began[i], 1000))) for n, i in enumerate(rng.integers(0, 200, 4000))
     ]
     undated = rng.random(200) < 0.4
-    items = table(
-        "item_id", names, available_from=times([None if u else b for u, b in zip(undated, began, strict=True)])
-    )
+    stated = [None if gone else hour for gone, hour in zip(undated, began, strict=True)]
+    items = table("item_id", names, available_from=times(stated))
     made = Trending().fit(dataset(rows, items)).score(ask([[]], items, as_of=1000), items)[0]
     top = np.argsort(-made)[:50]
     assert 0.2 < undated[top].mean() < 0.6
