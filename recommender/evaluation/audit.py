@@ -14,6 +14,7 @@ import polars as pl
 
 from recommender.config import Audit
 from recommender.evaluation.evaluate import Group
+from recommender.evaluation.statistics import user_weights
 from recommender.names import ORACLE, ROUTER
 
 OUTCOMES = {
@@ -152,13 +153,11 @@ def _rates(group: pl.Series, values: np.ndarray) -> tuple[list[str], np.ndarray]
 
 
 def _resampled(group: pl.Series, labels: list[str], values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Rates of bootstrap samples of users, float64 (resamples, n_groups, n_columns); Poisson weights, as in
-    ``statistics.estimates``."""
-    weights = np.random.default_rng(seed).poisson(1.0, (resamples, len(group))).astype(np.float32)
-    found, of = np.empty((resamples, len(labels), values.shape[1])), group.to_numpy()
-    for g, label in enumerate(labels):
-        rows = of == label
-        drawn, defined = weights[:, rows], ~np.isnan(values[rows])
+    """Rates of bootstrap samples of users, float64 (resamples, n_groups, n_columns)."""
+    masks, defined, of_user = [group.to_numpy() == label for label in labels], ~np.isnan(values), np.nan_to_num(values)
+    chunks = []
+    for weights in user_weights(len(group), resamples, seed):
         with np.errstate(divide="ignore", invalid="ignore"):
-            found[:, g] = (drawn @ np.where(defined, values[rows], 0)) / (drawn @ defined.astype(np.float32))
-    return found
+            drawn = [weights[:, m] @ of_user[m] / (weights[:, m] @ defined[m].astype(np.float32)) for m in masks]
+        chunks.append(np.stack(drawn, axis=1))
+    return np.concatenate(chunks)

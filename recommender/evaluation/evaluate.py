@@ -21,7 +21,7 @@ from recommender.ranking.lists import Lists
 
 VISIT = "visit"  # the slice by time since the last interaction
 POOLED = "pooled"  # the origin of rows that pool the validation origins
-_FLIPS, _SLICE_VALUES, _SLICE_QUERIES = 1999, 10, 30
+_SLICE_VALUES, _SLICE_QUERIES = 10, 30
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def compare(
     found = estimates(cells, n_users, resamples, seed)
     family = np.array(families)
     for (user_bucket, metric), cell, e in zip(keys, cells, found, strict=True):
-        p = sign_flip_p(cell, _FLIPS, seed)
+        p = sign_flip_p(cell, seed)
         for one in np.unique(family):
             p[family == one] = holm(p[family == one])
         rows += [(a, b, user_bucket, metric, e.mean[i], e.low[i], e.high[i], p[i], int(e.n[i]))

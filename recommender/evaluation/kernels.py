@@ -30,6 +30,23 @@ def ideal_gain(grades: sp.csr_matrix, discount: np.ndarray) -> np.ndarray:
     return out
 
 
+def bucket_counts(truth: sp.csr_matrix, item_bucket: np.ndarray, n_buckets: int) -> np.ndarray:
+    """How many items of each row of ``truth`` (csr (n_rows, n_items)) are in each bucket, int64 (n_rows, n_buckets).
+
+    item_bucket: int64 (n_items,), each below n_buckets.
+    """
+    out = np.zeros((truth.shape[0], n_buckets), np.int64)
+    _bucket_counts(out, truth.indptr, truth.indices, item_bucket)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _bucket_counts(out, indptr, indices, item_bucket):  # type: ignore[no-untyped-def]
+    for row in range(len(out)):
+        for at in range(indptr[row], indptr[row + 1]):
+            out[row, item_bucket[indices[at]]] += 1
+
+
 @numba.njit(cache=True, nogil=True)
 def _positions(out, item_idx, indptr, indices):  # type: ignore[no-untyped-def]
     for q in range(item_idx.shape[0]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from recommender.data.queries import bucket
-from recommender.evaluation.kernels import ideal_gain, positions
+from recommender.evaluation.kernels import bucket_counts, ideal_gain, positions
 from recommender.evaluation.shown import Judged, Shown, first, share
 from recommender.names import USER_BUCKETS
 from recommender.ranking.lists import NEW, RUNG
@@ -66,12 +66,7 @@ def item_recall(judged: Judged, item_counts: np.ndarray) -> np.ndarray:
 
     item_counts: int64 (n_items,), interactions in training.
     """
-    n, n_buckets, item_bucket = len(judged.n_truth), len(ITEM_BUCKETS), bucket(item_counts)
-
-    def counted(row: np.ndarray, item: np.ndarray) -> np.ndarray:
-        return np.bincount(row * n_buckets + item_bucket[item], minlength=n * n_buckets)
-
-    hit = first(judged.hit, 20)
-    found = counted(np.nonzero(hit)[0], first(judged.lists.item_idx, 20)[hit])
-    wanted = counted(np.repeat(np.arange(n), judged.n_truth), judged.truth.indices)
-    return np.reshape(share(found, wanted), (n, n_buckets))
+    n_buckets, item_bucket = len(ITEM_BUCKETS), bucket(item_counts)
+    hit, item = first(judged.hit, 20), first(judged.lists.item_idx, 20)
+    found = np.stack([(hit & (item_bucket[item] == b)).sum(axis=1) for b in range(n_buckets)], axis=1)
+    return share(found, bucket_counts(judged.truth, item_bucket, n_buckets))

@@ -93,4 +93,4 @@ def first(table: np.ndarray, k: int) -> np.ndarray:
 
 def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """``part / whole``, float64; NaN where ``whole`` is 0."""
-    return np.asarray(np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0))
+    return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0))

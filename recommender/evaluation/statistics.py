@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,28 +44,33 @@ def replicates(cell: ClusteredValues, n_users: int, resamples: int, seed: int) -
     return drawn.astype(np.float64)
 
 
+def user_weights(n_users: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each user counts in each resample, float32 (<= 100, n_users) at a time.
+
+    Poisson weights (Hanley & MacGibbon 2006; Chamandy et al. 2012): each user counts a Poisson(1) number of times, so
+    one set of weights serves every cell, and a mean is a ratio of sums.
+    """
+    rng = np.random.default_rng(seed)
+    for start in range(0, resamples, _CHUNK):
+        yield rng.poisson(1.0, (min(_CHUNK, resamples - start), n_users)).astype(np.float32)
+
+
 def _resampled(
     by_user: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], n_users: int, resamples: int, seed: int
 ) -> list[np.ndarray]:
-    """Means per cell under resampled users, float32 (resamples, n_columns). by_user: of ``_by_user``.
-
-    Poisson weights (Hanley & MacGibbon 2006; Chamandy et al. 2012): each user counts a Poisson(1)
-    number of times, so one set of weights serves every cell, and the mean is a ratio of sums.
-    """
+    """Means per cell under resampled users, float32 (resamples, n_columns). by_user: of ``_by_user``."""
     # Most columns are defined for the same queries: each distinct count is resampled once.
     distinct = [_distinct(count) for _, _, count in by_user]
     found: list[list[np.ndarray]] = [[] for _ in by_user]
-    rng = np.random.default_rng(seed)
     with np.errstate(invalid="ignore", divide="ignore"), threadpool_limits(1, "blas"):  # see sign_flip_p
-        for start in range(0, resamples, _CHUNK):
-            weights = rng.poisson(1.0, (min(_CHUNK, resamples - start), n_users)).astype(np.float32)
+        for weights in user_weights(n_users, resamples, seed):
             for out, (who, total, _), (count, which) in zip(found, by_user, distinct, strict=True):
                 drawn = weights[:, who]
                 out.append(drawn @ total / (drawn @ count)[:, which])
     return [np.concatenate(r) for r in found]
 
 
-def sign_flip_p(cell: ClusteredValues, flips: int, seed: int) -> np.ndarray:
+def sign_flip_p(cell: ClusteredValues, seed: int, flips: int = 1999) -> np.ndarray:
     """Two-sided p of each column's mean being 0, by flipping users' signs at random; float64 (n_columns,).
 
     Exact in small samples for symmetric differences (Fisher's randomisation test; Smucker et al. 2007

@@ -21,7 +21,7 @@ from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.fusion import DEPTH, Setting, blended, routed
 from recommender.ranking.lists import Lists
 
-_QUERIES, _FLIPS = 2500, 1999
+_QUERIES = 2500
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _best(
     found = estimates([cell], n_users, resamples, seed)[0]
     tried = np.flatnonzero((cell.values != 0).any(axis=0))  # the rung that serves all of them is not a second one
     p = np.ones(len(rungs))
-    p[tried] = holm(sign_flip_p(ClusteredValues(cell.users, cell.values[:, tried]), _FLIPS, seed))
+    p[tried] = holm(sign_flip_p(ClusteredValues(cell.users, cell.values[:, tried]), seed))
     pays = (p < rule.alpha) & (found.low > rule.min_gain)
     if not pays.any():
         return None

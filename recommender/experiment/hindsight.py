@@ -21,7 +21,6 @@ from recommender.ranking.router import segments
 
 LEAST = 30  # queries of a bucket that is looked at
 _ALPHA = 0.05
-_FLIPS = 1999
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def hindsight(
         cell = ClusteredValues(codes[mask], gains[mask])
         over = estimates([cell], n_users, resamples, seed)[0]
         best = int(np.argmax(over.mean))
-        p = float(holm(sign_flip_p(cell, _FLIPS, seed))[best])
+        p = float(holm(sign_flip_p(cell, seed))[best])
         if over.low[best] > 0 and p < _ALPHA:
             gain, low, high = (float(x[best]) for x in (over.mean, over.low, over.high))
             periods = _periods(groups, routes, rungs[best], metric, bucket, gain)

@@ -14,7 +14,6 @@ from recommender.names import ALL, USER_BUCKETS
 from recommender.studies.engine.cell import Measured
 
 ALPHA = 0.05
-FLIPS = 1999
 _COLUMNS = {
     **dict.fromkeys(("name", "base_rung", "other_rung", "user_bucket", "metric"), pl.String),
     **dict.fromkeys(("base", "other", "difference", "ci_low", "ci_high", "p"), pl.Float64),
@@ -65,7 +64,7 @@ def _rows(c: Contrast, bucket: str, metrics: Sequence[str], resamples: int, seed
     two = both.select(f"{m}:other" for m in shared).to_numpy().astype(np.float64)
     cell = ClusteredValues(np.arange(both.height), two - one)  # one query per user here
     (estimate,) = estimates([cell], both.height, resamples, seed)
-    p = sign_flip_p(cell, FLIPS, seed)
+    p = sign_flip_p(cell, seed)
     defined = ~np.isnan(two - one)
     rows = []
     for i, metric in enumerate(shared):

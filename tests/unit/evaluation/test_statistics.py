@@ -22,7 +22,7 @@ def estimate(c: ClusteredValues, resamples: int = 1000, seed: int = 0) -> Estima
 
 
 def p_of(c: ClusteredValues, flips: int = 1999, seed: int = 0) -> np.ndarray:
-    return sign_flip_p(c, flips, seed)
+    return sign_flip_p(c, seed, flips)
 
 
 def test_holm_by_hand() -> None:
