@@ -19,7 +19,7 @@ from recommender.config.files import raw_dir
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment import requirements, tuning
 from recommender.experiment.out_folder import disk_faults, out_folder
-from recommender.report.html import write_report
+from recommender.report.document import write_report
 from recommender.report.terminal import print_result
 from recommender.tracking.store import Tracker
 

@@ -22,7 +22,7 @@ from recommender.evaluation.evaluate import metrics_table
 from recommender.experiment import requirements
 from recommender.experiment.out_folder import disk_faults, finished, out_folder
 from recommender.experiment.run_tables import Out, read_out
-from recommender.report.html import write_report
+from recommender.report.document import write_report
 from recommender.studies.engine.cell import at_test
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Run:
     def decision(self) -> pl.DataFrame:
         """Who is served by which rung: user_bucket, rung, over (the rung that it replaced), gain, ci_low, ci_high and
         p_holm on validation, n_queries, inherited_from, and what it then gave on the test origin."""
-        from recommender.report.decided import decision
+        from recommender.report.decision_table import decision
 
         return decision(self._out)
 

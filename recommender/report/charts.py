@@ -14,7 +14,7 @@ import polars as pl
 from recommender.evaluation.metric_table import metric_label
 from recommender.experiment.run_tables import LABELS, Out, ladder, number, seconds
 from recommender.names import ORACLE, PLAIN, ROUTER
-from recommender.report.decided import decision
+from recommender.report.decision_table import decision
 from recommender.studies.charts import GREY, MIN_CPU_S, _tooltip, effort_scatter, finish
 
 MAX_COLOURS = 6  # lines that a reader can tell apart; the page's palettes have as many

@@ -11,7 +11,7 @@ from recommender.evaluation.metric_table import metric_label
 from recommender.experiment import run_tables
 from recommender.experiment.run_tables import LABELS, USERS, Out, interval, number
 from recommender.names import IN_SESSION, RETURNING, ROUTER
-from recommender.report import decided
+from recommender.report import decision_table
 from recommender.report.page import cell, details, paragraph, table
 
 _GROUPS = {
@@ -22,8 +22,9 @@ _GROUPS = {
 
 def verdict(out: Out) -> str:
     """The framed box under the title, as HTML."""
-    shipped = decided.decision(out)
-    rows = [(_capital(decided.users(r["user_bucket"], out)), _decided(r, out)) for r in shipped.iter_rows(named=True)]
+    shipped = decision_table.decision(out)
+    who = [_capital(decision_table.users(segment, out)) for segment in shipped["user_bucket"]]
+    rows = [(name, _decided(r, out)) for name, r in zip(who, shipped.iter_rows(named=True), strict=True)]
     heads = ["Who", "Ship", "Why (validation periods)", f"Test {metric_label(out.metric)}"]
     sentences = "".join(f"<li>{escape(str(s))}</li>" for s in out.decision.get("sentences", []))
     return (
@@ -78,7 +79,7 @@ def _audience(segments: list[str], out: Out) -> str:
     kinds = {kind: [s.removesuffix(kind) for s in segments if s.endswith(kind)] for kind in (IN_SESSION, RETURNING)}
     whole = [s for s in segments if s in USERS]
     parts = [_warmth(whole)] if whole else []
-    parts += [_warmth(buckets) + decided.in_visit(out, kind) for kind, buckets in kinds.items() if buckets]
+    parts += [_warmth(buckets) + decision_table.in_visit(out, kind) for kind, buckets in kinds.items() if buckets]
     return ", and ".join(parts)
 
 
@@ -101,7 +102,7 @@ def _decided(row: dict[str, Any], out: Out) -> list[str]:
 
 
 def _why(row: dict[str, Any], out: Out) -> tuple[str, str]:
-    """The reason for one row of ``decided.decision`` in words, and its numbers."""
+    """The reason for one row of ``decision_table.decision`` in words, and its numbers."""
     if out.scenario.day_zero:
         return "day zero: nothing was evaluated", ""
     n = "" if row["inherited_from"] else f"{row['n_queries']:,} queries"

@@ -9,7 +9,7 @@ import pytest
 from pipelines import pictures
 from recommender.compare import page_model
 from recommender.compare.build_next import TITLE
-from recommender.report.html import write_report
+from recommender.report.document import write_report
 from recommender.report.page import chart, page, section
 from recommender.tracking import store
 from recommender.tracking.studies import log_report

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from playwright.sync_api import Page
 
 from pipelines.pictures import BINARY, DRAWN, browser, serving
-from recommender.report.html import write_report
+from recommender.report.document import write_report
 from recommender.tracking import store, views
 from recommender.tracking.studies import log_report
 from recommender.tracking.views import view_url

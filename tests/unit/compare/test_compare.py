@@ -22,7 +22,7 @@ from recommender.compare.site import Site, read_sites
 from recommender.compare.tables import frontier, ladder, tables
 from recommender.errors import ConfigError
 from recommender.names import ALL
-from recommender.report import compare as report
+from recommender.report import comparison as report
 from recommender.studies import transfer
 from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.finding import NOT_ENOUGH

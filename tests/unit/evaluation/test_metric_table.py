@@ -26,7 +26,7 @@ from recommender.evaluation.metric_table import (
 )
 from recommender.evaluation.shown import Judged
 from recommender.experiment import ladder, run_folder, rungs
-from recommender.report.html import write_report
+from recommender.report.document import write_report
 from recommender.report.terminal import print_result
 from recommender.sources.load import load
 from recommender.tracking import values

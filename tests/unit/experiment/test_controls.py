@@ -23,7 +23,7 @@ from recommender.experiment.rungs import n_steps
 from recommender.models import RECOMMENDERS
 from recommender.models.popularity import Popularity
 from recommender.names import ORACLE
-from recommender.report.html import write_report
+from recommender.report.document import write_report
 from recommender.tracking import values
 from tests.helpers.out_folder import write_out
 from tests.helpers.small import Row, dataset, table

@@ -18,7 +18,7 @@ from recommender.evaluation.effort import EffortLog
 from recommender.experiment import ladder, requirements, run_folder
 from recommender.experiment.attack_gain import attacked
 from recommender.names import SUSPICION
-from recommender.report.html import write_report
+from recommender.report.document import write_report
 from recommender.tracking import values
 from tests.helpers.small import Row, dataset, table, times
 

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from recommender.errors import DataError
 from recommender.experiment import run_tables
-from recommender.report import charts, decided
-from recommender.report.html import write_report
+from recommender.report import charts, decision_table
+from recommender.report.document import write_report
 from recommender.report.terminal import print_result
 from tests.helpers.out_folder import BUCKETS, RUNGS, write_out
 
@@ -343,7 +343,7 @@ def test_what_is_blended_stands_with_the_rung_it_is_blended_into_and_what_the_ro
     gained = {"gain": 0.0123, "ci_low": 0.01, "ci_high": 0.02, "p_holm": 0.002, "n_queries": 300}
     edit_json(out / "decision.json", blends={"0": {"rung": "lightfm", **gained}})
     write_report(out)
-    shown = decided.decision(run_tables.read_out(out)).row(by_predicate=pl.col("user_bucket") == "0", named=True)
+    shown = decision_table.decision(run_tables.read_out(out)).row(by_predicate=pl.col("user_bucket") == "0", named=True)
     assert (shown["rung"], shown["blended"], shown["blend_gain"]) == (served, "lightfm", 0.0123)
     routed = pl.read_parquet(out / "metrics.parquet").filter(
         split="test", rung="router", metric="ndcg_at_10", user_bucket="0", item_bucket="all", slice="all"

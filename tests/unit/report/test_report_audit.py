@@ -12,8 +12,8 @@ import yaml
 from recommender.config import Audit
 from recommender.evaluation.audit import audit_table
 from recommender.experiment import run_tables
-from recommender.report import charts, policies
-from recommender.report.html import write_report
+from recommender.report import audit, charts
+from recommender.report.document import write_report
 from recommender.tracking import values
 from tests.helpers.audits import group
 from tests.helpers.out_folder import write_out
@@ -81,7 +81,7 @@ def test_the_report_shows_rates_ratios_and_the_groups_that_are_too_few(out: Path
 
 
 def test_the_chart_says_in_words_who_is_served_worst(out: Path) -> None:
-    made = policies.audit_chart(run_tables.read_out(out))
+    made = audit.audit_chart(run_tables.read_out(out))
     assert made is not None
     assert "2 groups of users. Lowest: sex: f, 0.50" in made[1]
 
@@ -100,6 +100,6 @@ def test_mlflow_is_told_the_lowest_impact_ratio_of_each_column(out: Path) -> Non
 def test_where_nobody_is_selected_there_is_no_chart(out: Path) -> None:
     table = audit_table(group(["f", "m"], [0, 0]), Audit.model_validate(AUDIT), 100, 0)
     table.write_parquet(out / "audit.parquet")
-    assert policies.audit_chart(run_tables.read_out(out)) is None
+    assert audit.audit_chart(run_tables.read_out(out)) is None
     assert pl.read_parquet(out / "audit.parquet").height > 0
     assert "bias audit" not in page(out)

@@ -14,8 +14,8 @@ from recommender.experiment import run_tables
 from recommender.experiment.run_tables import LABELS, Out, interval, number
 from recommender.files import write_text
 from recommender.names import IN_SESSION, ORACLE, RETURNING
-from recommender.report import charts, policies
-from recommender.report.decided import in_visit, visit
+from recommender.report import audit, charts
+from recommender.report.decision_table import in_visit, visit
 from recommender.report.page import cell, chart, details, page, paragraph, section, table
 from recommender.report.spam import spam
 from recommender.report.verdict import verdict
@@ -43,7 +43,7 @@ def write_report(out: Path) -> Path:
     """
     read = run_tables.read_out(out)
     drawn = {"effort-chart": charts.effort_chart(read), "history-chart": charts.history_chart(read)}
-    drawn["audit-chart"] = policies.audit_chart(read)
+    drawn["audit-chart"] = audit.audit_chart(read)
     specs = {name: made[0] for name, made in drawn.items() if made}
     texts = {name: made[1] for name, made in drawn.items() if made}
     body = "\n".join(
@@ -59,9 +59,9 @@ def write_report(out: Path) -> Path:
             _new_items(read),
             _visits(read),
             _slices(read),
-            policies.changes(read),
+            audit.changes(read),
             spam(read),
-            policies.audit(read, texts),
+            audit.audit(read, texts),
             _controls(read),
             _effort(read),
             _data(read),
