@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
-from types import TracebackType
+import threading
+from types import FrameType, TracebackType
+
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)  # a container stops, a terminal closes
 
 
 def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -16,5 +20,25 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
     os._exit(130)
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Does what Ctrl-C does. A second signal does not disturb the cleaning up."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
+    for stream in (1, 2):
+        try:
+            os.write(stream, b"")
+        except OSError:  # its terminal is gone, and nothing can be said there
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    raise KeyboardInterrupt
+
+
+def catch_endings() -> None:
+    """SIGTERM and SIGHUP end a program as Ctrl-C does, unless it was started to ignore them (nohup)."""
+    for ending in ENDINGS:
+        if signal.getsignal(ending) == signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+            signal.signal(ending, _interrupt)
+
+
+catch_endings()
 sys.excepthook = _end
 gc.set_threshold(50_000, 20, 20)  # the default's collections take a fifth of the time of the imports alone

@@ -13,7 +13,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from types import FrameType
 
 from pipelines import arguments, cli
 from recommender.errors import TrackingError, UserError
@@ -65,9 +64,7 @@ def _check_free(port: int) -> None:
 
 def _start(uri: str, port: int) -> subprocess.Popen[bytes]:
     """The server in a process group of its own, so that Ctrl-C reaches it through ``_stop`` only."""
-    # Both stop the page and leave no server behind; a shell that starts it in the background ignores SIGINT.
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, _interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts it in the background ignores it
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", HOST]
     options = [
         "--registry-store-uri",
@@ -118,10 +115,6 @@ def _print_links(base: str, experiment: str) -> None:
     for title, view in shown.items():
         cli.console.print(f"[bold]{title}:[/]", end=" ")
         cli.console.print(view_url(base, experiment, view), markup=False, soft_wrap=True)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from traceback import walk_tb
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,7 +31,7 @@ from recommender.errors import TrackingError, UserError, nearest
 from recommender.features import text
 from recommender.models import colours
 from recommender.names import ROUTER
-from recommender.tracking import values
+from recommender.tracking import lost, values
 from recommender.tracking.views import LATEST, LONGEST, STUDY, latest_view, study_views, view_url, views
 
 if TYPE_CHECKING:
@@ -57,18 +58,19 @@ def prepare(uri: str, experiment: str = EXPERIMENT) -> str:
     """Makes the store ready and returns the experiment's id; safe when many processes start at once.
 
     A SQLite database is created or, after a copy, upgraded under a file lock: two processes that
-    migrate one database together crash. Raises TrackingError.
+    migrate one database together crash. Runs that a killed program left
+    open are closed. Raises TrackingError.
     """
-    with _failures():
+    with _failures(uri):
         database = _database(uri)
         if database is None:
-            return _experiment(_client(uri), experiment, None)
+            return _opened(_client(uri), experiment, None)
         database.parent.mkdir(parents=True, exist_ok=True)
         with open(database.parent / ".mlflow.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _upgrade(uri, database)
             artifacts = (database.parent / "mlruns" / experiment).absolute().as_uri()
-            return _experiment(_client(uri), experiment, artifacts)
+            return _opened(_client(uri), experiment, artifacts)
 
 
 class Tracker:
@@ -92,7 +94,7 @@ class Tracker:
     def __enter__(self) -> Self:
         try:
             self.experiment_id = prepare(self.uri, self.experiment)
-            with _failures():
+            with _failures(self.uri):
                 self.run_id = self._start(ROUTER)
         except TrackingError as error:
             self.error = error
@@ -104,13 +106,11 @@ class Tracker:
             raise self.error or TrackingError("log() needs the tracker to be entered first.")
         out = values.read(folder)
         code = values.code_tags()
-        with _failures():
+        with _failures(self.uri):
             client = _client(self.uri)
             for above, rung in enumerate(reversed(out.rungs)):
                 if rung != ROUTER:
-                    run_id = self._start(rung, above)
-                    with _closing(client, run_id):
-                        self._log_values(client, run_id, out, rung, code)
+                    self._log_values(client, self._start(rung, above), out, rung, code)
             for path in sorted(p for pattern in ARTIFACTS for p in folder.glob(pattern)):
                 client.log_artifact(self.run_id, str(path))
             client.set_tag(self.run_id, "mlflow.note.content", values.note(out))
@@ -134,13 +134,14 @@ class Tracker:
         if self.run_id is None:
             return
         try:
-            with _failures():
+            with _failures(self.uri):
                 client = _client(self.uri)
                 if isinstance(error, UserError):
                     for run_id in self.run_ids:
                         client.delete_run(run_id)
                 else:
-                    _close(client, self.run_id, error)
+                    for run_id in self.run_ids:  # the router's first: no rung is FINISHED before its train
+                        _close(client, run_id, error)
         except TrackingError as failure:
             if error is None:
                 raise
@@ -152,7 +153,7 @@ class Tracker:
         ``above``: rungs above it; MLflow lists the latest start first, so this keeps the ladder's order.
         """
         client = _client(self.uri)
-        tags = {"mlflow.runColor": colours.colour(rung), "mlflow.source.name": "make train"}
+        tags = {"mlflow.runColor": colours.colour(rung), "mlflow.source.name": "make train", **lost.process_tags()}
         name = f"{self.scenario}-{self.data}-{rung}"
         run = client.create_run(str(self.experiment_id), self.started + above, tags, name)
         run_id = str(run.info.run_id)
@@ -194,9 +195,9 @@ def log_run(
     """
     from mlflow.entities import Metric, Param, RunTag
 
-    with _failures():
+    with _failures(uri):
         client, now = _client(uri), _now_ms()
-        run_id = str(client.create_run(experiment_id, now, dict(tags), name).info.run_id)
+        run_id = str(client.create_run(experiment_id, now, {**tags, **lost.process_tags()}, name).info.run_id)
         with _closing(client, run_id):
             client.log_batch(
                 run_id,
@@ -214,7 +215,7 @@ def log_run(
 
 def show_views(uri: str, experiment_id: str, shown: Mapping[str, str]) -> None:
     """Puts these chart views (of ``tracking_views``) in the place of those of the same name; a failure is warned of."""
-    with _failures(), _only_warned():
+    with _failures(uri), _only_warned():
         for tag, value in shown.items():
             _client(uri).set_experiment_tag(experiment_id, tag, value)
 
@@ -281,7 +282,7 @@ def model_folder(uri: str) -> Path:
     from mlflow.exceptions import MlflowException
 
     store = tracking_uri()
-    with _failures():
+    with _failures(store):
         client = _client(store)
         try:
             folder = Path(download_artifacts(artifact_uri=uri, tracking_uri=store, registry_uri=store))
@@ -332,6 +333,12 @@ def _upgrade(uri: str, database: Path) -> None:
             utils._upgrade_db(engine)
     finally:
         engine.dispose()
+
+
+def _opened(client: MlflowClient, experiment: str, artifacts: str | None) -> str:
+    """The experiment's id, when runs that killed programs left open are closed."""
+    lost.close_lost(client)
+    return _experiment(client, experiment, artifacts)
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
@@ -408,16 +415,24 @@ def _status(error: BaseException | None) -> str:
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
-    """Whatever a store does wrong -> TrackingError."""
-    from alembic.util import CommandError
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
+def _failures(uri: str) -> Iterator[None]:
+    """Whatever the store at ``uri`` does wrong -> TrackingError; a damaged database makes libraries raise anything."""
     try:
         yield
-    except (MlflowException, SQLAlchemyError, CommandError, OSError) as error:
-        raise TrackingError(f"{type(error).__name__}: {error}") from error
+    except Exception as error:
+        if not isinstance(error, OSError) and not _raised_by_store(error):
+            raise
+        said = f"{uri}: {type(error).__name__}: {error}"
+        if _database(uri) is not None:
+            said += "\nWhere this file is damaged, move it away: the next program makes a new one."
+        raise TrackingError(said) from error
+
+
+def _raised_by_store(error: Exception) -> bool:
+    """Whether MLflow or its database raised it, rather than code of this project that they or we called."""
+    rooms = [frame.f_globals.get("__name__", "").partition(".")[0] for frame, _ in walk_tb(error.__traceback__)]
+    ours = max((n for n, room in enumerate(rooms) if room == "recommender"), default=-1)
+    return bool({"mlflow", "sqlalchemy", "alembic"} & set(rooms[ours + 1 :]))
 
 
 @contextmanager

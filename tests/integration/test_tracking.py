@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import logging
+import os
 import shutil
 import signal
 import socket
@@ -30,7 +31,7 @@ from recommender.ranking.router import Router
 from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
 from recommender.studies import summary
-from recommender.tracking import store, values, views
+from recommender.tracking import lost, store, values, views
 from tests.helpers.out_folder import RUNGS, write_out
 from tests.helpers.views import unpacked
 
@@ -466,3 +467,54 @@ def test_the_page_opens_and_stops_cleanly(uri: str, ending: signal.Signals) -> N
     assert f"http://127.0.0.1:{port}/#/experiments/" in text
     with socket.socket() as again:
         assert again.connect_ex(("127.0.0.1", port)) != 0
+
+
+# --- runs of programs that were killed
+
+
+def test_a_run_is_closed_as_lost_where_its_process_has_ended_and_no_other(uri: str) -> None:
+    experiment = store.prepare(uri)
+    mine = lost.process_tags()
+    started = mine[lost.PROCESS].partition(" ")[2]
+    tags = {
+        "mine": mine,
+        "ended": {**mine, lost.PROCESS: f"{2**22 + 1} {started}"},
+        "number given again": {**mine, lost.PROCESS: f"{os.getpid()} {float(started) - 3600:.0f}"},
+        "other host": {**mine, lost.HOST: "elsewhere", lost.PROCESS: f"{2**22 + 1} {started}"},
+        "not ours": {},
+        "no number": {**mine, lost.PROCESS: "x"},
+    }
+    for name, given in tags.items():
+        client(uri).create_run(experiment, tags=given, run_name=name)
+    store.prepare(uri, "another experiment")
+    found = client(uri).search_runs([experiment])
+    assert {run.info.run_name for run in found if run.info.status == "KILLED"} == {"ended", "number given again"}
+    assert {run.info.status for run in found} == {"KILLED", "RUNNING"}
+
+
+def test_no_rung_is_finished_while_its_train_is_not(uri: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        assert {run.info.status for run in runs(uri).values()} == {"RUNNING"}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(values, "note", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        track(out)
+    assert {run.info.status for run in runs(uri).values()} == {"KILLED"}
+
+
+def test_whatever_a_damaged_store_raises_is_told_as_its_error_and_a_bug_of_ours_as_a_bug(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object, **__: object) -> None:
+        exec(compile("b'\\xff'.decode()", "m", "exec"), {"__name__": "mlflow.store"})
+
+    def bug(*_: object) -> None:
+        raise LookupError
+
+    monkeypatch.setattr("mlflow.MlflowClient.get_experiment_by_name", damaged)
+    with pytest.raises(TrackingError, match=r"mlflow\.db: UnicodeDecodeError.*\n.*move it away"):
+        store.prepare(uri)
+    monkeypatch.setattr(store, "_client", bug)
+    with pytest.raises(LookupError):
+        store.prepare(uri)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
@@ -25,6 +26,7 @@ from recommender.errors import TrackingError
 from recommender.experiment import ladder
 from recommender.experiment.decision import AUDIENCE
 from recommender.serving import persistence
+from recommender.tracking.store import prepare
 from tests.helpers.folders import DAYS, SMALL, START, Done, NoTracker, Trained, exit_code, run, shop
 
 ROOT = Path(__file__).parents[2]
@@ -374,22 +376,84 @@ def start(workplace: Path, *args: object) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_fitting_ends_with_130_and_no_traceback(workplace: Path, store: str) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_train_that_is_ended_while_fitting_says_so_and_closes_its_run(
+    workplace: Path, store: str, ending: signal.Signals
+) -> None:
+    name = f"stopped-{ending.name}"
     long = (
         "ladder=[{name: als, recommender: als, params: {iterations: 1000000}}, {name: content, recommender: content}]"
     )
-    data = shop().write(workplace / "stopped")
+    data = shop().write(workplace / name)
     process = start(workplace, "--data", data, "--out", "out", "--set", long)
     deadline = time.monotonic() + 120
-    while not runs(store, "stopped") and process.poll() is None and time.monotonic() < deadline:
+    while not runs(store, name) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(2)  # into the fit
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ending)
     _, err = process.communicate(timeout=120)
     assert exit_code(process) == 130, err
+    assert "Interrupted" in err
     assert "Traceback" not in err
     assert (workplace / "out/INCOMPLETE").is_file()
-    assert [r.info.status for r in runs(store, "stopped")] == ["KILLED"]
+    assert [r.info.status for r in runs(store, name)] == ["KILLED"]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_a_program_that_is_ended_while_it_starts_says_so(workplace: Path, ending: signal.Signals) -> None:
+    code = f"import pipelines, os; os.kill(os.getpid(), {ending.value}); import time; time.sleep(60)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted\n")
+
+
+@pytest.mark.slow
+def test_a_train_that_nohup_started_goes_on_when_the_terminal_closes(workplace: Path, store: str) -> None:
+    code = (
+        "import signal, os; signal.signal(signal.SIGHUP, signal.SIG_IGN); import pipelines\n"
+        "os.kill(os.getpid(), signal.SIGHUP); print('went on')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "went on\n")
+
+
+@pytest.mark.slow
+def test_a_train_that_was_killed_is_closed_as_lost_by_the_next_program(workplace: Path, store: str) -> None:
+    long = (
+        "ladder=[{name: als, recommender: als, params: {iterations: 1000000}}, {name: content, recommender: content}]"
+    )
+    process = start(workplace, "--data", shop().write(workplace / "lost"), "--out", "out", "--set", long)
+    deadline = time.monotonic() + 120
+    while not runs(store, "lost") and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+    prepare(store)
+    assert [r.info.status for r in runs(store, "lost")] == ["RUNNING"]
+    process.kill()
+    process.communicate(timeout=60)
+    prepare(store)
+    (run_,) = runs(store, "lost")
+    assert run_.info.status == "KILLED"
+    assert run_.data.tags["error"].startswith("lost")
+
+
+@pytest.mark.slow
+def test_a_damaged_database_of_mlflow_costs_no_results(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = f"sqlite:///{workplace}/mlflow.db"
+    prepare(uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    whole = Path("mlflow.db").read_bytes()
+    data = shop().write(workplace / "shop")
+    for seed in range(3):
+        rng, content = np.random.default_rng(seed), np.frombuffer(whole, np.uint8).copy()
+        places = rng.choice(len(content), 400, replace=False)
+        content[places] ^= rng.integers(1, 256, 400).astype(np.uint8)
+        Path("mlflow.db").write_bytes(content.tobytes())
+        done = train_on(data, f"out{seed}")
+        assert done.code == 3, done.err
+        assert "mlflow.db" in done.err
+        assert "move it away" in done.err.replace("\n", " ")
+        assert "Traceback" not in done.err
+        assert Path(f"out{seed}/report.html").is_file()
+        assert not Path(f"out{seed}/INCOMPLETE").exists()
 
 
 @pytest.mark.slow
