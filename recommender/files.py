@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import psutil
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +59,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 def clear_leftovers(folder: Path) -> None:
     """Removes what killed programs had begun to write in ``folder``."""
     for path in folder.glob(".*-*"):
-        begun = re.fullmatch(r"\..+-(\d+)", path.name)
-        if begun is None or psutil.pid_exists(int(begun[1])):
+        begun = re.fullmatch(r"\..+-(\d{1,9})", path.name)
+        if begun is None or _runs(int(begun[1])):
             continue
         log.info("%s: removed, left by a program that was killed", path)
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -74,6 +73,16 @@ def put_aside(path: Path, damage: str) -> Path:
     path.rename(aside)
     log.warning("%s is damaged (%s). It is put aside as %s and made again.", path, damage, aside.name)
     return aside
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # someone else's
+        return True
+    return True
 
 
 def _scratch(path: Path) -> Path:
