@@ -20,7 +20,7 @@ from recommender.config.files import raw_dir
 from recommender.data.dataset import Dataset, Table, to_microseconds
 from recommender.data.split import Fold, folds
 from recommender.names import SUSPICION
-from recommender.simulate.parts import ids
+from recommender.simulate.column_values import ids
 from recommender.simulate.truth import SimulatedTruth
 from recommender.sources.load import load
 from recommender.spam.detector import confirmed_before, live

@@ -15,11 +15,11 @@ from typing import Any
 from recommender.data.schema import Features, MatchSpec, Spec, Tables
 from recommender.errors import ConfigError
 from recommender.simulate import columns
+from recommender.simulate.column_values import ids
 from recommender.simulate.feedback import interactions
 from recommender.simulate.knobs import Knobs, Signal
 from recommender.simulate.log import Log, simulate
 from recommender.simulate.make import make_world
-from recommender.simulate.parts import ids
 from recommender.simulate.presets import preset_names, resolve
 from recommender.simulate.truth import SimulatedTruth
 from recommender.simulate.world import World

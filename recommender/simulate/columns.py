@@ -1,11 +1,12 @@
 """The columns that ``item_columns`` and ``user_columns`` of the knobs may name.
 
-Each column has a random stream of its own, so that adding one leaves the others as they are.
+Each column has a random stream of its own, seeded by the name of its function, so that adding one leaves the others as
+they are. Columns that are an array of the world as it is stand here in one line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +16,16 @@ from recommender.errors import ConfigError, nearest
 from recommender.hashing import of_name
 from recommender.simulate import item_columns as item
 from recommender.simulate import user_columns as user
+from recommender.simulate.column_values import place, times
 from recommender.simulate.knobs import Knobs
+from recommender.simulate.vocabulary import COUNTRIES, EDUCATION, GENDERS, SENIORITY
 from recommender.simulate.world import World
 
 Maker = Callable[[World, np.random.Generator], pl.Series]
+
+
+def _word(words: Sequence[str], number: np.ndarray) -> pl.Series:
+    return pl.Series(np.array(words)[number])
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ def check(knobs: Knobs) -> None:
 
 
 def roles(chosen: tuple[Column, ...]) -> dict[str, str]:
+    """Role of each column, as dataset.yaml states them; standard columns have none."""
     return {column.name: column.role for column in chosen if column.role is not None}
 
 
@@ -71,33 +79,34 @@ ITEMS: Mapping[str, Column] = {
     "company": Column("company", "category", item.creator),
     "duration": Column("duration", "numeric", item.duration),
     "embedding": Column("embedding", "embedding", item.embedding),
-    "city": Column("city", "category", item.item_city),
-    "state": Column("state", "category", item.item_state),
+    "city": Column("city", "category", lambda w, _: place(w.items.city, 0)),
+    "state": Column("state", "category", lambda w, _: place(w.items.city, 1)),
     "location": Column("location", "location", item.item_location),
-    "remote": Column("remote", "category", item.remote),
+    "remote": Column("remote", "category", lambda w, _: pl.Series(w.items.remote)),
     "salary": Column("salary", "numeric", item.salary),
-    "seniority": Column("seniority", "category", item.item_level),
-    "education": Column("education", "category", item.item_degree),
-    "vacancies": Column("vacancies", "ignore", item.vacancies),
+    "seniority": Column("seniority", "category", lambda w, _: _word(SENIORITY, w.items.level)),
+    "education": Column("education", "category", lambda w, _: _word(EDUCATION, w.items.education)),
+    "vacancies": Column("vacancies", "ignore", lambda w, _: pl.Series(w.items.vacancies)),
     "editorial_rank": Column("editorial_rank", "ignore", item.editorial_rank),
-    "available_from": Column("available_from", None, item.available_from),
-    "expires_at": Column("expires_at", None, item.expires_at),
-    "moderated_at": Column("moderated_at", "ignore", item.moderated_at),
+    "available_from": Column("available_from", None, lambda w, _: times(w.items.published, w.knobs)),
+    "expires_at": Column("expires_at", None, lambda w, _: times(w.items.ends, w.knobs)),
+    # when moderators confirmed a violation; null: not within the data. Before that time nobody knows
+    "moderated_at": Column("moderated_at", "ignore", lambda w, _: times(w.items.moderated, w.knobs)),
 }
 USERS: Mapping[str, Column] = {
-    "country": Column("country", "category", user.country),
+    "country": Column("country", "category", lambda w, _: _word(COUNTRIES, w.users.country)),
     "age_band": Column("age_band", "category", user.age_band),
     "device": Column("device", "category", user.device),
     "past_positions": Column("past_positions", "text", user.past_positions),
-    "city": Column("city", "category", user.user_city),
-    "state": Column("state", "category", user.user_state),
+    "city": Column("city", "category", lambda w, _: place(w.users.city, 0)),
+    "state": Column("state", "category", lambda w, _: place(w.users.city, 1)),
     "user_location": Column("location", "location", user.user_location),
-    "willing_to_move": Column("willing_to_move", "ignore", user.willing_to_move),
+    "willing_to_move": Column("willing_to_move", "ignore", lambda w, _: pl.Series(w.users.willing)),
     "skills": Column("skills", "multi", user.user_skills),
-    "seniority": Column("seniority", "category", user.user_level),
-    "education": Column("education", "category", user.user_degree),
-    "gender": Column("gender", "protected", user.gender),
+    "seniority": Column("seniority", "category", lambda w, _: _word(SENIORITY, w.users.level)),
+    "education": Column("education", "category", lambda w, _: _word(EDUCATION, w.users.education)),
+    "gender": Column("gender", "protected", lambda w, _: _word(GENDERS, w.users.gender)),
     "age_group": Column("age_group", "protected", user.age_band),
     "follows": Column("follows", "ignore", user.follows),
-    "signed_up_at": Column("signed_up_at", "ignore", user.signed_up_at),
+    "signed_up_at": Column("signed_up_at", "ignore", lambda w, _: times(w.users.signed_up, w.knobs)),
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from recommender.simulate.column_values import times
 from recommender.simulate.draw import NICHES
 from recommender.simulate.knobs import SLOWEST, Signal
 from recommender.simulate.log import Log
-from recommender.simulate.parts import times
 from recommender.simulate.world import World
 
 FAKE_LIKING = 3.0  # fake accounts like and share what they push
@@ -29,11 +29,11 @@ def interactions(world: World, log: Log, user_ids: pl.Series, item_ids: pl.Serie
     everything = np.arange(len(log.user))
     events = [_rows(log, everything, log.time, knobs.event, weight)]
     for signal in knobs.signals:
-        given = _given(signal, liking, rng)
-        delay = signal.delay_minutes * (0.5 + (SLOWEST - 0.5) * rng.random(len(given))) / 1440
-        events.append(_rows(log, given, log.time[given] + delay, signal.event, None))
+        followed = _given(signal, liking, rng)
+        delay = signal.delay_minutes * (0.5 + (SLOWEST - 0.5) * rng.random(len(followed))) / 1440
+        events.append(_rows(log, followed, log.time[followed] + delay, signal.event, None))
         if knobs.replies and signal.event == "apply":
-            answered = _answered(world, log, given, rng)
+            answered = _answered(world, log, followed, rng)
             low, high = REPLY_DAYS
             time = log.time[answered] + delay.max(initial=0) + low + (high - low) * rng.random(len(answered))
             within = time < knobs.span_days
@@ -74,8 +74,8 @@ def _answered(world: World, log: Log, applied: np.ndarray, rng: np.random.Genera
     user, item = log.user[applied], log.item[applied]
     apart = np.abs(users.level[user] - items.level[item])
     apart = apart + np.maximum(items.education[item] - users.education[user], 0)
-    own = users.niche[user, 0]
-    other = (own != items.niche[item]) * np.where(own // NICHES == items.niche[item] // NICHES, 0.5, 1)
+    niche = users.niche[user, 0]
+    other = (niche != items.niche[item]) * np.where(niche // NICHES == items.niche[item] // NICHES, 0.5, 1)
     odds = np.log(knobs.replies / max(1 - knobs.replies, 1e-9)) - NO_FIT * apart - OTHER_NICHE * other
     crowd = _earlier(item, log.time[applied]) / (APPLICANTS * items.vacancies[item])
     chance = 1 / (1 + np.exp(-odds)) / (1 + crowd) * (1 - knobs.bias * (users.gender[user] == 0))

@@ -8,32 +8,23 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from recommender.simulate.draw import NICHES
-from recommender.simulate.parts import (
+from recommender.simulate.column_values import (
     join,
     lists,
     niche_words,
     numbered,
     people_of,
-    place,
     thinned,
     times,
     titles,
     words_of,
 )
-from recommender.simulate.vocabulary import CITIES, EDUCATION, FILMS, SENIORITY, SHARED_WORDS, TOPICS
+from recommender.simulate.draw import NICHES
+from recommender.simulate.vocabulary import CITIES, FILMS, SENIORITY, SHARED_WORDS, TOPICS
 from recommender.simulate.world import World
 
 EMBEDDING_WIDTH = 16
 RECODED, REWORKED = 0.02, 0.1  # change of the embedding of a cloned video, and of one that is meant to hide it
-
-
-def available_from(world: World, rng: np.random.Generator) -> pl.Series:
-    return times(world.items.published, world.knobs)
-
-
-def expires_at(world: World, rng: np.random.Generator) -> pl.Series:
-    return times(world.items.ends, world.knobs)
 
 
 def film_title(world: World, rng: np.random.Generator) -> pl.Series:
@@ -75,8 +66,8 @@ def genres(world: World, rng: np.random.Generator) -> pl.Series:
 def tags(world: World, rng: np.random.Generator) -> pl.Series:
     """Up to three words of the niche; those of a mislabelled item belong to another topic."""
     words = niche_words(world.items.label, 3, words_of(world.knobs.words), rng)
-    kept = rng.random(words.shape) < [1, 0.6, 0.3]
-    return thinned(lists(words, kept), world.knobs.metadata_missing, rng)[_looks_like(world)]
+    shown = rng.random(words.shape) < [1, 0.6, 0.3]
+    return thinned(lists(words, shown), world.knobs.metadata_missing, rng)[_looks_like(world)]
 
 
 def item_skills(world: World, rng: np.random.Generator) -> pl.Series:
@@ -90,7 +81,7 @@ def creator(world: World, rng: np.random.Generator) -> pl.Series:
 
 def year(world: World, rng: np.random.Generator) -> pl.Series:
     """Release year: that of publication for new releases, up to decades earlier in the back catalogue."""
-    published = available_from(world, rng).dt.year().to_numpy()
+    published = times(world.items.published, world.knobs).dt.year().to_numpy()
     older = np.where(world.items.published < 0, rng.exponential(12, len(published)), 0)
     return pl.Series((published - older).round().astype(np.int64))
 
@@ -115,14 +106,6 @@ def embedding(world: World, rng: np.random.Generator) -> pl.Series:
     return pl.Series(vectors.astype(np.float32)).arr.to_list()
 
 
-def item_city(world: World, rng: np.random.Generator) -> pl.Series:
-    return place(world.items.city, 0)
-
-
-def item_state(world: World, rng: np.random.Generator) -> pl.Series:
-    return place(world.items.city, 1)
-
-
 def item_location(world: World, rng: np.random.Generator) -> pl.Series:
     """Latitude and longitude, some kilometres around the centre of the city."""
     scatter = 0.05 * rng.standard_normal((len(world.items.city), 2))
@@ -130,27 +113,11 @@ def item_location(world: World, rng: np.random.Generator) -> pl.Series:
     return pl.DataFrame(point.round(4), schema=["lat", "lon"]).to_struct()
 
 
-def item_level(world: World, rng: np.random.Generator) -> pl.Series:
-    return pl.Series(np.array(SENIORITY)[world.items.level])
-
-
 def salary(world: World, rng: np.random.Generator) -> pl.Series:
     """Yearly, in hundreds: what occupation and level usually pay, 15% up or down; one in five does not say."""
     usual = 40_000 * 2 ** rng.uniform(0, 1, TOPICS)
     pay = usual[world.items.topics[:, 0]] * (1 + 0.3 * world.items.level) * np.exp(0.15 * world.items.salary)
     return thinned(pl.Series(pay.round(-2)), 0.2, rng)
-
-
-def remote(world: World, rng: np.random.Generator) -> pl.Series:
-    return pl.Series(world.items.remote)
-
-
-def item_degree(world: World, rng: np.random.Generator) -> pl.Series:
-    return pl.Series(np.array(EDUCATION)[world.items.education])
-
-
-def vacancies(world: World, rng: np.random.Generator) -> pl.Series:
-    return pl.Series(world.items.vacancies)
 
 
 def people(world: World, rng: np.random.Generator) -> pl.Series:
@@ -165,11 +132,6 @@ def editorial_rank(world: World, rng: np.random.Generator) -> pl.Series:
     rank = np.empty(len(seen), np.int64)
     rank[np.argsort(-seen)] = np.arange(1, len(seen) + 1)
     return pl.select(pl.when(pl.Series(rank <= world.knobs.editorial)).then(pl.Series(rank))).to_series()
-
-
-def moderated_at(world: World, rng: np.random.Generator) -> pl.Series:
-    """When moderators confirmed a violation; null: not within the data. Before that time nobody knows."""
-    return times(world.items.moderated, world.knobs)
 
 
 def _looks_like(world: World) -> np.ndarray:

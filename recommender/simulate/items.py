@@ -85,8 +85,8 @@ def _moderated(items: Items, knobs: Knobs, rng: np.random.Generator) -> Items:
     """When moderators confirm what breaks the rules; all spam does, and some of it and of the rest is never found."""
     n = len(items.ring)
     violating = items.violating | (items.ring >= 0)
-    found = violating & (rng.random(n) < knobs.moderation_recall)
+    confirmed = violating & (rng.random(n) < knobs.moderation_recall)
     delay = knobs.moderation_days * np.exp(knobs.moderation_sigma * rng.standard_normal(n))
-    moderated = np.where(found, np.maximum(items.published, 0) + delay, np.inf)
+    moderated = np.where(confirmed, np.maximum(items.published, 0) + delay, np.inf)
     moderated[moderated >= knobs.span_days] = np.inf  # later than the data: not known in it
     return dataclasses.replace(items, violating=violating, moderated=moderated)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -150,43 +150,31 @@ class Knobs:
 
 WAYS = ("popular", "fresh", "personal", "browse", "social", "random")  # of filling a place in a list
 SHARES = (
-    *(
-        "rho",
-        "mismatch",
-        "established",
-        "back_catalogue",
-        "creator_focus",
-        "demographic_pull",
-        "local",
-        "homophily",
-        "bias",
-    ),
-    *("metadata_missing", "metadata_wrong", "resume_coverage", "remote_share", "willing_share", "replies"),
-    *("fake_accounts", "spam_items", "clones", "violating", "moderation_recall", "adapt"),
-)
+    "rho mismatch established back_catalogue creator_focus demographic_pull local homophily bias metadata_missing"
+    " metadata_wrong resume_coverage remote_share willing_share replies fake_accounts spam_items clones violating"
+    " moderation_recall adapt"
+).split()
 ABOVE_ZERO = (
-    *("n_interactions", "n_users", "n_items", "n_creators", "personas", "span_days", "block_hours", "per_session"),
-    *("stay_days", "drift_days", "list_length", "popularity_half_life_days", "fresh_days"),
-    *("ring_size", "burst_hours", "moderation_days", "social_days"),
-)
+    "n_interactions n_users n_items n_creators personas span_days block_hours per_session stay_days drift_days"
+    " list_length popularity_half_life_days fresh_days ring_size burst_hours moderation_days social_days"
+).split()
 NOT_BELOW_ZERO = (
-    *WAYS,
-    *("back_days", "life_days", "life_sigma", "activity_sigma", "stay_sigma", "quality_sd", "drift_sd", "fade"),
-    *("embedding_noise", "follows", "trend_sd", "moderation_sigma", "editorial"),
-)
+    "back_days life_days life_sigma activity_sigma stay_sigma quality_sd drift_sd fade embedding_noise follows trend_sd"
+    " moderation_sigma editorial"
+).split() + list(WAYS)
 
 
-def make_knobs(given: Mapping[str, Any]) -> Knobs:
+def make_knobs(turned: Mapping[str, Any]) -> Knobs:
     """The defaults with some knobs turned. Raises ConfigError: the nearest valid knob, or what is out of range."""
     valid = {field.name for field in dataclasses.fields(Knobs)}
-    for name in given:
+    for name in turned:
         if name not in valid:
             raise ConfigError(f"Unknown knob '{name}' of the simulator{nearest(name, valid)}")
-    made = Knobs(**{name: _from_plain(name, value) for name, value in given.items()})
+    knobs = Knobs(**{name: _from_plain(name, value) for name, value in turned.items()})
     for field in dataclasses.fields(Knobs):
-        _check_type(field, getattr(made, field.name))
-    _check_ranges(made)
-    return made
+        _check_type(field, getattr(knobs, field.name))
+    _check_ranges(knobs)
+    return knobs
 
 
 def _from_plain(name: str, value: Any) -> Any:
@@ -198,14 +186,14 @@ def _from_plain(name: str, value: Any) -> Any:
     return tuple(_signal(one) if name == "signals" and isinstance(one, dict) else one for one in value)
 
 
-def _signal(given: Mapping[str, Any]) -> Signal:
+def _signal(fields: Mapping[str, Any]) -> Signal:
     valid = [field.name for field in dataclasses.fields(Signal)]
-    for name in given:
+    for name in fields:
         if name not in valid:
             raise ConfigError(f"Knob 'signals': a signal has no '{name}'{nearest(name, valid)}")
-    if missing := [name for name in valid if name not in given]:
-        raise ConfigError(f"Knob 'signals': a signal lacks {', '.join(missing)}, got {dict(given)!r}")
-    return Signal(**given)
+    if missing := [name for name in valid if name not in fields]:
+        raise ConfigError(f"Knob 'signals': a signal lacks {', '.join(missing)}, got {dict(fields)!r}")
+    return Signal(**fields)
 
 
 def _check_type(field: dataclasses.Field[Any], value: object) -> None:
@@ -217,15 +205,15 @@ def _check_type(field: dataclasses.Field[Any], value: object) -> None:
 
 
 def _check_ranges(knobs: Knobs) -> None:
-    for name in SHARES:
-        if not 0 <= getattr(knobs, name) <= 1:
-            raise ConfigError(f"Knob '{name}' is a share between 0 and 1, got {getattr(knobs, name)!r}")
-    for name in ABOVE_ZERO:
-        if not getattr(knobs, name) > 0:
-            raise ConfigError(f"Knob '{name}' must be above 0, got {getattr(knobs, name)!r}")
-    for name in NOT_BELOW_ZERO:
-        if not getattr(knobs, name) >= 0:
-            raise ConfigError(f"Knob '{name}' must not be below 0, got {getattr(knobs, name)!r}")
+    ranges: list[tuple[list[str], Callable[[Any], bool], str]] = [
+        (SHARES, lambda value: 0 <= value <= 1, "is a share between 0 and 1"),
+        (ABOVE_ZERO, lambda value: value > 0, "must be above 0"),
+        (NOT_BELOW_ZERO, lambda value: value >= 0, "must not be below 0"),
+    ]
+    for names, fits, what in ranges:
+        for name in names:
+            if not fits(getattr(knobs, name)):
+                raise ConfigError(f"Knob '{name}' {what}, got {getattr(knobs, name)!r}")
     if not sum(getattr(knobs, name) for name in WAYS if name != "social") > 0:
         raise ConfigError(f"One of the knobs {', '.join(WAYS)} (social alone is not enough) must be above 0")
     if knobs.fade and not knobs.life_days:

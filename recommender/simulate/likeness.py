@@ -59,15 +59,15 @@ def knobs_like(data: Dataset, preset: str, rounds: int = ROUNDS, seed: int = 0) 
     if not data.has_times:
         raise DataError(f"'{data.name}' states no times, so nothing like it can be simulated: a twin plays over time.")
     aim = likeness(data)
-    given = _read_off(data, aim, preset)
-    best, least = given, math.inf
+    knobs = _read_off(data, aim, preset)
+    best, least = knobs, math.inf
     for number in range(rounds):
-        twin = build(observed(play(preset=preset, seed=seed, **given)))
-        found = likeness(twin)
-        error = sum(abs(_error(turn, aim, found)) for turn in TURNS)
+        twin = build(observed(play(preset=preset, seed=seed, **knobs)))
+        measured = likeness(twin)
+        error = sum(abs(_error(turn, aim, measured)) for turn in TURNS)
         if error < least:
-            best, least = dict(given), error
-        given = _turned(given, preset, aim, found, 1 / (1 + 0.3 * number))
+            best, least = dict(knobs), error
+        knobs = _turned(knobs, preset, aim, measured, 1 / (1 + 0.3 * number))
     return best
 
 
@@ -77,14 +77,14 @@ def likeness(data: Dataset) -> dict[str, float | None]:
     co_lift: log of how much oftener other users took both than if they chose by popularity alone.
     feature_lift: how much more their features agree (cosine) than those of two such items by chance.
     """
-    found = measures(data)
+    numbers = measures(data)
     order = np.lexsort((data.timestamps, data.user_idx))
     item, user = data.item_idx[order], data.user_idx[order]
     at = np.flatnonzero((np.diff(user) == 0) & (np.diff(item) != 0))
     rng = np.random.default_rng(0)
     at = rng.choice(at, min(len(at), PAIRS), replace=False)
     if not len(at):
-        return found | {"co_lift": None, "feature_lift": None}
+        return numbers | {"co_lift": None, "feature_lift": None}
     a, b = item[at], item[at + 1]
     taken = data.matrix().tocsc()
     both = np.asarray(taken[:, a].multiply(taken[:, b]).sum(0)).ravel() - 1
@@ -96,7 +96,7 @@ def likeness(data: Dataset) -> dict[str, float | None]:
     other = rng.permutation(b)
     alike, chance = (float(rows[a].multiply(rows[x]).sum(1).mean()) for x in (b, other))
     lift = math.log((both.sum() + 1) / (by_chance.sum() + 1))
-    return found | {"co_lift": lift, "feature_lift": (alike - chance) / max(1e-9, 1 - chance)}
+    return numbers | {"co_lift": lift, "feature_lift": (alike - chance) / max(1e-9, 1 - chance)}
 
 
 def _read_off(data: Dataset, aim: Mapping[str, float | None], preset: str) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _read_off(data: Dataset, aim: Mapping[str, float | None], preset: str) -> di
     base = resolve(preset, {})
     # What lives long beside the data has no end; a life is never longer than what the data can show.
     endless = (aim["life_days"] or math.inf) > span / ENDLESS and not _states(data.items, "expires_at")
-    given: dict[str, Any] = {
+    knobs: dict[str, Any] = {
         "n_interactions": int(aim["n_interactions"] or 1),
         "n_users": int(aim["n_users"] or 1),
         "n_items": int(aim["n_items"] or 1),
@@ -125,12 +125,12 @@ def _read_off(data: Dataset, aim: Mapping[str, float | None], preset: str) -> di
         "violating": 0.0,
     }
     if aim.get("back_catalogue") is not None:
-        given |= {"back_catalogue": aim["back_catalogue"], "back_days": 2 * (aim["back_days"] or 0.0)}
-    given["item_columns"], given["user_columns"] = _columns(data, base.item_columns, base.user_columns)
-    known = {columns.USERS[name].name for name in given["user_columns"]}
-    shown = {columns.ITEMS[name].name for name in given["item_columns"]}
-    given["match"] = tuple(pair for pair in base.match if pair[0] in known and pair[1] in shown)
-    return given
+        knobs |= {"back_catalogue": aim["back_catalogue"], "back_days": 2 * (aim["back_days"] or 0.0)}
+    knobs["item_columns"], knobs["user_columns"] = _columns(data, base.item_columns, base.user_columns)
+    known = {columns.USERS[name].name for name in knobs["user_columns"]}
+    shown = {columns.ITEMS[name].name for name in knobs["item_columns"]}
+    knobs["match"] = tuple(pair for pair in base.match if pair[0] in known and pair[1] in shown)
+    return knobs
 
 
 def _states(items: Table, column: str) -> bool:
@@ -150,36 +150,36 @@ def _kept(registry: Mapping[str, columns.Column], names: tuple[str, ...], table:
     return tuple(n for n in names if n in named or chosen[n].role in missed)
 
 
-def _error(turn: Turn, aim: Mapping[str, float | None], found: Mapping[str, float | None]) -> float:
+def _error(turn: Turn, aim: Mapping[str, float | None], measured: Mapping[str, float | None]) -> float:
     """How far the measure is below its aim; 0 where either is not known."""
-    wanted, got = aim.get(turn.measure), found.get(turn.measure)
-    if wanted is None or got is None:
+    target, got = aim.get(turn.measure), measured.get(turn.measure)
+    if target is None or got is None:
         return 0.0
-    return math.log(max(wanted, 1e-6) / max(got, 1e-6)) if turn.relative else wanted - got
+    return math.log(max(target, 1e-6) / max(got, 1e-6)) if turn.relative else target - got
 
 
 def _turned(
-    given: Mapping[str, Any],
+    knobs: Mapping[str, Any],
     preset: str,
     aim: Mapping[str, float | None],
-    found: Mapping[str, float | None],
+    measured: Mapping[str, float | None],
     pace: float,
 ) -> dict[str, Any]:
-    turned = dict(given)
+    turned = dict(knobs)
     fixed = {"back_catalogue", "n_items"} if aim.get("back_catalogue") is not None else set()  # stated
     for turn in TURNS:
-        now = float(given.get(turn.knob, getattr(resolve(preset, {}), turn.knob)))
+        now = float(knobs.get(turn.knob, getattr(resolve(preset, {}), turn.knob)))
         if turn.knob in fixed or (turn.knob == "life_days" and not now):  # no end, so none to move
             continue
-        step = pace * turn.gain * _error(turn, aim, found)
+        step = pace * turn.gain * _error(turn, aim, measured)
         moved = now * math.exp(np.clip(step, -1.5, 1.5)) if turn.relative else now + step
         bounded = float(np.clip(moved, turn.low, turn.high))
-        turned[turn.knob] = round(bounded) if isinstance(given.get(turn.knob), int) and turn.relative else bounded
+        turned[turn.knob] = round(bounded) if isinstance(knobs.get(turn.knob), int) and turn.relative else bounded
     return turned
 
 
 def table(data: Dataset, twin: Dataset) -> pl.DataFrame:
     """Measures of a set and of its twin, side by side: measure, real, twin."""
-    real, made = likeness(data), likeness(twin)
-    rows = [(name, real[name], made.get(name)) for name in real]
+    real, twins = likeness(data), likeness(twin)
+    rows = [(name, real[name], twins.get(name)) for name in real]
     return pl.DataFrame(rows, schema=["measure", "real", "twin"], orient="row", strict=False)

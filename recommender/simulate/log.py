@@ -114,9 +114,9 @@ class _State:
 def _takes(world: World, rng: np.random.Generator) -> np.ndarray:
     """Interactions of each user within the data, int64 (n_users,): heavy-tailed."""
     knobs, rate = world.knobs, world.users.rate
-    wanted = max(0, knobs.n_interactions - len(world.bursts.user))
-    expected = np.minimum(rate * wanted / max(rate.sum(), 1e-12), knobs.n_items / 4)
-    scaled = expected * wanted / max(expected.sum(), 1e-12)
+    target = max(0, knobs.n_interactions - len(world.bursts.user))
+    expected = np.minimum(rate * target / max(rate.sum(), 1e-12), knobs.n_items / 4)
+    scaled = expected * target / max(expected.sum(), 1e-12)
     return np.asarray(np.floor(scaled + rng.random(len(rate)) * (rate > 0)), dtype=np.int64)
 
 
@@ -124,12 +124,12 @@ def _visits(world: World, rng: np.random.Generator) -> Visits:
     """Spreads each user's interactions over visits, the first at arrival, the others ever rarer; those of
     established users evenly."""
     knobs, users = world.knobs, world.users
-    wanted = _takes(world, rng)
-    n_visits = np.ceil(wanted / knobs.per_session).astype(np.int64)
+    n_takes = _takes(world, rng)
+    n_visits = np.ceil(n_takes / knobs.per_session).astype(np.int64)
     owner = np.repeat(np.arange(knobs.n_users), n_visits)
     start = np.cumsum(n_visits) - n_visits
     # each interaction goes to a random visit of its user: visit lengths vary as in a Poisson process
-    of_take = np.repeat(start, wanted) + np.floor(rng.random(wanted.sum()) * np.repeat(n_visits, wanted)).astype(
+    of_take = np.repeat(start, n_takes) + np.floor(rng.random(n_takes.sum()) * np.repeat(n_visits, n_takes)).astype(
         np.int64
     )
     takes = np.minimum(np.bincount(of_take, minlength=len(owner)), knobs.list_length)
@@ -219,16 +219,16 @@ def _recent(world: World, state: _State, live: np.ndarray) -> sp.csr_matrix:
     user, item = (np.concatenate([part[column] for part in state.lately]) for column in (1, 2))
     shown = np.zeros(world.knobs.n_items, bool)
     shown[live] = True
-    kept = shown[item]
-    return sp.csr_matrix((np.ones(kept.sum(), np.float32), (user[kept], item[kept])), shape=shape)
+    shown_now = shown[item]
+    return sp.csr_matrix((np.ones(shown_now.sum(), np.float32), (user[shown_now], item[shown_now])), shape=shape)
 
 
 def _drift(world: World, state: _State, users: np.ndarray, now: float, rng: np.random.Generator) -> None:
     """Moves tastes on to ``now``: an exact step of an Ornstein-Uhlenbeck walk around each user's own mean."""
-    kept = np.exp(-np.maximum(0, now - state.moved[users]) / world.knobs.drift_days).astype(np.float32)[:, None, None]
+    decay = np.exp(-np.maximum(0, now - state.moved[users]) / world.knobs.drift_days).astype(np.float32)[:, None, None]
     mean = world.users.taste[users]
     noise = rng.standard_normal(mean.shape, dtype=np.float32) * np.float32(world.knobs.drift_sd)
-    state.taste[users] = mean + kept * (state.taste[users] - mean) + np.sqrt(1 - kept**2) * noise
+    state.taste[users] = mean + decay * (state.taste[users] - mean) + np.sqrt(1 - decay**2) * noise
     state.moved[users] = np.maximum(now, state.moved[users])
 
 

@@ -28,7 +28,7 @@ def measures(data: Dataset) -> dict[str, float | None]:
     """
     counts, per_user = np.sort(data.item_counts)[::-1], data.user_counts[data.user_counts > 0]
     used, n = counts[counts > 0], int(counts.sum())
-    found: dict[str, float | None] = {
+    numbers: dict[str, float | None] = {
         "n_interactions": n,
         "n_users": len(per_user),
         "n_items": len(counts),
@@ -43,7 +43,7 @@ def measures(data: Dataset) -> dict[str, float | None]:
         "coverage_items": _covered(data.items),
         "coverage_users": _covered(data.users),
     }
-    return found | (_of_times(data) if data.has_times and len(data.users) else {})
+    return numbers | (_of_times(data) if data.has_times and len(data.users) else {})
 
 
 def _of_times(data: Dataset) -> dict[str, float | None]:

@@ -32,21 +32,21 @@ def resolve(preset: str, knobs: Mapping[str, Any]) -> Knobs:
 @cache
 def _given(preset: str, folder: Path) -> dict[str, Any]:
     """The knobs that a preset turns. Raises ConfigError naming the file where one is wrong."""
-    given = _read(preset, folder)
-    if BASE in given:
-        base = _read(given.pop(BASE), folder)
+    knobs = _read(preset, folder)
+    if BASE in knobs:
+        base = _read(knobs.pop(BASE), folder)
         if BASE in base:
             raise ConfigError(f"{folder / preset}.yaml: starts from a preset that starts from another: one step only")
-        given = {**base, **given}
+        knobs = {**base, **knobs}
     try:
-        make_knobs(given)
+        make_knobs(knobs)
     except ConfigError as error:
         raise ConfigError(f"{folder / preset}.yaml: {error}") from None
-    return given
+    return knobs
 
 
 def _read(preset: str, folder: Path) -> dict[str, Any]:
-    given, path = read_yaml(preset, folder, "preset")
-    if not isinstance(given, dict):
-        raise ConfigError(f"{path}: expected lines of 'knob: value', got {given!r}")
-    return given
+    tree, path = read_yaml(preset, folder, "preset")
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected lines of 'knob: value', got {tree!r}")
+    return tree

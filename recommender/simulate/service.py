@@ -98,8 +98,8 @@ class Service:
             others = self._draw(self._popular, len(users) * TRIPLES * (CANDIDATES - 1), rng).reshape(len(users), -1)
             against = np.exp(_known(history)[:, None] * self.world.affinity(taste, users, others))
             against = against.reshape(len(users), 1, TRIPLES, CANDIDATES - 1).sum(3)
-            own = np.exp(_known(history)[:, None] * liked)[:, :, None]
-            by_way["personal"] = popular[lists] * CANDIDATES * (own / (own + against)).mean(2)
+            strength = np.exp(_known(history)[:, None] * liked)[:, :, None]
+            by_way["personal"] = popular[lists] * CANDIDATES * (strength / (strength + against)).mean(2)
         total_share = sum(getattr(knobs, way) for way in by_way)
         mixed = sum(getattr(knobs, way) * chance for way, chance in by_way.items()) / total_share
         return np.asarray(mixed * (1 - knobs.bias * self._disfavoured(users, lists)))
@@ -124,16 +124,16 @@ class Service:
 
     def _browse(self, users: np.ndarray) -> np.ndarray:
         """A popular item of the topic that the user searches, some only in the own state; any item if there is none."""
-        own, knobs = self.world.users, self.world.knobs
-        topic = own.topics[users, self.rng.integers(knobs.personas, size=len(users)), 0]
+        everyone, knobs = self.world.users, self.world.knobs
+        topic = everyone.topics[users, self.rng.integers(knobs.personas, size=len(users)), 0]
         local = self.rng.random(len(users)) < knobs.local
-        first = segment(topic, np.where(local, own.city[users], 0))
+        first = segment(topic, np.where(local, everyone.city[users], 0))
         low = np.searchsorted(self._segment, np.where(local, first, segment_start(topic)))
         high = np.searchsorted(self._segment, np.where(local, first + 1, segment_start(topic + 1)))
         share = self.rng.random(len(users))
         at = np.searchsorted(self._searched, (1 - share) * self._searched[low] + share * self._searched[high], "right")
-        found = self._in_segment[np.clip(at - 1, low, np.maximum(high - 1, low)).clip(max=len(self.live) - 1)]
-        return np.where(high > low, found, self._random(len(users)))
+        searched = self._in_segment[np.clip(at - 1, low, np.maximum(high - 1, low)).clip(max=len(self.live) - 1)]
+        return np.where(high > low, searched, self._random(len(users)))
 
     def _browsed(self, users: np.ndarray, lists: np.ndarray, popular: np.ndarray, anywhere: np.ndarray) -> np.ndarray:
         """The chances of ``_browse``."""
@@ -145,16 +145,16 @@ class Service:
         chance = np.zeros(lists.shape)
         for persona in range(knobs.personas):
             searched = world.users.topics[users, persona, 0]
-            own = searched * n_states + STATE_OF_CITY[world.users.city[users]]
-            found = topic[lists] == searched[:, None]
-            local = found & (state[lists] == STATE_OF_CITY[world.users.city[users]][:, None])
+            local_segment = searched * n_states + STATE_OF_CITY[world.users.city[users]]
+            in_topic = topic[lists] == searched[:, None]
+            in_segment = in_topic & (state[lists] == STATE_OF_CITY[world.users.city[users]][:, None])
             for share, total, there in (
-                (1 - knobs.local, of_topic[searched], found),
-                (knobs.local, of_segment[own], local),
+                (1 - knobs.local, of_topic[searched], in_topic),
+                (knobs.local, of_segment[local_segment], in_segment),
             ):
-                some = total[:, None] > 0
-                within = np.where(there, popular[lists], 0) / np.where(some, total[:, None], 1)
-                chance += share * np.where(some, within, anywhere[lists]) / knobs.personas
+                any_there = total[:, None] > 0
+                within = np.where(there, popular[lists], 0) / np.where(any_there, total[:, None], 1)
+                chance += share * np.where(any_there, within, anywhere[lists]) / knobs.personas
         return chance
 
     def _personal(self, users: np.ndarray, taste: np.ndarray, history: np.ndarray) -> np.ndarray:
@@ -173,8 +173,8 @@ class Service:
         counts = np.concatenate([[0.0], np.cumsum(friends.data, dtype=np.float64)])
         share = self.rng.random(len(rows))
         at = np.searchsorted(counts, (1 - share) * counts[low] + share * counts[high], side="right") - 1
-        found = friends.indices[np.clip(at, low, np.maximum(high - 1, low)).clip(max=friends.nnz - 1)]
-        return np.where(high > low, found, anything)
+        taken = friends.indices[np.clip(at, low, np.maximum(high - 1, low)).clip(max=friends.nnz - 1)]
+        return np.where(high > low, taken, anything)
 
 
 def _known(history: np.ndarray) -> np.ndarray:

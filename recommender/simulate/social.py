@@ -49,9 +49,9 @@ def taken_lately(follows: sp.csr_matrix, users: np.ndarray, recent: sp.csr_matri
 
     users: int64 (n,). recent: bool-like (n_users, n_items), who took what lately.
     """
-    found = follows[users] @ recent
-    found.sort_indices()
-    return found
+    counts = follows[users] @ recent
+    counts.sort_indices()
+    return counts
 
 
 def looked_up(matrix: sp.csr_matrix, items: np.ndarray) -> np.ndarray:
@@ -60,6 +60,6 @@ def looked_up(matrix: sp.csr_matrix, items: np.ndarray) -> np.ndarray:
         return np.zeros(items.shape, np.float32)
     n_items = matrix.shape[1]
     key = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * n_items + matrix.indices
-    wanted = np.arange(len(items))[:, None] * n_items + items
-    at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-    return np.where(key[at] == wanted, matrix.data[at], 0).astype(np.float32)
+    key_of_item = np.arange(len(items))[:, None] * n_items + items
+    at = np.minimum(np.searchsorted(key, key_of_item), len(key) - 1)
+    return np.where(key[at] == key_of_item, matrix.data[at], 0).astype(np.float32)

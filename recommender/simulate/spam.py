@@ -75,13 +75,13 @@ def _bursts(knobs: Knobs, items: Items, ring: np.ndarray, account_set: np.ndarra
     key = ring[fake] * GENERATIONS + account_set[fake]
     fake = fake[np.argsort(key, kind="stable")]
     key = np.sort(key, kind="stable")
-    wanted = items.ring[spam] * GENERATIONS + items.generation[spam] % n_sets[items.ring[spam]]
-    low, high = np.searchsorted(key, wanted), np.searchsorted(key, wanted, side="right")
+    accounts = items.ring[spam] * GENERATIONS + items.generation[spam] % n_sets[items.ring[spam]]
+    low, high = np.searchsorted(key, accounts), np.searchsorted(key, accounts, side="right")
     count = high - low
     item = np.repeat(spam, count)
     user = fake[np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + np.repeat(low, count)]
     time = items.published[item] + knobs.burst_hours / 24 * rng.random(len(item)) ** 2
-    kept = (rng.random(len(item)) < TAKE_PART) & (time < np.minimum(items.moderated, items.ends)[item])
-    kept &= time < knobs.span_days - knobs.longest_visit_days
-    order = np.flatnonzero(kept)[np.argsort(time[kept], kind="stable")]
+    takes_part = (rng.random(len(item)) < TAKE_PART) & (time < np.minimum(items.moderated, items.ends)[item])
+    takes_part &= time < knobs.span_days - knobs.longest_visit_days
+    order = np.flatnonzero(takes_part)[np.argsort(time[takes_part], kind="stable")]
     return Bursts(user[order], item[order], time[order])

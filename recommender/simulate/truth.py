@@ -14,10 +14,10 @@ import pandas as pd
 import polars as pl
 import scipy.sparse as sp
 
+from recommender.simulate.column_values import days, ids
 from recommender.simulate.knobs import Knobs
 from recommender.simulate.log import Log, simulate
 from recommender.simulate.make import make_world
-from recommender.simulate.parts import days, ids
 from recommender.simulate.service import Service
 from recommender.simulate.social import looked_up
 from recommender.simulate.world import World
@@ -48,7 +48,7 @@ class SimulatedTruth:
         no recommender can know more, but for what happens later.
         """
         user, item = self._rows("u", self.world.knobs.n_users, users), self._rows("i", self.world.knobs.n_items, items)
-        found = np.full((len(user), len(item)), np.nan, np.float32)
+        scores = np.full((len(user), len(item)), np.nan, np.float32)
         now = days(as_of, self.world.knobs)
         known = np.argsort(now, kind="stable")  # neighbours in time share what was shown
         known = known[user[known] >= 0]
@@ -57,8 +57,8 @@ class SimulatedTruth:
                 rows = known[start : start + ROWS]
                 odds = self._odds(user[rows], now[rows])[:, item]
                 odds[:, item < 0] = np.nan
-                found[rows] = odds
-        return found
+                scores[rows] = odds
+        return scores
 
     def spam(self, items: pl.Series) -> np.ndarray:
         """Items that break the rules, those of rings among them, found or not: bool (n_items,); unknown ids: False."""
@@ -68,14 +68,14 @@ class SimulatedTruth:
     def utility(self, users: pl.Series, items: pl.Series, as_of: np.ndarray) -> np.ndarray:
         """Expected utility alone; arguments and result as of ``scores``."""
         user, item = self._rows("u", self.world.knobs.n_users, users), self._rows("i", self.world.knobs.n_items, items)
-        found = np.full((len(user), len(item)), np.nan, np.float32)
+        values = np.full((len(user), len(item)), np.nan, np.float32)
         known = np.flatnonzero(user >= 0)
         now = days(as_of, self.world.knobs)
         for start in range(0, len(known), ROWS):
             rows = known[start : start + ROWS]
-            found[rows] = expected_utility(self, user[rows], item, now[rows])
-        found[:, item < 0] = np.nan
-        return found
+            values[rows] = expected_utility(self, user[rows], item, now[rows])
+        values[:, item < 0] = np.nan
+        return values
 
     @staticmethod
     def _rows(prefix: str, n: int, wanted: pl.Series) -> np.ndarray:
@@ -118,8 +118,8 @@ class SimulatedTruth:
         span = self.world.knobs.span_days + 2
         at = np.searchsorted(by_user * span + time, user * span + now, side="right") - 1
         seen = (at >= 0) & (by_user[at] == user)
-        kept = np.exp(-np.maximum(now - time[at], 0) / self.world.knobs.drift_days) * seen
-        return np.asarray(mean + kept[:, None, None] * (taste[at] - mean), np.float32)
+        decay = np.exp(-np.maximum(now - time[at], 0) / self.world.knobs.drift_days) * seen
+        return np.asarray(mean + decay[:, None, None] * (taste[at] - mean), np.float32)
 
     def friends(self, user: np.ndarray, now: np.ndarray) -> sp.csr_matrix:
         """How many of those whom each user follows took each item lately, float32 (n, n_items)."""

@@ -18,9 +18,9 @@ import scipy.sparse as sp
 import yaml
 
 from recommender.errors import DataError
+from recommender.simulate.column_values import ids, times
 from recommender.simulate.knobs import Knobs, make_knobs
 from recommender.simulate.log import Log, Shown
-from recommender.simulate.parts import ids, times
 from recommender.simulate.truth import SimulatedTruth
 from recommender.simulate.user_columns import follows
 from recommender.simulate.world import Bursts, Items, Users, World

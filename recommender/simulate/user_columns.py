@@ -6,45 +6,25 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from recommender.simulate.column_values import ids, lists, niche_words, thinned, titles, words_of
 from recommender.simulate.draw import NICHES
-from recommender.simulate.parts import ids, lists, niche_words, place, thinned, times, titles, words_of
-from recommender.simulate.vocabulary import AGE_BANDS, CITIES, COUNTRIES, DEVICES, EDUCATION, GENDERS, SENIORITY
+from recommender.simulate.vocabulary import AGE_BANDS, CITIES, DEVICES
 from recommender.simulate.world import World
-
-
-def country(world: World, rng: np.random.Generator) -> pl.Series:
-    return pl.Series(np.array(COUNTRIES)[world.users.country])
 
 
 def age_band(world: World, rng: np.random.Generator) -> pl.Series:
     return thinned(pl.Series(np.array(AGE_BANDS)[world.users.age]), 0.3, rng)
 
 
-def gender(world: World, rng: np.random.Generator) -> pl.Series:
-    return pl.Series(np.array(GENDERS)[world.users.gender])
-
-
 def device(world: World, rng: np.random.Generator) -> pl.Series:
     return pl.Series(np.array(DEVICES)[rng.choice(len(DEVICES), world.knobs.n_users, p=[0.5, 0.2, 0.1, 0.2])])
 
 
-def user_city(world: World, rng: np.random.Generator) -> pl.Series:
-    return place(world.users.city, 0)
-
-
-def user_state(world: World, rng: np.random.Generator) -> pl.Series:
-    return place(world.users.city, 1)
-
-
-def user_level(world: World, rng: np.random.Generator) -> pl.Series:
-    return pl.Series(np.array(SENIORITY)[world.users.level])
-
-
 def past_positions(world: World, rng: np.random.Generator) -> pl.Series:
     """One to three titles, most of the user's own niche, the rest of the same occupation; null without a résumé."""
-    own = world.users.niche[:, [0]]
-    near = own // NICHES * NICHES + rng.integers(NICHES, size=(len(own), 3))
-    held = titles()[np.where(rng.random(near.shape) < 0.7, own, near)]
+    niche = world.users.niche[:, [0]]
+    near = niche // NICHES * NICHES + rng.integers(NICHES, size=(len(niche), 3))
+    held = titles()[np.where(rng.random(near.shape) < 0.7, niche, near)]
     return _of_resumes(lists(held, rng.random(held.shape) < [1, 0.6, 0.3]), world)
 
 
@@ -57,18 +37,10 @@ def _of_resumes(column: pl.Series, world: World) -> pl.Series:
     return pl.select(pl.when(pl.Series(world.users.has_resume)).then(column)).to_series()
 
 
-def user_degree(world: World, rng: np.random.Generator) -> pl.Series:
-    return pl.Series(np.array(EDUCATION)[world.users.education])
-
-
 def user_location(world: World, rng: np.random.Generator) -> pl.Series:
     """The centre of the city that a seeker states."""
     point = np.array([city[2:] for city in CITIES], float)[world.users.city]
     return pl.DataFrame(point, schema=["lat", "lon"]).to_struct()
-
-
-def willing_to_move(world: World, rng: np.random.Generator) -> pl.Series:
-    return pl.Series(world.users.willing)
 
 
 def follows(world: World, rng: np.random.Generator) -> pl.Series:
@@ -78,7 +50,3 @@ def follows(world: World, rng: np.random.Generator) -> pl.Series:
     made = pl.from_arrow(pa.LargeListArray.from_arrays(graph.indptr.astype("int64"), followed))
     assert isinstance(made, pl.Series)
     return made
-
-
-def signed_up_at(world: World, rng: np.random.Generator) -> pl.Series:
-    return times(world.users.signed_up, world.knobs)

@@ -156,11 +156,11 @@ def segment(topic: np.ndarray, city: np.ndarray) -> np.ndarray:
 def make_trends(knobs: Knobs, rng: np.random.Generator) -> np.ndarray:
     """An Ornstein-Uhlenbeck walk of each topic, one step a day; float64 (days, TOPICS)."""
     days = int(np.ceil(knobs.span_days)) + 1
-    noise, kept = rng.standard_normal((days, TOPICS)), np.exp(-1 / TREND_DAYS)
+    noise, decay = rng.standard_normal((days, TOPICS)), np.exp(-1 / TREND_DAYS)
     walk = np.empty((days, TOPICS))
     walk[0] = noise[0]
     for day in range(1, days):
-        walk[day] = kept * walk[day - 1] + np.sqrt(1 - kept**2) * noise[day]
+        walk[day] = decay * walk[day - 1] + np.sqrt(1 - decay**2) * noise[day]
     return np.asarray(knobs.trend_sd * walk)
 
 

@@ -28,7 +28,7 @@ from recommender.ranking.candidates import Candidates
 from recommender.ranking.lists import Lists
 from recommender.ranking.recommend import recommend
 from recommender.simulate import SimulatedTruth, load, observed, play
-from recommender.simulate.parts import ids
+from recommender.simulate.column_values import ids
 
 pytestmark = pytest.mark.slow
 

@@ -31,9 +31,9 @@ from recommender.ranking.lists import Lists
 from recommender.ranking.router import Router
 from recommender.ranking.topk import top_k
 from recommender.simulate import Log, World, make_world, resolve, simulate
+from recommender.simulate.column_values import ids, times
 from recommender.simulate.feedback import interactions
 from recommender.simulate.log import Visits
-from recommender.simulate.parts import ids, times
 from recommender.studies.closed_loop.measures import Meter, Rules, exposed_at_random, utilities
 from recommender.studies.closed_loop.options import SIMULATED, Loop, Policy
 

@@ -16,7 +16,7 @@ from recommender.data.folder import write_folder
 from recommender.data.schema import build
 from recommender.errors import DataError
 from recommender.simulate import SimulatedTruth, load, observed, play, preset_names, truth_files
-from recommender.simulate.parts import times
+from recommender.simulate.column_values import times
 from recommender.simulate.service import Service
 from recommender.simulate.truth import expected_utility
 from recommender.sources.load import read_tables

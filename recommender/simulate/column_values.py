@@ -1,4 +1,4 @@
-"""Words into columns, and values left out."""
+"""How a service writes things down: ids, timestamps, places, words drawn from a vocabulary, values left out."""
 
 from __future__ import annotations
 
@@ -26,32 +26,23 @@ def titles() -> np.ndarray:
 def niche_words(niche: np.ndarray, n: int, words: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """``n`` words for each niche (rows,), four of five its own, the rest of its topic; (rows, n), repeats occur."""
     topic = niche[:, None] // NICHES
-    own = niche[:, None] % NICHES * 2 + rng.integers(2, size=(len(niche), n))
-    of_topic = rng.integers(words.shape[1], size=own.shape)
-    return np.asarray(words[topic, np.where(rng.random(own.shape) < 0.8, own, of_topic)])
+    of_niche = niche[:, None] % NICHES * 2 + rng.integers(2, size=(len(niche), n))
+    of_topic = rng.integers(words.shape[1], size=of_niche.shape)
+    return np.asarray(words[topic, np.where(rng.random(of_niche.shape) < 0.8, of_niche, of_topic)])
 
 
 def lists(words: np.ndarray, kept: np.ndarray) -> pl.Series:
     """The kept words of each row (n, m) as a list without repeats."""
-    return (
-        _masked(words, kept)
-        .select(pl.concat_list(pl.all()).list.drop_nulls().list.unique(maintain_order=True))
-        .to_series()
-    )
+    columns = [
+        pl.when(pl.Series(kept[:, i])).then(pl.Series(np.asarray(words[:, i], dtype=object), dtype=pl.String))
+        for i in range(words.shape[1])
+    ]
+    return pl.select(pl.concat_list(columns).list.drop_nulls().list.unique(maintain_order=True)).to_series()
 
 
 def join(words: np.ndarray, kept: np.ndarray) -> pl.Series:
     """The kept words of each row (n, m) as one string without repeats, capitalised."""
     return lists(words, kept).list.join(" ").str.to_titlecase()
-
-
-def _masked(words: np.ndarray, kept: np.ndarray) -> pl.DataFrame:
-    frame = pl.DataFrame(
-        [pl.Series(f"w{i}", np.asarray(words[:, i], dtype=object), pl.String) for i in range(words.shape[1])]
-    )
-    return frame.select(
-        pl.when(pl.Series(kept[:, i])).then(pl.col(f"w{i}")).alias(f"w{i}") for i in range(words.shape[1])
-    )
 
 
 def thinned(column: pl.Series, missing: float, rng: np.random.Generator) -> pl.Series:
@@ -77,11 +68,13 @@ def days(microseconds: np.ndarray, knobs: Knobs) -> np.ndarray:
     return np.asarray((microseconds - end) / 86_400_000_000 + knobs.span_days)
 
 
-def place(city: np.ndarray, part: int) -> pl.Series:
-    return pl.Series(np.array([place[part] for place in CITIES])[city])
+def place(city: np.ndarray, field: int) -> pl.Series:
+    """A field of each city: 0 its name, 1 its state."""
+    return pl.Series(np.array([place[field] for place in CITIES])[city])
 
 
 def numbered(prefix: str, numbers: np.ndarray) -> pl.Series:
+    """Names like ``c00042``."""
     return pl.Series(numbers).cast(pl.String).str.pad_start(5, "0").str.replace("^", prefix)
 
 
@@ -94,6 +87,12 @@ def people_of(niche: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray
     """``n`` names for each niche (rows,), two of three of people who mostly work in it; (rows, n), repeats occur."""
     names = np.array([f"{first} {last}" for last in LAST_NAMES for first in FIRST_NAMES])
     niches = TOPICS * NICHES
-    of_niche = np.minimum(rng.geometric(0.15, (len(niche), n)) - 1, len(names) // niches - 1)  # few get most parts
-    own = of_niche * niches + niche[:, None]
-    return np.asarray(names[np.where(rng.random(own.shape) < 0.67, own, rng.integers(len(names), size=own.shape))])
+    number = np.minimum(rng.geometric(0.15, (len(niche), n)) - 1, len(names) // niches - 1)  # few get most parts
+    of_their_own = number * niches + niche[:, None]
+    return np.asarray(
+        names[
+            np.where(
+                rng.random(of_their_own.shape) < 0.67, of_their_own, rng.integers(len(names), size=of_their_own.shape)
+            )
+        ]
+    )
