@@ -17,7 +17,7 @@ from recommender.compare.wording import evidence
 from recommender.names import PLAIN, ROUTER
 from recommender.studies import ablation
 from recommender.studies.ablation_sentences import OFF, SHIPS, status
-from recommender.studies.charts import HEIGHT
+from recommender.studies.charts import finish
 from recommender.studies.engine.contrast import Contrast, significant
 from recommender.studies.engine.finding import Chart, grid, interval
 from recommender.studies.engine.plan import pairs_of
@@ -209,6 +209,6 @@ def _chart(drawn: Sequence[tuple[int, Option]], label: str) -> Chart:
         base.mark_point(filled=True, size=90, opacity=1).encode(x=x, y=y, shape=shape, tooltip=tips),
         base.mark_text(align="left", dx=7, dy=-7, fontSize=12).encode(x=x, y=y, text="number:N"),
     ]
-    spec = alt.layer(*layers).properties(width="container", height=HEIGHT, description=alt_text).to_dict()
+    spec = finish(alt.layer(*layers), alt_text)
     title = "What is shown to gain, numbered as in the table: upper left pays most. Bars: 95%, days stated."
-    return Chart("impact-ease", title, dict(spec), alt_text, pl.DataFrame(rows))
+    return Chart("impact-ease", title, spec, alt_text, pl.DataFrame(rows))
