@@ -18,13 +18,15 @@ from recommender.config import Scenario
 from recommender.data.dataset import Dataset, to_microseconds
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.effort import EffortLog
+from recommender.evaluation.metrics import ndcg
+from recommender.evaluation.shown import Judged
 from recommender.ranking.lists import Lists
 from recommender.simulate import World, make_world, resolve, simulate
 from recommender.simulate.log import Visits
 from recommender.sources.load import load
 from recommender.studies.analyses import analysis_of
 from recommender.studies.closed_loop import player
-from recommender.studies.closed_loop.measures import ROUND, Meter, Rules, best, exposed_at_random, ndcg, overlap, worth
+from recommender.studies.closed_loop.measures import ROUND, Meter, Rules, best, exposed_at_random, overlap, worth
 from recommender.studies.closed_loop.player import Played, Player, play
 from recommender.studies.engine import plan
 from recommender.studies.engine.cell import DONE
@@ -237,8 +239,8 @@ def test_ndcg_is_of_visits_that_take_something() -> None:
     item = np.array([[0, 1], [1, 0], [0, 1]])
     lists = Lists(item, item.astype(np.float32), np.zeros(item.shape, np.int8))
     truth = sp.csr_matrix(np.array([[1, 0], [1, 0], [0, 0]], bool))
-    assert ndcg(lists, truth)[:2] == pytest.approx([1, 1 / np.log2(3)])
-    assert np.isnan(ndcg(lists, truth)[2])
+    assert ndcg(Judged(lists, truth))[:2] == pytest.approx([1, 1 / np.log2(3)])
+    assert np.isnan(ndcg(Judged(lists, truth))[2])
 
 
 def test_newcomers_and_creators_count_what_they_get_after_they_come(world: World) -> None:
