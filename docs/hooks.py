@@ -87,6 +87,13 @@ def purpose(file: Path) -> str:
     return re.split(r"(?<=[.?!]) (?=[A-Z`])", first)[0].replace("``", "`")
 
 
+def metrics() -> str:
+    """Every metric with its definition, from the table that computes them."""
+    from recommender.evaluation.metric_table import glossary_markdown
+
+    return glossary_markdown()
+
+
 def knobs() -> str:
     """A row per knob of the simulator: its meaning, its real-world anchor, and its value in every preset."""
     from recommender.simulate import Knobs, resolve  # imports NumPy and polars: only where the page asks for it
@@ -133,6 +140,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "readme": readme,
     "rooms": rooms,
     "files": files,
+    "metrics": metrics,
     "knobs": knobs,
     "commands": commands,
 }
