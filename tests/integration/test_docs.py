@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import recommender
 from docs import hooks
 from pipelines.arguments import pairs as pairs_of
 from recommender import config, simulate
@@ -16,7 +18,7 @@ from recommender.data.spec import RULES
 from recommender.experiment import requirements, rungs
 from recommender.sources import SOURCES
 from recommender.studies.engine import plan
-from tests.helpers.pages import PAGES, ROOT, commands, page
+from tests.helpers.pages import PAGES, ROOT, blocks, commands, page
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 MOST_LINES = 200
@@ -113,3 +115,17 @@ def test_tables_of_repairs_and_roles_are_complete() -> None:
     named = {row[0]: tuple(re.findall(r"`(\w+)`", row[1])) for row in re.findall(r"\| `(\w+)` \|.*\|(.*)\|", repairs)}
     assert named == RULES
     assert set(re.findall(r"^\| `(\w+)` \|", text.split("| role |")[1].split("\n\n")[0], re.MULTILINE)) == set(ROLES)
+
+
+def test_the_example_of_the_api_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict[str, Any] = {}
+    exec(compile("".join(blocks(page("api"), "python")), "docs/api.md", "exec"), names)
+    assert names["lists"]["user_id"].to_list() == ["kim"] * 3
+    assert set(names["measured"]["rung"]) == {"popularity", "content"}
+    assert names["sentences"]
+    assert names["decision"].height
+
+
+def test_the_reference_has_every_public_name() -> None:
+    assert set(re.findall(r"^::: recommender\.(\w+)$", page("api"), re.MULTILINE)) == set(recommender.__all__)

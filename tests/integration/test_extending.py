@@ -83,7 +83,7 @@ def test_every_recipe_has_its_place(extended: Path) -> None:
 def test_what_is_added_passes_lint_and_the_contract_tests(extended: Path) -> None:
     python(extended, "-m", "ruff", "check", "recommender")
     python(extended, "-m", "ruff", "format", "--check", "recommender")
-    done = python(extended, "-m", "pytest", "-q", "-k", "newest or stock_column or precision_at_10", "tests/contract")
+    done = python(extended, "-m", "pytest", "-k", "newest or stock_column or precision_at_10", "tests/contract")
     assert re.search(r"[1-9]\d* passed", done)
 
 
@@ -96,22 +96,21 @@ def test_a_train_has_what_is_added(extended: Path) -> None:
     python(extended, "-c", TRAIN)
     measured = pl.read_parquet(extended / "out/metrics.parquet")
     assert {"newest", "router"} <= set(measured["rung"])
-    assert {"blocked_at_10", "precision_at_10"} <= set(measured["metric"])
+    assert {"blocked_at_10"} <= set(measured["metric"])
     lists = pl.read_parquet(extended / "lists.parquet")
     assert lists["item_id"].n_unique() == len(items) - 5
     assert not sold_out & set(lists["item_id"])
     report = (extended / "out/report.html").read_text()
     assert "The fastest rung" in report
     assert "precision@10" in report
-    assert "precision@10" in report
 
 
 @pytest.mark.slow
 def test_a_study_has_what_is_added(extended: Path, store: str) -> None:
-    study = (extended / "experiments/short_lives.yaml").read_text().replace("analysis: ablation", "analysis: leaders")
-    (extended / "experiments/leading.yaml").write_text(study.replace("short_lives", "leading"))
+    study = (extended / "experiments/short_lives.yaml").read_text()
+    study = study.replace("analysis: ablation", "analysis: leaders").replace("short_lives", "leading")
+    (extended / "experiments/leading.yaml").write_text(study)
     few = "data.options.simulated.n_interactions=5000 data.options.simulated.n_users=500 bootstrap=100"
-    for name in ("short_lives", "leading"):
-        python(extended, "-m", "pipelines.study", "--study", name, "--set", few, MLFLOW_TRACKING_URI=store)
+    python(extended, "-m", "pipelines.study", "--study", "leading", "--set", few, MLFLOW_TRACKING_URI=store)
     (finding,) = json.loads((extended / "studies/leading/findings.json").read_text())
     assert "is best" in json.dumps(finding)
