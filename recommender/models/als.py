@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from recommender.models.space import Float, Int, Space
 from recommender.models.vocabulary import fitting, interacted, model_history, rows_or_nan
 
 
+@dataclass(eq=False)
 class ALS:
     """Every query's user is folded in from the history, so users unseen in training are served alike.
 
@@ -35,28 +37,19 @@ class ALS:
         "iterations": Int(5, 30),
     }
 
-    def __init__(
-        self,
-        factors: int = 64,
-        regularization: float = 0.01,
-        alpha: float = 1.0,
-        iterations: int = 15,
-        use_native: bool = True,
-        use_cg: bool = True,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        at_least(1, factors=factors, iterations=iterations, threads=threads)
-        at_least(0, regularization=regularization, seed=seed)
-        above(0, alpha=alpha)
-        self.factors = factors
-        self.regularization = regularization
-        self.alpha = alpha
-        self.iterations = iterations
-        self.use_native = use_native
-        self.use_cg = use_cg
-        self.seed = seed
-        self.threads = threads
+    factors: int = 64
+    regularization: float = 0.01
+    alpha: float = 1.0
+    iterations: int = 15
+    use_native: bool = True
+    use_cg: bool = True
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        at_least(1, factors=self.factors, iterations=self.iterations, threads=self.threads)
+        at_least(0, regularization=self.regularization, seed=self.seed)
+        above(0, alpha=self.alpha)
 
     def fit(self, train: Dataset) -> Self:
         forget(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from recommender.models.space import Float, Int, Space
 from recommender.models.vocabulary import fitting, interacted, mean_vectors, model_history, rows_or_nan
 
 
+@dataclass(eq=False)
 class BPR:
     """Known users by their trained vector; unknown ones by the mean of the item vectors of their history.
 
@@ -35,26 +37,18 @@ class BPR:
         "iterations": Int(30, 300, log=True),
     }
 
-    def __init__(
-        self,
-        factors: int = 64,
-        learning_rate: float = 0.01,
-        regularization: float = 0.01,
-        iterations: int = 100,
-        verify_negative_samples: bool = True,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        at_least(1, factors=factors, iterations=iterations, threads=threads)
-        at_least(0, regularization=regularization, seed=seed)
-        above(0, learning_rate=learning_rate)
-        self.factors = factors
-        self.learning_rate = learning_rate
-        self.regularization = regularization
-        self.iterations = iterations
-        self.verify_negative_samples = verify_negative_samples
-        self.seed = seed
-        self.threads = threads
+    factors: int = 64
+    learning_rate: float = 0.01
+    regularization: float = 0.01
+    iterations: int = 100
+    verify_negative_samples: bool = True
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        at_least(1, factors=self.factors, iterations=self.iterations, threads=self.threads)
+        at_least(0, regularization=self.regularization, seed=self.seed)
+        above(0, learning_rate=self.learning_rate)
 
     def fit(self, train: Dataset) -> Self:
         forget(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from recommender.models.memo import forget, per_table
 from recommender.models.space import Float, Space
 
 
+@dataclass(eq=False)
 class Content:
     """Cosine between item rows and a user profile; both are rows of hashed, idf-weighted features.
 
@@ -39,20 +41,15 @@ class Content:
         "match_weight": Float(0.05, 5, log=True, also=(0.0,)),
     }
 
-    def __init__(
-        self,
-        columns: Sequence[str] | None = None,
-        half_life_positions: float | None = 10.0,
-        match_weight: float = 0.5,
-        text: TextAs = "words",
-    ) -> None:
-        above(0, half_life_positions=half_life_positions)
-        at_least(0, match_weight=match_weight)
-        require(text)
-        self.columns = columns
-        self.half_life_positions = half_life_positions
-        self.match_weight = match_weight
-        self.text = text
+    columns: Sequence[str] | None = None
+    half_life_positions: float | None = 10.0
+    match_weight: float = 0.5
+    text: TextAs = "words"
+
+    def __post_init__(self) -> None:
+        above(0, half_life_positions=self.half_life_positions)
+        at_least(0, match_weight=self.match_weight)
+        require(self.text)
 
     def fit(self, train: Dataset) -> Self:
         forget(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ UNSAFE_COLUMNS = 20_000  # above it LAPACK's potrf crashes with two OpenBLAS thr
 BLOCK = 1024  # rows of the Gram matrix at a time
 
 
+@dataclass(eq=False)
 class EASE:
     """Score of an item = sum of its weights from the items of the history.
 
@@ -36,12 +38,13 @@ class EASE:
     needs_interactions = True
     space: ClassVar[Space] = {"regularization": Float(10, 5000, log=True)}
 
-    def __init__(self, regularization: float = 500.0, item_cap: int | None = None, memory_mb: int = 2000) -> None:
-        above(0, regularization=regularization, memory_mb=memory_mb)
-        at_least(1, item_cap=item_cap)
-        self.regularization = regularization
-        self.item_cap = item_cap
-        self.memory_mb = memory_mb
+    regularization: float = 500.0
+    item_cap: int | None = None
+    memory_mb: int = 2000
+
+    def __post_init__(self) -> None:
+        above(0, regularization=self.regularization, memory_mb=self.memory_mb)
+        at_least(1, item_cap=self.item_cap)
 
     def fit(self, train: Dataset) -> Self:
         taken, _, items = interacted(train)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from recommender.models.vocabulary import fitting, interacted, model_history
 WEIGHTINGS = ("cosine", "tfidf", "bm25")
 
 
+@dataclass(eq=False)
 class ItemKNN:
     """Score of an item = sum of its similarities to the items of the history.
 
@@ -40,28 +42,21 @@ class ItemKNN:
         "half_life_positions": Float(1, 100, log=True, also=(None,)),
     }
 
-    def __init__(
-        self,
-        weighting: Literal["cosine", "tfidf", "bm25"] = "cosine",
-        K: int = 50,
-        K1: float = 1.2,
-        B: float = 0.75,
-        half_life_positions: float | None = None,
-        threads: int = 1,
-    ) -> None:
-        if weighting not in WEIGHTINGS:
-            raise ConfigError(f"item_knn: unknown weighting '{weighting}'{nearest(weighting, WEIGHTINGS)}")
-        at_least(1, K=K, threads=threads)
-        at_least(0, K1=K1, B=B)
-        above(0, half_life_positions=half_life_positions)
-        if B > 1:
-            raise ValueError(f"B must be at most 1, got {B}")
-        self.weighting = weighting
-        self.K = K
-        self.K1 = K1
-        self.B = B
-        self.half_life_positions = half_life_positions
-        self.threads = threads
+    weighting: Literal["cosine", "tfidf", "bm25"] = "cosine"
+    K: int = 50
+    K1: float = 1.2
+    B: float = 0.75
+    half_life_positions: float | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.weighting not in WEIGHTINGS:
+            raise ConfigError(f"item_knn: unknown weighting '{self.weighting}'{nearest(self.weighting, WEIGHTINGS)}")
+        at_least(1, K=self.K, threads=self.threads)
+        at_least(0, K1=self.K1, B=self.B)
+        above(0, half_life_positions=self.half_life_positions)
+        if self.B > 1:
+            raise ValueError(f"B must be at most 1, got {self.B}")
 
     def fit(self, train: Dataset) -> Self:
         taken, _, self.items_ = interacted(train)

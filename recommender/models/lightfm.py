@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import lightfm
@@ -18,6 +19,7 @@ from recommender.models.space import Float, Int, Space
 from recommender.models.vocabulary import fitting, interacted, mean_vectors, model_history
 
 
+@dataclass(eq=False)
 class LightFM:
     """A hybrid: what is unseen in training is scored from its features alone.
 
@@ -42,35 +44,25 @@ class LightFM:
         "user_alpha": Float(1e-7, 1e-3, log=True, also=(0.0,)),
     }
 
-    def __init__(
-        self,
-        no_components: int = 32,
-        epochs: int = 10,
-        learning_rate: float = 0.05,
-        item_alpha: float = 0.0,
-        user_alpha: float = 0.0,
-        max_sampled: int = 10,
-        min_df: int = 3,
-        per_row: int = 15,
-        fold_in: bool = True,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        at_least(1, no_components=no_components, epochs=epochs, max_sampled=max_sampled, threads=threads)
-        at_least(1, min_df=min_df, per_row=per_row)
-        at_least(0, item_alpha=item_alpha, user_alpha=user_alpha, seed=seed)
-        above(0, learning_rate=learning_rate)
-        self.no_components = no_components
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.item_alpha = item_alpha
-        self.user_alpha = user_alpha
-        self.max_sampled = max_sampled
-        self.min_df = min_df
-        self.per_row = per_row
-        self.fold_in = fold_in
-        self.seed = seed
-        self.threads = threads
+    no_components: int = 32
+    epochs: int = 10
+    learning_rate: float = 0.05
+    item_alpha: float = 0.0
+    user_alpha: float = 0.0
+    max_sampled: int = 10
+    min_df: int = 3
+    per_row: int = 15
+    fold_in: bool = True
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        at_least(
+            1, no_components=self.no_components, epochs=self.epochs, max_sampled=self.max_sampled, threads=self.threads
+        )
+        at_least(1, min_df=self.min_df, per_row=self.per_row)
+        at_least(0, item_alpha=self.item_alpha, user_alpha=self.user_alpha, seed=self.seed)
+        above(0, learning_rate=self.learning_rate)
 
     def fit(self, train: Dataset) -> Self:
         taken, users, items = interacted(train)

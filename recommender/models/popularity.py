@@ -7,6 +7,7 @@ against collaborative filtering on many data sets, and no fixed window is right 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ from recommender.spam.trust import trust
 _SEPARATOR = "\x1f"
 
 
+@dataclass(eq=False)
 class Popularity:
     """Counts of interactions per item, as of the end of training; other events as ``data.event_weights`` weighs them.
 
@@ -47,32 +49,21 @@ class Popularity:
     needs_interactions = True
     space: ClassVar[Space] = {"half_life_share": Float(0.005, 1, log=True, also=(None,))}
 
-    def __init__(
-        self,
-        window_days: float | None = None,
-        half_life_days: float | None = None,
-        half_life_share: float | None = None,
-        segment: Sequence[str] = (),
-        prior: float = 20.0,
-        weighted: bool = False,
-        trusted: bool = False,
-        signed_up_column: str | None = "signed_up_at",
-        returning_share: float | None = None,
-        away_days: float = 1.0,
-    ) -> None:
-        above(0, returning_share=returning_share, away_days=away_days)
-        above(0, window_days=window_days, half_life_days=half_life_days, half_life_share=half_life_share)
-        above(0, prior=prior)  # 0 / 0 in a segment that the window left empty
-        self.window_days = window_days
-        self.half_life_days = half_life_days
-        self.half_life_share = half_life_share
-        self.segment = segment
-        self.prior = prior
-        self.weighted = weighted
-        self.trusted = trusted
-        self.signed_up_column = signed_up_column
-        self.returning_share = returning_share
-        self.away_days = away_days
+    window_days: float | None = None
+    half_life_days: float | None = None
+    half_life_share: float | None = None
+    segment: Sequence[str] = ()
+    prior: float = 20.0
+    weighted: bool = False
+    trusted: bool = False
+    signed_up_column: str | None = "signed_up_at"
+    returning_share: float | None = None
+    away_days: float = 1.0
+
+    def __post_init__(self) -> None:
+        above(0, returning_share=self.returning_share, away_days=self.away_days)
+        above(0, window_days=self.window_days, half_life_days=self.half_life_days, half_life_share=self.half_life_share)
+        above(0, prior=self.prior)  # 0 / 0 in a segment that the window left empty
 
     @property
     def needs_times(self) -> bool:

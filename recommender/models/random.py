@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from recommender.hashing import GOLDEN, mixed
 from recommender.models.space import Space
 
 
+@dataclass(eq=False)
 class Random:
     """A fixed pseudo-random score for each (seed, user, item), whatever the batch or the process."""
 
@@ -20,8 +22,7 @@ class Random:
     needs_interactions = False
     space: ClassVar[Space] = {}
 
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
+    seed: int = 0
 
     def fit(self, train: Dataset) -> Self:
         return self

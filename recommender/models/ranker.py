@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -28,6 +29,7 @@ INPUTS: Mapping[str, Callable[..., Recommender]] = {
 }  # fmt: skip
 
 
+@dataclass(eq=False)
 class Ranker:
     """Logistic regression of "taken" on ``signals.py``, one set of weights per context of the query.
 
@@ -51,34 +53,24 @@ class Ranker:
     needs_interactions = True
     space: ClassVar[Space] = {"C": Float(1e-5, 1, log=True)}
 
-    def __init__(
-        self,
-        inputs: Mapping[str, Mapping[str, Any]] | None = None,
-        C: float = 0.01,
-        windows: int = 3,
-        negatives: int = 100,
-        max_queries: int = 500,
-        half_life_positions: float = 5.0,
-        away_days: float = 1.0,
-        seed: int = 0,
-        text: TextAs = "words",
-    ) -> None:
-        for name in inputs or {}:
+    inputs: Mapping[str, Mapping[str, Any]] | None = None
+    C: float = 0.01
+    windows: int = 3
+    negatives: int = 100
+    max_queries: int = 500
+    half_life_positions: float = 5.0
+    away_days: float = 1.0
+    seed: int = 0
+    text: TextAs = "words"
+
+    def __post_init__(self) -> None:
+        for name in self.inputs or {}:
             if name not in INPUTS:
                 raise ValueError(f"ranker: unknown input '{name}'{nearest(name, INPUTS)}")
-        above(0, C=C, half_life_positions=half_life_positions, away_days=away_days)
-        at_least(1, windows=windows, negatives=negatives, max_queries=max_queries)
-        at_least(0, seed=seed)
-        require(text)
-        self.inputs = dict(inputs or {})
-        self.C = C
-        self.windows = windows
-        self.negatives = negatives
-        self.max_queries = max_queries
-        self.half_life_positions = half_life_positions
-        self.away_days = away_days
-        self.seed = seed
-        self.text = text
+        above(0, C=self.C, half_life_positions=self.half_life_positions, away_days=self.away_days)
+        at_least(1, windows=self.windows, negatives=self.negatives, max_queries=self.max_queries)
+        at_least(0, seed=self.seed)
+        require(self.text)
         self._signals()  # wrong parameters of an input are refused now, not after minutes
 
     def fit(self, train: Dataset) -> Self:
@@ -104,7 +96,7 @@ class Ranker:
         return self.signals_.weighed(queries, items, self._contexts(queries) @ self.weights_)
 
     def _signals(self) -> Signals:
-        models: dict[str, Recommender] = {n: INPUTS[n](**params) for n, params in self.inputs.items()}
+        models: dict[str, Recommender] = {n: INPUTS[n](**params) for n, params in (self.inputs or {}).items()}
         return Signals(models, self.half_life_positions, self.text)
 
     def _replayed(self, train: Dataset) -> Iterator[Fold]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from recommender.data.dataset import Table
 from recommender.features.encoder import FeatureEncoder
 
 
+@dataclass(eq=False)
 class SideFeatures:
     """Encoded feature columns that at least ``min_df`` training rows have.
 
@@ -19,9 +21,8 @@ class SideFeatures:
     text), which bounds the cost of models whose time grows with them; None: no bound.
     """
 
-    def __init__(self, min_df: int = 3, per_row: int | None = None) -> None:
-        self.min_df = min_df
-        self.per_row = per_row
+    min_df: int = 3
+    per_row: int | None = None
 
     def fit(self, table: Table, learned_from: np.ndarray) -> Self:
         """table: what is known at the origin; learned_from: rows of it that the model trains on."""

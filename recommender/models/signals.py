@@ -8,6 +8,7 @@ pair), and of the pair by other rungs' scores. All as of the end of training.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -25,6 +26,7 @@ from recommender.models.memo import per_table
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # half-lives of popularity, as shares of the training period
 
 
+@dataclass(eq=False)
 class Signals:
     """Item columns are encoded one by one, so that each can weigh by itself.
 
@@ -32,10 +34,12 @@ class Signals:
     history fades, in steps back. text: what text columns become, see ``text.py``.
     """
 
-    def __init__(self, inputs: Mapping[str, Recommender], half_life_positions: float, text: TextAs = "words") -> None:
-        self.inputs = dict(inputs)
-        self.half_life_positions = half_life_positions
-        self.text = text
+    inputs: Mapping[str, Recommender]
+    half_life_positions: float
+    text: TextAs = "words"
+
+    def __post_init__(self) -> None:
+        self.inputs = dict(self.inputs)
 
     def fit(self, train: Dataset) -> Self:
         for model in self.inputs.values():

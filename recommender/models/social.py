@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from recommender.models.space import Float, Space
 from recommender.models.vocabulary import ids_only
 
 
+@dataclass(eq=False)
 class Social:
     """Popularity among the accounts that the asking user follows, leaning on popularity with everyone.
 
@@ -41,13 +43,12 @@ class Social:
     needs_interactions = True
     space: ClassVar[Space] = {"half_life_share": Float(0.005, 1, log=True, also=(None,))}
 
-    def __init__(
-        self, follows_column: str = "follows", half_life_share: float | None = 0.05, prior: float = 20.0
-    ) -> None:
-        above(0, half_life_share=half_life_share, prior=prior)
-        self.follows_column = follows_column
-        self.half_life_share = half_life_share
-        self.prior = prior
+    follows_column: str = "follows"
+    half_life_share: float | None = 0.05
+    prior: float = 20.0
+
+    def __post_init__(self) -> None:
+        above(0, half_life_share=self.half_life_share, prior=self.prior)
 
     @property
     def needs_user_columns(self) -> Sequence[str]:

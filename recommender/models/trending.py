@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from recommender.models.vocabulary import ids_only
 _US_PER_HOUR = 3_600_000_000
 
 
+@dataclass(eq=False)
 class Trending:
     """``(points + 1)^points_power / (age_hours + 2)^gravity`` (news.arc, 2008).
 
@@ -36,10 +38,11 @@ class Trending:
     needs_interactions = True
     space: ClassVar[Space] = {"gravity": Float(0.05, 2, log=True)}
 
-    def __init__(self, gravity: float = 0.5, points_power: float = 0.8) -> None:
-        at_least(0, gravity=gravity, points_power=points_power)
-        self.gravity = gravity
-        self.points_power = points_power
+    gravity: float = 0.5
+    points_power: float = 0.8
+
+    def __post_init__(self) -> None:
+        at_least(0, gravity=self.gravity, points_power=self.points_power)
 
     def fit(self, train: Dataset) -> Self:
         self.items_ = ids_only(train.items)

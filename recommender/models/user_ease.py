@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from recommender.models.space import Float, Space
 from recommender.models.vocabulary import ids_only, model_history, require_interactions
 
 
+@dataclass(eq=False)
 class UserEASE:
     """One closed-form ridge from [history | user features | 1] to the items, an item's weight to itself 0.
 
@@ -41,24 +43,17 @@ class UserEASE:
         "half_life_share": Float(0.01, 2, log=True, also=(None,)),
     }
 
-    def __init__(
-        self,
-        regularization: float = 400.0,
-        feature_weight: float = 0.5,
-        half_life_share: float | None = 0.3,
-        min_df: int = 5,
-        item_cap: int | None = None,
-        memory_mb: int = 2000,
-    ) -> None:
-        above(0, regularization=regularization, half_life_share=half_life_share, memory_mb=memory_mb)
-        at_least(0, feature_weight=feature_weight)
-        at_least(1, min_df=min_df, item_cap=item_cap)
-        self.regularization = regularization
-        self.feature_weight = feature_weight
-        self.half_life_share = half_life_share
-        self.min_df = min_df
-        self.item_cap = item_cap
-        self.memory_mb = memory_mb
+    regularization: float = 400.0
+    feature_weight: float = 0.5
+    half_life_share: float | None = 0.3
+    min_df: int = 5
+    item_cap: int | None = None
+    memory_mb: int = 2000
+
+    def __post_init__(self) -> None:
+        above(0, regularization=self.regularization, half_life_share=self.half_life_share, memory_mb=self.memory_mb)
+        at_least(0, feature_weight=self.feature_weight)
+        at_least(1, min_df=self.min_df, item_cap=self.item_cap)
 
     @property
     def uses_times(self) -> bool:

@@ -9,6 +9,7 @@ can tell.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
@@ -32,6 +33,7 @@ _SCALE = np.float64(2**-64)
 How = Literal["ucb", "thompson"]
 
 
+@dataclass(eq=False)
 class Explorer:
     """Orders what a rung finds relevant among little-known items by what their take rate could be.
 
@@ -46,14 +48,11 @@ class Explorer:
     new could be anything; what had days and no takes is given up for others.
     """
 
-    def __init__(
-        self, how: How, below: int = 1, pool: int = 20, floor: float = 0.1, creator_column: str | None = None
-    ) -> None:
-        self.how = how
-        self.below = below
-        self.pool = pool
-        self.floor = floor
-        self.creator_column = creator_column
+    how: How
+    below: int = 1
+    pool: int = 20
+    floor: float = 0.1
+    creator_column: str | None = None
 
     def fit(self, train: Dataset) -> Self:
         self.items_, self.takes_ = ids_only(train.items), train.item_counts
@@ -119,11 +118,11 @@ def make_explorer(scenario: Scenario) -> Explorer | None:
     return Explorer(slots.explore, slots.below, slots.pool, slots.floor, scenario.exposure.creator_column)
 
 
+@dataclass(eq=False)
 class _Lot:
     """Draws items without replacement with chances in proportion to weights (Efraimidis & Spirakis 2006)."""
 
-    def __init__(self, weights: np.ndarray) -> None:
-        self.weights = weights
+    weights: np.ndarray
 
     def fit(self, train: Dataset) -> Self:
         return self
