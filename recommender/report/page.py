@@ -13,65 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import vl_convert
+import yaml
 
-# Contrast 4.5:1 or more for text and 3:1 for chart colours, in both schemes; categorical colours differ in
-# lightness too, so that they hold for colour-blind readers and in print.
-_STYLE = """
-:root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--dim:#57606a;--line:#d8dee4;--card:#f6f8fa;
---good:#e3f1ff;--accent:#0a58ca;--warn:#fff4d6;--warnline:#b58900}
-@media (prefers-color-scheme:dark){:root{--bg:#14171c;--fg:#e6e9ee;--dim:#a3adb9;--line:#343b45;--card:#1d222a;
---good:#16324f;--accent:#79b8ff;--warn:#362d12;--warnline:#d7a928}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:68rem;padding:1.2rem;background:var(--bg);color:var(--fg);
-font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-h1{font-size:1.6rem;line-height:1.25;margin:.2rem 0}h2{font-size:1.2rem;margin:2.2rem 0 .5rem}
-p{margin:.4rem 0}.dim,small,figcaption{color:var(--dim)}small{font-size:.78rem}
-.decision{border:2px solid var(--accent);border-radius:10px;padding:.8rem 1rem;margin:1rem 0;background:var(--card)}
-.decision h2{margin:0 0 .3rem;color:var(--accent);font-size:1rem;text-transform:uppercase;letter-spacing:.04em}
-.ship{font-size:1.3rem;line-height:1.4;margin:.2rem 0 .6rem}
-.warning{border-left:4px solid var(--warnline);background:var(--warn);padding:.4rem .8rem;margin:.5rem 0}
-.wide{overflow-x:auto;max-width:100%}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem}
-th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;white-space:nowrap}
-p.dim+.wide{margin-bottom:1.2rem}
-td small{display:block}
-th:first-child,td.text,.stack th{text-align:left}td.text{white-space:normal;min-width:6rem}
-.left td{text-align:left}.stack{width:100%}.stack:not(.left) th:last-child{text-align:right}
-.stack tbody th{white-space:normal}
-tbody th{font-weight:600;position:sticky;left:0;background:var(--bg)}
-.decision tbody th{background:var(--card)}
-td.best{background:var(--good);font-weight:700}td.best small{font-weight:400}
-figure{margin:.5rem 0}.chart{width:100%;min-height:340px}
-details{margin:.6rem 0}summary{cursor:pointer;color:var(--accent)}
-pre{overflow-x:auto;background:var(--card);padding:.8rem;border-radius:6px;font-size:.85rem}
-dt{font-weight:600}dd{margin:0 0 .5rem 1rem}
-@media (max-width:40rem){body{padding:.8rem;font-size:15px}.ship{font-size:1.15rem}
-.stack thead{display:none}.stack,.stack tbody,.stack tr,.stack th,.stack td{display:block;text-align:left;
-position:static;border:0;padding:.05rem 0;white-space:normal}
-.stack tr{border-bottom:1px solid var(--line);padding:.4rem 0}
-.stack td::before{content:attr(data-head) ": ";color:var(--dim)}}
-"""
+from recommender.experiment.run_tables import number
 
-_DRAW = """
-const specs = JSON.parse(document.getElementById('specs').textContent);
-const dark = matchMedia('(prefers-color-scheme: dark)');
-const look = (ink, dim, line, category) => ({
-  background: 'transparent', font: 'system-ui, sans-serif', range: {category}, view: {stroke: null},
-  axis: {labelColor: dim, titleColor: ink, gridColor: line, domainColor: dim, tickColor: dim,
-         labelFontSize: 12, labelOverlap: 'greedy', labelSeparation: 8, titleFontSize: 13, titleFontWeight: 'normal'},
-  legend: {labelColor: ink, titleColor: ink, labelFontSize: 12}, text: {color: ink}});
-const light_look = look('#1b1f24', '#57606a', '#e4e8ec',
-  ['#0a58ca', '#b45309', '#047857', '#9d174d', '#6d28d9', '#0e7490']);
-const dark_look = look('#e6e9ee', '#a3adb9', '#2c323b',
-  ['#79b8ff', '#f5b041', '#4fd1a5', '#f78fb3', '#c4a7ff', '#67d6e8']);
-function draw() {
-  const config = dark.matches ? dark_look : light_look;
-  for (const [id, spec] of Object.entries(specs))
-    vegaEmbed('#' + id, spec, {mode: 'vega-lite', renderer: 'svg', actions: false, config});
-}
-dark.addEventListener('change', draw);
-draw();
-"""
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 @cache
@@ -89,6 +35,16 @@ def library() -> str:
     return made
 
 
+@cache
+def words(of: str) -> dict[str, str]:
+    """Explanations for a page's glossary; of: ``train`` or ``comparison``."""
+    return dict(yaml.safe_load(_template("words.yaml"))[of])
+
+
+def _template(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
 def page(title: str, body: str, specs: Mapping[str, Mapping[str, Any]]) -> str:
     """The whole file. specs: Vega-Lite by the id of the element that they are drawn into."""
     drawing = ""
@@ -96,12 +52,12 @@ def page(title: str, body: str, specs: Mapping[str, Mapping[str, Any]]) -> str:
         data = json.dumps(specs, allow_nan=False).replace("<", "\\u003c")  # a name may hold "</script>"
         drawing = (
             f'<script type="application/json" id="specs">{data}</script>\n'
-            f"<script>{library()}</script>\n<script>{_DRAW}</script>\n"
+            f"<script>{library()}</script>\n<script>{_template('page.js')}</script>\n"
         )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{escape(title)}</title>\n<style>{_template('page.css')}</style>\n</head>\n"
         f"<body>\n{body}\n{drawing}</body>\n</html>\n"
     )
 
@@ -120,11 +76,21 @@ def details(summary: str, content: str) -> str:
     return f"<details><summary>{escape(summary)}</summary>\n{content}\n</details>" if content else ""
 
 
+def definitions(entries: Mapping[str, str]) -> str:
+    """A list of words and what they mean."""
+    return "<dl>" + "".join(f"<dt>{escape(w)}</dt><dd>{escape(t)}</dd>" for w, t in entries.items()) + "</dl>"
+
+
 def cell(value: str, note: str = "", css: str = "", head: str = "") -> str:
     """One <td>: the value, small lines under it, a class, and the heading it shows on a phone."""
     attributes = (f' class="{css}"' if css else "") + (f' data-head="{escape(head)}"' if head else "")
     small = "".join(f"<small>{escape(line)}</small>" for line in note.splitlines())
     return f"<td{attributes}>{escape(value)}{small}</td>"
+
+
+def plain(value: float | None, places: int = 3) -> str:
+    """A cell of a number and nothing else."""
+    return cell(number(value, places))
 
 
 def table(caption: str, heads: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], css: str = "") -> str:
