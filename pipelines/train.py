@@ -19,7 +19,6 @@ from recommender.config.files import raw_dir
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment import requirements, tuning
 from recommender.experiment.out_folder import disk_faults, out_folder
-from recommender.report.document import write_report
 from recommender.report.terminal import print_result
 from recommender.tracking.store import Tracker
 
@@ -37,6 +36,8 @@ def main(argv: list[str]) -> None:
     with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker, disk_faults(out):
         with Steps(tuning.n_steps(scenario), quiet=args.quiet or args.json) as progress:
             flow.run(data, scenario, aside, source, out, effort, progress)
+        from recommender.report.document import write_report  # with the library of charts: a second, needed only now
+
         write_report(out)
         tell(out, args)
         tracker.log(out)

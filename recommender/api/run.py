@@ -22,7 +22,6 @@ from recommender.evaluation.evaluate import metrics_table
 from recommender.experiment import requirements
 from recommender.experiment.out_folder import disk_faults, finished, out_folder
 from recommender.experiment.run_tables import Out, read_out
-from recommender.report.document import write_report
 from recommender.studies.engine.cell import at_test
 
 if TYPE_CHECKING:
@@ -133,6 +132,8 @@ def train(
     source = data.name if isinstance(data, Dataset) else str(data)
     known = flow.read(data if isinstance(data, Dataset) else source, chosen, raw_dir(), effort)
     chosen, skipped = requirements.supported(chosen, known)
+    from recommender.report.document import write_report  # with the library of charts
+
     temporary = tempfile.TemporaryDirectory(prefix="coldstart-") if out is None else None
     wanted = str(out) if temporary is None else f"{temporary.name}/run"
     with out_folder(wanted, chosen.name) as folder, disk_faults(folder):

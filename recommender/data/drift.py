@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import rankdata
 
 from recommender.data.dataset import Dataset, Table
 from recommender.data.profile import coverage, degree, profile, shift
@@ -113,9 +112,9 @@ def _popularity(then: dict[str, Any], data: Dataset) -> list[dict[str, Any]]:
     sentence = f"{moved:.0%} of the attention has moved to other items; what was popular {degree(moved)}."
     rows = [_row("popularity_shift", 0, moved, sentence)]
     both = (p > 0) & (q > 0)
-    ranks = [rankdata(x[both]) for x in (p, q)]
+    ranks = [pl.Series(x[both]).rank("average").to_numpy() for x in (p, q)]
     if both.sum() > 2 and all(r.std() for r in ranks):
-        correlation = float(np.corrcoef(*ranks)[0, 1])
+        correlation = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
         kept = "about the same" if correlation > 0.9 else "similar" if correlation > 0.6 else "rather different"
         sentence = (
             f"Among items used then and now, the order of popularity is {kept} (rank correlation {correlation:.2f})."

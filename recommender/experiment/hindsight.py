@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from recommender.evaluation.evaluate import POOLED, Group, QueryInfo
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
@@ -123,5 +123,5 @@ def _routed(queries: QueryInfo, routes: Mapping[str, str], values: Mapping[str, 
 def _over_periods(gains: Sequence[float]) -> tuple[float, float, float]:
     """Mean and its 95% interval, the periods as the unit; for one period all that a difference can be, -1 to 1."""
     mean, n = float(np.mean(gains)), len(gains)
-    half = float(stats.t.ppf(0.975, n - 1) * np.std(gains, ddof=1) / np.sqrt(n)) if n > 1 else 2.0
+    half = float(stdtrit(n - 1, 0.975) * np.std(gains, ddof=1) / np.sqrt(n)) if n > 1 else 2.0
     return mean, max(mean - half, -1.0), min(mean + half, 1.0)

@@ -8,18 +8,21 @@ from training rows is only how rare each token is (smooth idf) and the bin edges
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from functools import cache
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import scipy.sparse as sp
-from sklearn.feature_extraction import FeatureHasher
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from recommender.data.dataset import FEATURE_ROLES, Table
 from recommender.errors import ConfigError, nearest
 from recommender.features.text import WIDTH, TextAs, vectors
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction import FeatureHasher
+    from sklearn.feature_extraction.text import HashingVectorizer
 
 ROLE_WEIGHTS: Mapping[str, float] = {
     "text": 1.0,
@@ -33,13 +36,6 @@ TEXT_BITS, TOKEN_BITS, BINS = 17, 14, 10
 REMEMBERED_ROWS = 200_000  # tokens of larger tables are made anew each time: a text takes about 1 kB
 SENTENCES = "sentences"  # in place of the role of a text column that becomes vectors, not words
 _MARK = "\x1f"  # before each value of a list that is joined to one text
-_WORDS = HashingVectorizer(
-    ngram_range=(1, 2), n_features=2**TEXT_BITS, alternate_sign=False, norm=None, dtype=np.float32
-)
-_CHARACTERS = HashingVectorizer(
-    analyzer="char_wb", ngram_range=(3, 4), n_features=2**TEXT_BITS, alternate_sign=False, norm=None, dtype=np.float32
-)
-_VALUES = FeatureHasher(2**TOKEN_BITS, input_type="string", alternate_sign=False, dtype=np.float32)
 
 
 class ColumnEncoder:
@@ -206,7 +202,7 @@ def _places(values: pl.Series) -> pl.Series:
 
 
 def _tokenized(texts: list[str]) -> sp.csr_matrix:
-    return sp.hstack([_WORDS.transform(texts), _CHARACTERS.transform(texts)], format="csr")
+    return sp.hstack([hasher.transform(texts) for hasher in _text_hashers()], format="csr")
 
 
 def _hashed(values: pl.Series, role: str) -> sp.csr_matrix:
@@ -219,6 +215,23 @@ def _hashed(values: pl.Series, role: str) -> sp.csr_matrix:
         lists = _places(values) if role == "location" else _as_lists(values)
         marked = lists.list.eval(pl.concat_str(pl.lit(_MARK), pl.element()))  # an empty string differs from no string
         codes, distinct = pd.factorize(np.array(marked.list.join("").to_list(), dtype=object))
-        made = _VALUES.transform([text.split(_MARK)[1:] for text in distinct.tolist()] or [[]])
+        made = _value_hasher().transform([text.split(_MARK)[1:] for text in distinct.tolist()] or [[]])
     made.sum_duplicates()  # sorted too, so that nothing which shares its indices will ever sort them in place
     return made[codes]
+
+
+@cache
+def _text_hashers() -> tuple[HashingVectorizer, HashingVectorizer]:
+    """Words and pairs of words; pieces of words. Made when first used: scikit-learn takes half a second to import."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    common = {"n_features": 2**TEXT_BITS, "alternate_sign": False, "norm": None, "dtype": np.float32}
+    words = HashingVectorizer(ngram_range=(1, 2), **common)
+    return words, HashingVectorizer(analyzer="char_wb", ngram_range=(3, 4), **common)
+
+
+@cache
+def _value_hasher() -> FeatureHasher:
+    from sklearn.feature_extraction import FeatureHasher
+
+    return FeatureHasher(2**TOKEN_BITS, input_type="string", alternate_sign=False, dtype=np.float32)

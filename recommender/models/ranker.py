@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from recommender.data.dataset import NO_TIME, Dataset, Table
@@ -86,6 +85,8 @@ class Ranker:
         # A signal that hardly varied there has no weight: to scale it up would make rounding errors decide.
         varied = spread > 1e-3 * np.abs(values).max(axis=0)
         scale = np.divide(1, spread, out=np.zeros_like(spread), where=varied).astype(np.float32)
+        from sklearn.linear_model import LogisticRegression  # half a second, for this rung only
+
         with threadpool_limits(1, "blas"):  # hundreds of small steps: threads only wait for one another
             model = LogisticRegression(C=self.C, max_iter=300).fit(values * scale, taken, sample_weight=weight)
         self.signals_ = self._signals().fit(train)

@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from recommender.config import Spam
@@ -71,6 +67,11 @@ class Detector:
         return [latest - n * step for n in range(REPLAYS) if n * step < span]
 
     def _learn(self, values: np.ndarray, labels: np.ndarray, item: np.ndarray) -> None:
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
         self._require(len(np.unique(item[labels])), len(np.unique(item[~labels])))
         part = np.zeros(len(item), np.int64)
         for side in (labels, ~labels):  # each fold gets its share of both, an item's replays stay together

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from recommender.evaluation.statistics import holm
 from recommender.studies.charts import lines
@@ -60,8 +60,8 @@ def over_seeds(values: np.ndarray) -> Mean:
     if n < 2:
         return Mean(mean, None, None, 1.0)
     error = float(values.std(ddof=1)) / np.sqrt(n)
-    half = float(stats.t.ppf(1 - ALPHA / 2, n - 1)) * error
-    p = 0.0 if error == 0 and mean else 1.0 if error == 0 else float(2 * stats.t.sf(abs(mean) / error, n - 1))
+    half = float(stdtrit(n - 1, 1 - ALPHA / 2)) * error
+    p = 0.0 if error == 0 and mean else 1.0 if error == 0 else float(2 * stdtr(n - 1, -abs(mean) / error))
     return Mean(mean, mean - half, mean + half, p)
 
 

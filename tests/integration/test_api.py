@@ -247,3 +247,13 @@ def test_ids_come_back_as_they_were_given(ids: list[Any], form: str) -> None:
     assert lists["user_id"].unique(maintain_order=True).to_list() == ids
     assert set(lists["item_id"]) == set(ids)
     assert lists["item_id"].dtype == lists["user_id"].dtype == pl.DataFrame({"x": ids})["x"].dtype
+
+
+@pytest.mark.parametrize(
+    ("module", "not_needed"),
+    [("pipelines.train", "altair mlflow optuna scipy.stats sklearn"), ("pipelines.recommend", "altair mlflow sklearn")],
+)
+def test_what_a_program_may_not_need_is_imported_when_it_is_used(module: str, not_needed: str) -> None:
+    code = f"import sys, {module}; print(sorted(set('{not_needed}'.split()) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr

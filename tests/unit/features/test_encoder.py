@@ -226,8 +226,8 @@ def test_distinct_values_are_hashed_once(monkeypatch: pytest.MonkeyPatch) -> Non
             asked.append(values)
             return hasher.transform(values)
 
-    hasher = encoder._VALUES
-    monkeypatch.setattr(encoder, "_VALUES", Noting())
+    hasher = encoder._value_hasher()
+    monkeypatch.setattr(encoder, "_value_hasher", Noting)
     whole = one_column(pl.Series(["b", "a", "b", None]))
     fitted_column = ColumnEncoder("category").fit(whole, "c")
     fitted_column.transform(whole.take(np.array([2, 0])), "c")
