@@ -8,16 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import polars as pl
 from rich.console import Console
 
 from pipelines import arguments
 from pipelines.cli import Steps, run, show_log
-from pipelines.study import NOTE, STUDIES, UI, raise_first, show_links
+from pipelines.study import NOTE, STUDIES, UI, raise_bugs, raise_first, show_links
 from recommender import config
 from recommender.compare import plan, side_by_side
 from recommender.compare.page import compare_sites
@@ -36,38 +34,44 @@ from recommender.studies.engine.run import Failure, Source
 from recommender.studies.engine.run import run as run_cells
 from recommender.tracking.comparison import Trackers
 
+QUICK = (
+    "Quick variant, no intervals over samples of the data: simulated data of 20,000 interactions, three sizes, one "
+    "seed. Intervals shown resample users only. A first look, no evidence to decide by."
+)
+
 
 def main(argv: list[str]) -> None:
     args = arguments.parse("compare", argv)
-    show_log(quiet=args.quiet or args.json)
-    places = plan.site_specs(
-        args.scenario.split(",") if args.scenario else config.scenarios(), given(args.data), args.set
-    )
+    silent = args.quiet or args.json
+    show_log(quiet=silent)
+    scenarios = args.scenario.split(",") if args.scenario else config.scenarios()
+    specs = plan.site_specs(scenarios, [one for one in (args.data or "").split(",") if one], args.set)
     studies = {name: plan.load(name, args.quick) for name in (plan.TRANSFER, plan.VOLUME, plan.VALUE, plan.PARTS)}
-    work = Work(args, studies)
+    bench = Bench(args, studies)
     with out_folder(args.out or default_out(), "compare") as out:
-        found = {place.name: work.place(place) for place in places}
-        if not any(found.values()):
-            raise_first(work.failures)
-        read = read_sites(found, studies, repeated(args))
-        again = work.again(read)
-        evidence = work.trackers.evidence(read, again, UI)
-        others = [r for runs in again.values() for r in runs]
-        comparison = compare_sites(read, others, evidence, warnings(work, args.quick))
+        cells = {spec.name: bench.site(spec) for spec in specs}
+        if not any(cells.values()):
+            raise_first(bench.failures)
+        sites = read_sites(cells, studies, make_variables(args))
+        by_site = bench.recipes(sites)
+        recipes = [run for runs in by_site.values() for run in runs]
+        warnings = [QUICK] * args.quick + bench.notes + [f"Failed, and left out: {f}" for f in bench.failures]
+        comparison = compare_sites(sites, recipes, bench.trackers.evidence(sites, by_site, UI), warnings)
+        sections = [*comparison.sites, *comparison.side_by_side]
+        text = markdown(comparison, out)
         with disk_faults(out):
-            write(out, comparison, tables(read, others, studies, [*comparison.sites, *comparison.side_by_side]))
+            for name, table in tables(sites, recipes, studies, sections).items():
+                write_table(out / f"{name}.parquet", table)
+            write_text(out / "report.md", text)
+            write_text(out / "report.html", html(comparison, out))
         tell(out, comparison, args)
         files = sorted(p for p in out.iterdir() if p.is_file())
-        links = work.trackers.finish(read, others, files, markdown(comparison, out)[:NOTE], UI)
-        if not (args.quiet or args.json):
-            show_links(links)
-    for failure in work.failures:
-        if failure.is_bug:
-            raise failure.error
+        show_links(bench.trackers.finish(sites, recipes, files, text[:NOTE], UI), silent)
+    raise_bugs(bench.failures)
 
 
-class Work:
-    """Measures cells, place by place, and keeps what failed."""
+class Bench:
+    """Measures cells, site by site, and keeps what failed and what readers must know of the data."""
 
     def __init__(self, args: argparse.Namespace, studies: dict[str, Study]) -> None:
         self.args, self.studies = args, studies
@@ -76,49 +80,46 @@ class Work:
         self.failures: list[Failure] = []
         self.notes: list[str] = []
 
-    def cells(self, place: plan.SiteSpec, studies: Sequence[str], chosen: Sequence[Measured] = ()) -> list[Cell]:
-        """Those that the page needs and those that full studies have measured."""
-        changes = self.args.set
-        wanted = (c for n in studies for c in plan.needed(self.studies[n], place, self.args.quick, changes, chosen))
-        return plan.affordable(wanted, STUDIES, self.source)
-
-    def place(self, place: plan.SiteSpec) -> list[Measured]:
-        """Its cells, and what a reader of their numbers must know of the data."""
-        found = self.measure(self.cells(place, [plan.TRANSFER]))  # validation chooses the settings of all the others
-        found += self.measure(self.cells(place, [plan.VOLUME, plan.VALUE, plan.PARTS], found))
-        if found:
-            one = found[0]
-            told = run_folder.warnings(self.source(place.data, one.scenario), one.scenario, ladder.Results())
-            if aside := one.done["stepped_aside"]:
-                told.append(f"The data lack what these need, so they stepped aside: {', '.join(aside)}.")
-            self.notes += [f"{place.name}: {note}" for note in told]
-        return found
+    def site(self, spec: plan.SiteSpec) -> list[Measured]:
+        """The cells of a site: those that the page needs and those that full studies have measured."""
+        measured: list[Measured] = []
+        # Validation, in the cells of the transfer, chooses the settings of all the others.
+        for names in ([plan.TRANSFER], [plan.VOLUME, plan.VALUE, plan.PARTS]):
+            args = (spec, self.args.quick, self.args.set, measured)
+            wanted = (cell for name in names for cell in plan.needed(self.studies[name], *args))
+            measured = measured + self.measure(plan.affordable(wanted, STUDIES, self.source))
+        if measured:
+            first = measured[0]
+            notes = run_folder.warnings(self.source(spec.data, first.scenario), first.scenario, ladder.Results())
+            if skipped := first.done["stepped_aside"]:
+                notes.append(f"Off, because the data lack what they need: {', '.join(skipped)}.")
+            self.notes += [f"{spec.name}: {note}" for note in notes]
+        return measured
 
     def measure(self, cells: list[Cell]) -> list[Measured]:
-        with disk_faults(STUDIES), Steps(len(cells), quiet=self.args.quiet or self.args.json) as progress:
+        silent = self.args.quiet or self.args.json
+        with disk_faults(STUDIES), Steps(len(cells), quiet=silent) as progress:
             STUDIES.mkdir(parents=True, exist_ok=True)
-            found, failed = run_cells(cells, STUDIES, self.source, progress, self.trackers.cell, self.trackers.failed)
+            measured, failed = run_cells(
+                cells, STUDIES, self.source, progress, self.trackers.cell, self.trackers.failed
+            )
         self.failures += failed
-        return found
+        return measured
 
-    def again(self, read: list[Site]) -> dict[str, list[Measured]]:
-        """SiteSpec -> the cells of every recipe there."""
-        decided = side_by_side.named(read)
+    def recipes(self, sites: list[Site]) -> dict[str, list[Measured]]:
+        """Site -> the cells of every recipe there."""
+        decided = side_by_side.named(sites)
         more = transfer.more(self.studies[plan.TRANSFER], decided) if len(decided) > 1 else []
         found = {}
-        for site, one in zip((s for s in read if s.decided), decided, strict=True):
-            mine = [plan.of_study(c, plan.TRANSFER) for c in more if c.labels.items() >= one.labels.items()]
-            found[site.name] = self.measure(mine)
+        for site, cell in zip((s for s in sites if s.decided), decided, strict=True):
+            here = [plan.of_study(c, plan.TRANSFER) for c in more if c.labels.items() >= cell.labels.items()]
+            found[site.name] = self.measure(here)
         return found
 
 
-def repeated(args: argparse.Namespace) -> list[str]:
+def make_variables(args: argparse.Namespace) -> list[str]:
     """The variables with which a study measures the same scenarios."""
     return ["QUICK=1"] * args.quick + [f"SET={shlex.quote(' '.join(args.set))}"] * bool(args.set)
-
-
-def given(data: str | None) -> list[str]:
-    return [part for part in (data or "").split(",") if part]
 
 
 def default_out() -> str:
@@ -126,27 +127,9 @@ def default_out() -> str:
     return str(ARTIFACTS / f"compare-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}")
 
 
-def warnings(work: Work, quick: bool) -> list[str]:
-    told = [*work.notes, *(f"Failed, and left out: {failure}" for failure in work.failures)]
-    if quick:
-        told.insert(
-            0,
-            "Quick variant, no intervals over samples of the data: simulated data of 20,000 interactions, three sizes, "
-            "one seed. Intervals shown resample users only. A first look, no evidence to decide by.",
-        )
-    return told
-
-
-def write(out: Path, comparison: Comparison, found: dict[str, pl.DataFrame]) -> None:
-    for name, table in found.items():
-        write_table(out / f"{name}.parquet", table)
-    write_text(out / "report.md", markdown(comparison, out))
-    write_text(out / "report.html", html(comparison, out))
-
-
 def tell(out: Path, comparison: Comparison, args: argparse.Namespace) -> None:
     if args.json:
-        answers = {p.title: {q: [s.text for s in told] for q, told in p.answers.items()} for p in comparison.sites}
+        answers = {s.title: {q: [x.text for x in found] for q, found in s.answers.items()} for s in comparison.sites}
         print(json.dumps({"out": str(out), "answers": answers, "warnings": list(comparison.warnings)}))
     elif not args.quiet:
         console = Console()

@@ -5,7 +5,6 @@ coldstart study --study parts [--scenario jobs[,ugc]] [--data NAME|FOLDER] [--qu
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,61 +34,64 @@ NOTE = 4900  # characters that a run's note may have
 
 def main(argv: list[str]) -> None:
     args = arguments.parse("study", argv)
-    show_log(quiet=args.quiet or args.json)
+    silent = args.quiet or args.json
+    show_log(quiet=silent)
     study = plan.load(args.study, args.quick)
     analysis = analysis_of(study)
-    scenarios = named(args.scenario, study)
+    scenarios = args.scenario.split(",") if args.scenario else study.scenarios or config.scenarios()
     cells = planned(study, scenarios, args.data, args.set)
-    folder = STUDIES / study.name
-    tracker = StudyTracker(study.name)
-    source = Source(raw_dir())
-    found: list[Measured] = []
+    folder, tracker, source = STUDIES / study.name, StudyTracker(study.name), Source(raw_dir())
+    measured: list[Measured] = []
     failures: list[Failure] = []
     with disk_faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if study.settings == CHOSEN:
-            chooser = plan.load(CHOOSER, args.quick)
-            choosing = planned(chooser, scenarios, args.data, args.set)
-            with Steps(len(choosing), quiet=args.quiet or args.json) as progress:
+            choosing = planned(plan.load(CHOOSER, args.quick), scenarios, args.data, args.set)
+            with Steps(len(choosing), quiet=silent) as progress:
                 chosen, failures = run_cells(choosing, STUDIES / CHOOSER, source, progress)
             cells = with_chosen_settings(cells, chosen)
         while cells:  # an analysis may ask for more cells when it has seen the first ones
-            with Steps(len(cells), quiet=args.quiet or args.json) as progress:
+            with Steps(len(cells), quiet=silent) as progress:
                 more, failed = run_cells(cells, folder, source, progress, tracker.cell, tracker.failed)
-            found, failures = [*found, *more], [*failures, *failed]
-            cells = analysis.more(study, found) if more else []
-        if not found:
+            measured, failures = [*measured, *more], [*failures, *failed]
+            cells = analysis.more(study, measured) if more else []
+        if not measured:
             raise_first(failures)
-        findings = analysis.findings(study, found)
-        warnings = notes(study, failures, args.quick)
-        write(folder, study, found, findings, warnings)
-    tell(folder, findings, warnings, args)
-    files, note = sorted(p for p in folder.iterdir() if p.is_file()), markdown_of(study, findings, warnings)[:NOTE]
-    links = tracker.finish(files, note, analysis.summaries(study, found), UI)
-    if not (args.quiet or args.json):
-        show_links(links)
-    for failure in failures:
-        if failure.is_bug:
-            raise failure.error
-
-
-def named(scenario: str | None, study: plan.Study) -> list[str]:
-    """The scenarios asked for, by default the study's own, else all."""
-    return scenario.split(",") if scenario else study.scenarios or config.scenarios()
+        findings = analysis.findings(study, measured)
+        warnings = ["Quick variant: fewer sizes and seeds on less data; a first look, no evidence."] * args.quick
+        warnings += [f"Failed, and left out: {failure}" for failure in failures]
+        text = markdown(study.name, study.question, findings, warnings)
+        write_table(folder / "results.parquet", results_table(study, measured))
+        write_text(folder / "report.md", text)
+        write_text(folder / "report.html", html(study.name, study.question, findings, warnings))
+        write_json(folder / "findings.json", sentences(findings))
+    if args.json:
+        print(json.dumps({"out": str(folder), "findings": sentences(findings), "warnings": warnings}))
+    elif not args.quiet:
+        console = Console()
+        show(findings, warnings, console)
+        console.print(f"Report, open in a browser: {(folder / 'report.html').resolve().as_uri()}", soft_wrap=True)
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    show_links(tracker.finish(files, text[:NOTE], analysis.summaries(study, measured), UI), silent)
+    raise_bugs(failures)
 
 
 def planned(study: plan.Study, scenarios: list[str], data: str | None, changes: list[str]) -> list[plan.Cell]:
-    """The cells, with the data given: one set for all scenarios, or one for each in their order."""
-    given: list[str | None] = [*data.split(",")] if data else [None]
-    if len(given) == 1:
-        return plan.cells(study, scenarios, given[0], changes)
-    if len(given) != len(scenarios):
+    """The cells. data: one set for all scenarios, or with commas one for each in their order."""
+    sets: list[str | None] = [*data.split(",")] if data else [None]
+    if len(sets) == 1:
+        return plan.cells(study, scenarios, sets[0], changes)
+    if len(sets) != len(scenarios):
         raise ConfigError(
-            f"DATA names {len(given)} data sets for {len(scenarios)} scenarios ({', '.join(scenarios)}). "
+            f"DATA names {len(sets)} data sets for {len(scenarios)} scenarios ({', '.join(scenarios)}). "
             "Give one for all, or one for each in this order."
         )
-    pairs = zip(scenarios, given, strict=True)
-    return [cell for name, one in pairs for cell in plan.cells(study, [name], one, changes)]
+    return [cell for n, one in zip(scenarios, sets, strict=True) for cell in plan.cells(study, [n], one, changes)]
+
+
+def sentences(findings: list[Finding]) -> list[dict[str, object]]:
+    """The content of findings.json."""
+    return [{"title": f.title, "sentences": f.sentences} for f in findings]
 
 
 def raise_first(failures: list[Failure]) -> None:
@@ -99,38 +101,17 @@ def raise_first(failures: list[Failure]) -> None:
     raise UserError(f"No cell of the study could be measured. The first: {failures[0]}")
 
 
-def notes(study: plan.Study, failures: list[Failure], quick: bool) -> list[str]:
-    told = [f"Failed, and left out: {failure}" for failure in failures]
-    return ["Quick variant: fewer sizes and seeds on less data; a first look, no evidence."] * quick + told
+def raise_bugs(failures: list[Failure]) -> None:
+    """A fault of the program is raised after all else is written."""
+    for failure in failures:
+        if failure.is_bug:
+            raise failure.error
 
 
-def write(folder: Path, study: plan.Study, found: list[Measured], findings: list[Finding], warnings: list[str]) -> None:
-    write_table(folder / "results.parquet", results_table(study, found))
-    write_text(folder / "report.md", markdown_of(study, findings, warnings))
-    write_text(folder / "report.html", html(study.name, study.question, findings, warnings))
-    sentences = [{"title": f.title, "sentences": f.sentences} for f in findings]
-    write_json(folder / "findings.json", sentences)
-
-
-def markdown_of(study: plan.Study, findings: list[Finding], warnings: list[str]) -> str:
-    return markdown(study.name, study.question, findings, warnings)
-
-
-def tell(folder: Path, findings: list[Finding], warnings: list[str], args: argparse.Namespace) -> None:
-    if args.json:
-        told = [{"title": f.title, "sentences": f.sentences} for f in findings]
-        print(json.dumps({"out": str(folder), "findings": told, "warnings": warnings}))
-    elif not args.quiet:
-        console = Console()
-        show(findings, warnings, console)
-        console.print(f"Report, open in a browser: {(folder / 'report.html').resolve().as_uri()}", soft_wrap=True)
-
-
-def show_links(links: Mapping[str, str]) -> None:
+def show_links(links: Mapping[str, str], silent: bool) -> None:
     """title -> address of the views in MLflow."""
-    print("In MLflow, after make ui:")
-    for title, link in links.items():
-        print(f"  {title}: {link}")
+    if not silent:
+        print("In MLflow, after make ui:", *(f"  {title}: {link}" for title, link in links.items()), sep="\n")
 
 
 if __name__ == "__main__":

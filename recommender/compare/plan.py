@@ -32,56 +32,57 @@ class SiteSpec:
 
     @property
     def name(self) -> str:
-        """As ``cell.by_place`` names it."""
+        """``<scenario> on <data>``, also in ``cell.by_place``."""
         return f"{config.load(self.scenario).name} on {self.data}"
 
 
 def site_specs(scenarios: Sequence[str], data: Sequence[str], overrides: Sequence[str] = ()) -> list[SiteSpec]:
     """Each scenario on its own data, then each of ``data``: ``scenario:folder``, or a folder alone where one scenario
     is compared. Raises ConfigError."""
-    found = [SiteSpec(name, config.load(name, list(overrides)).data.source) for name in scenarios]
-    for given in data:
-        head, colon, folder = given.partition(":")
+    specs = [SiteSpec(name, config.load(name, list(overrides)).data.source) for name in scenarios]
+    for entry in data:
+        head, colon, folder = entry.partition(":")
         if colon and head in (*config.scenarios(), *scenarios) and folder:
-            found.append(SiteSpec(head, folder))
+            specs.append(SiteSpec(head, folder))
         elif len(scenarios) == 1:
-            found.append(SiteSpec(scenarios[0], given))
+            specs.append(SiteSpec(scenarios[0], entry))
         else:
             known = ", ".join(config.scenarios())
-            raise ConfigError(f"DATA={given}: say whose data it is, as in DATA=jobs:{given}. Scenarios: {known}.")
-    return list(dict.fromkeys(found))
+            raise ConfigError(f"DATA={entry}: say whose data it is, as in DATA=jobs:{entry}. Scenarios: {known}.")
+    return list(dict.fromkeys(specs))
 
 
 def load(name: str, quick: bool) -> Study:
     """A study that a comparison reads, whole or as its quick variant."""
     study = plan.load(name, quick)
     if name == VALUE and quick:
-        kept = {who: {n: p for n, p in pairs.items() if n in QUICK_PAIRS} for who, pairs in study.pairs.items()}
-        study = study.model_copy(update={"pairs": kept})
+        few = {who: {n: p for n, p in pairs.items() if n in QUICK_PAIRS} for who, pairs in study.pairs.items()}
+        study = study.model_copy(update={"pairs": few})
     return study
 
 
 def needed(
-    study: Study, place: SiteSpec, quick: bool, overrides: Sequence[str], chosen: Sequence[Measured]
+    study: Study, spec: SiteSpec, quick: bool, overrides: Sequence[str], chosen: Sequence[Measured]
 ) -> Iterator[tuple[Cell, bool]]:
-    """Every cell of the study there; True: measure it where it is not kept, False: read it only where it is.
-    chosen: the chooser's cells there (``with_chosen_settings``)."""
+    """Every cell of the study at the site; True: measure it where it is not kept, False: read it only where it is.
+    chosen: the chooser's cells at the site (``with_chosen_settings``)."""
     grid = QUICK_GRID if quick else GRID
-    cells = plan.cells(study, [place.scenario], place.data, overrides)
+    cells = plan.cells(study, [spec.scenario], spec.data, overrides)
     for cell in with_chosen_settings(cells, chosen) if study.settings == CHOSEN else cells:
         wanted = study.name != PARTS and all(cell.labels[axis] in grid[axis] for axis in study.grid)
         yield of_study(cell, study.name), wanted
 
 
 def of_study(cell: Cell, study: str) -> Cell:
+    """The cell, to be kept in the folder of ``study``."""
     return replace(cell, study=study)
 
 
 def affordable(
     cells: Iterable[tuple[Cell, bool]], folder: Path, source: Callable[[str, Scenario], Dataset]
 ) -> list[Cell]:
-    """Those to measure, and those that are kept under ``folder``. Raises nothing of what data raise: a cell whose data
-    cannot be read is left to the run, which tells of it."""
+    """Cells to measure, and those that are kept under ``folder``. Errors of the data are left to the run, which
+    reports them."""
     return [cell for cell, wanted in cells if wanted or _kept(cell, folder, source)]
 
 

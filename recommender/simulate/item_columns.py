@@ -71,11 +71,13 @@ def tags(world: World, rng: np.random.Generator) -> pl.Series:
 
 
 def item_skills(world: World, rng: np.random.Generator) -> pl.Series:
+    """Two to four skills, most of the posting's niche."""
     words = niche_words(world.items.niche, 4, words_of(world.knobs.words), rng)
     return thinned(lists(words, rng.random(words.shape) < [1, 1, 0.7, 0.4]), world.knobs.metadata_missing, rng)
 
 
 def creator(world: World, rng: np.random.Generator) -> pl.Series:
+    """Ids of creators, numbered at random."""
     return numbered("c", rng.permutation(world.items.creator.max() + 1)[world.items.creator])
 
 
@@ -95,7 +97,7 @@ def duration(world: World, rng: np.random.Generator) -> pl.Series:
 
 
 def embedding(world: World, rng: np.random.Generator) -> pl.Series:
-    """As a vision model would give: a random projection of topics and niche, with noise; 16 floats."""
+    """Like a vision model's: a random projection of topics and niche, with noise; 16 floats."""
     knobs, items = world.knobs, world.items
     of_topic = rng.standard_normal((TOPICS, EMBEDDING_WIDTH)) / 4
     of_niche = rng.standard_normal((TOPICS * NICHES, EMBEDDING_WIDTH)) / 8

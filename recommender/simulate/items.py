@@ -17,6 +17,7 @@ CLONE_QUALITY = -0.5  # clones are liked less than originals of the same look
 
 
 def make_items(knobs: Knobs, fame: np.ndarray, rng: np.random.Generator) -> Items:
+    """All items, before rings are drawn. fame: probability of each topic, (TOPICS,)."""
     n = knobs.n_items
     creator = rng.choice(knobs.n_creators, n, p=zipf(knobs.n_creators, 0.8))
     of_creator = rng.choice(TOPICS, knobs.n_creators, p=fame)[creator]

@@ -138,12 +138,11 @@ def _states(items: Table, column: str) -> bool:
 
 
 def _columns(data: Dataset, items: tuple[str, ...], users: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Those columns of the preset that the data have by name and, for features that they have none of by name,
-    by role."""
-    return _kept(columns.ITEMS, items, data.items), _kept(columns.USERS, users, data.users)
+    """Columns of the preset that the data have by name or, where a role has no such column, by role."""
+    return _present(columns.ITEMS, items, data.items), _present(columns.USERS, users, data.users)
 
 
-def _kept(registry: Mapping[str, columns.Column], names: tuple[str, ...], table: Table) -> tuple[str, ...]:
+def _present(registry: Mapping[str, columns.Column], names: tuple[str, ...], table: Table) -> tuple[str, ...]:
     chosen = {name: registry[name] for name in names}
     named = {n for n, c in chosen.items() if (c.name in table.roles if c.role else _states(table, c.name))}
     missed = set(table.roles.values()) - {chosen[n].role for n in named} - {"protected", "ignore"}

@@ -32,6 +32,7 @@ class Visits:
     takes: np.ndarray  # int64: how many items are taken, if the list has as many
 
     def take(self, rows: slice) -> Visits:
+        """Some of the visits."""
         return Visits(self.user[rows], self.time[rows], self.takes[rows])
 
 
@@ -63,10 +64,10 @@ class Server(Protocol):
 
     def show(self, begin: float, visits: Visits, taste: np.ndarray, friends: sp.csr_matrix) -> np.ndarray | None:
         """Lists for the ``visits`` of the block that begins then (days): items int64 (n, list_length), -1: the place
-        stays empty. None: the service's own. taste, friends: as of ``Service.show``, to measure by only."""
+        stays empty. None: the service's own. taste, friends: see ``Service.show``, only to measure by."""
 
     def took(self, user: np.ndarray, item: np.ndarray, time: np.ndarray, utility: np.ndarray) -> None:
-        """What was taken in a block, columns as of ``Log``, that of fake accounts too."""
+        """Receives what was taken in a block, by fake accounts too; columns of ``Log``."""
 
 
 def simulate(world: World, seed: int, record: bool = False, server: Server | None = None) -> Log:
@@ -104,6 +105,7 @@ class _State:
 
     @classmethod
     def start(cls, world: World, recorder: np.random.Generator | None, server: Server | None) -> _State:
+        """The state before the first block."""
         n, n_items = world.knobs.n_users, world.knobs.n_items
         cells = min(n_items, max(64, MEMORY_BYTES // n))
         seen, history = np.zeros((n, cells), bool), np.zeros(n, np.int64)
@@ -129,9 +131,8 @@ def _visits(world: World, rng: np.random.Generator) -> Visits:
     owner = np.repeat(np.arange(knobs.n_users), n_visits)
     start = np.cumsum(n_visits) - n_visits
     # each interaction goes to a random visit of its user: visit lengths vary as in a Poisson process
-    of_take = np.repeat(start, n_takes) + np.floor(rng.random(n_takes.sum()) * np.repeat(n_visits, n_takes)).astype(
-        np.int64
-    )
+    place = np.floor(rng.random(n_takes.sum()) * np.repeat(n_visits, n_takes)).astype(np.int64)
+    of_take = np.repeat(start, n_takes) + place
     takes = np.minimum(np.bincount(of_take, minlength=len(owner)), knobs.list_length)
     first = np.zeros(len(owner), bool)
     first[start[n_visits > 0]] = True
@@ -233,14 +234,9 @@ def _drift(world: World, state: _State, users: np.ndarray, now: float, rng: np.r
 
 
 def _choose(
-    world: World,
-    state: _State,
-    visits: Visits,
-    lists: np.ndarray,
-    shown: np.ndarray,
-    utility: np.ndarray,
+    world: World, state: _State, visits: Visits, lists: np.ndarray, shown: np.ndarray, utility: np.ndarray,
     rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Row and column of ``lists`` of each taken item, and its turn within the visit."""
     looked_at = -world.knobs.position_decay * np.log1p(np.arange(lists.shape[1]))
     score = utility + world.promise(lists) + looked_at + rng.gumbel(size=lists.shape)

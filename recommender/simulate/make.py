@@ -14,7 +14,7 @@ from recommender.simulate.world import World, make_trends
 
 
 def make_world(knobs: Knobs, seed: int) -> World:
-    """The same knobs and seed give the same world."""
+    """A whole world; equal for equal knobs and seed."""
     rng = np.random.default_rng([seed, 1])
     fame = zipf(TOPICS, 0.7)
     items, users = make_items(knobs, fame, rng), make_users(knobs, fame, rng)

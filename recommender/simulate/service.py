@@ -78,7 +78,7 @@ class Service:
     ) -> np.ndarray:
         """Chance that the policy puts each item of ``lists`` at its place, float64, same shape.
 
-        liked: the affinities of ``lists``, float32, same shape. The others as of ``show``.
+        liked: the affinities of ``lists``, float32, same shape. The others: see ``show``.
         """
         knobs, n_items = self.world.knobs, self.world.knobs.n_items
         popular, fresh, anywhere = (np.zeros(n_items) for _ in range(3))

@@ -66,7 +66,7 @@ class SimulatedTruth:
         return np.asarray(self.world.items.violating[item] & (item >= 0))
 
     def utility(self, users: pl.Series, items: pl.Series, as_of: np.ndarray) -> np.ndarray:
-        """Expected utility alone; arguments and result as of ``scores``."""
+        """Expected utility alone; arguments and result like those of ``scores``."""
         user, item = self._rows("u", self.world.knobs.n_users, users), self._rows("i", self.world.knobs.n_items, items)
         values = np.full((len(user), len(item)), np.nan, np.float32)
         known = np.flatnonzero(user >= 0)
@@ -138,7 +138,7 @@ class SimulatedTruth:
         return sp.csr_matrix((np.ones(len(take), np.float32), (row[of_row], item[take])), shape=shape)
 
     def _popularity(self, begin: float) -> np.ndarray:
-        """As the service counted it at the begin of a block, float64 (n_items,)."""
+        """Popularity as the service counts it at the begin of a block, float64 (n_items,)."""
         knobs, length = self.world.knobs, self.world.knobs.block_hours / 24
         _, time, item = self._takes
         before = time < begin

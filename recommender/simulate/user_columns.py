@@ -13,10 +13,12 @@ from recommender.simulate.world import World
 
 
 def age_band(world: World, rng: np.random.Generator) -> pl.Series:
+    """Stated by seven of ten users."""
     return thinned(pl.Series(np.array(AGE_BANDS)[world.users.age]), 0.3, rng)
 
 
 def device(world: World, rng: np.random.Generator) -> pl.Series:
+    """Drawn at random: says nothing of taste."""
     return pl.Series(np.array(DEVICES)[rng.choice(len(DEVICES), world.knobs.n_users, p=[0.5, 0.2, 0.1, 0.2])])
 
 
@@ -29,6 +31,7 @@ def past_positions(world: World, rng: np.random.Generator) -> pl.Series:
 
 
 def user_skills(world: World, rng: np.random.Generator) -> pl.Series:
+    """Two to five skills, most of the user's niche; null without a résumé."""
     words = niche_words(world.users.niche[:, 0], 5, words_of(world.knobs.words), rng)
     return _of_resumes(lists(words, rng.random(words.shape) < [1, 1, 0.8, 0.6, 0.4]), world)
 
@@ -47,6 +50,6 @@ def follows(world: World, rng: np.random.Generator) -> pl.Series:
     """User ids of the accounts that each user followed at sign-up; often none."""
     graph = world.follows.sorted_indices()
     followed = ids("u", world.knobs.n_users).gather(graph.indices).to_arrow()
-    made = pl.from_arrow(pa.LargeListArray.from_arrays(graph.indptr.astype("int64"), followed))
-    assert isinstance(made, pl.Series)
-    return made
+    column = pl.from_arrow(pa.LargeListArray.from_arrays(graph.indptr.astype("int64"), followed))
+    assert isinstance(column, pl.Series)
+    return column

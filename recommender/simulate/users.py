@@ -14,6 +14,7 @@ OLD_ACCOUNT_DAYS = 120  # mean age of the other accounts
 
 
 def make_users(knobs: Knobs, fame: np.ndarray, rng: np.random.Generator) -> Users:
+    """All users, before rings are drawn. fame: probability of each topic, (TOPICS,)."""
     n, personas = knobs.n_users, knobs.personas
     country = rng.choice(len(COUNTRIES), n, p=zipf(len(COUNTRIES), 1.0))
     age = rng.choice(len(AGE_BANDS), n, p=[0.25, 0.3, 0.2, 0.15, 0.1])

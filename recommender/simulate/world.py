@@ -80,6 +80,7 @@ class Bursts:
     time: np.ndarray  # days
 
     def between(self, begin: float, end: float) -> Bursts:
+        """Those from ``begin`` up to ``end`` (days)."""
         low, high = np.searchsorted(self.time, [begin, end])
         return Bursts(self.user[low:high], self.item[low:high], self.time[low:high])
 

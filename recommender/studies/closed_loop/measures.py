@@ -1,4 +1,4 @@
-"""feedback_loop: what a round did to accuracy, concentration, newcomers and sameness, by the simulator's truth.
+"""What a round of a closed loop did to accuracy, concentration, newcomers and sameness, by the simulator's truth.
 
 Definitions are those of the closed-loop literature (Chaney, Stewart & Engelhardt 2018; Jiang et al. 2019; Mansoury
 et al. 2020): a policy is judged by what its lists are worth to users, not by what users took of them.
@@ -24,7 +24,7 @@ FIRST = 10  # places of a list that are compared with those of another
 ROUND = "round"  # the slice of metrics.parquet
 _PEOPLE = 300  # whose lists are compared pair by pair, at most
 
-# name -> what it says, in words; in the order of the report
+# Measure -> what it is, in words; in the order of the report.
 MEASURES: Mapping[str, str] = {
     "utility": "worth of a place in the list, log-odds",
     "regret": "short of the best possible list, log-odds",
@@ -151,14 +151,14 @@ class Meter:
         return [self._round(number) for number in range(len(self.edges) - 1)]
 
     def _round(self, number: int) -> dict[str, float]:
-        found = {name: float(np.nanmean(np.concatenate(parts))) for name, parts in self._sums[number].items()}
+        values = {name: float(np.nanmean(np.concatenate(parts))) for name, parts in self._sums[number].items()}
         items = self.world.items
         begin, end = self.edges[number], self.edges[number + 1]
         throughout = (items.published <= begin) & (np.minimum(items.ends, items.moderated) >= end)
         for name, counts in (("gini_shown", self.shown[number]), ("gini_taken", self.taken[number])):
             share = gini(counts[throughout])
-            found |= {} if share is None else {name: share}
-        found |= self._newcomers(number) | self._creators(number)
+            values |= {} if share is None else {name: share}
+        values |= self._newcomers(number) | self._creators(number)
         user = np.concatenate([u for u, _ in self._lists[number]]) if self._lists[number] else np.zeros(0, np.int64)
         if len(user):
             lists = np.concatenate([rows for _, rows in self._lists[number]])
@@ -166,11 +166,11 @@ class Meter:
             some = once[np.linspace(0, len(once) - 1, min(len(once), _PEOPLE)).astype(int)]
             topics = self.world.users.topics[user[some], :, 0]
             pair, apart = overlap(lists[some], topics, self.world.knobs.n_items)
-            found |= {"overlap_at_10": pair, "overlap_apart_at_10": apart}
-        return {k: v for k, v in found.items() if v == v} | {"n": float(len(user))}
+            values |= {"overlap_at_10": pair, "overlap_apart_at_10": apart}
+        return {k: v for k, v in values.items() if v == v} | {"n": float(len(user))}
 
     def _newcomers(self, number: int) -> dict[str, float]:
-        """Of the lawful items published in the round before: the share that was shown and taken enough since."""
+        """Share of the items published in the round before, without violations, that were shown and taken enough."""
         if not number:
             return {}
         items = self.world.items
@@ -183,7 +183,7 @@ class Meter:
                 "new_items_taken": float((taken >= rules.least_taken).mean())}  # fmt: skip
 
     def _creators(self, number: int) -> dict[str, float]:
-        """Of the creators that were small when the loop began and publish in it: the share that no longer are."""
+        """Share of the creators that were small when the loop began, and publish in it, that no longer are."""
         items, least = self.world.items, self.rules.small_creator
         n = int(items.creator.max(initial=-1)) + 1
         publishes = np.bincount(items.creator, items.published >= self.edges[0], n) > 0
@@ -196,20 +196,20 @@ class Meter:
 def rows(rounds: Mapping[str, Sequence[Mapping[str, float]]], late: Container[int]) -> pl.DataFrame:
     """Rows of metrics.parquet from what ``Meter.table`` found for each policy: a slice per round (from 1), and the mean
     over the ``late`` rounds for all."""
-    found: list[tuple[object, ...]] = []
+    table_rows: list[tuple[object, ...]] = []
     for policy, by_round in rounds.items():
         numbered = list(enumerate(by_round, 1))
         for name in MEASURES:
             for number, values in numbered:
                 if name in values:
-                    found.append((policy, ROUND, str(number), name, values[name], int(values["n"])))
+                    table_rows.append((policy, ROUND, str(number), name, values[name], int(values["n"])))
             last = [(values[name], values["n"]) for number, values in numbered if number in late and name in values]
             if last:
                 mean = float(np.mean([value for value, _ in last]))
-                found.append((policy, ALL, ALL, name, mean, int(sum(n for _, n in last))))
+                table_rows.append((policy, ALL, ALL, name, mean, int(sum(n for _, n in last))))
     names = ["rung", "slice", "slice_value", "metric", "value", "n_queries"]
     types = [pl.String, pl.String, pl.String, pl.String, pl.Float64, pl.Int64]
-    table = pl.DataFrame(found, schema=dict(zip(names, types, strict=True)), orient="row")
+    table = pl.DataFrame(table_rows, schema=dict(zip(names, types, strict=True)), orient="row")
     none = pl.lit(None, pl.Float64)
     every = dict.fromkeys(("user_bucket", "item_bucket"), pl.lit(ALL))
     return table.with_columns(split=pl.lit("test"), origin=pl.lit("loop"), ci_low=none, ci_high=none, **every)

@@ -1,4 +1,4 @@
-"""feedback_loop: what is played. The ``options`` of a study of mode ``loop``."""
+"""What a closed loop plays: the ``options`` of a study of mode ``loop``."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def read(options: Mapping[str, Any], study: str) -> Loop:
     try:
         return Loop.model_validate(options)
     except ValidationError as error:
-        told = (f"Study '{study}': options.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigError("\n".join(told)) from None
+        faults = (f"Study '{study}': options.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError("\n".join(faults)) from None
 
 
 def check(loop: Loop, scenario: Scenario, data: str, study: str) -> None:

@@ -1,4 +1,4 @@
-"""feedback_loop: a policy serves the simulator's users, learns from what they took of its lists, serves again.
+"""Plays a closed loop: a policy serves the simulator's users, learns from what they took of its lists, serves again.
 
 Visits, and how many items each takes, do not depend on who serves (``log.simulate``), so that the policies of one
 seed are compared on the same demand; the world and the log up to the begin of the loop are the same too.
@@ -41,31 +41,31 @@ from recommender.studies.closed_loop.options import SIMULATED, Loop, Policy
 @dataclass(frozen=True)
 class Played:
     """What came of it. rounds: policy -> per round (see ``Meter.table``); n_train: interactions that the last models
-    learned from, by policy; parameters and aside: of the rungs."""
+    learned from, by policy; parameters: of the rungs, by policy; skipped: policies left out, with the reason."""
 
     rounds: Mapping[str, list[dict[str, float]]]
     n_train: Mapping[str, int]
     parameters: Mapping[str, Mapping[str, object]]
-    aside: Mapping[str, str]
+    skipped: Mapping[str, str]
 
 
 def play(data: Dataset, scenario: Scenario, loop: Loop, effort: EffortLog) -> Played:
     """Plays every policy of ``loop`` in the world that ``scenario`` simulates.
 
     data: what the source made of that world; its items and users, as the service knows them, are used.
-    A policy whose rung the data does not allow steps aside. Raises DataError where none is left.
+    A policy whose rung the data do not allow is skipped. Raises DataError where none is left.
     """
     scenario, _ = requirements.supported(scenario, data)
-    told = dict(scenario.data.options.get(SIMULATED, {}))
-    preset, seed = told.pop("preset", "catalog"), told.pop("seed", 0)
-    world = make_world(resolve(preset, told), seed)
+    knobs = dict(scenario.data.options.get(SIMULATED, {}))
+    preset, seed = knobs.pop("preset", "catalog"), knobs.pop("seed", 0)
+    world = make_world(resolve(preset, knobs), seed)
     ladder = {r.name: r for r in scenario.ladder}
     allowed = {r.name: options(r, scenario, data) for r in ladder.values()}
-    rounds, n_train, parameters, aside = {}, {}, {}, {}
+    rounds, n_train, parameters, skipped = {}, {}, {}, {}
     for name, policy in loop.policies.items():
         used = [policy.rung] + [policy.slots.rung] * bool(policy.slots.n)
         if lacking := [f"{r}: {allowed[r][1]}" for r in used if not allowed[r][0]]:
-            aside[name] = "; ".join(lacking)
+            skipped[name] = "; ".join(lacking)
             continue
         settings = {r: (ladder[r], allowed[r][0][0]) for r in used}
         player = Player(world, seed, data, scenario, loop, (name, policy), settings, effort)
@@ -73,8 +73,8 @@ def play(data: Dataset, scenario: Scenario, loop: Loop, effort: EffortLog) -> Pl
         rounds[name], n_train[name] = player.meter.table(), player.n_train
         parameters[name] = {r: setting for r, (_, setting) in settings.items()}
     if not rounds:
-        raise DataError(f"No policy could be played ({'; '.join(f'{p}: {w}' for p, w in aside.items())}).")
-    return Played(rounds, n_train, parameters, aside)
+        raise DataError(f"No policy could be played ({'; '.join(f'{p}: {w}' for p, w in skipped.items())}).")
+    return Played(rounds, n_train, parameters, skipped)
 
 
 class Player:
@@ -163,8 +163,7 @@ class Player:
         if not self._log:
             return
         seed = self.seed * (self.loop.rounds + 1) + self._number
-        made = interactions(self.world, _joined(self._log), self._user_ids, self._item_ids, seed)
-        self._recorded.append(made)
+        self._recorded.append(interactions(self.world, _joined(self._log), self._user_ids, self._item_ids, seed))
         self._log = []
 
     def _dataset(self) -> Dataset:
@@ -172,8 +171,8 @@ class Player:
         rows = pl.concat([self.data.interactions.clear(), *self._recorded]).sort("timestamp", maintain_order=True)
         positive = pl.col("event").is_in(self.data.interactions["event"].unique().implode())
         taken, signals = rows.filter(positive), rows.filter(~positive)
-        made = replace(self.data, interactions=taken, signals=signals, truth=None)
-        return made if self.scenario.eligibility.repeats else made.first_interactions()
+        data = replace(self.data, interactions=taken, signals=signals, truth=None)
+        return data if self.scenario.eligibility.repeats else data.first_interactions()
 
     def _queries(self, visits: Visits) -> Queries:
         """Each visit with what its user had taken before it."""
@@ -208,11 +207,11 @@ class Player:
             return
         chosen = Visits(visits.user[some], visits.time[some], visits.takes[some])
         value = utilities(self.world, chosen.user, taste[some], chosen.time, friends[some])
-        asked = queries.take(some)
+        measured = queries.take(some)
         allowed = np.zeros(value.shape, bool)
-        allowed[:, self._worlds] = self.candidates.eligible(asked)
+        allowed[:, self._worlds] = self.candidates.eligible(measured)
         exposed, truth = exposed_at_random(self.world, value, allowed, chosen.takes, rng)
-        scores = self.router.score(asked, self.items)
+        scores = self.router.score(measured, self.items)
         ranked = top_k(scores, exposed[:, self._worlds], self.candidates.fallback, min(10, len(self._worlds)))
         quality = ndcg(Judged(ranked, truth[:, self._worlds]))
         self.meter.note(self._number, chosen, value, allowed, shown[some], quality)

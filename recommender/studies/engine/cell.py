@@ -112,7 +112,7 @@ def _measure_loop(data: Dataset, scenario: Scenario, loop: Loop, folder: Path) -
         rows(played.rounds, loop.late).write_parquet(scratch / "metrics.parquet")
         run_folder.write_effort(scratch, effort, data, scenario)
         origin = {"n_train": float(np.mean(list(played.n_train.values()))), "rounds": loop.rounds}
-        _finish(scratch, data, origin, played.parameters, played.aside, list(played.rounds))
+        _finish(scratch, data, origin, played.parameters, played.skipped, list(played.rounds))
 
 
 def warm_up(data: Dataset, scenario: Scenario) -> None:

@@ -76,12 +76,13 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return " ".join(
-            f"{axis}={level}" if axis != SCENARIO else level for axis, level in self.labels.items() if level
-        )
+        """``jobs data=simulated size=0.5``."""
+        labels = self.labels.items()
+        return " ".join(level if axis == SCENARIO else f"{axis}={level}" for axis, level in labels if level)
 
 
 def studies() -> list[str]:
+    """Names of the studies in experiments/."""
     return names_in(EXPERIMENTS)
 
 
@@ -96,11 +97,12 @@ def load(name: str, quick: bool = False) -> Study:
 
 
 def parse(tree: Mapping[str, Any], where: str = "study") -> Study:
+    """Raises ConfigError that names ``where``, the key and the fault."""
     try:
         return Study.model_validate(tree)
     except ValidationError as error:
-        told = (f"{where}: '{'.'.join(map(str, e['loc']))}': {e['msg']}" for e in error.errors())
-        raise ConfigError("\n".join(told)) from None
+        faults = (f"{where}: '{'.'.join(map(str, e['loc']))}': {e['msg']}" for e in error.errors())
+        raise ConfigError("\n".join(faults)) from None
 
 
 def cells(study: Study, scenarios: Sequence[str], data: str | None, overrides: Sequence[str] = ()) -> list[Cell]:
@@ -125,14 +127,15 @@ def cells(study: Study, scenarios: Sequence[str], data: str | None, overrides: S
 
 def merged(*all_changes: Changes) -> Changes:
     """Later changes replace earlier ones; lists of data differences and of dropped rungs add up."""
-    made: Changes = {}
+    together: Changes = {}
     for changes in all_changes:
         for key, value in changes.items():
-            made[key] = [*made.get(key, []), *value] if key in _LISTS else value
-    return made
+            together[key] = [*together.get(key, []), *value] if key in _LISTS else value
+    return together
 
 
 def pairs_of(study: Study, scenario: str) -> dict[str, Pair]:
+    """The study's pairs for a scenario, those for all included."""
     return {**study.pairs.get("all", {}), **study.pairs.get(scenario, {})}
 
 
@@ -140,9 +143,9 @@ def _points(study: Study, scenario: str) -> Iterator[tuple[dict[str, str], Chang
     """Labels and changes of each cell of one scenario; with pairs, first the scenario as it is."""
     variants: list[tuple[dict[str, str], Changes]] = [({}, {})]
     if study.pairs:
-        mine = pairs_of(study, scenario)
-        variants = [({PAIR: "", STATE: WITH}, {})] if mine else []
-        for name, pair in mine.items():
+        pairs = pairs_of(study, scenario)
+        variants = [({PAIR: "", STATE: WITH}, {})] if pairs else []
+        for name, pair in pairs.items():
             variants += [({PAIR: name, STATE: WITH}, pair.with_)] if pair.with_ else []
             variants.append(({PAIR: name, STATE: WITHOUT}, pair.without))
     for labels, changes in variants:
@@ -152,14 +155,14 @@ def _points(study: Study, scenario: str) -> Iterator[tuple[dict[str, str], Chang
 
 
 def _changed(name: str, changes: Changes, rungs: Sequence[str], overrides: Sequence[str]) -> Scenario:
-    told = [f"{key}={json.dumps(v)}" for key, v in changes.items() if key not in (KEEP, DROP, ADD)]  # JSON is YAML
-    scenario = config.load(name, [*told, *overrides])
-    kept, dropped = changes.get(KEEP, rungs), changes.get(DROP, [])
-    ladder = [r for r in scenario.ladder if (not kept or r.name in kept) and r.name not in dropped]
+    keys = [f"{key}={json.dumps(v)}" for key, v in changes.items() if key not in (KEEP, DROP, ADD)]  # JSON is YAML
+    scenario = config.load(name, [*keys, *overrides])
+    only, dropped = changes.get(KEEP, rungs), changes.get(DROP, [])
+    ladder = [r for r in scenario.ladder if (not only or r.name in only) and r.name not in dropped]
     for entry in changes.get(ADD, []):
         _add(ladder, entry)
     if not ladder:
-        raise ConfigError(f"Scenario '{name}' has none of the rungs {', '.join(kept)}.")
+        raise ConfigError(f"Scenario '{name}' has none of the rungs {', '.join(only)}.")
     return scenario.model_copy(update={"ladder": ladder})
 
 
@@ -169,10 +172,9 @@ def _add(ladder: list[Rung], entry: Mapping[str, Any]) -> None:
         rung = Rung.model_validate({k: v for k, v in entry.items() if k != "before"})
     except ValidationError as error:
         raise ConfigError(f"{ADD}: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from None
-    if rung.name in [r.name for r in ladder]:
-        return
-    place = next((n for n, r in enumerate(ladder) if r.name == entry.get("before")), len(ladder))
-    ladder.insert(place, rung)
+    if rung.name not in [r.name for r in ladder]:
+        position = next((n for n, r in enumerate(ladder) if r.name == entry.get("before")), len(ladder))
+        ladder.insert(position, rung)
 
 
 def _quick(study: Study) -> Study:

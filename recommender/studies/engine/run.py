@@ -35,6 +35,7 @@ class Failure:
 
     @property
     def is_bug(self) -> bool:
+        """Whether the program is at fault, not the data or the configuration."""
         return not isinstance(self.error, UserError)
 
     def __str__(self) -> str:
@@ -49,9 +50,9 @@ class Source:
         self._latest: tuple[str, Dataset] | None = None
 
     def __call__(self, name: str, scenario: Scenario) -> Dataset:
-        told = json.dumps([name, loading(scenario)], sort_keys=True, default=str)
-        if self._latest is None or self._latest[0] != told:
-            self._latest = told, load(name, raw_dir=self.raw_dir, **loading(scenario))
+        wanted = json.dumps([name, loading(scenario)], sort_keys=True, default=str)
+        if self._latest is None or self._latest[0] != wanted:
+            self._latest = wanted, load(name, raw_dir=self.raw_dir, **loading(scenario))
         return self._latest[1]
 
 

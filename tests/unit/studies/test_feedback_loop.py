@@ -291,7 +291,7 @@ def test_a_policy_that_the_data_do_not_allow_steps_aside(once: Played) -> None:
     given = cell(set=LOOP["set"] | {"ladder.content.params": {}, "ladder.popularity.params": {"segment": ["nowhere"]}})
     found = played(given)
     assert list(found.rounds) == ["random"]
-    assert "no column nowhere" in found.aside["popularity"]
+    assert "no column nowhere" in found.skipped["popularity"]
     assert found.rounds["random"] == once.rounds["random"]  # and the others do not notice
     none = LOOP["options"] | {"policies": {n: {"rung": "popularity"} for n in ("popularity", "other")}}
     with pytest.raises(DataError, match="No policy could be played"):
