@@ -28,8 +28,8 @@ def numbers(table: Table, column: str, where: str) -> np.ndarray:
 
 def levels(table: Table, column: str, order: list[str], where: str) -> np.ndarray:
     values = read_column(table, column, where).cast(pl.String)
-    found = values.replace_strict(order, np.arange(len(order)), default=None, return_dtype=pl.Float64)
-    return found.fill_null(np.nan).to_numpy()
+    level = values.replace_strict(order, np.arange(len(order)), default=None, return_dtype=pl.Float64)
+    return level.fill_null(np.nan).to_numpy()
 
 
 def times(table: Table, column: str, where: str) -> np.ndarray:

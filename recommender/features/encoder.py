@@ -130,8 +130,8 @@ class FeatureEncoder:
         allowed = table.columns(*FEATURE_ROLES)
         for c in self.columns or ():
             if c not in allowed:
-                why = f"its role is {table.roles[c]}" if c in table.roles else "there is no such column"
-                raise ConfigError(f"{table.key[:-3]}s.{c} cannot be a model feature: {why}{nearest(c, allowed)}")
+                reason = f"its role is {table.roles[c]}" if c in table.roles else "there is no such column"
+                raise ConfigError(f"{table.key[:-3]}s.{c} cannot be a model feature: {reason}{nearest(c, allowed)}")
         chosen = allowed if self.columns is None else [c for c in allowed if c in self.columns]
         self.encoders_ = {c: ColumnEncoder(table.roles[c], self.text).fit(table, c) for c in chosen}
         self.weights_ = {c: (self.weights or {}).get(c, ROLE_WEIGHTS[table.roles[c]]) for c in chosen}
@@ -210,14 +210,14 @@ def _hashed(values: pl.Series, role: str) -> sp.csr_matrix:
     if role in ("text", SENTENCES):
         codes, distinct = pd.factorize(np.array(_as_text(values), dtype=object))
         texts = distinct.tolist() or [""]
-        made = sp.csr_matrix(vectors(texts)) if role == SENTENCES else _tokenized(texts)
+        counts = sp.csr_matrix(vectors(texts)) if role == SENTENCES else _tokenized(texts)
     else:
         lists = _places(values) if role == "location" else _as_lists(values)
         marked = lists.list.eval(pl.concat_str(pl.lit(_MARK), pl.element()))  # an empty string differs from no string
         codes, distinct = pd.factorize(np.array(marked.list.join("").to_list(), dtype=object))
-        made = _value_hasher().transform([text.split(_MARK)[1:] for text in distinct.tolist()] or [[]])
-    made.sum_duplicates()  # sorted too, so that nothing which shares its indices will ever sort them in place
-    return made[codes]
+        counts = _value_hasher().transform([text.split(_MARK)[1:] for text in distinct.tolist()] or [[]])
+    counts.sum_duplicates()  # sorted too, so that nothing which shares its indices will ever sort them in place
+    return counts[codes]
 
 
 @cache

@@ -46,8 +46,8 @@ def vectors(texts: list[str]) -> np.ndarray:
     tokenizer, pieces = _model()
     ids = [np.array(encoded.ids, np.int32) for encoded in tokenizer.encode_batch(texts, add_special_tokens=False)]
     ends = np.cumsum([0, *map(len, ids)])
-    found = np.concatenate([np.zeros(0, np.int32), *ids])
-    counts = sp.csr_matrix((np.ones(len(found), np.float32), found, ends), shape=(len(texts), len(pieces)))
+    flat = np.concatenate([np.zeros(0, np.int32), *ids])
+    counts = sp.csr_matrix((np.ones(len(flat), np.float32), flat, ends), shape=(len(texts), len(pieces)))
     sums = counts @ pieces
     length = np.linalg.norm(sums, axis=1, keepdims=True)
     unit: np.ndarray = np.divide(sums, length, out=np.zeros_like(sums), where=length > 0)

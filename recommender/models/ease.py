@@ -50,8 +50,8 @@ class EASE:
         taken, _, items = interacted(train)
         if self.item_cap is not None and self.item_cap < len(items):
             most_taken = np.argsort(-taken.getnnz(axis=0), kind="stable")[: self.item_cap]
-            kept = np.sort(most_taken)
-            taken, items = taken[:, kept], items.take(kept)
+            learned = np.sort(most_taken)
+            taken, items = taken[:, learned], items.take(learned)
         check_memory("ease", len(items), self.memory_mb)
         self.items_ = items
         self.weights_ = closed_form(taken, self.regularization)

@@ -177,5 +177,5 @@ def _numbers(keys: pl.Series, numbers: Mapping[str, int]) -> np.ndarray:
     """Row number of each key, int64 (n,); -1 where missing or unknown."""
     if not numbers:  # which replace_strict refuses
         return np.full(len(keys), -1)
-    found = keys.replace_strict(numbers, default=-1, return_dtype=pl.Int64)
-    return found.fill_null(-1).to_numpy()
+    rows = keys.replace_strict(numbers, default=-1, return_dtype=pl.Int64)
+    return rows.fill_null(-1).to_numpy()

@@ -137,8 +137,8 @@ class Ranker:
         other = available(queries.as_of, items) & ~truth
         other[queries.history.row, queries.history.item_idx] = False
         drawn = rng.integers(0, len(items), (len(queries), self.negatives))
-        kept = np.take_along_axis(other, drawn, axis=1)
-        positive, negative = np.nonzero(truth), (np.nonzero(kept)[0], drawn[kept])
+        usable = np.take_along_axis(other, drawn, axis=1)
+        positive, negative = np.nonzero(truth), (np.nonzero(usable)[0], drawn[usable])
         taken = np.repeat([True, False], [len(positive[0]), len(negative[0])])
         return np.concatenate([positive[0], negative[0]]), np.concatenate([positive[1], negative[1]]), taken
 

@@ -47,5 +47,5 @@ def heaviest(features: sp.csr_matrix, per_row: int) -> sp.csr_matrix:
     row = np.repeat(np.arange(features.shape[0]), np.diff(features.indptr))
     order = np.lexsort((features.indices, -np.abs(features.data), row))
     place = np.arange(len(row)) - features.indptr[row]
-    kept = order[place < per_row]
-    return sp.csr_matrix((features.data[kept], (row[kept], features.indices[kept])), shape=features.shape)
+    first = order[place < per_row]
+    return sp.csr_matrix((features.data[first], (row[first], features.indices[first])), shape=features.shape)

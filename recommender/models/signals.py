@@ -100,7 +100,7 @@ class Signals:
         return [transpose(rows) for rows in self.rows(items)]
 
     def profiles(self, queries: Queries, items: Table) -> list[tuple[sp.csr_matrix, int]]:
-        """Of each feature signal: unit rows of the queries, and which of ``rows`` they are compared with."""
+        """Unit rows of the queries for each feature signal, and which of ``rows`` they are compared with."""
         decay = (0.5 ** (queries.history.position() / self.half_life_positions)).astype(np.float32)
         history = queries.history_matrix(np.arange(len(items)), len(items), decay)
         liked = [(unit_rows(history @ rows), c) for c, rows in enumerate(self.rows(items))]

@@ -90,9 +90,9 @@ def follows(users: Table, column: str, accounts: Table) -> sp.csr_matrix:
     if nothing_stated or not len(users) or not len(accounts):
         return empty
     if users.frame[column].dtype != pl.List:
-        found = f"it holds {users.frame[column].dtype}"
+        rule = f"it holds {users.frame[column].dtype}"
         advice = "Give each user the list of the user ids that it follows."
-        raise DataError([Problem("users", column, found, len(users), (), advice)])
+        raise DataError([Problem("users", column, rule, len(users), (), advice)])
     pairs = users.frame.select(
         pl.int_range(pl.len()).alias("row"), pl.col(users.key).alias("user"), pl.col(column).alias("other")
     ).explode("other")

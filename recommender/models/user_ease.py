@@ -62,14 +62,14 @@ class UserEASE:
     def fit(self, train: Dataset) -> Self:
         require_interactions(train)
         cap = len(train.items) if self.item_cap is None else self.item_cap
-        kept = np.sort(np.argsort(-train.item_counts, kind="stable")[:cap])
-        kept = kept[train.item_counts[kept] > 0]
-        self.items_ = ids_only(train.items.take(kept))
+        learned = np.sort(np.argsort(-train.item_counts, kind="stable")[:cap])
+        learned = learned[train.item_counts[learned] > 0]
+        self.items_ = ids_only(train.items.take(learned))
         self.features_ = SideFeatures(self.min_df).fit(train.users, np.arange(len(train.users)))
-        check_memory("user_ease", len(kept) + self.features_.width + 1, self.memory_mb)
-        history = self._history(train, kept)
+        check_memory("user_ease", len(learned) + self.features_.width + 1, self.memory_mb)
+        history = self._history(train, learned)
         weights = closed_form(self._row(history, train.users), self.regularization)
-        self.weights_ = np.ascontiguousarray(weights[:, : len(kept)])
+        self.weights_ = np.ascontiguousarray(weights[:, : len(learned)])
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
@@ -79,20 +79,20 @@ class UserEASE:
         scores[np.diff(rows.indptr) == 1] = np.nan  # only the column of ones
         return to_catalogue(scores, model_item_idx)
 
-    def _history(self, train: Dataset, kept: np.ndarray) -> sp.csr_matrix:
+    def _history(self, train: Dataset, model_items: np.ndarray) -> sp.csr_matrix:
         """users x learned items: the square root of each interaction's decay; repeats count once, the latest."""
         column = np.full(len(train.items), -1)
-        column[kept] = np.arange(len(kept))
+        column[model_items] = np.arange(len(model_items))
         item = column[train.item_idx]
         weight = np.ones(len(item))
         span = float(train.age_days.max(initial=0))
         if self.half_life_share is not None and span > 0:
             weight = 0.5 ** (train.age_days / (span * self.half_life_share) / 2)
         learned = np.flatnonzero(item >= 0)
-        cell = train.user_idx[learned] * len(kept) + item[learned]
+        cell = train.user_idx[learned] * len(model_items) + item[learned]
         latest = len(cell) - 1 - np.unique(cell[::-1], return_index=True)[1]  # rows are sorted by time
         rows = learned[latest]
-        shape = (len(train.users), len(kept))
+        shape = (len(train.users), len(model_items))
         return sp.csr_matrix((weight[rows].astype(np.float32), (train.user_idx[rows], item[rows])), shape=shape)
 
     def _row(self, history: sp.csr_matrix, users: Table) -> sp.csr_matrix:

@@ -35,7 +35,7 @@ class Candidates:
         return cls(items, rules, fallback_order(train, items, rules.editorial_column), allowed)
 
     def only(self, which: np.ndarray) -> Candidates:
-        """The same items, of which only some may be shown. which: bool (n_items,)."""
+        """These candidates with fewer items that may be shown. which: bool (n_items,)."""
         return replace(self, allowed=which if self.allowed is None else which & self.allowed)
 
     @cached_property

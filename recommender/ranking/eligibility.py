@@ -65,7 +65,7 @@ class HardRules:
         self._against = [rule.bind(items, entry) for rule, entry in hard]
 
     def shut(self, queries: Queries) -> Iterator[np.ndarray]:
-        """Of each rule, the items that it shuts out: bool (n_queries, n_items) or (n_items,)."""
+        """Items that each rule shuts out: bool (n_queries, n_items) or (n_items,)."""
         return (against(queries, None) for against in self._against)
 
 
@@ -73,8 +73,8 @@ def violations(queries: Queries, items: Table, rules: Eligibility, pairs: Pairs)
     """Metric -> whether each pair is against a rule of it, hard or not: bool (n,)."""
     out: dict[str, np.ndarray] = {}
     for _, rule, entry in configured(rules):
-        found = rule.bind(items, entry)(queries, pairs)
-        out[rule.metric] = out[rule.metric] | found if rule.metric in out else found
+        against = rule.bind(items, entry)(queries, pairs)
+        out[rule.metric] = out[rule.metric] | against if rule.metric in out else against
     return out
 
 
@@ -85,6 +85,9 @@ def unsupported(rules: Eligibility, data: Dataset) -> dict[str, str]:
     problems = {}
     for name, rule, entry in configured(rules):
         try:
+            for key in rule.user_columns:
+                if column := getattr(entry, key):
+                    read_column(data.users, column, f"eligibility.{name}.{key}")
             rule.bind(data.items, entry)(nobody, None)
             rule.check(data, entry)
         except ConfigError as error:

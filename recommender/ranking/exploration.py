@@ -85,8 +85,8 @@ class Explorer:
         """What the rate of each entry could be, takes per day, float64 (n_queries, width); -inf without an item."""
         item = lists.item_idx.clip(min=0)
         published = np.maximum(items.times("available_from"), self.start_)[item]
-        asked = queries.as_of[:, None]
-        days = np.where(asked == NO_TIME, 0, asked - published).clip(0) / US_PER_DAY
+        as_of = queries.as_of[:, None]
+        days = np.where(as_of == NO_TIME, 0, as_of - published).clip(0) / US_PER_DAY
         shape = self.rate_ * PRIOR_DAYS + self._takes(items)[item]
         if self.how == "ucb":
             share = np.full(item.shape, CONFIDENCE)

@@ -55,8 +55,8 @@ class Detector:
 
     def suspicion(self, train: Dataset, items: Table, origin: int) -> np.ndarray:
         """float32 (n_items,) for each row of ``items``, which may hold items that training did not see."""
-        found = self.model_.predict_proba(evidence(train, items, origin, self.columns).values)[:, 1]
-        return np.where(confirmed_before(items, origin, self.columns), 1, found).astype(np.float32)
+        probability = self.model_.predict_proba(evidence(train, items, origin, self.columns).values)[:, 1]
+        return np.where(confirmed_before(items, origin, self.columns), 1, probability).astype(np.float32)
 
     def _replays(self, train: Dataset, origin: int, delays: np.ndarray) -> list[int]:
         """Times to look back to, latest first: half a usual delay apart, so that an item whose confirmation was

@@ -45,7 +45,7 @@ def evidence(data: Dataset, items: Table, at: int, columns: Spam) -> SpamEvidenc
     takes = past.count(past.item)
     rate = {f"rate {event}": past.count(past.items_of(event)) / (takes + SMOOTHING) for event in past.events}
     hour = past.time // US_PER_HOUR
-    found = {
+    by_name = {
         "takes": np.log1p(takes),
         "age_days": _log_age(past.published, at),
         "burst": (_most(past.item, hour, len(items)) - 1).clip(min=0) / (takes + SMOOTHING),
@@ -57,7 +57,7 @@ def evidence(data: Dataset, items: Table, at: int, columns: Spam) -> SpamEvidenc
         "uploads": np.log1p(_uploads(items, columns.creator_column)),
         **rate,
     }
-    return SpamEvidence(tuple(found), np.column_stack([*found.values()]).astype(np.float32))
+    return SpamEvidence(tuple(by_name), np.column_stack([*by_name.values()]).astype(np.float32))
 
 
 def _log_age(published: np.ndarray, at: int) -> np.ndarray:
@@ -72,10 +72,10 @@ class Past:
 
     def __init__(self, data: Dataset, items: Table, at: int) -> None:
         row = items.lookup(data.items.ids)
-        kept = (data.timestamps < at) & (row[data.item_idx] >= 0)
+        before = (data.timestamps < at) & (row[data.item_idx] >= 0)
         self.n_items = len(items)
-        self.user, self.item = data.user_idx[kept], row[data.item_idx[kept]]
-        self.time = data.timestamps[kept]
+        self.user, self.item = data.user_idx[before], row[data.item_idx[before]]
+        self.time = data.timestamps[before]
         self.published = items.times("available_from")
         self.users = data.users
         self.user_counts = np.bincount(data.user_idx[data.timestamps < at], minlength=len(data.users))
@@ -115,9 +115,9 @@ def ring_overlap(user: np.ndarray, item: np.ndarray, n_users: int, n_items: int)
     deviation = np.sqrt(size * (1 - size / n_accounts)).clip(1e-9)
     for start in range(0, n_items, BLOCK):
         shared = (audience[start : start + BLOCK] @ columns).tocoo()
-        kept = (shared.row + start != shared.col) & (shared.data >= SHARED)
-        row, column = shared.row[kept] + start, shared.col[kept]
-        more = shared.data[kept] - size[row] * size[column] / n_accounts
+        counted = (shared.row + start != shared.col) & (shared.data >= SHARED)
+        row, column = shared.row[counted] + start, shared.col[counted]
+        more = shared.data[counted] - size[row] * size[column] / n_accounts
         np.maximum.at(out, row, more / (deviation[row] * deviation[column]))
     return out.clip(0, 1)
 

@@ -27,11 +27,11 @@ def suspected_fold(fold: Fold, columns: Spam) -> tuple[Fold, Judgement | str]:
     except ValueError:
         return _innocent(fold), "the split is not in time"
     try:
-        found = Detector(columns).fit(fold.train, origin).suspicion(fold.train, fold.items, origin)
+        suspicion = Detector(columns).fit(fold.train, origin).suspicion(fold.train, fold.items, origin)
     except DataError as error:
         return _innocent(fold), " ".join(str(error).split()).rstrip(".")
-    items = with_suspicion(fold.items, found)
-    judged = judge(items, found, origin, columns, fold.split, fold.origin)
+    items = with_suspicion(fold.items, suspicion)
+    judged = judge(items, suspicion, origin, columns, fold.split, fold.origin)
     return replace(fold, items=items, train=_of(fold.train, items)), judged
 
 
@@ -42,10 +42,10 @@ def suspected(data: Dataset, columns: Spam) -> Dataset:
         return data
     now = int(data.timestamps.max(initial=NO_TIME)) + 1
     try:
-        found = Detector(columns).fit(data, now).suspicion(data, data.items, now)
+        suspicion = Detector(columns).fit(data, now).suspicion(data, data.items, now)
     except DataError:
-        found = np.zeros(len(data.items), np.float32)
-    return replace(data, items=with_suspicion(data.items, found))
+        suspicion = np.zeros(len(data.items), np.float32)
+    return replace(data, items=with_suspicion(data.items, suspicion))
 
 
 def with_suspicion(items: Table, suspicion: np.ndarray) -> Table:

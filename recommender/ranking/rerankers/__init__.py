@@ -31,20 +31,20 @@ def make(scenario: Scenario) -> list[Reranker]:
 
     Raises ConfigError for an unknown re-ranker or parameter, enabled or not.
     """
-    made = [(entry, _make(entry, scenario)) for entry in scenario.rerank]
-    return [reranker for entry, reranker in made if entry.enabled]
+    built = [(entry, _make(entry, scenario)) for entry in scenario.rerank]
+    return [reranker for entry, reranker in built if entry.enabled]
 
 
 def unsupported(scenario: Scenario, data: Dataset) -> dict[str, str]:
-    """Why enabled re-rankers cannot be applied to this data: name of the entry -> message."""
-    found = {}
+    """Reasons why enabled re-rankers cannot be applied to this data: name of the entry -> message."""
+    problems = {}
     for entry in scenario.rerank:
         if entry.enabled:
             try:
                 _make(entry, scenario).check(data.items, data.users)
             except ConfigError as error:
-                found[entry.name] = f"rerank.{entry.name}: {error}"
-    return found
+                problems[entry.name] = f"rerank.{entry.name}: {error}"
+    return problems
 
 
 def _make(entry: Rerank, scenario: Scenario) -> Reranker:

@@ -36,9 +36,9 @@ class MMR:
 
     def order(self, lists: Lists, queries: Queries, items: Table) -> np.ndarray:
         shown, place = np.unique(lists.item_idx, return_inverse=True)  # the lists name few of the items
-        kept = shown[shown >= 0]
-        rows = unit_rows(self.encoder_.transform(items)[kept])
-        chosen = place.reshape(lists.item_idx.shape) - (len(shown) - len(kept))
+        items_shown = shown[shown >= 0]
+        rows = unit_rows(self.encoder_.transform(items)[items_shown])
+        chosen = place.reshape(lists.item_idx.shape) - (len(shown) - len(items_shown))
         out = np.empty(lists.item_idx.shape, np.int64)
         gain = relevance(lists.item_idx.shape[1])
         _greedy(chosen, rows.indptr, rows.indices, rows.data, rows.shape[1], gain, self.weight, out)

@@ -51,7 +51,7 @@ def test_where_the_data_have_every_column_nothing_steps_aside() -> None:
 def test_what_the_data_lack_steps_aside_with_a_reason_and_the_rest_stays() -> None:
     left, aside = requirements.supported(scenario(optional=ALL), BARE)
     assert set(aside) == {"reach", "holds_column", "crowd", "audit", "vacancies_column", "creator_column"}
-    assert "items have no column 'location'" in aside["reach"]
+    assert "users have no column 'location'" in aside["reach"]
     assert left.eligibility.reach is None
     assert left.eligibility.seniority is not None
     assert [entry.name for entry in left.rerank] == ["fit", "off"], "fit goes on with seniority alone"
