@@ -12,6 +12,7 @@ from pathlib import Path
 from pipelines.cli import run
 from recommender.errors import ConfigError
 from recommender.experiment import run_tables
+from recommender.experiment.run_folder import read_run
 
 
 def main(argv: list[str]) -> None:
@@ -21,7 +22,7 @@ def main(argv: list[str]) -> None:
 
 
 def table(folder: Path) -> str:
-    out = run_tables.read_out(folder)
+    out = read_run(folder)
     cells = run_tables.ladder(out)
     buckets = cells["column"].unique(maintain_order=True).to_list()
     n = dict(cells.select("column", "n_queries").iter_rows())
@@ -29,7 +30,7 @@ def table(folder: Path) -> str:
     found = {(r["rung"], r["column"]): r for r in cells.iter_rows(named=True)}
     head = ["rung", *(f"{run_tables.LABELS.get(b, b)} (n={n[b]:,})" for b in buckets), "CPU s"]
     rows = [[rung, *(_cell(found.get((rung, b))) for b in buckets), _seconds(cpu.get(rung))] for rung in out.rungs]
-    told = "".join(f"- {s}\n" for s in out.decision.get("sentences", []))
+    told = "".join(f"- {s}\n" for s in out.decision.sentences)
     lines = [_line(head), _line(["---"] * len(head)), *map(_line, rows)]
     return f"### {out.scenario.name} on {out.data['name']}\n\n" + "\n".join(lines) + f"\n\n{told}"
 

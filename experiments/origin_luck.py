@@ -55,8 +55,8 @@ def measured(name: str, first: str, second: str, seed: int) -> list[Gain]:
         raise ConfigError(f"{name}: name two rungs in the order of its ladder ({known}), got {first}, {second}.")
     scenario = scenario.model_copy(update={"ladder": two, "slots": config.Slots(), "rerank": []})
     data = load(scenario.data.source, raw_dir=raw_dir(), **config.loading(scenario))
-    scenario, aside = requirements.supported(scenario, data)
-    found = ladder.run(data, scenario, EffortLog(), lambda _: None, lambda _: None, aside)
+    scenario, skipped = requirements.supported(scenario, data)
+    found = ladder.run(data, scenario, EffortLog(), lambda _: None, lambda _: None, skipped)
     gains = []
     for group in (g for g in found.groups if g.origin != POOLED):
         rows = compare(group, [(first, second)], [first], scenario.bootstrap, scenario.seed, [scenario.decision.metric])

@@ -23,7 +23,7 @@ from recommender.compare.page_model import Comparison
 from recommender.compare.site import Site, read_sites
 from recommender.compare.tables import tables
 from recommender.config.files import raw_dir
-from recommender.experiment import ladder, run_folder
+from recommender.experiment import run_folder
 from recommender.experiment.out_folder import ARTIFACTS, disk_faults, out_folder
 from recommender.files import write_table, write_text
 from recommender.report.comparison import html, markdown, show
@@ -90,7 +90,7 @@ class Bench:
             measured = measured + self.measure(plan.affordable(wanted, STUDIES, self.source))
         if measured:
             first = measured[0]
-            notes = run_folder.warnings(self.source(spec.data, first.scenario), first.scenario, ladder.Results())
+            notes = run_folder.warnings(self.source(spec.data, first.scenario), first.scenario, {})
             if skipped := first.done["stepped_aside"]:
                 notes.append(f"Off, because the data lack what they need: {', '.join(skipped)}.")
             self.notes += [f"{spec.name}: {note}" for note in notes]

@@ -28,7 +28,7 @@ from pipelines import cli
 from recommender.compare import page_model
 from recommender.compare.build_next import TITLE as BUILD
 from recommender.errors import UserError
-from recommender.experiment.run_tables import read_out
+from recommender.experiment.run_folder import read_run
 from recommender.tracking.comparison import EXPERIMENT as COMPARISONS
 from recommender.tracking.store import Tracker, prepare, tracking_uri
 from recommender.tracking.views import EFFORT, HISTORY, LEARNING, TRANSFER, VALUE, view_url
@@ -87,7 +87,7 @@ def main(argv: list[str]) -> None:
 
 
 def of_train(out: Path, to: Path) -> list[Path]:
-    read = read_out(out)
+    read = read_run(out)
     made = report(out, PARTS, to)
     with tempfile.TemporaryDirectory() as folder:
         uri = f"sqlite:///{folder}/mlflow.db"

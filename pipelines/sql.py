@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,10 @@ from pipelines import arguments
 from pipelines.cli import run, show_log
 from pipelines.study import STUDIES
 from recommender.errors import UserError
+from recommender.experiment.decision import Decision
 from recommender.experiment.out_folder import ARTIFACTS, MARKER
+from recommender.experiment.run_folder import RunFolder
+from recommender.names import RETURNING
 
 log = logging.getLogger("recommender.sql")
 
@@ -38,6 +42,7 @@ OF_COMPARISONS = {
     "ladder": "ladder", "moves": "moves", "build": "build", "transfer": "transfer", "answers": "answers",
     "data_value": "data_value", "parts": "parts",
 }  # fmt: skip
+VISITS = ("buckets", "returning")  # keys of decision.json: in a visit, and back after a while
 MOST_ROWS = 200  # shown of an answer
 UNBOUNDED = 10_000  # columns of text: a file or pipe gets rows whole
 ASK = "Ask one question: make sql QUERY='show tables'"
@@ -134,7 +139,7 @@ def tables(artifacts: Path) -> dict[str, pl.DataFrame]:
 def _rows(out: Path) -> dict[str, list[dict[str, Any]]]:
     """The rows of one train, by table."""
     config = yaml.safe_load((out / "config.yaml").read_text())
-    data, decision = (json.loads((out / f"{name}.json").read_text()) for name in ("data", "decision"))
+    data, decision = RunFolder(out).data, Decision.read(out)
     summary = data.get("summary", {})
     counts = {n: summary.get(n) for n in ("n_interactions", "n_users", "n_items", "span_days")}
     about = {"run": out.name, "scenario": config["name"], "data": data["name"], "digest": data["digest"]}
@@ -143,9 +148,9 @@ def _rows(out: Path) -> dict[str, list[dict[str, Any]]]:
         "runs": [{**about, **goal, **counts}],
         "data": [{"run": out.name, "measure": m, "value": float(v)} for m, v in summary.items() if _is_number(v)],
         "decisions": [
-            {"run": out.name, "users": bucket, "visit": visit, **choice}
-            for visit in ("buckets", "returning")
-            for bucket, choice in decision.get(visit, {}).items()
+            {"run": out.name, "users": segment.removesuffix(RETURNING), "visit": VISITS[segment.endswith(RETURNING)]}
+            | asdict(choice)
+            for segment, choice in decision.choices.items()
         ],
     }
 

@@ -30,12 +30,12 @@ def main(argv: list[str]) -> None:
     flow.check(scenario)
     source, effort = args.data or scenario.data.source, EffortLog()
     data = flow.read(source, scenario, raw_dir(), effort)
-    scenario, aside = requirements.supported(scenario, data)
+    scenario, skipped = requirements.supported(scenario, data)
 
     name = f"{scenario.name}-{data.name}"
     with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker, disk_faults(out):
         with Steps(tuning.n_steps(scenario), quiet=args.quiet or args.json) as progress:
-            flow.run(data, scenario, aside, source, out, effort, progress)
+            flow.run(data, scenario, skipped, source, out, effort, progress)
         from recommender.report.document import write_report  # with the library of charts: a second, needed only now
 
         write_report(out)

@@ -6,7 +6,6 @@ Everything above this only decides where the folder lies and who is told.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from recommender import config
@@ -16,7 +15,9 @@ from recommender.data.dataset import Dataset
 from recommender.data.summary import save_reference
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment import ladder, requirements, run_folder, rungs, tuning
+from recommender.experiment.decision import Decision
 from recommender.experiment.fold_runner import Progress
+from recommender.experiment.refit_for_serving import refit_for_serving
 from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
 from recommender.sources.load import load
@@ -40,26 +41,28 @@ def read(data: Dataset | str, scenario: Scenario, raw_dir: Path | None, effort: 
 
 
 def run(
-    data: Dataset, scenario: Scenario, aside: dict[str, str], source: str, out: Path, effort: EffortLog,
+    data: Dataset, scenario: Scenario, skipped: dict[str, str], source: str, out: Path, effort: EffortLog,
     progress: Progress,
 ) -> None:  # fmt: skip
     """Searches parameters, decides on validation, looks at the test, refits what is served on all data, writes ``out``.
 
-    scenario, aside: what ``requirements.supported`` returned. source: what data.json calls the origin of the data.
+    scenario, skipped: what ``requirements.supported`` returned. source: what data.json calls the origin of the data.
     """
     run_folder.write_config(out, scenario)
     scenario = tuning.tune(data, scenario, TUNING, effort, progress)
-    decided = partial(run_folder.write_decision, out, scenario)  # complete before the test is looked at
-    found = ladder.run(data, scenario, effort, progress, decided, aside)
-    persistence.save(ship(data, found, scenario, effort, progress), out / "model")
+    # The decision is written, complete, before the test is looked at.
+    results = ladder.run(data, scenario, effort, progress, lambda decision: decision.write(out), skipped)
+    persistence.save(serving_bundle(data, results.decision, scenario, effort, progress), out / "model")
     save_reference(data, out / "model")
-    run_folder.write_tables(out, found, scenario)
+    run_folder.write_tables(out, results, scenario)
     run_folder.write_effort(out, effort, data, scenario)
-    run_folder.write_data(out, data, source, found, scenario)
+    run_folder.write_data(out, data, source, results, scenario)
 
 
-def ship(data: Dataset, found: ladder.Results, scenario: Scenario, effort: EffortLog, progress: Progress) -> Bundle:
+def serving_bundle(
+    data: Dataset, decision: Decision, scenario: Scenario, effort: EffortLog, progress: Progress
+) -> Bundle:
     """The router that serves what was decided, refitted on all of ``data``, with the data that it knows."""
     known = replace(suspected(data, scenario.spam), truth=None)
-    router = ladder.refit_for_serving(known, found, scenario, effort, progress)
+    router = refit_for_serving(known, decision, scenario, effort, progress)
     return Bundle(router, known, scenario.eligibility.model_dump())

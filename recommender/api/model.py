@@ -103,8 +103,8 @@ def fit(data: Dataset, rung: RungLike, *, scenario: ScenarioLike | None = None, 
     """
     from recommender.api import flow  # with all that trains, which a model that is only asked does not need
     from recommender.evaluation.effort import EffortLog
-    from recommender.experiment import ladder, requirements, rungs
-    from recommender.experiment.decision import day_zero_choices
+    from recommender.experiment import requirements, rungs
+    from recommender.experiment.decision import Decision
 
     chosen = only(_scenario(PLAIN if scenario is None else scenario), [rung], params)
     flow.check(chosen)
@@ -112,8 +112,8 @@ def fit(data: Dataset, rung: RungLike, *, scenario: ScenarioLike | None = None, 
     entry = chosen.ladder[0]
     allowed, lacking = rungs.options(entry, chosen, data)
     rungs.can_serve({entry.name: allowed}, {entry.name: lacking}, chosen)
-    found = ladder.Results(chosen={entry.name: allowed[0]}, choices=day_zero_choices(entry.name))
-    return Model(flow.ship(data, found, chosen, EffortLog(), lambda _: None))
+    decision = Decision.for_everyone(entry.name, allowed[0])
+    return Model(flow.serving_bundle(data, decision, chosen, EffortLog(), lambda _: None))
 
 
 def load_model(model: str | Path) -> Model:

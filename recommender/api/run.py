@@ -21,7 +21,7 @@ from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import metrics_table
 from recommender.experiment import requirements
 from recommender.experiment.out_folder import disk_faults, finished, out_folder
-from recommender.experiment.run_tables import Out, read_out
+from recommender.experiment.run_folder import RunFolder, read_run
 from recommender.studies.engine.cell import at_test
 
 if TYPE_CHECKING:
@@ -41,21 +41,21 @@ class Run:
     _temporary: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
 
     @cached_property
-    def _out(self) -> Out:
-        return read_out(self.folder)
+    def _run(self) -> RunFolder:
+        return read_run(self.folder)
 
     @property
     def metrics(self) -> pl.DataFrame:
         """Every rung's metrics, one row for each origin, group of users, group of items and slice: split, origin,
         rung, user_bucket, item_bucket, slice, slice_value, metric, value, ci_low, ci_high (95%), n_queries,
         answered_share, seed_count. Choices were made on split ``validation``; ``test`` was looked at after them."""
-        return self._out.metrics
+        return self._run.metrics
 
     @property
     def comparisons(self) -> pl.DataFrame:
         """Paired differences rung_b - rung_a on the test origin: rung_a, rung_b, user_bucket, metric, difference,
         ci_low, ci_high (95%), p_holm."""
-        return self._out.comparisons
+        return self._run.comparisons
 
     @property
     def decision(self) -> pl.DataFrame:
@@ -63,17 +63,17 @@ class Run:
         p_holm on validation, n_queries, inherited_from, and what it then gave on the test origin."""
         from recommender.report.decision_table import decision
 
-        return decision(self._out)
+        return decision(self._run)
 
     @property
     def effort(self) -> pl.DataFrame:
         """What each stage took: rung, stage, split, origin, wall_s, cpu_s, peak_mb, threads."""
-        return self._out.effort
+        return self._run.effort
 
     @property
     def sentences(self) -> list[str]:
         """The decision in words."""
-        return list(self._out.decision["sentences"])
+        return list(self._run.decision.sentences)
 
     @property
     def charts(self) -> dict[str, alt.LayerChart]:
@@ -83,7 +83,7 @@ class Run:
 
         from recommender.report.charts import effort_chart, history_chart
 
-        drawn = {"effort": effort_chart(self._out), "history": history_chart(self._out)}
+        drawn = {"effort": effort_chart(self._run), "history": history_chart(self._run)}
         return {name: alt.LayerChart.from_dict(found[0]) for name, found in drawn.items() if found is not None}
 
     @property
@@ -152,7 +152,7 @@ def load_run(folder: str | Path) -> Run:
         >>> recommender.load_run("artifacts/latest").decision  # doctest: +SKIP
     """
     run = Run(finished(Path(folder)))
-    run._out  # noqa: B018  a folder that is none is refused here, not at the first question
+    run._run  # noqa: B018  a folder that is none is refused here, not at the first question
     return run
 
 
@@ -183,8 +183,9 @@ def evaluate(
     """
     chosen = only(_scenario(PLAIN if scenario is None else scenario, overrides), rungs)
     flow.check(chosen)
-    found = at_test(data, chosen, EffortLog())
-    for part, reason in found.aside.items():
+    chosen, skipped = requirements.supported(chosen, data)
+    found = at_test(data, chosen, EffortLog(), skipped)
+    for part, reason in found.skipped.items():
         log.warning("%s left out: %s", part, reason)
     return metrics_table(found.groups[-1], chosen.bootstrap, chosen.seed)
 

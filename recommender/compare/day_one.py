@@ -54,15 +54,13 @@ def _in_short(site: Site) -> str:
     start = site.moves()[0][0].rung if site.curves else first
     head = f"start with {start}{person_days(site, [start])}, then build {first}"
     head = f"build {first} first" if start == first else head
-    slots = site.new_item_slots
+    slots = site.decision.slots
     apart = ""
-    if slots and slots["rung"] != first:
-        apart = f" Places for new items, which {slots['rung']} chooses, are a separate choice: see the parts."
+    if slots.n and slots.rung != first:
+        apart = f" Places for new items, which {slots.rung} chooses, are a separate choice: see the parts."
     return (
         f"In short: {head}{person_days(site, [first])}. The full set-up that validation chose, {chosen}, is not shown "
-        f"to be better for everyone with today's data: {level}{unranked}."
-        + apart
-        * bool(slots and slots["rung"] != first)
+        f"to be better for everyone with today's data: {level}{unranked}.{apart}"
     )
 
 
@@ -70,16 +68,17 @@ def _blends_and_slots(site: Site) -> list[str]:
     """Rungs whose lists are merged into those of a group's own rung, and places for new items."""
     apart = any(s.endswith(IN_SESSION) for segments in site.shipped().values() for s in segments)
     sentences = []
-    for group, row in site.decision.get("blends", {}).items():
+    for group, blend in site.decision.blends.items():
         buckets = USER_BUCKETS[:1] if group == USER_BUCKETS[0] else USER_BUCKETS[1:]
         kind = RETURNING if group.endswith(RETURNING) else IN_SESSION * (apart and group == WITH_HISTORY)
-        gain = interval(row["gain"], row["ci_low"], row["ci_high"], sign=True)
+        gain = interval(blend.gain, blend.ci_low, blend.ci_high, sign=True)
         sentences.append(
-            f"For {users([b + kind for b in buckets], site)} the lists of {row['rung']} are merged in (reciprocal rank "
+            f"For {users([b + kind for b in buckets], site)} the lists of {blend.rung} are merged in (reciprocal rank "
             f"fusion): {site.label} {gain} on the validation periods."
         )
-    if slots := site.new_item_slots:
-        sentences.append(f"We reserve {slots['n']} of the top {slots['of']} for new items, chosen by {slots['rung']}.")
+    slots = site.decision.slots
+    if slots.n:
+        sentences.append(f"We reserve {slots.n} of the top {slots.of} for new items, chosen by {slots.rung}.")
     return sentences
 
 

@@ -13,9 +13,9 @@ from recommender.compare.moves import Move, moves
 from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.config import Scenario
 from recommender.errors import DataError
-from recommender.evaluation.effort import serving
 from recommender.evaluation.metric_table import metric_label
-from recommender.names import ALL, IN_SESSION, PLAIN, RETURNING, ROUTER, USER_BUCKETS
+from recommender.experiment.decision import Decision
+from recommender.names import ALL, PLAIN, ROUTER
 from recommender.studies.ablation import analyse, effects, partners
 from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.contrast import Contrast, contrast, significant, values
@@ -134,41 +134,30 @@ class Site:
     # --- what ships
 
     @property
-    def decision(self) -> Mapping[str, Any]:
-        return self.decided.decision if self.decided else {}
+    def decision(self) -> Decision:
+        return self.decided.decision if self.decided else Decision()
 
     def shipped(self) -> dict[str, list[str]]:
         """Rung -> the segments that the decision gives it to: user buckets, or where their users get another rung when
         they come back, ``<bucket>_in_session`` and ``<bucket>_returning``."""
-        staying, back = self.decision.get("buckets", {}), self.decision.get("returning", {})
-        found: dict[str, list[str]] = {}
-        for bucket in (b for b in USER_BUCKETS if b in staying):
-            here, there = staying[bucket]["rung"], back.get(bucket, staying[bucket])["rung"]
-            found.setdefault(here, []).append(bucket if here == there else bucket + IN_SESSION)
-            if here != there:
-                found.setdefault(there, []).append(bucket + RETURNING)
-        return found
+        by_rung: dict[str, list[str]] = {}
+        for segment, (choice, _) in self.decision.shipped(blends=False).items():
+            by_rung.setdefault(choice.rung, []).append(segment)
+        return by_rung
 
     @property
     def shipped_rungs(self) -> list[str]:
         """Rungs that serve, are blended in or choose new items. The simplest first."""
         if self.decided is None:
             return []
-        used = serving(self.decision, self.scenario.slots)
-        return [rung for rung in self.decided.rungs if rung in used]
-
-    @property
-    def new_item_slots(self) -> Mapping[str, Any]:
-        """``n`` of the first ``of`` places for new items, which ``rung`` chooses; empty without."""
-        slots = self.decision.get("slots", {})
-        return slots if slots.get("n") else {}
+        return [rung for rung in self.decided.rungs if rung in self.decision.served]
 
     @property
     def shipped_text(self) -> str:
         """``popularity, ease; new items: ranker``."""
-        blended = [row["rung"] for row in self.decision.get("blends", {}).values()]
-        slots = f"; new items: {self.new_item_slots['rung']}" if self.new_item_slots else ""
-        return ", ".join(dict.fromkeys([*self.shipped(), *blended])) + slots
+        slots, blended = self.decision.slots, [blend.rung for blend in self.decision.blends.values()]
+        rungs = ", ".join(dict.fromkeys([*self.shipped(), *blended]))
+        return rungs + (f"; new items: {slots.rung}" if slots.n else "")
 
     @property
     def unranked(self) -> str:

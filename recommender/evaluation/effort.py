@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 import psutil
 
-from recommender.config import Slots
 from recommender.names import ROUTER
 
 TRIALS_TO_1PCT = "tuning_trials_to_1pct/"  # + rung: a measure of data_effort.parquet
@@ -89,14 +88,6 @@ class EffortLog:
         """Raises the peak of every running stage to what has been seen since the last reset."""
         now = _peak_mb() if self.exact else psutil.Process().memory_info().rss / 1e6
         self._peaks = [max(peak, now) for peak in self._peaks]
-
-
-def serving(decision: Mapping[str, Any], slots: Slots) -> set[str]:
-    """Rungs that the router uses, from the content of decision.json and the scenario's slots."""
-    chosen = [*decision.get("buckets", {}).items(), *decision.get("returning", {}).items()]
-    routed = {choice["rung"] for bucket, choice in chosen if bucket != "with_history"}
-    routed |= {blend["rung"] for blend in decision.get("blends", {}).values()}
-    return routed | ({slots.rung} if decision.get("slots", {}).get("n", slots.n) else set())
 
 
 def charged(effort: pl.DataFrame, served: Collection[str]) -> pl.DataFrame:

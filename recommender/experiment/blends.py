@@ -116,12 +116,3 @@ def _best(
     best = int(np.argmax(np.where(pays, found.mean, -np.inf)))
     mean, low, high, adjusted = (float(x[best]) for x in (found.mean, found.low, found.high, p))
     return Blend(rungs[best], mean, low, high, adjusted, len(cell.users))
-
-
-def by_segment(blends: Mapping[str, Blend]) -> dict[str, str]:
-    """Rung to blend in by segment of queries (``<bucket>`` or ``<bucket>_returning``), from those of the groups."""
-    found = {USER_BUCKETS[0]: blends[USER_BUCKETS[0]].rung} if USER_BUCKETS[0] in blends else {}
-    for suffix in ("", RETURNING):
-        if WITH_HISTORY + suffix in blends:
-            found |= {bucket + suffix: blends[WITH_HISTORY + suffix].rung for bucket in USER_BUCKETS[1:]}
-    return found

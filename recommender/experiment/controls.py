@@ -9,7 +9,7 @@ measured in every train on data that are not too large for that, ``scenario.cont
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -40,20 +40,18 @@ ORACLE_ROWS = 1_000_000  # larger data have an oracle with ``scenario.controls``
 
 
 def measure(
-    runner: FoldRunner, chosen: Mapping[str, Mapping[str, Any]], aside: MutableMapping[str, str]
-) -> dict[str, Outcome]:
+    runner: FoldRunner, parameters: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, Outcome], dict[str, str]]:
     """Outcomes of the shuffled controls on the runner's fold, as ``<rung>-shuffled-features`` and ``-times``.
 
-    chosen: rung -> parameters. The same queries, truth, rules and completion as of the rung itself.
-    aside: takes the controls that cannot be fitted to the shuffled data, and why.
+    parameters: of each rung to be controlled. Queries, truth, rules and completion are those of the rung itself.
+    Also returns the controls that cannot be fitted to the shuffled data, with reasons.
     """
     scenario, fold = runner.scenario, runner.fold
     shuffled = {FEATURES: without_features(fold, scenario), TIMES: without_times(fold, scenario)}
-    outcomes = {}
-    for rung in scenario.ladder:
-        if rung.name not in chosen:
-            continue
-        params = chosen[rung.name]
+    outcomes, failed = {}, {}
+    for rung in (r for r in scenario.ladder if r.name in parameters):
+        params = parameters[rung.name]
         for kind in uses(make(rung, params, scenario), scenario):
             control = copy(runner)  # whose completion and diversity stay those of the real data
             control.fold = shuffled[kind]
@@ -62,8 +60,8 @@ def measure(
             try:
                 outcomes[named.name] = control.measure(named, params).outcome
             except DataError as error:
-                aside[named.name] = "; ".join(str(error).splitlines()).rstrip(".")
-    return outcomes
+                failed[named.name] = "; ".join(str(error).splitlines()).rstrip(".")
+    return outcomes, failed
 
 
 class _Oracle:

@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 
 from recommender.evaluation.evaluate import POOLED, Group, QueryInfo
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
-from recommender.experiment.decision import AUDIENCE
+from recommender.experiment.decision_text import AUDIENCE
 from recommender.names import ALL, PLAIN, ROUTER, USER_BUCKETS
 from recommender.ranking.router import segments
 

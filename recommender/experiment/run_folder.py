@@ -1,78 +1,169 @@
-"""Results -> the files of an OUT folder; other tools read these, so names and columns are fixed."""
+"""A run's folder: written by a train or a study's cell, read by report, tracking, studies and SQL.
+
+Other tools read these files too, so their names and columns are fixed.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import yaml
 
-from recommender.config import Scenario
+from recommender.config import Scenario, parse
 from recommender.data.dataset import FEATURE_ROLES, Dataset
 from recommender.data.digest import digest
 from recommender.data.summary import summarise
+from recommender.errors import DataError
+from recommender.evaluation import audit
 from recommender.evaluation.audit import audit_table, told
-from recommender.evaluation.effort import EffortLog
+from recommender.evaluation.effort import EffortLog, charged
 from recommender.evaluation.evaluate import comparisons_table, metrics_table, per_query_table
 from recommender.experiment.controls import controls_table, unbeaten
-from recommender.experiment.decision import sentences
+from recommender.experiment.decision import FILE, Decision
 from recommender.experiment.hindsight import hindsight
 from recommender.experiment.ladder import Results
 from recommender.files import write_json, write_table, write_text
-from recommender.names import PLAIN, RETURNING, ROUTER
+from recommender.names import PLAIN, ROUTER
 
-DAY_ZERO = (
-    "Day zero: nothing was evaluated. Everyone gets content recommendations from what they say of themselves, "
-    "completed in editorial order, then newest first."
-)
+_METRICS = {
+    **dict.fromkeys(("split", "origin", "rung", "user_bucket", "item_bucket"), pl.String),
+    **dict.fromkeys(("slice", "slice_value", "metric"), pl.String),
+    **dict.fromkeys(("value", "ci_low", "ci_high"), pl.Float64),
+    "n_queries": pl.Int64,
+    "answered_share": pl.Float64,
+    "seed_count": pl.Int64,
+}
+_COMPARISONS = {
+    **dict.fromkeys(("rung_a", "rung_b", "user_bucket", "metric"), pl.String),
+    **dict.fromkeys(("difference", "ci_low", "ci_high", "p_holm"), pl.Float64),
+}
+_CONTROLS = {
+    **dict.fromkeys(("rung", "control", "user_bucket", "metric"), pl.String),
+    **dict.fromkeys(("difference", "ci_low", "ci_high", "p_holm"), pl.Float64),
+}
+_EFFORT = {
+    **dict.fromkeys(("rung", "stage", "split", "origin"), pl.String),
+    **dict.fromkeys(("wall_s", "cpu_s", "peak_mb"), pl.Float64),
+    "threads": pl.Int64,
+}
+_SPAM = {
+    **dict.fromkeys(("split", "origin"), pl.String),
+    **dict.fromkeys(("n_judged", "n_violating", "n_flagged", "n_found"), pl.Int64),
+    "average_precision": pl.Float64,
+}
+_ATTACK = {
+    "model": pl.String,
+    **dict.fromkeys(("seed", "rank_before", "rank_after", "n_available"), pl.Int64),
+}
+_DATA_EFFORT = {"measure": pl.String, "value": pl.Float64, "unit": pl.String}
 
 
-def write_decision(out: Path, scenario: Scenario, results: Results) -> None:
-    """decision.json: per user bucket the rung, its gain over the champion it replaced, and why, in words."""
-    rule = scenario.decision
-    returning = [b for b in results.choices if b.endswith(RETURNING)]
-    tree = {
-        "metric": rule.metric,
-        "alpha": rule.alpha,
-        "min_gain": rule.min_gain,
-        "decided_on": [o["origin"] for o in results.origins if o["split"] == "validation"],
-        "buckets": {b: asdict(c) for b, c in results.choices.items() if b not in returning},
-        "returning": {b.removesuffix(RETURNING): asdict(results.choices[b]) for b in returning},
-        **({"blends": {group: asdict(b) for group, b in results.blends.items()}} if rule.blend else {}),
-        "slots": {**results.slots.model_dump(), "evidence": [asdict(e) for e in results.slot_evidence]},
-        "parameters": results.chosen,
-        "stepped_aside": results.aside,
-        "sentences": [DAY_ZERO]
-        if scenario.day_zero
-        else [*sentences(results.choices, rule, results.blends), *_told(results)],
-    }
-    write_json(out / "decision.json", tree)
+@dataclass(frozen=True)
+class RunFolder:
+    """What a run left in ``path``, each file read when it is first asked for. A table that was not written is empty."""
+
+    path: Path
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """As it was run, overrides included, without the parts that the data do not support."""
+        return parse(yaml.safe_load((self.path / "config.yaml").read_text()))
+
+    @cached_property
+    def decision(self) -> Decision:
+        return Decision.read(self.path)
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        return dict(self._json("data.json", {}))
+
+    @cached_property
+    def hindsight(self) -> list[dict[str, Any]]:
+        return list(self._json("hindsight.json", []))
+
+    @cached_property
+    def all_metrics(self) -> pl.DataFrame:
+        return self._table("metrics", _METRICS)
+
+    @cached_property
+    def metrics(self) -> pl.DataFrame:
+        """Without rungs on shuffled data, which nobody could ship: they belong to ``controls`` only."""
+        shuffled = set(self.controls["control"]) - {r.name for r in self.scenario.ladder}
+        return self.all_metrics.filter(~pl.col("rung").is_in(list(shuffled)))
+
+    @cached_property
+    def comparisons(self) -> pl.DataFrame:
+        return self._table("comparisons", _COMPARISONS)
+
+    @cached_property
+    def controls(self) -> pl.DataFrame:
+        return self._table("controls", _CONTROLS)
+
+    @cached_property
+    def audit(self) -> pl.DataFrame:
+        return self._table("audit", audit.SCHEMA)
+
+    @cached_property
+    def spam(self) -> pl.DataFrame:
+        return self._table("spam", _SPAM)
+
+    @cached_property
+    def attack(self) -> pl.DataFrame:
+        return self._table("attack", _ATTACK)
+
+    @cached_property
+    def effort(self) -> pl.DataFrame:
+        return self._table("effort", _EFFORT)
+
+    @cached_property
+    def data_effort(self) -> pl.DataFrame:
+        return self._table("data_effort", _DATA_EFFORT)
+
+    @cached_property
+    def spent(self) -> pl.DataFrame:
+        """``effort``, the router charged with the fits of the rungs that it serves from."""
+        return charged(self.effort, self.decision.served)
+
+    @property
+    def metric(self) -> str:
+        """The metric that decided."""
+        return self.decision.metric
+
+    @property
+    def rungs(self) -> list[str]:
+        """Every rung, in the order of the ladder; those made of others (the router) last."""
+        known = [rung.name for rung in self.scenario.ladder if rung.name != ROUTER]
+        return list(dict.fromkeys([*known, *self.metrics["rung"].unique(maintain_order=True)]))
+
+    def _table(self, name: str, schema: dict[str, Any]) -> pl.DataFrame:
+        path = self.path / f"{name}.parquet"
+        return pl.read_parquet(path).cast(schema) if path.exists() else pl.DataFrame(schema=schema)  # type: ignore[arg-type]
+
+    def _json(self, name: str, lacking: Any) -> Any:
+        path = self.path / name
+        return json.loads(path.read_text()) if path.exists() else lacking
 
 
-def _told(results: Results) -> list[str]:
-    """What slots for new items bring and cost, where validation sized them."""
-    slots, rows = results.slots, results.slot_evidence
-    if not rows:
-        return []
-    without, kept = rows[0], next(r for r in rows if r.n == slots.n)
-    share = f"{without.new_item_share_of_truth:.0%} of what users took on validation was new"
-    if not slots.n:
-        return [f"No places are kept for new items: {share}, but no number of them found more at the cost allowed."]
-    change = kept.recall_at_20 / without.recall_at_20 - 1 if without.recall_at_20 else 0.0
-    return [
-        f"{slots.n} of the first {slots.of} places are kept for new items, chosen by {slots.rung}: {share}; "
-        f"recall_at_20 of new items goes from {without.new_item_recall_at_20:.4f} to "
-        f"{kept.new_item_recall_at_20:.4f}, of all items by {change:+.1%}."
-    ]
+def read_run(path: Path) -> RunFolder:
+    """The folder of a finished train. Raises DataError where it is none."""
+    for name in ("config.yaml", "data.json", FILE):
+        if not (path / name).is_file():
+            raise DataError(f"{path}: no finished train here ({name} is missing). Give the OUT of `make train`.")
+    return RunFolder(path)
 
 
 def write_hindsight(out: Path, results: Results, scenario: Scenario) -> None:
     """hindsight.json: rungs that beat the router on the test period, which came after the decision; else empty."""
-    rungs = [r.name for r in scenario.ladder if r.name in results.chosen and not r.control]
-    metric = scenario.decision.metric
-    found = hindsight(results.groups, results.routes, rungs, metric, scenario.bootstrap, scenario.seed)
-    write_json(out / "hindsight.json", [{**asdict(h), "sentence": h.sentence(metric)} for h in found])
+    rungs = [r.name for r in scenario.ladder if r.name in results.parameters and not r.control]
+    metric, routes = scenario.decision.metric, results.decision.routes
+    winners = hindsight(results.groups, routes, rungs, metric, scenario.bootstrap, scenario.seed)
+    write_json(out / "hindsight.json", [{**asdict(h), "sentence": h.sentence(metric)} for h in winners])
 
 
 def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
@@ -86,7 +177,7 @@ def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
     write_table(out / "metrics.parquet", pl.concat([metrics_table(g, resamples, seed) for g in groups]))
     write_table(out / "per_query.parquet", per_query_table(results.query_info, results.outcomes))
     test = next(g for g in groups if g.split == "test")
-    ladder = [*results.chosen, *([PLAIN] if PLAIN in test.rungs else []), ROUTER]
+    ladder = [*results.parameters, *([PLAIN] if PLAIN in test.rungs else []), ROUTER]
     write_table(out / "comparisons.parquet", comparisons_table(test, ladder, resamples, seed).drop("n_queries"))
     if scenario.controls:
         write_table(out / "controls.parquet", controls_table(test, scenario))
@@ -124,7 +215,9 @@ def data_effort(data: Dataset, scenario: Scenario, effort: EffortLog) -> pl.Data
 
 def write_data(out: Path, data: Dataset, source: str, results: Results, scenario: Scenario) -> None:
     """data.json: what the data is, what was dropped or repaired, what to keep in mind."""
-    spam = [j.sentence() for j in results.judgements[-1:]]
+    run, spam = RunFolder(out), [j.sentence() for j in results.judgements[-1:]]
+    lost = unbeaten(run.controls, scenario.decision.metric)
+    unequal = [sentence for sentence, low in told(run.audit, scenario.audit) if low] if scenario.audit else []
     tree = {
         "name": data.name,
         "source": source,
@@ -132,7 +225,7 @@ def write_data(out: Path, data: Dataset, source: str, results: Results, scenario
         "has_times": data.has_times,
         "summary": summarise(data),
         "repairs": [asdict(r) for r in data.repairs],
-        "warnings": [*warnings(data, scenario, results), *_unbeaten(out, scenario), *_audited(out, scenario), *spam],
+        "warnings": [*warnings(data, scenario, results.skipped), *lost, *unequal, *spam],
         "roles": {"items": dict(data.items.roles), "users": dict(data.users.roles)},
         "match": [asdict(m) for m in data.match],
         "origins": results.origins,
@@ -140,7 +233,7 @@ def write_data(out: Path, data: Dataset, source: str, results: Results, scenario
     write_json(out / "data.json", tree)
 
 
-def warnings(data: Dataset, scenario: Scenario, results: Results) -> list[str]:
+def warnings(data: Dataset, scenario: Scenario, skipped: Mapping[str, str]) -> list[str]:
     """What a reader of the numbers must know."""
     notes = []
     if scenario.day_zero:
@@ -153,22 +246,10 @@ def warnings(data: Dataset, scenario: Scenario, results: Results) -> list[str]:
             "period. That is hindsight: an item without interactions is a candidate only because someone takes it "
             "later, so rungs and slots that favour new items look better than they would be when serving."
         )
-    notes += [f"{rung} stepped aside: {why}." for rung, why in results.aside.items()]
+    notes += [f"{part} stepped aside: {reason}." for part, reason in skipped.items()]
     if absent := [c for c in scenario.slices if c not in data.users.frame.columns]:
         notes.append(f"No slices by {', '.join(absent)}: users have no such column.")
     return notes
-
-
-def _unbeaten(out: Path, scenario: Scenario) -> list[str]:
-    path = out / "controls.parquet"
-    return unbeaten(pl.read_parquet(path), scenario.decision.metric) if path.exists() else []
-
-
-def _audited(out: Path, scenario: Scenario) -> list[str]:
-    path = out / "audit.parquet"
-    if scenario.audit is None or not path.exists():
-        return []
-    return [sentence for sentence, low in told(pl.read_parquet(path), scenario.audit) if low]
 
 
 def write_config(out: Path, scenario: Scenario) -> None:

@@ -1,23 +1,15 @@
-"""A finished OUT folder as tables: pure functions, shared by the HTML report and the terminal."""
+"""Tables of a run's folder: pure functions, shared by the HTML report and the terminal."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import polars as pl
-import yaml
 
-from recommender.config import Scenario, parse
-from recommender.errors import DataError
-from recommender.evaluation import audit
-from recommender.evaluation.effort import charged, serving
 from recommender.evaluation.metric_table import METRICS, REGRET
-from recommender.names import ORACLE, ROUTER, USER_BUCKETS
+from recommender.experiment.run_folder import RunFolder
+from recommender.names import ORACLE, USER_BUCKETS
 
 BUCKETS = (*USER_BUCKETS, "all")  # what tables show; "with_history" only stands behind decisions
 LABELS = {"0": "none", "1_2": "1–2", "3_9": "3–9", "10_plus": "10+", "all": "all"}
@@ -29,100 +21,6 @@ USERS = {
     "all": "all users",
 }
 FALLBACK_SHARE = 0.5  # a cell with less of its lists from the rung itself mostly measures the fallback
-
-_METRICS = {
-    **dict.fromkeys(("split", "origin", "rung", "user_bucket", "item_bucket"), pl.String),
-    **dict.fromkeys(("slice", "slice_value", "metric"), pl.String),
-    **dict.fromkeys(("value", "ci_low", "ci_high"), pl.Float64),
-    "n_queries": pl.Int64,
-    "answered_share": pl.Float64,
-    "seed_count": pl.Int64,
-}
-_COMPARISONS = {
-    **dict.fromkeys(("rung_a", "rung_b", "user_bucket", "metric"), pl.String),
-    **dict.fromkeys(("difference", "ci_low", "ci_high", "p_holm"), pl.Float64),
-}
-_CONTROLS = {
-    **dict.fromkeys(("rung", "control", "user_bucket", "metric"), pl.String),
-    **dict.fromkeys(("difference", "ci_low", "ci_high", "p_holm"), pl.Float64),
-}
-_EFFORT = {
-    **dict.fromkeys(("rung", "stage", "split", "origin"), pl.String),
-    **dict.fromkeys(("wall_s", "cpu_s", "peak_mb"), pl.Float64),
-    "threads": pl.Int64,
-}
-_SPAM = {
-    **dict.fromkeys(("split", "origin"), pl.String),
-    **dict.fromkeys(("n_judged", "n_violating", "n_flagged", "n_found"), pl.Int64),
-    "average_precision": pl.Float64,
-}
-_ATTACK = {
-    "model": pl.String,
-    **dict.fromkeys(("seed", "rank_before", "rank_after", "n_available"), pl.Int64),
-}
-_DATA_EFFORT = {"measure": pl.String, "value": pl.Float64, "unit": pl.String}
-
-
-@dataclass(frozen=True)
-class Out:
-    """What a train left in its folder. A table that it did not write (day zero) is empty."""
-
-    path: Path
-    scenario: Scenario
-    metrics: pl.DataFrame
-    comparisons: pl.DataFrame
-    controls: pl.DataFrame
-    audit: pl.DataFrame
-    spam: pl.DataFrame
-    attack: pl.DataFrame
-    effort: pl.DataFrame
-    data_effort: pl.DataFrame
-    decision: dict[str, Any]
-    hindsight: list[dict[str, Any]]
-    data: dict[str, Any]
-
-    @property
-    def metric(self) -> str:
-        return str(self.decision.get("metric", self.scenario.decision.metric))
-
-    @property
-    def rungs(self) -> list[str]:
-        """Every rung, in the order of the ladder; those made of others (the router) last."""
-        known = [rung.name for rung in self.scenario.ladder if rung.name != ROUTER]
-        return list(dict.fromkeys([*known, *self.metrics["rung"].unique(maintain_order=True)]))
-
-
-def read_out(path: Path) -> Out:
-    """Reads the OUT folder of a train; raises DataError where it is none."""
-    if not (path / "config.yaml").is_file():
-        raise DataError(f"{path}: no finished train here (config.yaml is missing). Give the OUT of `make train`.")
-    scenario = parse(yaml.safe_load((path / "config.yaml").read_text()))
-    controls = _table(path / "controls.parquet", _CONTROLS)
-    # Rungs on shuffled data stand in the section on controls only: nobody could ship them.
-    shuffled = set(controls["control"]) - {r.name for r in scenario.ladder}
-    return Out(
-        path,
-        scenario,
-        _table(path / "metrics.parquet", _METRICS).filter(~pl.col("rung").is_in(list(shuffled))),
-        _table(path / "comparisons.parquet", _COMPARISONS),
-        controls,
-        _table(path / "audit.parquet", audit.SCHEMA),
-        _table(path / "spam.parquet", _SPAM),
-        _table(path / "attack.parquet", _ATTACK),
-        _table(path / "effort.parquet", _EFFORT),
-        _table(path / "data_effort.parquet", _DATA_EFFORT),
-        _json(path / "decision.json", {}),
-        _json(path / "hindsight.json", []),
-        _json(path / "data.json", {}),
-    )
-
-
-def _table(path: Path, schema: dict[str, Any]) -> pl.DataFrame:
-    return pl.read_parquet(path).cast(schema) if path.exists() else pl.DataFrame(schema=schema)  # type: ignore[arg-type]
-
-
-def _json(path: Path, lacking: Any) -> Any:
-    return json.loads(path.read_text()) if path.exists() else lacking
 
 
 def cells(
@@ -183,23 +81,18 @@ def mark(cells: pl.DataFrame, comparisons: pl.DataFrame, metric: str, alpha: flo
     )
 
 
-def ladder(out: Out) -> pl.DataFrame:
+def ladder(out: RunFolder) -> pl.DataFrame:
     """The headline metric by rung and user bucket on the test origin, marked; columns of ``cells`` and ``mark``."""
     found = cells(out.metrics, out.rungs, out.metric, "user_bucket")
-    return mark(found, out.comparisons, out.metric, float(out.decision.get("alpha", out.scenario.decision.alpha)))
+    return mark(found, out.comparisons, out.metric, out.decision.alpha)
 
 
-def spent(out: Out) -> pl.DataFrame:
-    """effort.parquet, the router charged with the fits of the rungs that it serves from."""
-    return charged(out.effort, serving(out.decision, out.scenario.slots))
-
-
-def seconds(out: Out) -> pl.DataFrame:
+def seconds(out: RunFolder) -> pl.DataFrame:
     """Fit and recommend of the test origin, null where not measured: rung, fit_cpu_s, recommend_cpu_s, cpu_s, wall_s.
 
     The router is charged with the fits of the rungs that it serves from (``effort.charged``).
     """
-    kept = spent(out).filter(pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]))
+    kept = out.spent.filter(pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]))
     of = {stage: pl.col("cpu_s").filter(pl.col("stage") == stage) for stage in ("fit", "recommend")}
     summed = kept.group_by("rung").agg(
         fit_cpu_s=of["fit"].sum(), recommend_cpu_s=of["recommend"].sum(), cpu_s=pl.sum("cpu_s"), wall_s=pl.sum("wall_s")
@@ -208,7 +101,7 @@ def seconds(out: Out) -> pl.DataFrame:
     return known.join(summed, on="rung", how="left", maintain_order="left")
 
 
-def regret(out: Out) -> pl.DataFrame:
+def regret(out: RunFolder) -> pl.DataFrame:
     """Oracle - rung, by user bucket on the test origin; columns of ``cells``, no row without a truth to ask."""
     return cells(out.metrics, out.rungs, REGRET, "user_bucket").filter(pl.col("rung") != ORACLE)
 
@@ -231,7 +124,7 @@ def stages(effort: pl.DataFrame, rungs: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def other_metrics(out: Out) -> pl.DataFrame:
+def other_metrics(out: RunFolder) -> pl.DataFrame:
     """All users, test origin: rung and one column per metric that is not the headline; null where undefined."""
     kept = out.metrics.filter(
         pl.col("split") == "test",
@@ -247,13 +140,13 @@ def other_metrics(out: Out) -> pl.DataFrame:
     return known.join(wide, on="rung", how="inner", maintain_order="left").select("rung", *names)
 
 
-def small(cells: pl.DataFrame, out: Out) -> pl.DataFrame:
+def small(cells: pl.DataFrame, out: RunFolder) -> pl.DataFrame:
     """The columns of ``cells`` with fewer queries than the scenario calls enough: column, n_queries."""
     found = cells.filter(pl.col("rung") != ORACLE, pl.col("n_queries") < out.scenario.decision.thin)
     return found.group_by("column", maintain_order=True).agg(pl.max("n_queries"))
 
 
-def warnings(out: Out) -> list[str]:
+def warnings(out: RunFolder) -> list[str]:
     """What a reader must know before trusting the numbers: the train's own warnings, thin buckets, hindsight."""
     found = [str(w) for w in out.data.get("warnings", [])]
     # The train says so itself; a result that is not honest in time must never be shown without it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender.config import Rung, Scenario
@@ -50,31 +50,42 @@ def check(scenario: Scenario) -> None:
 
 
 def n_steps(scenario: Scenario) -> int:
-    """How many times ``progress`` is called by ``run`` and ``refit_for_serving`` together, at most."""
+    """How many times ``progress`` is called by ``ladder.run`` and ``refit_for_serving`` together, at most."""
     tried = sum(len(settings(r)) for r in scenario.ladder if not r.control)
     tested = len(scenario.ladder) * (3 if scenario.controls else 1)
     return tried * len(scenario.split.validation) + tested + 1
 
 
 def options(rung: Rung, scenario: Scenario, data: Dataset) -> tuple[list[dict[str, Any]], str]:
-    """The settings that this data allows, and why others stepped aside ("" = none did)."""
-    kept, why = [], ""
+    """The settings that this data allows, and the reason that others are left out ("" = none is)."""
+    allowed, reason = [], ""
     for params in settings(rung):
         model = make(rung, params, scenario)
         read = (*getattr(model, "user_columns", ()), *getattr(model, "needs_user_columns", ()))
         columns = [c for c in read if c not in data.users.frame.columns]
         if getattr(model, "needs_times", False) and scenario.split.kind != "time":
-            why = "it needs times, and this split has none"
+            reason = "it needs times, and this split has none"
         elif columns:
-            why = f"users have no column {', '.join(columns)}"
+            reason = f"users have no column {', '.join(columns)}"
         else:
-            kept.append(params)
-    return kept, why
+            allowed.append(params)
+    return allowed, reason
 
 
-def can_serve(tries: Mapping[str, list[dict[str, Any]]], aside: Mapping[str, str], scenario: Scenario) -> None:
-    """Raises ConfigError where the rungs that stepped aside leave none to serve, or none for the slots."""
-    reasons = "; ".join(f"{name}: {why}" for name, why in aside.items())
+def allowed_settings(scenario: Scenario, data: Dataset) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+    """Rung -> its settings that this data allows, and the reasons for rungs of which some are left out."""
+    tries: dict[str, list[dict[str, Any]]] = {}
+    skipped: dict[str, str] = {}
+    for rung in scenario.ladder:
+        tries[rung.name], reason = options(rung, scenario, data)
+        left_out = f"{len(settings(rung)) - len(tries[rung.name])} of its settings: " if tries[rung.name] else ""
+        skipped |= {rung.name: left_out + reason} if reason else {}
+    return tries, skipped
+
+
+def can_serve(tries: Mapping[str, Sequence[dict[str, Any]]], skipped: Mapping[str, str], scenario: Scenario) -> None:
+    """Raises ConfigError where the skipped rungs leave none to serve, or none for the slots."""
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
     if not any(tries[r.name] for r in scenario.ladder if not r.control):
         raise ConfigError(f"ladder: no rung is left to serve ({reasons}). Add one, for example popularity.")
     if scenario.slots.n not in (0, "auto") and not tries[scenario.slots.rung]:

@@ -24,9 +24,9 @@ from recommender.data.split import folds
 from recommender.errors import DataError
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.experiment import rungs
+from recommender.experiment.choose import simplest_of_best, trials_to_1pct
 from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.journal import journal
-from recommender.experiment.ladder import simplest_of_best, trials_to_1pct
 from recommender.experiment.search_spaces import answers, space, suggest
 from recommender.hashing import code_digest, of_content, of_name
 
@@ -62,7 +62,7 @@ def asked_for(scenario: Scenario) -> bool:
 
 
 def n_steps(scenario: Scenario) -> int:
-    """How many times ``tune``, ``ladder.run`` and ``ladder.refit_for_serving`` together call ``progress``, at most."""
+    """How many times ``tune``, ``ladder.run`` and ``refit_for_serving`` together call ``progress``, at most."""
     tuned = [r for r in scenario.ladder if asked_for(scenario) and space(r, rungs.settings(r))]
     ladder = [r.model_copy(update={"candidates": []}) if r in tuned else r for r in scenario.ladder]
     trials = sum(max(scenario.tune.trials, len(rungs.settings(r))) if scenario.tune.trials else 1 for r in tuned)

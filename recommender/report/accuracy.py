@@ -9,13 +9,14 @@ import polars as pl
 from recommender.evaluation.evaluate import VISIT
 from recommender.evaluation.metric_table import LEGEND, heading, metric_label, named
 from recommender.experiment import run_tables
-from recommender.experiment.run_tables import LABELS, Out, interval, number
+from recommender.experiment.run_folder import RunFolder
+from recommender.experiment.run_tables import LABELS, interval, number
 from recommender.names import IN_SESSION, ORACLE, RETURNING
 from recommender.report.decision_table import in_visit, visit
 from recommender.report.page import cell, chart, details, plain, section, table
 
 
-def ladder(out: Out) -> str:
+def ladder(out: RunFolder) -> str:
     caption = (
         f"{metric_label(out.metric)} on the test period by earlier interactions of the user, with 95% intervals. "
         "★ best of its column, ≈ not significantly different from it, n= few queries, own = share of the places "
@@ -25,7 +26,7 @@ def ladder(out: Out) -> str:
     return section("The ladder, by how much is known of the user", _grid(run_tables.ladder(out), out, caption))
 
 
-def regret(out: Out) -> str:
+def regret(out: RunFolder) -> str:
     """How far each rung is from the best possible; empty where there is no truth to ask."""
     found = run_tables.regret(out).with_columns(is_best=pl.lit(False), ties_best=pl.lit(False))
     caption = (
@@ -35,7 +36,7 @@ def regret(out: Out) -> str:
     return section("Regret: how far from the best possible", _grid(found, out, caption))
 
 
-def effort_chart(out: Out, texts: dict[str, str]) -> str:
+def effort_chart(out: RunFolder, texts: dict[str, str]) -> str:
     if "effort-chart" not in texts:
         return ""
     spent = run_tables.seconds(out)
@@ -53,7 +54,7 @@ def effort_chart(out: Out, texts: dict[str, str]) -> str:
     return section("Accuracy against effort", shown)
 
 
-def history_chart(out: Out, texts: dict[str, str]) -> str:
+def history_chart(out: RunFolder, texts: dict[str, str]) -> str:
     if "history-chart" not in texts:
         return ""
     caption = (
@@ -64,7 +65,7 @@ def history_chart(out: Out, texts: dict[str, str]) -> str:
     return section("Accuracy by history length", chart("history-chart", texts["history-chart"], caption, numbers))
 
 
-def other_metrics(out: Out) -> str:
+def other_metrics(out: RunFolder) -> str:
     """Accuracy, then what the lists show: what the rules and labels of the scenario are about first."""
     wide = run_tables.other_metrics(out)
     accuracy = [m for m in wide.columns[1:] if m in named("accuracy")]
@@ -83,7 +84,7 @@ def _wide(wide: pl.DataFrame, names: list[str], caption: str) -> str:
     return table(f"{caption} {LEGEND}", ["Rung", *(heading(m) for m in names)], rows)
 
 
-def new_items(out: Out) -> str:
+def new_items(out: RunFolder) -> str:
     found = run_tables.cells(out.metrics, out.rungs, "recall_at_20", "item_bucket")
     caption = (
         "Recall@20 counting only the items taken that had so many interactions in training: 0 = new items. "
@@ -92,7 +93,7 @@ def new_items(out: Out) -> str:
     return section("New items", _grid(_untested(found, out), out, caption, "items with "))
 
 
-def visits(out: Out) -> str:
+def visits(out: RunFolder) -> str:
     grids = []
     for kind in (IN_SESSION, RETURNING):
         caption = f"{metric_label(out.metric)} on the test period, users with history{in_visit(out, kind)}."
@@ -100,7 +101,7 @@ def visits(out: Out) -> str:
     return section("In a visit, and back after a while", *grids)
 
 
-def slices(out: Out) -> str:
+def slices(out: RunFolder) -> str:
     grids = []
     for name in out.metrics.filter(~pl.col("slice").is_in(["all", VISIT]))["slice"].unique().sort():
         measured = out.metrics.filter(slice=name)["metric"].unique().sort().to_list()
@@ -110,7 +111,7 @@ def slices(out: Out) -> str:
     return section("Slices of the scenario", *grids)
 
 
-def controls(out: Out) -> str:
+def controls(out: RunFolder) -> str:
     """Each rung against its controls by user bucket; empty where none were measured."""
     kept = out.controls.filter(pl.col("metric") == out.metric)
     found = {(r["rung"], r["control"], r["user_bucket"]): r for r in kept.iter_rows(named=True)}
@@ -133,7 +134,7 @@ def _gain(row: dict[str, Any] | None) -> str:
     return cell(shown, f"{row['ci_low']:+.4f} to {row['ci_high']:+.4f}", "best" if beaten else "")
 
 
-def _grid(marked: pl.DataFrame, out: Out, caption: str, prefix: str = "") -> str:
+def _grid(marked: pl.DataFrame, out: RunFolder, caption: str, prefix: str = "") -> str:
     """Rungs x columns of a frame of ``tables.mark``: value, interval, and signs for best, ties and thin cells."""
     columns = marked["column"].unique(maintain_order=True).to_list()
     places = run_tables.digits(marked["value"])
@@ -163,6 +164,6 @@ def _grid_cell(row: dict[str, Any] | None, places: int, say_n: bool) -> str:
     return cell(number(row["value"], places) + sign, "\n".join(x for x in notes if x), "best" if sign == " ★" else "")
 
 
-def _untested(cells: pl.DataFrame, out: Out) -> pl.DataFrame:
+def _untested(cells: pl.DataFrame, out: RunFolder) -> pl.DataFrame:
     """Cells with the best marked, for segments that no test compares."""
     return run_tables.mark(cells, out.comparisons.clear(), out.metric, alpha=1.0)

@@ -9,13 +9,14 @@ import polars as pl
 
 from recommender.evaluation.audit import BETWEEN, FOUR_FIFTHS, OUTCOMES, told
 from recommender.evaluation.metric_table import LEGEND, heading
-from recommender.experiment.run_tables import Out, interval, number
+from recommender.experiment.run_folder import RunFolder
+from recommender.experiment.run_tables import interval, number
 from recommender.names import PLAIN, ROUTER
 from recommender.report.page import cell, chart, paragraph, section, table
 from recommender.studies.charts import BLUE, GREY, finish
 
 
-def changes(out: Out) -> str:
+def changes(out: RunFolder) -> str:
     """The router's lists before and after its re-rankers, all users of the test origin; empty without re-rankers."""
     entries = [entry.name for entry in out.scenario.rerank if entry.enabled]
     whole = out.metrics.filter(
@@ -44,7 +45,7 @@ def _change(before: dict[str, Any], after: dict[str, Any], tested: dict[str, Any
     return [*(cell(number(v)) for v in values), cell(f"{values[1] - values[0]:+.4f}" if known else "–", note)]
 
 
-def audit(out: Out, texts: dict[str, str]) -> str:
+def audit(out: RunFolder, texts: dict[str, str]) -> str:
     """Sentences, chart and table of the audit of what is shipped; empty where none was made."""
     rule = out.scenario.audit
     if rule is None or "audit-chart" not in texts:
@@ -60,7 +61,7 @@ def audit(out: Out, texts: dict[str, str]) -> str:
     return section("Who gets what: the bias audit", sentences, drawn)
 
 
-def _rows(out: Out) -> list[tuple[str, list[str]]]:
+def _rows(out: RunFolder) -> list[tuple[str, list[str]]]:
     found = {(r["rung"], r["outcome"], r["grouping"], r["group"]): r for r in out.audit.iter_rows(named=True)}
     groups = out.audit.filter(rung=ROUTER, outcome="selection").select("grouping", "group").rows()
     return [
@@ -82,7 +83,7 @@ def _ratio(row: dict[str, Any] | None) -> str:
     return cell(number(row["ratio"], 2), interval(row["ratio_low"], row["ratio_high"], 2))
 
 
-def audit_chart(out: Out) -> tuple[dict[str, Any], str] | None:
+def audit_chart(out: RunFolder) -> tuple[dict[str, Any], str] | None:
     """Impact ratio of selection by group for the router; (specification, text for those who cannot see it)."""
     rows = out.audit.filter("counted", rung=ROUTER, outcome="selection").drop_nulls("ratio")
     if rows.is_empty():

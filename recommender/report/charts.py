@@ -12,7 +12,8 @@ import altair as alt
 import polars as pl
 
 from recommender.evaluation.metric_table import metric_label
-from recommender.experiment.run_tables import LABELS, Out, ladder, number, seconds
+from recommender.experiment.run_folder import RunFolder
+from recommender.experiment.run_tables import LABELS, ladder, number, seconds
 from recommender.names import ORACLE, PLAIN, ROUTER
 from recommender.report.decision_table import decision
 from recommender.studies.charts import GREY, MIN_CPU_S, _tooltip, effort_scatter, finish
@@ -21,7 +22,7 @@ MAX_COLOURS = 6  # lines that a reader can tell apart; the page's palettes have 
 _NO_LINE = (ROUTER, PLAIN, ORACLE)  # made of the lines, or far above them
 
 
-def effort_chart(out: Out) -> tuple[dict[str, Any], str] | None:
+def effort_chart(out: RunFolder) -> tuple[dict[str, Any], str] | None:
     """All users: the headline metric against CPU seconds of fit + recommend; (specification, text for
     those who cannot see it), None where nothing was measured."""
     measured = ladder(out).filter(pl.col("column") == "all").drop_nulls("value")
@@ -35,7 +36,7 @@ def effort_chart(out: Out) -> tuple[dict[str, Any], str] | None:
     return effort_scatter(points, metric_label(out.metric))
 
 
-def history_chart(out: Out) -> tuple[dict[str, Any], str] | None:
+def history_chart(out: RunFolder) -> tuple[dict[str, Any], str] | None:
     """The headline metric by user bucket, a line per rung; as ``effort_chart``. The router is left out:
     in each bucket it is one of the lines."""
     cells = ladder(out).filter(pl.col("column") != "all", ~pl.col("rung").is_in(_NO_LINE)).drop_nulls("value")
@@ -77,14 +78,14 @@ def history_chart(out: Out) -> tuple[dict[str, Any], str] | None:
     return finish(alt.layer(*layers), alt_text + "."), alt_text + "."
 
 
-def shipped(out: Out) -> list[str]:
+def shipped(out: RunFolder) -> list[str]:
     """The rungs that the decision ships to someone, and the router that carries them."""
-    slots = out.decision.get("slots", {})
-    for_new = [slots["rung"]] if slots.get("n") else []
+    slots = out.decision.slots
+    for_new = [slots.rung] if slots.n else []
     return [*dict.fromkeys([*decision(out)["rung"].drop_nulls(), *for_new]), ROUTER]
 
 
-def front_rungs(out: Out) -> list[str]:
+def front_rungs(out: RunFolder) -> list[str]:
     """Rungs drawn in colour, in ladder order, at most ``MAX_COLOURS``: first those shipped, best in a bucket or
     replaced, then the most accurate for all users."""
     decided = decision(out)

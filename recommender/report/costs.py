@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from recommender.experiment import run_tables
-from recommender.experiment.run_tables import Out
+from recommender.experiment.run_folder import RunFolder
 from recommender.report.page import cell, details, paragraph, plain, section, table
 
 
-def effort(out: Out) -> str:
-    spent = run_tables.stages(run_tables.spent(out), out.rungs)
+def effort(out: RunFolder) -> str:
+    spent = run_tables.stages(out.spent, out.rungs)
     units = {"wall_s": "total, wall s", "peak_mb": "peak memory, MB", "threads": "threads"}
     heads = ["Rung", *(units.get(c, c.removesuffix("_cpu_s") + ", CPU s") for c in spent.columns[1:])]
     rows = [
@@ -40,7 +40,7 @@ def _amount(value: float | None, unit: str | None) -> str:
     return cell(f"{shown} {unit or ''}".strip())
 
 
-def data(out: Out) -> str:
+def data(out: RunFolder) -> str:
     summary = [
         (str(key).replace("_", " "), [cell(_scalar(value))])
         for key, value in out.data.get("summary", {}).items()

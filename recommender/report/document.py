@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recommender.evaluation.metric_table import glossary, metric_label
 from recommender.experiment import run_tables
-from recommender.experiment.run_tables import Out
+from recommender.experiment.run_folder import RunFolder, read_run
 from recommender.files import write_text
 from recommender.report import accuracy, audit, charts, costs
 from recommender.report.page import definitions, details, page, paragraph, section, words
@@ -20,7 +20,7 @@ def write_report(out: Path) -> Path:
 
     Raises DataError where ``out`` is not the folder of a finished train.
     """
-    run = run_tables.read_out(out)
+    run = read_run(out)
     drawn = {"effort-chart": charts.effort_chart(run), "history-chart": charts.history_chart(run)}
     drawn["audit-chart"] = audit.audit_chart(run)
     specs = {name: chart[0] for name, chart in drawn.items() if chart}
@@ -51,11 +51,11 @@ def write_report(out: Path) -> Path:
     return path
 
 
-def _data_name(run: Out) -> str:
+def _data_name(run: RunFolder) -> str:
     return str(run.data.get("name", run.scenario.data.source))
 
 
-def _head(run: Out) -> str:
+def _head(run: RunFolder) -> str:
     problem = run.scenario.problem
     return (
         f'<p class="dim">Scenario {escape(run.scenario.name)} · data {escape(_data_name(run))}</p>\n'

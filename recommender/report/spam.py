@@ -7,18 +7,19 @@ import polars as pl
 from recommender.evaluation.metric_table import heading, named
 from recommender.experiment import run_tables
 from recommender.experiment.attack_gain import ACCOUNTS, PLAIN, gains
-from recommender.experiment.run_tables import Out, interval, number
+from recommender.experiment.run_folder import RunFolder
+from recommender.experiment.run_tables import interval, number
 from recommender.names import ORACLE
 from recommender.report.page import cell, section, table
 from recommender.spam.detector import Judgement
 
 
-def spam(out: Out) -> str:
+def spam(out: RunFolder) -> str:
     """The section; empty without a detector."""
     return section("Spam", _detector(out), _lists(out), _attack(out))
 
 
-def _detector(out: Out) -> str:
+def _detector(out: RunFolder) -> str:
     heads = [
         "Origin",
         "live items",
@@ -43,7 +44,7 @@ def _detector(out: Out) -> str:
     return table(caption, heads, rows)
 
 
-def _lists(out: Out) -> str:
+def _lists(out: RunFolder) -> str:
     cells = {
         metric: {
             r["rung"]: r for r in found.filter(pl.col("column") == "all").drop_nulls("value").iter_rows(named=True)
@@ -69,7 +70,7 @@ def _share(row: dict[str, float | None] | None) -> str:
     return cell(number(row["value"], 4), interval(row["ci_low"], row["ci_high"], 4))
 
 
-def _attack(out: Out) -> str:
+def _attack(out: RunFolder) -> str:
     rows = [
         (str(model).replace(PLAIN, " without its guards"), [cell(f"{value:,.0f}") for value in ranks])
         for model, *ranks in gains(out.attack).iter_rows()

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from recommender.evaluation.metric_table import metric_label
 from recommender.experiment import run_tables
-from recommender.experiment.run_tables import LABELS, Out, number
+from recommender.experiment.run_folder import RunFolder, read_run
+from recommender.experiment.run_tables import LABELS, number
 from recommender.names import ROUTER
 
 UNBOUNDED = 1000  # columns: how wide a table would like to be
@@ -23,13 +24,13 @@ def print_result(out: Path, console: Console) -> None:
 
     Raises DataError where ``out`` is not the folder of a finished train.
     """
-    read = run_tables.read_out(out)
+    read = read_run(out)
     cells = run_tables.ladder(read)
     if cells.height:
         _print_table(read, cells, console)
     if bound := _bound(read):
         console.print(Text(bound))
-    for sentence in read.decision.get("sentences", []):
+    for sentence in read.decision.sentences:
         console.print(Text("→ " + str(sentence), style="bold"))
     for warning in run_tables.warnings(read):
         console.print(Text("⚠ " + warning, style="yellow"))
@@ -38,7 +39,7 @@ def print_result(out: Path, console: Console) -> None:
         console.print(Text(f"Report, open in a browser: {(out / 'report.html').resolve().as_uri()}"), soft_wrap=True)
 
 
-def _print_table(out: Out, cells: pl.DataFrame, console: Console) -> None:
+def _print_table(out: RunFolder, cells: pl.DataFrame, console: Console) -> None:
     """With as many intervals as fit: in every column, in that of all users, in none."""
     columns = cells["column"].unique(maintain_order=True).to_list()
     for with_interval in (columns, ["all"], []):
@@ -52,7 +53,7 @@ def _print_table(out: Out, cells: pl.DataFrame, console: Console) -> None:
     console.print(f"* best of its column{tied}{intervals}; n = queries. Higher is better.", style="dim", markup=False)
 
 
-def _table(out: Out, cells: pl.DataFrame, columns: list[str], with_interval: list[str]) -> Table:
+def _table(out: RunFolder, cells: pl.DataFrame, columns: list[str], with_interval: list[str]) -> Table:
     n = dict(cells.group_by("column").agg(pl.max("n_queries")).iter_rows())
     spent = dict(run_tables.seconds(out).select("rung", "cpu_s").iter_rows())
     found = {(r["rung"], r["column"]): r for r in cells.iter_rows(named=True)}
@@ -68,7 +69,7 @@ def _table(out: Out, cells: pl.DataFrame, columns: list[str], with_interval: lis
     return table
 
 
-def _bound(out: Out) -> str:
+def _bound(out: RunFolder) -> str:
     """How far the router is from the best that simulated data allow; empty without a truth."""
     found = run_tables.regret(out).filter(pl.col("rung") == ROUTER, pl.col("column") == "all").drop_nulls("value")
     if found.is_empty():
@@ -81,7 +82,7 @@ def _bound(out: Out) -> str:
     )
 
 
-def _title(out: Out) -> Text:
+def _title(out: RunFolder) -> Text:
     name = out.data.get("name", out.scenario.data.source)
     return Text(f"{out.scenario.name} on {name}: test {metric_label(out.metric)} by earlier interactions of the user")
 

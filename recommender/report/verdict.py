@@ -9,7 +9,8 @@ import polars as pl
 
 from recommender.evaluation.metric_table import metric_label
 from recommender.experiment import run_tables
-from recommender.experiment.run_tables import LABELS, USERS, Out, interval, number
+from recommender.experiment.run_folder import RunFolder
+from recommender.experiment.run_tables import LABELS, USERS, interval, number
 from recommender.names import IN_SESSION, RETURNING, ROUTER
 from recommender.report import decision_table
 from recommender.report.page import cell, details, paragraph, table
@@ -20,13 +21,13 @@ _GROUPS = {
 }
 
 
-def verdict(out: Out) -> str:
+def verdict(out: RunFolder) -> str:
     """The framed box under the title, as HTML."""
     shipped = decision_table.decision(out)
     who = [_capital(decision_table.users(segment, out)) for segment in shipped["user_bucket"]]
     rows = [(name, _decided(r, out)) for name, r in zip(who, shipped.iter_rows(named=True), strict=True)]
     heads = ["Who", "Ship", "Why (validation periods)", f"Test {metric_label(out.metric)}"]
-    sentences = "".join(f"<li>{escape(str(s))}</li>" for s in out.decision.get("sentences", []))
+    sentences = "".join(f"<li>{escape(s)}</li>" for s in out.decision.sentences)
     return (
         f'<section class="decision"><h2>What to ship</h2>\n<p class="ship">{_headline(shipped, out)}</p>\n'
         + table("By how much is known of the user:", heads, rows, css="stack")
@@ -41,27 +42,27 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _slots(out: Out) -> str:
+def _slots(out: RunFolder) -> str:
     """How many places are kept for new items, and what each number of them brought and cost on validation."""
-    slots = out.decision.get("slots", {})
-    kept = f"{slots['n']} of the first {slots['of']} places are kept for new items" if slots.get("n") else ""
+    slots = out.decision.slots
+    kept = f"{slots.n} of the first {slots.of} places are kept for new items" if slots.n else ""
     heads = ["Places", "Recall@20", "Recall@20 of new items"]
     rows = [
         (
-            f"{r['n']}{' ★' * (r['n'] == slots['n'])}",
-            [cell(number(r["recall_at_20"])), cell(number(r["new_item_recall_at_20"]))],
+            f"{r.n}{' ★' * (r.n == slots.n)}",
+            [cell(number(r.recall_at_20)), cell(number(r.new_item_recall_at_20))],
         )
-        for r in slots.get("evidence", [])
+        for r in out.decision.slot_evidence
     ]
     caption = (
-        f"Validation periods. ★ shipped: of the sizes that lose at most {slots.get('max_loss', 0):.0%} of Recall@20, "
+        f"Validation periods. ★ shipped: of the sizes that lose at most {slots.max_loss:.0%} of Recall@20, "
         "the one that finds most new items, if that is worth it."
     )
-    told = paragraph(f"{kept}, chosen by {slots['rung']}.") if kept else ""
+    told = paragraph(f"{kept}, chosen by {slots.rung}.") if kept else ""
     return told + details("How many places to keep for new items", table(caption, heads, rows))
 
 
-def _headline(shipped: pl.DataFrame, out: Out) -> str:
+def _headline(shipped: pl.DataFrame, out: RunFolder) -> str:
     """``Ship <b>content</b> to users with no history; <b>als</b> to ...``: HTML, escaped."""
     whole = shipped.drop_nulls("rung").group_by("rung", "blended", maintain_order=True).agg("user_bucket")
     groups = [
@@ -75,7 +76,7 @@ def _headline(shipped: pl.DataFrame, out: Out) -> str:
     return f"Ship {'; '.join(f'{what} to {_audience(buckets, out)}' for what, buckets in groups)}."
 
 
-def _audience(segments: list[str], out: Out) -> str:
+def _audience(segments: list[str], out: RunFolder) -> str:
     kinds = {kind: [s.removesuffix(kind) for s in segments if s.endswith(kind)] for kind in (IN_SESSION, RETURNING)}
     whole = [s for s in segments if s in USERS]
     parts = [_warmth(whole)] if whole else []
@@ -90,7 +91,7 @@ def _warmth(buckets: list[str]) -> str:
     return f"users with {', '.join(words[:-1])} or {words[-1]} earlier interactions"
 
 
-def _decided(row: dict[str, Any], out: Out) -> list[str]:
+def _decided(row: dict[str, Any], out: RunFolder) -> list[str]:
     why, evidence = _why(row, out)
     tested = number(row["test_value"])
     heads = ("Ship", "Why", "Test period")
@@ -101,7 +102,7 @@ def _decided(row: dict[str, Any], out: Out) -> list[str]:
     ]
 
 
-def _why(row: dict[str, Any], out: Out) -> tuple[str, str]:
+def _why(row: dict[str, Any], out: RunFolder) -> tuple[str, str]:
     """The reason for one row of ``decision_table.decision`` in words, and its numbers."""
     if out.scenario.day_zero:
         return "day zero: nothing was evaluated", ""
@@ -126,7 +127,7 @@ def _why(row: dict[str, Any], out: Out) -> tuple[str, str]:
     return why, evidence
 
 
-def _target(out: Out) -> str:
+def _target(out: RunFolder) -> str:
     """Whether the target is reached on the test period by the router, or without one by the best rung."""
     problem = out.scenario.problem
     found = run_tables.cells(out.metrics, out.rungs, problem.metric, "user_bucket")
@@ -147,7 +148,7 @@ def _target(out: Out) -> str:
     )
 
 
-def _evidence(out: Out) -> str:
+def _evidence(out: RunFolder) -> str:
     tests = [o for o in out.data.get("origins", []) if o.get("split") == "test"]
     if not tests:
         return ""

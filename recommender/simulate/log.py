@@ -37,7 +37,7 @@ class Visits:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Impressions:
     """What the truth keeps of each visit: the list, its propensities, and the taste of the moment."""
 
     user: np.ndarray  # (n,)
@@ -56,7 +56,7 @@ class Log:
     item: np.ndarray
     time: np.ndarray  # days
     utility: np.ndarray  # float32: log-odds without the noise of the moment and the rank's effect; NaN: fake accounts
-    shown: tuple[Shown, ...] = ()  # one per block, where something was kept
+    shown: tuple[Impressions, ...] = ()  # one per block, where something was kept
 
 
 class Server(Protocol):
@@ -99,7 +99,7 @@ class _State:
     seen: np.ndarray  # bool (n_users, cells)
     recorder: np.random.Generator | None  # None: what is shown is not kept
     server: Server | None  # None: the service
-    shown: list[Shown] = field(default_factory=list)
+    shown: list[Impressions] = field(default_factory=list)
     lately: list[tuple[float, np.ndarray, np.ndarray]] = field(default_factory=list)  # begin of block, users, items
     now: float = 0.0  # begin of the latest block
 
@@ -204,10 +204,10 @@ def _visited(
         chance = service.propensity(visits.user, taste, history, friends, lists, liked, state.recorder)
         taken = np.zeros(lists.shape, bool)
         taken[row, column] = True
-        state.shown.append(Shown(visits.user, visits.time, np.where(shown, lists, -1), chance, taken, taste))
+        state.shown.append(Impressions(visits.user, visits.time, np.where(shown, lists, -1), chance, taken, taste))
     elif world.knobs.n_interactions <= TASTES_KEPT:
         none = np.zeros((len(visits.user), 0))
-        state.shown.append(Shown(visits.user, visits.time, none.astype(np.int64), none, none.astype(bool), taste))
+        state.shown.append(Impressions(visits.user, visits.time, none.astype(np.int64), none, none.astype(bool), taste))
     time = visits.time[row] + STEP_DAYS * (step + rng.random(len(row)))
     return visits.user[row], lists[row, column], time, utility[row, column]
 

@@ -20,7 +20,7 @@ import yaml
 from recommender.errors import DataError
 from recommender.simulate.column_values import ids, times
 from recommender.simulate.knobs import Knobs, make_knobs
-from recommender.simulate.log import Log, Shown
+from recommender.simulate.log import Impressions, Log
 from recommender.simulate.truth import SimulatedTruth
 from recommender.simulate.user_columns import follows
 from recommender.simulate.world import Bursts, Items, Users, World
@@ -107,11 +107,11 @@ def _arrays(kind: type[Any], frame: pl.DataFrame) -> Any:
     return kind(**{field.name: frame[field.name].to_numpy() for field in dataclasses.fields(kind)})
 
 
-def _visits(frame: pl.DataFrame) -> Shown:
+def _visits(frame: pl.DataFrame) -> Impressions:
     """Visits without their lists."""
     nothing = np.zeros((frame.height, 0))
     user, time, taste = (frame[name].to_numpy() for name in ("user", "time", "taste"))
-    return Shown(user, time, nothing.astype(np.int64), nothing, nothing.astype(bool), taste)
+    return Impressions(user, time, nothing.astype(np.int64), nothing, nothing.astype(bool), taste)
 
 
 def _no_visits(world: World) -> pl.DataFrame:

@@ -15,7 +15,7 @@ import polars as pl
 from recommender.config import Rung
 from recommender.evaluation.metric_table import metric_label
 from recommender.experiment.run_tables import USERS
-from recommender.names import ALL, RETURNING, USER_BUCKETS, WITH_HISTORY
+from recommender.names import ALL, RETURNING, USER_BUCKETS
 from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.contrast import ratio_interval
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
@@ -37,14 +37,12 @@ class Recipe:
 def recipe(run: Measured) -> Recipe:
     """The recipe that a cell in ladder mode chose."""
     decision = run.decision
-    routes = {b: c["rung"] for b, c in decision["buckets"].items() if b != WITH_HISTORY}
-    routes |= {b + RETURNING: c["rung"] for b, c in decision["returning"].items() if b != WITH_HISTORY}
     ladder = [
-        r.model_copy(update={"params": decision["parameters"][r.name], "candidates": []})
+        r.model_copy(update={"params": decision.parameters[r.name], "candidates": []})
         for r in run.scenario.ladder
-        if r.name in routes.values()
+        if r.name in decision.routes.values()
     ]
-    return Recipe(routes, ladder)
+    return Recipe(decision.routes, ladder)
 
 
 def more(study: Study, runs: Sequence[Measured]) -> list[Cell]:

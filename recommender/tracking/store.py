@@ -28,6 +28,7 @@ import polars as pl
 
 from recommender.data.dataset import NO_TIME, Dataset
 from recommender.errors import TrackingError, UserError, nearest
+from recommender.experiment.run_folder import RunFolder, read_run
 from recommender.features import text
 from recommender.models import colours
 from recommender.names import ROUTER
@@ -104,11 +105,11 @@ class Tracker:
         """Logs a finished OUT folder: a run per rung, artifacts, the model. Raises TrackingError, UserError."""
         if self.run_id is None:
             raise self.error or TrackingError("log() needs the tracker to be entered first.")
-        out = values.read(folder)
+        out = read_run(folder)
         code = values.code_tags()
         with _failures(self.uri):
             client = _client(self.uri)
-            for above, rung in enumerate(reversed(out.rungs)):
+            for above, rung in enumerate(reversed(values.rungs(out))):
                 if rung != ROUTER:
                     self._log_values(client, self._start(rung, above), out, rung, code)
             for path in sorted(p for pattern in ARTIFACTS for p in folder.glob(pattern)):
@@ -162,7 +163,7 @@ class Tracker:
         return run_id
 
     def _log_values(
-        self, client: MlflowClient, run_id: str, out: values.Out, rung: str, code: dict[str, str],
+        self, client: MlflowClient, run_id: str, out: RunFolder, rung: str, code: dict[str, str],
         model_id: str | None = None,
     ) -> None:  # fmt: skip
         from mlflow.entities import Metric, Param, RunTag
@@ -368,7 +369,7 @@ def _save_views(client: MlflowClient, experiment_id: str, tags: dict[str, str], 
             client.set_experiment_tag(experiment_id, tag, value)
 
 
-def _dataset(out: values.Out) -> DatasetInput:
+def _dataset(out: RunFolder) -> DatasetInput:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     numbers = {k: v for k, v in out.data.get("summary", {}).items() if isinstance(v, (int, float, str))}

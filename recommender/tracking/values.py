@@ -5,73 +5,39 @@ No MLflow here: plain dicts, so that they can be read and tested without it.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
-from recommender.config import Slots
+from recommender.config import Rung
 from recommender.data.operators import described
-from recommender.errors import UserError
 from recommender.evaluation.audit import impact_ratios
-from recommender.evaluation.effort import TRIALS_TO_1PCT, charged, serving
+from recommender.evaluation.effort import TRIALS_TO_1PCT
 from recommender.evaluation.evaluate import POOLED
 from recommender.evaluation.metric_table import mlflow_section
 from recommender.experiment.attack_gain import gains
+from recommender.experiment.run_folder import RunFolder
 from recommender.hashing import of_file
-from recommender.names import ALL, RETURNING, ROUTER
+from recommender.names import ALL, ROUTER
 from recommender.spam.detector import Judgement
 from recommender.studies.summary import LEAST_S
 
 REPOSITORY = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True)
-class Out:
-    """The parts of an OUT folder that are tracked. Day zero has no evaluation: empty ``metrics``, ``effort``."""
-
-    folder: Path
-    config: Mapping[str, Any]
-    data: Mapping[str, Any]
-    decision: Mapping[str, Any]
-    metrics: pl.DataFrame
-    effort: pl.DataFrame
-    data_effort: pl.DataFrame
-    audit: pl.DataFrame
-    spam: pl.DataFrame
-    attack: pl.DataFrame
-
-    @property
-    def rungs(self) -> list[str]:
-        """Rungs that were evaluated, in the order of the ladder; the router is always there, last."""
-        seen = set(self.metrics["rung"]) if self.metrics.width else set()
-        named = [r["name"] for r in self.config["ladder"] if r["name"] in seen and r["name"] != ROUTER]
-        return [*named, *sorted(seen - {*named, ROUTER}), ROUTER]
+def rungs(run: RunFolder) -> list[str]:
+    """Rungs that were evaluated, in the order of the ladder, then those made of others; the router always, last."""
+    seen = set(run.all_metrics["rung"])
+    named = [r.name for r in run.scenario.ladder if r.name in seen and r.name != ROUTER]
+    return [*named, *sorted(seen - {*named, ROUTER}), ROUTER]
 
 
-def read(folder: Path) -> Out:
-    """Raises UserError where the folder is no finished OUT of a train."""
-    for name in ("config.yaml", "data.json", "decision.json"):
-        if not (folder / name).is_file():
-            raise UserError(f"{folder}: no {name} there, so it is not the finished OUT folder of a train.")
-    tables = (folder / f"{name}.parquet" for name in ("metrics", "effort", "data_effort", "audit", "spam", "attack"))
-    return Out(
-        folder,
-        yaml.safe_load((folder / "config.yaml").read_text()),
-        json.loads((folder / "data.json").read_text()),
-        json.loads((folder / "decision.json").read_text()),
-        *(pl.read_parquet(path) if path.exists() else pl.DataFrame() for path in tables),
-    )
-
-
-def metrics(out: Out, rung: str) -> dict[str, float]:
+def metrics(run: RunFolder, rung: str) -> dict[str, float]:
     """All numbers of a rung's run by slash-sectioned name; only finite ones.
 
     ``acc/ndcg_at_10``, ``acc/user_0/ndcg_at_10``, ``acc/ndcg_at_10_ci_low`` ... of the test origin,
@@ -80,53 +46,41 @@ def metrics(out: Out, rung: str) -> dict[str, float]:
     of popularity, ``val/acc/...`` of the validation origins, ``effort/...``, ``data/...``.
     Slices stay in metrics.parquet and the report: hundreds of charts would bury the others.
     """
-    values = {**evaluation(out.metrics, rung), **_effort(out, rung), **_data(out)}
-    if out.audit.width:
-        values |= {f"harm/{name}": ratio for name, ratio in impact_ratios(out.audit, rung).items()}
-    values |= _spam(out, rung)
-    low_high = out.config.get("person_days", {}).get(rung)
-    if low_high:
+    values = {**evaluation(run.all_metrics, rung), **_effort(run, rung), **_data(run)}
+    values |= {f"harm/{name}": ratio for name, ratio in impact_ratios(run.audit, rung).items()} | _spam(run, rung)
+    if low_high := run.scenario.person_days.get(rung):
         values |= {"effort/stated_person_days_low": low_high[0], "effort/stated_person_days_high": low_high[1]}
     return {_clean(name): float(v) for name, v in values.items() if v is not None and math.isfinite(v)}
 
 
-def params(out: Out, rung: str) -> dict[str, str]:
+def params(run: RunFolder, rung: str) -> dict[str, str]:
     """What a reader groups and filters runs by: scenario, data, rung and the rung's own parameters."""
-    entry: Mapping[str, Any] = next((r for r in out.config["ladder"] if r["name"] == rung), {})
+    entry = next((r for r in run.scenario.ladder if r.name == rung), Rung(name=rung, recommender=rung))
     shown = {
-        **entry.get("params", {}),
-        **out.decision.get("parameters", {}).get(rung, {}),  # chosen on validation
-        "scenario": out.config["name"],
-        "data": out.data["name"],
+        **entry.params,
+        **run.decision.parameters.get(rung, {}),  # chosen on validation
+        "scenario": run.scenario.name,
+        "data": run.data["name"],
         "rung": rung,
-        "recommender": entry.get("recommender", rung),
+        "recommender": entry.recommender,
     }
-    changed = out.config.get("data", {})
-    if told := described(changed.get("differences", []), changed.get("train_differences", [])):
-        shown["data/difference"] = told
+    if difference := described(run.scenario.data.differences, run.scenario.data.train_differences):
+        shown["data/difference"] = difference
     return {_clean(name): str(value) for name, value in shown.items()}
 
 
-def tags(out: Out, rung: str) -> dict[str, str]:
+def tags(run: RunFolder, rung: str) -> dict[str, str]:
     """Where the run came from, as hashes; and for whom the decision ships the rung: user buckets, those of them
     who come back where they get another rung than in a visit, places for new items."""
-    staying = {b: choice.get("rung") for b, choice in out.decision.get("buckets", {}).items()}
-    back = {b: choice.get("rung") for b, choice in out.decision.get("returning", {}).items()}
-    shipped = [b for b, chosen in staying.items() if chosen == rung]
-    shipped += [b + RETURNING for b, chosen in back.items() if chosen == rung and staying.get(b) != rung]
-    blends = out.decision.get("blends", {}).items()
-    shipped += [f"{group} (blended in)" for group, blend in blends if blend["rung"] == rung]
-    slots = out.decision.get("slots", {})
-    shipped += ["new items"] if slots.get("n") and slots.get("rung") == rung else []
     return {
-        "config_sha256": of_file(out.folder / "config.yaml"),
-        "data_digest": str(out.data["digest"]),
-        "shipped_for": ", ".join(shipped) or ("all, as decided" if rung == ROUTER else "none"),
+        "config_sha256": of_file(run.path / "config.yaml"),
+        "data_digest": str(run.data["digest"]),
+        "shipped_for": ", ".join(run.decision.uses(rung)) or ("all, as decided" if rung == ROUTER else "none"),
     }
 
 
 def code_tags() -> dict[str, str]:
-    """Git commit, whether files differ from it, and the hash of the lock file; what is not there is left out."""
+    """Git commit, whether files differ from it, and the hash of the lock file; what is not there is left run."""
     found = {}
     lock = REPOSITORY / "requirements.lock"
     if lock.exists():
@@ -137,10 +91,10 @@ def code_tags() -> dict[str, str]:
     return found
 
 
-def note(out: Out) -> str:
+def note(run: RunFolder) -> str:
     """Markdown shown on the router's page: the decision, then what to keep in mind."""
-    lines = [f"- {s}" for s in out.decision.get("sentences", [])]
-    lines += ["", *(f"- **Mind:** {w}" for w in out.data.get("warnings", []))]
+    lines = [f"- {s}" for s in run.decision.sentences]
+    lines += ["", *(f"- **Mind:** {w}" for w in run.data.get("warnings", []))]
     return "\n".join(lines).strip()
 
 
@@ -149,8 +103,6 @@ def evaluation(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
 
     Intervals of accuracy on the test origin only: they would double what the page shows.
     """
-    if not table.width:
-        return {}
     one_way = (pl.col("user_bucket") == ALL) | (pl.col("item_bucket") == ALL)
     rows = table.filter((pl.col("rung") == rung) & (pl.col("slice") == ALL) & one_way)
     values: dict[str, float | None] = {}
@@ -170,31 +122,27 @@ def evaluation(table: pl.DataFrame, rung: str) -> dict[str, float | None]:
     return values
 
 
-def _spam(out: Out, rung: str) -> dict[str, float | None]:
+def _spam(run: RunFolder, rung: str) -> dict[str, float | None]:
     """How good the detector is at the test origin, of the router; the rank that fake accounts buy, of other rungs."""
     values: dict[str, float | None] = {}
-    if out.spam.width and rung == ROUTER:
-        for row in out.spam.filter(split="test").iter_rows(named=True):
+    if rung == ROUTER:
+        for row in run.spam.filter(split="test").iter_rows(named=True):
             found = Judgement(**row)
             values |= {"harm/spam_precision": found.precision, "harm/spam_recall": found.recall}
             values["harm/spam_average_precision"] = found.average_precision
-    if out.attack.width:
-        bought = dict(gains(out.attack).select("model", "rank_gain").iter_rows())
-        if rung in bought:
-            values["harm/rank_gain_per_100_accounts"] = bought[rung]
+    bought = dict(gains(run.attack).select("model", "rank_gain").iter_rows())
+    if rung in bought:
+        values["harm/rank_gain_per_100_accounts"] = bought[rung]
     return values
 
 
-def _effort(out: Out, rung: str) -> dict[str, float | None]:
+def _effort(run: RunFolder, rung: str) -> dict[str, float | None]:
     """Per stage; of a stage of every origin (fit, recommend) only the test origin's. Total = fit + recommend.
 
     The router is charged with the fits of the rungs that it serves from (``effort.charged``).
     """
-    if not out.effort.width:
-        return {}
     test = pl.col("split") == "test"
-    slots = Slots.model_validate(out.config.get("slots", {}))
-    rows = charged(out.effort, serving(out.decision, slots)).filter(pl.col("rung") == rung)
+    rows = run.spent.filter(pl.col("rung") == rung)
     tested = rows.filter(test)["stage"].unique().implode()
     stages = (
         rows.filter(test | ~pl.col("stage").is_in(tested))
@@ -210,23 +158,21 @@ def _effort(out: Out, rung: str) -> dict[str, float | None]:
             total = float(shown[measure].sum())
             values[f"effort/total_{measure}"] = total
             values[f"effort/log10_total_{measure}"] = math.log10(max(total, LEAST_S))
-    if out.data_effort.width:
-        for value in out.data_effort.filter(pl.col("measure") == TRIALS_TO_1PCT + rung)["value"]:
-            values["effort/tuning_trials_to_1pct"] = value
+    for value in run.data_effort.filter(pl.col("measure") == TRIALS_TO_1PCT + rung)["value"]:
+        values["effort/tuning_trials_to_1pct"] = value
     return values
 
 
-def _data(out: Out) -> dict[str, float | None]:
+def _data(run: RunFolder) -> dict[str, float | None]:
     """Flat numbers of the data's summary and what the data took; counts also as log10."""
     values: dict[str, float | None] = {}
-    for name, value in out.data.get("summary", {}).items():
+    for name, value in run.data.get("summary", {}).items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             values[f"data/{name}"] = value
             if name.startswith("n_") and value > 0:
                 values[f"data/log10_{name}"] = math.log10(value)
-    if out.data_effort.width:
-        measured = out.data_effort.filter(~pl.col("measure").str.starts_with(TRIALS_TO_1PCT))
-        values |= {f"data/{r['measure']}": r["value"] for r in measured.iter_rows(named=True)}
+    measured = run.data_effort.filter(~pl.col("measure").str.starts_with(TRIALS_TO_1PCT))
+    values |= {f"data/{r['measure']}": r["value"] for r in measured.iter_rows(named=True)}
     return values
 
 

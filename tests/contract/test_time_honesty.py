@@ -21,6 +21,7 @@ from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.metrics import ndcg
 from recommender.evaluation.shown import Judged
 from recommender.experiment import ladder
+from recommender.experiment.decision import Decision
 from recommender.models import RECOMMENDERS
 from recommender.names import USER_BUCKETS
 from recommender.ranking.candidates import Candidates
@@ -175,18 +176,20 @@ def test_the_test_window_does_not_change_the_decision(repeats: bool) -> None:
     other = another_future(taken, pl.Series([origin]).str.to_datetime(time_zone="UTC")[0])
 
     def decide(given: Dataset) -> tuple[Any, ...]:
-        seen: list[tuple[Any, ...]] = []
+        steps: list[str] = []
+        decisions: list[Decision] = []
 
-        def decided(results: ladder.Results) -> None:
-            values = [
-                {r: {m: v.tobytes() for m, v in o.values.items()} for r, o in fold.items()} for fold in results.outcomes
-            ]
-            assert [o["split"] for o in results.origins] == ["validation", "validation"]  # the test is not touched yet
-            seen.append((dict(results.choices), dict(results.chosen), values, list(results.origins)))
+        def decided(decision: Decision) -> None:
+            assert {step.split()[0] for step in steps} == {"validation"}  # the test is not touched yet
+            decisions.append(decision)
 
-        ladder.run(given, scenario, EffortLog(), lambda _: None, decided)
-        assert len(seen) == 1
-        return seen[0]
+        results = ladder.run(given, scenario, EffortLog(), steps.append, decided)
+        assert decisions == [results.decision]
+        validation = [
+            {r: {m: v.tobytes() for m, v in o.values.items()} for r, o in fold.items()}
+            for fold in results.outcomes[:-1]
+        ]
+        return results.decision, validation, results.origins[:-1]
 
     one, two = decide(taken), decide(other)
     for part, expected in zip(two, one, strict=True):

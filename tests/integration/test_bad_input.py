@@ -17,7 +17,6 @@ import pytest
 from mlflow import MlflowClient
 
 from pipelines import train
-from recommender.experiment import run_folder
 from tests.helpers.folders import DAYS, SMALL, START, Done, Folder, Trained, run, shop
 
 ROOT = Path(__file__).parents[2]
@@ -418,7 +417,7 @@ def test_read_only_place_for_out_is_refused(trained: Trained, workplace: Path, m
     refused(train_on(trained.data), "out: cannot be made (Read-only file system)", "Set OUT=")
 
 
-@pytest.mark.parametrize("writer", ["write_config", "write_decision", "write_tables", "write_data"])
+@pytest.mark.parametrize("writer", ["write_config", "write_tables", "write_data", "Decision.write"])
 @pytest.mark.parametrize(
     "error",
     [
@@ -434,7 +433,7 @@ def test_disk_that_cannot_be_written_removes_out_and_says_so(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(run_folder, writer, fail)
+    monkeypatch.setattr(f"recommender.experiment.run_folder.{writer}", fail)
     why = "Permission denied" if "denied" in str(error) else "No space left on device"
     refused(train_on(trained.data), f"out: cannot be written ({why})", "OUT=<another folder>")
 

@@ -24,6 +24,7 @@ from recommender.config import Eligibility
 from recommender.data.schema import from_frames
 from recommender.errors import TrackingError, UserError
 from recommender.experiment import run_tables
+from recommender.experiment.run_folder import read_run
 from recommender.features import text
 from recommender.models import RECOMMENDERS, colours
 from recommender.names import USER_BUCKETS
@@ -143,16 +144,16 @@ def test_effort_of_the_router_is_the_same_in_mlflow_and_in_the_report(out: Path,
     effort.filter((pl.col("rung") != "router") | (pl.col("stage") != "fit")).write_parquet(out / "effort.parquet")
     config = yaml.safe_load((out / "config.yaml").read_text())
     (out / "config.yaml").write_text(yaml.safe_dump({**config, "slots": {"rung": "content", "n": slots}}))
-    logged = values.metrics(values.read(out), "router")
+    logged = values.metrics(read_run(out), "router")
     tested = effort.filter(split="test")
     served = ["popularity", "als", *(["content"] if slots else [])]
     fits = tested.filter(pl.col("stage") == "fit", pl.col("rung").is_in(served))["cpu_s"].sum()
     own = tested.filter(stage="recommend", rung="router")["cpu_s"].sum()
     assert logged["effort/fit_cpu_s"] == pytest.approx(fits)
     assert logged["effort/total_cpu_s"] == pytest.approx(fits + own)
-    read = run_tables.read_out(out)
+    read = read_run(out)
     assert run_tables.seconds(read).filter(rung="router")["cpu_s"].item() == pytest.approx(fits + own)
-    whole = run_tables.stages(run_tables.spent(read), read.rungs).filter(rung="router")
+    whole = run_tables.stages(read.spent, read.rungs).filter(rung="router")
     assert whole["fit_cpu_s"].item() == pytest.approx(fits)
 
 
@@ -162,7 +163,7 @@ def test_cells_without_a_number_are_left_out(out: Path) -> None:
     for nothing in (None, float("nan")):
         emptied = table.with_columns(pl.when(empty).then(pl.lit(nothing)).otherwise(pl.col("value")).alias("value"))
         emptied.write_parquet(out / "metrics.parquet")
-        logged = values.metrics(values.read(out), "als")
+        logged = values.metrics(read_run(out), "als")
         assert "acc/user_0/ndcg_at_10" not in logged
         assert "acc/user_1_2/ndcg_at_10" in logged
 
@@ -284,7 +285,7 @@ def test_a_database_of_an_older_mlflow_is_upgraded_after_a_copy(tmp_path: Path) 
 
 
 def test_views_chart_only_metrics_that_a_run_has(out: Path) -> None:
-    logged = values.metrics(values.read(out), "als")
+    logged = values.metrics(read_run(out), "als")
     for value in views.views().values():
         for card in unpacked(value)["compareRunCharts"]:
             names = [card["metricKey"]] if card["type"] == "BAR" else [card["xaxis"]["key"], card["yaxis"]["key"]]
@@ -292,7 +293,7 @@ def test_views_chart_only_metrics_that_a_run_has(out: Path) -> None:
 
 
 def test_every_other_metric_falls_into_a_folded_section(out: Path) -> None:
-    sections = {name.rpartition("/")[0] for name in values.metrics(values.read(out), "als")}
+    sections = {name.rpartition("/")[0] for name in values.metrics(read_run(out), "als")}
     assert sections <= set(views.FOLDED)
 
 
@@ -350,7 +351,7 @@ def test_tags_say_for_which_of_those_who_come_back_and_for_which_places_a_rung_i
     back = {b: {**decision["buckets"][b], "rung": "content"} for b in ("1_2", "3_9")}
     decision |= {"returning": {**back, "10_plus": decision["buckets"]["10_plus"]}, "slots": {"n": 2, "rung": "content"}}
     (out / "decision.json").write_text(json.dumps(decision))
-    found = values.read(out)
+    found = read_run(out)
     assert values.tags(found, "content")["shipped_for"] == "1_2_returning, 3_9_returning, new items"
     assert values.tags(found, "als")["shipped_for"] == "1_2, 3_9, 10_plus, with_history"
 

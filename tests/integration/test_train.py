@@ -24,7 +24,7 @@ from pipelines import train
 from recommender.data import split
 from recommender.errors import TrackingError
 from recommender.experiment import ladder
-from recommender.experiment.decision import AUDIENCE
+from recommender.experiment.decision_text import AUDIENCE
 from recommender.serving import persistence
 from recommender.tracking.store import prepare
 from tests.helpers.folders import DAYS, SMALL, START, Done, NoTracker, Trained, exit_code, run, shop

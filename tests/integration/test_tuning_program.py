@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from pipelines import train
+from recommender.experiment.run_folder import read_run
 from recommender.tracking import values
 from tests.helpers.folders import SMALL, Done, Trained, exit_code, run, shop
 
@@ -46,7 +47,7 @@ def test_a_train_can_tune_first_and_tells_what_it_took(trained: Trained, untrack
     assert sorted(measured["measure"]) == [f"tuning_trials_to_1pct/{r}" for r in ("als", "content", "popularity")]
     assert measured["value"].is_between(1, 3).all()
 
-    run = values.read(Path("out"))
+    run = read_run(Path("out"))
     measures = {rung: values.metrics(run, rung) for rung in ("als", "router")}
     of_als = measured.filter(pl.col("measure").str.ends_with("/als"))["value"].item()
     assert measures["als"]["effort/tuning_trials_to_1pct"] == of_als

@@ -19,9 +19,10 @@ from recommender.data.digest import digest
 from recommender.data.split import Fold, folds
 from recommender.errors import DataError
 from recommender.evaluation.audit import audit_table
-from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog, charged, serving
+from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.evaluation.evaluate import Outcome, QueryInfo, as_times, metrics_table
 from recommender.experiment import ladder, requirements, run_folder, tuning
+from recommender.experiment.decision import Decision
 from recommender.experiment.fold_runner import FoldRunner
 from recommender.experiment.rungs import check, options
 from recommender.files import put_aside, whole_folder
@@ -89,15 +90,15 @@ def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path, loop: Lo
         _measure_loop(data, scenario, loop, folder)
         return
     data = operators.apply(data, scenario.data.differences, scenario.seed)
+    scenario, skipped = requirements.supported(scenario, data)
     effort = EffortLog()
     if mode == "ladder":
-        # Without regret, which tells no more of two cells than their accuracy does.
-        found = ladder.run(data, scenario, effort, lambda _: None, lambda _: None, regret=False)
+        # Without regret, which says no more of two cells than their accuracy does.
+        found = ladder.run(data, scenario, effort, lambda _: None, lambda _: None, skipped, regret=False)
     else:
         if mode == TUNED:
-            scenario, _ = requirements.supported(scenario, data)
             scenario = tuning.tune(data, scenario, folder.parent / "tuning", effort, lambda _: None)
-        found = at_test(data, scenario, effort)
+        found = at_test(data, scenario, effort, skipped)
     with whole_folder(folder) as scratch:
         _write(scratch, data, scenario, found, effort)
 
@@ -117,36 +118,36 @@ def _measure_loop(data: Dataset, scenario: Scenario, loop: Loop, folder: Path) -
 
 def warm_up(data: Dataset, scenario: Scenario) -> None:
     """Compiles kernels and hashes the texts of ``data``, which only the first cell of a process would pay for."""
-    at_test(operators.apply(data, scenario.data.differences, scenario.seed), scenario, EffortLog())
+    data = operators.apply(data, scenario.data.differences, scenario.seed)
+    at_test(data, requirements.supported(scenario, data)[0], EffortLog(), {})
 
 
-def at_test(data: Dataset, scenario: Scenario, effort: EffortLog) -> ladder.Results:
+def at_test(data: Dataset, scenario: Scenario, effort: EffortLog, skipped: Mapping[str, str]) -> ladder.Results:
     """Every rung that the data allows, with the first of its settings, at the test origin only: nothing is decided.
 
-    Raises DataError where no rung is left.
+    scenario, skipped: what ``requirements.supported`` returned. Raises DataError where no rung is left.
     """
-    scenario, lacking = requirements.supported(scenario, data)
-    found = ladder.Results(aside=dict(lacking))
     fold = _test_fold(data, scenario)
     if scenario.spam.label_column is not None:
         fold, _ = suspected_fold(fold, scenario.spam)
     runner = FoldRunner(fold, scenario, effort, lambda _: None)
-    ladder.note(found, runner.fold, scenario)
+    outcomes, parameters, skipped = {}, {}, dict(skipped)
     for rung in scenario.ladder:
-        allowed, why = options(rung, scenario, data)
+        allowed, reason = options(rung, scenario, data)
         if not allowed:
-            found.aside[rung.name] = why
+            skipped[rung.name] = reason
             continue
         try:
-            found.outcomes[-1][rung.name] = runner.measure(rung, allowed[0]).outcome
+            outcomes[rung.name] = runner.measure(rung, allowed[0]).outcome
         except DataError as error:
-            found.aside[rung.name] = str(error)
+            skipped[rung.name] = str(error)
             continue
-        found.chosen[rung.name] = allowed[0]
-    if not found.chosen:
-        raise DataError(f"No rung could be measured ({'; '.join(f'{r}: {w}' for r, w in found.aside.items())}).")
-    found.origins[-1] |= training(runner.fold)
-    return found
+        parameters[rung.name] = allowed[0]
+    if not parameters:
+        raise DataError(f"No rung could be measured ({'; '.join(f'{r}: {w}' for r, w in skipped.items())}).")
+    origin = ladder.about_origin(runner.fold) | training(runner.fold)
+    info = ladder.about_queries(runner.fold, scenario)
+    return ladder.Results(Decision(), parameters, skipped, [info], [outcomes], [origin])
 
 
 def training(fold: Fold) -> dict[str, float | None]:
@@ -175,22 +176,21 @@ def _test_fold(data: Dataset, scenario: Scenario) -> Fold:
 
 def _write(folder: Path, data: Dataset, scenario: Scenario, found: ladder.Results, effort: EffortLog) -> None:
     run_folder.write_config(folder, scenario)
-    if found.choices:
-        run_folder.write_decision(folder, scenario, found)
+    if found.decision.choices:
+        found.decision.write(folder)
         run_folder.write_hindsight(folder, found, scenario)
     test = next(g for g in found.groups if g.split == "test")
     table = metrics_table(test, scenario.bootstrap, scenario.seed)
     table.write_parquet(folder / "metrics.parquet")
     values(test.query_info[0], test.outcomes[0]).write_parquet(folder / "values.parquet")
     run_folder.write_effort(folder, effort, data, scenario)
-    audit = requirements.supported(scenario, data)[0].audit
-    if audit is not None:
-        audit_table(test, audit, scenario.bootstrap, scenario.seed).write_parquet(folder / "audit.parquet")
-    _finish(folder, data, found.origins[-1], found.chosen, found.aside, list(test.outcomes[0]))
+    if scenario.audit is not None:
+        audit_table(test, scenario.audit, scenario.bootstrap, scenario.seed).write_parquet(folder / "audit.parquet")
+    _finish(folder, data, found.origins[-1], found.parameters, found.skipped, list(test.outcomes[0]))
 
 
 def _finish(
-    folder: Path, data: Dataset, origin: Mapping[str, Any], parameters: Mapping[str, Any], aside: Mapping[str, str],
+    folder: Path, data: Dataset, origin: Mapping[str, Any], parameters: Mapping[str, Any], skipped: Mapping[str, str],
     rungs: Sequence[str],
 ) -> None:  # fmt: skip
     """The last file of the folder, with the hashes of the others and its own."""
@@ -199,7 +199,7 @@ def _finish(
         "digest": digest(data),
         "origin": origin,
         "parameters": parameters,
-        "stepped_aside": aside,
+        "stepped_aside": skipped,
         "rungs": rungs,
     }
     tree = json.loads(json.dumps(done, default=str))
@@ -267,21 +267,22 @@ class Measured:
         return pl.read_parquet(path) if path.exists() else None
 
     @cached_property
-    def decision(self) -> dict[str, Any]:
-        path = self.folder / "decision.json"
-        return dict(json.loads(path.read_text())) if path.exists() else {}
+    def run(self) -> run_folder.RunFolder:
+        return run_folder.RunFolder(self.folder)
+
+    @cached_property
+    def decision(self) -> Decision:
+        """Without choices where the mode of the cell decides nothing."""
+        return self.run.decision
 
     @cached_property
     def hindsight(self) -> list[dict[str, Any]]:
-        path = self.folder / "hindsight.json"
-        return list(json.loads(path.read_text())) if path.exists() else []
+        return self.run.hindsight
 
     @cached_property
     def seconds(self) -> dict[str, float]:
         """CPU seconds of fit and recommend at the test origin, by rung; the router's with the fits that it needs."""
-        effort = pl.read_parquet(self.folder / "effort.parquet")
-        served = serving(self.decision, self.scenario.slots) if self.decision else set()
-        rows = charged(effort, served).filter(
+        rows = self.run.spent.filter(
             pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]), pl.col("rung") != "all"
         )
         return dict(rows.group_by("rung", maintain_order=True).agg(pl.col("cpu_s").sum()).iter_rows())
@@ -289,23 +290,21 @@ class Measured:
     @cached_property
     def whole_seconds(self) -> float:
         """CPU seconds of all stages of the cell together, tuning and evaluation too."""
-        return float(pl.read_parquet(self.folder / "effort.parquet")["cpu_s"].sum())
+        return float(self.run.effort["cpu_s"].sum())
 
     @cached_property
     def trials(self) -> dict[str, float]:
         """Rung -> trials of tuning until within 1% of the best of them, on validation."""
-        effort = pl.read_parquet(self.folder / "data_effort.parquet")
-        rows = effort.filter(pl.col("measure").str.starts_with(TRIALS_TO_1PCT))
+        rows = self.run.data_effort.filter(pl.col("measure").str.starts_with(TRIALS_TO_1PCT))
         return {m.removeprefix(TRIALS_TO_1PCT): v for m, v in rows.select("measure", "value").iter_rows()}
 
     @cached_property
     def tuning_seconds(self) -> dict[str, float]:
         """CPU seconds of tuning by rung."""
-        effort = pl.read_parquet(self.folder / "effort.parquet").filter(pl.col("stage") == "tune")
+        effort = self.run.effort.filter(pl.col("stage") == "tune")
         return dict(effort.group_by("rung", maintain_order=True).agg(pl.col("cpu_s").sum()).iter_rows())
 
     @cached_property
     def columns(self) -> float:
         """Feature columns that the data has."""
-        effort = pl.read_parquet(self.folder / "data_effort.parquet")
-        return float(effort.filter(pl.col("measure") == "feature_columns")["value"][0])
+        return float(self.run.data_effort.filter(measure="feature_columns")["value"][0])

@@ -104,7 +104,7 @@ def with_chosen_settings(cells: Sequence[Cell], chosen: Sequence[Measured]) -> l
 
     So a rung has one setting, and one number with all of today's data, in every study.
     """
-    parameters = {(m.labels[SCENARIO], m.labels[DATA]): m.decision.get("parameters", {}) for m in chosen}
+    parameters = {(m.labels[SCENARIO], m.labels[DATA]): m.decision.parameters for m in chosen}
 
     def settled(cell: Cell) -> Cell:
         mine = parameters.get((cell.labels[SCENARIO], cell.labels[DATA]), {})

@@ -20,8 +20,12 @@ from recommender.compare.page import compare_sites
 from recommender.compare.page_model import Comparison, Evidence
 from recommender.compare.site import Site, read_sites
 from recommender.compare.tables import frontier, ladder, tables
+from recommender.config import Slots
 from recommender.errors import ConfigError
-from recommender.names import ALL
+from recommender.experiment.blends import Blend
+from recommender.experiment.climb import Choice
+from recommender.experiment.decision import Decision
+from recommender.names import ALL, USER_BUCKETS
 from recommender.report import comparison as report
 from recommender.studies import transfer
 from recommender.studies.engine.cell import Measured
@@ -119,7 +123,7 @@ def test_a_rung_has_one_setting_and_with_all_data_one_number_in_every_section(re
         assert site.decided is not None
         (full,) = (c for c in site.runs[plan.VOLUME] if c.labels["size"] == "1")
         base = next(c for c in site.runs[plan.VALUE] if not c.labels["pair"])
-        chosen = site.decided.decision["parameters"]
+        chosen = site.decided.decision.parameters
         assert len(chosen) >= 5
         for cell in (*site.runs[plan.VOLUME], base):
             assert cell.done["parameters"] == chosen
@@ -246,9 +250,10 @@ def test_the_goal_is_reached_missed_or_open_by_the_whole_interval(read: list[Sit
 
 
 def test_a_rung_that_is_blended_in_is_told_with_its_gain_on_validation(read: list[Site]) -> None:
-    blend = {"rung": "als", "gain": 0.01, "ci_low": 0.005, "ci_high": 0.015}
+    blend = Blend("als", 0.01, 0.005, 0.015, 0.001, 100)
     decided = replace(read[0].decided)
-    vars(decided)["decision"] = {**decided.decision, "blends": {"0": blend, "with_history_returning": blend}}
+    blends = {"0": blend, "with_history_returning": blend}
+    vars(decided)["decision"] = replace(decided.decision, blends=blends)
     site = replace(read[0], runs={**read[0].runs, plan.TRANSFER: [decided]})
     told = [s.text for s in day_one.day_one(site) if "merged in" in s.text]
     assert told[0] == (
@@ -278,12 +283,16 @@ GAIN = {"difference": 0.0, "ci_low": -0.01, "ci_high": 0.01, "p_holm": 1.0, "n_q
 LESS = GAIN | {"difference": -0.05, "ci_low": -0.06, "ci_high": -0.04, "p_holm": 0.001}
 
 
+def deciding(without_history: str, with_history: str) -> Decision:
+    """One rung for users without history, one for all others, and no places for new items."""
+    warm = dict.fromkeys(USER_BUCKETS[1:], Choice(with_history))
+    return Decision(choices={USER_BUCKETS[0]: Choice(without_history), **warm})
+
+
 def chose(site: Site, alone: dict[str, dict[str, object]], hindsight: Sequence[dict[str, object]] = ()) -> Site:
     """Validation chose popularity and ranker; single rungs compare with that as told."""
     decided = replace(site.decided)
-    buckets = {b: {"rung": "ranker"} for b in ("1_2", "3_9", "10_plus")} | {"0": {"rung": "popularity"}}
-    routed = {"buckets": buckets, "returning": {}, "blends": {}, "slots": {"n": 0}}
-    vars(decided).update(decision={**decided.decision, **routed}, hindsight=list(hindsight))
+    vars(decided).update(decision=deciding("popularity", "ranker"), hindsight=list(hindsight))
     made = with_days(site, {"popularity": (1, 2), "ease": (2, 4), "als": (3, 6), "ranker": (10, 20)}, 0.1)
     made = replace(made, runs={**site.runs, plan.TRANSFER: [decided]})
     vars(made)["against_shipped"] = alone
@@ -311,7 +320,8 @@ def test_places_for_new_items_that_the_rung_to_build_first_does_not_fill_are_tol
     site = chose(read[0], {"popularity": LESS, "ease": GAIN})
     assert site.decided is not None
     for chooser, told in (("ranker", True), ("ease", False)):
-        site.decided.decision["slots"] = {"n": 2, "of": 20, "rung": chooser}
+        slots = Slots(n=2, of=20, rung=chooser)
+        vars(site.decided)["decision"] = replace(site.decided.decision, slots=slots)
         assert ("Places for new items, which" in day_one.day_one(site)[0].text) is told
         assert site.shipped_text == f"popularity, ranker; new items: {chooser}"
 
@@ -379,9 +389,7 @@ def with_days(site: Site, days: dict[str, tuple[float, float]], target: float) -
 
 def test_costs_state_what_all_that_ships_takes_and_the_cheapest_rung_that_reaches_the_goal(read: list[Site]) -> None:
     decided = replace(read[0].decided)
-    buckets = {b: {"rung": "ease"} for b in ("1_2", "3_9", "10_plus")} | {"0": {"rung": "popularity"}}
-    routed = {"buckets": buckets, "returning": {}, "blends": {}, "slots": {"n": 0}}
-    vars(decided)["decision"] = {**decided.decision, **routed}
+    vars(decided)["decision"] = deciding("popularity", "ease")
     site = replace(read[0], runs={**read[0].runs, plan.TRANSFER: [decided]})
     told = " ".join(s.text for s in cost.cost(with_days(site, {"popularity": (1, 2), "ease": (2, 4)}, 0.0)))
     assert "what ships today: popularity 1 to 2, ease 2 to 4, together 3 to 6." in told

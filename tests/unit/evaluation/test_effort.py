@@ -9,9 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recommender.config import Slots
 from recommender.evaluation import effort
-from recommender.evaluation.effort import EffortLog, serving
+from recommender.evaluation.effort import EffortLog
 
 
 def spend_memory(megabytes: int) -> None:
@@ -124,13 +123,3 @@ def test_without_proc_the_log_says_that_peaks_are_not_exact(inexact_log: EffortL
     with inexact_log.stage("als", "recommend", "test", "t"):
         del kept
     assert inexact_log.frame().select((pl.col("peak_mb") > 10).all()).item()
-
-
-@pytest.mark.parametrize(("n", "slots"), [(0, set()), (2, {"content"})])
-def test_the_router_serves_from_rungs_of_buckets_of_the_returning_and_of_slots(n: int, slots: set[str]) -> None:
-    decision = {
-        "buckets": {"with_history": {"rung": "bpr"}, "0": {"rung": "popularity"}, "1_2": {"rung": "als"}},
-        "returning": {"with_history": {"rung": "bpr"}, "1_2": {"rung": "ranker"}},
-        "slots": {"n": n},
-    }
-    assert serving(decision, Slots(rung="content", n="auto")) == {"popularity", "als", "ranker"} | slots

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from recommender.evaluation.metric_table import (
     metric_label,
 )
 from recommender.evaluation.shown import Judged
-from recommender.experiment import ladder, run_folder, rungs
+from recommender.experiment import ladder, requirements, run_folder, rungs
 from recommender.report.document import write_report
 from recommender.report.terminal import print_result
 from recommender.sources.load import load
@@ -39,7 +38,8 @@ def written(name: str) -> set[str]:
     scenario = config.load(name, SMALL)
     scenario = scenario.model_copy(update={"ladder": [r for r in scenario.ladder if r.name == "popularity"]})
     data = load("simulated", raw_dir=None, **config.loading(scenario))
-    results = ladder.run(data, scenario, EffortLog(), lambda _: None, lambda _: None)
+    scenario, skipped = requirements.supported(scenario, data)
+    results = ladder.run(data, scenario, EffortLog(), lambda _: None, lambda _: None, skipped)
     columns = (c for by_rung in results.outcomes for o in by_rung.values() for c in (*o.values, *o.shares))
     return {column.partition(":")[0] for column in columns}
 
@@ -97,8 +97,8 @@ def test_one_more_entry_appears_in_tables_report_mlflow_comparisons_and_glossary
     rungs.check(scenario)
     data, effort = load("simulated", raw_dir=None, **config.loading(scenario)), EffortLog()
     run_folder.write_config(tmp_path, scenario)
-    decided = partial(run_folder.write_decision, tmp_path, scenario)
-    found = ladder.run(data, scenario, effort, lambda _: None, decided)
+    scenario, skipped = requirements.supported(scenario, data)
+    found = ladder.run(data, scenario, effort, lambda _: None, lambda decision: decision.write(tmp_path), skipped)
     run_folder.write_tables(tmp_path, found, scenario)
     run_folder.write_effort(tmp_path, effort, data, scenario)
     run_folder.write_data(tmp_path, data, "simulated", found, scenario)
@@ -111,5 +111,5 @@ def test_one_more_entry_appears_in_tables_report_mlflow_comparisons_and_glossary
     text = io.StringIO()
     print_result(tmp_path, Console(file=text, width=120))
     assert "test precision@10 by earlier interactions" in text.getvalue()
-    assert "acc/precision_at_10_ci_low" in values.metrics(values.read(tmp_path), "popularity")
+    assert "acc/precision_at_10_ci_low" in values.metrics(run_folder.read_run(tmp_path), "popularity")
     assert "| precision@10 | `precision_at_10` | higher | Hits in the first 10 / 10. |" in glossary_markdown()

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from recommender.config import DecisionRule, Slots
 from recommender.evaluation.evaluate import QueryInfo
-from recommender.experiment.blends import Blend, Sample, by_segment, choose_blends, sampled
-from recommender.experiment.decision import day_zero_choices, sentences
+from recommender.experiment.blends import Blend, Sample, choose_blends, sampled
+from recommender.experiment.climb import Choice
+from recommender.experiment.decision import Decision
+from recommender.experiment.decision_text import sentences
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.fusion import RANK_OFFSET, WEIGHT, blended
 from recommender.ranking.lists import FALLBACK, NO_ITEM, RUNG, Lists
@@ -128,18 +130,18 @@ def test_nothing_is_blended_where_the_gain_is_below_what_is_asked_or_queries_are
 
 def test_blends_of_groups_become_those_of_their_buckets() -> None:
     blend = chosen()["0"]
-    assert by_segment({}) == {}
-    assert by_segment({"0": blend}) == {"0": "two"}
-    known = by_segment({WITH_HISTORY + RETURNING: blend})
+    assert Decision().blended == {}
+    assert Decision(blends={"0": blend}).blended == {"0": "two"}
+    known = Decision(blends={WITH_HISTORY + RETURNING: blend}).blended
     assert known == {bucket + RETURNING: "two" for bucket in USER_BUCKETS[1:]}
 
 
 def test_the_decision_says_what_is_blended_and_why() -> None:
-    choices = day_zero_choices("one")
-    choices |= {b + RETURNING: c for b, c in choices.items() if b != "0"}
-    told = " ".join(sentences(choices, RULE, chosen()))
+    segments = [*USER_BUCKETS, *(b + visit for b in (WITH_HISTORY, *USER_BUCKETS[1:]) for visit in ("", RETURNING))]
+    decision = Decision(choices=dict.fromkeys(segments, Choice("one")))
+    told = " ".join(sentences(replace(decision, blends=chosen()), RULE))
     assert "Into the lists of users without history those of two are blended, by rank: that gained" in told
-    assert "blended" not in " ".join(sentences(choices, RULE))
+    assert "blended" not in " ".join(sentences(decision, RULE))
 
 
 def test_samples_are_spread_over_all_queries() -> None:

@@ -19,6 +19,8 @@ from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.metric_table import REGRET
 from recommender.experiment import controls, ladder, run_folder, run_tables
 from recommender.experiment.controls import controls_table, unbeaten
+from recommender.experiment.refit_for_serving import refit_for_serving
+from recommender.experiment.run_folder import read_run
 from recommender.experiment.rungs import n_steps
 from recommender.models import RECOMMENDERS
 from recommender.models.popularity import Popularity
@@ -74,7 +76,7 @@ def test_controls_are_measured_at_the_test_origin_and_decide_nothing(measured: A
     plain, _ = run(data(), scenario(controls=False))
     assert set(found.outcomes[-1]) - set(plain.outcomes[-1]) == set(MEASURED)
     assert [list(o) for o in found.outcomes[:-1]] == [list(o) for o in plain.outcomes[:-1]]
-    assert found.choices == plain.choices
+    assert found.decision.choices == plain.decision.choices
     for rung, outcome in plain.outcomes[-1].items():
         np.testing.assert_array_equal(outcome.values["ndcg_at_10"], found.outcomes[-1][rung].values["ndcg_at_10"])
     assert len(steps) <= n_steps(scenario())
@@ -116,10 +118,10 @@ def test_tables_and_warnings_of_a_train_with_controls(measured: Any, tmp_path: P
     found, chosen = measured[0], scenario()
     run_folder.write_tables(tmp_path, found, chosen)
     run_folder.write_config(tmp_path, chosen)
-    run_folder.write_decision(tmp_path, chosen, found)
+    found.decision.write(tmp_path)
     run_folder.write_data(tmp_path, data(), "small", found, chosen)
     assert set(MEASURED) <= set(pl.read_parquet(tmp_path / "metrics.parquet")["rung"])
-    read = run_tables.read_out(tmp_path)
+    read = read_run(tmp_path)
     assert set(read.controls["control"]) >= set(MEASURED)
     assert set(unbeaten(read.controls, read.metric)) <= set(run_tables.warnings(read))
     assert not set(MEASURED) & set(run_tables.ladder(read)["rung"])
@@ -170,8 +172,8 @@ def test_with_a_truth_every_rung_has_its_regret_query_by_query(monkeypatch: pyte
     plain, _ = run(data(), scenario(controls=False))
     truth = Knowing()
     found, _ = run(replace(data(), truth=lambda: truth), scenario(controls=False))
-    assert found.choices == plain.choices
-    assert found.chosen == plain.chosen
+    assert found.decision.choices == plain.decision.choices
+    assert found.parameters == plain.parameters
     assert [list(o) for o in found.outcomes[:-1]] == [list(o) for o in plain.outcomes[:-1]]
     assert [*plain.outcomes[-1], ORACLE] == list(found.outcomes[-1])
     assert min(truth.asked) >= to_microseconds(datetime.fromisoformat(found.origins[-1]["origin"]))
@@ -192,7 +194,7 @@ def test_regret_has_intervals_by_user_bucket_and_stands_in_the_report(tmp_path: 
     chosen = scenario(controls=False)
     run_folder.write_tables(tmp_path, found, chosen)
     run_folder.write_config(tmp_path, chosen)
-    run_folder.write_decision(tmp_path, chosen, found)
+    found.decision.write(tmp_path)
     run_folder.write_data(tmp_path, data(), "small", found, chosen)
     rows = pl.read_parquet(tmp_path / "metrics.parquet").filter(metric=REGRET, slice="all", split="test")
     assert set(rows["rung"]) == {*(r["name"] for r in LADDER), "router", ORACLE}
@@ -202,7 +204,7 @@ def test_regret_has_intervals_by_user_bucket_and_stands_in_the_report(tmp_path: 
     assert (known["value"] <= known["ci_high"]).all()
     page = write_report(tmp_path).read_text()
     assert "Regret: how far from the best possible" in page
-    read = run_tables.read_out(tmp_path)
+    read = read_run(tmp_path)
     assert ORACLE not in run_tables.regret(read)["rung"]
     assert not run_tables.ladder(read).filter(rung=ORACLE)["is_best"].any()
     assert ORACLE not in (tmp_path / "decision.json").read_text()
@@ -247,6 +249,6 @@ def test_no_recommender_is_ever_handed_a_truth(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(RECOMMENDERS, "popularity", Spy)
     given = replace(data(), truth=Knowing)
     found, _ = run(given, scenario())
-    ladder.refit_for_serving(given, found, scenario(), EffortLog(), lambda _: None)
+    refit_for_serving(given, found.decision, scenario(), EffortLog(), lambda _: None)
     assert len(seen) >= 4
     assert all(value is None for value in seen)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from recommender.config import DecisionRule
-from recommender.experiment.decision import Choice, decide, sentences
+from recommender.config import DecisionRule, Slots
+from recommender.experiment.blends import Blend
+from recommender.experiment.climb import Choice, climb
+from recommender.experiment.decision import Decision
+from recommender.experiment.decision_text import sentences
+from recommender.experiment.slots import SlotEvidence
 from recommender.names import IN_SESSION, RETURNING, USER_BUCKETS, WITH_HISTORY
 
 LADDER = ("popularity", "content", "als")
@@ -36,7 +43,7 @@ def evidence(
 
 
 def rungs(frame: pl.DataFrame, **rule: Any) -> dict[str, str]:
-    return {b: c.rung for b, c in decide(frame, LADDER, DecisionRule(**rule)).items()}
+    return {b: c.rung for b, c in climb(frame, LADDER, DecisionRule(**rule)).items()}
 
 
 def test_without_evidence_the_simplest_rung_serves_everyone() -> None:
@@ -44,7 +51,7 @@ def test_without_evidence_the_simplest_rung_serves_everyone() -> None:
 
 
 def test_a_rung_that_beats_the_champion_replaces_it() -> None:
-    choice = decide(evidence({("popularity", "content"): YES}), LADDER, DecisionRule())["0"]
+    choice = climb(evidence({("popularity", "content"): YES}), LADDER, DecisionRule())["0"]
     assert choice == Choice("content", "popularity", 0.02, 0.01, 0.03, 0.001, 500)
 
 
@@ -56,7 +63,7 @@ def test_the_ladder_is_climbed_in_its_order_against_the_champion_of_the_moment()
 
 
 def test_a_failed_rung_can_be_skipped() -> None:
-    choice = decide(evidence({("popularity", "als"): YES}), LADDER, DecisionRule())["3_9"]
+    choice = climb(evidence({("popularity", "als"): YES}), LADDER, DecisionRule())["3_9"]
     assert (choice.rung, choice.over) == ("als", "popularity")
 
 
@@ -90,7 +97,7 @@ def test_segments_decide_for_themselves() -> None:
 def test_a_bucket_starts_from_the_rung_of_its_group_and_climbs_on() -> None:
     known = {("popularity", "content"): YES}
     frame = evidence(known, in_3_9={}, in_10_plus={("content", "als"): YES})
-    choices = decide(frame, LADDER, DecisionRule())
+    choices = climb(frame, LADDER, DecisionRule())
     assert {choices[b].rung for b in ("1_2", "3_9")} == {"content"}
     assert (choices["3_9"].inherited_from, choices["3_9"].n_queries) == (WITH_HISTORY, 500)
     assert (choices["10_plus"].rung, choices["10_plus"].over, choices["10_plus"].inherited_from) == (
@@ -101,7 +108,7 @@ def test_a_bucket_leaves_the_rung_of_its_group_downwards_only_where_its_own_quer
     known = {("popularity", "als"): YES}
     worse, doubt = (-0.02, -0.03, 0.001), (-0.02, -0.05, 0.001)
     frame = evidence(known, in_1_2={("popularity", "als"): worse}, in_3_9={("popularity", "als"): doubt})
-    choices = decide(frame, LADDER, DecisionRule())
+    choices = climb(frame, LADDER, DecisionRule())
     down = choices["1_2"]
     assert (down.rung, down.over, down.inherited_from) == ("popularity", "als", None)
     assert (down.gain, down.ci_low, down.ci_high) == pytest.approx((0.02, 0.01, 0.03))
@@ -115,7 +122,7 @@ def test_thin_buckets_take_the_rung_of_their_group() -> None:
     known = {("popularity", "als"): YES}
     down = {("popularity", "als"): (-0.02, -0.03, 0.001)}
     frame = evidence(known, n={"3_9": 99, "10_plus": 100}, in_3_9=down, in_10_plus=down)
-    choices = decide(frame, LADDER, DecisionRule(thin=100))
+    choices = climb(frame, LADDER, DecisionRule(thin=100))
     assert (choices["3_9"].rung, choices["3_9"].inherited_from, choices["3_9"].n_queries) == ("als", WITH_HISTORY, 99)
     assert (choices["10_plus"].rung, choices["10_plus"].inherited_from) == ("popularity", None)
     assert choices["3_9_returning"].inherited_from == WITH_HISTORY + RETURNING
@@ -125,7 +132,7 @@ def test_a_thin_group_takes_the_rung_of_all_users_with_history() -> None:
     few = dict.fromkeys((b + RETURNING for b in WARM), 40)
     frame = evidence({}, n=few, **{f"in_{WITH_HISTORY}": {("popularity", "als"): YES}},
                      **{f"in_{WITH_HISTORY}{IN_SESSION}": {}})  # fmt: skip
-    choices = decide(frame, LADDER, DecisionRule())
+    choices = climb(frame, LADDER, DecisionRule())
     back = choices[WITH_HISTORY + RETURNING]
     assert (back.rung, back.inherited_from, back.n_queries) == ("als", WITH_HISTORY, 40)
     assert {choices[b + RETURNING].rung for b in USER_BUCKETS[1:]} == {"als"}
@@ -146,20 +153,20 @@ def test_only_the_metric_of_the_rule_counts() -> None:
 
 def test_buckets_without_a_row_are_thin() -> None:
     frame = evidence({("popularity", "als"): YES}).filter(pl.col("user_bucket") == WITH_HISTORY)
-    choices = decide(frame, LADDER, DecisionRule())
+    choices = climb(frame, LADDER, DecisionRule())
     assert choices["0"].rung == "popularity"
     assert choices["1_2"].rung == "als"
     assert choices["1_2"].n_queries == 0
 
 
 def test_a_ladder_of_one_rung_needs_no_evidence() -> None:
-    assert {c.rung for c in decide(evidence({}).clear(), ["popularity"], DecisionRule()).values()} == {"popularity"}
+    assert {c.rung for c in climb(evidence({}).clear(), ["popularity"], DecisionRule()).values()} == {"popularity"}
 
 
 def test_a_sentence_per_group_says_who_gets_what_and_why() -> None:
     gain = {("popularity", "als"): (0.0213, 0.0101, 0.0004)}
     frame = evidence({}, n={"0": 10}, in_with_history_in_session=gain)
-    none, visiting, back = sentences(decide(frame, LADDER, rule := DecisionRule()), rule)
+    none, visiting, back = sentences(Decision(choices=climb(frame, LADDER, rule := DecisionRule())), rule)
     assert none == (
         "Users without history get popularity, the simplest rung: 10 validation queries are not enough evidence to "
         "climb."
@@ -177,7 +184,7 @@ def test_a_sentence_per_group_says_who_gets_what_and_why() -> None:
 def test_a_bucket_has_a_sentence_only_where_it_leaves_its_group() -> None:
     rule = DecisionRule(away_days=7)
     frame = evidence({}, in_10_plus_returning={("popularity", "content"): YES})
-    *_, last = told = sentences(decide(frame, LADDER, rule), rule)
+    *_, last = told = sentences(Decision(choices=climb(frame, LADDER, rule)), rule)
     assert len(told) == 4
     assert last.startswith("Users with 10 or more interactions who come back after 7 days or more get content: it beat")
 
@@ -185,9 +192,74 @@ def test_a_bucket_has_a_sentence_only_where_it_leaves_its_group() -> None:
 def test_a_group_too_thin_to_tell_says_whose_evidence_it_takes() -> None:
     gain = {("popularity", "als"): YES}
     frame = evidence({}, n={WITH_HISTORY + IN_SESSION: 40, WITH_HISTORY + RETURNING: 0}, in_with_history=gain)
-    none, visiting = sentences(decide(frame, LADDER, rule := DecisionRule()), rule)
+    none, visiting = sentences(Decision(choices=climb(frame, LADDER, rule := DecisionRule())), rule)
     assert none.startswith("Users without history get popularity")
     assert visiting == (
         "Users with history get als, as all users with history, where it beat popularity by 0.0200 ndcg_at_10 "
         "[0.0100, 0.0300], adjusted p .001: only 40 validation queries of their own."
     )
+
+
+def routed(here: str, back: str, n_back: int = 0) -> Decision:
+    """One rung in a visit and one on return, both for every bucket with history."""
+    choices = {USER_BUCKETS[0]: Choice("popularity", n_queries=5)}
+    choices |= dict.fromkeys((WITH_HISTORY, *USER_BUCKETS[1:]), Choice(here, n_queries=10))
+    returning = dict.fromkeys(
+        (b + RETURNING for b in (WITH_HISTORY, *USER_BUCKETS[1:])), Choice(back, n_queries=n_back)
+    )
+    return Decision(choices=choices | returning)
+
+
+@pytest.mark.parametrize("blend", [True, False])
+def test_a_decision_that_is_written_is_read_again(tmp_path: Path, blend: bool) -> None:
+    blends = {"0": Blend("als", 0.1, 0.05, 0.15, 0.01, 300)} if blend else {}
+    decision = replace(
+        routed("als", "content"),
+        decided_on=["2026-01-01"], may_blend=blend, blends=blends, parameters={"als": {"k": 3}},
+        slots=Slots(n=2, rung="content"), slot_evidence=[SlotEvidence(2, 0.3, 0.2, 0.1)], skipped={"ease": "too large"},
+        sentences=["Ship als."],
+    )  # fmt: skip
+    decision.write(tmp_path)
+    assert Decision.read(tmp_path) == decision
+    assert ("blends" in json.loads((tmp_path / "decision.json").read_text())) is blend
+
+
+def test_a_folder_without_a_decision_decides_nothing(tmp_path: Path) -> None:
+    assert Decision.read(tmp_path) == Decision()
+    assert not Decision().choices
+    assert Decision().served == []
+
+
+@pytest.mark.parametrize(("n", "slots"), [(0, set()), (2, {"content"})])
+def test_the_router_is_made_of_the_rungs_of_segments_blends_and_slots(n: int, slots: set[str]) -> None:
+    decision = replace(routed("als", "ranker"), slots=Slots(rung="content", n=n))
+    decision = replace(decision, choices={**decision.choices, WITH_HISTORY: Choice("bpr")})
+    assert set(decision.served) == {"popularity", "als", "ranker"} | slots
+    blended = replace(decision, blends={"0": Blend("ease", 0.1, 0.05, 0.15, 0.01, 300)})
+    assert set(blended.served) == {"popularity", "als", "ranker", "ease"} | slots
+    assert decision.routes["3_9"] == "als"
+    assert decision.routes["3_9" + RETURNING] == "ranker"
+    assert WITH_HISTORY not in decision.routes
+
+
+def test_a_bucket_is_told_apart_by_visit_only_where_that_changes_what_it_gets() -> None:
+    whole = routed("als", "als", n_back=20).shipped()
+    assert list(whole) == list(USER_BUCKETS)
+    assert whole["3_9"][0].n_queries == 20, "of the larger group"
+    apart = routed("als", "content").shipped()
+    assert list(apart) == ["0", *(b + visit for b in USER_BUCKETS[1:] for visit in (IN_SESSION, RETURNING))]
+    second = {WITH_HISTORY + RETURNING: Blend("ease", 0.1, 0.05, 0.15, 0.01, 300)}
+    blended = replace(routed("als", "als"), blends=second)
+    assert list(blended.shipped()) == list(apart)
+    assert blended.shipped()["3_9" + RETURNING][1] == second[WITH_HISTORY + RETURNING]
+    assert list(blended.shipped(blends=False)) == list(USER_BUCKETS)
+    with_itself = replace(routed("ease", "ease"), blends=second)
+    assert with_itself.shipped()["3_9"][1] is None
+
+
+def test_what_a_rung_is_used_for_names_segments_on_return_only_where_they_differ() -> None:
+    decision = replace(routed("als", "als"), slots=Slots(n=1, rung="popularity"))
+    assert decision.uses("als") == list(WARM)
+    assert decision.uses("popularity") == ["0", "new items"]
+    assert routed("als", "content").uses("content") == [b + RETURNING for b in WARM]
+    assert decision.uses("ease") == []

@@ -13,8 +13,9 @@ from recommender.config import Eligibility, Rung, Scenario, Scoring
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, DataError, UserError
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
-from recommender.experiment import ladder
-from recommender.experiment.blends import by_segment
+from recommender.experiment import ladder, requirements
+from recommender.experiment.choose import simplest_of_best, trials_to_1pct
+from recommender.experiment.refit_for_serving import refit_for_serving
 from recommender.experiment.rungs import check, make, n_steps
 from recommender.models import RECOMMENDERS
 from recommender.models.popularity import Popularity
@@ -51,7 +52,8 @@ def data(timed: bool = True, featured: bool = True, n: int = 400) -> Dataset:
 
 
 def run(given: Dataset, chosen: Scenario) -> ladder.Results:
-    return ladder.run(given, chosen, EffortLog(), lambda _: None, lambda _: None)
+    supported, skipped = requirements.supported(chosen, given)
+    return ladder.run(given, supported, EffortLog(), lambda _: None, lambda _: None, skipped)
 
 
 class TestCheck:
@@ -89,11 +91,11 @@ class TestCheck:
 
 def test_a_later_setting_must_gain_more_than_a_standard_error() -> None:
     base = np.array([0.0, 1.0, 0.0, 1.0])
-    assert ladder.simplest_of_best([base, base]) == 0
-    assert ladder.simplest_of_best([base, base + np.array([0.1, -0.1, 0.1, -0.05])]) == 0
-    assert ladder.simplest_of_best([base, base + np.array([0.1, 0.1, 0.2, 0.1])]) == 1
-    assert ladder.simplest_of_best([base, base + 0.1, base + 0.1 + 1e-12 * np.array([1, -1, 1, -1])]) == 1
-    assert ladder.simplest_of_best([np.array([0.1]), np.array([0.2])]) == 1
+    assert simplest_of_best([base, base]) == 0
+    assert simplest_of_best([base, base + np.array([0.1, -0.1, 0.1, -0.05])]) == 0
+    assert simplest_of_best([base, base + np.array([0.1, 0.1, 0.2, 0.1])]) == 1
+    assert simplest_of_best([base, base + 0.1, base + 0.1 + 1e-12 * np.array([1, -1, 1, -1])]) == 1
+    assert simplest_of_best([np.array([0.1]), np.array([0.2])]) == 1
 
 
 def test_every_rung_is_measured_at_every_origin_and_controls_and_the_router_at_the_test() -> None:
@@ -103,15 +105,15 @@ def test_every_rung_is_measured_at_every_origin_and_controls_and_the_router_at_t
         ["random", "popularity", "content", "knn", "router"]
     ]
     returning = {b + RETURNING for b in USER_BUCKETS[1:]}
-    assert set(results.choices) == {WITH_HISTORY, WITH_HISTORY + RETURNING, *USER_BUCKETS, *returning}
+    assert set(results.decision.choices) == {WITH_HISTORY, WITH_HISTORY + RETURNING, *USER_BUCKETS, *returning}
     assert all((outcome.values["unavailable_at_10"] == 0).all() for outcome in results.outcomes[-1].values())
     assert not any("unavailable_at_10" in o.values for fold in results.outcomes[:-1] for o in fold.values())
 
 
 def test_what_pays_is_chosen_and_a_control_is_never_served() -> None:
     control_wins = scenario(KNN | {"control": True}, POPULARITY, {"name": "random", "recommender": "random"})
-    assert {c.rung for c in run(data(), control_wins).choices.values()} <= {"popularity", "random"}
-    assert run(data(), scenario()).choices["3_9"].rung in ("content", "knn")
+    assert {c.rung for c in run(data(), control_wins).decision.choices.values()} <= {"popularity", "random"}
+    assert run(data(), scenario()).decision.choices["3_9"].rung in ("content", "knn")
 
 
 def test_the_router_scores_like_the_rungs_that_it_routes_to() -> None:
@@ -122,7 +124,7 @@ def test_the_router_scores_like_the_rungs_that_it_routes_to() -> None:
     segments = [(name, (bucket == b) & ~back) for b, name in enumerate(USER_BUCKETS)]
     segments += [(name + RETURNING, (bucket == b) & back) for b, name in enumerate(USER_BUCKETS) if b]
     for name, mask in segments:
-        rung = results.choices[name].rung
+        rung = results.decision.choices[name].rung
         for metric in ("ndcg_at_10", "recall_at_20"):
             np.testing.assert_array_equal(test["router"].values[metric][mask], test[rung].values[metric][mask])
 
@@ -131,13 +133,13 @@ def test_the_steps_announced_are_enough() -> None:
     steps: list[str] = []
     chosen = scenario(RANDOM, POPULARITY | {"candidates": [{}, {"window_days": 1}]}, KNN)
     results = ladder.run(data(), chosen, EffortLog(), steps.append, lambda _: None)
-    ladder.refit_for_serving(data(), results, chosen, EffortLog(), steps.append)
+    refit_for_serving(data(), results.decision, chosen, EffortLog(), steps.append)
     assert len(steps) <= n_steps(chosen)
 
 
 def test_a_ladder_of_one_rung_runs() -> None:
     results = run(data(), scenario(RANDOM, POPULARITY))
-    assert {c.rung for c in results.choices.values()} == {"popularity"}
+    assert {c.rung for c in results.decision.choices.values()} == {"popularity"}
 
 
 def test_data_without_any_feature_run_and_content_is_completed() -> None:
@@ -148,14 +150,14 @@ def test_data_without_any_feature_run_and_content_is_completed() -> None:
 def test_rungs_that_need_times_step_aside_of_a_random_split_and_say_so() -> None:
     rungs = (POPULARITY | {"candidates": [{}, {"window_days": 3}]}, TRENDING)
     results = run(data(timed=False), scenario(*rungs, split={"kind": "random", "min_train": 20}))
-    assert list(results.chosen) == ["popularity"]
-    assert results.aside == {"popularity": "1 of its settings: it needs times, and this split has none",
+    assert list(results.parameters) == ["popularity"]
+    assert results.skipped == {"popularity": "1 of its settings: it needs times, and this split has none",
                              "trending": "it needs times, and this split has none"}  # fmt: skip
 
 
 def test_segments_by_columns_that_users_do_not_have_step_aside() -> None:
     rung = POPULARITY | {"candidates": [{}, {"segment": ["state"]}]}
-    assert "users have no column state" in run(data(), scenario(rung)).aside["popularity"]
+    assert "users have no column state" in run(data(), scenario(rung)).skipped["popularity"]
 
 
 @pytest.mark.parametrize(
@@ -198,8 +200,8 @@ def test_a_rung_with_too_little_to_learn_from_at_a_validation_origin_steps_aside
     refused = sizes(data())[at_origin]
     monkeypatch.setattr(Picky, "refuses", staticmethod(lambda n: n == refused))
     results = run(data(), scenario(picky, POPULARITY, KNN))
-    assert results.aside == {"picky": "no past window"}
-    assert list(results.chosen) == ["popularity", "knn"]
+    assert results.skipped == {"picky": "no past window"}
+    assert list(results.parameters) == ["popularity", "knn"]
     assert all("picky" not in fold for fold in results.outcomes)
 
 
@@ -209,9 +211,9 @@ def test_a_rung_that_cannot_be_fitted_at_the_test_origin_only_steps_aside_if_nob
     last = sizes(data())[-1]
     monkeypatch.setattr(Picky, "refuses", staticmethod(lambda n: n == last))
     results = run(data(), scenario(POPULARITY, picky, KNN))  # picky gains nothing over popularity
-    assert results.aside == {"picky": "at the test origin: no past window"}
+    assert results.skipped == {"picky": "at the test origin: no past window"}
     assert ["picky" in fold for fold in results.outcomes] == [True, True, False]
-    assert list(results.chosen) == ["popularity", "knn"]
+    assert list(results.parameters) == ["popularity", "knn"]
     with pytest.raises(DataError, match="no past window"):
         run(data(), scenario(picky))
 
@@ -225,8 +227,8 @@ def test_slots_without_the_rung_that_fills_them_step_aside_and_say_so() -> None:
     chosen = scenario(POPULARITY, KNN, slots={"n": "auto", "rung": "ranker"})
     check(chosen)
     results = run(data(), chosen)
-    assert results.slots.n == 0
-    assert results.aside == {"slots": "the ladder has no rung 'ranker' to choose new items"}
+    assert results.decision.slots.n == 0
+    assert results.skipped == {"slots": "the ladder has no rung 'ranker' to choose new items"}
     with pytest.raises(ConfigError, match="unknown rung 'rankr'"):
         check(scenario(POPULARITY, KNN, slots={"n": "auto", "rung": "rankr"}))
 
@@ -240,8 +242,8 @@ def test_a_rule_about_a_column_that_items_do_not_have_is_an_error(rules: dict[st
 def test_the_shipped_router_has_the_chosen_rungs_fitted_on_all_data() -> None:
     given, chosen = data(), scenario()
     results = run(given, chosen)
-    router = ladder.refit_for_serving(given, results, chosen, EffortLog(), lambda _: None)
-    assert set(router.rungs) == {results.choices[b].rung for b in USER_BUCKETS}
+    router = refit_for_serving(given, results.decision, chosen, EffortLog(), lambda _: None)
+    assert set(router.rungs) == {results.decision.choices[b].rung for b in USER_BUCKETS}
     assert set(router.known_.ids) == set(given.interactions["item_id"])
 
 
@@ -249,11 +251,11 @@ def test_a_ladder_that_may_blend_ships_the_rungs_that_it_blends_and_one_that_may
     rule = {"thin": 5, "alpha": 0.9, "blend": True}
     chosen = scenario(POPULARITY, CONTENT, KNN, decision=rule)
     results = run(data(), chosen)
-    assert results.blends
-    router = ladder.refit_for_serving(data(), results, chosen, EffortLog(), lambda _: None)
-    assert router.blends == by_segment(results.blends)
-    assert set(router.rungs) == set(results.served) >= {b.rung for b in results.blends.values()}
-    assert not run(data(), scenario(POPULARITY, CONTENT, KNN, decision=rule | {"blend": False})).blends
+    assert results.decision.blends
+    router = refit_for_serving(data(), results.decision, chosen, EffortLog(), lambda _: None)
+    assert router.blends == results.decision.blended
+    assert set(router.rungs) == set(results.decision.served) >= {b.rung for b in results.decision.blends.values()}
+    assert not run(data(), scenario(POPULARITY, CONTENT, KNN, decision=rule | {"blend": False})).decision.blends
 
 
 def test_day_zero_ships_a_router_that_serves_everyone_without_any_interaction() -> None:
@@ -261,7 +263,7 @@ def test_day_zero_ships_a_router_that_serves_everyone_without_any_interaction() 
     empty = Dataset("empty", full.interactions.clear(), full.items, full.users)
     chosen = scenario(day_zero=True)
     results = run(empty, chosen)
-    router = ladder.refit_for_serving(empty, results, chosen, EffortLog(), lambda _: None)
+    router = refit_for_serving(empty, results.decision, chosen, EffortLog(), lambda _: None)
     queries = ask([[], ["i3"]], full.items)
     routed = router.recommend(queries, Candidates.after(empty, full.items, Eligibility()), 10, Scoring())
     assert (routed.lists.item_idx >= 0).all()
@@ -296,4 +298,4 @@ def test_settings_that_a_plain_train_tries_are_counted_as_tuning_is() -> None:
     [([0.5], 1), ([0.1, 0.2, 0.199, 0.15], 2), ([0.198, 0.2], 1), ([0.1, None, 0.3], 3), ([0.0, 0.0], 1)],
 )
 def test_trials_are_counted_until_one_is_within_one_percent_of_the_best(means: list[float | None], n: int) -> None:
-    assert ladder.trials_to_1pct(means) == n
+    assert trials_to_1pct(means) == n

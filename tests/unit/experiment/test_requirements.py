@@ -87,8 +87,8 @@ def test_a_re_ranker_takes_no_name_of_another_part(name: str) -> None:
 def test_every_shipped_part_that_reads_columns_may_step_aside(name: str) -> None:
     shipped = config.load(name)
     requirements.check(shipped)
-    _, aside = requirements.supported(shipped, BARE)  # raises where one is not optional
-    assert set(aside) <= set(shipped.optional)
+    _, skipped = requirements.supported(shipped, BARE)  # raises where one is not optional
+    assert set(skipped) <= set(shipped.optional)
 
 
 def test_nothing_steps_aside_from_the_embedded_data(embedded: Dataset, embedded_name: str) -> None:

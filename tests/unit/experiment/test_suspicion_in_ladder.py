@@ -17,6 +17,7 @@ from recommender.errors import ConfigError
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment import ladder, requirements, run_folder
 from recommender.experiment.attack_gain import attacked
+from recommender.experiment.run_folder import read_run
 from recommender.names import SUSPICION
 from recommender.report.document import write_report
 from recommender.tracking import values
@@ -59,7 +60,8 @@ def scenario(**more: object) -> Scenario:
 
 
 def run(data: Dataset, chosen: Scenario) -> ladder.Results:
-    return ladder.run(data, chosen, EffortLog(), lambda _: None, lambda _: None)
+    chosen, skipped = requirements.supported(chosen, data)
+    return ladder.run(data, chosen, EffortLog(), lambda _: None, lambda _: None, skipped)
 
 
 def test_what_is_suspected_moves_down_and_the_detector_is_judged_at_every_origin() -> None:
@@ -91,7 +93,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chosen = scenario(ladder=[{"name": "popularity", **popularity}, {"name": "guarded", **guarded}])
     found = run(replace(world(), truth=Knowing), chosen)
     run_folder.write_config(folder, chosen)
-    run_folder.write_decision(folder, chosen, found)
+    found.decision.write(folder)
     run_folder.write_tables(folder, found, chosen)
     run_folder.write_effort(folder, EffortLog(), world(), chosen)
     run_folder.write_data(folder, world(), "small", found, chosen)
@@ -112,7 +114,7 @@ def test_the_report_tells_what_the_detector_found_what_lists_show_and_what_a_ran
 
 
 def test_mlflow_is_told_precision_and_recall_of_the_test_period_and_the_price_of_a_rank(out: Path) -> None:
-    read = values.read(out)
+    read = read_run(out)
     row = pl.read_parquet(out / "spam.parquet").filter(split="test").row(0, named=True)
     router, popularity = (values.metrics(read, rung) for rung in ("router", "popularity"))
     assert router["harm/spam_precision"] == row["n_found"] / row["n_flagged"]
@@ -149,7 +151,7 @@ def test_data_without_labels_are_an_error_unless_the_part_is_optional() -> None:
     with pytest.raises(ConfigError, match="items have no column 'moderated_at'"):
         run(world(labelled=False), scenario())
     results = run(world(labelled=False), scenario(optional=["spam", "demote"]))
-    assert "moderated_at" in results.aside["spam"]
+    assert "moderated_at" in results.skipped["spam"]
     assert not results.judgements
 
 
@@ -166,5 +168,5 @@ def test_too_few_labels_suspect_nobody_and_say_so() -> None:
     few = data.items.frame.with_columns(pl.when(pl.int_range(pl.len()) < 50).then("moderated_at").alias("moderated_at"))
     items = type(data.items)(few, data.items.roles, data.items.key)
     results = run(type(data)("x", data.interactions, items, data.users), scenario())
-    assert "nothing was suspected" in results.aside["spam"]
+    assert "nothing was suspected" in results.skipped["spam"]
     assert not results.judgements

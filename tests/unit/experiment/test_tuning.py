@@ -22,6 +22,7 @@ from recommender.data.split import Fold
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.experiment import ladder, tuning
+from recommender.experiment.refit_for_serving import refit_for_serving
 from tests.helpers.small import Row, dataset, table
 
 RANDOM = {"name": "random", "recommender": "random", "control": True}
@@ -349,9 +350,9 @@ def test_progress_never_passes_its_end(tmp_path: Path, budget: dict[str, Any]) -
     given, effort = data(), EffortLog()
     found = tuning.tune(given, chosen, tmp_path, effort, told.append)
     results = ladder.run(given, found, effort, told.append, lambda _: None)
-    ladder.refit_for_serving(given, results, found, effort, told.append)
+    refit_for_serving(given, results.decision, found, effort, told.append)
     assert 0 < len(told) <= tuning.n_steps(chosen)
-    assert results.chosen["knn"] == found.ladder[2].params or not budget
+    assert results.parameters["knn"] == found.ladder[2].params or not budget
 
 
 def test_what_happens_after_the_validation_origins_changes_no_parameter(tmp_path: Path) -> None:

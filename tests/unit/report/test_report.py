@@ -16,6 +16,7 @@ from rich.console import Console
 
 from recommender.errors import DataError
 from recommender.experiment import run_tables
+from recommender.experiment.run_folder import read_run
 from recommender.report import charts, decision_table
 from recommender.report.document import write_report
 from recommender.report.terminal import print_result
@@ -108,7 +109,7 @@ def test_every_chart_has_words_for_those_who_cannot_see_it_and_a_table(out: Path
 
 
 def test_charts_are_vega_lite_that_draws_every_rung(out: Path) -> None:
-    read = run_tables.read_out(out)
+    read = read_run(out)
     for made, drawn in ((charts.effort_chart(read), RUNGS), (charts.history_chart(read), RUNGS[:-1])):
         assert made is not None
         svg = vl_convert.vegalite_to_svg(made[0])
@@ -153,7 +154,7 @@ def test_best_of_a_column_is_the_highest_and_of_equals_the_simplest(out: Path) -
         }
     )
     pairs = [("a", "b", "0", "m", 0.1, 0.0, 0.2, 0.2), ("b", "c", "0", "m", 0.0, 0.0, 0.0, 0.01)]
-    comparisons = pl.DataFrame(pairs, schema=run_tables.read_out(out).comparisons.schema, orient="row")
+    comparisons = pl.DataFrame(pairs, schema=read_run(out).comparisons.schema, orient="row")
     marked = run_tables.mark(cells, comparisons, "m", alpha=0.05)
     assert marked["is_best"].to_list() == [False, True, False, False, True, False]
     assert marked["ties_best"].to_list() == [True, False, False, False, False, False]
@@ -162,7 +163,7 @@ def test_best_of_a_column_is_the_highest_and_of_equals_the_simplest(out: Path) -
 def test_thin_columns_are_marked_not_hidden(out: Path, page: Page) -> None:
     assert "n=12" in page.row("content", 5)[4]
     assert "n=142" not in page.row("content", 5)[5]
-    assert any("n=12" in w for w in run_tables.warnings(run_tables.read_out(out)))
+    assert any("n=12" in w for w in run_tables.warnings(read_run(out)))
 
 
 def test_cell_filled_by_the_fallback_says_so(page: Page) -> None:
@@ -172,7 +173,7 @@ def test_cell_filled_by_the_fallback_says_so(page: Page) -> None:
 
 def test_seconds_are_fit_and_recommend_of_the_test_origin(out: Path) -> None:
     effort = pl.read_parquet(out / "effort.parquet").filter(pl.col("split") == "test", pl.col("rung") == "als")
-    spent = run_tables.seconds(run_tables.read_out(out)).filter(rung="als").row(0, named=True)
+    spent = run_tables.seconds(read_run(out)).filter(rung="als").row(0, named=True)
     assert spent["cpu_s"] == pytest.approx(effort["cpu_s"].sum())
     assert spent["fit_cpu_s"] == pytest.approx(effort.filter(stage="fit")["cpu_s"].sum())
 
@@ -181,7 +182,7 @@ def test_router_that_was_not_fitted_is_charged_with_the_fits_that_it_serves_from
     out = write_out(tmp_path / "out")
     effort = pl.read_parquet(out / "effort.parquet")
     effort.filter(~((pl.col("rung") == "router") & (pl.col("stage") == "fit"))).write_parquet(out / "effort.parquet")
-    fit = dict(run_tables.seconds(run_tables.read_out(out)).select("rung", "fit_cpu_s").iter_rows())
+    fit = dict(run_tables.seconds(read_run(out)).select("rung", "fit_cpu_s").iter_rows())
     assert fit["router"] == pytest.approx(fit["popularity"] + fit["als"])  # the two that the decision ships
 
 
@@ -217,7 +218,7 @@ def test_all_values_undefined_still_gives_a_report(tmp_path: Path) -> None:
     out = write_out(tmp_path / "out")
     edit_metrics(out, pl.lit(None, pl.Float64).alias("value"))
     assert "The ladder" in Page(write_report(out).read_text()).text
-    assert charts.effort_chart(run_tables.read_out(out)) is None
+    assert charts.effort_chart(read_run(out)) is None
 
 
 def test_day_zero_without_any_evaluation_still_gives_a_report(tmp_path: Path) -> None:
@@ -266,7 +267,7 @@ def test_terminal_table_fits_and_drops_bucket_intervals_before_values(out: Path,
     assert max(map(len, lines)) <= width
     als = next(line for line in lines if line.strip().startswith("als "))
     assert als.count("[") == {60: 0, 100: 1, 120: 5}[width]
-    values = run_tables.ladder(run_tables.read_out(out)).filter(rung="als")["value"]
+    values = run_tables.ladder(read_run(out)).filter(rung="als")["value"]
     assert all(f"{v:.3f}"[1:] in als for v in values)
     assert "Users without history: ship popularity" in " ".join(shown.split())
     assert "⚠ Candidates are hindsight" in shown
@@ -282,7 +283,9 @@ def with_visits(out: Path, back: dict[str, str]) -> None:
     buckets = json.loads((out / "decision.json").read_text())["buckets"]
     returning = {b: {**c, "rung": back.get(b, c["rung"]), "n_queries": 300} for b, c in buckets.items() if b != "0"}
     found = [(n, 0.3 - n / 100, n / 50) for n in (0, 1, 2)]
-    rows = [{"n": n, "recall_at_20": a, "new_item_recall_at_20": b} for n, a, b in found]
+    rows = [
+        {"n": n, "recall_at_20": a, "new_item_recall_at_20": b, "new_item_share_of_truth": 0.3} for n, a, b in found
+    ]
     slots = {"n": 2, "of": 20, "rung": "content", "max_loss": 0.1, "evidence": rows}
     edit_json(out / "decision.json", returning=returning, slots=slots)
     metrics = pl.read_parquet(out / "metrics.parquet")
@@ -302,7 +305,7 @@ def test_users_who_get_another_rung_when_they_come_back_have_a_row_of_their_own(
     assert "als to users with 1–2 earlier interactions, and users with 10 or more" in page.text
     whole = {
         (r["user_bucket"], r["rung"]): r["value"]
-        for r in run_tables.ladder(run_tables.read_out(out)).rename({"column": "user_bucket"}).iter_rows(named=True)
+        for r in run_tables.ladder(read_run(out)).rename({"column": "user_bucket"}).iter_rows(named=True)
     }
     staying = page.row("Users with 3–9 earlier interactions, in a visit", 3)
     back = page.row("Users with 3–9 earlier interactions, back after 1 day or more", 3)
@@ -332,7 +335,7 @@ def test_places_for_new_items_are_told_with_what_each_number_brought_and_cost(tm
     assert "2 of the first 20 places are kept for new items, chosen by content." in page.text
     assert page.row("2 ★", 2)[1:] == ["0.280", "0.040"]
     assert page.row("0", 2)[1:] == ["0.300", "0.000"]
-    assert charts.shipped(run_tables.read_out(out)) == ["popularity", "als", "content", "router"]
+    assert charts.shipped(read_run(out)) == ["popularity", "als", "content", "router"]
     plain = write_out(tmp_path / "plain")
     assert "places are kept" not in Page(write_report(plain).read_text()).text
 
@@ -343,7 +346,7 @@ def test_what_is_blended_stands_with_the_rung_it_is_blended_into_and_what_the_ro
     gained = {"gain": 0.0123, "ci_low": 0.01, "ci_high": 0.02, "p_holm": 0.002, "n_queries": 300}
     edit_json(out / "decision.json", blends={"0": {"rung": "lightfm", **gained}})
     write_report(out)
-    shown = decision_table.decision(run_tables.read_out(out)).row(by_predicate=pl.col("user_bucket") == "0", named=True)
+    shown = decision_table.decision(read_run(out)).row(by_predicate=pl.col("user_bucket") == "0", named=True)
     assert (shown["rung"], shown["blended"], shown["blend_gain"]) == (served, "lightfm", 0.0123)
     routed = pl.read_parquet(out / "metrics.parquet").filter(
         split="test", rung="router", metric="ndcg_at_10", user_bucket="0", item_bucket="all", slice="all"

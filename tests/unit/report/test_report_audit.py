@@ -11,7 +11,7 @@ import yaml
 
 from recommender.config import Audit
 from recommender.evaluation.audit import audit_table
-from recommender.experiment import run_tables
+from recommender.experiment.run_folder import read_run
 from recommender.report import audit, charts
 from recommender.report.document import write_report
 from recommender.tracking import values
@@ -44,7 +44,7 @@ def test_the_report_shows_what_re_ranking_changed(out: Path) -> None:
     shown = page(out)
     assert "What the re-rankers change" in shown
     assert "before and after far." in shown
-    metrics = run_tables.read_out(out).metrics.filter(split="test", user_bucket="all", item_bucket="all", slice="all")
+    metrics = read_run(out).metrics.filter(split="test", user_bucket="all", item_bucket="all", slice="all")
     before, after = (
         metrics.filter(rung=rung, metric="recall_at_20")["value"].item() for rung in ("router-plain", "router")
     )
@@ -81,25 +81,25 @@ def test_the_report_shows_rates_ratios_and_the_groups_that_are_too_few(out: Path
 
 
 def test_the_chart_says_in_words_who_is_served_worst(out: Path) -> None:
-    made = audit.audit_chart(run_tables.read_out(out))
+    made = audit.audit_chart(read_run(out))
     assert made is not None
     assert "2 groups of users. Lowest: sex: f, 0.50" in made[1]
 
 
 def test_the_lists_before_re_ranking_are_no_rung_of_the_charts(out: Path) -> None:
-    assert "router-plain" not in charts.front_rungs(run_tables.read_out(out))
+    assert "router-plain" not in charts.front_rungs(read_run(out))
 
 
 def test_mlflow_is_told_the_lowest_impact_ratio_of_each_column(out: Path) -> None:
-    found = values.metrics(values.read(out), "router")
+    found = values.metrics(read_run(out), "router")
     assert found["harm/impact_ratio/sex"] == 0.5
     assert found["harm/impact_ratio_hits/sex"] == 0.5
-    assert not any(name.startswith("harm/") for name in values.metrics(values.read(out), "als"))
+    assert not any(name.startswith("harm/") for name in values.metrics(read_run(out), "als"))
 
 
 def test_where_nobody_is_selected_there_is_no_chart(out: Path) -> None:
     table = audit_table(group(["f", "m"], [0, 0]), Audit.model_validate(AUDIT), 100, 0)
     table.write_parquet(out / "audit.parquet")
-    assert audit.audit_chart(run_tables.read_out(out)) is None
+    assert audit.audit_chart(read_run(out)) is None
     assert pl.read_parquet(out / "audit.parquet").height > 0
     assert "bias audit" not in page(out)

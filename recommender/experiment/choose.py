@@ -1,0 +1,133 @@
+"""From what validation measured to the decision: parameters, the rung of each segment, blends, slots for new items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from recommender.config import Scenario
+from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
+from recommender.evaluation.evaluate import Outcome, QueryInfo, comparisons_table, groups
+from recommender.experiment.blends import Sample, choose_blends
+from recommender.experiment.climb import climb
+from recommender.experiment.decision import Decision
+from recommender.experiment.decision_text import DAY_ZERO, sentences
+from recommender.experiment.rungs import day_zero_rung, settings
+from recommender.experiment.slots import Probe, evidence, size
+from recommender.ranking.fusion import Setting
+from recommender.ranking.router import segments
+
+Tries = Mapping[str, Sequence[dict[str, Any]]]  # rung -> the settings that this data allows, simplest first
+
+
+@dataclass(frozen=True)
+class FoldTrials:
+    """What one validation fold showed of every rung and setting."""
+
+    info: QueryInfo
+    outcomes: Mapping[Setting, Outcome]
+    probe: Probe
+    sample: Sample  # without lists where no blends are looked for
+
+
+def decide(
+    trials: Sequence[FoldTrials], tries: Tries, scenario: Scenario, effort: EffortLog, skipped: Mapping[str, str]
+) -> tuple[Decision, list[dict[str, Outcome]]]:
+    """The decision, and per fold the outcomes of every rung with its chosen parameters; validation origins pooled.
+
+    skipped: rungs and parts that could not take part, with reasons.
+    """
+    rule, seed, resamples = scenario.decision, scenario.seed, scenario.bootstrap
+    controls = {r.name: tries[r.name][0] for r in scenario.ladder if r.control and tries[r.name]}
+    setting = _settings(
+        trials, {r: tried for r, tried in tries.items() if tried and r not in controls}, scenario, effort
+    )
+    outcomes = [{rung: fold.outcomes[rung, n] for rung, n in setting.items()} for fold in trials]
+    serving, infos = list(setting), [fold.info for fold in trials]
+    pooled = groups(infos, outcomes)[-1]
+    decision = Decision(
+        rule.metric,
+        rule.alpha,
+        rule.min_gain,
+        [info.origin for info in infos],
+        climb(comparisons_table(pooled, serving, resamples, seed, [rule.metric], visits=True), serving, rule),
+        rule.blend,
+        parameters=controls | {rung: tries[rung][n] for rung, n in setting.items()},
+        skipped=skipped,
+    )
+    if rule.blend:
+        with effort.stage("all", "evaluate", "validation", ""):
+            samples = [fold.sample for fold in trials]
+            served = _served(trials, decision.routes, [s.rows for s in samples])
+            blends = choose_blends(samples, served, infos, setting, rule, resamples, seed)
+            decision = replace(decision, blends=blends)
+    decision = _with_slots(decision, trials, setting, scenario)
+    return replace(decision, sentences=sentences(decision, rule)), outcomes
+
+
+def day_zero(scenario: Scenario, skipped: Mapping[str, str]) -> Decision:
+    """One rung for everyone, without evidence: the first that needs no interactions."""
+    rung, rule = day_zero_rung(scenario), scenario.decision
+    return replace(
+        Decision.for_everyone(rung.name, settings(rung)[0]),
+        metric=rule.metric, alpha=rule.alpha, min_gain=rule.min_gain, may_blend=rule.blend,
+        skipped=skipped, sentences=[DAY_ZERO],
+    )  # fmt: skip
+
+
+def _settings(trials: Sequence[FoldTrials], tries: Tries, scenario: Scenario, effort: EffortLog) -> dict[str, int]:
+    """Rung -> which of its settings, by the first queries of all users."""
+    chosen, metric = {}, scenario.decision.metric
+    for rung, tried in tries.items():
+        values = [
+            np.concatenate([fold.outcomes[rung, n].values[metric][fold.info.first] for fold in trials])
+            for n in range(len(tried))
+        ]
+        chosen[rung] = simplest_of_best(values)
+        if len(tried) > 1:
+            effort.note(f"{TRIALS_TO_1PCT}{rung}", trials_to_1pct([float(v.mean()) for v in values]), "trials")
+    return chosen
+
+
+def _served(trials: Sequence[FoldTrials], routes: Mapping[str, str], rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The rung of some queries of each validation fold, str (n,)."""
+    infos = [fold.info for fold in trials]
+    return [segments(routes, a.bucket[r], a.returning[r]) for a, r in zip(infos, rows, strict=True)]
+
+
+def _with_slots(
+    decision: Decision, trials: Sequence[FoldTrials], setting: Mapping[str, int], scenario: Scenario
+) -> Decision:
+    slots = scenario.slots
+    if slots.n != "auto":
+        return replace(decision, slots=slots)
+    if slots.rung not in setting:
+        reason = f"the ladder has no rung '{slots.rung}' to choose new items"
+        known = {} if slots.rung in decision.skipped else {"slots": reason}
+        return replace(decision, slots=slots.model_copy(update={"n": 0}), skipped={**decision.skipped, **known})
+    probes = [fold.probe for fold in trials]
+    rows = [p.rows for p in probes]
+    served = _served(trials, decision.routes, rows)
+    second = _served(trials, decision.routes | decision.blended, rows)
+    shown = evidence(probes, served, (slots.rung, setting[slots.rung]), slots.of, setting, second)
+    return replace(decision, slots=slots.model_copy(update={"n": size(shown, slots)}), slot_evidence=shown)
+
+
+def simplest_of_best(values: Sequence[np.ndarray]) -> int:
+    """Position of the setting to use: a later one replaces an earlier one only by a paired mean gain
+    above one standard error. values: per setting, float64 (n_queries,), the same queries."""
+    best = 0
+    for n in range(1, len(values)):
+        gain = values[n] - values[best]
+        if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else gain.mean() > 0:
+            best = n
+    return best
+
+
+def trials_to_1pct(means: Sequence[float | None]) -> int:
+    """How many settings were tried until one was within 1% of the best of all; None: one that was cut short."""
+    goal = 0.99 * max(mean for mean in means if mean is not None)
+    return next(n for n, mean in enumerate(means, 1) if mean is not None and mean >= goal)

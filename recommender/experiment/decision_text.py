@@ -1,0 +1,92 @@
+"""The decision in plain English: sentences that a product manager can read, with their evidence."""
+
+from __future__ import annotations
+
+from recommender.config import DecisionRule
+from recommender.experiment.blends import Blend
+from recommender.experiment.climb import Choice
+from recommender.experiment.decision import Decision
+from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
+
+AUDIENCE = {
+    "0": "users without history",
+    "1_2": "users with 1-2 interactions",
+    "3_9": "users with 3-9 interactions",
+    "10_plus": "users with 10 or more interactions",
+    WITH_HISTORY: "users with history",
+}
+DAY_ZERO = (
+    "Day zero: nothing was evaluated. Everyone gets content recommendations from what they say of themselves, "
+    "completed in editorial order, then newest first."
+)
+
+
+def sentences(decision: Decision, rule: DecisionRule) -> list[str]:
+    """A sentence per group of users, one per bucket that leaves its group, per blend, and for the slots.
+
+    Users who come back have their own sentences where validation saw any.
+    """
+    choices, newcomers = decision.choices, USER_BUCKETS[0]
+    days = "a day" if rule.away_days == 1 else f"{rule.away_days:g} days"
+    lines = [_sentence(AUDIENCE[newcomers], choices[newcomers], rule)]
+    lines += _blended(AUDIENCE[newcomers], decision.blends.get(newcomers), rule)
+    seen = choices[WITH_HISTORY + RETURNING].n_queries > 0
+    visits = {"": " in a visit", RETURNING: f" who come back after {days} or more"} if seen else {"": ""}
+    for suffix, words in visits.items():
+        group = WITH_HISTORY + suffix
+        lines.append(_sentence(AUDIENCE[WITH_HISTORY] + words, choices[group], rule))
+        lines += _blended(AUDIENCE[WITH_HISTORY] + words, decision.blends.get(group), rule)
+        alone = [b for b in USER_BUCKETS[1:] if choices[b + suffix].inherited_from is None]
+        lines += [_sentence(AUDIENCE[bucket] + words, choices[bucket + suffix], rule) for bucket in alone]
+    return lines + _slots(decision)
+
+
+def _sentence(audience: str, choice: Choice, rule: DecisionRule) -> str:
+    head = f"{audience[0].upper()}{audience[1:]} get {choice.rung}"
+    n = f"{choice.n_queries:,} validation queries"
+    if choice.over is None:
+        reason = f"over {n} no higher rung gained enough to replace it"
+    else:
+        reason = (
+            f"it beat {choice.over} by {choice.gain:.4f} {rule.metric} [{choice.ci_low:.4f}, {choice.ci_high:.4f}], "
+            f"adjusted p {_p(choice.p_holm)}"
+        )
+    if choice.inherited_from:  # the evidence of the wider group stands for one that is too thin
+        because = f", where {reason}" if choice.over else ""
+        return f"{head}, as all {AUDIENCE[choice.inherited_from]}{because}: only {n} of their own."
+    if choice.over:
+        return f"{head}: {reason}, over {n}."
+    if choice.n_queries < rule.thin:
+        return f"{head}, the simplest rung: {n} are not enough evidence to climb."
+    return f"{head}: {reason}."
+
+
+def _blended(audience: str, blend: Blend | None, rule: DecisionRule) -> list[str]:
+    if blend is None:
+        return []
+    return [
+        f"Into the lists of {audience} those of {blend.rung} are blended, by rank: that gained {blend.gain:.4f} "
+        f"{rule.metric} [{blend.ci_low:.4f}, {blend.ci_high:.4f}], adjusted p {_p(blend.p_holm)}, "
+        f"over {blend.n_queries:,}."
+    ]
+
+
+def _slots(decision: Decision) -> list[str]:
+    """What slots for new items bring and cost, where validation sized them."""
+    slots, rows = decision.slots, decision.slot_evidence
+    if not rows:
+        return []
+    without, chosen = rows[0], next(r for r in rows if r.n == slots.n)
+    share = f"{without.new_item_share_of_truth:.0%} of what users took on validation was new"
+    if not slots.n:
+        return [f"No places are kept for new items: {share}, but no number of them found more at the cost allowed."]
+    change = chosen.recall_at_20 / without.recall_at_20 - 1 if without.recall_at_20 else 0.0
+    return [
+        f"{slots.n} of the first {slots.of} places are kept for new items, chosen by {slots.rung}: {share}; "
+        f"recall_at_20 of new items goes from {without.new_item_recall_at_20:.4f} to "
+        f"{chosen.new_item_recall_at_20:.4f}, of all items by {change:+.1%}."
+    ]
+
+
+def _p(p: float | None) -> str:
+    return "" if p is None else "below .001" if p < 0.001 else f"{p:.3f}".lstrip("0")

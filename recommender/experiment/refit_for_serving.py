@@ -1,0 +1,41 @@
+"""From the decision to the router: put together from fitted rungs for the test, refitted on all data for serving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from recommender.config import Scenario
+from recommender.data import operators
+from recommender.data.dataset import Dataset
+from recommender.evaluation.effort import EffortLog
+from recommender.experiment.decision import Decision
+from recommender.experiment.fold_runner import Progress
+from recommender.experiment.rungs import make
+from recommender.models.base import Recommender
+from recommender.names import ROUTER
+from recommender.ranking import rerankers
+from recommender.ranking.exploration import make_explorer
+from recommender.ranking.router import Router
+
+
+def make_router(decision: Decision, models: Mapping[str, Recommender], scenario: Scenario) -> Router:
+    """The router of a decision. models: its served rungs, fitted or to be fitted with it."""
+    away, depth, explorer = scenario.decision.away_days, scenario.scoring.k, make_explorer(scenario)
+    steps = rerankers.make(scenario)
+    return Router(decision.routes, models, decision.slots, away, steps, depth, explorer, decision.blended)
+
+
+def refit_for_serving(
+    data: Dataset, decision: Decision, scenario: Scenario, effort: EffortLog, progress: Progress
+) -> Router:
+    """The router with the rungs that it uses, fitted on all data."""
+    train = replace(data, truth=None) if scenario.eligibility.repeats else data.first_interactions()
+    train = operators.apply(train, scenario.data.train_differences, scenario.seed)
+    served = {
+        r.name: make(r, decision.parameters[r.name], scenario) for r in scenario.ladder if r.name in decision.served
+    }
+    router = make_router(decision, served, scenario)
+    progress("refit router")
+    with effort.stage(ROUTER, "refit", "all", "", scenario.scoring.threads):
+        return router.fit(train)
