@@ -2,7 +2,8 @@
 
 coldstart data-check --data DATA [--against OUT] [--scenario S] [--json]
 
-Prints what the data is like, the roles of its columns, what was repaired, and every problem (exit 2).
+Prints what the data is like, the roles of its columns, what was repaired, what to know (notes), and every problem
+(exit 2).
 --against compares with the data that the model of a train's OUT folder learned from.
 """
 
@@ -67,7 +68,11 @@ def _show(out: Console, summary: dict[str, Any], moved: list[dict[str, Any]] | N
     if moved is not None:
         rows = [[m["measure"], _number(m["trained"]), _number(m["now"]), m["sentence"]] for m in moved]
         out.print(_table("Against the data of training", ["measure", "trained", "now", "what it means"], rows))
-    out.print("No problems.")
+    for note in summary["notes"]:
+        where = note["table"] if note["column"] is None else f"{note['table']}.{note['column']}"
+        out.print(f"Note: {where}: {note['text']}", soft_wrap=True, markup=False)
+    n = len(summary["notes"])
+    out.print(f"No problems; {n} note{'s' * (n != 1)} to read above." if n else "No problems.")
 
 
 _WEEK_HEAD = ["week of", "interactions", "users", "new users", "items", "new items"]

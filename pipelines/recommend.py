@@ -14,7 +14,8 @@ import polars as pl
 from pipelines import arguments
 from pipelines.cli import console, run, show_log
 from recommender.api.model import load_model
-from recommender.data.folder import read_table
+from recommender.data.dataset import Dataset
+from recommender.data.read.table import EXACT, read_table
 from recommender.errors import ConfigError, DataError
 from recommender.experiment.out_folder import disk_fault
 from recommender.files import write_atomically
@@ -27,18 +28,31 @@ def main(argv: list[str]) -> None:
     show_log(quiet=False)
     to = writable(args.to)
     model = load_model(args.model)
+    data = model.bundle.data
+    exact = exact_columns(data)
     tables = {name: getattr(args, name) for name in ("items", "users", "interactions")}
-    added = {f"new_{name}": read_table(Path(file)) for name, file in tables.items() if file}
-    candidates = None if args.candidates is None else candidate_ids(Path(args.candidates))
-    shown = model.recommend(read_table(Path(args.queries)), args.k, candidates=candidates, **added)
+    added = {f"new_{name}": read_table(Path(file), exact=exact) for name, file in tables.items() if file}
+    candidates = None if args.candidates is None else candidate_ids(Path(args.candidates), data, exact)
+    asked = read_table(Path(args.queries), exact=exact)
+    shown = model.recommend(asked, args.k, candidates=candidates, **added)
     write(shown, to)
     sources = shown["source"].value_counts(sort=True)
     told = ", ".join(f"{n:,} by {name}" for name, n in sources.iter_rows())
     console.print(f"{shown['user_id'].n_unique():,} users, {shown.height:,} rows ({told}) -> {to}", markup=False)
 
 
-def candidate_ids(file: Path) -> pl.Series:
-    table = read_table(file)
+def exact_columns(data: Dataset) -> frozenset[str]:
+    """Columns whose text must come back as it is: ids and times, by the data's own names too, and categories."""
+    own = {name for names in data.reading.columns.values() for name in names.values()}
+    texts = {c for table in (data.items, data.users) for c in table.columns("category", "multi", "text", "protected")}
+    return EXACT | own | texts
+
+
+def candidate_ids(file: Path, data: Dataset, exact: frozenset[str]) -> pl.Series:
+    table = read_table(file, exact=exact)
+    own = data.reading.columns.get("items", {}).get("item_id", "item_id")
+    if own in table.columns and "item_id" not in table.columns:
+        table = table.rename({own: "item_id"})
     if "item_id" not in table.columns:
         raise DataError(f"{file}: no column item_id (found {', '.join(table.columns)}). Name it item_id.")
     return table["item_id"]

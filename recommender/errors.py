@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -55,11 +56,20 @@ class DataError(UserError):
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """``"; did you mean 'jobs'? Valid: catalog, jobs, ugc"`` for an error about an unknown name."""
+    """``"; did you mean 'jobs'? Valid: catalog, jobs, ugc"`` for an error about an unknown name.
+
+    Names that differ only in case, blanks, '-' and '_' come first; at most 30 are listed.
+    """
     names = sorted(valid)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    same = [other for other in names if _tidy(other) == _tidy(name) and _tidy(name)]
+    close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean '{close[0]}'?" if close else "."
-    return f"{hint} Valid: {', '.join(names)}"
+    shown = ", ".join(other[:60] for other in names[:30])
+    return f"{hint} Valid: {shown}" + (f" and {len(names) - 30:,} more" if len(names) > 30 else "")
+
+
+def _tidy(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).lower()
 
 
 def construct(

@@ -12,6 +12,7 @@ import polars as pl
 from recommender.api.frames import PLAIN, Frame, ScenarioLike, scenario
 from recommender.config import Scenario, Slots
 from recommender.data.dataset import Dataset
+from recommender.data.ids import as_column
 from recommender.data.schema import to_polars
 from recommender.experiment.out_folder import finished
 from recommender.serving import persistence
@@ -66,7 +67,7 @@ class Model:
             raise ValueError(f"k={k}: a list holds at least one item.")
         added = {"items": new_items, "users": new_users, "interactions": new_interactions}
         frames = {table: None if f is None else to_polars(table, f) for table, f in added.items()}
-        shown = None if candidates is None else pl.Series("item_id", candidates)
+        shown = None if candidates is None else as_column("item_id", candidates)
         return serve(self.bundle, _queries(users), k, candidates=shown, **frames)
 
     def save(self, folder: str | Path) -> None:
@@ -159,7 +160,7 @@ def only(given: Scenario, wanted: Sequence[RungLike], params: Mapping[str, Any] 
 def _queries(users: Any) -> pl.DataFrame:
     """A frame as it is, and ids (a list, an array, a column) as the frame's column user_id."""
     ids = isinstance(users, pl.Series) or not (hasattr(users, "columns") or hasattr(users, "__arrow_c_stream__"))
-    return pl.DataFrame({"user_id": list(users)}) if ids else to_polars("queries", users)
+    return as_column("user_id", users).to_frame() if ids else to_polars("queries", users)
 
 
 _scenario = scenario  # where a parameter has the name

@@ -1,69 +1,23 @@
-"""The checks of the gate, one column at a time. Each returns the frame after what ``repairs`` asks for."""
+"""The checks of the gate on keys, events, weights and features. Each returns the frame after the named repairs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-
 import polars as pl
 
+from recommender.data import ids
 from recommender.data.findings import ROW, Findings
-from recommender.data.roles import to_form
-from recommender.data.spec import KEYS
-from recommender.data.times import UTC_US, parse_times
-from recommender.errors import nearest
+from recommender.data.forms import as_text, misfits, numbers, to_form
+from recommender.data.read.table_file import plain_numbers
+from recommender.data.spec import KEYS, Read
 
-_RAW = "__raw__"
-_HOW_TIMES = "Give UTC datetimes, ISO 8601 text, or seconds or milliseconds since 1970."
-
-
-def unify_ids(found: Findings, frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """Ids as Int64 where every table has integers, else as String in all; "" counts as null."""
-    out = dict(frames)
-    for key in ("user_id", "item_id"):
-        columns = {table: frame[key] for table, frame in out.items() if key in frame.columns}
-        kinds = {table: _id_kind(column) for table, column in columns.items()}
-        for table, kind in kinds.items():
-            if kind == "wrong":
-                advice = f"Ids are integers or strings, not {columns[table].dtype}."
-                found.problem(table, key, "wrong_type", len(columns[table]), advice, *columns[table].head(3))
-        whole = all(kind in ("integer", "any") for kind in kinds.values()) and "integer" in kinds.values()
-        for table in columns:
-            if kinds[table] == "wrong":
-                out[table] = out[table].drop(key)
-            else:
-                out[table] = out[table].with_columns(as_ids(columns[table], pl.Int64() if whole else pl.String()))
-    return out
-
-
-def _id_kind(ids: pl.Series) -> str:
-    if ids.dtype == pl.Null or not len(ids):
-        return "any"
-    if ids.dtype.is_integer():
-        return "string" if ids.dtype == pl.UInt64 and (ids.max() or 0) > 2**63 - 1 else "integer"  # type: ignore[operator]
-    if ids.dtype.is_float():
-        known = ids.fill_nan(None).drop_nulls()
-        return "integer" if bool((known == known.round()).all()) else "wrong"
-    return "string" if ids.dtype in (pl.String, pl.Categorical, pl.Enum) else "wrong"
-
-
-def as_ids(ids: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Ids in the type that a data set uses (Int64 or String); what cannot be is null.
-
-    For query and candidate files, whose ids may be integers where the data set's are strings.
-    """
-    if ids.dtype.is_float():  # pandas makes floats of integers with gaps
-        ids = ids.fill_nan(None).cast(pl.Int64, strict=False)
-    if dtype.is_integer():
-        return ids.cast(pl.Int64, strict=False)
-    text = ids.cast(pl.String)
-    return text.set(text == "", None)
+_PAIR = ["user_id", "item_id", "event", "timestamp"]
 
 
 def keys(found: Findings, table: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """No null ids; in items and users, one row per id."""
+    """No null or spoilt ids; in items and users, one row per id."""
     for key in ("user_id", "item_id") if table == "interactions" else (KEYS[table],):
         frame = found.apply(frame, table, key, "null_ids", frame[key].is_null(), "Rows without an id.")
+        frame = ids.spoilt(found, frame, table, key)
     if table == "interactions":
         return frame
     key = KEYS[table]
@@ -72,106 +26,96 @@ def keys(found: Findings, table: str, frame: pl.DataFrame) -> pl.DataFrame:
     return found.apply(frame, table, key, "duplicate_ids", repeated, "Rows whose id another row has already.")
 
 
-def parse(found: Findings, table: str, frame: pl.DataFrame, column: str, otherwise: str) -> pl.DataFrame:
-    """A time column as UTC microseconds; unparsable, mixed and sentinel times are reported or repaired."""
-    raw = frame[column]
-    times = parse_times(raw)
-    if times is None:
-        advice = f"Times cannot be of type {raw.dtype}. {_HOW_TIMES}"
-        found.problem(table, column, "wrong_type", len(raw), advice, *raw.head(3))
-        return frame.with_columns(pl.lit(None, UTC_US).alias(column))
-    # The raw values stay in the frame while they are shown as examples.
-    marks = {"__unparsable__": times.unparsable, "__mixed__": times.other_unit}
-    frame = frame.with_columns(times.values.alias(_RAW), *(mask.alias(name) for name, mask in marks.items()))
-    why = f"Values that are no time. {_HOW_TIMES}"
-    frame = found.apply(frame, table, column, "unparsable_times", frame["__unparsable__"], why, otherwise)
-    why = f"Numbers of another unit than the rest of the column (which is in {times.unit})."
-    frame = found.apply(frame, table, column, "mixed_time_units", frame["__mixed__"], why, "keep")
-    frame = frame.with_columns(pl.col(_RAW).alias(column)).drop(_RAW, *marks)
-    why = "Times such as 1970-01-01 and 1980-01-01 stand for 'unknown', or are seconds read as milliseconds."
-    return found.apply(frame, table, column, "sentinel_times", _sentinel(frame[column], table), why, otherwise)
-
-
-def _sentinel(times: pl.Series, table: str) -> pl.Series:
-    """Interactions: the whole days, and all before 1971. Items, which may be old: midnight of the days only."""
-    exact = times.is_in([datetime(1970, 1, 1, tzinfo=UTC), datetime(1980, 1, 1, tzinfo=UTC)])
-    if table == "items":
-        return exact
-    days = (times.dt.year() == 1980) & (times.dt.ordinal_day() == 1)
-    return exact | days | (times < datetime(1971, 1, 1, tzinfo=UTC))
-
-
-def availability(found: Findings, items: pl.DataFrame) -> pl.DataFrame:
-    """Parsed available_from and expires_at (either may be absent, and lie in the future)."""
-    stated = [c for c in ("available_from", "expires_at") if c in items.columns]
-    for column in stated:
-        items = parse(found, "items", items, column, "set_null")
-    if len(stated) < 2:
-        return items
-    reversed_ = items["expires_at"] < items["available_from"]
-    why = "Items that expire before they start."
-    return found.apply(items, "items", "expires_at", "expires_before_start", reversed_, why, "set_null")
-
-
-def interaction_times(found: Findings, frame: pl.DataFrame) -> pl.DataFrame:
-    """Parsed timestamps; all null = a data set without times, which is fine here."""
-    if "timestamp" not in frame.columns:
-        hint = nearest("timestamp", [c for c in frame.columns if c != ROW])
-        frame = frame.with_columns(pl.lit(None, UTC_US).alias("timestamp"))
-        why = (
-            f"There is no column 'timestamp'{hint}. Name it under 'columns' in dataset.yaml if it has another name; "
-            "if nobody knows the times, SET='split.kind=random' accepts that, with a warning on every result."
-        )
-        none = frame["timestamp"].is_null()
-        return found.apply(frame, "interactions", "timestamp", "missing_times", none, why, "keep")
-    frame = parse(found, "interactions", frame, "timestamp", "drop")
-    late = frame["timestamp"] > datetime.now(UTC) + timedelta(days=1)
-    why = "Interactions later than tomorrow."
-    frame = found.apply(frame, "interactions", "timestamp", "future_times", late, why)
-    missing = frame["timestamp"].is_null()
-    if bool(missing.all()):
-        return frame
-    why = "Interactions without a time where others have one ('history' = before everything, in the order of the file)."
-    return found.apply(frame, "interactions", "timestamp", "missing_times", missing, why)
-
-
-def event_and_weight(found: Findings, frame: pl.DataFrame) -> pl.DataFrame:
-    """event: String, 'interaction' where not stated. weight: Float32 >= 0, 1 where there is no column."""
+def event(found: Findings, frame: pl.DataFrame) -> pl.DataFrame:
+    """event: String, 'interaction' where there is no such column."""
     if "event" not in frame.columns:
-        frame = frame.with_columns(event=pl.lit("interaction"))
-    elif frame["event"].dtype.is_nested():
-        found.problem(
-            "interactions", "event", "wrong_type", frame.height, "Events are strings.", *frame["event"].head(3)
-        )
-        frame = frame.with_columns(event=pl.lit("interaction"))
-    frame = frame.with_columns(pl.col("event").cast(pl.String).fill_null("interaction"))
+        return frame.with_columns(event=pl.lit("interaction"))
+    text = as_text(frame["event"])
+    if text is None:
+        advice = f"Events are strings, not {frame['event'].dtype}."
+        found.offending(frame, "interactions", "event", "wrong_type", frame["event"].is_not_null(), advice)
+        return frame.with_columns(event=pl.lit("interaction"))
+    missing = text.is_null() | (text == "").fill_null(False)
+    if bool(missing.all()):
+        return frame.with_columns(event=pl.lit("interaction"))
+    frame = frame.with_columns(event=text.set(missing, None))
+    why = "Rows without an event where others have one ('keep' = of the kind 'interaction')."
+    frame = found.apply(frame, "interactions", "event", "missing_events", frame["event"].is_null(), why)
+    return frame.with_columns(pl.col("event").fill_null("interaction"))
+
+
+def weight(found: Findings, frame: pl.DataFrame, read: Read) -> pl.DataFrame:
+    """weight: Float32 above 0 (or 0 where kept), 1 where there is no column."""
     if "weight" not in frame.columns:
         return frame.with_columns(weight=pl.lit(1, pl.Float32))
-    number = to_form(frame["weight"], "numeric")
-    if number is None:
-        advice = "Weights are numbers of at least 0."
-        found.problem("interactions", "weight", "wrong_type", frame.height, advice, *frame["weight"].head(3))
+    given = frame["weight"]
+    if given.dtype == pl.String:
+        number = plain_numbers(given, read).str.strip_chars().cast(pl.Float64, strict=False)
+    elif given.dtype.is_numeric() or given.dtype in (pl.Boolean, pl.Null):
+        number = given.cast(pl.Float64)
+    else:
+        advice = f"Weights are numbers of at least 0, not {given.dtype}."
+        found.offending(frame, "interactions", "weight", "wrong_type", given.is_not_null(), advice)
         return frame.with_columns(weight=pl.lit(1, pl.Float32))
-    broken = number.is_null() | ~number.is_finite() | (number < 0)
-    why = "Weights that are missing, not finite or negative."
-    frame = found.apply(frame, "interactions", "weight", "bad_weights", broken, why)
-    return frame.with_columns(pl.col("weight").cast(pl.Float32))
+    single = number.cast(pl.Float32, strict=False)
+    broken = single.is_null() | ~single.is_finite() | (single < 0)
+    why = "Weights that are missing, no number, negative, not finite or too large for 32 bits."
+    if given.dtype == pl.String and bool((numbers(given).is_not_null() & number.is_null()).any()):
+        why += (
+            " Some look like numbers with a currency, percent or a mark between thousands: 'read: {thousands: \",\"}'"
+        )
+        why += " in dataset.yaml reads 1,234."
+    # Repairs act on the number, messages show the value.
+    frame = frame.with_columns(weight=single, __given__=given)
+    frame = found.apply(frame, "interactions", "weight", "bad_weights", broken, why, show="__given__")
+    zero = (frame["weight"] == 0).fill_null(False)
+    why = "Weights of 0: taken, or not taken? 'drop' removes these rows, 'keep' counts them as taken."
+    frame = found.apply(frame, "interactions", "weight", "zero_weights", zero, why, show="__given__")
+    return frame.drop("__given__").with_columns(pl.col("weight").cast(pl.Float32))
 
 
 def duplicates(found: Findings, frame: pl.DataFrame) -> pl.DataFrame:
-    """Later rows with the user, item, event and time of an earlier one."""
-    same = frame.select("user_id", "item_id", "event", "timestamp")
-    repeated = ~same.select(pl.struct(pl.all()).is_first_distinct()).to_series()
-    why = "Rows with the user, item, event and time of an earlier row."
-    return found.apply(frame, "interactions", "timestamp", "duplicates", repeated, why)
+    """Later rows with the user, item, event and time of an earlier one.
+
+    Where no row has a time they may be repeats of another day, so they are kept and noted.
+    """
+    repeated = ~frame.select(pl.struct(_PAIR).is_first_distinct()).to_series()
+    if not bool(repeated.any()):
+        return frame
+    shown = frame.with_columns(
+        __pair__=pl.format("user {} item {}", pl.col("user_id").cast(pl.String), pl.col("item_id").cast(pl.String))
+    )
+    if frame["timestamp"].null_count() == frame.height and "duplicates" not in found.asked:
+        some = ", ".join(shown.filter(repeated)["__pair__"].head(3).str.slice(0, 80))
+        n = int(repeated.sum())
+        text = f"user, item and event of an earlier row again in {n:,} row{'s' * (n != 1)} ({some}); kept."
+        found.note("interactions", None, text)
+        return frame
+    if found.asked.get("duplicates") == "sum":
+        total = frame.group_by(_PAIR).agg(pl.col("weight").cast(pl.Float64).sum().cast(pl.Float32).alias("__sum__"))
+        joined = frame.join(total, on=_PAIR, how="left", nulls_equal=True, maintain_order="left")
+        frame = joined.with_columns(weight="__sum__").drop("__sum__")
+    why = "Rows with the user, item, event and time of an earlier row ('sum' adds up their weights)."
+    show = "timestamp" if frame["timestamp"].null_count() < frame.height else "item_id"
+    frame = found.apply(frame, "interactions", "timestamp", "duplicates", repeated, why, show=show)
+    if found.asked.get("duplicates") == "sum":
+        frame = frame.filter(frame.select(pl.struct(_PAIR).is_first_distinct()).to_series())
+    return frame
 
 
 def feature(found: Findings, table: str, frame: pl.DataFrame, column: str, role: str) -> pl.DataFrame:
     """A feature column in the form of its role; numbers and embeddings finite, embeddings of one length."""
-    formed = to_form(frame[column], role)
+    given = frame[column]
+    formed = to_form(given, role)
     if formed is None:
-        advice = f"The role {role} does not fit a column of type {frame[column].dtype}; state another role or mend it."
-        found.problem(table, column, "wrong_type", frame.height, advice, *frame[column].drop_nulls().head(3))
+        way = f"state another role, such as 'features: {{{table}: {{{column}: ignore}}}}', or mend it"
+        missing = (
+            " A value that means 'missing' can be stated: 'read: {null_values: [\"?\"]}'."
+            if given.dtype == pl.String
+            else ""
+        )
+        advice = f"The role {role} does not fit these values of type {short_type(given.dtype)}; {way}.{missing}"
+        found.offending(frame, table, column, "wrong_type", misfits(given, role), advice)
         return frame
     frame = frame.with_columns(formed.alias(column))
     if role == "numeric":
@@ -189,3 +133,46 @@ def feature(found: Findings, table: str, frame: pl.DataFrame, column: str, role:
         return frame
     why = f"Embeddings that do not have the {usual[-1]} numbers that most have."
     return found.apply(frame, table, column, "ragged_embeddings", lengths != usual[-1], why, "set_null")
+
+
+def short_type(dtype: pl.DataType) -> str:
+    text = str(dtype)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def note_unmet_users(found: Findings, users: pl.DataFrame, interactions: pl.DataFrame) -> None:
+    """Notes the share of active users without a row in users where it is large, or where keys nearly meet."""
+    active = interactions["user_id"].unique(maintain_order=True)
+    missing = active.filter(~active.is_in(users["user_id"].implode()))
+    if not len(missing):
+        return
+    near = ids.near_misses(missing, users["user_id"].filter(~users["user_id"].is_in(active.implode())))
+    met = 1 - len(missing) / len(active)
+    if met >= 0.5 and not near:
+        return
+    text = f"{len(active) - len(missing):,} of {len(active):,} users with interactions have a row in users ({met:.0%})."
+    some = ", ".join(repr(str(value))[:60] for value in missing.head(3))
+    hint = (
+        f" These would meet but for case, blanks, zeros or a trailing .0: {'; '.join(near)}. Write them alike."
+        if near
+        else f" Without one: {some}; users has {', '.join(repr(str(v))[:60] for v in users['user_id'].head(3))}."
+    )
+    found.note("users", "user_id", text + hint)
+
+
+def note_counted_later(found: Findings, items: pl.DataFrame, roles: dict[str, str], interactions: pl.DataFrame) -> None:
+    """Notes numbers whose rank follows the items' uses: most likely totals, counted after the fact."""
+    uses = interactions["item_id"].value_counts(name="__uses__")
+    counted = items.select("item_id", *(c for c, r in roles.items() if r == "numeric"), ROW).join(uses, on="item_id")
+    for column in (c for c, r in roles.items() if r == "numeric"):
+        known = counted.filter(pl.col(column).is_not_null())
+        if known.height < 30 or known[column].n_unique() < 3:
+            continue
+        rank = known.select(pl.corr(column, "__uses__", method="spearman")).item()
+        if rank is not None and rank > 0.8:
+            found.note(
+                "items",
+                column,
+                f"its rank follows how often items are used (correlation {rank:.2f}). If it was counted after it, "
+                f"it gives answers away: state 'features: {{items: {{{column}: ignore}}}}'.",
+            )

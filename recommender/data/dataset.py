@@ -16,6 +16,7 @@ import pandas as pd
 import polars as pl
 import scipy.sparse as sp
 
+from recommender.data.ids import as_ids
 from recommender.hashing import of_values
 
 FEATURE_ROLES = ("category", "multi", "text", "numeric", "embedding", "location")
@@ -44,6 +45,27 @@ class Repair:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Something about the data that is no fault, and that whoever brought them should know."""
+
+    table: str
+    column: str | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column}: {self.text}" if self.column else f"{self.table}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What dataset.yaml said of the files that holds for new rows of them too."""
+
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # table -> standard name -> name in the file
+    times: Mapping[str, str] = field(default_factory=dict)  # time column -> stated format
+    weight: str | None = None  # the bound of the weight from which a row counts as taken, such as ">= 4"
+
+
+@dataclass(frozen=True)
 class Table:
     """Items or users: one row each, unique ids, plus feature columns and the role of each."""
 
@@ -69,17 +91,23 @@ class Table:
 
     @cached_property
     def id_hash(self) -> np.ndarray:
-        """A fixed pseudo-random uint64 (n,) for each id: the same in every process and for every row order."""
-        return of_values(self.ids)
+        """A fixed pseudo-random uint64 (n,) for each id: the same in every process and for every row order.
+
+        Asked ids that the type of this table cannot hold are null, and share one number.
+        """
+        return of_values(self.ids.fill_null(0) if self.ids.dtype.is_integer() else self.ids.fill_null(""))
 
     def lookup(self, ids: pl.Series) -> np.ndarray:
-        """Row numbers of ``ids`` as int64 (n,); -1 where unknown.
+        """Row numbers of ``ids`` as int64 (n,); -1 where unknown. Ids of another type are compared as ``as_ids`` says.
 
         The latest answer is kept: models look up the same items for every batch of queries.
         """
         latest = self._memo.get("lookup")
         if latest is None or latest[0] is not ids:
-            rows = np.asarray(self._index.get_indexer(pd.Index(ids.to_numpy())), dtype=np.int64)
+            exact = as_ids(ids, self.ids.dtype)
+            known = exact.drop_nulls()  # with a null among them, NumPy would make floats of integers
+            rows = np.full(len(ids), -1, np.int64)
+            rows[exact.is_not_null().to_numpy()] = self._index.get_indexer(pd.Index(known.to_numpy()))
             latest = self._memo["lookup"] = ids, rows
         return np.asarray(latest[1])
 
@@ -150,6 +178,8 @@ class Dataset:
     signals: pl.DataFrame = field(default_factory=pl.DataFrame)
     repairs: tuple[Repair, ...] = ()
     event_weights: Mapping[str, float] = field(default_factory=dict)  # see ``feedback.py``
+    notes: tuple[Note, ...] = ()
+    reading: Reading = field(default_factory=Reading)
     # How to get it. ``before``, ``only`` and ``first_interactions`` drop it: what models are given has none.
     truth: Callable[[], Truth] | None = field(default=None, repr=False, compare=False)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from recommender.data.dataset import Repair
+from recommender.data.dataset import Note, Repair
+from recommender.data.read.table_file import row_place
 from recommender.data.spec import RULES
 from recommender.errors import Problem
 
@@ -18,18 +19,49 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Findings:
-    """Problems and repairs of one passage through the gate.
+    """Problems, repairs and notes of one passage through the gate.
 
-    asked: rule -> action, the repairs that the data set or the scenario names.
+    asked: rule -> action, the repairs that the data set or the scenario names. place: table -> words for where a row
+    stands. repairable: whether whoever reads the problems can name a repair.
     """
 
     asked: Mapping[str, str]
+    place: Mapping[str, Callable[[int], str]] = field(default_factory=dict)
+    repairable: bool = True
     problems: list[Problem] = field(default_factory=list)
     made: list[Repair] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     def problem(self, table: str, column: str | None, rule: str, count: int, advice: str, *examples: object) -> None:
-        shown = tuple(str(e) for e in examples[:3])
-        self.problems.append(Problem(table, column, rule, count, shown, f"{advice}{_repair_hint(rule)}"))
+        shown = tuple(short(e) for e in examples[:3])
+        hint = _repair_hint(rule) if self.repairable else ""
+        self.problems.append(Problem(table, column, rule, count, shown, f"{advice}{hint}"))
+
+    def note(self, table: str, column: str | None, text: str) -> None:
+        """Something that is no fault, but that whoever brought the data should know."""
+        self.notes.append(Note(table, column, text))
+        log.warning("%s", self.notes[-1])
+
+    def examples(self, frame: pl.DataFrame, table: str, column: str) -> list[str]:
+        """The values of ``column`` in the first three rows, and where they stand."""
+        shown = frame.head(3)
+        values = _values(shown[column])
+        rest = shown.select(c for c in (ROW, "user_id", "item_id") if c in shown.columns).to_dicts()
+        return [self._example(v, row, table, column) for v, row in zip(values, rest, strict=True)]
+
+    def _example(self, value: object, row: Mapping[str, object], table: str, column: str) -> str:
+        where = self.place.get(table, row_place)(int(str(row[ROW])))
+        text = f"{short(value)} in {where}"
+        if column == "timestamp" and "item_id" in row and value is not None:
+            return f"{text} (user {short(row['user_id'], quoted=False)}, item {short(row['item_id'], quoted=False)})"
+        return text
+
+    def offending(
+        self, frame: pl.DataFrame, table: str, column: str, rule: str, broken: pl.Series, advice: str
+    ) -> None:
+        """A problem of the rows where ``broken`` is true, without a repair."""
+        rows = frame.filter(broken.fill_null(False))
+        self.problem(table, column, rule, rows.height, advice, *map(_Shown, self.examples(rows, table, column)))
 
     def apply(
         self,
@@ -40,48 +72,62 @@ class Findings:
         broken: pl.Series,
         why: str,
         otherwise: str = "drop",
+        show: str | None = None,
     ) -> pl.DataFrame:
         """``frame`` after the named repair of the rows where ``broken`` (Boolean, null = sound) is true.
 
         Without a repair the rows are reported as a problem, and ``otherwise`` is done to them so that
         the checks that follow do not report them again (the frame is then never returned to a user).
+        show: the column whose values are the examples (default: ``column``).
         """
         broken = broken.fill_null(False)
         count = int(broken.sum())
         if not count:
             return frame
-        examples = [_example(row, column) for row in frame.filter(broken).head(3).iter_rows(named=True)]
+        examples = self.examples(frame.filter(broken).head(3), table, show or column)
         action = self.asked.get(rule)
         if action is None:
-            self.problem(table, column, rule, count, why, *examples)
+            self.problem(table, column, rule, count, why, *map(_Shown, examples))
             return _act(frame, column, broken, otherwise)
         self.made.append(Repair(table, rule, action, count, why, tuple(examples)))
         log.info("%s.%s: repaired %s by %s, %d rows (e.g. %s)", table, column, rule, action, count, ", ".join(examples))
         return _act(frame, column, broken, action)
 
 
+class _Shown(str):
+    """An example that is words already."""
+
+
+def short(value: object, quoted: bool = True) -> str:
+    """A value as it is shown in a message: at most 60 characters."""
+    if isinstance(value, _Shown):
+        return str(value)
+    text = "null" if value is None else repr(value) if isinstance(value, str) and quoted else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _values(column: pl.Series) -> list[object]:
+    """Python's values; times and durations beyond its calendar as the numbers that they are."""
+    try:
+        return column.to_list()
+    except (OverflowError, ValueError):
+        return column.to_physical().to_list()
+
+
 def _act(frame: pl.DataFrame, column: str, broken: pl.Series, action: str) -> pl.DataFrame:
+    value = pl.col(column)
     match action:
         case "drop" | "keep_first" | "keep_last":
             return frame.filter(~broken)
         case "set_null":
-            return frame.with_columns(pl.when(~broken).then(pl.col(column)).alias(column))
+            return frame.with_columns(pl.when(~broken).then(value).alias(column))
         case "set_one":
-            return frame.with_columns(pl.when(~broken).then(pl.col(column)).otherwise(1).alias(column))
-        case _:  # keep, keep_all, history, convert: the rows stay as they are
+            return frame.with_columns(pl.when(~broken).then(value).otherwise(1).alias(column))
+        case "to_integer":  # an id such as "17.0"
+            integer = value.str.replace(r"[.,]0*$", "")
+            return frame.with_columns(pl.when(broken).then(integer).otherwise(value).alias(column))
+        case _:  # keep, keep_all, history, convert, sum: the rows stay as they are
             return frame
-
-
-def _example(row: Mapping[str, object], column: str) -> str:
-    value = row[column]
-    if column == "timestamp" and "item_id" in row and value is not None:
-        return f"{_short(value)} in row {row[ROW]} (user {row['user_id']}, item {row['item_id']})"
-    return f"{_short(value)} in row {row[ROW]}"
-
-
-def _short(value: object) -> str:
-    text = "null" if value is None else repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _repair_hint(rule: str) -> str:

@@ -1,4 +1,4 @@
-"""Dataset folders: interactions, items and users as Parquet or CSV, and an optional dataset.yaml."""
+"""Dataset folders: interactions, items and users in files or a database, and an optional dataset.yaml."""
 
 from __future__ import annotations
 
@@ -9,128 +9,141 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from recommender.data.dataset import Dataset
-from recommender.data.schema import Spec, Tables, tables_of
+from recommender.data.dataset import Dataset, Note
+from recommender.data.read.database import read_query
+from recommender.data.read.table import EXACT, endings, is_address, read_address, read_file
+from recommender.data.read.table_file import TableFile
+from recommender.data.read.yaml_text import read_yaml
+from recommender.data.schema import STANDARD, Spec, Tables, tables_of
+from recommender.data.spec import Origin
 from recommender.errors import DataError, UserError
 from recommender.files import whole_folder
 
-_INTEGER = r"^-?(0|[1-9]\d{0,17})$"  # a leading zero means a code such as a zip, not a number
-_NUMBER = r"(?i)^-?((0|[1-9]\d{0,14})(\.\d*)?|\.\d+)(e[+-]?\d+)?$|^[+-]?(nan|inf|infinity)$"
-_BOOLEAN = r"(?i)^(true|false)$"
+_YAML = ("dataset.yaml", "dataset.yml")
+_NEARLY = {  # what a file of each table is called where it has not the right name
+    "interactions": r"interaction|rating|event|click|view|log|purchase|order|transaction|feedback",
+    "items": r"item|movie|film|book|product|job|article|catalog|content|metadata",
+    "users": r"user|customer|member|applicant|profile|people",
+}
 
 
 def read_folder(path: Path) -> Tables:
     """The tables of a dataset folder, not yet checked; other files in it are ignored.
 
-    ``interactions`` has no columns where the file is absent (the gate refuses that but on day zero).
+    ``interactions`` has no columns where nothing holds them (the gate refuses that but on day zero).
     Raises DataError naming every file that is missing or cannot be read, and what to do; ConfigError
     for an unknown key in dataset.yaml.
     """
     if not path.is_dir():
         raise DataError(f"{path}: no such folder. A dataset folder holds interactions, items and perhaps users.")
+    notes: list[Note] = []
+    spec = _read_spec(path, notes)
     faults: list[str] = []
-    frames: dict[str, pl.DataFrame | None] = {}
-    for table in ("interactions", "items", "users"):
+    read: dict[str, TableFile | None] = {}
+    for table in STANDARD:
         try:
-            file = _file_of(path, table)
-            frames[table] = None if file is None else read_table(file)
+            read[table] = _read_one(path, table, spec, notes)
         except DataError as error:
             faults.append(str(error))
-    if "items" in frames and frames["items"] is None:
-        faults.append(f"{path}: there is no items.parquet or items.csv. Add one; item_id alone is enough.")
-    try:
-        spec = _read_spec(path / "dataset.yaml")
-    except DataError as error:
-        faults.append(str(error))
+    if not faults and read["items"] is None and read["interactions"] is None:
+        faults.append(f"{path}: there is no items file and no interactions file.{_nearly(path, 'items')}")
     if faults:
         raise DataError("\n".join(faults))
-    interactions, items = _given(frames["interactions"]), _given(frames["items"])
-    return Tables(path.resolve().name, interactions, items, frames["users"], spec)
+    frames = {table: file.frame for table, file in read.items() if file is not None}
+    if "interactions" not in frames:
+        notes.append(Note("interactions", None, f"there is no file interactions.*.{_nearly(path, 'interactions')}"))
+    if "items" not in frames:
+        frames["items"] = _items_of(path, frames["interactions"], spec, notes)
+    return Tables(
+        path.resolve().name,
+        frames.get("interactions", pl.DataFrame()),
+        frames["items"],
+        frames.get("users"),
+        spec,
+        notes=notes,
+        place={table: file.place for table, file in read.items() if file is not None},
+    )
 
 
-def _given(frame: pl.DataFrame | None) -> pl.DataFrame:
-    return pl.DataFrame() if frame is None else frame
+def _read_one(folder: Path, table: str, spec: Spec, notes: list[Note]) -> TableFile | None:
+    origin: Origin | None = getattr(spec, table)
+    stated: dict[str, str] = getattr(spec.features, table, {})
+    exact = EXACT | {spec.names(table).get(c, c) for c in STANDARD[table] if c != "weight"}
+    exact |= {column for column, role in stated.items() if role not in ("numeric", "embedding", "location")}
+    if origin is not None:
+        file = _read_origin(folder, table, origin, spec, exact)
+    elif (found := _file_of(folder, table)) is None:
+        return None
+    else:
+        file = read_file(found, spec.read, exact)
+        if endings(found.name)[0] or found.name != found.name.lower():
+            notes.append(Note(table, None, f"read from {found.name}"))
+    notes.extend(Note(table, None, text) for text in file.notes)
+    return file
+
+
+def _read_origin(folder: Path, table: str, origin: Origin, spec: Spec, exact: frozenset[str]) -> TableFile:
+    if (origin.sql is None) == (origin.file is None):
+        raise DataError(f"{table}: dataset.yaml: state either 'sql' with 'connection', or 'file'.")
+    if origin.sql is not None:
+        return read_query(table, origin.sql, origin.connection)
+    assert origin.file is not None
+    if is_address(origin.file):
+        return read_address(origin.file)
+    return read_file(folder / origin.file, spec.read, exact)
 
 
 def _file_of(folder: Path, table: str) -> Path | None:
-    files = [f for f in (folder / f"{table}.parquet", folder / f"{table}.csv") if f.exists()]
-    if len(files) > 1:
-        raise DataError(f"{folder}: both {table}.parquet and {table}.csv are there. Remove one of them.")
-    return files[0] if files else None
+    """The file of a table: its name in any case, with any ending that can be read."""
+    files = [f for f in sorted(folder.iterdir()) if f.is_file() and f.name.lower().split(".", 1)[0] == table]
+    readable = [f for f in files if endings(f.name)[1] and f.name.lower().count(".") == 1 + bool(endings(f.name)[0])]
+    if len(readable) > 1:
+        raise DataError(f"{folder}: both {' and '.join(f.name for f in readable)} are there. Remove all but one.")
+    if files and not readable:
+        names = ", ".join(f.name for f in files)
+        raise DataError(f"{folder}: found {names}, which cannot be read. Save it as {table}.csv or {table}.parquet.")
+    return readable[0] if readable else None
 
 
-def read_table(path: Path) -> pl.DataFrame:
-    """One Parquet or CSV file (told by its ending); also for query and candidate files.
-
-    CSV: comma, header, quotes as usual. A column becomes Int64, Float64 or Boolean only where all its
-    values are; numbers with leading zeros stay strings. Raises DataError naming the file.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file.")
-    if path.suffix not in (".parquet", ".csv"):
-        raise DataError(f"{path}: expected a file that ends in .parquet or .csv.")
-    return _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-
-
-def _read_parquet(path: Path) -> pl.DataFrame:
-    with path.open("rb") as file:
-        begins = file.read(4)
-        file.seek(max(-4, -path.stat().st_size), 2)
-        ends = file.read(4)
-    if begins != b"PAR1":
-        raise DataError(f"{path}: named .parquet, but it is no Parquet file. If it is text, name it {path.stem}.csv.")
-    if ends != b"PAR1":
-        raise DataError(f"{path}: the Parquet file is cut short (its end is missing). Write or copy it again.")
-    try:
-        return pl.read_parquet(path, hive_partitioning=False)
-    except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
-        raise DataError(
-            f"{path}: the Parquet file is damaged ({_first_line(error)}). Write or copy it again."
-        ) from None
+def _nearly(folder: Path, table: str) -> str:
+    """A sentence with the files that may be meant, empty where there are none."""
+    others = [f.name for f in sorted(folder.iterdir()) if f.is_file() and f.name.lower() not in _YAML]
+    others = [name for name in others if name.lower().split(".", 1)[0] not in STANDARD]
+    close = [name for name in others if re.search(_NEARLY[table], name.lower())] or others
+    if not close:
+        return ""
+    some = ", ".join(close[:5]) + (", ..." if len(close) > 5 else "")
+    parts = " put parts together, or" if len(close) > 1 else ""
+    return (
+        f" Found {some}: rename it to {table} (with its ending),{parts} name it in dataset.yaml: "
+        f"'{table}: {{file: {close[0]}}}'."
+    )
 
 
-def _read_csv(path: Path) -> pl.DataFrame:
-    _check_separator(path)
-    try:
-        frame = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=False)
-    except pl.exceptions.NoDataError:
-        raise DataError(f"{path}: the file is empty. It needs a header line with the names of the columns.") from None
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        advice = "Expected UTF-8, separated by commas, with one header line; quote values that hold commas."
-        raise DataError(f"{path}: cannot be read as CSV ({_first_line(error)}). {advice}") from None
-    return frame.select(_typed(frame[c]) for c in frame.columns)
+def _items_of(folder: Path, interactions: pl.DataFrame, spec: Spec, notes: list[Note]) -> pl.DataFrame:
+    """Items without features, one for each that the interactions name."""
+    own = spec.names("interactions").get("item_id", "item_id")
+    if own not in interactions.columns:
+        return pl.DataFrame({spec.names("items").get("item_id", "item_id"): pl.Series([], dtype=pl.String)})
+    items = interactions[own].drop_nulls().unique(maintain_order=True).to_frame()
+    items.columns = [spec.names("items").get("item_id", "item_id")]
+    text = f"there is no items file: {items.height:,} items without features are made from the interactions."
+    notes.append(Note("items", None, text + _nearly(folder, "items")))
+    return items
 
 
-def _check_separator(path: Path) -> None:
-    with path.open("rb") as file:
-        header = file.readline(10_000).decode("utf-8", errors="replace").strip()
-    separator = next((name for mark, name in ((";", "';'"), ("\t", "tabs"), ("|", "'|'")) if mark in header), None)
-    if separator and "," not in header:
-        advice = "Save it separated by commas, or as Parquet."
-        raise DataError(f"{path}: one column named {header!r}: the file seems separated by {separator}. {advice}")
-
-
-def _typed(column: pl.Series) -> pl.Series:
-    column = column.set(column == "", None)
-    known = column.drop_nulls()
-    for pattern, dtype in ((_INTEGER, pl.Int64), (_NUMBER, pl.Float64)):
-        if len(known) and bool(known.str.contains(pattern).all()):
-            return column.cast(dtype)
-    if len(known) and bool(known.str.contains(_BOOLEAN).all()):
-        return column.str.to_lowercase() == "true"
-    return column
-
-
-def _read_spec(path: Path) -> Spec:
-    if not path.exists():
+def _read_spec(folder: Path, notes: list[Note]) -> Spec:
+    files = [f for f in sorted(folder.iterdir()) if f.is_file() and f.name.lower() in _YAML]
+    if not files:
         return Spec()
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise DataError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())}).") from None
+    if len(files) > 1:
+        raise DataError(f"{folder}: both {' and '.join(f.name for f in files)} are there. Remove all but one.")
+    tree = read_yaml(files[0])
     if tree is not None and not isinstance(tree, dict):
-        raise DataError(f"{path}: expected keys such as 'columns:' and 'features:', found {type(tree).__name__}.")
-    return Spec.parse(tree, where=str(path))
+        raise DataError(f"{files[0]}: expected keys such as 'columns:' and 'features:', found {type(tree).__name__}.")
+    if files[0].name != _YAML[0]:
+        notes.append(Note("dataset", None, f"read from {files[0].name}"))
+    return Spec.parse(tree, where=str(files[0]))
 
 
 def write_folder(data: Dataset | Tables, path: Path, also: Callable[[Path], None] | None = None) -> None:
@@ -154,13 +167,9 @@ def write_folder(data: Dataset | Tables, path: Path, also: Callable[[Path], None
             for name, frame in frames.items():
                 if frame is not None and frame.width:
                     frame.write_parquet(part / f"{name}.parquet")
-            content = tables.spec.model_dump(exclude_defaults=True)
+            content = tables.spec.model_dump(exclude_defaults=True, exclude={*STANDARD})  # the tables are in it
             (part / "dataset.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
             if also is not None:
                 also(part)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error}). Choose another place, or make room there.") from None
-
-
-def _first_line(error: BaseException) -> str:
-    return re.split(r"[\n]", str(error).strip(), maxsplit=1)[0][:200]

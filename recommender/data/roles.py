@@ -1,178 +1,172 @@
-"""Roles of feature columns: guessed where not stated, and each column brought to its role's form."""
+"""Roles of feature columns, guessed where not stated: from name, type and values; what misleads is left out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import polars as pl
 
+from recommender.data import column_names
+from recommender.data.forms import PLACE, numbers
+from recommender.data.lists import BRACKETS, looks_listed, mark_between, parse_list
+from recommender.data.times import parse_times
+
 TEXT_NAMES = {"title", "name", "headline", "description", "caption", "summary", "text", "abstract"}
-PROTECTED_NAMES = {"gender", "sex", "race", "ethnicity", "religion", "disability", "sexual_orientation", "age_group"}
 CODE_ENDINGS = ("_id", "_code", "zip", "postcode", "postal")
-_JSON_LIST = r"^\s*\[.*\]\s*$"
-_PLACE = r"^\s*-?\d{1,3}\.\d+\s*,\s*-?\d{1,3}\.\d+\s*$"
+_DAY_FIRST = r"^\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}([ T]\d{1,2}:\d{2}.*)?$"
+_MONEY = r"[$€£¥₹₽%]|\d[,'\x{00a0} ]\d{3}\b|USD|EUR|GBP"
+_MANY = 20  # rows from which "nearly every row has a value of its own" says something
+_OWN = 0.95
 
 
-def guess_roles(frame: pl.DataFrame, stated: Mapping[str, str]) -> dict[str, str]:
-    """Role of every column of ``frame`` that ``stated`` does not name, from its name, type and values.
+class Guess(NamedTuple):
+    """reason: what whoever brought the data should know of the guess; "" where it is plain."""
 
-    ``frame`` holds feature columns only (no ids, no availability). Names that denote protected groups
-    (gender, race ...) are guessed ``protected``, so that none becomes a feature by oversight.
+    role: str
+    reason: str = ""
+
+
+def guess_roles(frame: pl.DataFrame, stated: Mapping[str, str], table: str = "users") -> dict[str, Guess]:
+    """Role of every column of ``frame`` that ``stated`` does not name.
+
+    ``frame`` holds feature columns only (no ids, no availability), in the order of the file. Names that denote
+    protected groups (gender, race ...) are guessed ``protected``, so that none becomes a feature by oversight; row
+    numbers, times, totals counted later and codes of one row each are guessed ``ignore``.
     """
-    return {c: _guess(c, frame[c]) for c in frame.columns if c not in stated}
+    return {c: _guess(c, frame[c], table) for c in frame.columns if c not in stated}
 
 
-def _guess(name: str, column: pl.Series) -> str:
+def _guess(name: str, column: pl.Series, table: str) -> Guess:
     values, dtype = column.drop_nulls(), column.dtype
-    if name.lower() in PROTECTED_NAMES:
-        return "protected"
-    if not len(values) or dtype.is_temporal():
-        return "ignore"  # dates are when something happened; as features they are easily a leak
+    if column_names.is_protected(name, table):
+        return Guess("protected", "its name denotes a protected group, so it serves audits only")
+    if not len(values):
+        return Guess("ignore", "it has no values")
+    if dtype.is_temporal():
+        return _time(name, table)
     if dtype == pl.Boolean:
-        return "category"
+        return Guess("category")
     if dtype.is_numeric():
-        return "category" if name.lower().endswith(CODE_ENDINGS) else "numeric"
+        return _guess_number(name, column, table)
     if isinstance(dtype, pl.List | pl.Array):
         return _guess_list(column)
     if isinstance(dtype, pl.Struct):
-        return "location" if {f.name for f in dtype.fields} >= {"lat", "lon"} else "ignore"
+        placed = {f.name for f in dtype.fields} >= {"lat", "lon"}
+        return Guess("location") if placed else Guess("ignore", "it holds objects; give the field that counts a column")
     if dtype in (pl.String, pl.Categorical, pl.Enum):
-        return "text" if name.lower() in TEXT_NAMES else _guess_string(values.cast(pl.String))
-    return "ignore"
+        return _guess_string(name, values.cast(pl.String), table)
+    return Guess("ignore", f"a value of type {dtype} tells a model nothing")
 
 
-def _guess_list(column: pl.Series) -> str:
+def _time(name: str, table: str) -> Guess:
+    """When something happened is no property; as a feature it easily gives the answer away."""
+    offered = table == "items" and column_names.is_start(name)
+    way = f"; if it says when an item went on offer, state 'columns: {{available_from: {name}}}'" if offered else ""
+    return Guess("ignore", f"it holds times{way}")
+
+
+def _guess_number(name: str, column: pl.Series, table: str) -> Guess:
+    values = column.drop_nulls()
+    if column_names.is_row_number(name) or _counts_rows(column):
+        return Guess("ignore", "it numbers the rows, so it tells the order of the file")
+    if column_names.is_total(name):
+        return Guess(
+            "ignore", "a total or average of what users did is counted after the fact, so it gives answers away"
+        )
+    if column_names.is_time(name) and _is_time_number(values):
+        return _time(name, table)
+    if name.lower().endswith(CODE_ENDINGS):
+        own = len(values) >= _MANY and values.n_unique() / len(values) > _OWN
+        return Guess("ignore", "nearly every row has a code of its own") if own else Guess("category")
+    return Guess("numeric")
+
+
+def _counts_rows(column: pl.Series) -> bool:
+    """0, 1, 2 ... or 1, 2, 3 ... in the order of the file."""
+    if len(column) < 10 or column.null_count() or column[0] not in (0, 1) or not column.dtype.is_integer():
+        return False
+    return bool((column.diff().drop_nulls() == 1).all())
+
+
+def _is_time_number(values: pl.Series) -> bool:
+    low, high = float(values.min() or 0), float(values.max() or 0)  # type: ignore[arg-type]
+    return any(a <= low and high <= b for a, b in ((6.3e8, 4.2e9), (6.3e11, 4.2e12), (19000101, 21001231)))
+
+
+def _guess_list(column: pl.Series) -> Guess:
     lists = column.drop_nulls()
     lists = lists.arr.to_list() if isinstance(lists.dtype, pl.Array) else lists
     inner = lists.explode(empty_as_null=False).drop_nulls()
     if inner.dtype.is_float():
-        return "embedding"
+        return Guess("embedding")
+    if isinstance(inner.dtype, pl.Struct) and "name" in {f.name for f in inner.dtype.fields}:
+        return Guess("multi", "lists of objects: each counts by its field 'name'")
+    if inner.dtype.is_nested() or inner.dtype in (pl.Binary, pl.Object) or not len(inner):
+        return Guess("ignore", f"lists of {inner.dtype} tell a model nothing")
     if inner.dtype != pl.String:
-        return "multi" if not inner.dtype.is_nested() and len(inner) else "ignore"
-    return "text" if _words(inner) > 2.5 else "multi"
+        return Guess("multi")
+    return Guess("text" if _words(inner) > 2.5 else "multi")
 
 
-def _guess_string(values: pl.Series) -> str:
-    if bool(values.str.contains(_JSON_LIST).all()):
-        numbers = values.str.contains(r"^[\s\[\]\d,.+\-eEnNaAiIfF]*$").all()
-        return "embedding" if numbers else "multi"
-    if bool(values.str.contains(_PLACE).all()):
-        return "location"
+def _guess_string(name: str, values: pl.Series, table: str) -> Guess:
+    if name.lower() in TEXT_NAMES:
+        return Guess("text")
+    if not name.strip() or name.startswith("Unnamed: "):
+        return Guess("ignore", "it has no name")
+    if bool(values.str.contains(BRACKETS).all()):
+        return _guess_bracketed(values)
+    if bool(values.str.contains(PLACE).all()):
+        return Guess("location")
     if bool(values.str.contains(r"^https?://").all()):
-        return "ignore"
+        return Guess("ignore", "addresses tell a model nothing")
+    if _are_times(values):
+        return _time(name, table)
+    if bool(values.str.contains(_MONEY).any()) and (money := _guess_money(values)) is not None:
+        return money
+    if looks_listed(values):
+        mark = mark_between(values)
+        return Guess("multi", "" if mark == "|" else f"read as lists with '{mark}' between")
     distinct, words = values.n_unique() / len(values), _words(values)
-    if bool((values.str.contains("|", literal=True)).mean() or 0.0) and words < 4 * _parts(values):
-        return "multi"
     if words > 3 or (distinct > 0.5 and words > 1.3):
-        return "text"
-    return "ignore" if distinct == 1 and len(values) >= 20 else "category"  # a code of its own per row tells nothing
+        return Guess("text")
+    if distinct > _OWN and len(values) >= _MANY:
+        return Guess("ignore", "nearly every row has a value of its own")
+    return Guess("category")
+
+
+def _guess_bracketed(values: pl.Series) -> Guess:
+    if bool(values.str.contains(r"^[\s\[\]\d,.+\-eEnNaAiIfF]*$").all()) and bool(values.str.contains(r"\d").any()):
+        return Guess("embedding")
+    if any(parse_list(text) is None for text in values.unique(maintain_order=True).to_list()):
+        return Guess("ignore", "texts in brackets that are no lists of words; mend them, or state 'text'")
+    objects = bool(values.str.contains(r"^\s*\[\s*\{").any())
+    return Guess("multi", "lists of objects: each counts by its name" if objects else "")
+
+
+def _guess_money(values: pl.Series) -> Guess | None:
+    share = float(numbers(values).is_not_null().mean() or 0)  # type: ignore[arg-type]
+    if share == 1:
+        return Guess("numeric", "money, percent or marks between thousands are read as numbers")
+    if share < 0.5:
+        return None
+    other = values.filter(numbers(values).is_null())[0][:30]
+    way = f"to read them so, state numeric and 'read: {{null_values: [{other!r}]}}'"
+    return Guess("category", f"{share:.0%} of it look like numbers; {way}")
+
+
+def _are_times(values: pl.Series) -> bool:
+    first = values.head(50)
+    if not bool(first.str.contains(r"^\s*\d").all()) or bool(first.str.contains(r"^\s*\d+(\.\d+)?\s*$").any()):
+        return False
+    if bool(values.str.contains(_DAY_FIRST).all()):
+        return True
+    times = parse_times(first)
+    if times is None or bool(times.unparsable.any()):
+        return False
+    times = parse_times(values)
+    return times is not None and float(times.unparsable.mean() or 0) < 0.05  # type: ignore[arg-type]
 
 
 def _words(values: pl.Series) -> float:
     return float(values.str.count_matches(r"\S+").mean() or 0)  # type: ignore[arg-type]
-
-
-def _parts(values: pl.Series) -> float:
-    return 1 + float(values.str.count_matches("|", literal=True).mean() or 0)  # type: ignore[arg-type]
-
-
-def to_form(column: pl.Series, role: str) -> pl.Series | None:
-    """``column`` in the form of its role, null where missing; None where its type cannot be that.
-
-    category: String (Boolean stays). multi: List(String) (strings split at ``|``, or JSON lists). text: String or
-    List(String). numeric: Float64. embedding: List(Float32). location: String or Struct(lat, lon).
-    protected and ignore stay as they are.
-    """
-    if isinstance(column.dtype, pl.Array):
-        column = column.arr.to_list()
-    if column.dtype in (pl.Categorical, pl.Enum):
-        column = column.cast(pl.String)
-    match role:
-        case "category":
-            return _to_category(column)
-        case "multi":
-            return _to_multi(column)
-        case "text":
-            return _to_multi(column) if isinstance(column.dtype, pl.List) else _to_category(column)
-        case "numeric":
-            return _to_numeric(column)
-        case "embedding":
-            return _to_embedding(column)
-        case "location":
-            return _to_location(column)
-        case _:
-            return column
-
-
-def _to_category(column: pl.Series) -> pl.Series | None:
-    if column.dtype.is_nested():
-        return None
-    if column.dtype == pl.Boolean:
-        return column
-    if column.dtype.is_float():
-        known = column.fill_nan(None)
-        whole = bool((known.drop_nulls() == known.drop_nulls().round()).all())
-        column = known.cast(pl.Int64, strict=False) if whole else known
-    return column.cast(pl.String)
-
-
-def _to_multi(column: pl.Series) -> pl.Series | None:
-    if column.dtype == pl.Null:
-        return column.cast(pl.List(pl.String))
-    if column.dtype == pl.String:
-        json = bool(column.drop_nulls().str.contains(_JSON_LIST).all()) and column.null_count() < len(column)
-        column = column.str.json_decode(pl.List(pl.String)) if json else column.str.split("|")
-    if not isinstance(column.dtype, pl.List) or column.dtype.inner in (pl.List, pl.Struct):
-        return None
-    tidy = pl.element().cast(pl.String).str.strip_chars()
-    return column.list.eval(tidy.filter(tidy.is_not_null() & (tidy != "")))
-
-
-def _to_numeric(column: pl.Series) -> pl.Series | None:
-    if column.dtype == pl.String:
-        number = column.str.strip_chars().cast(pl.Float64, strict=False)
-        bad = number.is_null() & column.is_not_null() & (column.str.strip_chars() != "")
-        return None if bool(bad.any()) else number.fill_nan(None)
-    if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
-        return column.cast(pl.Float64).fill_nan(None)
-    return None
-
-
-def _to_embedding(column: pl.Series) -> pl.Series | None:
-    if column.dtype == pl.Null:
-        return column.cast(pl.List(pl.Float32))
-    if column.dtype == pl.String:
-        numbers = column.str.strip_chars(" []").str.split(",")
-        tidy = numbers.list.eval(pl.element().str.strip_chars())
-        decoded = tidy.cast(pl.List(pl.Float32), strict=False)
-        spoiled = numbers.list.len() != decoded.list.eval(pl.element().drop_nulls()).list.len()
-        return None if bool((spoiled & ~column.str.contains(r"(?i)nan|null").fill_null(False)).any()) else decoded
-    if not isinstance(column.dtype, pl.List) or not (column.dtype.inner is pl.Null or _is_number(column.dtype.inner)):
-        return None
-    return column.cast(pl.List(pl.Float32))
-
-
-def _is_number(dtype: object) -> bool:
-    return isinstance(dtype, pl.DataType) and (dtype.is_numeric() or dtype == pl.Null)
-
-
-def _to_location(column: pl.Series) -> pl.Series | None:
-    place = pl.Struct({"lat": pl.Float64, "lon": pl.Float64})
-    if isinstance(column.dtype, pl.Struct):
-        named = {f.name for f in column.dtype.fields} >= {"lat", "lon"}
-        return column.cast(place) if named else None
-    if column.dtype == pl.String and len(known := column.drop_nulls()) and bool(known.str.contains(_PLACE).all()):
-        column = column.str.split(",").list.eval(pl.element().str.strip_chars()).cast(pl.List(pl.Float64))
-    if isinstance(column.dtype, pl.List):
-        if not _is_number(column.dtype.inner):
-            return None
-        if bool((column.list.len() != 2).any()):
-            return None
-        lat, lon = (column.cast(pl.List(pl.Float64)).list.get(i) for i in (0, 1))
-        return (
-            pl.select(pl.when(column.is_not_null()).then(pl.struct(lat=lat, lon=lon)))
-            .to_series()
-            .cast(place)
-            .alias(column.name)
-        )
-    return _to_category(column)

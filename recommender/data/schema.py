@@ -1,6 +1,7 @@
 """The one gate that every data set passes: raw tables in, a checked Dataset out, or every problem at once.
 
-The steps read downward from ``build``; the checks are in ``structure.py`` (which columns) and ``checks.py`` (values).
+The steps read downward from ``build``; the checks are in ``structure.py`` (which columns), ``ids.py``,
+``time_checks.py`` and ``checks.py`` (values).
 """
 
 from __future__ import annotations
@@ -13,11 +14,23 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from recommender.data import checks, structure
-from recommender.data.dataset import Dataset, Match, Table
+from recommender.data import checks, ids, structure, time_checks
+from recommender.data.dataset import Dataset, Match, Reading, Table
 from recommender.data.findings import ROW, Findings
+from recommender.data.ids import as_ids
 from recommender.data.roles import guess_roles
-from recommender.data.spec import RULES, STANDARD, Features, MatchSpec, Spec, Tables, check_repairs
+from recommender.data.spec import (
+    KEYS,
+    RULES,
+    STANDARD,
+    Features,
+    MatchSpec,
+    Spec,
+    Tables,
+    Threshold,
+    check_repairs,
+    threshold,
+)
 from recommender.data.times import UTC_US
 from recommender.errors import DataError, nearest
 
@@ -35,7 +48,6 @@ __all__ = [
     "tables_of",
 ]
 log = logging.getLogger(__name__)
-as_ids = checks.as_ids
 
 
 def build(
@@ -56,46 +68,67 @@ def build(
     """
     spec = tables.spec
     check_repairs(extra_repairs or {})
-    found = Findings({**spec.repairs, **(extra_repairs or {})})
+    found = Findings({**spec.repairs, **(extra_repairs or {})}, tables.place, tables.repairable)
+    for note in tables.notes:
+        found.note(note.table, note.column, note.text)
     frames = {"interactions": tables.interactions, "items": tables.items, "users": tables.users}
     given = {name: frame for name, frame in frames.items() if frame is not None}
     ready = {name: structure.rename(found, name, frame, spec) for name, frame in given.items()}
     structure.mapped_columns(found, given, spec)
-    ready = checks.unify_ids(found, ready)
+    ready = ids.unify(found, ready)
 
     roles: dict[str, dict[str, str]] = {}
     described = {}
     for name, stated in (("items", spec.features.items), ("users", spec.features.users)):
         frame = ready.get(name)
+        if frame is not None:
+            frame = structure.locations(found, name, frame, spec, stated)
         structure.stated_roles(found, name, frame, stated, spec)
-        if frame is not None and STANDARD[name][0] in frame.columns:
+        if frame is not None and KEYS[name] in frame.columns:
             described[name], roles[name] = _describe(found, name, frame, stated, spec)
     structure.match_columns(found, spec, roles)
-    interactions = _interactions(found, ready["interactions"], described.get("items"), require_interactions)
-    taken, signals = _split_events(found, interactions, spec.positive if positive is None else positive)
+    items, users = described.get("items"), described.get("users")
+    interactions = _interactions(found, ready["interactions"], items, spec, require_interactions)
+    chosen = _positive(spec, positive)
+    taken, signals = _split_events(found, interactions, chosen)
     if require_interactions and not taken.height and not found.problems:
         found.problem(
             "interactions", None, "empty_table", 0, f"No row is left after repairs and events. {structure.NO_DATA}"
         )
     if found.problems:
         raise DataError(found.problems)
-    users = _with_everyone(described.get("users"), pl.concat([taken["user_id"], signals["user_id"]]))
+    assert items is not None, "a table without its key is a problem"
+    time_checks.note_late_availability(found, items, taken)
+    checks.note_counted_later(found, items, roles["items"], taken)
+    if users is not None:
+        checks.note_unmet_users(found, users, interactions)
+    everyone = _with_everyone(users, pl.concat([taken["user_id"], signals["user_id"]]))
     return Dataset(
         name=tables.name,
         interactions=taken,
-        items=Table(described["items"].drop(ROW).sort("item_id"), roles["items"], "item_id"),
-        users=Table(users, roles.get("users", {}), "user_id"),
+        items=Table(items.drop(ROW).sort("item_id"), roles["items"], "item_id"),
+        users=Table(everyone, roles.get("users", {}), "user_id"),
         match=tuple(Match(m.user, m.item) for m in spec.match),
         signals=signals,
         repairs=(*tables.repairs, *found.made),
         truth=tables.truth,
+        notes=tuple(found.notes),
+        reading=Reading({table: spec.names(table) for table in STANDARD}, dict(spec.times), chosen.weight),
     )
+
+
+def _positive(spec: Spec, events: Sequence[str] | None) -> Threshold:
+    """What counts as taken: the caller's events before the data set's own, with the data set's own bound."""
+    own = spec.positive if isinstance(spec.positive, Threshold) else Threshold(event=spec.positive)
+    return own if events is None else Threshold(event=list(events), weight=own.weight)
 
 
 def tables_of(data: Dataset) -> Tables:
     """The tables that ``build`` turns into ``data`` again: with roles stated and the repairs it relies on."""
     events = pl.concat([data.interactions, data.signals]) if data.signals.width else data.interactions
-    positive = data.interactions["event"].unique().sort().to_list() if data.signals.height else None
+    kinds = data.interactions["event"].unique().sort().to_list() if data.signals.height else None
+    bound = data.reading.weight
+    positive = kinds if bound is None or kinds is None else Threshold(event=kinds, weight=bound)
     spec = Spec(
         features=Features(items=dict(data.items.roles), users=dict(data.users.roles) if len(data.users) else {}),
         match=[MatchSpec(user=m.user, item=m.item) for m in data.match],
@@ -133,11 +166,12 @@ def to_polars(table: str, frame: Any) -> pl.DataFrame:
     """A pandas, polars or Arrow frame, or a DuckDB relation, as a polars frame. Raises DataError naming ``table``."""
     try:
         if isinstance(frame, pd.DataFrame):
-            return pl.from_pandas(frame)
+            named = [str(c) for c in frame.columns]
+            return pl.from_pandas(frame.set_axis(named, axis=1) if named != list(frame.columns) else frame)
         made = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
         return made if isinstance(made, pl.DataFrame) else pl.DataFrame(made)
-    except (pa.ArrowException, TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        message = f"{table}: not a pandas, polars or Arrow frame with one type per column ({error})."
+    except (pa.ArrowException, TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+        message = f"{table}: not a pandas, polars or Arrow frame with one type per column ({str(error)[:200]})."
         raise DataError(f"{message} Give each column one type, for example frame.astype(str) for ids.") from None
 
 
@@ -145,39 +179,54 @@ def _describe(
     found: Findings, table: str, frame: pl.DataFrame, stated: Mapping[str, str], spec: Spec
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Checked keys, availability and features of items or users, and the role of each feature column."""
-    frame = checks.keys(found, table, frame)
     features = [c for c in frame.columns if c not in (*STANDARD[table], ROW)]
     roles = {c: r for c, r in stated.items() if c in features}
-    guessed = guess_roles(frame.select(features), roles)
+    guesses = guess_roles(frame.select(features), roles, table)
     matched = {m.item if table == "items" else m.user for m in spec.match}
-    guessed |= {c: "category" for c, r in guessed.items() if r == "ignore" and c in matched}
-    if guessed:
-        log.info("guessed roles of %s: %s", table, ", ".join(f"{c}={r}" for c, r in guessed.items()))
-    roles = {c: {**roles, **guessed}[c] for c in features}
+    for column, guess in guesses.items():
+        role = "category" if guess.role == "ignore" and column in matched else guess.role
+        roles[column] = role
+        if guess.reason and role == guess.role:
+            other = "numeric" if frame[column].dtype.is_numeric() and role != "protected" else "category"
+            way = f"'features: {{{table}: {{{column if column.isidentifier() else repr(column)}: {other}}}}}'"
+            found.note(table, column, f"guessed {role}: {guess.reason}. To say otherwise: {way}")
+    if guesses:
+        log.info("guessed roles of %s: %s", table, ", ".join(f"{c}={roles[c]}" for c in guesses))
+    roles = {c: roles[c] for c in features}
+    frame = checks.keys(found, table, frame)
     if table == "items":
-        frame = checks.availability(found, frame)
+        frame = time_checks.availability(found, frame, spec.times)
     for column, role in roles.items():
         frame = checks.feature(found, table, frame, column, role)
     return frame.select(*(c for c in STANDARD[table] if c in frame.columns), *features, ROW), roles
 
 
-def _interactions(found: Findings, frame: pl.DataFrame, items: pl.DataFrame | None, required: bool) -> pl.DataFrame:
+def _interactions(
+    found: Findings, frame: pl.DataFrame, items: pl.DataFrame | None, spec: Spec, required: bool
+) -> pl.DataFrame:
     """Checked interactions in standard columns and types, sorted by time, nulls first, stable."""
     if not frame.height:
         if required and not any(p.table == "interactions" for p in found.problems):
-            found.problem("interactions", None, "empty_table", 0, structure.NO_DATA)
+            hint = "".join(f" ({n.text})" for n in found.notes if n.table == "interactions")
+            found.problem("interactions", None, "empty_table", 0, f"{structure.NO_DATA}{hint}")
         return _no_interactions(items)
     if not {"user_id", "item_id"} <= set(frame.columns):
         return _no_interactions(items)
     extra = [c for c in frame.columns if c not in (*STANDARD["interactions"], ROW)]
     if extra:
         log.info("columns of interactions without a use: %s", ", ".join(extra))
+    frame = frame.drop(extra)
     frame = checks.keys(found, "interactions", frame)
-    frame = checks.event_and_weight(found, frame)
-    frame = checks.interaction_times(found, frame)
+    frame = checks.event(found, frame)
+    frame = checks.weight(found, frame, spec.read)
+    frame = time_checks.interaction_times(found, frame, spec.times)
     if items is not None:
         unknown = ~frame["item_id"].is_in(items["item_id"].implode())
         why = "Interactions with items that the items table does not have."
+        if near := ids.near_misses(frame["item_id"].filter(unknown), items["item_id"]) if unknown.any() else []:
+            why += (
+                f" They would meet but for case, blanks, zeros or a trailing .0: {'; '.join(near)}. Write them alike."
+            )
         frame = found.apply(frame, "interactions", "item_id", "unknown_items", unknown, why)
     frame = checks.duplicates(found, frame)
     return frame.select(STANDARD["interactions"]).sort("timestamp", nulls_last=False, maintain_order=True)
@@ -189,28 +238,30 @@ def _no_interactions(items: pl.DataFrame | None) -> pl.DataFrame:
     return pl.DataFrame(schema=types)  # type: ignore[arg-type]
 
 
-def _split_events(
-    found: Findings, frame: pl.DataFrame, positive: Sequence[str] | None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    if positive is None:
+def _split_events(found: Findings, frame: pl.DataFrame, positive: Threshold) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(what counts as taken, the other events)."""
+    if positive.event is None and positive.weight is None:
         return frame, frame.clear()
-    there = frame["event"].unique().sort().to_list()
-    absent = [e for e in positive if e not in there]
-    if frame.height and len(absent) == len(positive):
-        advice = f"None of the positive events is in the data: {', '.join(positive)}{nearest(positive[0], there)}"
-        found.problem("interactions", "event", "unknown_event", frame.height, advice)
-    elif frame.height and absent:
-        log.warning("positive events that the data does not have: %s", ", ".join(absent))
-    took = frame["event"].is_in(list(positive))
+    took = pl.lit(True) if positive.weight is None else threshold(positive.weight)
+    if positive.event is not None:
+        took = took & pl.col("event").is_in(positive.event)
+        there = frame["event"].unique().sort().to_list()
+        absent = [e for e in positive.event if e not in there]
+        if frame.height and len(absent) == len(positive.event):
+            advice = f"None of the positive events is in the data: {', '.join(positive.event)}"
+            close = nearest(positive.event[0], there) if absent else "; the list is empty."
+            found.problem("interactions", "event", "unknown_event", frame.height, f"{advice}{close}")
+        elif frame.height and absent:
+            log.warning("positive events that the data does not have: %s", ", ".join(absent))
     return frame.filter(took), frame.filter(~took)
 
 
-def _with_everyone(users: pl.DataFrame | None, ids: pl.Series) -> pl.DataFrame:
+def _with_everyone(users: pl.DataFrame | None, active_ids: pl.Series) -> pl.DataFrame:
     """Users described, plus a row without features for each user that only the interactions know."""
-    active = ids.unique().to_frame()
+    active = active_ids.unique().to_frame()
     if users is None:
         return active.sort("user_id")
     users = users.drop(ROW)
-    if not ids.len():
+    if not len(active_ids):
         return users.sort("user_id")
     return pl.concat([users, active.join(users, on="user_id", how="anti")], how="diagonal").sort("user_id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from recommender.data.dataset import ROLES, Repair, Truth
+from recommender.data.dataset import ROLES, Note, Repair, Truth
+from recommender.data.times import check_format
 from recommender.errors import ConfigError, nearest
 
 STANDARD = {
@@ -18,24 +20,32 @@ STANDARD = {
     "users": ("user_id",),
 }
 KEYS = {"items": "item_id", "users": "user_id"}
+TIME_COLUMNS = ("timestamp", "available_from", "expires_at", "as_of")
 
 # Every repair that ``repairs`` may name: rule -> the actions allowed. Rules without an entry have none.
 RULES: dict[str, tuple[str, ...]] = {
     "null_ids": ("drop",),
+    "placeholder_ids": ("drop", "keep"),
+    "float_ids": ("to_integer", "keep"),
+    "shortened_ids": ("keep",),
     "duplicate_ids": ("keep_first", "keep_last"),
     "unparsable_times": ("drop", "set_null"),
+    "implausible_times": ("drop", "set_null"),
     "future_times": ("drop", "set_null", "keep"),
     "sentinel_times": ("drop", "set_null", "keep"),
     "mixed_time_units": ("convert",),
     "missing_times": ("history", "drop"),
-    "duplicates": ("keep_first", "keep_all"),
+    "missing_events": ("drop", "keep"),
+    "duplicates": ("keep_first", "keep_all", "sum"),
     "unknown_items": ("drop",),
     "expires_before_start": ("set_null", "drop"),
     "bad_weights": ("drop", "set_one"),
+    "zero_weights": ("drop", "keep"),
     "bad_numbers": ("set_null",),
     "bad_embeddings": ("set_null",),
     "ragged_embeddings": ("set_null",),
 }
+_THRESHOLD = r"^\s*(>=|<=|==|>|<)\s*(-?\d+(?:\.\d+)?)\s*$"
 
 
 class _Strict(BaseModel):
@@ -64,26 +74,100 @@ class MatchSpec(_Strict):
     item: str
 
 
+class Read(_Strict):
+    """How text files are written, where that is not to be detected.
+
+    null_values: texts that mean "no value", in every column. decimal: "," where 3,5 is a number.
+    thousands: the mark between thousands, removed from numbers.
+    """
+
+    separator: str | None = None
+    encoding: str | None = None
+    null_values: list[str] = []
+    decimal: str = "."
+    thousands: str | None = None
+
+    @field_validator("separator", "decimal", "thousands")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        if value is not None and (len(value) != 1 or not value.isascii() or value.isalnum()):
+            raise ValueError(f"expected one mark such as ';' or ',', found {value[:20]!r}")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str | None) -> str | None:
+        try:
+            "".encode(value or "utf-8")
+        except LookupError:
+            raise ValueError(f"unknown encoding {value!r}; such as utf-8, utf-16, latin-1, cp1252") from None
+        return value
+
+
+class Origin(_Strict):
+    """Where a table comes from that no file of the folder holds: a query of a database, or another file or address.
+
+    connection: an address such as postgresql://..., or $NAME of the environment variable that holds it.
+    """
+
+    sql: str | None = None
+    connection: str | None = None
+    file: str | None = None
+
+
+class Threshold(_Strict):
+    """Which interactions count as "took it": the kinds of event (None: all), and a bound of the weight (">= 4")."""
+
+    event: list[str] | None = None
+    weight: str | None = None
+
+    @field_validator("event", mode="before")
+    @classmethod
+    def _texts(cls, events: object) -> object:
+        return as_texts(events)
+
+    @field_validator("weight")
+    @classmethod
+    def _readable(cls, weight: str | None) -> str | None:
+        if weight is not None and not re.match(_THRESHOLD, weight):
+            raise ValueError(f"expected a bound such as '>= 4', found {weight[:40]!r}")
+        return weight
+
+
 class Spec(_Strict):
     """The content of ``dataset.yaml``. Raises ConfigError (by ``parse``) naming the nearest valid name.
 
-    columns: standard name -> name in the file. positive: the event kinds that count as "took it"
-    (None: all). repairs: rule -> action, both from ``RULES``.
+    columns: standard name -> name in the files, or table -> such a mapping where the names differ between tables.
+    positive: the event kinds that count as "took it" (None: all), or a ``Threshold``. repairs: rule -> action, both
+    from ``RULES``. times: column -> format (see ``times.py``). locations: table -> new column -> [latitude column,
+    longitude column].
     """
 
-    columns: dict[str, str] = {}
+    columns: dict[str, str | dict[str, str]] = {}
     features: Features = Features()
     match: list[MatchSpec] = []
     repairs: dict[str, str] = {}
-    positive: list[str] | None = None
+    positive: list[str] | Threshold | None = None
+    times: dict[str, str] = {}
+    locations: dict[str, dict[str, list[str]]] = {}
+    read: Read = Read()
+    interactions: Origin | None = None
+    items: Origin | None = None
+    users: Origin | None = None
 
     @field_validator("columns")
     @classmethod
-    def _known_columns(cls, columns: dict[str, str]) -> dict[str, str]:
-        valid = {name for names in STANDARD.values() for name in names}
-        for name in columns:
-            if name not in valid:
-                raise ValueError(f"unknown standard column '{name}'{nearest(name, valid)}")
+    def _known_columns(cls, columns: dict[str, str | dict[str, str]]) -> dict[str, str | dict[str, str]]:
+        for name, value in columns.items():
+            inner = {name: value} if isinstance(value, str) else value
+            valid: set[str] | tuple[str, ...] = {n for names in STANDARD.values() for n in names}
+            if not isinstance(value, str):
+                if name not in STANDARD:
+                    raise ValueError(f"unknown table '{name}'{nearest(name, STANDARD)}")
+                valid = STANDARD[name]
+            for standard in inner:
+                if standard not in valid:
+                    raise ValueError(f"unknown standard column '{standard}'{nearest(standard, valid)}")
         return columns
 
     @field_validator("repairs")
@@ -95,13 +179,50 @@ class Spec(_Strict):
             raise ValueError(str(error)) from None
         return repairs
 
+    @field_validator("positive", mode="before")
+    @classmethod
+    def _some_event(cls, positive: object) -> object:
+        if positive == []:
+            raise ValueError("names no event, so nothing would count as taken; name some, or leave the key out")
+        return as_texts(positive)
+
+    @field_validator("times")
+    @classmethod
+    def _known_formats(cls, times: dict[str, str]) -> dict[str, str]:
+        for column, form in times.items():
+            if column not in TIME_COLUMNS:
+                raise ValueError(f"unknown time column '{column}'{nearest(column, TIME_COLUMNS)}")
+            if (fault := check_format(form)) is not None:
+                raise ValueError(f"'{column}': {fault}")
+        return times
+
+    @field_validator("locations")
+    @classmethod
+    def _pairs(cls, locations: dict[str, dict[str, list[str]]]) -> dict[str, dict[str, list[str]]]:
+        for table, places in locations.items():
+            if table not in KEYS:
+                raise ValueError(f"unknown table '{table}'{nearest(table, KEYS)}")
+            for column, pair in places.items():
+                if len(pair) != 2:
+                    raise ValueError(f"'{column}': expected [latitude column, longitude column]")
+        return locations
+
     @classmethod
     def parse(cls, tree: Mapping[str, Any] | None, where: str = "dataset.yaml") -> Spec:
         """A Spec from plain YAML values; ``where`` names the file in the error."""
         try:
             return cls.model_validate(dict(tree or {}))
         except ValidationError as error:
-            raise ConfigError("\n".join(f"{where}: {_explain(e)}" for e in error.errors())) from None
+            faults = error.errors()
+            more = [f"{where}: and {len(faults) - 20:,} more"] * (len(faults) > 20)
+            raise ConfigError("\n".join([*(f"{where}: {_explain(e)}" for e in faults[:20]), *more])) from None
+
+    def names(self, table: str) -> dict[str, str]:
+        """standard name -> name in the file of ``table``, where they differ; a table's own entry counts first."""
+        common = {s: name for s, name in self.columns.items() if isinstance(name, str) and s in STANDARD[table]}
+        special = self.columns.get(table, {})
+        special = special if isinstance(special, dict) else {}
+        return {s: name for s, name in {**common, **special}.items() if s != name}
 
 
 @dataclass
@@ -109,7 +230,8 @@ class Tables:
     """Raw tables as a source or folder hands them over: own column names, nothing checked yet.
 
     interactions may have no columns at all (day zero); users is None where no such table exists.
-    repairs are those that the loader itself made.
+    repairs are those that the loader itself made, notes what it has to tell. place: table -> words for where a row
+    (from 1) stands, such as "line 7". repairable: False where nobody can name a repair (rows given to a model).
     """
 
     name: str
@@ -119,6 +241,9 @@ class Tables:
     spec: Spec = field(default_factory=Spec)
     repairs: list[Repair] = field(default_factory=list)
     truth: Callable[[], Truth] | None = None  # of simulated data
+    notes: list[Note] = field(default_factory=list)
+    place: dict[str, Callable[[int], str]] = field(default_factory=dict)
+    repairable: bool = True
 
 
 def check_repairs(repairs: Mapping[str, str]) -> None:
@@ -130,13 +255,44 @@ def check_repairs(repairs: Mapping[str, str]) -> None:
             raise ConfigError(f"repair '{rule}' has no action '{action}'{nearest(action, RULES[rule])}")
 
 
+def threshold(bound: str) -> pl.Expr:
+    """The rows whose weight is within a bound such as ">= 4". Weights are float32, and so is the bound."""
+    parsed = re.match(_THRESHOLD, bound)
+    assert parsed is not None, "checked by Threshold"
+    value, weight = pl.lit(float(parsed[2]), pl.Float32), pl.col("weight")
+    return {
+        ">=": weight >= value,
+        "<=": weight <= value,
+        "==": weight == value,
+        ">": weight > value,
+        "<": weight < value,
+    }[parsed[1]]
+
+
+def within(bound: str | None) -> float:
+    """A weight within the bound, for rows that state none but count as taken; 1 where there is no bound."""
+    parsed = re.match(_THRESHOLD, bound) if bound else None
+    if parsed is None:
+        return 1.0
+    return float(parsed[2]) + {">": 1, "<": -1}.get(parsed[1], 0)
+
+
+def as_texts(values: object) -> object:
+    """Numbers and booleans of a list as their text, as event kinds are; anything else as it is."""
+    if not isinstance(values, list):
+        return values
+    return [str(v).lower() if isinstance(v, bool) else str(v) if isinstance(v, int | float) else v for v in values]
+
+
 def _explain(error: Any) -> str:
-    where = ".".join(map(str, error["loc"]))
+    parts = [str(part) for part in error["loc"] if part not in ("list[str]", "str", "Threshold", "dict[str,str]")]
+    where = ".".join(parts)[:120]
     if error["type"] != "extra_forbidden":
         message = str(error["msg"]).removeprefix("Value error, ")
-        return (
-            f"'{where}': {message}" if error["type"] == "value_error" else f"'{where}': {message} ({error['input']!r})"
-        )
-    models: dict[str, type[BaseModel]] = {"features": Features, "match": MatchSpec}
-    beside = Spec if len(error["loc"]) == 1 else models[str(error["loc"][0])]
-    return f"unknown key '{where}'{nearest(str(error['loc'][-1]), beside.model_fields)}"
+        shown = repr(error["input"]) if not isinstance(error["input"], dict | list) else type(error["input"]).__name__
+        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+        return f"'{where}': {message}" if error["type"] == "value_error" else f"'{where}': {message} ({shown})"
+    models: dict[str, type[BaseModel]] = {"features": Features, "match": MatchSpec, "read": Read, "positive": Threshold}
+    models |= dict.fromkeys(STANDARD, Origin)
+    beside = Spec if len(parts) == 1 else models.get(parts[0], Spec)
+    return f"unknown key '{where}'{nearest(parts[-1][:80], beside.model_fields)}"

@@ -17,7 +17,7 @@ _QUANTILES = (0.1, 0.5, 0.9, 0.99)
 
 def summarise(data: Dataset) -> dict[str, Any]:
     """Plain JSON values: flat numbers (None where the data cannot tell), and the lists
-    ``weeks``, ``columns`` and ``repairs`` and the dict ``events``.
+    ``weeks``, ``columns``, ``repairs`` and ``notes`` and the dict ``events``.
 
     density: share of user-item pairs taken. gini_items: of interactions over all items, 0 = even,
     1 = all on one. top_10_percent_share: of interactions, on the most popular tenth of the items.
@@ -53,6 +53,7 @@ def summarise(data: Dataset) -> dict[str, Any]:
         "repairs": [
             {"table": r.table, "rule": r.rule, "action": r.action, "count": r.count, "why": r.why} for r in data.repairs
         ],
+        "notes": [{"table": n.table, "column": n.column, "text": n.text} for n in data.notes],
     }
 
 

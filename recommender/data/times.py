@@ -1,18 +1,37 @@
-"""Times in any common form -> UTC timestamps of microseconds."""
+"""Times in any common form -> UTC timestamps of microseconds; one parser for every time column and for ``as_of``.
+
+A stated format (``times: {timestamp: "%d/%m/%Y"}`` in dataset.yaml) is a pattern of strftime, or one of ``UNITS``:
+s, ms, us, ns since 1970, days since 1970, excel (days since 1899-12-30).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import polars as pl
 
 UTC_US = pl.Datetime("us", "UTC")
 # Numbers below each bound count this unit since 1970; valid for every time from 1973-03 to 5138.
 _UNITS = (("s", 1e11, 1e6), ("ms", 1e14, 1e3), ("us", 1e17, 1.0), ("ns", float("inf"), 1e-3))
+_DAY = 86_400e6
+# stated unit -> microseconds in one, and the number that stands for 1970
+UNITS = {
+    "s": (1e6, 0.0),
+    "ms": (1e3, 0.0),
+    "us": (1.0, 0.0),
+    "ns": (1e-3, 0.0),
+    "days": (_DAY, 0.0),
+    "excel": (_DAY, 25569.0),
+}
 _FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 _ZONED = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z")
 _NUMBER = r"^[+-]?\d+(\.\d+)?$"
 _LATEST_US = 253_402_300_800_000_000  # the year 10000
+_EARLIEST_US = 631_152_000_000_000  # 1990: a number that gives an earlier time most likely counts something else
+_YYYYMMDD = r"^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
+DAYS = "days written as 20240131"  # the unit of eight digits
+HOW = "Give UTC datetimes, ISO 8601 text, or seconds or milliseconds since 1970"
 
 
 @dataclass(frozen=True)
@@ -22,32 +41,108 @@ class Times:
     values: pl.Series  # Datetime us UTC; null where missing or unparsable
     unparsable: pl.Series
     other_unit: pl.Series  # numbers in another unit than most of the column; converted by their own
+    implausible: pl.Series  # numbers that would be times before 1990, where no unit is stated
     unit: str  # the unit of most of the column; "" where it holds no numbers
 
+    @property
+    def faulty(self) -> pl.Series:
+        return self.unparsable | self.other_unit | self.implausible
 
-def parse_times(raw: pl.Series) -> Times | None:
-    """Datetimes (any unit and zone; naive = UTC), dates, ISO 8601 text, or numbers since 1970.
+
+def check_format(form: str) -> str | None:
+    """What is wrong with a stated format; None where nothing is."""
+    if form in UNITS:
+        return None
+    try:
+        if "%" in form and datetime(2001, 2, 3, 4, 5).strftime(form) != form and len(form) <= 60:
+            _read_as(pl.Series(["2001"]), form)
+            return None
+    except (ValueError, pl.exceptions.PolarsError):
+        pass
+    return f"expected a pattern such as '%d/%m/%Y %H:%M', or one of {', '.join(UNITS)}; found {form[:60]!r}"
+
+
+def parse_times(raw: pl.Series, form: str | None = None) -> Times | None:
+    """Datetimes (any unit and zone; naive = UTC), dates, ISO 8601 text, days as 20240131, or numbers since 1970.
 
     Numbers may be seconds, milliseconds, microseconds or nanoseconds; the unit is told by their
-    magnitude. None where the column's type cannot be a time at all.
+    magnitude. form: the stated format. None where the column's type cannot be a time at all.
     """
     no = pl.Series([False]).new_from_index(0, len(raw))
     if raw.dtype == pl.Null:
-        return Times(raw.cast(UTC_US), no, no, "")
+        return Times(raw.cast(UTC_US), no, no, no, "")
     if isinstance(raw.dtype, pl.Datetime):
         utc = raw.dt.convert_time_zone("UTC") if raw.dtype.time_zone else raw.dt.replace_time_zone("UTC")
-        return Times(utc.cast(UTC_US), no, no, "")
+        return Times(utc.cast(UTC_US), no, no, no, "")
     if raw.dtype == pl.Date:
-        return Times(raw.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), no, no, "")
-    if raw.dtype.is_numeric() and raw.dtype != pl.Decimal:
-        return _from_numbers(raw)
-    if raw.dtype == pl.String or raw.dtype == pl.Categorical or raw.dtype == pl.Enum:
-        return _from_text(raw.cast(pl.String))
-    return None
+        return Times(raw.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), no, no, no, "")
+    number, text = raw.dtype.is_numeric(), raw.dtype in (pl.String, pl.Categorical, pl.Enum)
+    if not number and not text:
+        return None
+    if form is not None:
+        return _from_form(raw, form)
+    return _from_numbers(raw) if number else _from_text(raw.cast(pl.String))
+
+
+def advice(raw: pl.Series, column: str) -> str:
+    """What to do about values that are no time, told from how they look."""
+    text = raw.cast(pl.String, strict=False).str.strip_chars().drop_nulls()
+    state = f"in dataset.yaml: 'times: {{{column}:"
+    if bool(text.str.contains(r"^\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}").any()):
+        return (
+            "Which is the day and which the month cannot be told from such values. State it "
+            f'{state} "%d/%m/%Y %H:%M"}}\' (or "%m/%d/%Y", as the values are written).'
+        )
+    if bool(text.str.contains(r"^(19|20)\d\d$").any()):
+        return f'They look like years. If so, state it {state} "%Y"}}\'. {HOW}.'
+    if bool(text.str.contains(r"[eE]\+\d").any()):
+        return f"A spreadsheet has shortened them, so their last digits are lost. Export them as text. {HOW}."
+    if bool(text.str.contains(r"^[+-]?\d{1,9}(\.\d+)?$").any()):
+        return (
+            f"If they count days, state it {state} days}}' (since 1970) or 'excel' (a spreadsheet's day number); if "
+            f"they are seconds of that time, {state} s}}'. {HOW}."
+        )
+    return f'{HOW}; any other form can be stated {state} "%d %b %Y"}}\'.'
+
+
+def _read_as(text: pl.Series, form: str) -> pl.Series:
+    if "%z" in form:
+        return text.str.to_datetime(form, time_unit="us", strict=False).cast(UTC_US)
+    if form == "%Y":
+        text, form = text + "-01-01", "%Y-%m-%d"
+    elif not any(part in form for part in ("%H", "%I", "%T", "%R", "%s", "%c", "%X")):
+        return text.str.to_date(form, strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return text.str.to_datetime(form, time_unit="us", strict=False).dt.replace_time_zone("UTC")
+
+
+def _from_form(raw: pl.Series, form: str) -> Times:
+    no = pl.Series([False]).new_from_index(0, len(raw))
+    if form in UNITS:
+        factor, origin = UNITS[form]
+        number = raw.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+        scaled = (number.fill_nan(None) - origin) * factor
+        values = scaled.set(scaled.abs() >= _LATEST_US, None).round().cast(pl.Int64, strict=False).cast(UTC_US)
+    else:
+        if raw.dtype.is_float():
+            raw = raw.fill_nan(None).cast(pl.Int64, strict=False)
+        values = _read_as(raw.cast(pl.String).str.strip_chars(), form)
+    given = raw.is_not_null() & (raw.cast(pl.String).str.strip_chars() != "")
+    return Times(values.alias(raw.name), given & values.is_null(), no, no, form)
+
+
+def _days(text: pl.Series) -> pl.Series:
+    """Eight digits that are a day of the calendar (20240131), as UTC times; null otherwise."""
+    text = text.set(~text.str.contains(_YYYYMMDD), None)
+    return text.str.to_date("%Y%m%d", strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
 def _from_numbers(raw: pl.Series) -> Times:
     frame = raw.alias("raw").to_frame().with_columns(pl.col("raw").cast(pl.Float64).fill_nan(None).alias("x"))
+    # Zero is epoch-0 in every unit: it tells nothing of the column's.
+    nonzero = frame.filter(pl.col("x").is_not_null() & (pl.col("x") != 0))["x"]
+    eight = ((nonzero >= 19000101) & (nonzero <= 21001231)).mean() or 0.0
+    if len(nonzero) and float(eight) > 0.5:  # type: ignore[arg-type]
+        return _from_days(raw, frame["x"])
     unit, scaled = pl.lit(None, pl.String), pl.lit(None, pl.Float64)
     micros: pl.Expr = pl.lit(None, pl.Int64)
     for name, bound, factor in reversed(_UNITS):
@@ -58,14 +153,27 @@ def _from_numbers(raw: pl.Series) -> Times:
     representable = pl.col("scaled").abs() < _LATEST_US
     micros = pl.when(representable).then(pl.col("scaled")).round().cast(pl.Int64, strict=False)
     frame = frame.with_columns(micros.alias("us"))
-    # Zero is epoch-0 in every unit: it tells nothing of the column's.
-    nonzero = frame.filter(pl.col("us").is_not_null() & (pl.col("x") != 0))
-    most = nonzero["unit"].value_counts(sort=True)["unit"][0] if nonzero.height else ""
+    counted = frame.filter(pl.col("us").is_not_null() & (pl.col("x") != 0))
+    most = counted["unit"].value_counts(sort=True)["unit"][0] if counted.height else ""
+    # 1980-01-01 and 1970-01-01 stand for "unknown", which is another fault than a wrong unit.
+    sentinel = pl.col("us").is_in([0, 315_532_800_000_000])
+    early = (pl.col("us") < _EARLIEST_US) & ~sentinel
     masks = frame.select(
         unparsable=pl.col("x").is_not_null() & pl.col("us").is_null(),
-        other=(pl.col("us").is_not_null() & (pl.col("x") != 0) & (pl.col("unit") != most)).fill_null(False),
+        implausible=early.fill_null(False),
+        other=(pl.col("us").is_not_null() & (pl.col("x") != 0) & (pl.col("unit") != most) & ~early).fill_null(False),
     )
-    return Times(frame["us"].cast(UTC_US).alias(raw.name), masks["unparsable"], masks["other"], most)
+    values = frame["us"].cast(UTC_US).alias(raw.name)
+    return Times(values, masks["unparsable"], masks["other"], masks["implausible"], most)
+
+
+def _from_days(raw: pl.Series, number: pl.Series) -> Times:
+    whole = number.set((number != number.round()) | (number.abs() > 1e9), None).cast(pl.Int64, strict=False)
+    values = _days(whole.cast(pl.String)).alias(raw.name)
+    no = pl.Series([False]).new_from_index(0, len(raw))
+    zero = (number == 0).fill_null(False)  # epoch-0
+    values = values.set(zero, datetime(1970, 1, 1, tzinfo=UTC))
+    return Times(values, number.is_not_null() & values.is_null(), no, no, DAYS)
 
 
 def _from_text(raw: pl.Series) -> Times:
@@ -86,5 +194,5 @@ def _from_text(raw: pl.Series) -> Times:
     )
     naive = [plain.str.to_datetime(f, time_unit="us", strict=False).dt.replace_time_zone("UTC") for f in _FORMATS]
     with_zone = [zoned.str.to_datetime(f, time_unit="us", strict=False).cast(UTC_US) for f in _ZONED]
-    parsed = pl.select(pl.coalesce(*naive, *with_zone, numbers.values)).to_series().alias(raw.name)
-    return Times(parsed, given & parsed.is_null(), numbers.other_unit, numbers.unit)
+    parsed = pl.select(pl.coalesce(*naive, *with_zone, _days(plain), numbers.values)).to_series().alias(raw.name)
+    return Times(parsed, given & parsed.is_null(), numbers.other_unit, numbers.implausible, numbers.unit)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import polars as pl
 
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import NO_TIME, Dataset, Table
+from recommender.data.forms import misfits, to_form
+from recommender.data.ids import as_ids, is_spoilt
 from recommender.data.queries import History, Queries
-from recommender.data.roles import to_form
-from recommender.data.schema import Tables, as_ids, build, tables_of
-from recommender.data.times import parse_times
+from recommender.data.schema import Tables, build, tables_of
+from recommender.data.spec import STANDARD, Threshold, within
+from recommender.data.times import HOW, parse_times
 from recommender.errors import DataError
 from recommender.ranking.candidates import Candidates
 from recommender.ranking.router import Router
@@ -54,7 +58,8 @@ def serve(
     Raises DataError for malformed queries or rows.
     """
     data = extended(bundle.data, items, users, interactions)
-    asked = as_queries(queries, data)
+    queries = _renamed(queries, bundle.data, "interactions", ["user_id"])
+    asked = as_queries(queries, data, bundle.data.reading.times)
     allowed = None if candidates is None else _allowed(candidates, data)
     rules = Eligibility.model_validate(bundle.eligibility)
     to_choose = Candidates.after(bundle.data, data.items, rules, allowed)
@@ -76,8 +81,11 @@ def serve(
     })  # fmt: skip
 
 
-def as_queries(frame: pl.DataFrame, data: Dataset) -> Queries:
-    """Queries over ``data``: histories are the user's rows at or before as_of (all rows where it is null)."""
+def as_queries(frame: pl.DataFrame, data: Dataset, formats: Mapping[str, str] | None = None) -> Queries:
+    """Queries over ``data``: histories are the user's rows at or before as_of (all rows where it is null).
+
+    A user_id that the type of the data's ids cannot hold is a new user. formats: time column -> stated format.
+    """
     if "user_id" not in frame.columns:
         raise DataError(f"queries: no column user_id (found {', '.join(frame.columns)}). Name it user_id.")
     if not frame.height:
@@ -85,10 +93,11 @@ def as_queries(frame: pl.DataFrame, data: Dataset) -> Queries:
     if nulls := frame["user_id"].null_count():
         rows = f"{nulls:,} row{'s are' if nulls > 1 else ' is'} null"
         raise DataError(f"queries.user_id: {rows}. Give every query a user_id, known or not.")
-    ids = _ids(frame["user_id"], data.users.ids.dtype, "queries")
+    ids = _ids(frame["user_id"], data.users.ids, "queries")
     known = data.users.frame.join(ids.alias("user_id").to_frame(), on="user_id", how="right", maintain_order="right")
     users = type(data.users)(known.select(data.users.frame.columns), data.users.roles, data.users.key)
-    as_of = _as_of(frame)
+    as_of = _as_of(frame, formats or {})
+    _warn_too_early(as_of, data)
     number = data.users.lookup(ids)
     order = np.lexsort((data.timestamps, data.user_idx))
     user, item, taken = data.user_idx[order], data.item_idx[order], data.timestamps[order]
@@ -120,18 +129,39 @@ def extended(
         return data
     known = tables_of(data)
     if interactions is not None:  # as in a data set without these columns
-        given = {"event": (known.spec.positive or ["interaction"])[0], "weight": 1.0}
+        interactions = _renamed(interactions, data, "interactions", STANDARD["interactions"])
+        positive = known.spec.positive
+        events = positive.event if isinstance(positive, Threshold) else positive
+        given = {"event": (events or ["interaction"])[0], "weight": within(data.reading.weight)}
         absent = [pl.lit(value).alias(c) for c, value in given.items() if c not in interactions.columns]
         interactions = interactions.with_columns(absent)
+    items = None if items is None else _renamed(items, data, "items", STANDARD["items"])
+    users = None if users is None else _renamed(users, data, "users", STANDARD["users"])
     spec = known.spec.model_copy(update={"repairs": {**known.spec.repairs, "duplicates": "keep_first"}})
-    joined = Tables(
-        data.name,
-        _joined(known.interactions, interactions, None, "interactions"),
-        _joined(known.items, _formed(items, data.items, "items"), "item_id", "items"),
-        _joined(known.users, _formed(users, data.users, "users"), "user_id", "users"),
-        spec,
-    )
-    return build(joined, require_interactions=False)
+    frames: dict[str, pl.DataFrame] = {}
+    place: dict[str, Callable[[int], str]] = {}
+    for name, old, new, key in (
+        ("interactions", known.interactions, interactions, None),
+        ("items", known.items, _formed(items, data.items, "items"), "item_id"),
+        ("users", known.users, _formed(users, data.users, "users"), "user_id"),
+    ):
+        frames[name] = _joined(old, new, key, name, data.reading.times)
+        place[name] = partial(_place, 0 if new is None else frames[name].height - new.height)
+    tables = Tables(data.name, frames["interactions"], frames["items"], frames["users"], spec)
+    return build(replace(tables, place=place, repairable=False), require_interactions=False)
+
+
+def _place(n_known: int, row: int) -> str:
+    """Where a row of known and new rows stands: the known ones come first."""
+    return f"row {row - n_known} of the rows to add" if row > n_known else f"row {row} of the model's data"
+
+
+def _renamed(new: pl.DataFrame, data: Dataset, table: str, columns: Sequence[str]) -> pl.DataFrame:
+    """The standard names in place of those that the files of the model's data have."""
+    names = data.reading.columns.get(table, {})
+    return new.rename({
+        names[c]: c for c in columns if c in names and c not in new.columns and names[c] in new.columns
+    })  # fmt: skip
 
 
 def _formed(new: pl.DataFrame | None, known: Table, table: str) -> pl.DataFrame | None:
@@ -146,26 +176,29 @@ def _formed(new: pl.DataFrame | None, known: Table, table: str) -> pl.DataFrame 
         elif made is not None and known.roles[c] == "text" and not listed and isinstance(made.dtype, pl.List):
             made = made.list.join(" . ")
         if made is None:
-            some = ", ".join(map(str, new[c].drop_nulls().head(3)))
+            wrong = new[c].filter(misfits(new[c], known.roles[c])) if new[c].dtype == pl.String else new[c].drop_nulls()
+            some = ", ".join(str(value)[:60] for value in wrong.head(3))
             raise DataError(
-                f"{table}.{c}: {len(new):,} values of type {new[c].dtype} (e.g. {some}) cannot be read as the "
+                f"{table}.{c}: {len(wrong):,} values of type {new[c].dtype} (e.g. {some}) cannot be read as the "
                 f"{known.frame[c].dtype} that the model knows (role {known.roles[c]}). Write them as in its data."
             )
         new = new.with_columns(made.alias(c))
     return new
 
 
-def _joined(known: pl.DataFrame | None, new: pl.DataFrame | None, key: str | None, table: str) -> pl.DataFrame:
+def _joined(
+    known: pl.DataFrame | None, new: pl.DataFrame | None, key: str | None, table: str, formats: Mapping[str, str]
+) -> pl.DataFrame:
     if new is None or known is None:
         return known if new is None and known is not None else pl.DataFrame(new)
     if missing := [c for c in ([key] if key else ["user_id", "item_id"]) if c not in new.columns]:
         raise DataError(f"{table}: no column {', '.join(missing)} in the rows to add (found {', '.join(new.columns)}).")
     for column in ("user_id", "item_id"):
         if column in new.columns and column in known.columns:
-            new = new.with_columns(_ids(new[column], known[column].dtype, table).alias(column))
+            new = new.with_columns(_new_ids(new[column], known[column], table).alias(column))
     for column in ("timestamp", "available_from", "expires_at"):
         if column in new.columns:
-            new = new.with_columns(_times(new[column], table).alias(column))
+            new = new.with_columns(_times(new[column], table, formats).alias(column))
     if key:
         known = known.join(new.select(key), on=key, how="anti")
     try:
@@ -177,7 +210,7 @@ def _joined(known: pl.DataFrame | None, new: pl.DataFrame | None, key: str | Non
 def _allowed(candidates: pl.Series, data: Dataset) -> np.ndarray:
     if not len(candidates):
         raise DataError("candidates: there are no rows, so nothing could be shown. Leave CANDIDATES out for all items.")
-    rows = data.items.lookup(_ids(candidates, data.items.ids.dtype, "candidates"))
+    rows = data.items.lookup(_ids(candidates, data.items.ids, "candidates"))
     if unknown := int((rows < 0).sum()):
         some = ", ".join(map(str, candidates.filter(pl.Series(rows < 0)).head(3)))
         message = f"candidates: {unknown:,} of {len(rows):,} item_ids are unknown to the model (e.g. {some})."
@@ -187,26 +220,53 @@ def _allowed(candidates: pl.Series, data: Dataset) -> np.ndarray:
     return allowed
 
 
-def _ids(column: pl.Series, dtype: pl.DataType, table: str) -> pl.Series:
-    if column.dtype.is_nested() or column.dtype.is_temporal() or column.dtype == pl.Boolean:
-        some = ", ".join(map(str, column.head(3)))
+def _ids(column: pl.Series, known: pl.Series, table: str) -> pl.Series:
+    """Asked ids in the type of the known ones, exactly: null where they cannot be among them."""
+    if column.dtype.is_nested() or column.dtype.is_temporal() or column.dtype in (pl.Boolean, pl.Binary, pl.Object):
+        some = ", ".join(str(value)[:60] for value in column.head(3))
         message = f"{table}.{column.name}: {len(column):,} values of type {column.dtype} (e.g. {some})."
         raise DataError(f"{message} Ids are integers or strings.")
-    return as_ids(column, dtype)
+    spoilt = column.filter(is_spoilt(column))
+    if len(spoilt) and not bool(as_ids(spoilt, known.dtype).is_in(known.implode()).all()):
+        some = ", ".join(repr(value)[:60] for value in spoilt.head(3))
+        message = (
+            f"{table}.{column.name}: {len(spoilt):,} ids look as a spreadsheet or pandas changed them (e.g. {some})."
+        )
+        raise DataError(f"{message} Write the ids as they are in the model's data: as integers or text.")
+    return as_ids(column, known.dtype)
 
 
-def _as_of(frame: pl.DataFrame) -> np.ndarray:
+def _new_ids(column: pl.Series, known: pl.Series, table: str) -> pl.Series:
+    """Ids of rows to add; one that the model's type of id cannot hold is an error."""
+    ids = _ids(column, known, table)
+    rows = (ids.is_null() & column.is_not_null()).arg_true()
+    if len(rows):
+        some = ", ".join(f"{str(column[i])[:60]!r} in row {i + 1}" for i in rows.head(3))
+        message = f"{table}.{column.name}: {len(rows):,} ids are no integers (e.g. {some}), and this model's are."
+        raise DataError(f"{message} Give such rows integer ids, or train again on data that has both.")
+    return ids
+
+
+def _as_of(frame: pl.DataFrame, formats: Mapping[str, str]) -> np.ndarray:
     if "as_of" not in frame.columns:
         return np.full(frame.height, NO_TIME)
-    return _times(frame["as_of"], "queries").dt.epoch("us").fill_null(NO_TIME).to_numpy()
+    return _times(frame["as_of"], "queries", formats).dt.epoch("us").fill_null(NO_TIME).to_numpy()
 
 
-def _times(column: pl.Series, table: str) -> pl.Series:
+def _warn_too_early(as_of: np.ndarray, data: Dataset) -> None:
+    known = data.timestamps[data.timestamps != NO_TIME]
+    early = (as_of != NO_TIME) & (as_of < known.min(initial=np.iinfo(np.int64).max))
+    if len(known) and early.any():
+        first, asked = (np.datetime64(int(t), "us").astype("datetime64[s]") for t in (known.min(), as_of[early][0]))
+        log.warning("%d queries have an as_of (e.g. %s) before all data (from %s)", early.sum(), asked, first)
+
+
+def _times(column: pl.Series, table: str, formats: Mapping[str, str]) -> pl.Series:
     """Datetime us UTC; null stays null."""
-    times = parse_times(column)
-    bad = pl.Series([True] * len(column)) if times is None else times.unparsable
+    times = parse_times(column, formats.get(column.name))
+    bad = column.is_not_null() if times is None else times.faulty
     if times is None or bad.any():
-        some = ", ".join(map(str, column.filter(bad).head(3)))
-        message = f"{table}.{column.name}: {bad.sum():,} values are no times (e.g. {some})."
-        raise DataError(f"{message} Use UTC times such as 2026-01-31 08:00:00.")
+        some = ", ".join(str(value)[:60] for value in column.filter(bad).head(3))
+        message = f"{table}.{column.name}: {bad.sum():,} values are no times, or none after 1990 (e.g. {some})."
+        raise DataError(f"{message} {HOW}, such as 2026-01-31 08:00:00.")
     return times.values

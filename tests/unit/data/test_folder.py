@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recommender.data.folder import read_folder, read_table, write_folder
+from recommender.data.folder import read_folder, write_folder
+from recommender.data.read.table import read_table
 from recommender.data.schema import build, from_frames
 from recommender.errors import ConfigError, DataError, UserError
 from recommender.sources.load import load
@@ -67,7 +68,11 @@ def test_missing_interactions_are_left_to_the_gate(folder: Path) -> None:
 
 def test_missing_items_and_missing_folder_are_named(folder: Path) -> None:
     (folder / "items.csv").unlink()
-    assert "items.parquet or items.csv" in refused(folder)
+    tables = read_folder(folder)
+    assert tables.items["item_id"].to_list() == ["007", "010"]
+    assert "2 items without features are made from the interactions" in str(tables.notes[0])
+    (folder / "interactions.csv").unlink()
+    assert "no items file and no interactions file" in refused(folder)
     assert "no such folder" in refused(folder / "nowhere")
 
 
@@ -100,12 +105,11 @@ def test_damaged_parquet_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("separator", "named"), [(";", "';'"), ("\t", "tabs"), ("|", "'|'")])
-def test_wrong_csv_separator_is_told(folder: Path, separator: str, named: str) -> None:
-    (folder / "interactions.csv").write_text(INTERACTIONS.replace(",", separator) + f"1{separator}2{separator}2,5\n")
-    message = refused(folder)
-    assert "interactions.csv" in message
-    assert named in message
-    assert "commas" in message
+def test_another_separator_is_read_and_noted(folder: Path, separator: str, named: str) -> None:
+    (folder / "interactions.csv").write_text(INTERACTIONS.replace(",", separator))
+    tables = read_folder(folder)
+    assert tables.interactions.columns == ["user_id", "item_id", "timestamp"]
+    assert f"separated by {named}" in str(tables.notes[0])
 
 
 def test_broken_csv_and_empty_csv_are_refused(folder: Path) -> None:
@@ -116,14 +120,16 @@ def test_broken_csv_and_empty_csv_are_refused(folder: Path) -> None:
     assert "items.csv: the file is empty" in message  # both are told at once
 
 
-def test_csv_that_is_not_utf8_is_refused(folder: Path) -> None:
+def test_csv_that_is_not_utf8_is_read_and_noted(folder: Path) -> None:
     (folder / "items.csv").write_bytes("item_id,title\n1,Amélie\n".encode("latin-1"))
-    assert "items.csv: cannot be read as CSV" in refused(folder)
+    tables = read_folder(folder)
+    assert tables.items["title"].to_list() == ["Amélie"]
+    assert "text in cp1252" in str(tables.notes[0])
 
 
 def test_both_formats_of_one_table_are_refused(folder: Path) -> None:
     pl.DataFrame({"item_id": ["007"]}).write_parquet(folder / "items.parquet")
-    assert "both items.parquet and items.csv" in refused(folder)
+    assert "both items.csv and items.parquet" in refused(folder)
 
 
 def test_unreadable_yaml_is_refused_and_an_unknown_key_named(folder: Path) -> None:
@@ -139,9 +145,9 @@ def test_unreadable_yaml_is_refused_and_an_unknown_key_named(folder: Path) -> No
 def test_table_file_that_is_absent_or_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         read_table(tmp_path / "queries.parquet")
-    (tmp_path / "queries.json").write_text("{}")
-    with pytest.raises(DataError, match=r"\.parquet or \.csv"):
-        read_table(tmp_path / "queries.json")
+    (tmp_path / "queries.xlsx").write_text("{}")
+    with pytest.raises(DataError, match=r"ends in \.csv, .*\.parquet"):
+        read_table(tmp_path / "queries.xlsx")
 
 
 def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+"""One file into a table, by its ending: text, JSON, Parquet or Arrow, as it is or packed."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+import zlib
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from recommender.data.read.json_table import read_json_table
+from recommender.data.read.table_file import TableFile
+from recommender.data.read.text_table import read_text_table
+from recommender.data.spec import TIME_COLUMNS, Read
+from recommender.errors import DataError
+
+TEXT, JSON, ARROW = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson", ".json"), (".arrow", ".feather", ".ipc")
+KINDS = (*TEXT, ".parquet", *JSON, *ARROW)
+PACKED = (".gz", ".zst", ".zip")
+EXACT = frozenset({"user_id", "item_id", "event", *TIME_COLUMNS})  # columns whose text must come back as it is
+_REMOTE = ("s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "http://", "https://")
+_FAULTS = (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException)
+
+
+def read_table(path: Path, read: Read | None = None, exact: frozenset[str] = EXACT) -> pl.DataFrame:
+    """The table of one file; also for query and candidate files. See ``read_file``."""
+    return read_file(path, read, exact).frame
+
+
+def read_file(path: Path, read: Read | None = None, exact: frozenset[str] = EXACT) -> TableFile:
+    """A file of one of ``KINDS`` (told by its ending, in any case), as it is or packed as one of ``PACKED``.
+
+    Text: a column becomes Int64, Float64 or Boolean only where all its values are; numbers with leading zeros stay
+    text, and ``exact`` columns never become floats. Raises DataError naming the file, the line and what to do.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file.")
+    packed, kind = endings(path.name)
+    if kind is None:
+        known = f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
+        raise DataError(f"{path}: expected a file that ends in {known}; {', '.join(PACKED)} may follow.")
+    try:
+        content = _unpacked(path, packed)
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+        pa.ArrowException,
+    ) as e:
+        raise DataError(
+            f"{path}: cannot be unpacked ({_first_line(e)}). Copy it again, or unpack it yourself."
+        ) from None
+    if kind in TEXT:
+        return read_text_table(path, content, read or Read(), exact)
+    if kind in JSON:
+        return read_json_table(path, content, by_line=kind != ".json")
+    return _read_parquet(path, content) if kind == ".parquet" else _read_arrow(path, content)
+
+
+def read_address(address: str) -> TableFile:
+    """A Parquet, Arrow, CSV or JSON-lines file at an address of object storage, as polars reads it."""
+    _, kind = endings(address)
+    try:
+        if kind == ".parquet":
+            return TableFile(pl.read_parquet(address))
+        if kind in TEXT:
+            text = pl.scan_csv(address, infer_schema=False).collect()
+            return read_text_table(Path(address), text.write_csv().encode(), Read(), EXACT)
+    except (*_FAULTS, ImportError, ValueError) as error:
+        raise DataError(f"{address}: cannot be read ({_first_line(error)}).") from None
+    raise DataError(f"{address}: at an address, Parquet and CSV are read.")
+
+
+def is_address(name: str) -> bool:
+    return name.lower().startswith(_REMOTE)
+
+
+def endings(name: str) -> tuple[str | None, str | None]:
+    """(how it is packed, its kind), either None: ``items.CSV.gz`` -> (".gz", ".csv")."""
+    name = name.lower()
+    packed = next((p for p in PACKED if name.endswith(p)), None)
+    name = name.removesuffix(packed or "")
+    return packed, next((kind for kind in KINDS if name.endswith(kind)), None)
+
+
+def _unpacked(path: Path, packed: str | None) -> bytes:
+    match packed:
+        case ".gz":
+            with gzip.open(path) as file:
+                return file.read()
+        case ".zst":
+            with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
+                return bytes(stream.read())
+        case ".zip":
+            with zipfile.ZipFile(path) as archive:
+                inside = [n for n in archive.namelist() if not n.endswith("/") and not n.startswith("__MACOSX/")]
+                if len(inside) != 1:
+                    raise DataError(f"{path}: holds {len(inside)} files; a .zip of exactly one is read.")
+                return archive.read(inside[0])
+        case _:
+            return path.read_bytes()
+
+
+def _read_parquet(path: Path, content: bytes) -> TableFile:
+    if content[:4] != b"PAR1":
+        raise DataError(f"{path}: named .parquet, but it is no Parquet file. If it is text, name it {path.stem}.csv.")
+    if content[-4:] != b"PAR1":
+        raise DataError(f"{path}: the Parquet file is cut short (its end is missing). Write or copy it again.")
+    try:
+        return TableFile(pl.read_parquet(io.BytesIO(content)))
+    except _FAULTS as error:
+        reason = _first_line(error)
+        raise DataError(f"{path}: the Parquet file is damaged ({reason}). Write or copy it again.") from None
+
+
+def _read_arrow(path: Path, content: bytes) -> TableFile:
+    try:
+        if content[:6] == b"ARROW1":
+            return TableFile(pl.read_ipc(io.BytesIO(content)))
+        return TableFile(pl.read_ipc_stream(io.BytesIO(content)))
+    except _FAULTS as error:
+        raise DataError(f"{path}: cannot be read as an Arrow file ({_first_line(error)}). Write it again.") from None
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
