@@ -18,7 +18,7 @@ from recommender.data.ids import as_ids, is_spoilt
 from recommender.data.queries import History, Queries
 from recommender.data.schema import Tables, build, tables_of
 from recommender.data.spec import STANDARD, Threshold, within
-from recommender.data.times import HOW, parse_times
+from recommender.data.times import parse_times
 from recommender.errors import DataError
 from recommender.ranking.candidates import Candidates
 from recommender.ranking.router import Router
@@ -268,5 +268,5 @@ def _times(column: pl.Series, table: str, formats: Mapping[str, str]) -> pl.Seri
     if times is None or bad.any():
         some = ", ".join(str(value)[:60] for value in column.filter(bad).head(3))
         message = f"{table}.{column.name}: {bad.sum():,} values are no times, or none after 1990 (e.g. {some})."
-        raise DataError(f"{message} {HOW}, such as 2026-01-31 08:00:00.")
+        raise DataError(f"{message} Use UTC times such as 2026-01-31 08:00:00, or numbers since 1970.")
     return times.values

@@ -194,7 +194,7 @@ FAULTS = [
     Fault("missing column", lambda f: drop(f, "interactions", "item_id"), ("interactions.item_id", "missing_column")),
     Fault("no item ids", lambda f: drop(f, "items", "item_id"), ("items.item_id", "missing_column", "dataset.yaml")),
     Fault("misspelt column", misspell, ("interactions.usr: missing_column", "did you mean 'user'")),
-    Fault("no timestamp", lambda f: drop(f, "interactions", "timestamp"), ("interactions.timestamp", "missing_times")),
+    Fault("no timestamp", lambda f: drop(f, "interactions", "timestamp"), ("no times", "split.kind=random")),
     Fault("empty interactions", lambda f: clear(f, "interactions"), ("interactions", "SET='day_zero=true'")),
     Fault("empty items", lambda f: clear(f, "items"), ("items: empty_table", "no rows")),
     Fault("empty users", lambda f: clear(f, "users"), ("users: empty_table", "Remove it")),
@@ -347,9 +347,9 @@ def truncate(data: Path) -> None:
     (data / "interactions.parquet").write_bytes(whole[: len(whole) // 2])
 
 
-def semicolons(data: Path) -> None:
+def short_line(data: Path) -> None:
     (data / "users.parquet").unlink()
-    (data / "users.csv").write_text("user_id;city\nu1;north\n")
+    (data / "users.csv").write_text("user_id;city\nu1;north\nu2\n")
 
 
 def twice(data: Path) -> None:
@@ -361,9 +361,8 @@ def twice(data: Path) -> None:
     [
         (no_parquet, ["items.parquet", "no Parquet file", "items.csv"]),
         (truncate, ["interactions.parquet", "cut short", "again"]),
-        (semicolons, ["users.csv", "separated by ';'", "commas"]),
-        (twice, ["both items.parquet and items.csv", "Remove one"]),
-        (lambda data: (data / "items.parquet").unlink(), ["no items.parquet or items.csv", "Add one"]),
+        (short_line, ["users.csv", "line 3 has 1 of 2 fields"]),
+        (twice, ["both items.csv and items.parquet", "Remove all but one"]),
         (lambda data: (data / "interactions.parquet").unlink(), ["interactions", "SET='day_zero=true'"]),
         (lambda data: (data / "items.parquet").write_bytes(b""), ["items.parquet"]),
         (lambda data: (data / "dataset.yaml").write_text("match: [{user: a"), ["dataset.yaml", "YAML"]),
