@@ -9,7 +9,8 @@ import unicodedata
 _GROUPS = """gender geschlecht geslacht genero sexe sexo sesso sexual ethni race racial religi konfession glaube
 disab handicap behinder discapac deficien disabil lgbt transgender caste hautfarbe""".split()
 # Of people only: an item's age or nationality says nothing of a person.
-_PEOPLE = """nationali staatsang citizen ciudadan cittadin marital familienstand matrimonial civil pregnan schwanger
+_PEOPLE = """nationali nacionali nazionali staatsang citizen
+ciudadan cittadin marital familienstand matrimonial civil pregnan schwanger
 enceinte embaraz gravid maternity birth geburt naissance nacimiento nascimento nascita geboorte dob veteran
 herkunft ancestry political politisch pronoun""".split()
 _WORDS = {"sex", "race"}

@@ -63,6 +63,8 @@ def rename(found: Findings, table: str, frame: pl.DataFrame, spec: Spec) -> pl.D
 def _candidate(named: str, standard: str, columns: list[str]) -> str:
     """The column that is most likely meant, for the line of dataset.yaml that states it."""
     same = [c for c in columns if tidy(c) in (tidy(named), tidy(standard))]
+    if standard.endswith("_id") and not same:
+        same = [c for c in columns if tidy(c).endswith("id") and c not in STANDARD["interactions"]]
     close = difflib.get_close_matches(named, columns, 1, 0.5) or difflib.get_close_matches(standard, columns, 1, 0.4)
     return (same or close or ["its name in the file"])[0]
 
@@ -113,9 +115,10 @@ def locations(found: Findings, table: str, frame: pl.DataFrame, spec: Spec, stat
         pairs = {"location": [lat, lon]}
         found.note(table, "location", f"made of the columns {lat} and {lon}")
     for column, sides in pairs.items():
-        absent = [c for c in sides if c not in frame.columns]
+        columns = [c for c in frame.columns if c != ROW]
+        absent = [c for c in sides if c not in columns]
         if absent or (column in frame.columns and column not in sides):
-            advice = f"'locations' names it, but there is no such column{nearest(sides[0], frame.columns)}"
+            advice = f"'locations' names it, but there is no such column{nearest(sides[0], columns)}"
             clash = f"'locations' makes a column '{column}', but there is one already; choose another name."
             found.problem(table, absent[0] if absent else column, "missing_column", 0, advice if absent else clash)
             continue

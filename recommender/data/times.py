@@ -188,6 +188,7 @@ def _from_text(raw: pl.Series) -> Times:
         .str.replace(r"^(\d{4}-\d{1,2}-\d{1,2})T", "$1 ")
         .str.replace(r"(?i)\s*(utc|gmt|z)$", "")
     )
+    plain = plain.set(~plain.str.contains(r"^\d{4}"), None)  # else 31-12-20 would be a day of the year 31
     # A zone is four digits for %z: +02:00 and +02 become +0200.
     zoned = plain.str.replace(r"\s*([+-]\d{2}):?(\d{2})$", "$1$2").str.replace(
         r"(:\d{2}(?:\.\d+)?[+-]\d{2})$", "${1}00"

@@ -227,11 +227,9 @@ def _ids(column: pl.Series, known: pl.Series, table: str) -> pl.Series:
         message = f"{table}.{column.name}: {len(column):,} values of type {column.dtype} (e.g. {some})."
         raise DataError(f"{message} Ids are integers or strings.")
     spoilt = column.filter(is_spoilt(column))
-    if len(spoilt) and not bool(as_ids(spoilt, known.dtype).is_in(known.implode()).all()):
+    if len(spoilt) and not bool(as_ids(spoilt, known.dtype).is_in(known.implode()).fill_null(False).all()):
         some = ", ".join(repr(value)[:60] for value in spoilt.head(3))
-        message = (
-            f"{table}.{column.name}: {len(spoilt):,} ids look as a spreadsheet or pandas changed them (e.g. {some})."
-        )
+        message = f"{table}.{column.name}: {len(spoilt):,} ids that a spreadsheet or pandas changed (e.g. {some})."
         raise DataError(f"{message} Write the ids as they are in the model's data: as integers or text.")
     return as_ids(column, known.dtype)
 

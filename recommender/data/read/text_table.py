@@ -7,7 +7,9 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import reduce
 from itertools import islice
+from operator import and_
 from pathlib import Path
 
 import polars as pl
@@ -138,7 +140,7 @@ def _parsed(path: Path, content: bytes, separator: str, header: list[str], read:
         n = sum(1 for _ in _rows(content, separator)) - 1
         if n != frame.filter(~_empty(frame)).height and (fault := _fault(content, separator, header)):
             raise DataError(f"{path}: cannot be read as CSV: {fault}")
-    if frame.width > 1 and bool(frame[:, -1].is_null().any()):
+    if frame.width > 1 and bool(frame.get_columns()[-1].is_null().any()):
         _check_short(path, content, separator, len(header))
     return frame
 
@@ -223,9 +225,9 @@ def _places(content: bytes, separator: str, read: Read, height: int) -> Callable
 
 
 def _check_repeated_header(path: Path, frame: pl.DataFrame, place: Callable[[int], str]) -> None:
-    names = frame.columns
-    repeated = frame.with_row_index("\0row").filter(pl.all_horizontal(pl.col(c) == c for c in names if c))
-    if repeated.height:
-        first = place(repeated["\0row"][0] + 1)
-        rest = f" and {repeated.height - 1:,} more" if repeated.height > 1 else ""
+    same = (column == column.name for column in frame.get_columns())
+    repeated = reduce(and_, (mask.fill_null(False) for mask in same)).arg_true()
+    if len(repeated):
+        first = place(repeated[0] + 1)
+        rest = f" and {len(repeated) - 1:,} more" if len(repeated) > 1 else ""
         raise DataError(f"{path}: the header stands again in {first}{rest}: files were joined. Remove these lines.")
