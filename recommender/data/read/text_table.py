@@ -40,8 +40,11 @@ def read_text_table(path: Path, content: bytes, read: Read, exact: frozenset[str
     frame = _parsed(path, content, separator, header, read)
     frame = _without_empty(frame, notes)
     places = _places(content, separator, read, frame.height)
-    _check_repeated_header(path, frame, places)
-    columns = [typed(frame[c], read, exact=c in exact) for c in frame.columns]
+    _check_repeated_header(path, frame, header, places)
+    columns = [
+        typed(column, read, exact=name in exact).alias(name)
+        for name, column in zip(header, frame.get_columns(), strict=True)
+    ]
     return TableFile(pl.DataFrame(columns), notes, places)
 
 
@@ -128,7 +131,8 @@ def _header(path: Path, content: bytes, separator: str) -> list[str]:
 
 
 def _parsed(path: Path, content: bytes, separator: str, header: list[str], read: Read) -> pl.DataFrame:
-    schema = dict.fromkeys(header, pl.String)
+    """All values as text; the columns are named by number, for polars takes a name such as ^a$ as a pattern."""
+    schema = {str(number): pl.String for number in range(len(header))}
     try:
         frame = pl.read_csv(
             content, separator=separator, schema=schema, null_values=read.null_values or None, has_header=True
@@ -140,7 +144,7 @@ def _parsed(path: Path, content: bytes, separator: str, header: list[str], read:
         n = sum(1 for _ in _rows(content, separator)) - 1
         if n != frame.filter(~_empty(frame)).height and (fault := _fault(content, separator, header)):
             raise DataError(f"{path}: cannot be read as CSV: {fault}")
-    if frame.width > 1 and bool(frame.get_columns()[-1].is_null().any()):
+    if frame.width > 1 and bool(frame.get_columns()[-1].null_count()):
         _check_short(path, content, separator, len(header))
     return frame
 
@@ -224,8 +228,8 @@ def _places(content: bytes, separator: str, read: Read, height: int) -> Callable
     return place
 
 
-def _check_repeated_header(path: Path, frame: pl.DataFrame, place: Callable[[int], str]) -> None:
-    same = (column == column.name for column in frame.get_columns())
+def _check_repeated_header(path: Path, frame: pl.DataFrame, header: list[str], place: Callable[[int], str]) -> None:
+    same = (column == name for name, column in zip(header, frame.get_columns(), strict=True))
     repeated = reduce(and_, (mask.fill_null(False) for mask in same)).arg_true()
     if len(repeated):
         first = place(repeated[0] + 1)
