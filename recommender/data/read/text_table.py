@@ -132,11 +132,12 @@ def _header(path: Path, content: bytes, separator: str) -> list[str]:
 
 def _parsed(path: Path, content: bytes, separator: str, header: list[str], read: Read) -> pl.DataFrame:
     """All values as text; the columns are named by number, for polars takes a name such as ^a$ as a pattern."""
-    schema = {str(number): pl.String for number in range(len(header))}
+    schema = dict.fromkeys(header, pl.String)
     try:
         frame = pl.read_csv(
             content, separator=separator, schema=schema, null_values=read.null_values or None, has_header=True
         )
+        frame.columns = [str(number) for number in range(len(header))]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
         reason = str(error).strip().split("\n", 1)[0][:200]
         raise DataError(f"{path}: cannot be read as CSV: {_fault(content, separator, header) or reason}") from None
