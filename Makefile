@@ -5,6 +5,12 @@
 export OPENBLAS_NUM_THREADS ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
+# A variable given to make is text: make would expand $(shell ...) in it, and turn $(x) into nothing.
+GIVEN := $(foreach name,$(filter-out -% MAKE%,$(.VARIABLES)),$(if $(filter command,$(origin $(name))),$(name)))
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
+export $(GIVEN)
+export goals := $(MAKECMDGOALS)
+
 PY := .venv/bin/python
 READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
@@ -161,13 +167,13 @@ lock: $(READY)
 ##       TESTS=tests/unit       for each of the three: only these files
 .PHONY: test test-real test-browser
 test: $(READY_DEV)
-	@$(PY) -m pytest $(TESTS) -m "$(FAST)"
+	@$(PY) -m pytest $$TESTS -m "$(FAST)"
 
 test-real: $(READY_DEV)
-	@$(PY) -m pytest $(TESTS) -m "(slow or real_data) and not browser"
+	@$(PY) -m pytest $$TESTS -m "(slow or real_data) and not browser"
 
 test-browser: $(READY_DEV)
-	@$(PY) -m pytest $(TESTS) -m browser
+	@$(PY) -m pytest $$TESTS -m browser
 
 ##   make bench                 time the main stages; compare with the last run in .benchmarks/
 .PHONY: bench
@@ -208,14 +214,16 @@ clean:
 
 ##
 ##   make help                  this text
+##       Values of variables reach the programs as they are, $ ; ` and quotes too, in single quotes on the command line.
+##       TESTS is split at blanks. Names of targets, and files that you include, are make's own: it expands those.
 .PHONY: help
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
 
 # Asked for before the set-up, so that a forgotten variable costs no minutes.
 need-SCENARIO:
-	@[ -n "$$SCENARIO" ] || { echo "Error: SCENARIO is missing: make $(MAKECMDGOALS) SCENARIO=<name>. Valid:" \
+	@[ -n "$$SCENARIO" ] || { echo "Error: SCENARIO is missing: make $$goals SCENARIO=<name>. Valid:" \
 		$(sort $(basename $(notdir $(wildcard configs/*.yaml)))) >&2; exit 2; }
 
 need-%:
-	@[ -n "$$$*" ] || { echo "Error: $* is missing: make $(MAKECMDGOALS) $*=... ('make help' explains it)" >&2; exit 2; }
+	@[ -n "$$$*" ] || { echo "Error: $* is missing: make $$goals $*=... ('make help' explains it)" >&2; exit 2; }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import signal
 import sys
 import threading
 from types import FrameType, TracebackType
 
+LEAST_ADDRESSES_MB = 3600  # of a small train on two cores; below, libraries abort or wait for ever
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)  # a container stops, a terminal closes
 
 
@@ -39,6 +41,20 @@ def catch_endings() -> None:
             signal.signal(ending, _interrupt)
 
 
+def check_addresses() -> None:
+    """Ends the program with one message where ``ulimit -v`` leaves less than the libraries alone reserve."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit >> 20 < LEAST_ADDRESSES_MB:
+        print(
+            f"Error: the memory that this process may address is limited to {limit >> 20:,} MB (ulimit -v). The "
+            f"libraries need {LEAST_ADDRESSES_MB:,} MB, most of it never filled: raise the limit, or lift it with "
+            "ulimit -v unlimited. To bound what is filled, limit the memory of a container or cgroup.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+check_addresses()
 catch_endings()
 sys.excepthook = _end
 gc.set_threshold(50_000, 20, 20)  # the default's collections take a fifth of the time of the imports alone

@@ -22,6 +22,7 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from recommender.errors import TrackingError, UserError
+from recommender.files import TOO_LITTLE, ran_out
 
 console = Console(stderr=True, highlight=False)
 
@@ -36,6 +37,10 @@ def run(main: Callable[[list[str]], None], argv: list[str] | None = None) -> Non
         sys.exit(_fail("Tracking failed, results are kept", error, 3))
     except KeyboardInterrupt:
         sys.exit(_fail("Interrupted", "", 130))
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        sys.exit(_fail("Error", TOO_LITTLE, 2))
 
 
 def starting() -> AbstractContextManager[object]:

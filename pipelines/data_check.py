@@ -18,6 +18,7 @@ from rich.table import Table
 from pipelines import arguments, cli  # before the library: sets the threads before NumPy is imported
 from recommender import config
 from recommender.config.files import raw_dir
+from recommender.data import memory
 from recommender.data.schema import build
 from recommender.data.summary import drift, load_reference, summarise
 from recommender.errors import DataError
@@ -42,7 +43,7 @@ def main(argv: list[str]) -> None:
         if args.json:
             print(json.dumps({"error": str(error), "problems": [vars(p) for p in error.problems]}, indent=2))
         raise
-    summary = summarise(data)
+    summary = summarise(data) | {"memory_needed_mb": memory.needed_mb(data), "memory_free_mb": memory.free_mb()}
     stated = {"items": tables.spec.features.items, "users": tables.spec.features.users}
     for column in summary["columns"]:
         column["guessed"] = column["column"] not in stated[column["table"]]

@@ -17,6 +17,11 @@ import polars as pl
 
 log = logging.getLogger(__name__)
 
+TOO_LITTLE = (
+    "There is not enough memory. Free some, raise the limit of the container or shell (ulimit -v), or take a part of "
+    "the data; make data-check estimates what a train takes."
+)
+
 
 def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
     """``writer`` is called with another name beside ``path``; what it wrote there then takes the place of ``path``."""
@@ -73,6 +78,11 @@ def put_aside(path: Path, damage: str) -> Path:
     path.rename(aside)
     log.warning("%s is damaged (%s). It is put aside as %s and made again.", path, damage, aside.name)
     return aside
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; threads need some to start."""
+    return isinstance(error, MemoryError) or "can't start new thread" in str(error)
 
 
 def _runs(process: int) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recommender import config
 from recommender.config import Scenario
-from recommender.data import operators
+from recommender.data import memory, operators
 from recommender.data.dataset import Dataset
 from recommender.data.summary import save_reference
 from recommender.evaluation.effort import EffortLog
@@ -37,6 +37,7 @@ def read(data: Dataset | str, scenario: Scenario, raw_dir: Path | None, effort: 
     with effort.stage("all", "prepare", "all", ""):
         if isinstance(data, str):
             data = load(data, raw_dir=raw_dir, **config.loading(scenario))
+        memory.check(data)
         return operators.apply(data, scenario.data.differences, scenario.seed)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from recommender.errors import ConfigError, TrackingError, UserError
+from recommender.files import TOO_LITTLE, ran_out
 
 ARTIFACTS = Path("artifacts")
 MARKER = "INCOMPLETE"  # a file that tells a finished folder from one that was interrupted
@@ -44,9 +45,14 @@ def out_folder(wanted: str | None, name: str) -> Iterator[Path]:
 
 @contextmanager
 def disk_faults(out: Path) -> Iterator[None]:
-    """A full disk, or a folder that may not be written, becomes a ConfigError that names ``out``."""
+    """A full disk, or a folder that may not be written, becomes a ConfigError that names ``out``; memory that ran out
+    becomes a UserError."""
     try:
         yield
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        raise UserError(TOO_LITTLE) from None
     except (OSError, pl.exceptions.PolarsError) as error:
         why = disk_fault(error)
         if why is None:

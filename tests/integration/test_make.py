@@ -136,6 +136,33 @@ def test_train_passes_every_variable_with_spaces_quotes_and_brackets_intact(clon
     assert arguments(clone.make("train", *given)) == expected
 
 
+@pytest.mark.parametrize(
+    "value", ["$(shell touch made)", "a=$(x) b=$y $$", "`touch made`", "$$(touch made)", "; touch made"]
+)
+def test_make_runs_and_expands_nothing_of_a_value(clone: Clone, value: str) -> None:
+    assert arguments(clone.make("train", f"SCENARIO={value}")) == ["--scenario", value]
+    clone.env["SET"] = value
+    assert arguments(clone.make("train", "SCENARIO=jobs")) == ["--scenario", "jobs", "--set", value]
+    assert not (clone.root / "made").exists()
+
+
+@pytest.mark.parametrize("value", ["x; touch made", "$(shell touch made)", "`touch made`"])
+def test_the_tests_to_run_are_names_and_no_commands(clone: Clone, value: str) -> None:
+    dry = subprocess.run(
+        ["make", "test", f"TESTS={value}", "PY=echo", "READY_DEV="], cwd=clone.root, env={"PATH": str(clone.tools)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert dry.returncode == 0, dry.stderr
+    assert value in dry.stdout
+    assert not (clone.root / "made").exists()
+
+
+def test_a_target_that_is_named_in_a_message_runs_nothing(clone: Clone) -> None:
+    told = clone.make("train", "`touch made`").stderr
+    assert "SCENARIO is missing" in told
+    assert not (clone.root / "made").exists()
+
+
 def test_recommend_passes_its_variables_and_ten_items_by_default(clone: Clone) -> None:
     given = ["MODEL=m", "QUERIES=q", "TO=t", "CANDIDATES=c", "ITEMS=i", "USERS=u", "INTERACTIONS=n"]
     passed = arguments(clone.make("recommend", *given))
