@@ -154,10 +154,11 @@ def _rates(group: pl.Series, values: np.ndarray) -> tuple[list[str], np.ndarray]
 
 def _resampled(group: pl.Series, labels: list[str], values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """Rates of bootstrap samples of users, float64 (resamples, n_groups, n_columns)."""
-    masks, defined, of_user = [group.to_numpy() == label for label in labels], ~np.isnan(values), np.nan_to_num(values)
-    chunks = []
-    for weights in user_weights(len(group), resamples, seed):
+    # All resamples in one product: the last digits of one in parts differ.
+    weights, of = np.concatenate(list(user_weights(len(group), resamples, seed))), group.to_numpy()
+    out = np.empty((resamples, len(labels), values.shape[1]))
+    for g, rows in enumerate(of == label for label in labels):
+        drawn, defined = weights[:, rows], ~np.isnan(values[rows])
         with np.errstate(divide="ignore", invalid="ignore"):
-            drawn = [weights[:, m] @ of_user[m] / (weights[:, m] @ defined[m].astype(np.float32)) for m in masks]
-        chunks.append(np.stack(drawn, axis=1))
-    return np.concatenate(chunks)
+            out[:, g] = (drawn @ np.where(defined, values[rows], 0)) / (drawn @ defined.astype(np.float32))
+    return out
