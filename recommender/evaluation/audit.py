@@ -68,7 +68,7 @@ def impact_ratios(table: pl.DataFrame, rung: str) -> dict[str, float]:
     }
 
 
-def told(table: pl.DataFrame, audit: Audit, rung: str = ROUTER) -> list[tuple[str, bool]]:
+def audit_sentences(table: pl.DataFrame, audit: Audit, rung: str = ROUTER) -> list[tuple[str, bool]]:
     """Sentences on each grouping's worst-served group, and whether its ratio is below four fifths by more than chance:
     of selection always, of what was taken only where that is so."""
     favourable = f"({audit.favourable.column} in the top {audit.favourable.top_share:.0%})"
@@ -124,9 +124,9 @@ def _audit(
         for g, label in enumerate(labels):
             known = np.isfinite(ratio[g, c])
             bounds = (low[g, c], high[g, c]) if known else (None, None)
-            told_apart = bool(known and above[g, c] < 1)
+            differs = bool(known and above[g, c] < 1)
             rows.append((rung, OUTCOMES[outcome], grouping, label, size[g], rate[g, c], ratio[g, c], *bounds,
-                         bool(best[c] == g), bool(counted[g]), told_apart))  # fmt: skip
+                         bool(best[c] == g), bool(counted[g]), differs))  # fmt: skip
     return rows
 
 

@@ -21,7 +21,7 @@ from recommender.data.digest import digest
 from recommender.data.summary import summarise
 from recommender.errors import DataError
 from recommender.evaluation import audit
-from recommender.evaluation.audit import audit_table, told
+from recommender.evaluation.audit import audit_sentences, audit_table
 from recommender.evaluation.effort import EffortLog, charged
 from recommender.evaluation.evaluate import comparisons_table, metrics_table, per_query_table
 from recommender.experiment.controls import controls_table, unbeaten
@@ -217,7 +217,8 @@ def write_data(out: Path, data: Dataset, source: str, results: Results, scenario
     """data.json: what the data is, what was dropped or repaired, what to keep in mind."""
     run, spam = RunFolder(out), [j.sentence() for j in results.judgements[-1:]]
     lost = unbeaten(run.controls, scenario.decision.metric)
-    unequal = [sentence for sentence, low in told(run.audit, scenario.audit) if low] if scenario.audit else []
+    audited = audit_sentences(run.audit, scenario.audit) if scenario.audit else []
+    unequal = [sentence for sentence, low in audited if low]
     tree = {
         "name": data.name,
         "source": source,

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from recommender.evaluation.audit import BETWEEN, FOUR_FIFTHS, OUTCOMES, told
+from recommender.evaluation.audit import BETWEEN, FOUR_FIFTHS, OUTCOMES, audit_sentences
 from recommender.evaluation.metric_table import LEGEND, heading
 from recommender.experiment.run_folder import RunFolder
 from recommender.experiment.run_tables import interval, number
@@ -50,7 +50,9 @@ def audit(out: RunFolder, texts: dict[str, str]) -> str:
     rule = out.scenario.audit
     if rule is None or "audit-chart" not in texts:
         return ""
-    sentences = "".join(paragraph(sentence, "warning" if low else "") for sentence, low in told(out.audit, rule))
+    sentences = "".join(
+        paragraph(sentence, "warning" if low else "") for sentence, low in audit_sentences(out.audit, rule)
+    )
     caption = (
         f"Selection by the router's lists: users with at least {rule.at_least} favourable item"
         f"{'s' * (rule.at_least > 1)} ({rule.favourable.column} in the top {rule.favourable.top_share:.0%}) among the "

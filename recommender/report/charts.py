@@ -71,9 +71,9 @@ def history_chart(out: RunFolder) -> tuple[dict[str, Any], str] | None:
         ),
     ]
     winners = cells.sort("value", descending=True, maintain_order=True).unique("column", maintain_order=True)
-    told = {c: f"{h}: {r} ({number(v)})" for c, h, r, v in winners.select("column", "history", "rung", "value").rows()}
+    best = {c: f"{h}: {r} ({number(v)})" for c, h, r, v in winners.select("column", "history", "rung", "value").rows()}
     alt_text = f"Line chart of {label} by earlier interactions of the user. Highest at " + "; ".join(
-        told[c] for c in LABELS if c in told
+        best[c] for c in LABELS if c in best
     )
     return finish(alt.layer(*layers), alt_text + "."), alt_text + "."
 

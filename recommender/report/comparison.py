@@ -13,9 +13,9 @@ from rich.text import Text
 
 from recommender.compare.page_model import Comparison, Evidence, Section, Sentence
 from recommender.evaluation.metric_table import glossary
-from recommender.report.page import cell, chart, definitions, details, page, paragraph, section, table, words
-from recommender.report.study import grid_html, grid_markdown
-from recommender.studies.engine.finding import Grid
+from recommender.report.page import bullets, cell, definitions, details, page, paragraph, section, table, warned, words
+from recommender.report.study import evidence, grid_html, grid_markdown
+from recommender.report.terminal import print_sentences, print_warnings
 from recommender.studies.engine.plan import DATA
 
 STACK = "stack left"  # on a phone each row is a block: names of rows are long here
@@ -37,7 +37,7 @@ def html(found: Comparison, out: Path) -> str:
     links = [f'<a href="#{_id(p.title)}">{escape(p.title)}</a>' for p in parts]
     body = [
         f'<p class="dim">Comparison</p>\n<h1>{escape(found.title)}</h1>',
-        "".join(paragraph(f"⚠ {w}", "warning") for w in found.warnings),
+        warned(found.warnings),
         paragraph(_lead(found)),
         section("At a glance", grid_html(found.glance, STACK), details(WORDS, definitions(_words(found)))),
         f"<nav><p>On this page: {' · '.join(links)}</p></nav>",
@@ -53,8 +53,8 @@ def markdown(found: Comparison, out: Path) -> str:
     lines += grid_markdown(found.glance)
     for part in (*found.sites, *found.side_by_side):
         lines += ["", f"## {part.title}", "", *part.intro]
-        for question, told in part.answers.items():
-            lines += ["", f"### {question}", "", *(_line(s) for s in told)]
+        for question, answer in part.answers.items():
+            lines += ["", f"### {question}", "", *(_line(s) for s in answer)]
         lines += ["", *(_line(s) for s in part.sentences)]
         for grid in (*part.grids, *part.more):
             lines += ["", *grid_markdown(grid)]
@@ -69,16 +69,13 @@ def show(found: Comparison, console: Console) -> None:
     """The answers, place by place; the report has the tables and charts."""
     for part in found.sites:
         console.print(Text(f"\n{part.title}", style="bold"))
-        for question, told in part.answers.items():
+        for question, answer in part.answers.items():
             console.print(Text(question, style="underline"))
-            for sentence in told:
-                console.print(Text(f"→ {sentence.text}"))
+            print_sentences((s.text for s in answer), console)
     for part in (p for p in found.side_by_side if p.sentences):
         console.print(Text(f"\n{part.title}", style="bold"))
-        for sentence in part.sentences:
-            console.print(Text(f"→ {sentence.text}"))
-    for warning in found.warnings:
-        console.print(Text(f"⚠ {warning}", style="yellow"))
+        print_sentences((s.text for s in part.sentences), console)
+    print_warnings(found.warnings, console)
 
 
 def _lead(found: Comparison) -> str:
@@ -92,19 +89,16 @@ def _words(found: Comparison) -> dict[str, str]:
 
 
 def _part(part: Section, marks: Mapping[str, int]) -> str:
-    answers = "".join(f"<h3>{escape(q)}</h3>\n{_bullets(told, marks)}" for q, told in part.answers.items())
-    charts = "".join(chart(c.name, c.alt, c.title, grid_html(Grid(c.title, c.table), STACK)) for c in part.charts)
+    answers = "".join(f"<h3>{escape(q)}</h3>\n{_bullets(answer, marks)}" for q, answer in part.answers.items())
     intro = "".join(paragraph(text) for text in part.intro)
-    grids = "".join(grid_html(g, STACK) for g in part.grids if g.frame.height)
-    grids += "".join(details(g.caption, grid_html(g, STACK)) for g in part.more)
-    notes = "".join(paragraph(n, "dim") for n in part.notes)
-    inside = section(part.title, intro, answers, _bullets(part.sentences, marks), charts, grids, notes)
+    shown = evidence(part.charts, (g for g in part.grids if g.frame.height), (), STACK)
+    shown += "".join(details(g.caption, grid_html(g, STACK)) for g in part.more) + evidence((), (), part.notes)
+    inside = section(part.title, intro, answers, _bullets(part.sentences, marks), shown)
     return f'<div id="{_id(part.title)}">{inside}</div>'
 
 
-def _bullets(told: Sequence[Sentence], marks: Mapping[str, int]) -> str:
-    rows = "".join(f"<li>{escape(s.text)}{_marks(s, marks)}</li>" for s in told)
-    return f"<ul>{rows}</ul>" if rows else ""
+def _bullets(sentences: Sequence[Sentence], marks: Mapping[str, int]) -> str:
+    return bullets(escape(s.text) + _marks(s, marks) for s in sentences)
 
 
 def _marks(sentence: Sentence, marks: Mapping[str, int]) -> str:
@@ -134,8 +128,8 @@ def _folder(path: str) -> str:
 
 
 def _runs(links: Mapping[str, str]) -> str:
-    told = " ".join(f'<a href="{escape(url)}">{escape(rung)}</a>' for rung, url in links.items())
-    return f'<td class="text">{told}</td>' if told else cell("–")
+    anchors = " ".join(f'<a href="{escape(url)}">{escape(rung)}</a>' for rung, url in links.items())
+    return f'<td class="text">{anchors}</td>' if anchors else cell("–")
 
 
 def _line(sentence: Sentence) -> str:

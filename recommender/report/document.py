@@ -10,7 +10,7 @@ from recommender.experiment import run_tables
 from recommender.experiment.run_folder import RunFolder, read_run
 from recommender.files import write_text
 from recommender.report import accuracy, audit, charts, costs
-from recommender.report.page import definitions, details, page, paragraph, section, words
+from recommender.report.page import definitions, details, page, paragraph, section, warned, words
 from recommender.report.spam import spam
 from recommender.report.verdict import verdict
 
@@ -28,7 +28,7 @@ def write_report(out: Path) -> Path:
     body = [
         _head(run),
         verdict(run),
-        "".join(paragraph(f"⚠ {warning}", "warning") for warning in run_tables.warnings(run)),
+        warned(run_tables.warnings(run)),
         accuracy.ladder(run),
         accuracy.regret(run),
         accuracy.effort_chart(run, texts),

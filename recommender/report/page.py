@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -16,23 +15,22 @@ import vl_convert
 import yaml
 
 from recommender.experiment.run_tables import number
+from recommender.files import write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 @cache
 def library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script. Making it takes a second, so it is kept beside the byte code."""
-    kept = Path(__file__).parent / "__pycache__" / f"vega-{version('vl-convert-python')}.js"
-    if kept.exists():
-        return kept.read_text()
-    made = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace("</script", "<\\/script")
+    """Vega, Vega-Lite and Vega-Embed as one script. Making it takes a second, so it is cached beside the byte code."""
+    cached = Path(__file__).parent / "__pycache__" / f"vega-{version('vl-convert-python')}.js"
+    if cached.exists():
+        return cached.read_text()
+    script = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace("</script", "<\\/script")
     with suppress(OSError):  # where the installation cannot be written, each process makes its own
-        kept.parent.mkdir(exist_ok=True)
-        part = kept.with_suffix(f".{os.getpid()}")
-        part.write_text(made)
-        part.replace(kept)
-    return made
+        cached.parent.mkdir(exist_ok=True)
+        write_text(cached, script)
+    return script
 
 
 @cache
@@ -70,6 +68,16 @@ def section(title: str, *parts: str) -> str:
 
 def paragraph(text: str, css: str = "") -> str:
     return f'<p class="{css}">{escape(text)}</p>' if css else f"<p>{escape(text)}</p>"
+
+
+def bullets(items: Iterable[str]) -> str:
+    """A list of sentences, ready HTML; empty where there are none."""
+    rows = "".join(f"<li>{item}</li>" for item in items)
+    return f"<ul>{rows}</ul>" if rows else ""
+
+
+def warned(warnings: Iterable[str]) -> str:
+    return "".join(paragraph(f"⚠ {warning}", "warning") for warning in warnings)
 
 
 def details(summary: str, content: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from rich import box
@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from recommender.report.page import cell, chart, page, paragraph, section, table
-from recommender.report.terminal import UNBOUNDED
-from recommender.studies.engine.finding import Finding, Grid
+from recommender.report.page import bullets, cell, chart, page, paragraph, section, table, warned
+from recommender.report.terminal import fits, print_sentences, print_warnings
+from recommender.studies.engine.finding import Chart, Finding, Grid
 
 LONG = 30  # characters from which on a cell is text that wraps; a number with its interval has fewer
 
@@ -21,13 +21,10 @@ def html(title: str, question: str, findings: Sequence[Finding], warnings: Seque
     """The whole report.html: self-contained, every chart with its numbers."""
     specs = {c.name: c.spec for f in findings for c in f.charts}
     body = [f'<p class="dim">Study</p>\n<h1>{escape(title)}</h1>', paragraph(question)]
-    body += [paragraph(f"⚠ {w}", "warning") for w in warnings]
+    body.append(warned(warnings))
     for finding in findings:
-        told = "".join(f"<li>{escape(s)}</li>" for s in finding.sentences)
-        charts = "".join(chart(c.name, c.alt, c.title, grid_html(Grid(c.title, c.table))) for c in finding.charts)
-        grids = "".join(grid_html(g) for g in finding.grids)
-        notes = "".join(paragraph(n, "dim") for n in finding.notes)
-        body.append(section(finding.title, f"<ul>{told}</ul>" if told else "", charts, grids, notes))
+        sentences = bullets(map(escape, finding.sentences))
+        body.append(section(finding.title, sentences, evidence(finding.charts, finding.grids, finding.notes)))
     return page(title, "\n".join(body), specs)
 
 
@@ -53,19 +50,23 @@ def show(findings: Sequence[Finding], warnings: Sequence[str], console: Console)
                 drawn.add_column(Text(head), justify="left" if place == 0 else "right")
             for row in one.frame.iter_rows():
                 drawn.add_row(*(Text(str(v)) for v in row))
-            if console.measure(drawn, options=console.options.update(width=UNBOUNDED)).maximum <= console.width:
+            if fits(drawn, console):
                 console.print(Text(one.caption, style="dim"))
                 console.print(drawn)
-        for sentence in finding.sentences:
-            console.print(Text(f"→ {sentence}"))
-    for warning in warnings:
-        console.print(Text(f"⚠ {warning}", style="yellow"))
+        print_sentences(finding.sentences, console)
+    print_warnings(warnings, console)
+
+
+def evidence(charts: Iterable[Chart], grids: Iterable[Grid], notes: Iterable[str], css: str = "") -> str:
+    """Charts with their numbers, tables and notes as HTML; css as of ``grid_html``."""
+    drawn = "".join(chart(c.name, c.alt, c.title, grid_html(Grid(c.title, c.table), css)) for c in charts)
+    return drawn + "".join(grid_html(g, css) for g in grids) + "".join(paragraph(n, "dim") for n in notes)
 
 
 def grid_html(one: Grid, css: str = "") -> str:
     """css: ``stack`` for a table that shows each row as a block on a phone."""
     rows = [
-        (str(first), [_cell(_told(v), h) for h, v in zip(one.frame.columns[1:], rest, strict=True)])
+        (str(first), [_cell(_text(v), h) for h, v in zip(one.frame.columns[1:], rest, strict=True)])
         for first, *rest in one.frame.iter_rows()
     ]
     return table(one.caption, one.frame.columns, rows, css)
@@ -75,12 +76,12 @@ def grid_markdown(one: Grid) -> list[str]:
     """Lines: the caption, then the table."""
     frame = one.frame
     lines = [one.caption, "", "| " + " | ".join(frame.columns) + " |", "|" + " --- |" * frame.width]
-    return lines + ["| " + " | ".join(_told(v).replace("|", "\\|") for v in row) + " |" for row in frame.iter_rows()]
+    return lines + ["| " + " | ".join(_text(v).replace("|", "\\|") for v in row) + " |" for row in frame.iter_rows()]
 
 
-def _cell(told: str, head: str) -> str:
-    return cell(told, css="text" if len(told) > LONG else "", head=head)
+def _cell(text: str, head: str) -> str:
+    return cell(text, css="text" if len(text) > LONG else "", head=head)
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -16,8 +17,6 @@ from recommender.experiment.run_folder import RunFolder, read_run
 from recommender.experiment.run_tables import LABELS, number
 from recommender.names import ROUTER
 
-UNBOUNDED = 1000  # columns: how wide a table would like to be
-
 
 def print_result(out: Path, console: Console) -> None:
     """Prints rungs x user buckets of the test origin, decision sentences, warnings and where OUT is.
@@ -30,13 +29,26 @@ def print_result(out: Path, console: Console) -> None:
         _print_table(read, cells, console)
     if bound := _bound(read):
         console.print(Text(bound))
-    for sentence in read.decision.sentences:
-        console.print(Text("→ " + str(sentence), style="bold"))
-    for warning in run_tables.warnings(read):
-        console.print(Text("⚠ " + warning, style="yellow"))
+    print_sentences(read.decision.sentences, console, style="bold")
+    print_warnings(run_tables.warnings(read), console)
     console.print(Text(f"Results: {out}"), soft_wrap=True)
     if (out / "report.html").exists():
         console.print(Text(f"Report, open in a browser: {(out / 'report.html').resolve().as_uri()}"), soft_wrap=True)
+
+
+def print_sentences(sentences: Iterable[str], console: Console, style: str = "") -> None:
+    for sentence in sentences:
+        console.print(Text(f"→ {sentence}", style=style))
+
+
+def print_warnings(warnings: Iterable[str], console: Console) -> None:
+    for warning in warnings:
+        console.print(Text(f"⚠ {warning}", style="yellow"))
+
+
+def fits(table: Table, console: Console) -> bool:
+    """Whether no cell of the table has to be wrapped or cut."""
+    return console.measure(table, options=console.options.update(width=1000)).maximum <= console.width
 
 
 def _print_table(out: RunFolder, cells: pl.DataFrame, console: Console) -> None:
@@ -44,7 +56,7 @@ def _print_table(out: RunFolder, cells: pl.DataFrame, console: Console) -> None:
     columns = cells["column"].unique(maintain_order=True).to_list()
     for with_interval in (columns, ["all"], []):
         table = _table(out, cells, columns, with_interval)
-        if console.measure(table, options=console.options.update(width=UNBOUNDED)).maximum <= console.width:
+        if fits(table, console):
             break
     console.print(_title(out))
     console.print(table)

@@ -13,7 +13,7 @@ from recommender.experiment.run_folder import RunFolder
 from recommender.experiment.run_tables import LABELS, USERS, interval, number
 from recommender.names import IN_SESSION, RETURNING, ROUTER
 from recommender.report import decision_table
-from recommender.report.page import cell, details, paragraph, table
+from recommender.report.page import bullets, cell, details, paragraph, table
 
 _GROUPS = {
     "with_history": "all users with history",
@@ -27,11 +27,11 @@ def verdict(out: RunFolder) -> str:
     who = [_capital(decision_table.users(segment, out)) for segment in shipped["user_bucket"]]
     rows = [(name, _decided(r, out)) for name, r in zip(who, shipped.iter_rows(named=True), strict=True)]
     heads = ["Who", "Ship", "Why (validation periods)", f"Test {metric_label(out.metric)}"]
-    sentences = "".join(f"<li>{escape(s)}</li>" for s in out.decision.sentences)
+    sentences = bullets(escape(s) for s in out.decision.sentences)
     return (
         f'<section class="decision"><h2>What to ship</h2>\n<p class="ship">{_headline(shipped, out)}</p>\n'
         + table("By how much is known of the user:", heads, rows, css="stack")
-        + details("The decision in sentences", f"<ul>{sentences}</ul>" if sentences else "")
+        + details("The decision in sentences", sentences)
         + _slots(out)
         + "".join(paragraph(s, "dim") for s in (_target(out), _evidence(out)) if s)
         + "</section>"
@@ -45,7 +45,7 @@ def _capital(text: str) -> str:
 def _slots(out: RunFolder) -> str:
     """How many places are kept for new items, and what each number of them brought and cost on validation."""
     slots = out.decision.slots
-    kept = f"{slots.n} of the first {slots.of} places are kept for new items" if slots.n else ""
+    places = f"{slots.n} of the first {slots.of} places are kept for new items" if slots.n else ""
     heads = ["Places", "Recall@20", "Recall@20 of new items"]
     rows = [
         (
@@ -58,8 +58,8 @@ def _slots(out: RunFolder) -> str:
         f"Validation periods. ★ shipped: of the sizes that lose at most {slots.max_loss:.0%} of Recall@20, "
         "the one that finds most new items, if that is worth it."
     )
-    told = paragraph(f"{kept}, chosen by {slots.rung}.") if kept else ""
-    return told + details("How many places to keep for new items", table(caption, heads, rows))
+    shown = paragraph(f"{places}, chosen by {slots.rung}.") if places else ""
+    return shown + details("How many places to keep for new items", table(caption, heads, rows))
 
 
 def _headline(shipped: pl.DataFrame, out: RunFolder) -> str:
@@ -92,39 +92,40 @@ def _warmth(buckets: list[str]) -> str:
 
 
 def _decided(row: dict[str, Any], out: RunFolder) -> list[str]:
-    why, evidence = _why(row, out)
-    tested = number(row["test_value"])
-    heads = ("Ship", "Why", "Test period")
+    reason, evidence = _reason(row, out)
+    rungs = " + ".join(x for x in (row["rung"], row["blended"]) if x)
     return [
-        cell(" + ".join(x for x in (row["rung"], row["blended"]) if x) or "–", css="text", head=heads[0]),
-        cell(why, evidence, css="text", head=heads[1]),
-        cell(tested, interval(row["test_low"], row["test_high"]), head=heads[2]),
+        cell(rungs or "–", css="text", head="Ship"),
+        cell(reason, evidence, css="text", head="Why"),
+        cell(number(row["test_value"]), interval(row["test_low"], row["test_high"]), head="Test period"),
     ]
 
 
-def _why(row: dict[str, Any], out: RunFolder) -> tuple[str, str]:
+def _reason(row: dict[str, Any], out: RunFolder) -> tuple[str, str]:
     """The reason for one row of ``decision_table.decision`` in words, and its numbers."""
     if out.scenario.day_zero:
         return "day zero: nothing was evaluated", ""
+    few = row["n_queries"] < out.scenario.decision.thin
     n = "" if row["inherited_from"] else f"{row['n_queries']:,} queries"
-    why = "no higher rung gained enough to replace it"
-    evidence = n
+    reason, evidence = "no higher rung gained enough to replace it", n
     if row["over"] is not None:
-        why = f"gains {row['gain']:+.3f} {metric_label(out.metric)} over {row['over']}"
+        reason = f"gains {row['gain']:+.3f} {metric_label(out.metric)} over {row['over']}"
         p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
         around = f"95% interval {interval(row['ci_low'], row['ci_high'])}"
         evidence = ", ".join(x for x in (around, p, n) if x)
-    elif row["n_queries"] < out.scenario.decision.thin:
-        why = "too few queries to climb, so the simplest rung stands"
+    elif few:
+        reason = "too few queries to climb, so the simplest rung stands"
     if row["inherited_from"]:
-        few = row["n_queries"] < out.scenario.decision.thin
-        own = f"too few queries to decide alone (n={row['n_queries']}), so" if few else "nothing in its own queries"
-        own += "" if few else f" (n={row['n_queries']:,}) is against it:"
+        alone = (
+            f"too few queries to decide alone (n={row['n_queries']}), so"
+            if few
+            else (f"nothing in its own queries (n={row['n_queries']:,}) is against it:")
+        )
         here = ", in a visit" if row["user_bucket"].endswith(IN_SESSION) else ""
-        why = f"{own} as for {_GROUPS[row['inherited_from']]}{here}: {why}"
+        reason = f"{alone} as for {_GROUPS[row['inherited_from']]}{here}: {reason}"
     if row["blended"]:
-        why += f"; to blend in {row['blended']} by rank gains {row['blend_gain']:+.3f} more"
-    return why, evidence
+        reason += f"; to blend in {row['blended']} by rank gains {row['blend_gain']:+.3f} more"
+    return reason, evidence
 
 
 def _target(out: RunFolder) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.config import Audit
-from recommender.evaluation.audit import audit_table, impact_ratios, told
+from recommender.evaluation.audit import audit_sentences, audit_table, impact_ratios
 from recommender.names import PLAIN, ROUTER
 from tests.helpers.audits import group
 
@@ -70,22 +70,24 @@ def test_an_empty_list_is_no_outcome() -> None:
 def test_where_nobody_is_selected_there_is_no_ratio() -> None:
     table = audit_table(group(["f", "m"], [0, 0]), AUDIT, 100, 0)
     assert table.filter(pl.col("outcome") != "taken")["ratio"].drop_nulls().is_empty()
-    assert told(table, AUDIT) == []
+    assert audit_sentences(table, AUDIT) == []
 
 
 def test_the_sentence_names_both_groups_the_ratio_and_whether_it_is_low() -> None:
-    ((sentence, low),) = told(audit_table(group(["f"] * 4 + ["m"] * 4, [1, 0, 0, 0, 1, 1, 1, 1]), AUDIT, 100, 0), AUDIT)
+    ((sentence, low),) = audit_sentences(
+        audit_table(group(["f"] * 4 + ["m"] * 4, [1, 0, 0, 0, 1, 1, 1, 1]), AUDIT, 100, 0), AUDIT
+    )
     assert low
     for part in ("by sex", "25% of the users of 'f'", "2 favourable items", "100% of 'm'", "ratio 0.25", "four fifths"):
         assert part in sentence
-    ((equal, low),) = told(audit_table(group(["f", "m"], [1, 1]), AUDIT, 100, 0), AUDIT)
+    ((equal, low),) = audit_sentences(audit_table(group(["f", "m"], [1, 1]), AUDIT, 100, 0), AUDIT)
     assert not low
     assert "four fifths" not in equal
 
 
 def test_a_low_ratio_that_chance_gives_is_no_warning_and_says_so() -> None:
     few = group(["f"] * 3 + ["m"] * 3 + ["x"] * 3, [1, 1, 0, 1, 1, 1, 1, 1, 1])
-    ((sentence, low),) = told(audit_table(few, AUDIT, 200, 0), AUDIT)
+    ((sentence, low),) = audit_sentences(audit_table(few, AUDIT, 200, 0), AUDIT)
     assert not low
     assert "ratio 0.67" in sentence
     assert "the lowest of 2 may be as low by chance" in sentence
@@ -94,7 +96,7 @@ def test_a_low_ratio_that_chance_gives_is_no_warning_and_says_so() -> None:
 def test_a_log_that_favours_a_group_is_told_beside_lists_that_do_not() -> None:
     made = group(["f"] * 40 + ["m"] * 40, [1] * 80)
     made.outcomes[0][ROUTER].values["taken_favourable_share"][:] = [0.2] * 40 + [0.8] * 40  # type: ignore[index]
-    (lists, low), (log, biased) = told(audit_table(made, AUDIT, 200, 0), AUDIT)
+    (lists, low), (log, biased) = audit_sentences(audit_table(made, AUDIT, 200, 0), AUDIT)
     assert "ratio 1.00" in lists
     assert not low
     assert "Audit of the log by sex: 20% of what users of 'f' took is favourable" in log
