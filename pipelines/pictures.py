@@ -30,7 +30,8 @@ from recommender.compare.build_next import TITLE as BUILD
 from recommender.errors import UserError
 from recommender.experiment.run_folder import read_run
 from recommender.tracking.comparison import EXPERIMENT as COMPARISONS
-from recommender.tracking.store import Tracker, prepare, tracking_uri
+from recommender.tracking.runs import Tracker
+from recommender.tracking.store import prepare, tracking_uri
 from recommender.tracking.views import EFFORT, HISTORY, LEARNING, TRANSFER, VALUE, view_url
 
 BINARY = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -20,7 +20,7 @@ from recommender.evaluation.effort import EffortLog
 from recommender.experiment import requirements, tuning
 from recommender.experiment.out_folder import disk_faults, out_folder
 from recommender.report.terminal import print_result
-from recommender.tracking.store import Tracker
+from recommender.tracking.runs import Tracker
 
 
 def main(argv: list[str]) -> None:

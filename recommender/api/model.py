@@ -135,7 +135,7 @@ def load_model(model: str | Path) -> Model:
         >>> model = recommender.load_model("artifacts/latest")  # doctest: +SKIP
     """
     if str(model).startswith("models:/"):
-        from recommender.tracking.store import model_folder
+        from recommender.tracking.registry import model_folder
 
         return Model(persistence.load(model_folder(str(model))))
     folder = Path(model)

@@ -16,6 +16,7 @@ from playwright.sync_api import Page
 from pipelines.pictures import BINARY, DRAWN, browser, serving
 from recommender.report.document import write_report
 from recommender.tracking import store, views
+from recommender.tracking.runs import Tracker
 from recommender.tracking.studies import log_report
 from recommender.tracking.views import view_url
 from tests.helpers.out_folder import RUNGS, write_out
@@ -45,7 +46,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("ui")
     uri = f"sqlite:///{folder}/mlflow.db"
     for number, data in enumerate(("simulated", "job-views")):
-        with store.Tracker("jobs", data, uri) as tracker:
+        with Tracker("jobs", data, uri) as tracker:
             out = write_out(folder / data, seed=number, data=data)
             report = write_report(out)
             tracker.log(out)

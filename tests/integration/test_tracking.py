@@ -17,7 +17,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-import yaml
 
 from pipelines import ui
 from recommender.config import Eligibility
@@ -32,7 +31,8 @@ from recommender.ranking.router import Router
 from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
 from recommender.studies import summary
-from recommender.tracking import lost, store, values, views
+from recommender.tracking import lost, registry, store, values, views
+from recommender.tracking.runs import Tracker
 from tests.helpers.out_folder import RUNGS, write_out
 from tests.helpers.views import unpacked
 
@@ -70,8 +70,8 @@ def client(uri: str) -> Any:
     return MlflowClient(uri)
 
 
-def track(out: Path) -> store.Tracker:
-    with store.Tracker("jobs", "simulated") as tracker:
+def track(out: Path) -> Tracker:
+    with Tracker("jobs", "simulated") as tracker:
         tracker.log(out)
     return tracker
 
@@ -142,8 +142,8 @@ def test_effort_of_the_router_is_the_same_in_mlflow_and_in_the_report(out: Path,
     """Its own recommending, and the fits of the rungs that serve users or fill slots."""
     effort = pl.read_parquet(out / "effort.parquet")
     effort.filter((pl.col("rung") != "router") | (pl.col("stage") != "fit")).write_parquet(out / "effort.parquet")
-    config = yaml.safe_load((out / "config.yaml").read_text())
-    (out / "config.yaml").write_text(yaml.safe_dump({**config, "slots": {"rung": "content", "n": slots}}))
+    decision = json.loads((out / "decision.json").read_text())
+    (out / "decision.json").write_text(json.dumps({**decision, "slots": {"rung": "content", "n": slots}}))
     logged = values.metrics(read_run(out), "router")
     tested = effort.filter(split="test")
     served = ["popularity", "als", *(["content"] if slots else [])]
@@ -201,7 +201,7 @@ def test_an_out_without_evaluation_is_the_routers_run_alone(uri: str, out: Path)
 
 
 def test_a_folder_that_is_no_finished_train_is_refused(uri: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no config\.yaml"):
+    with pytest.raises(UserError, match=r"config\.yaml is missing"):
         track(tmp_path)
 
 
@@ -213,7 +213,7 @@ def test_a_folder_that_is_no_finished_train_is_refused(uri: str, tmp_path: Path)
     [(ValueError("boom"), "FAILED", "ValueError: boom"), (KeyboardInterrupt(), "KILLED", None)],
 )
 def test_a_train_that_ends_early_says_how(uri: str, error: BaseException, status: str, tag: str | None) -> None:
-    with pytest.raises(type(error)), store.Tracker("jobs", "simulated"):
+    with pytest.raises(type(error)), Tracker("jobs", "simulated"):
         raise error
     [run] = runs(uri).values()
     assert (run.info.status, run.data.tags.get("error")) == (status, tag)
@@ -221,7 +221,7 @@ def test_a_train_that_ends_early_says_how(uri: str, error: BaseException, status
 
 def test_an_error_that_the_user_can_mend_leaves_no_run(uri: str, out: Path) -> None:
     def fill_the_disk() -> None:
-        with store.Tracker("jobs", "simulated") as tracker:
+        with Tracker("jobs", "simulated") as tracker:
             tracker.log(out)
             raise UserError("no space")
 
@@ -235,7 +235,7 @@ def test_a_store_that_is_away_stops_the_tracking_not_the_train(
     address: str, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with store.Tracker("jobs", "simulated", uri=address) as tracker, pytest.raises(TrackingError):
+    with Tracker("jobs", "simulated", uri=address) as tracker, pytest.raises(TrackingError):
         tracker.log(out)
 
 
@@ -387,7 +387,7 @@ def test_the_registered_model_serves_known_and_unknown_users_without_pickle(
     assert len(served.predict(at)) == 10  # k's default; at that time u1 had taken one of 12 items
     assert lists["source"].tolist() == ["popularity"] * 3 + ["fallback"] * 3
     assert "null" in json.dumps(lists.to_dict("list"), allow_nan=False)  # strict JSON has no NaN
-    folder = store.model_folder(MODEL)
+    folder = registry.model_folder(MODEL)
     assert isinstance(persistence.load(folder), Bundle)
     assert not [p for p in folder.parents[1].rglob("*") if p.suffix in (".pkl", ".pickle", ".joblib")]
 
@@ -397,11 +397,11 @@ def test_a_second_train_becomes_the_champion_of_its_own_data_only(uri: str, out:
     track(out)
     tracker = track(out)
     assert client(uri).get_model_version_by_alias("coldstart-jobs-simulated", "champion").run_id == tracker.run_id
-    with store.Tracker("jobs", "my jobs: 50%/a@b") as other:  # a folder may have such a name
+    with Tracker("jobs", "my jobs: 50%/a@b") as other:  # a folder may have such a name
         other.log(out)
     named = "coldstart-jobs-my-jobs-50-a-b"
     assert client(uri).get_model_version_by_alias(named, "champion").run_id == other.run_id
-    assert store.model_folder(f"models:/{named}@champion").is_dir()
+    assert registry.model_folder(f"models:/{named}@champion").is_dir()
     assert client(uri).get_model_version_by_alias("coldstart-jobs-simulated", "champion").run_id == tracker.run_id
 
 
@@ -410,11 +410,11 @@ def test_a_second_train_becomes_the_champion_of_its_own_data_only(uri: str, out:
 )
 def test_an_unknown_model_is_the_users_error_and_names_those_there(uri: str, out: Path, missing: str) -> None:
     with pytest.raises(UserError, match="make train"):
-        store.model_folder(missing)
+        registry.model_folder(missing)
     persistence.save(bundle(), out / "model")
     track(out)
     with pytest.raises(UserError, match=MODEL):
-        store.model_folder(missing)
+        registry.model_folder(missing)
 
 
 def test_the_models_requirements_cover_what_its_code_imports() -> None:
@@ -432,7 +432,7 @@ def test_the_models_requirements_cover_what_its_code_imports() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             top = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"recommender"}
             needed |= {distribution.get(name, name) for name in top}
-    assert needed - set(text.PACKAGES) == set(store.SERVING)  # an extra is named only where it is in use
+    assert needed - set(text.PACKAGES) == set(registry.SERVING)  # an extra is named only where it is in use
 
 
 # --- make ui
@@ -516,6 +516,6 @@ def test_whatever_a_damaged_store_raises_is_told_as_its_error_and_a_bug_of_ours_
     monkeypatch.setattr("mlflow.MlflowClient.get_experiment_by_name", damaged)
     with pytest.raises(TrackingError, match=r"mlflow\.db: UnicodeDecodeError.*\n.*move it away"):
         store.prepare(uri)
-    monkeypatch.setattr(store, "_client", bug)
+    monkeypatch.setattr(store, "connect", bug)
     with pytest.raises(LookupError):
         store.prepare(uri)

@@ -1,0 +1,121 @@
+"""The model registry: a train's router as a pyfunc model, under an alias, and its folder fetched again."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import polars as pl
+
+from recommender.data.dataset import NO_TIME, Dataset
+from recommender.errors import UserError, nearest
+from recommender.features import text
+from recommender.names import ROUTER
+from recommender.tracking.store import (
+    EXPERIMENT,
+    connect,
+    failures,
+    tracking_uri,
+)
+
+if TYPE_CHECKING:
+    pass
+
+CHAMPION = "champion"  # alias of the latest registered model
+# What recommender/serving/persistence.py, recommend.py and the models import, at the versions that trained the model.
+SERVING = (
+    *("implicit", "lightfm-next", "mlflow", "numba", "numpy", "pandas", "polars", "pyarrow", "pydantic"),
+    *("pyyaml", "scikit-learn", "scipy", "threadpoolctl"),
+)
+
+
+def register(uri: str, run_id: str, folder: Path, name: str) -> str:
+    """Logs ``folder/model`` as the run's pyfunc model and registers it as ``champion``; returns its id.
+
+    The model answers the input example once before anything is logged. Loading it runs no pickle.
+    """
+    import mlflow
+    from mlflow.models import Model, infer_signature
+    from mlflow.types import ParamSchema, ParamSpec
+
+    from recommender.serving import persistence
+    from recommender.serving.bundle import serve
+
+    client = connect(uri)
+    bundle = persistence.load(folder / "model")
+    example = _example(bundle.data)
+    answer = serve(bundle, pl.from_pandas(example), k=5)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*integer column.*", category=UserWarning)  # ids and ranks are whole
+        signature = infer_signature(example, answer.to_pandas())
+    signature.params = ParamSchema([ParamSpec("k", "long", 10)])
+    package = Path(__file__).parents[1]
+    extra = text.PACKAGES if text.used_by(bundle.router.rungs.values()) else ()
+    # Made by hand, since Model.log() would put it into whatever experiment is active in this process.
+    logged = client.create_logged_model(client.get_run(run_id).info.experiment_id, ROUTER, run_id)
+    mlflow.set_tracking_uri(uri)
+    info = Model.log(
+        artifact_path=None,
+        name=ROUTER,
+        flavor=mlflow.pyfunc,
+        run_id=run_id,
+        model_id=logged.model_id,
+        python_model=str(package / "serving/mlflow_model.py"),
+        artifacts={"model": str(folder / "model")},
+        code_paths=[str(package)],
+        signature=signature,
+        input_example=(example, {"k": 5}),
+        pip_requirements=[f"{needed}=={version(needed)}" for needed in (*SERVING, *extra)],
+    )
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    made = client.create_model_version(name, info.model_uri, run_id, model_id=logged.model_id)
+    client.set_registered_model_alias(name, CHAMPION, made.version)
+    return str(logged.model_id)
+
+
+def model_name(scenario: str, data: str) -> str:
+    """Name of the registered model of a scenario and a data set: ``models:/<name>@champion``.
+
+    With the data set in it, so that a train on simulated data does not replace the champion of real data.
+    """
+    return re.sub(r"[^\w.-]+", "-", f"{EXPERIMENT}-{scenario}-{data}")[:200]  # what MLflow and its URIs take
+
+
+def model_folder(uri: str) -> Path:
+    """The ``model/`` folder behind a ``models:/`` URI, fetched where it lies elsewhere.
+
+    Raises UserError where there is no such model, TrackingError where the server fails.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    store = tracking_uri()
+    with failures(store):
+        client = connect(store)
+        try:
+            folder = Path(download_artifacts(artifact_uri=uri, tracking_uri=store, registry_uri=store))
+            folder = folder / "artifacts" / "model"
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            known = [f"models:/{model.name}@{CHAMPION}" for model in client.search_registered_models()]
+            hint = nearest(uri, known) if known else ". No model is registered there yet: run make train."
+            raise UserError(f"No model {uri} in {store}{hint}") from None
+    if not folder.is_dir():
+        raise UserError(f"{uri} is no model of this project: it has no folder artifacts/model.")
+    return folder
+
+
+def _example(data: Dataset) -> pd.DataFrame:
+    """Two queries: a known user at the end of the data, and a user whom nobody knows, now (as_of is optional)."""
+    whole = data.users.ids.dtype.is_integer()
+    known: int | str = data.users.ids[0] if len(data.users) else (0 if whole else "a user")
+    latest = data.timestamps.max(initial=NO_TIME)
+    as_of = pd.Timestamp(int(latest), unit="us") if latest != NO_TIME else pd.NaT
+    times = pd.Series([as_of, pd.NaT], dtype="datetime64[us]")
+    return pd.DataFrame({"user_id": [known, -1 if whole else "a new user"], "as_of": times})
