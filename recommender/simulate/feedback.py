@@ -23,9 +23,9 @@ def interactions(world: World, log: Log, user_ids: pl.Series, item_ids: pl.Serie
     rng = np.random.default_rng([seed, 4])
     knobs = world.knobs
     liking = _liking(world, log)
-    weight = (
-        np.clip(np.round(3.6 + 0.8 * liking + 0.7 * rng.standard_normal(len(liking))), 1, 5) if knobs.rated else None
-    )
+    weight = None
+    if knobs.rated:
+        weight = np.clip(np.round(3.6 + 0.8 * liking + 0.7 * rng.standard_normal(len(liking))), 1, 5)
     everything = np.arange(len(log.user))
     events = [_rows(log, everything, log.time, knobs.event, weight)]
     for signal in knobs.signals:
@@ -92,12 +92,8 @@ def _earlier(item: np.ndarray, time: np.ndarray) -> np.ndarray:
 
 
 def _rows(log: Log, rows: np.ndarray, time: np.ndarray, event: str, weight: np.ndarray | None) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "user": log.user[rows],
-            "item": log.item[rows],
-            "time": time,
-            "event": pl.repeat(event, len(rows), eager=True),
-            "weight": np.ones(len(rows), np.float32) if weight is None else weight[rows].astype(np.float32),
-        }
-    )
+    weights = np.ones(len(rows), np.float32) if weight is None else weight[rows].astype(np.float32)
+    events = pl.repeat(event, len(rows), eager=True)
+    return pl.DataFrame({
+        "user": log.user[rows], "item": log.item[rows], "time": time, "event": events, "weight": weights
+    })  # fmt: skip

@@ -57,6 +57,7 @@ def _of_times(data: Dataset) -> dict[str, float | None]:
     first, last = _span(user, time, len(data.users))
     active = last >= first
     states = data.states_availability
+    older = time.min() - begin[begin < time.min()]
     return {
         "span_days": float(time.max() - time.min()) / US_PER_DAY,
         "life_days": _life(data, begin, end, item, time),
@@ -67,7 +68,7 @@ def _of_times(data: Dataset) -> dict[str, float | None]:
         "stay_days": float((last - first)[active].mean() / US_PER_DAY),
         "per_visit": _per_visit(user, time),
         "back_catalogue": float((begin < time.min()).mean()) if states else None,
-        "back_days": _age(begin, time.min()) if states else None,
+        "back_days": float(np.median(older) / US_PER_DAY) if states and len(older) else None,
     }
 
 
@@ -89,12 +90,6 @@ def _life(data: Dataset, begin: np.ndarray, end: np.ndarray, item: np.ndarray, t
     at = np.cumsum(count)[enough] - count[enough] + np.ceil(ENDED * count[enough]).astype(np.int64) - 1
     lives = (time[order][at] - begin[enough]) / US_PER_DAY
     return float(np.median(lives)) if len(lives) else None
-
-
-def _age(begin: np.ndarray, start: int) -> float | None:
-    """Median age of what was published before the data start, days."""
-    older = begin[begin < start]
-    return float(np.median(start - older) / US_PER_DAY) if len(older) else None
 
 
 def _span(row: np.ndarray, time: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -47,7 +47,7 @@ class SimulatedTruth:
         know. Orders items by how likely the user is to take them, as the logging policy of that moment shows them:
         no recommender can know more, but for what happens later.
         """
-        user, item = self._rows("u", self.world.knobs.n_users, users), self._rows("i", self.world.knobs.n_items, items)
+        user, item = self._rows("u", users), self._rows("i", items)
         scores = np.full((len(user), len(item)), np.nan, np.float32)
         now = days(as_of, self.world.knobs)
         known = np.argsort(now, kind="stable")  # neighbours in time share what was shown
@@ -62,12 +62,12 @@ class SimulatedTruth:
 
     def spam(self, items: pl.Series) -> np.ndarray:
         """Items that break the rules, those of rings among them, found or not: bool (n_items,); unknown ids: False."""
-        item = self._rows("i", self.world.knobs.n_items, items)
+        item = self._rows("i", items)
         return np.asarray(self.world.items.violating[item] & (item >= 0))
 
     def utility(self, users: pl.Series, items: pl.Series, as_of: np.ndarray) -> np.ndarray:
         """Expected utility alone; arguments and result like those of ``scores``."""
-        user, item = self._rows("u", self.world.knobs.n_users, users), self._rows("i", self.world.knobs.n_items, items)
+        user, item = self._rows("u", users), self._rows("i", items)
         values = np.full((len(user), len(item)), np.nan, np.float32)
         known = np.flatnonzero(user >= 0)
         now = days(as_of, self.world.knobs)
@@ -77,9 +77,10 @@ class SimulatedTruth:
         values[:, item < 0] = np.nan
         return values
 
-    @staticmethod
-    def _rows(prefix: str, n: int, wanted: pl.Series) -> np.ndarray:
-        return np.asarray(pd.Index(ids(prefix, n).to_numpy()).get_indexer(pd.Index(wanted.to_numpy())))
+    def _rows(self, kind: str, wanted: pl.Series) -> np.ndarray:
+        """Row numbers of users ("u") or items ("i"), -1 for unknown ids; int64 (n,)."""
+        n = self.world.knobs.n_users if kind == "u" else self.world.knobs.n_items
+        return np.asarray(pd.Index(ids(kind, n).to_numpy()).get_indexer(pd.Index(wanted.to_numpy())))
 
     def _odds(self, user: np.ndarray, now: np.ndarray) -> np.ndarray:
         """``scores`` of all items, float64 (n, n_items); minus infinity for what is not shown at that moment."""

@@ -26,6 +26,10 @@ from recommender.simulate.user_columns import follows
 from recommender.simulate.world import Bursts, Items, Users, World
 
 KNOBS = "knobs.yaml"
+_EXPOSURES = pl.Schema({
+    **dict.fromkeys(("user_id", "item_id"), pl.String()), "timestamp": pl.Datetime("us", "UTC"),
+    "position": pl.Int16(), "propensity": pl.Float64(), "taken": pl.Boolean(),
+})  # fmt: skip
 
 
 def write(truth: SimulatedTruth, path: Path) -> None:
@@ -38,11 +42,11 @@ def write(truth: SimulatedTruth, path: Path) -> None:
     users = _frame(world.users, user_ids.alias("user_id"))
     users.with_columns(follows(world, np.random.default_rng(0)).alias("follows")).write_parquet(path / "users.parquet")
     exposures(truth).write_parquet(path / "exposures.parquet")
+    none = pl.DataFrame({"user": np.zeros(0, np.int64), "time": np.zeros(0), "taste": world.users.taste[:0]})
     visits = [pl.DataFrame({"user": s.user, "time": s.time, "taste": s.taste}) for s in truth.log.shown]
-    pl.concat([_no_visits(world), *visits]).write_parquet(path / "visits.parquet")
-    pl.DataFrame(world.trends, schema=[f"topic_{n}" for n in range(world.trends.shape[1])]).write_parquet(
-        path / "trends.parquet"
-    )
+    pl.concat([none, *visits]).write_parquet(path / "visits.parquet")
+    trends = pl.DataFrame(world.trends, schema=[f"topic_{n}" for n in range(world.trends.shape[1])])
+    trends.write_parquet(path / "trends.parquet")
     log = truth.log
     taken = {"user": log.user, "item": log.item, "time": log.time, "utility": log.utility}
     pl.DataFrame(taken).write_parquet(path / "taken.parquet")
@@ -85,10 +89,7 @@ def exposures(truth: SimulatedTruth) -> pl.DataFrame:
             "propensity": shown.propensity[row, column],
             "taken": shown.taken[row, column],
         }))  # fmt: skip
-    types = [pl.String(), pl.String(), pl.Datetime("us", "UTC"), pl.Int16(), pl.Float64(), pl.Boolean()]
-    names = ["user_id", "item_id", "timestamp", "position", "propensity", "taken"]
-    schema = pl.Schema(zip(names, types, strict=True))
-    return pl.concat([schema.to_frame(), *parts]).sort("timestamp", "user_id", "position")
+    return pl.concat([_EXPOSURES.to_frame(), *parts]).sort("timestamp", "user_id", "position")
 
 
 def _plain(knobs: Knobs) -> dict[str, Any]:
@@ -112,11 +113,6 @@ def _visits(frame: pl.DataFrame) -> Impressions:
     nothing = np.zeros((frame.height, 0))
     user, time, taste = (frame[name].to_numpy() for name in ("user", "time", "taste"))
     return Impressions(user, time, nothing.astype(np.int64), nothing, nothing.astype(bool), taste)
-
-
-def _no_visits(world: World) -> pl.DataFrame:
-    nobody = np.zeros(0, np.int64)
-    return pl.DataFrame({"user": nobody, "time": np.zeros(0), "taste": world.users.taste[:0]})
 
 
 def _graph(users: pl.DataFrame, n: int) -> sp.csr_matrix:

@@ -22,6 +22,10 @@ from recommender.simulate.world import World
 
 FIRST = 10  # places of a list that are compared with those of another
 ROUND = "round"  # the slice of metrics.parquet
+_ROWS = dict.fromkeys(("rung", "slice", "slice_value", "metric"), pl.String) | {
+    "value": pl.Float64,
+    "n_queries": pl.Int64,
+}
 _PEOPLE = 300  # whose lists are compared pair by pair, at most
 
 # Measure -> what it is, in words; in the order of the report.
@@ -48,7 +52,7 @@ def utilities(world: World, user: np.ndarray, taste: np.ndarray, now: np.ndarray
     return np.asarray(value + knobs.social_pull * np.log1p(looked_up(friends, everything)), np.float32)
 
 
-def worth(world: World, value: np.ndarray, lists: np.ndarray) -> np.ndarray:
+def list_utility(world: World, value: np.ndarray, lists: np.ndarray) -> np.ndarray:
     """Mean of ``value`` (n, n_items) over the places of ``lists`` (n, length; -1: empty), each weighed by the chance
     that it is looked at; float64 (n,), NaN for an empty list."""
     looked_at = np.arange(1, lists.shape[1] + 1) ** -world.knobs.position_decay * (lists >= 0)
@@ -106,8 +110,8 @@ def overlap(lists: np.ndarray, topics: np.ndarray, n_items: int) -> tuple[float,
 
 
 @dataclass(frozen=True)
-class Rules:
-    """When a newcomer counts as shown, as living, and a creator as small; counts."""
+class Thresholds:
+    """From how many lists a newcomer counts as shown, from how many takes as living, and a creator as grown."""
 
     least_shown: int
     least_taken: int
@@ -117,10 +121,10 @@ class Rules:
 class Meter:
     """Adds up the rounds of one policy; a round ends when the next one begins."""
 
-    def __init__(self, world: World, edges: np.ndarray, rules: Rules) -> None:
+    def __init__(self, world: World, edges: np.ndarray, thresholds: Thresholds) -> None:
         """edges: days float64 (rounds + 1,), where the rounds begin, and the end of the last."""
         n = world.knobs.n_items
-        self.world, self.edges, self.rules = world, edges, rules
+        self.world, self.edges, self.thresholds = world, edges, thresholds
         self.before = np.zeros(n, np.int64)  # takes before the loop
         self.shown = np.zeros((len(edges) - 1, n), np.int64)  # lists that held the item, by round
         self.taken = np.zeros((len(edges) - 1, n), np.int64)
@@ -140,8 +144,8 @@ class Meter:
         self, number: int, visits: Visits, value: np.ndarray, allowed: np.ndarray, lists: np.ndarray, ndcg: np.ndarray
     ) -> None:
         """Some visits: what every item is worth to them, what may be shown, what is, and NDCG on random exposure."""
-        utility = worth(self.world, value, lists)
-        regret = worth(self.world, value, best(value, allowed, lists.shape[1])) - utility
+        utility = list_utility(self.world, value, lists)
+        regret = list_utility(self.world, value, best(value, allowed, lists.shape[1])) - utility
         for name, values in {"utility": utility, "regret": regret, "ndcg_at_10": ndcg}.items():
             self._sums[number].setdefault(name, []).append(values)
         self._lists[number].append((visits.user, lists))
@@ -178,13 +182,13 @@ class Meter:
         if not new.any():
             return {}
         shown, taken = (counts[number - 1 : number + 1].sum(axis=0)[new] for counts in (self.shown, self.taken))
-        rules = self.rules
-        return {"new_items_shown": float((shown >= rules.least_shown).mean()),
-                "new_items_taken": float((taken >= rules.least_taken).mean())}  # fmt: skip
+        least = self.thresholds
+        return {"new_items_shown": float((shown >= least.least_shown).mean()),
+                "new_items_taken": float((taken >= least.least_taken).mean())}  # fmt: skip
 
     def _creators(self, number: int) -> dict[str, float]:
         """Share of the creators that were small when the loop began, and publish in it, that no longer are."""
-        items, least = self.world.items, self.rules.small_creator
+        items, least = self.world.items, self.thresholds.small_creator
         n = int(items.creator.max(initial=-1)) + 1
         publishes = np.bincount(items.creator, items.published >= self.edges[0], n) > 0
         honest = np.bincount(items.creator, items.ring >= 0, n) == 0
@@ -207,9 +211,7 @@ def rows(rounds: Mapping[str, Sequence[Mapping[str, float]]], late: Container[in
             if last:
                 mean = float(np.mean([value for value, _ in last]))
                 table_rows.append((policy, ALL, ALL, name, mean, int(sum(n for _, n in last))))
-    names = ["rung", "slice", "slice_value", "metric", "value", "n_queries"]
-    types = [pl.String, pl.String, pl.String, pl.String, pl.Float64, pl.Int64]
-    table = pl.DataFrame(table_rows, schema=dict(zip(names, types, strict=True)), orient="row")
+    table = pl.DataFrame(table_rows, schema=_ROWS, orient="row")
     none = pl.lit(None, pl.Float64)
     every = dict.fromkeys(("user_bucket", "item_bucket"), pl.lit(ALL))
     return table.with_columns(split=pl.lit("test"), origin=pl.lit("loop"), ci_low=none, ci_high=none, **every)

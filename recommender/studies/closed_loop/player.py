@@ -34,7 +34,7 @@ from recommender.simulate import Log, World, make_world, resolve, simulate
 from recommender.simulate.column_values import ids, times
 from recommender.simulate.feedback import interactions
 from recommender.simulate.log import Visits
-from recommender.studies.closed_loop.measures import Meter, Rules, exposed_at_random, utilities
+from recommender.studies.closed_loop.measures import Meter, Thresholds, exposed_at_random, utilities
 from recommender.studies.closed_loop.options import SIMULATED, Loop, Policy
 
 
@@ -97,8 +97,8 @@ class Player:
         self.policy_name, self.policy = policy
         self.settings, self.effort = settings, effort
         self.edges = np.linspace(loop.begin * span, span, loop.rounds + 1)
-        rules = Rules(loop.least_shown, loop.least_taken, scenario.exposure.small_creator)
-        self.meter = Meter(world, self.edges, rules)
+        least = Thresholds(loop.least_shown, loop.least_taken, scenario.exposure.small_creator)
+        self.meter = Meter(world, self.edges, least)
         self.n_train = 0
         self._number = -1  # of the round, from 0
         self._log: list[Log] = []  # of this round

@@ -26,7 +26,15 @@ from recommender.simulate.log import Visits
 from recommender.sources.load import load
 from recommender.studies.analyses import analysis_of
 from recommender.studies.closed_loop import player
-from recommender.studies.closed_loop.measures import ROUND, Meter, Rules, best, exposed_at_random, overlap, worth
+from recommender.studies.closed_loop.measures import (
+    ROUND,
+    Meter,
+    Thresholds,
+    best,
+    exposed_at_random,
+    list_utility,
+    overlap,
+)
 from recommender.studies.closed_loop.player import Played, Player, play
 from recommender.studies.engine import plan
 from recommender.studies.engine.cell import DONE
@@ -191,7 +199,7 @@ def test_a_server_that_leaves_it_to_the_service_changes_nothing(world: World) ->
 
 def test_worth_weighs_places_by_how_often_they_are_looked_at(world: World) -> None:
     value = np.array([[1.0, 2, 4], [1, 2, 4], [0, 0, 0]], np.float32)
-    found = worth(world, value, np.array([[2, 0], [1, -1], [-1, -1]]))
+    found = list_utility(world, value, np.array([[2, 0], [1, -1], [-1, -1]]))
     second = 2.0**-world.knobs.position_decay
     assert found[:2] == pytest.approx([(4 + second) / (1 + second), 2])
     assert np.isnan(found[2])
@@ -245,7 +253,7 @@ def test_ndcg_is_of_visits_that_take_something() -> None:
 
 def test_newcomers_and_creators_count_what_they_get_after_they_come(world: World) -> None:
     items, edges = world.items, np.linspace(0, world.knobs.span_days, 3)
-    meter = Meter(world, edges, Rules(least_shown=2, least_taken=1, small_creator=2))
+    meter = Meter(world, edges, Thresholds(least_shown=2, least_taken=1, small_creator=2))
     new = np.flatnonzero((items.published >= 0) & (items.published < edges[1]) & ~items.violating)
     meter.count(1, np.array([[new[0], new[1]], [new[0], -1]]))
     meter.took(-1, np.repeat(np.arange(world.knobs.n_items), 2))  # nobody is small
