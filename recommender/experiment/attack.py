@@ -72,8 +72,8 @@ def _ranks(model: Recommender, data: Dataset, now: int) -> np.ndarray:
     """Rank of every item for a user of whom nothing is known, int64 (n_items,); 0 where it is not available."""
     nobody = Table(pl.DataFrame({"user_id": ["nobody"]}), {}, "user_id")
     none = np.zeros(0, np.int64)
-    asked = Queries(nobody, np.array([now]), History(np.zeros(2, np.int64), none, none))
-    score = np.nan_to_num(model.score(asked, data.items)[0], nan=-np.inf)
-    open_ = available(asked.as_of, data.items)[0]
+    queries = Queries(nobody, np.array([now]), History(np.zeros(2, np.int64), none, none))
+    score = np.nan_to_num(model.score(queries, data.items)[0], nan=-np.inf)
+    open_ = available(queries.as_of, data.items)[0]
     shown = np.sort(score[open_])
     return np.where(open_, len(shown) - np.searchsorted(shown, score, side="right") + 1, 0)

@@ -76,15 +76,15 @@ def choose_blends(
         WITH_HISTORY: [k & ~b for k, b in zip(known, back, strict=True)],
         WITH_HISTORY + RETURNING: [k & b for k, b in zip(known, back, strict=True)],
     }
-    found: dict[str, Blend] = {}
+    blends: dict[str, Blend] = {}
     for name, masks in groups.items():
         if sum(int(m.sum()) for m in masks) < rule.thin:
             continue
         gains = [_gains(*parts, settings, rule.metric) for parts in zip(samples, served, masks, strict=True)]
         cell = ClusteredValues(np.concatenate([u[m] for u, m in zip(users, masks, strict=True)]), np.concatenate(gains))
         chosen = _best(cell, int(codes.max()) + 1, list(settings), rule, resamples, seed)
-        found |= {name: chosen} if chosen else {}
-    return found
+        blends |= {name: chosen} if chosen else {}
+    return blends
 
 
 def _gains(
@@ -106,13 +106,13 @@ def _gains(
 def _best(
     cell: ClusteredValues, n_users: int, rungs: Sequence[str], rule: DecisionRule, resamples: int, seed: int
 ) -> Blend | None:
-    found = estimates([cell], n_users, resamples, seed)[0]
+    over = estimates([cell], n_users, resamples, seed)[0]
     tried = np.flatnonzero((cell.values != 0).any(axis=0))  # the rung that serves all of them is not a second one
     p = np.ones(len(rungs))
     p[tried] = holm(sign_flip_p(ClusteredValues(cell.users, cell.values[:, tried]), seed))
-    pays = (p < rule.alpha) & (found.low > rule.min_gain)
+    pays = (p < rule.alpha) & (over.low > rule.min_gain)
     if not pays.any():
         return None
-    best = int(np.argmax(np.where(pays, found.mean, -np.inf)))
-    mean, low, high, adjusted = (float(x[best]) for x in (found.mean, found.low, found.high, p))
+    best = int(np.argmax(np.where(pays, over.mean, -np.inf)))
+    mean, low, high, adjusted = (float(x[best]) for x in (over.mean, over.low, over.high, p))
     return Blend(rungs[best], mean, low, high, adjusted, len(cell.users))

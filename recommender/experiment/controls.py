@@ -79,8 +79,8 @@ class _Oracle:
 
 def known_truth(data: Dataset, scenario: Scenario) -> Truth | None:
     """What made the data, where they are simulated and not too large to ask."""
-    asked = data.truth is not None and (data.interactions.height <= ORACLE_ROWS or scenario.controls)
-    return data.truth() if data.truth is not None and asked else None
+    known = data.truth is not None and (data.interactions.height <= ORACLE_ROWS or scenario.controls)
+    return data.truth() if data.truth is not None and known else None
 
 
 def labelled(fold: Fold, data: Dataset, scenario: Scenario) -> Fold:
@@ -94,9 +94,9 @@ def labelled(fold: Fold, data: Dataset, scenario: Scenario) -> Fold:
 def bounded(runner: FoldRunner, data: Dataset, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
     """``outcomes`` on the runner's fold with ``REGRET``, oracle - rung of each query, and with the oracle's own.
 
-    As they are where the data have no truth, are too large for it, or the fold is not in time. The oracle is asked
+    Unchanged where the data have no truth, are too large for it, or the fold is not in time. The oracle is asked
     the queries of ``ORACLE_USERS`` users, evenly drawn, by the same rules and with the same completion as every rung;
-    elsewhere it and the regret are NaN. Of the oracle only accuracy is told. Its cost is no one's.
+    elsewhere it and the regret are NaN. The oracle has only accuracy, and no effort.
     """
     fold = runner.fold
     timed = not (fold.queries.as_of == NO_TIME).any()
@@ -106,8 +106,8 @@ def bounded(runner: FoldRunner, data: Dataset, outcomes: Mapping[str, Outcome]) 
     best = _oracle(runner, truth, _evenly(fold, ORACLE_USERS), outcomes)
     bound = best.values["ndcg_at_10"]
     return {
-        name: replace(found, values={**found.values, REGRET: bound - found.values["ndcg_at_10"]})
-        for name, found in {**outcomes, ORACLE: best}.items()
+        name: replace(outcome, values={**outcome.values, REGRET: bound - outcome.values["ndcg_at_10"]})
+        for name, outcome in {**outcomes, ORACLE: best}.items()
     }
 
 
@@ -171,9 +171,9 @@ def controls_table(group: Group, scenario: Scenario) -> pl.DataFrame:
         for kind, control in [*((name, name) for name in lower), *twins]:
             pairs.append((control, rung))
             kinds.append(kind)
-    found = compare(group, pairs, kinds, scenario.bootstrap, scenario.seed)
-    kept = ["user_bucket", "metric", "difference", "ci_low", "ci_high", "p_holm"]
-    return found.select(pl.col("rung_b").alias("rung"), pl.col("rung_a").alias("control"), *kept)
+    differences = compare(group, pairs, kinds, scenario.bootstrap, scenario.seed)
+    columns = ["user_bucket", "metric", "difference", "ci_low", "ci_high", "p_holm"]
+    return differences.select(pl.col("rung_b").alias("rung"), pl.col("rung_a").alias("control"), *columns)
 
 
 def unbeaten(table: pl.DataFrame, metric: str) -> list[str]:

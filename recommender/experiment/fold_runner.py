@@ -62,7 +62,7 @@ class FoldRunner:
             return MeasuredRung(model, lists, outcome(lists, fold, self.scenario, self.item_rows))
 
     def measure_router(self, router: Router) -> dict[str, Outcome]:
-        """Of the router and, where it re-ranks, of its lists before that."""
+        """Outcomes of the router, and of its lists before re-ranking if it re-ranks."""
         fold, scoring = self.fold, self.scenario.scoring
         with self.effort.stage(ROUTER, "recommend", fold.split, fold.origin):
             routed = router.recommend(fold.queries, self.candidates, scoring.k, scoring)

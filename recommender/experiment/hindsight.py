@@ -57,8 +57,9 @@ class Hindsight:
             f"included, it gains {self.mean:+.4f} on average [{self.mean_low:+.4f}, {self.mean_high:+.4f}], from "
             f"{min(self.periods):+.4f} to {max(self.periods):+.4f}: "
         )
-        told = "decide again on newer data." if self.holds else "not enough evidence that it wins in the next one too."
-        return head + told
+        if self.holds:
+            return f"{head}decide again on newer data."
+        return f"{head}not enough evidence that it wins in the next one too."
 
 
 def hindsight(
@@ -71,7 +72,7 @@ def hindsight(
     test = next(g for g in groups if g.split == "test")
     if ROUTER not in test.rungs or not rungs:
         return []
-    found = {}
+    winners = {}
     gains = _gains(test, rungs, metric, PLAIN if PLAIN in test.rungs else ROUTER)
     codes, n_users = test.users()
     for bucket, name, _, mask in test.masks():
@@ -84,9 +85,9 @@ def hindsight(
         if over.low[best] > 0 and p < _ALPHA:
             gain, low, high = (float(x[best]) for x in (over.mean, over.low, over.high))
             periods = _periods(groups, routes, rungs[best], metric, bucket, gain)
-            told = _over_periods(periods)
-            found[bucket] = Hindsight(bucket, rungs[best], gain, low, high, p, int(over.n[best]), periods, *told)
-    return [found[ALL]] if ALL in found else list(found.values())
+            mean = _over_periods(periods)
+            winners[bucket] = Hindsight(bucket, rungs[best], gain, low, high, p, int(over.n[best]), periods, *mean)
+    return [winners[ALL]] if ALL in winners else list(winners.values())
 
 
 def _gains(group: Group, rungs: Sequence[str], metric: str, over: str) -> np.ndarray:
@@ -99,7 +100,7 @@ def _periods(
     groups: Sequence[Group], routes: Mapping[str, str], rung: str, metric: str, bucket: str, at_test: float
 ) -> list[float]:
     """Mean gain of the rung at each validation origin that asks the bucket, then ``at_test``."""
-    found = []
+    gains = []
     for group in groups:
         if group.split == "test" or group.origin == POOLED:
             continue
@@ -107,8 +108,8 @@ def _periods(
         routed = _routed(group.query_info[0], routes, values)
         mask = next(m for b, name, _, m in group.masks() if b == bucket and not name)
         if mask.any():
-            found.append(float((values[rung] - routed)[mask].mean()))
-    return [*found, at_test]
+            gains.append(float((values[rung] - routed)[mask].mean()))
+    return [*gains, at_test]
 
 
 def _routed(queries: QueryInfo, routes: Mapping[str, str], values: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -18,7 +18,7 @@ from recommender.spam.suspicion import with_suspicion
 
 
 def supported(scenario: Scenario, data: Dataset) -> tuple[Scenario, dict[str, str]]:
-    """The scenario with the parts that this data allows, and why each ``optional`` part stepped aside.
+    """The scenario with the parts that this data allows, and the reasons of ``optional`` parts that are skipped.
 
     Raises ConfigError, all problems in one message, where a part that is not optional cannot be applied.
     """
@@ -29,14 +29,14 @@ def supported(scenario: Scenario, data: Dataset) -> tuple[Scenario, dict[str, st
     scenario = scenario.model_copy(update={"eligibility": rules})
     problems |= rerankers.unsupported(scenario, data) | _exposure(scenario, data) | _audit(scenario, data)
     problems |= lacking
-    if meant := [why for part, why in problems.items() if part not in scenario.optional]:
+    if meant := [reason for part, reason in problems.items() if part not in scenario.optional]:
         raise ConfigError("\n".join(meant))
     left: dict[str, Any] = {
         "exposure": scenario.exposure.model_copy(update={p: None for p in _COLUMNS if p in problems}),
         "rerank": [entry for entry in scenario.rerank if entry.name not in problems],
         "audit": None if AUDIT in problems else scenario.audit,
     }
-    return scenario.model_copy(update=left), {part: why.removesuffix(".") for part, why in problems.items()}
+    return scenario.model_copy(update=left), {part: reason.removesuffix(".") for part, reason in problems.items()}
 
 
 def check(scenario: Scenario) -> None:
@@ -59,26 +59,26 @@ def _spam(scenario: Scenario, data: Dataset) -> tuple[Scenario, Dataset, dict[st
         return scenario, data, {}
     if column in columns and isinstance(data.items.frame[column].dtype, pl.Datetime):
         return scenario, replace(data, items=with_suspicion(data.items, np.zeros(len(data.items), np.float32))), {}
-    why = f"items have no column '{column}'{nearest(column, columns)}"
+    reason = f"items have no column '{column}'{nearest(column, columns)}"
     if column in columns:
-        why = f"items.{column} must hold times, it holds {data.items.frame[column].dtype}."
-    return scenario.model_copy(update={"spam": Spam()}), data, {SPAM: f"spam.label_column: {why}"}
+        reason = f"items.{column} must hold times, it holds {data.items.frame[column].dtype}."
+    return scenario.model_copy(update={"spam": Spam()}), data, {SPAM: f"spam.label_column: {reason}"}
 
 
 def _exposure(scenario: Scenario, data: Dataset) -> dict[str, str]:
-    found = {}
+    problems = {}
     vacancies = scenario.exposure.vacancies_column
     for part in ("creator_column", "calibration_column"):
         column = getattr(scenario.exposure, part)
         if column is not None and column not in data.items.frame.columns:
             hint = nearest(column, data.items.frame.columns)
-            found[part] = f"exposure.{part}: items have no column '{column}'{hint}"
+            problems[part] = f"exposure.{part}: items have no column '{column}'{hint}"
     if vacancies is not None:
         try:
             numbers(data.items, vacancies, "exposure.vacancies_column")
         except ConfigError as error:
-            found["vacancies_column"] = str(error)
-    return found
+            problems["vacancies_column"] = str(error)
+    return problems
 
 
 def _no_audited_feature(scenario: Scenario, data: Dataset) -> None:

@@ -64,15 +64,31 @@ _ATTACK = {
 _DATA_EFFORT = {"measure": pl.String, "value": pl.Float64, "unit": pl.String}
 
 
+def _table(name: str, schema: dict[str, Any]) -> cached_property[pl.DataFrame]:
+    def read(run: RunFolder) -> pl.DataFrame:
+        path = run.path / f"{name}.parquet"
+        return pl.read_parquet(path).cast(schema) if path.exists() else pl.DataFrame(schema=schema)  # type: ignore[arg-type]
+
+    return cached_property(read)
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """What a run left in ``path``, each file read when it is first asked for. A table that was not written is empty."""
 
     path: Path
+    all_metrics = _table("metrics", _METRICS)
+    comparisons = _table("comparisons", _COMPARISONS)
+    controls = _table("controls", _CONTROLS)
+    audit = _table("audit", audit.SCHEMA)
+    spam = _table("spam", _SPAM)
+    attack = _table("attack", _ATTACK)
+    effort = _table("effort", _EFFORT)
+    data_effort = _table("data_effort", _DATA_EFFORT)
 
     @cached_property
     def scenario(self) -> Scenario:
-        """As it was run, overrides included, without the parts that the data do not support."""
+        """The scenario that ran: with overrides, without the parts that the data do not support."""
         return parse(yaml.safe_load((self.path / "config.yaml").read_text()))
 
     @cached_property
@@ -88,42 +104,10 @@ class RunFolder:
         return list(self._json("hindsight.json", []))
 
     @cached_property
-    def all_metrics(self) -> pl.DataFrame:
-        return self._table("metrics", _METRICS)
-
-    @cached_property
     def metrics(self) -> pl.DataFrame:
         """Without rungs on shuffled data, which nobody could ship: they belong to ``controls`` only."""
         shuffled = set(self.controls["control"]) - {r.name for r in self.scenario.ladder}
         return self.all_metrics.filter(~pl.col("rung").is_in(list(shuffled)))
-
-    @cached_property
-    def comparisons(self) -> pl.DataFrame:
-        return self._table("comparisons", _COMPARISONS)
-
-    @cached_property
-    def controls(self) -> pl.DataFrame:
-        return self._table("controls", _CONTROLS)
-
-    @cached_property
-    def audit(self) -> pl.DataFrame:
-        return self._table("audit", audit.SCHEMA)
-
-    @cached_property
-    def spam(self) -> pl.DataFrame:
-        return self._table("spam", _SPAM)
-
-    @cached_property
-    def attack(self) -> pl.DataFrame:
-        return self._table("attack", _ATTACK)
-
-    @cached_property
-    def effort(self) -> pl.DataFrame:
-        return self._table("effort", _EFFORT)
-
-    @cached_property
-    def data_effort(self) -> pl.DataFrame:
-        return self._table("data_effort", _DATA_EFFORT)
 
     @cached_property
     def spent(self) -> pl.DataFrame:
@@ -140,10 +124,6 @@ class RunFolder:
         """Every rung, in the order of the ladder; those made of others (the router) last."""
         known = [rung.name for rung in self.scenario.ladder if rung.name != ROUTER]
         return list(dict.fromkeys([*known, *self.metrics["rung"].unique(maintain_order=True)]))
-
-    def _table(self, name: str, schema: dict[str, Any]) -> pl.DataFrame:
-        path = self.path / f"{name}.parquet"
-        return pl.read_parquet(path).cast(schema) if path.exists() else pl.DataFrame(schema=schema)  # type: ignore[arg-type]
 
     def _json(self, name: str, lacking: Any) -> Any:
         path = self.path / name

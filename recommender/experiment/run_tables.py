@@ -39,17 +39,17 @@ def cells(
     """
     held = {"user_bucket": "all", "item_bucket": "all", "slice_value": slice_value, "slice": slice_name}
     del held[across]
-    kept = metrics.filter(pl.col("split") == "test", pl.col("metric") == metric, **held)
+    rows = metrics.filter(pl.col("split") == "test", pl.col("metric") == metric, **held)
     if across == "item_bucket":
-        kept = kept.filter(pl.col("item_bucket") != "all")
+        rows = rows.filter(pl.col("item_bucket") != "all")
     if across == "user_bucket":
-        kept = kept.filter(pl.col("user_bucket").is_in(BUCKETS))
+        rows = rows.filter(pl.col("user_bucket").is_in(BUCKETS))
     order = pl.col("rung").replace_strict(
         {r: i for i, r in enumerate(rungs)}, default=len(rungs), return_dtype=pl.Int64
     )
     place = pl.col("column").replace_strict({b: i for i, b in enumerate(BUCKETS)}, default=-1, return_dtype=pl.Int64)
     return (
-        kept.rename({across: "column"})
+        rows.rename({across: "column"})
         .select("rung", "column", pl.col("value", "ci_low", "ci_high").fill_nan(None), "n_queries", "answered_share")
         .sort(order, place, "column")
     )
@@ -83,8 +83,8 @@ def mark(cells: pl.DataFrame, comparisons: pl.DataFrame, metric: str, alpha: flo
 
 def ladder(out: RunFolder) -> pl.DataFrame:
     """The headline metric by rung and user bucket on the test origin, marked; columns of ``cells`` and ``mark``."""
-    found = cells(out.metrics, out.rungs, out.metric, "user_bucket")
-    return mark(found, out.comparisons, out.metric, out.decision.alpha)
+    headline = cells(out.metrics, out.rungs, out.metric, "user_bucket")
+    return mark(headline, out.comparisons, out.metric, out.decision.alpha)
 
 
 def seconds(out: RunFolder) -> pl.DataFrame:
@@ -92,9 +92,9 @@ def seconds(out: RunFolder) -> pl.DataFrame:
 
     The router is charged with the fits of the rungs that it serves from (``effort.charged``).
     """
-    kept = out.spent.filter(pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]))
+    rows = out.spent.filter(pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]))
     of = {stage: pl.col("cpu_s").filter(pl.col("stage") == stage) for stage in ("fit", "recommend")}
-    summed = kept.group_by("rung").agg(
+    summed = rows.group_by("rung").agg(
         fit_cpu_s=of["fit"].sum(), recommend_cpu_s=of["recommend"].sum(), cpu_s=pl.sum("cpu_s"), wall_s=pl.sum("wall_s")
     )
     known = pl.DataFrame({"rung": out.rungs}, schema={"rung": pl.String})
@@ -126,39 +126,39 @@ def stages(effort: pl.DataFrame, rungs: Sequence[str]) -> pl.DataFrame:
 
 def other_metrics(out: RunFolder) -> pl.DataFrame:
     """All users, test origin: rung and one column per metric that is not the headline; null where undefined."""
-    kept = out.metrics.filter(
+    rows = out.metrics.filter(
         pl.col("split") == "test",
         ~pl.col("metric").is_in([out.metric, REGRET]),
         user_bucket="all",
         item_bucket="all",
         slice="all",
     )
-    written = set(kept["metric"])
+    written = set(rows["metric"])
     names = [m for m in METRICS if m in written] + sorted(written - set(METRICS))
-    wide = kept.with_columns(pl.col("value").fill_nan(None)).pivot("metric", index="rung", values="value")
+    wide = rows.with_columns(pl.col("value").fill_nan(None)).pivot("metric", index="rung", values="value")
     known = pl.DataFrame({"rung": out.rungs}, schema={"rung": pl.String})
     return known.join(wide, on="rung", how="inner", maintain_order="left").select("rung", *names)
 
 
 def small(cells: pl.DataFrame, out: RunFolder) -> pl.DataFrame:
     """The columns of ``cells`` with fewer queries than the scenario calls enough: column, n_queries."""
-    found = cells.filter(pl.col("rung") != ORACLE, pl.col("n_queries") < out.scenario.decision.thin)
-    return found.group_by("column", maintain_order=True).agg(pl.max("n_queries"))
+    thin = cells.filter(pl.col("rung") != ORACLE, pl.col("n_queries") < out.scenario.decision.thin)
+    return thin.group_by("column", maintain_order=True).agg(pl.max("n_queries"))
 
 
 def warnings(out: RunFolder) -> list[str]:
     """What a reader must know before trusting the numbers: the train's own warnings, thin buckets, hindsight."""
-    found = [str(w) for w in out.data.get("warnings", [])]
+    lines = [str(w) for w in out.data.get("warnings", [])]
     # The train says so itself; a result that is not honest in time must never be shown without it.
     timeless = not out.data.get("has_times", True) and not out.scenario.day_zero  # day zero evaluates nothing
-    if timeless and not any("time" in w for w in found):
-        found.append("The data have no times: the split is random, so this evaluation is not honest in time.")
+    if timeless and not any("time" in w for w in lines):
+        lines.append("The data have no times: the split is random, so this evaluation is not honest in time.")
     thin = small(ladder(out).filter(pl.col("column") != "all"), out)
     if thin.height:
         listed = "; ".join(f"{USERS.get(c, c)}: n={n}" for c, n in thin.iter_rows())
         few = out.scenario.decision.thin
-        found.append(f"Few test queries (under {few}), so their numbers may move a lot: {listed}.")
-    return [*found, *(row["sentence"] for row in out.hindsight)]
+        lines.append(f"Few test queries (under {few}), so their numbers may move a lot: {listed}.")
+    return [*lines, *(row["sentence"] for row in out.hindsight)]
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -43,17 +43,17 @@ def suggest(trial: Trial, space: Space) -> dict[str, Any]:
 
 
 def answers(rung: Rung, setting: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """The inverse of ``suggest``: what a trial must be told in order to suggest this setting."""
-    told: dict[str, Any] = {}
+    """The inverse of ``suggest``: the values with which a trial suggests this setting."""
+    answers: dict[str, Any] = {}
     for name, p in space.items():
         value = _value(rung, setting, name)
         if isinstance(p, OneOf):
-            told[name] = json.dumps(value)
+            answers[name] = json.dumps(value)
         elif value in p.also:
-            told[f"{name} is"] = json.dumps(p.also[p.also.index(value)])
+            answers[f"{name} is"] = json.dumps(p.also[p.also.index(value)])
         else:
-            told |= {f"{name} is": "in range", name: value} if p.also else {name: value}
-    return told
+            answers |= {f"{name} is": "in range", name: value} if p.also else {name: value}
+    return answers
 
 
 def _value(rung: Rung, setting: Mapping[str, Any], name: str) -> Any:

@@ -67,9 +67,9 @@ def evidence(probes: Sequence[Probe], served: Sequence[np.ndarray], slot: tuple[
             new_recall.append(metrics.item_recall(judged, probe.item_counts)[:, 0])
             new_truth += int((bucket(probe.item_counts[probe.truth.indices]) == 0).sum())
             n_truth += probe.truth.nnz
-        found = np.concatenate(new_recall)
-        asked = ~np.isnan(found)
-        of_new = float(found[asked].mean()) if asked.any() else 0.0
+        new_item_recall = np.concatenate(new_recall)
+        defined = ~np.isnan(new_item_recall)
+        of_new = float(new_item_recall[defined].mean()) if defined.any() else 0.0
         rows.append(SlotEvidence(n, float(np.concatenate(recall).mean()), of_new, new_truth / max(n_truth, 1)))
     return rows
 

@@ -59,18 +59,18 @@ def serve(
     """
     data = extended(bundle.data, items, users, interactions)
     queries = _renamed(queries, bundle.data, "interactions", ["user_id"])
-    asked = as_queries(queries, data, bundle.data.reading.times)
+    asking = as_queries(queries, data, bundle.data.reading.times)
     allowed = None if candidates is None else _allowed(candidates, data)
     rules = Eligibility.model_validate(bundle.eligibility)
     to_choose = Candidates.after(bundle.data, data.items, rules, allowed)
-    routed = bundle.router.recommend(asked, to_choose, k, Scoring())
+    routed = bundle.router.recommend(asking, to_choose, k, Scoring())
     shown = routed.lists.item_idx >= 0
     short = int((shown.sum(axis=1) < k).sum())
     if short:
-        log.warning("%d of %d queries have fewer than %d eligible items; they get all there are", short, len(asked), k)
+        log.warning("%d of %d queries have fewer than %d eligible items; they get all there are", short, len(asking), k)
     if nothing := int((~shown.any(axis=1)).sum()):
-        why = "every item that may be shown is expired, not yet published, shut out by a rule, or taken before"
-        log.warning("%d of %d queries get nothing: at their as_of %s", nothing, len(asked), why)
+        reason = "every item that may be shown is expired, not yet published, shut out by a rule, or taken before"
+        log.warning("%d of %d queries get nothing: at their as_of %s", nothing, len(asking), reason)
     row, place = np.nonzero(shown)
     return pl.DataFrame({
         "user_id": queries["user_id"].gather(row),
@@ -108,8 +108,8 @@ def as_queries(frame: pl.DataFrame, data: Dataset, formats: Mapping[str, str] | 
     rows = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], length)
     query = np.repeat(np.arange(len(number)), length)
     past = (as_of[query] == NO_TIME) | (taken[rows] <= as_of[query])
-    kept = np.bincount(query[past], minlength=len(number))
-    history = History(np.concatenate([[0], np.cumsum(kept)]), item[rows[past]], taken[rows[past]])
+    length = np.bincount(query[past], minlength=len(number))
+    history = History(np.concatenate([[0], np.cumsum(length)]), item[rows[past]], taken[rows[past]])
     return Queries(users, np.where(as_of == NO_TIME, _latest(data), as_of), history)
 
 
@@ -169,20 +169,20 @@ def _formed(new: pl.DataFrame | None, known: Table, table: str) -> pl.DataFrame 
     if new is None:
         return None
     for c in (c for c in new.columns if c in known.roles and c in known.frame.columns):
-        made = to_form(new[c], known.roles[c])
+        formed = to_form(new[c], known.roles[c])
         listed = isinstance(known.frame[c].dtype, pl.List)
-        if made is not None and listed and not isinstance(made.dtype, pl.List):
-            made = to_form(made, "multi")
-        elif made is not None and known.roles[c] == "text" and not listed and isinstance(made.dtype, pl.List):
-            made = made.list.join(" . ")
-        if made is None:
+        if formed is not None and listed and not isinstance(formed.dtype, pl.List):
+            formed = to_form(formed, "multi")
+        elif formed is not None and known.roles[c] == "text" and not listed and isinstance(formed.dtype, pl.List):
+            formed = formed.list.join(" . ")
+        if formed is None:
             wrong = new[c].filter(misfits(new[c], known.roles[c])) if new[c].dtype == pl.String else new[c].drop_nulls()
             some = ", ".join(str(value)[:60] for value in wrong.head(3))
             raise DataError(
                 f"{table}.{c}: {len(wrong):,} values of type {new[c].dtype} (e.g. {some}) cannot be read as the "
                 f"{known.frame[c].dtype} that the model knows (role {known.roles[c]}). Write them as in its data."
             )
-        new = new.with_columns(made.alias(c))
+        new = new.with_columns(formed.alias(c))
     return new
 
 
@@ -255,8 +255,8 @@ def _warn_too_early(as_of: np.ndarray, data: Dataset) -> None:
     known = data.timestamps[data.timestamps != NO_TIME]
     early = (as_of != NO_TIME) & (as_of < known.min(initial=np.iinfo(np.int64).max))
     if len(known) and early.any():
-        first, asked = (np.datetime64(int(t), "us").astype("datetime64[s]") for t in (known.min(), as_of[early][0]))
-        log.warning("%d queries have an as_of (e.g. %s) before all data (from %s)", early.sum(), asked, first)
+        first, earliest = (np.datetime64(int(t), "us").astype("datetime64[s]") for t in (known.min(), as_of[early][0]))
+        log.warning("%d queries have an as_of (e.g. %s) before all data (from %s)", early.sum(), earliest, first)
 
 
 def _times(column: pl.Series, table: str, formats: Mapping[str, str]) -> pl.Series:

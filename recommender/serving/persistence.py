@@ -163,17 +163,17 @@ def _belongs(module: str) -> bool:
 def _class(name: str) -> type:
     """The class ``module:qualname``, defined in this package: what it merely imports is foreign too."""
     module, _, qualname = name.partition(":")
-    found: Any = None
+    value: Any = None
     if _belongs(module):
         try:
-            found = importlib.import_module(module)
+            value = importlib.import_module(module)
         except ModuleNotFoundError:
             raise UserError(f"Saved class {name} is not in this version of {PACKAGE}. Train again.") from None
         for part in qualname.split("."):
-            found = getattr(found, part, None)
-    if not isinstance(found, type) or found.__module__ != module:
+            value = getattr(value, part, None)
+    if not isinstance(value, type) or value.__module__ != module:
         raise UserError(f"Refused to load '{name}': only classes of the {PACKAGE} package are loaded.")
-    return found
+    return value
 
 
 def _fitted_state(obj: object) -> dict[str, Any]:

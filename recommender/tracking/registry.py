@@ -73,8 +73,8 @@ def register(uri: str, run_id: str, folder: Path, name: str) -> str:
     )
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
-    made = client.create_model_version(name, info.model_uri, run_id, model_id=logged.model_id)
-    client.set_registered_model_alias(name, CHAMPION, made.version)
+    registered = client.create_model_version(name, info.model_uri, run_id, model_id=logged.model_id)
+    client.set_registered_model_alias(name, CHAMPION, registered.version)
     return str(logged.model_id)
 
 

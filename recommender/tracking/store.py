@@ -124,9 +124,9 @@ def _upgrade(uri: str, database: Path) -> None:
         return
     engine = utils.create_sqlalchemy_engine(uri)
     try:
-        found = utils._get_schema_version(engine)
-        if found not in (None, utils._get_latest_schema_revision()):
-            copy = shutil.copy2(database, f"{database}.{found}.bak")
+        version = utils._get_schema_version(engine)
+        if version not in (None, utils._get_latest_schema_revision()):
+            copy = shutil.copy2(database, f"{database}.{version}.bak")
             log.warning("%s is of an older MLflow; upgrading it, a copy is at %s", database, copy)
             utils._upgrade_db(engine)
     finally:
@@ -148,14 +148,14 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
         except MlflowException:  # another process was faster, on a server where no file lock helps
             if client.get_experiment_by_name(name) is None:
                 raise
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         raise TrackingError(f"The experiment '{name}' was made, but the server does not find it.")
     with only_warned():
         # Those of a comparison come with its report.
         ours = study_views() if name.startswith(STUDY) else views() if name == EXPERIMENT else {}
-        _save_views(client, str(found.experiment_id), found.tags, ours)
-    return str(found.experiment_id)
+        _save_views(client, str(experiment.experiment_id), experiment.tags, ours)
+    return str(experiment.experiment_id)
 
 
 def _save_views(client: MlflowClient, experiment_id: str, tags: dict[str, str], ours: dict[str, str]) -> None:
@@ -196,10 +196,10 @@ def failures(uri: str) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, OSError) and not _raised_by_store(error):
             raise
-        said = f"{uri}: {type(error).__name__}: {error}"
+        message = f"{uri}: {type(error).__name__}: {error}"
         if _database(uri) is not None:
-            said += "\nWhere this file is damaged, move it away: the next program makes a new one."
-        raise TrackingError(said) from error
+            message += "\nWhere this file is damaged, move it away: the next program makes a new one."
+        raise TrackingError(message) from error
 
 
 def _raised_by_store(error: Exception) -> bool:

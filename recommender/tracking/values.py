@@ -1,4 +1,4 @@
-"""What MLflow is told of a finished OUT folder: one flat set of metrics, params and tags per rung.
+"""What MLflow gets from a finished run folder: one flat set of metrics, params and tags per rung.
 
 No MLflow here: plain dicts, so that they can be read and tested without it.
 """
@@ -81,14 +81,14 @@ def tags(run: RunFolder, rung: str) -> dict[str, str]:
 
 def code_tags() -> dict[str, str]:
     """Git commit, whether files differ from it, and the hash of the lock file; what is not there is left run."""
-    found = {}
+    tags_ = {}
     lock = REPOSITORY / "requirements.lock"
     if lock.exists():
-        found["lock_sha256"] = of_file(lock)
+        tags_["lock_sha256"] = of_file(lock)
     commit = _git("rev-parse", "HEAD")
     if commit:
-        found |= {"mlflow.source.git.commit": commit, "git_dirty": str(bool(_git("status", "--porcelain"))).lower()}
-    return found
+        tags_ |= {"mlflow.source.git.commit": commit, "git_dirty": str(bool(_git("status", "--porcelain"))).lower()}
+    return tags_
 
 
 def note(run: RunFolder) -> str:
@@ -127,9 +127,9 @@ def _spam(run: RunFolder, rung: str) -> dict[str, float | None]:
     values: dict[str, float | None] = {}
     if rung == ROUTER:
         for row in run.spam.filter(split="test").iter_rows(named=True):
-            found = Judgement(**row)
-            values |= {"harm/spam_precision": found.precision, "harm/spam_recall": found.recall}
-            values["harm/spam_average_precision"] = found.average_precision
+            judgement = Judgement(**row)
+            values |= {"harm/spam_precision": judgement.precision, "harm/spam_recall": judgement.recall}
+            values["harm/spam_average_precision"] = judgement.average_precision
     bought = dict(gains(run.attack).select("model", "rank_gain").iter_rows())
     if rung in bought:
         values["harm/rank_gain_per_100_accounts"] = bought[rung]

@@ -63,13 +63,13 @@ def views() -> dict[str, str]:
 
 
 def study_views() -> dict[str, str]:
-    """As ``views``, of an experiment whose name begins with ``STUDY``: its runs are cells of a grid, one per rung."""
+    """Views of an experiment whose name begins with ``STUDY``: its runs are cells of a grid, one per rung."""
     cells = {"Every cell and rung": [_bar(f"acc/{HEADLINE}"), _bar("effort/total_cpu_s")]}
     return dict([_tag(CELLS_OF_STUDY, {**cells, **_history_section()})])
 
 
 def report_views(report: str, shown: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, str]:
-    """As ``views``, of the runs that tell what one report tells, every place (a scenario on its data) in charts of its
+    """Views of the runs behind one report, every place (a scenario on its data) in charts of its
     own. report: id of the run that carries it; shown: kind of the runs -> places with their metric.
     """
     made: list[tuple[str, str]] = []
@@ -161,8 +161,8 @@ def _card(kind: str) -> Card:
 
 @dataclass(frozen=True)
 class _View:
-    """Of the runs of a report. words: the heading of a place's charts, short, for MLflow cuts it off; whole: charts of
-    all users; by_bucket: a chart for each length of the users' history."""
+    """Views of the runs of a report. words: the heading of a place's charts, short, since MLflow cuts it off; whole:
+    charts of all users; by_bucket: a chart for each length of the users' history."""
 
     key: str
     words: str
