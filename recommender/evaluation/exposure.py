@@ -110,13 +110,13 @@ def coverage(shown: Shown) -> float:
 
 
 def new_item_survival(shown: Shown) -> float:
-    """Of the items without train interactions, the share in the first 20 of ``CHANCE`` lists or more; NaN: none."""
+    """Share of the items without train interactions in the first 20 of ``CHANCE`` lists or more; NaN: no such item."""
     new = _lists_of_items(shown)[shown.item_counts == 0]
     return float((new >= CHANCE).mean()) if len(new) else np.nan
 
 
 def small_creator_survival(shown: Shown) -> float:
-    """The same of the creators with few interactions, by the lists that hold any of their items; NaN: none."""
+    """Share of the creators with few interactions whose items are in ``CHANCE`` lists or more; NaN: no such creator."""
     exposure = shown.scenario.exposure
     creator = shown.fold.items.frame[str(exposure.creator_column)].cast(pl.String)
     totals = pl.DataFrame({"creator": creator, "n": shown.item_counts, "shown": _lists_of_items(shown)})

@@ -43,7 +43,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Shown(Judged):
-    """The same with the fold, the scenario, and feature rows of the fold's items (csr (n_items, width))."""
+    """Judged lists with their fold, the scenario, and feature rows of the fold's items (csr (n_items, width))."""
 
     fold: Fold
     scenario: Scenario

@@ -48,7 +48,7 @@ def html(found: Comparison, out: Path) -> str:
 
 
 def markdown(found: Comparison, out: Path) -> str:
-    """The same as Markdown, charts as their numbers."""
+    """The page as Markdown, charts as their numbers."""
     lines = [f"# {found.title}", "", *(f"> ⚠ {w}" for w in found.warnings), "", _lead(found), ""]
     lines += grid_markdown(found.glance)
     for part in (*found.sites, *found.side_by_side):

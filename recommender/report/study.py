@@ -29,7 +29,7 @@ def html(title: str, question: str, findings: Sequence[Finding], warnings: Seque
 
 
 def markdown(title: str, question: str, findings: Sequence[Finding], warnings: Sequence[str]) -> str:
-    """The same as Markdown, charts as their numbers."""
+    """The page as Markdown, charts as their numbers."""
     lines = [f"# {title}", "", question, ""]
     lines += [f"> ⚠ {w}" for w in warnings]
     for finding in findings:
