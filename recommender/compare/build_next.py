@@ -67,6 +67,7 @@ class Option:
 
     @property
     def interval(self) -> str:
+        """The gain with its interval."""
         return interval(self.gain, self.low, self.high, sign=True)
 
 
@@ -117,7 +118,7 @@ def table(found: Sequence[Option]) -> pl.DataFrame:
 
 
 def _rungs(site: Site) -> Iterator[Option]:
-    """Those that ship over the simplest, by their curves, so over all seeds; others, for everyone, over what ships."""
+    """Rungs that ship over the simplest, by their curves, so over all seeds; others, for everyone, over what ships."""
     cell, curve = site.today, site.curves
     if cell is None:
         return

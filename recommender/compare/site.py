@@ -41,18 +41,22 @@ class Site:
 
     @property
     def cells(self) -> list[Measured]:
+        """The cells of all studies."""
         return [run for runs in self.runs.values() for run in runs]
 
     @property
     def data(self) -> str:
+        """The source or dataset folder."""
         return self.cells[0].labels[DATA]
 
     @property
     def metric(self) -> str:
+        """The decision's metric."""
         return self.scenario.decision.metric
 
     @property
     def label(self) -> str:
+        """The decision's metric as a reader sees it."""
         return metric_label(self.metric)
 
     # --- by size of the data
@@ -69,6 +73,7 @@ class Site:
 
     @property
     def curves(self) -> Curves | None:
+        """Learning curves, where there are any."""
         return self.curves_or_error if isinstance(self.curves_or_error, Curves) else None
 
     def moves(self, bucket: str = ALL) -> tuple[list[Move], list[Crossing]]:
@@ -135,6 +140,7 @@ class Site:
 
     @property
     def decision(self) -> Decision:
+        """What validation decided; an empty one where it could not be measured."""
         return self.decided.decision if self.decided else Decision()
 
     def shipped(self) -> dict[str, list[str]]:

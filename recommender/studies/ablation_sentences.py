@@ -83,7 +83,7 @@ class Effect:
 
     @property
     def gain(self) -> float:
-        """Of the decision's metric; 0 where no difference is significant."""
+        """Gain of the decision's metric; 0 where no difference is significant."""
         return float(self.main["difference"]) if self.main and significant(self.main) else 0.0
 
     @cached_property
@@ -218,7 +218,7 @@ def _verb(row: Row) -> str:
 
 
 def _same(row: Row) -> bool:
-    """The same value for every user."""
+    """Whether both give every user one value."""
     return bool(row["ci_low"] == row["ci_high"] == 0)
 
 

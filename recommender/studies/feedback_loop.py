@@ -130,7 +130,7 @@ def _late(values: np.ndarray, loop: Loop) -> np.ndarray:
 
 
 def _adjusted(means: Mapping[str, Mean]) -> dict[str, Mean]:
-    """The same with p Holm-adjusted over all of them."""
+    """The means with p Holm-adjusted over all of them."""
     p = holm(np.array([m.p for m in means.values()]))
     return {key: replace(mean, p=float(q)) for (key, mean), q in zip(means.items(), p, strict=True)}
 

@@ -42,6 +42,7 @@ class Summary:
 
     @property
     def name(self) -> str:
+        """The run's name."""
         return f"{self.what}, {self.place}" if self.kind != RECIPE else f"recipe of {self.what} in {self.place}"
 
 
