@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from recommender.errors import UserError
 from recommender.files import whole_folder
 
-FORMAT = 2
+FORMAT = 3  # counts up whenever an older model could not be asked any more
 PACKAGE = "recommender"
 KIND = "$kind"  # marks what JSON has no word for
 
