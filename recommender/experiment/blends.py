@@ -10,18 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import scipy.sparse as sp
 
 from recommender.config import DecisionRule
-from recommender.data.split import Fold
 from recommender.evaluation import metric_table
 from recommender.evaluation.evaluate import QueryInfo
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
+from recommender.experiment.validation_sample import ValidationSample
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
-from recommender.ranking.fusion import DEPTH, Setting, blended, routed
-from recommender.ranking.lists import Lists
+from recommender.ranking.fusion import DEPTH, blended, routed
 
-_QUERIES = 2500
+SAMPLE = 2500  # queries per origin, evenly spread over all
 
 
 @dataclass(frozen=True)
@@ -36,23 +34,8 @@ class Blend:
     n_queries: int
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Some queries of one validation fold with every rung's lists, to be blended afterwards."""
-
-    rows: np.ndarray  # int64 (n,), of the fold's queries
-    truth: sp.csr_matrix
-    lists: Mapping[Setting, Lists]
-
-
-def sampled(fold: Fold) -> np.ndarray:
-    """Queries evenly spread over all of them, at most ``_QUERIES``."""
-    n = len(fold.queries)
-    return np.linspace(0, n - 1, min(n, _QUERIES)).astype(int)
-
-
 def choose_blends(
-    samples: Sequence[Sample],
+    samples: Sequence[ValidationSample],
     served: Sequence[np.ndarray],
     query_info: Sequence[QueryInfo],
     settings: Mapping[str, int],
@@ -88,7 +71,7 @@ def choose_blends(
 
 
 def _gains(
-    sample: Sample, served: np.ndarray, mask: np.ndarray, settings: Mapping[str, int], metric: str
+    sample: ValidationSample, served: np.ndarray, mask: np.ndarray, settings: Mapping[str, int], metric: str
 ) -> np.ndarray:
     """Blend minus the serving rung alone, float64 (n_masked, n_rungs); 0 where a rung serves by itself."""
     if not mask.any():

@@ -11,12 +11,13 @@ import numpy as np
 from recommender.config import Scenario
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.evaluation.evaluate import Outcome, QueryInfo, comparisons_table, groups
-from recommender.experiment.blends import Sample, choose_blends
+from recommender.experiment.blends import choose_blends
 from recommender.experiment.climb import climb
 from recommender.experiment.decision import Decision
 from recommender.experiment.decision_text import DAY_ZERO, sentences
 from recommender.experiment.rungs import day_zero_rung, settings
-from recommender.experiment.slots import Probe, evidence, size
+from recommender.experiment.slots import evidence, size
+from recommender.experiment.validation_sample import ValidationSample
 from recommender.ranking.fusion import Setting
 from recommender.ranking.router import segments
 
@@ -29,8 +30,8 @@ class FoldTrials:
 
     info: QueryInfo
     outcomes: Mapping[Setting, Outcome]
-    probe: Probe
-    sample: Sample  # without lists where no blends are looked for
+    to_slot: ValidationSample
+    to_blend: ValidationSample  # without lists where no blends are looked for
 
 
 def decide(
@@ -60,7 +61,7 @@ def decide(
     )
     if rule.blend:
         with effort.stage("all", "evaluate", "validation", ""):
-            samples = [fold.sample for fold in trials]
+            samples = [fold.to_blend for fold in trials]
             served = _served(trials, decision.routes, [s.rows for s in samples])
             blends = choose_blends(samples, served, infos, setting, rule, resamples, seed)
             decision = replace(decision, blends=blends)
@@ -108,11 +109,11 @@ def _with_slots(
         reason = f"the ladder has no rung '{slots.rung}' to choose new items"
         known = {} if slots.rung in decision.skipped else {"slots": reason}
         return replace(decision, slots=slots.model_copy(update={"n": 0}), skipped={**decision.skipped, **known})
-    probes = [fold.probe for fold in trials]
-    rows = [p.rows for p in probes]
+    samples = [fold.to_slot for fold in trials]
+    rows = [s.rows for s in samples]
     served = _served(trials, decision.routes, rows)
     second = _served(trials, decision.routes | decision.blended, rows)
-    shown = evidence(probes, served, (slots.rung, setting[slots.rung]), slots.of, setting, second)
+    shown = evidence(samples, served, (slots.rung, setting[slots.rung]), slots.of, setting, second)
     return replace(decision, slots=slots.model_copy(update={"n": size(shown, slots)}), slot_evidence=shown)
 
 

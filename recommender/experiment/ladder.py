@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from recommender.config import Rung, Scenario
@@ -14,15 +15,15 @@ from recommender.data.split import Fold, folds, without_confirmed_spam
 from recommender.errors import DataError
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import Group, Outcome, QueryInfo, groups, query_info
-from recommender.experiment import controls
+from recommender.experiment import blends, controls
 from recommender.experiment.attack_gain import attacked
-from recommender.experiment.blends import Sample, sampled
 from recommender.experiment.choose import FoldTrials, Tries, day_zero, decide
 from recommender.experiment.decision import Decision
 from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.refit_for_serving import make_router
 from recommender.experiment.rungs import allowed_settings, can_serve
-from recommender.experiment.slots import SIZES, Probe, probed
+from recommender.experiment.slots import SAMPLE, SIZES
+from recommender.experiment.validation_sample import ValidationSample, evenly
 from recommender.names import DEEPEST
 from recommender.ranking.fusion import DEPTH
 from recommender.spam.detector import Judgement
@@ -108,9 +109,10 @@ def _validate(runner: FoldRunner, tries: Tries) -> tuple[FoldTrials, dict[str, s
 
     Controls wait for the test, since nothing is chosen of them.
     """
-    outcomes, lists, new, to_blend, failed = {}, {}, {}, {}, {}
+    outcomes, to_slot, new, to_blend, failed = {}, {}, {}, {}, {}
     fold, scenario, slots = runner.fold, runner.scenario, runner.scenario.slots
-    spread, rows = sampled(fold), probed(fold)
+    blend_rows = evenly(np.arange(len(fold.queries)), blends.SAMPLE)
+    slot_rows = evenly(np.flatnonzero(fold.first), SAMPLE)
     for rung in (r for r in scenario.ladder if not r.control):
         for n, params in enumerate(tries[rung.name]):
             try:
@@ -119,14 +121,14 @@ def _validate(runner: FoldRunner, tries: Tries) -> tuple[FoldTrials, dict[str, s
                 failed[rung.name] = _reason(error, rung)
                 break
             outcomes[rung.name, n] = measured.outcome
-            lists[rung.name, n] = measured.lists.take(rows).head(DEEPEST)
+            to_slot[rung.name, n] = measured.lists.take(slot_rows).head(DEEPEST)
             if scenario.decision.blend:
-                to_blend[rung.name, n] = measured.lists.take(spread).head(DEPTH).without_scores()
+                to_blend[rung.name, n] = measured.lists.take(blend_rows).head(DEPTH).without_scores()
             if slots.n == "auto" and rung.name == slots.rung:
-                new[rung.name, n] = runner.new_items(measured.model, rows, max(SIZES))
-    probe = Probe(rows, fold.truth[rows], fold.item_counts, lists, new)
-    sample = Sample(spread, fold.truth[spread], to_blend)
-    return FoldTrials(about_queries(fold, scenario), outcomes, probe, sample), failed
+                new[rung.name, n] = runner.new_items(measured.model, slot_rows, max(SIZES))
+    slot_sample = ValidationSample.of(fold, slot_rows, to_slot, new)
+    blend_sample = ValidationSample.of(fold, blend_rows, to_blend)
+    return FoldTrials(about_queries(fold, scenario), outcomes, slot_sample, blend_sample), failed
 
 
 def _reason(error: DataError, rung: Rung) -> str:

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 
 from recommender.config import DecisionRule, Slots
 from recommender.evaluation.evaluate import QueryInfo
-from recommender.experiment.blends import Blend, Sample, choose_blends, sampled
+from recommender.experiment.blends import Blend, choose_blends
 from recommender.experiment.climb import Choice
 from recommender.experiment.decision import Decision
 from recommender.experiment.decision_text import sentences
+from recommender.experiment.validation_sample import ValidationSample
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.fusion import RANK_OFFSET, WEIGHT, blended
 from recommender.ranking.lists import FALLBACK, NO_ITEM, RUNG, Lists
 from recommender.ranking.router import Router
 from tests.helpers.routers import ITEMS, TRAIN, Line, ids, serve
-from tests.helpers.small import ask, dataset, table
+from tests.helpers.small import ask
 
 
 def lists(own: list[list[int]], completed: int = 0) -> Lists:
@@ -81,7 +82,7 @@ SETTINGS = {"one": 0, "two": 0, "noise": 0}
 RULE = DecisionRule(thin=10)
 
 
-def sample(seed: int, second_helps: bool) -> tuple[Sample, np.ndarray, QueryInfo]:
+def sample(seed: int, second_helps: bool) -> tuple[ValidationSample, np.ndarray, QueryInfo]:
     """Everyone took items 0 and 1. "one" leads with 0 and has 1 in place 11, "two" may lead with 1."""
     rng = np.random.default_rng(seed)
     truth = np.zeros((N, 100), bool)
@@ -102,7 +103,7 @@ def sample(seed: int, second_helps: bool) -> tuple[Sample, np.ndarray, QueryInfo
         "validation", str(seed), pl.Series([f"u{i}" for i in range(N)]), np.zeros(N), bucket,
         np.ones(N, bool), np.zeros(N, bool), {},
     )  # fmt: skip
-    return Sample(np.arange(N), sp.csr_matrix(truth), by_rung), np.full(N, "one"), asked
+    return ValidationSample(np.arange(N), sp.csr_matrix(truth), np.zeros(100, int), by_rung), np.full(N, "one"), asked
 
 
 def chosen(second_helps: bool = True, rule: DecisionRule = RULE) -> dict[str, Blend]:
@@ -142,14 +143,6 @@ def test_the_decision_says_what_is_blended_and_why() -> None:
     told = " ".join(sentences(replace(decision, blends=chosen()), RULE))
     assert "Into the lists of users without history those of two are blended, by rank: that gained" in told
     assert "blended" not in " ".join(sentences(decision, RULE))
-
-
-def test_samples_are_spread_over_all_queries() -> None:
-    rows = [(f"u{u}", f"i{i}", float(u + i)) for u in range(6) for i in range(3)]
-    train = dataset(rows, items=table("item_id", ["i0", "i1", "i2"]))
-    queries = ask([[]] * 5, train.items)
-    fold = type("Fold", (), {"queries": queries})()
-    assert sampled(fold).tolist() == [0, 1, 2, 3, 4]
 
 
 class TestServing:

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.config import Slots
-from recommender.data.split import time_fold
-from recommender.experiment.slots import SIZES, Probe, SlotEvidence, evidence, probed, size
+from recommender.experiment.slots import SIZES, SlotEvidence, evidence, size
+from recommender.experiment.validation_sample import ValidationSample, evenly
 from recommender.ranking.lists import RUNG, Lists
-from tests.helpers.small import Row, at, dataset
 
 N_KNOWN, N_ITEMS = 30, 40  # items 30 to 39 are new
 COUNTS = np.array([1] * N_KNOWN + [0] * (N_ITEMS - N_KNOWN))
@@ -25,15 +24,15 @@ def lists(*rows: list[int]) -> Lists:
     return Lists(item, -item.astype(np.float32), np.full(item.shape, RUNG, np.int8))
 
 
-def probe(truth: list[list[int]], shown: dict[str, list[list[int]]], new: list[list[int]]) -> Probe:
+def probe(truth: list[list[int]], shown: dict[str, list[list[int]]], new: list[list[int]]) -> ValidationSample:
     taken = np.zeros((len(truth), N_ITEMS), bool)
     for query, items in enumerate(truth):
         taken[query, items] = True
     by_rung = {(rung, 0): lists(*rows) for rung, rows in shown.items()}
-    return Probe(np.arange(len(truth)), sp.csr_matrix(taken), COUNTS, by_rung, {("fresh", 0): lists(*new)})
+    return ValidationSample(np.arange(len(truth)), sp.csr_matrix(taken), COUNTS, by_rung, {("fresh", 0): lists(*new)})
 
 
-def judged(*probes: Probe, served: Any, of: int = 20) -> dict[int, SlotEvidence]:
+def judged(*probes: ValidationSample, served: Any, of: int = 20) -> dict[int, SlotEvidence]:
     names = [np.array(s) for s in served]
     settings = {"up": 0, "down": 0, "fresh": 0}
     return {r.n: r for r in evidence(probes, names, ("fresh", 0), of, settings, names)}
@@ -101,12 +100,7 @@ def test_the_loss_allowed_is_never_exceeded(values: list[tuple[float, float]], l
     assert chosen.n == 0 or chosen.new_item_recall_at_20 - found[0].new_item_recall_at_20 >= gain
 
 
-def test_only_first_queries_are_probed_spread_over_all_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    known: list[Row] = [("x", "b", 0.0), *((f"u{n}", "a", float(n)) for n in range(9))]
-    later: list[Row] = [(f"u{n}", i, 20.0 + n + h) for n in range(9) for h, i in enumerate("bcd")]
-    fold = time_fold(dataset(known + later), "validation", at(20), None, 1)
-    assert len(fold.queries) == 18  # each asks again with three taken
-    assert fold.first[probed(fold)].all()
-    assert len(probed(fold)) == 9
-    monkeypatch.setattr("recommender.experiment.slots._QUERIES", 3)
-    assert fold.queries.ids.gather(probed(fold)).to_list() == ["u0", "u4", "u8"]
+def test_a_sample_is_evenly_spread_and_no_larger_than_there_are_rows() -> None:
+    assert evenly(np.arange(10, 19), 3).tolist() == [10, 14, 18]
+    assert evenly(np.arange(5), 2500).tolist() == [0, 1, 2, 3, 4]
+    assert evenly(np.arange(0), 3).tolist() == []
