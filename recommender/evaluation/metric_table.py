@@ -34,7 +34,7 @@ class Metric:
     whole: one number of all lists of a fold, in place of ``values``; NaN where it is not defined.
     needs: of a Shown (for accuracy of a Fold): whether data and scenario have what it reads.
     by_item_bucket: (n_queries, n_buckets), the metric restricted to what was taken of each item bucket.
-    compared: stands in comparisons.parquet, and a scenario may decide by it.
+    compared: stands in comparisons.parquet; where more is better, a scenario may decide by it.
     """
 
     name: str
@@ -160,8 +160,13 @@ def of_every_query() -> list[str]:
 
 
 def compared() -> list[str]:
-    """Metrics of comparisons.parquet, by which a scenario may decide."""
+    """Metrics of comparisons.parquet."""
     return [m.name for m in METRICS.values() if m.compared]
+
+
+def deciding() -> list[str]:
+    """Metrics that a scenario may decide by: those compared of which more is better."""
+    return [name for name in compared() if better(name) == HIGHER]
 
 
 def accuracy(name: str, lists: Lists, truth: Any) -> np.ndarray:

@@ -9,7 +9,7 @@ from recommender.config import Rung, Scenario
 from recommender.data import operators
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, construct, nearest
-from recommender.evaluation.metric_table import compared
+from recommender.evaluation.metric_table import deciding
 from recommender.models import RECOMMENDERS
 from recommender.models.base import Recommender
 from recommender.names import ORACLE, PLAIN, ROUTER
@@ -42,8 +42,8 @@ def check(scenario: Scenario) -> None:
         raise ConfigError("slots.n=auto is judged by recall_at_20, so slots.of must be at most 20. Or give n a number.")
     if all(r.control for r in scenario.ladder):
         raise ConfigError("ladder: every rung is a control, so none can be served. Add one, for example popularity.")
-    for metric in {scenario.decision.metric, scenario.problem.metric} - set(compared()):
-        raise ConfigError(f"Unknown metric '{metric}' to decide by{nearest(metric, compared())}")
+    for metric in {scenario.decision.metric, scenario.problem.metric} - set(deciding()):
+        raise ConfigError(f"Unknown metric '{metric}' to decide by{nearest(metric, deciding())}")
     for rung in scenario.ladder:
         for params in settings(rung):
             make(rung, params, scenario)

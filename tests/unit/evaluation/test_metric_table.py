@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from recommender import config
+from recommender.errors import ConfigError
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.metric_table import (
     HIGHER,
@@ -113,3 +115,9 @@ def test_one_more_entry_appears_in_tables_report_mlflow_comparisons_and_glossary
     assert "test precision@10 by earlier interactions" in text.getvalue()
     assert "acc/precision_at_10_ci_low" in values.metrics(run_folder.read_run(tmp_path), "popularity")
     assert "| precision@10 | `precision_at_10` | higher | Hits in the first 10 / 10. |" in glossary_markdown()
+
+
+def test_no_scenario_decides_by_a_metric_of_which_less_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METRICS, PRECISION.name, replace(PRECISION, better=LOWER))
+    with pytest.raises(ConfigError, match="precision_at_10"):
+        rungs.check(config.load("jobs", ["decision.metric=precision_at_10"]))
