@@ -47,6 +47,7 @@ CREATED = 1_767_225_600_000  # any fixed time (ms): equal views are equal tags
 CELLS = (*(f"user_{b}" for b in (*USER_BUCKETS, WITH_HISTORY)), *(f"item_{b}" for b in USER_BUCKETS))
 FOLDED = (
     *("acc", "beyond", "effort", "data", "val/acc", "val/beyond"),
+    *(f"data/repaired/{table}" for table in ("interactions", "items", "users")),
     *(f"{section}/{cell}" for section in ("acc", "beyond", "data", "val/acc", "val/beyond") for cell in CELLS),
 )
 

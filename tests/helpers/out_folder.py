@@ -1,6 +1,7 @@
 """A small synthetic OUT folder of a train, for tests of what reads one (report, tracking).
 
-Every file that the issue lists but ``report.html`` and ``model/``; numbers are drawn, not trained.
+All files but ``report.html`` and ``model/``. Numbers are drawn, not trained; names are those of a train, which
+tests/integration/test_train.py checks.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ORIGINS = (
     ("test", "2026-03-02T00:00:00+00:00"),
 )
 ACCURACY = ("ndcg_at_10", "recall_at_20", "map_at_10", "mrr_at_10", "hit_rate_at_10")
-BEYOND = ("item_coverage_at_10", "new_item_exposure_at_10", "popularity_percentile_at_10", "intra_list_diversity_at_10")
+BEYOND = ("item_coverage_at_10", "new_item_share_at_10", "popularity_percentile_at_10", "diversity_at_10")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -138,11 +139,10 @@ def _effort(rungs: Sequence[str], rng: np.random.Generator) -> pl.DataFrame:
 
 def _data_effort(rungs: Sequence[str]) -> pl.DataFrame:
     rows = [
-        ("rows_repaired", 12.0, "rows"),
-        ("rows_rejected", 3.0, "rows"),
-        ("item_feature_columns", 4.0, "columns"),
-        ("user_feature_columns", 2.0, "columns"),
-        ("config_lines", 18.0, "lines"),
+        ("repaired/interactions/duplicates", 12.0, "rows"),
+        ("repeated_interactions", 3.0, "rows"),
+        ("feature_columns", 6.0, "columns"),
+        ("configuration_lines", 18.0, "lines"),
     ]
     return pl.DataFrame(rows, schema=["measure", "value", "unit"], orient="row")
 
@@ -176,7 +176,6 @@ def _data(data: str, seed: int) -> dict[str, Any]:
             {
                 "split": split,
                 "origin": origin,
-                "start": start.isoformat(),
                 "end": (start + timedelta(days=30)).isoformat(),
                 "n_queries": sum(BUCKETS.values()),
                 "n_truth": 400,
@@ -184,7 +183,14 @@ def _data(data: str, seed: int) -> dict[str, Any]:
                 "n_truth_outside": 7,
             }
         )
-    summary = {"n_interactions": 10_000, "n_users": 1_000, "n_items": 300, "density": 1 / 30, "gini": 0.6, "days": 90.0}
+    summary = {
+        "n_interactions": 10_000,
+        "n_users": 1_000,
+        "n_items": 300,
+        "density": 1 / 30,
+        "gini_items": 0.6,
+        "span_days": 90.0,
+    }
     repair = {"table": "interactions", "rule": "duplicates", "action": "keep_first", "count": 12}
     return {
         "name": data,
