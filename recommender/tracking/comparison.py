@@ -32,26 +32,26 @@ class Trackers:
         self.uri = store.tracking_uri()
         self.of = {name: StudyTracker(name, self.uri) for name in studies}
 
-    def cell(self, found: Measured) -> None:
-        self.of[found.folder.parent.name].cell(found)
+    def cell(self, measured: Measured) -> None:
+        self.of[measured.folder.parent.name].cell(measured)
 
     def failed(self, failure: Failure) -> None:
         self.of[failure.cell.study].failed(failure)
 
     def evidence(self, sites: Sequence[Site], again: Mapping[str, Sequence[Measured]], ui: str) -> list[Evidence]:
         """Per place and study. again: place -> its cells of every recipe; ui: address of MLflow's pages."""
-        found = []
+        evidence = []
         for site in sites:
             for study, runs in site.runs.items():
                 cells = [*runs, *(again.get(site.name, []) if study == TRANSFER else [])]
                 links = {c.folder: self._links(c, ui) for c in cells}
-                found.append(Evidence(f"{study}, {site.name}", cells, links))
-        return found
+                evidence.append(Evidence(f"{study}, {site.name}", cells, links))
+        return evidence
 
     def finish(
         self, sites: Sequence[Site], again: Sequence[Measured], artifacts: Sequence[Path], note: str, ui: str
     ) -> dict[str, str]:
-        """The runs of the experiment ``compare``; title -> link of their charts in MLflow at ``ui``. again: as of
+        """The runs of the experiment ``compare``; title -> link of their charts in MLflow at ``ui``. again: see
         ``page.compare_sites``. Raises TrackingError, also what failed before."""
         for tracker in self.of.values():
             if tracker.error:
@@ -72,32 +72,32 @@ class Trackers:
 
 def summaries(sites: Sequence[Site], again: Sequence[Measured]) -> list[Summary]:
     """All that the views of a comparison chart."""
-    found: list[Summary] = []
+    runs: list[Summary] = []
     for site in sites:
-        found += rungs(site)
+        runs += rungs(site)
         for study, table in ((VALUE, site.data_value), (PARTS, site.part_effects)):
             if table.height:
-                found += summary.of_effects(site.name, site.studies[study], site.runs[study], table)
+                runs += summary.of_effects(site.name, site.studies[study], site.runs[study], table)
     if again:
-        found += summary.of_transfer(transfer.matrix([*named(sites), *again]), sites[0].metric)
-    return found
+        runs += summary.of_transfer(transfer.matrix([*named(sites), *again]), sites[0].metric)
+    return runs
 
 
 def rungs(site: Site) -> list[Summary]:
     """A run per rung, with all of today's data, and its learning curve; the router has none, but a point of it."""
     place, metric = summary.named(site.name), site.metric
     curves = {s.what: s for s in summary.of_curves(site.name, site.curves, metric)} if site.curves else {}
-    cell, found = site.today, []
+    cell, runs = site.today, []
     for rung in [r for r in cell.rungs if r != PLAIN] if cell else []:
         assert cell is not None
         n_train = cell.origin["n_train"]
-        told = {k: v for k, v in values.evaluation(cell.metrics, rung).items() if v is not None and math.isfinite(v)}
+        metrics = {k: v for k, v in values.evaluation(cell.metrics, rung).items() if v is not None and math.isfinite(v)}
         for name, days in zip(("low", "high"), site.scenario.person_days.get(rung, ()), strict=False):
-            told[f"effort/stated_person_days_{name}"] = days
-        own = curves.get(rung)
-        spent = own.metrics if own else summary.effort(cell.seconds.get(rung, 0.0))
+            metrics[f"effort/stated_person_days_{name}"] = days
+        curve = curves.get(rung)
+        spent = curve.metrics if curve else summary.effort(cell.seconds.get(rung, 0.0))
         names = {charted(RUNG, place, metric, b): f"acc/{f'user_{b}/' if b else ''}{metric}" for b in BUCKETS}
-        points = {name: [(n_train, told[key])] for name, key in names.items() if key in told}
-        logged = {**told, **spent, "data/n_train": float(n_train)}
-        found.append(Summary(RUNG, rung, place, metric, logged, own.curves if own else points))
-    return found
+        points = {name: [(n_train, metrics[key])] for name, key in names.items() if key in metrics}
+        logged = {**metrics, **spent, "data/n_train": float(n_train)}
+        runs.append(Summary(RUNG, rung, place, metric, logged, curve.curves if curve else points))
+    return runs

@@ -37,17 +37,17 @@ class StudyTracker:
         except TrackingError as error:
             self.error = error
 
-    def cell(self, found: Measured) -> None:
+    def cell(self, measured: Measured) -> None:
         """A run per rung, unless an earlier run of the study logged the same cell in this store."""
-        mark = found.folder / f"mlflow-{of_content(self.uri, dict(found.labels), digits=8)}.json"
+        mark = measured.folder / f"mlflow-{of_content(self.uri, dict(measured.labels), digits=8)}.json"
         if self.error or mark.exists():
             return
         try:
-            ids = [self._rung(found, rung) for rung in found.rungs]
+            ids = [self._rung(measured, rung) for rung in measured.rungs]
         except TrackingError as error:
             self.error = error
             return
-        write_json(mark, {"uri": self.uri, "labels": dict(found.labels), "runs": ids})
+        write_json(mark, {"uri": self.uri, "labels": dict(measured.labels), "runs": ids})
 
     def failed(self, failure: Failure) -> None:
         """A FAILED run, with the error as its tag."""
@@ -59,31 +59,31 @@ class StudyTracker:
         except TrackingError as error:
             self.error = error
 
-    def finish(self, artifacts: Sequence[Path], note: str, told: Sequence[Summary], ui: str) -> dict[str, str]:
-        """The run with the report, and a run for each of ``told``; title -> link of the views that chart them, at
+    def finish(self, artifacts: Sequence[Path], note: str, summaries: Sequence[Summary], ui: str) -> dict[str, str]:
+        """The run with the report, and a run for each of ``summaries``; title -> link of the views that chart them, at
         MLflow's address ``ui``. Raises TrackingError, also what failed before."""
         if self.error:
             raise self.error
         name = f"{self.study} report"
-        return log_report(self.uri, self.experiment_id, SOURCE, name, artifacts, note, told, ui)
+        return log_report(self.uri, self.experiment_id, SOURCE, name, artifacts, note, summaries, ui)
 
-    def _rung(self, found: Measured, rung: str) -> str:
-        spent = found.seconds.get(rung, 0.0)
-        origin = {k: float(v) for k, v in found.origin.items() if isinstance(v, int | float)}
-        logged = {**values.evaluation(found.metrics, rung), **{f"data/{k}": v for k, v in origin.items()}}
+    def _rung(self, measured: Measured, rung: str) -> str:
+        spent = measured.seconds.get(rung, 0.0)
+        origin = {k: float(v) for k, v in measured.origin.items() if isinstance(v, int | float)}
+        logged = {**values.evaluation(measured.metrics, rung), **{f"data/{k}": v for k, v in origin.items()}}
         logged |= effort(spent)
         if origin.get("n_train"):
             logged["data/log10_n_train"] = math.log10(origin["n_train"])
         finite = {k: float(v) for k, v in logged.items() if v is not None and math.isfinite(v)}
-        cell = Cell(found.labels, found.scenario, "")
-        tags = {"mlflow.runColor": colour(rung), "data_digest": str(found.done["digest"])}
+        cell = Cell(measured.labels, measured.scenario, "")
+        tags = {"mlflow.runColor": colour(rung), "data_digest": str(measured.done["digest"])}
         return self._log(f"{cell.name} {rung}", finite, {**self._params(cell), "rung": rung}, tags)
 
     def _params(self, cell: Cell) -> dict[str, str]:
         data = cell.scenario.data
-        told = {"data/difference": described(data.differences, data.train_differences)}
+        difference = {"data/difference": described(data.differences, data.train_differences)}
         axes = {SCENARIO: "", DATA: "", **cell.labels}
-        return {k: v for k, v in {"study": self.study, **axes, **told}.items() if v}
+        return {k: v for k, v in {"study": self.study, **axes, **difference}.items() if v}
 
     def _log(
         self,
@@ -104,23 +104,26 @@ def log_report(
     name: str,
     artifacts: Sequence[Path],
     note: str,
-    told: Sequence[Summary],
+    summaries: Sequence[Summary],
     ui: str,
 ) -> dict[str, str]:
-    """A run with the artifacts, one for each of ``told``, and the views that chart these: title -> link at ``ui``.
+    """A run with the artifacts, one for each summary, and the views that chart these: title -> link at ``ui``.
 
     Raises TrackingError.
     """
     tags = {"mlflow.source.name": source, "mlflow.note.content": note}
     report = store.log_run(uri, experiment_id, name, metrics={}, params={}, tags=tags, artifacts=artifacts)
-    colour = colours(told)
-    for one in reversed(told):  # MLflow lists the latest first
+    colour = colours(summaries)
+    for summary in reversed(summaries):  # MLflow lists the latest first
         store.log_run(
-            uri, experiment_id, one.name, metrics=one.metrics, curves=one.curves,
-            params={"place": one.place, one.kind: one.what},
-            tags={"mlflow.source.name": source, "mlflow.runColor": colour[one.what], REPORT: report, KIND: one.kind},
+            uri, experiment_id, summary.name, metrics=summary.metrics, curves=summary.curves,
+            params={"place": summary.place, summary.kind: summary.what},
+            tags={
+                "mlflow.source.name": source, "mlflow.runColor": colour[summary.what],
+                REPORT: report, KIND: summary.kind,
+            },
         )  # fmt: skip
-    made = report_views(report, shown(told))
-    store.show_views(uri, experiment_id, made)
-    keys = [tag.removeprefix(TAG) for tag in made] or [CELLS_OF_STUDY]
+    charts = report_views(report, shown(summaries))
+    store.show_views(uri, experiment_id, charts)
+    keys = [tag.removeprefix(TAG) for tag in charts] or [CELLS_OF_STUDY]
     return {TITLES[key]: view_url(ui, experiment_id, key) for key in keys}
