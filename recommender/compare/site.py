@@ -15,6 +15,7 @@ from recommender.config import Scenario
 from recommender.errors import DataError
 from recommender.evaluation.metric_table import metric_label
 from recommender.experiment.decision import Decision
+from recommender.models import with_person_days
 from recommender.names import ALL, PLAIN, ROUTER
 from recommender.studies.ablation import analyse, effects, partners
 from recommender.studies.engine.cell import Measured
@@ -227,5 +228,5 @@ def read_sites(
         runs: dict[str, list[Measured]] = {}
         for run in measured:
             runs.setdefault(run.folder.parent.name, []).append(run)
-        sites.append(Site(name, measured[0].scenario, runs, studies, variables))
+        sites.append(Site(name, with_person_days(measured[0].scenario), runs, studies, variables))
     return sites

@@ -12,6 +12,7 @@ from recommender.config import Scenario, Spam
 from recommender.data.dataset import FEATURE_ROLES, Dataset
 from recommender.errors import ConfigError, nearest
 from recommender.features.columns import numbers
+from recommender.models import with_person_days
 from recommender.ranking import rerankers
 from recommender.ranking.eligibility import RULES, unsupported
 from recommender.spam.suspicion import with_suspicion
@@ -36,7 +37,8 @@ def supported(scenario: Scenario, data: Dataset) -> tuple[Scenario, dict[str, st
         "rerank": [entry for entry in scenario.rerank if entry.name not in problems],
         "audit": None if AUDIT in problems else scenario.audit,
     }
-    return scenario.model_copy(update=left), {part: reason.removesuffix(".") for part, reason in problems.items()}
+    scenario = with_person_days(scenario.model_copy(update=left))
+    return scenario, {part: reason.removesuffix(".") for part, reason in problems.items()}
 
 
 def check(scenario: Scenario) -> None:

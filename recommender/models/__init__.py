@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from recommender.config import Scenario
 from recommender.models.als import ALS
 from recommender.models.base import Recommender
 from recommender.models.bpr import BPR
@@ -58,3 +59,10 @@ RECOMMENDERS: Mapping[str, Described] = {
 }
 
 BASELINES = ("random", "popularity")  # every rung above one of them is compared with it
+
+
+def with_person_days(scenario: Scenario) -> Scenario:
+    """The scenario with the stated effort of every recommender, and of rungs of other names, where it states none."""
+    known = {name: days for name, described in RECOMMENDERS.items() if (days := described.person_days)}
+    named = {rung.name: known[rung.recommender] for rung in scenario.ladder if rung.recommender in known}
+    return scenario.model_copy(update={"person_days": known | named | scenario.person_days})

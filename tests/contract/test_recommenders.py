@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from recommender import config
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import DataError
-from recommender.models import RECOMMENDERS
+from recommender.models import RECOMMENDERS, with_person_days
 from recommender.serving import persistence
 from tests.helpers import worlds
 
@@ -229,3 +231,13 @@ def test_what_the_table_says_of_a_recommender_is_complete(name: str) -> None:
     if described.person_days is not None:
         low, high = described.person_days
         assert 0 < low <= high
+
+
+def test_stated_effort_of_a_scenario_goes_before_that_of_the_recommender() -> None:
+    rungs = [{"name": "bpr", "recommender": "bpr"}, {"name": "factors", "recommender": "als"}]
+    given = config.load("jobs", [f"ladder={json.dumps(rungs)}", "person_days={bpr: [1, 1], text: [2, 5]}"])
+    days = with_person_days(given).person_days
+    assert days["bpr"] == (1, 1)
+    assert days["factors"] == days["als"] == RECOMMENDERS["als"].person_days
+    assert days["text"] == (2, 5)
+    assert "random" not in days

@@ -11,6 +11,7 @@ from recommender.config import Scenario
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError
 from recommender.experiment import requirements
+from recommender.models import with_person_days
 from tests.helpers.small import dataset, table
 
 PLACE = [{"lat": 1.0, "lon": 2.0}]
@@ -45,7 +46,7 @@ def scenario(**changes: Any) -> Scenario:
 
 def test_where_the_data_have_every_column_nothing_steps_aside() -> None:
     asked = scenario()
-    assert requirements.supported(asked, FULL) == (asked, {})
+    assert requirements.supported(asked, FULL) == (with_person_days(asked), {})
 
 
 def test_what_the_data_lack_steps_aside_with_a_reason_and_the_rest_stays() -> None:
