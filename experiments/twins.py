@@ -25,7 +25,7 @@ from recommender.data.schema import build
 from recommender.errors import ConfigError
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import comparisons_table, metrics_table
-from recommender.experiment import ladder
+from recommender.experiment import ladder, requirements
 from recommender.names import ALL
 from recommender.simulate import observed, play
 from recommender.simulate.likeness import knobs_like
@@ -81,9 +81,10 @@ def ordered(data: Dataset, scenario: Scenario) -> Ordered:
             "split": scenario.split.model_copy(update={"validation": scenario.split.validation[-1:]}),
         }
     )
-    found = ladder.run(data, plain, EffortLog(), lambda step: None, lambda results: None)
-    test = next(group for group in found.groups if group.split == "test")
-    rungs = list(found.chosen)
+    plain, skipped = requirements.supported(plain, data)
+    results = ladder.run(data, plain, EffortLog(), lambda step: None, lambda decision: None, skipped)
+    test = next(group for group in results.groups if group.split == "test")
+    rungs = list(results.parameters)
     everyone = (pl.col("user_bucket") == ALL) & (pl.col("metric") == METRIC)
     pairs = comparisons_table(test, rungs, RESAMPLES, SEED).filter(everyone)
     means = metrics_table(test, RESAMPLES, SEED).filter(everyone, item_bucket=ALL, slice=ALL)
