@@ -45,7 +45,7 @@ class Findings:
     def examples(self, frame: pl.DataFrame, table: str, column: str) -> list[str]:
         """The values of ``column`` in the first three rows, and where they stand."""
         shown = frame.head(3)
-        values = _values(shown[column])
+        values = shown[column].to_list()
         rest = shown.select(c for c in (ROW, "user_id", "item_id") if c in shown.columns).to_dicts()
         return [self._example(v, row, table, column) for v, row in zip(values, rest, strict=True)]
 
@@ -104,14 +104,6 @@ def short(value: object, quoted: bool = True) -> str:
         return str(value)
     text = "null" if value is None else repr(value) if isinstance(value, str) and quoted else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _values(column: pl.Series) -> list[object]:
-    """Python's values; times and durations beyond its calendar as the numbers that they are."""
-    try:
-        return column.to_list()
-    except (OverflowError, ValueError):
-        return column.to_physical().to_list()
 
 
 def _act(frame: pl.DataFrame, column: str, broken: pl.Series, action: str) -> pl.DataFrame:

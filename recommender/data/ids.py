@@ -44,7 +44,7 @@ def unify(found: Findings, frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.D
         columns = {table: frame[key] for table, frame in out.items() if key in frame.columns}
         for table, column in columns.items():
             if (advice := _unfit(column)) is not None:
-                found.problem(table, key, "wrong_type", len(column), advice, *column.drop_nulls().head(3))
+                found.offending(out[table], table, key, "wrong_type", column.is_not_null(), advice)
                 out[table] = out[table].drop(key)
         columns = {table: column for table, column in columns.items() if key in out[table].columns}
         known = [column for column in columns.values() if column.dtype != pl.Null and len(column)]

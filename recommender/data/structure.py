@@ -11,7 +11,7 @@ from recommender.data.column_names import tidy
 from recommender.data.findings import ROW, Findings, short
 from recommender.data.forms import to_place
 from recommender.data.spec import STANDARD, Spec
-from recommender.data.times import parse_times
+from recommender.data.times import parse_times, within_calendar
 from recommender.errors import nearest
 
 NO_DATA = "There are no interactions; to start without any, set day_zero=true (SET='day_zero=true')."
@@ -23,7 +23,7 @@ def rename(found: Findings, table: str, frame: pl.DataFrame, spec: Spec) -> pl.D
     required = ("user_id", "item_id") if table == "interactions" else STANDARD[table][:1]
     if not frame.width and table == "interactions":
         return frame
-    frame = _without_reserved(found, table, frame)
+    frame = pl.DataFrame([within_calendar(c) for c in _without_reserved(found, table, frame).get_columns()])
     wanted = spec.names(table)
     for standard, own in wanted.items():
         if own in frame.columns and standard in frame.columns:

@@ -27,7 +27,7 @@ UNITS = {
 _FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 _ZONED = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z")
 _NUMBER = r"^[+-]?\d+(\.\d+)?$"
-_LATEST_US = 253_402_300_800_000_000  # the year 10000
+LATEST_US = 253_402_300_800_000_000  # the year 10000
 _EARLIEST_US = 631_152_000_000_000  # 1990: a number that gives an earlier time most likely counts something else
 _YYYYMMDD = r"^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
 DAYS = "days written as 20240131"  # the unit of eight digits
@@ -47,6 +47,18 @@ class Times:
     @property
     def faulty(self) -> pl.Series:
         return self.unparsable | self.other_unit | self.implausible
+
+
+def within_calendar(column: pl.Series) -> pl.Series:
+    """The column; times, dates and durations as the numbers that they are where one is beyond the year 9999.
+
+    Neither polars nor Python can show such a value: they stop the program.
+    """
+    if not column.dtype.is_temporal() or column.dtype == pl.Time:
+        return column
+    unit = {"ms": 1e3, "us": 1.0, "ns": 1e-3}.get(str(getattr(column.dtype, "time_unit", "")), _DAY)
+    number = column.to_physical()
+    return number if bool((number.cast(pl.Float64).abs() * unit >= LATEST_US).any()) else column
 
 
 def check_format(form: str) -> str | None:
@@ -121,7 +133,7 @@ def _from_form(raw: pl.Series, form: str) -> Times:
         factor, origin = UNITS[form]
         number = raw.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
         scaled = (number.fill_nan(None) - origin) * factor
-        values = scaled.set(scaled.abs() >= _LATEST_US, None).round().cast(pl.Int64, strict=False).cast(UTC_US)
+        values = scaled.set(scaled.abs() >= LATEST_US, None).round().cast(pl.Int64, strict=False).cast(UTC_US)
     else:
         if raw.dtype.is_float():
             raw = raw.fill_nan(None).cast(pl.Int64, strict=False)
@@ -150,7 +162,7 @@ def _from_numbers(raw: pl.Series) -> Times:
         unit = pl.when(below).then(pl.lit(name)).otherwise(unit)
         scaled = pl.when(below).then(pl.col("x") * factor).otherwise(scaled)
     frame = frame.with_columns(unit.alias("unit"), scaled.alias("scaled"))
-    representable = pl.col("scaled").abs() < _LATEST_US
+    representable = pl.col("scaled").abs() < LATEST_US
     micros = pl.when(representable).then(pl.col("scaled")).round().cast(pl.Int64, strict=False)
     frame = frame.with_columns(micros.alias("us"))
     counted = frame.filter(pl.col("us").is_not_null() & (pl.col("x") != 0))

@@ -1,0 +1,239 @@
+"""No input ends in a traceback: mutated folders through the gate, and some through train and recommend."""
+
+# ruff: noqa: E501 (tables of values)
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines import recommend, train
+from recommender.data.dataset import Dataset
+from recommender.data.folder import read_folder
+from recommender.data.schema import build
+from recommender.data.summary import summarise
+from recommender.errors import UserError
+from tests.helpers.folders import SMALL, run, shop
+
+CSV = {
+    "interactions.csv": "user_id,item_id,timestamp,event,weight\n"
+    + "".join(
+        f"u{n % 5},i{n % 7},2024-01-{n % 28 + 1:02d} 10:{n:02d},{'buy' if n % 3 else 'skip'},{n % 4 + 1}\n"
+        for n in range(40)
+    ),
+    "items.csv": "item_id,title,tags,price,available_from\n"
+    + "".join(f'i{n},"A good, long title {n}",x|y{n % 3},{n}.5,2023-01-0{n + 1}\n' for n in range(7)),
+    "users.csv": "user_id,city,gender\n" + "".join(f"u{n},{'Nice' if n % 2 else 'Lyon'},f\n" for n in range(5)),
+    "dataset.yaml": "features:\n  items: {title: text, tags: multi}\npositive: [buy]\nmatch: [{user: city, item: tags}]\n"
+    "repairs: {duplicates: keep_first, unknown_items: drop, bad_weights: drop, null_ids: drop}\n",
+}
+NASTY = [
+    *(
+        "",
+        "nan",
+        "NULL",
+        "1e39",
+        "-1",
+        "1e999",
+        "17.0",
+        "1.23E+12",
+        "[",
+        "[]",
+        "['a', 'b']",
+        '[{"a": 1}]',
+        "[[1]]",
+        '"',
+    ),
+    *("a\tb", "12/1/2010", "20240230", "99999999999999999999", "0", "\u0000", "é" * 300, "1,234", "$3", "*", "^.*$"),
+    *("__row__", "true", "2024-01-01T00:00:00+25:00", "9" * 400, "0x1F", "\ufeff", "\r", "=cmd()", "<b>", "-0", "1_0"),
+]
+YAML = [
+    *(
+        "columns: {item_id: id}",
+        "columns: {items: {item_id: title}}",
+        "match: [{user: gender, item: title}]",
+        "a: &a [*a]",
+    ),
+    *(
+        "positive: []",
+        "positive: [1, true]",
+        'positive: {weight: ">= 2"}',
+        "read: {separator: ';'}",
+        "read: {decimal: ','}",
+    ),
+    *("times: {timestamp: '%d/%m/%Y'}", "times: {timestamp: excel}", "features: {items: {price: category}}", "[" * 99),
+    *(
+        "features: {users: {city: embedding}}",
+        "features: {items: {title: location}}",
+        "locations: {items: {p: [price, tags]}}",
+    ),
+    *(
+        "repairs: {duplicates: sum}",
+        "repairs: {null_ids: 3}",
+        "read: {null_values: [buy]}",
+        "interactions: {file: items.csv}",
+    ),
+    *(
+        "interactions: {sql: select 1}",
+        "made: 2026-13-45",
+        "? [a]\n: b",
+        "!!python/none x",
+        "match: [{user: city, item: price}]",
+    ),
+]
+ODD = [
+    lambda n: pl.Series([b"\xff\x00"] * n),
+    lambda n: pl.Series([timedelta(days=1)] * n),
+    lambda n: pl.Series([[[1]]] * n),
+    lambda n: pl.Series([{"lat": "x", "lon": 1}] * n),
+    lambda n: pl.Series([[1.0, None]] * n),
+    lambda n: pl.Series([[1, 2]] * n, dtype=pl.Array(pl.Int64, 2)),
+    lambda n: pl.Series([2**64 - 1] * n, dtype=pl.UInt64),
+    lambda n: pl.Series([2**100 + i for i in range(n)], dtype=pl.Int128),
+    lambda n: pl.Series([float("inf")] * n),
+    lambda n: pl.Series([None] * n),
+    lambda n: pl.Series(["a"] * n, dtype=pl.Categorical),
+    lambda n: pl.Series([2**62] * n, dtype=pl.Duration("us")),
+    lambda n: pl.Series([2**62] * n).cast(pl.Datetime("ms")),
+    lambda n: pl.Series([1] * n).cast(pl.Time),
+]
+
+
+def cell(rng: random.Random, folder: Path) -> None:
+    """One value, name or mark of one text file."""
+    file = folder / rng.choice(list(CSV)[:3])
+    lines = file.read_text().split("\n")
+    row = rng.randrange(len(lines) - 1)
+    cells = lines[row].split(",")
+    cells[rng.randrange(len(cells))] = rng.choice(NASTY)
+    lines[row] = ",".join(cells)
+    file.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
+
+
+def column(rng: random.Random, folder: Path) -> None:
+    """All values of one column."""
+    file = folder / rng.choice(list(CSV)[:3])
+    lines = [line.split(",") for line in file.read_text().split("\n")[:-1]]
+    at, value = rng.randrange(len(lines[0])), rng.choice(NASTY)
+    for line in lines[rng.randrange(2) :]:
+        line[min(at, len(line) - 1)] = value
+    file.write_bytes("\n".join(map(",".join, lines)).encode("utf-8", "surrogatepass"))
+
+
+def flip(rng: random.Random, folder: Path) -> None:
+    """Some bytes of one file: changed, cut, doubled."""
+    file = folder / rng.choice(list(CSV))
+    content = bytearray(file.read_bytes())
+    for _ in range(rng.randrange(1, 5)):
+        if content:
+            content[rng.randrange(len(content))] = rng.randrange(256)
+    start = rng.randrange(len(content) + 1)
+    file.write_bytes(rng.choice([content, content[:start], content + content[start:]]))
+
+
+def types(rng: random.Random, folder: Path) -> None:
+    """A column of a strange type, in Parquet."""
+    table = rng.choice(["interactions", "items", "users"])
+    frame = pl.read_csv(CSV[f"{table}.csv"].encode())
+    name = rng.choice([*frame.columns, "extra"])
+    frame = frame.with_columns(rng.choice(ODD)(frame.height).alias(name))
+    (folder / f"{table}.csv").unlink()
+    frame.write_parquet(folder / f"{table}.parquet")
+
+
+def spec(rng: random.Random, folder: Path) -> None:
+    """Lines of dataset.yaml in place of, or beside, the others."""
+    lines = [rng.choice(YAML) for _ in range(rng.randrange(1, 3))]
+    kept = CSV["dataset.yaml"].split("\n") if rng.random() < 0.4 else []
+    (folder / "dataset.yaml").write_text("\n".join([*kept, *lines]))
+
+
+def files(rng: random.Random, folder: Path) -> None:
+    """A file goes, is renamed, or is another one's."""
+    file = folder / rng.choice(list(CSV))
+    match rng.randrange(4):
+        case 0:
+            file.unlink()
+        case 1:
+            file.rename(
+                folder / rng.choice(["items.parquet", "items.json", "Users.TSV", "x.csv", "interactions.csv.gz"])
+            )
+        case 2:
+            shutil.copy(
+                file, folder / rng.choice(["items.csv", "interactions.csv", "users.csv"])
+            ) if file.exists() else None
+        case _:
+            file.write_bytes(file.read_bytes().decode("utf-8").encode(rng.choice(["utf-16", "utf-8-sig", "utf-32"])))
+
+
+MUTATIONS: list[Callable[[random.Random, Path], None]] = [cell, cell, column, flip, types, spec, files]
+
+
+def mutated(rng: random.Random, folder: Path) -> Path:
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+    for name, content in CSV.items():
+        (folder / name).write_text(content)
+    for _ in range(rng.randrange(1, 4)):
+        try:
+            rng.choice(MUTATIONS)(rng, folder)
+        except (OSError, ValueError, IndexError):  # a mutation before has spoilt or taken the file away
+            continue
+    return folder
+
+
+def gate(folder: Path) -> Dataset | None:
+    """The data set, or None where a message refuses it; every row is kept or reported."""
+    try:
+        tables = read_folder(folder)
+        data = build(tables)
+    except UserError as error:
+        refused = str(error)
+    else:
+        refused = ""
+    if refused:
+        assert len(refused) < 20_000
+        return None
+    dropped = {"drop", "keep_first", "sum"}
+    reported = sum(r.count for r in data.repairs if r.table == "interactions" and r.action in dropped)
+    assert tables.interactions.height == data.interactions.height + data.signals.height + reported
+    summarise(data)
+    return data
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(15))
+def test_mutated_folders_are_read_or_refused_and_no_row_is_lost(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    outcomes = [gate(mutated(rng, tmp_path / "set")) is not None for _ in range(220)]
+    assert 10 < sum(outcomes) < 210  # else the mutations show nothing
+
+
+@pytest.mark.slow
+def test_mutated_folders_through_train_and_recommend_end_with_0_or_2(workplace: Path, untracked: Path) -> None:
+    rng = random.Random(7)
+    codes = []
+    for number in range(100):
+        folder = shop(number % 3).write(untracked / f"shop{number}")
+        for name in ("items", "users"):
+            frame = pl.read_parquet(folder / f"{name}.parquet")
+            if rng.random() < 0.7:
+                odd = rng.choice(ODD)(frame.height)
+                frame = frame.with_columns(odd.alias(rng.choice([*frame.columns, "extra"])))
+                frame.write_parquet(folder / f"{name}.parquet")
+        out = workplace / f"out{number}"
+        done = run(train.main, "--scenario", "jobs", "--data", folder, "--out", out, *SMALL, "--quiet")
+        assert done.code in (0, 2), done.err[-2000:]
+        codes.append(done.code)
+        if done.code == 0:
+            pl.DataFrame({"user_id": ["u1", "nan", "1e5"]}).write_csv(workplace / "q.csv")
+            asked = run(recommend.main, "--model", out, "--queries", workplace / "q.csv", "--to", workplace / "l.csv")
+            assert asked.code == 0, asked.err[-2000:]
+    assert {0, 2} == set(codes)
