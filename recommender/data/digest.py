@@ -24,8 +24,12 @@ def _content(data: Dataset) -> Iterator[bytes]:
 
 def _text(column: pl.Series) -> pl.Series:
     """Every value as text; null apart from the empty string."""
-    if column.dtype == pl.Struct:
-        column = column.struct.json_encode()
-    elif column.dtype == pl.List:
-        column = column.cast(pl.List(pl.String)).list.join("\x1f")
-    return column.cast(pl.String).fill_null("\x00")
+    try:
+        if column.dtype == pl.Struct:
+            column = column.struct.json_encode()
+        elif column.dtype == pl.List:
+            column = column.cast(pl.List(pl.String)).list.join("\x1f")
+        text = column.cast(pl.String)
+    except pl.exceptions.PolarsError:  # bytes, durations, lists of lists: ignored columns, which count all the same
+        text = pl.Series([None if v is None else repr(v) for v in column.to_list()], dtype=pl.String)
+    return text.fill_null("\x00")

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from recommender.data.column_names import is_protected, is_total
+from recommender.data.digest import digest
 from recommender.data.forms import to_form
 from recommender.data.lists import parse_list
 from recommender.data.roles import guess_roles
@@ -210,3 +211,13 @@ def test_a_category_cannot_match_a_number() -> None:
     users, items = pl.DataFrame({"user_id": ["u"], "city": ["Nice"]}), pl.DataFrame({"item_id": ["a"], "zone": [1.5]})
     with pytest.raises(DataError, match=r"users.city: match_types. A number can only match a number"):
         from_frames(None, items, users, spec={"match": [{"user": "city", "item": "zone"}]}, require_interactions=False)
+
+
+@pytest.mark.parametrize("kind", exotic())
+def test_columns_of_any_type_count_in_the_fingerprint_of_the_data(kind: str) -> None:
+    spec = {"features": {"items": {"x": "ignore"}}}
+    items = pl.DataFrame({"item_id": ["a", "b", "c"], "x": exotic()[kind]})
+    one = from_frames(None, items, spec=spec, require_interactions=False)
+    other = from_frames(None, items.with_columns(x=items["x"].reverse()), spec=spec, require_interactions=False)
+    assert digest(one) == digest(one)
+    assert digest(one) != digest(other)
