@@ -14,6 +14,7 @@ from recommender.data.forms import to_form
 from recommender.data.lists import parse_list
 from recommender.data.roles import guess_roles
 from recommender.data.schema import from_frames
+from recommender.data.times import within_calendar
 from recommender.errors import DataError
 from tests.helpers.messy import notes, read, refusal
 
@@ -192,7 +193,7 @@ def exotic() -> dict[str, pl.Series]:
 @pytest.mark.parametrize("kind", exotic())
 def test_columns_of_any_type_are_taken_or_refused_by_name(kind: str, role: str) -> None:
     items = pl.DataFrame({"item_id": ["a", "b", "c"], "x": exotic()[kind]})
-    formed = to_form(items["x"], role)
+    formed = to_form(within_calendar(items["x"]), role)
     spec = {"features": {"items": {"x": role}}}
     if formed is None:
         with pytest.raises(DataError, match=r"items.x: wrong_type.{,700}$"):
