@@ -28,7 +28,7 @@ from recommender.experiment.out_folder import ARTIFACTS, disk_faults, out_folder
 from recommender.files import write_table, write_text
 from recommender.report.comparison import html, markdown, show
 from recommender.studies import transfer
-from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import Cell, Study
 from recommender.studies.engine.run import Failure, Source
 from recommender.studies.engine.run import run as run_cells

@@ -21,8 +21,8 @@ from recommender.files import write_json, write_table, write_text
 from recommender.report.study import html, markdown, show
 from recommender.studies.analyses import analysis_of
 from recommender.studies.engine import plan
-from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.finding import Finding
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.run import CHOOSER, CHOSEN, Failure, Source, results_table, with_chosen_settings
 from recommender.studies.engine.run import run as run_cells
 from recommender.tracking.studies import StudyTracker

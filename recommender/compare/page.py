@@ -12,7 +12,7 @@ from recommender.compare.site import Site
 from recommender.compare.site_section import glance, site_section
 from recommender.models import RECOMMENDERS
 from recommender.studies import data_volume
-from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.measured import Measured
 
 
 def compare_sites(

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.finding import Chart, Grid
+from recommender.studies.engine.measured import Measured
 
 DAY_ONE = "What do we ship on day one?"
 WHEN = "When do we move, for whom?"

@@ -11,7 +11,8 @@ from recommender.config import Scenario
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, UserError
 from recommender.studies.engine import plan
-from recommender.studies.engine.cell import DONE, Measured, key
+from recommender.studies.engine.cell import key
+from recommender.studies.engine.measured import DONE, Measured
 from recommender.studies.engine.plan import Cell, Study
 from recommender.studies.engine.run import CHOOSER, CHOSEN, with_chosen_settings
 
@@ -32,7 +33,7 @@ class SiteSpec:
 
     @property
     def name(self) -> str:
-        """``<scenario> on <data>``, also in ``cell.by_place``."""
+        """``<scenario> on <data>``, also in ``measured.by_place``."""
         return f"{config.load(self.scenario).name} on {self.data}"
 
 

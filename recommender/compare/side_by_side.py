@@ -15,8 +15,8 @@ from recommender.compare.wording import evidence
 from recommender.experiment.run_tables import USERS
 from recommender.names import ALL, PLAIN, ROUTER, USER_BUCKETS
 from recommender.studies import transfer
-from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.finding import Grid, grid, interval
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import SCENARIO, Study
 
 

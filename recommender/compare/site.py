@@ -18,10 +18,10 @@ from recommender.experiment.decision import Decision
 from recommender.models import with_person_days
 from recommender.names import ALL, PLAIN, ROUTER
 from recommender.studies.ablation import analyse, effects, partners
-from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.contrast import Contrast, contrast, significant, values
 from recommender.studies.engine.curves import Crossing, Curves, curves
 from recommender.studies.engine.finding import Finding
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, Study, pairs_of
 from recommender.studies.transfer import RECIPE
 

@@ -14,8 +14,8 @@ from recommender.compare.side_by_side import named
 from recommender.compare.site import Site
 from recommender.names import ALL, PLAIN, USER_BUCKETS
 from recommender.studies import transfer
-from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.curves import crossings
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import SCENARIO, Study
 from recommender.studies.engine.run import results_table
 

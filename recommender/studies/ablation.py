@@ -15,9 +15,9 @@ import polars as pl
 from recommender.names import ALL, ROUTER
 from recommender.studies import ablation_tables as tables
 from recommender.studies.ablation_sentences import CPU_NOISE, Effect, ordered, verdicts
-from recommender.studies.engine.cell import Measured, by_place
 from recommender.studies.engine.contrast import Contrast, contrast, values
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding
+from recommender.studies.engine.measured import Measured, by_place
 from recommender.studies.engine.plan import PAIR, SCENARIO, STATE, WITH, WITHOUT, Pair, Study, pairs_of
 
 BEST = "best"  # stands for the rung that is most accurate

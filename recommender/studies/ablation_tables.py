@@ -19,9 +19,9 @@ from recommender.studies.ablation_sentences import (
     price,
     status,
 )
-from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.contrast import significant
 from recommender.studies.engine.finding import Grid, grid, interval
+from recommender.studies.engine.measured import Measured
 
 Cells = Mapping[str, tuple[Measured, Measured]]  # pair -> its cells (without, with)
 

@@ -16,8 +16,8 @@ from recommender.studies import (
     transfer,
     uncertainty,
 )  # fmt: skip
-from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.finding import Finding
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import Cell, Study
 from recommender.studies.summary import Summary
 

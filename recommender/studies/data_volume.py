@@ -20,9 +20,9 @@ from recommender.experiment.run_tables import USERS
 from recommender.names import ALL
 from recommender.studies.charts import lines
 from recommender.studies.engine import powerlaw
-from recommender.studies.engine.cell import Measured, by_place
 from recommender.studies.engine.curves import Crossing, Curves, crossings, curves
 from recommender.studies.engine.finding import NOT_ENOUGH, Chart, Finding, Grid, grid, interval
+from recommender.studies.engine.measured import Measured, by_place
 from recommender.studies.engine.plan import Study
 
 COVERED = 0.9  # a back-test that covers less than this has its intervals widened

@@ -15,10 +15,11 @@ from recommender.config import Tune
 from recommender.errors import DataError
 from recommender.evaluation.metric_table import metric_label
 from recommender.names import ALL
-from recommender.studies.engine.cell import TUNED, Measured, by_place
+from recommender.studies.engine.cell import TUNED
 from recommender.studies.engine.contrast import values
 from recommender.studies.engine.curves import Curves, curves, interactions, overtakes
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, Grid, grid, interval, not_enough
+from recommender.studies.engine.measured import Measured, by_place
 from recommender.studies.engine.plan import Cell, Study
 
 MODE = "tuning"  # the label of second cells

@@ -19,9 +19,9 @@ from recommender.evaluation.statistics import holm
 from recommender.studies.charts import lines
 from recommender.studies.closed_loop.measures import FIRST, MEASURES, ROUND
 from recommender.studies.closed_loop.options import Loop, read
-from recommender.studies.engine.cell import Measured, by_place
 from recommender.studies.engine.contrast import ALPHA
 from recommender.studies.engine.finding import NOT_ENOUGH, Chart, Finding, Grid, grid, interval, not_enough
+from recommender.studies.engine.measured import Measured, by_place
 from recommender.studies.engine.plan import Study
 
 DECIMALS = {"utility": 2, "regret": 2}  # 3 for the others

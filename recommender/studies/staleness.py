@@ -15,9 +15,9 @@ import polars as pl
 
 from recommender.evaluation.metric_table import metric_label
 from recommender.studies.charts import lines
-from recommender.studies.engine.cell import Measured, by_place
 from recommender.studies.engine.contrast import ALPHA, Contrast, contrast, paired, ratio_interval
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
+from recommender.studies.engine.measured import Measured, by_place
 from recommender.studies.engine.plan import Study
 
 AXIS = "model"

@@ -14,8 +14,8 @@ from recommender.models.colours import colour, in_turn
 from recommender.names import ALL, ROUTER, USER_BUCKETS
 from recommender.studies import ablation, transfer
 from recommender.studies.effort_to_goal import MODE
-from recommender.studies.engine.cell import Measured, by_place
 from recommender.studies.engine.curves import Curves, curves
+from recommender.studies.engine.measured import Measured, by_place
 from recommender.studies.engine.plan import SCENARIO, Study, pairs_of
 from recommender.studies.transfer import Ratio
 

@@ -16,9 +16,9 @@ from recommender.config import Rung
 from recommender.evaluation.metric_table import metric_label
 from recommender.experiment.run_tables import USERS
 from recommender.names import ALL, RETURNING, USER_BUCKETS
-from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.contrast import ratio_interval
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO, Cell, Study
 
 RECIPE = "recipe"  # the label of second cells: whose recipe it is

@@ -12,9 +12,9 @@ from itertools import combinations, product
 import numpy as np
 
 from recommender.evaluation.metric_table import metric_label
-from recommender.studies.engine.cell import Measured, by_place
 from recommender.studies.engine.contrast import values
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid
+from recommender.studies.engine.measured import Measured, by_place
 from recommender.studies.engine.plan import Study
 
 AXES = ("seed", "sample", "origin")

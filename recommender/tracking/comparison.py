@@ -14,7 +14,7 @@ from recommender.compare.side_by_side import named
 from recommender.compare.site import Site
 from recommender.names import PLAIN, USER_BUCKETS
 from recommender.studies import summary, transfer
-from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.run import Failure
 from recommender.studies.summary import RUNG, Summary, charted
 from recommender.tracking import store, values

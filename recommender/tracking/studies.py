@@ -11,7 +11,7 @@ from recommender.errors import TrackingError
 from recommender.files import write_json
 from recommender.hashing import of_content
 from recommender.models.colours import colour
-from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO, Cell
 from recommender.studies.engine.run import Failure
 from recommender.studies.summary import Summary, colours, effort, shown

@@ -12,8 +12,8 @@ from recommender.config import Scenario
 from recommender.data.dataset import Dataset
 from recommender.names import ALL
 from recommender.studies.engine import plan
-from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.curves import Curves
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import Study, cells
 from recommender.studies.engine.run import run
 from tests.helpers.small import Row, dataset, table

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from recommender.data.digest import digest
 from recommender.data.split import Fold, folds
 from recommender.errors import DataError
 from recommender.evaluation.audit import audit_table
-from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
+from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import Outcome, QueryInfo, as_times, metrics_table
 from recommender.experiment import ladder, requirements, run_folder, tuning
 from recommender.experiment.decision import Decision
@@ -32,10 +30,9 @@ from recommender.spam.suspicion import suspected_fold
 from recommender.studies.closed_loop.measures import rows
 from recommender.studies.closed_loop.options import Loop
 from recommender.studies.closed_loop.player import play
-from recommender.studies.engine.plan import DATA, SCENARIO
+from recommender.studies.engine.measured import DONE
 
 TUNED = "tuned"  # a mode of cells: every rung's parameters are searched on validation first
-DONE = "done.json"  # the last file of a finished cell
 
 
 def key(scenario: Scenario, mode: str, data: Dataset, loop: Loop | None = None) -> str:
@@ -223,88 +220,3 @@ def values(queries: QueryInfo, outcomes: Mapping[str, Outcome]) -> pl.DataFrame:
         for rung, o in outcomes.items()
     ]
     return pl.concat(frames)
-
-
-def by_place(runs: Sequence[Measured]) -> dict[str, list[Measured]]:
-    """Cells by ``<scenario> on <data>``, in their order."""
-    found: dict[str, list[Measured]] = {}
-    for run in runs:
-        found.setdefault(f"{run.labels[SCENARIO]} on {run.labels[DATA]}", []).append(run)
-    return found
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A finished cell, read from its folder."""
-
-    labels: Mapping[str, str]
-    scenario: Scenario
-    folder: Path
-
-    @cached_property
-    def done(self) -> dict[str, Any]:
-        return dict(json.loads((self.folder / DONE).read_text()))
-
-    @property
-    def origin(self) -> dict[str, Any]:
-        return dict(self.done["origin"])
-
-    @property
-    def rungs(self) -> list[str]:
-        return list(self.done["rungs"])
-
-    @cached_property
-    def values(self) -> pl.DataFrame:
-        return pl.read_parquet(self.folder / "values.parquet")
-
-    @cached_property
-    def metrics(self) -> pl.DataFrame:
-        return pl.read_parquet(self.folder / "metrics.parquet")
-
-    @cached_property
-    def audit(self) -> pl.DataFrame | None:
-        path = self.folder / "audit.parquet"
-        return pl.read_parquet(path) if path.exists() else None
-
-    @cached_property
-    def run(self) -> run_folder.RunFolder:
-        return run_folder.RunFolder(self.folder)
-
-    @cached_property
-    def decision(self) -> Decision:
-        """Without choices where the mode of the cell decides nothing."""
-        return self.run.decision
-
-    @cached_property
-    def hindsight(self) -> list[dict[str, Any]]:
-        return self.run.hindsight
-
-    @cached_property
-    def seconds(self) -> dict[str, float]:
-        """CPU seconds of fit and recommend at the test origin, by rung; the router's with the fits that it needs."""
-        rows = self.run.spent.filter(
-            pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]), pl.col("rung") != "all"
-        )
-        return dict(rows.group_by("rung", maintain_order=True).agg(pl.col("cpu_s").sum()).iter_rows())
-
-    @cached_property
-    def whole_seconds(self) -> float:
-        """CPU seconds of all stages of the cell together, tuning and evaluation too."""
-        return float(self.run.effort["cpu_s"].sum())
-
-    @cached_property
-    def trials(self) -> dict[str, float]:
-        """Rung -> trials of tuning until within 1% of the best of them, on validation."""
-        rows = self.run.data_effort.filter(pl.col("measure").str.starts_with(TRIALS_TO_1PCT))
-        return {m.removeprefix(TRIALS_TO_1PCT): v for m, v in rows.select("measure", "value").iter_rows()}
-
-    @cached_property
-    def tuning_seconds(self) -> dict[str, float]:
-        """CPU seconds of tuning by rung."""
-        effort = self.run.effort.filter(pl.col("stage") == "tune")
-        return dict(effort.group_by("rung", maintain_order=True).agg(pl.col("cpu_s").sum()).iter_rows())
-
-    @cached_property
-    def columns(self) -> float:
-        """Feature columns that the data has."""
-        return float(self.run.data_effort.filter(measure="feature_columns")["value"][0])

@@ -11,7 +11,7 @@ import polars as pl
 
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, replicates, sign_flip_p
 from recommender.names import ALL, USER_BUCKETS
-from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.measured import Measured
 
 ALPHA = 0.05
 _COLUMNS = {

@@ -11,7 +11,7 @@ import polars as pl
 from recommender.errors import DataError
 from recommender.evaluation import statistics
 from recommender.names import ALL, USER_BUCKETS, WITH_HISTORY
-from recommender.studies.engine.cell import Measured
+from recommender.studies.engine.measured import Measured
 
 SIZE = "size"  # the label of a cell that names how much of the data it learned from; others (seed) name a sample of it
 LEAST = 100  # queries of a group of users from which on its curve is read

@@ -16,7 +16,8 @@ from recommender.data.dataset import Dataset
 from recommender.errors import UserError
 from recommender.files import clear_leftovers
 from recommender.sources.load import load
-from recommender.studies.engine.cell import Measured, is_kept, key, measure, warm_up
+from recommender.studies.engine.cell import is_kept, key, measure, warm_up
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO, Cell, Study
 
 log = logging.getLogger(__name__)

@@ -28,8 +28,8 @@ from recommender.experiment.decision import Decision
 from recommender.names import ALL, USER_BUCKETS
 from recommender.report import comparison as report
 from recommender.studies import transfer
-from recommender.studies.engine.cell import Measured
 from recommender.studies.engine.finding import NOT_ENOUGH
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO
 from recommender.studies.engine.run import run
 from tests.helpers.studies import made, source

@@ -37,8 +37,8 @@ from recommender.studies.closed_loop.measures import (
 )
 from recommender.studies.closed_loop.player import Played, Player, play
 from recommender.studies.engine import plan
-from recommender.studies.engine.cell import DONE
 from recommender.studies.engine.finding import NOT_ENOUGH
+from recommender.studies.engine.measured import DONE
 from recommender.studies.engine.plan import Cell, Study, cells
 from recommender.studies.engine.run import run
 from recommender.studies.feedback_loop import over_seeds

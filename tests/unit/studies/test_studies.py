@@ -24,9 +24,10 @@ from recommender.report.study import html, markdown
 from recommender.studies import ablation, ablation_tables
 from recommender.studies.analyses import ANALYSES, analysis_of
 from recommender.studies.engine import plan
-from recommender.studies.engine.cell import DONE, Measured, is_kept, key
+from recommender.studies.engine.cell import is_kept, key
 from recommender.studies.engine.contrast import Contrast, contrast
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid
+from recommender.studies.engine.measured import DONE, Measured
 from recommender.studies.engine.plan import PAIR, STATE, Cell, cells, merged
 from recommender.studies.engine.run import results_table, run
 from tests.helpers.studies import GRID, measured, source, study, world
