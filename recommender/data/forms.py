@@ -78,6 +78,9 @@ def _formed(column: pl.Series, role: str) -> tuple[pl.Series | None, pl.Series]:
             return _to_embedding(column, no)
         case "location":
             return _to_location(column, no)
+        case "protected":  # groups are counted by their text
+            inner = column.dtype.inner if isinstance(column.dtype, pl.List) else column.dtype
+            return (None if as_text(pl.Series([], dtype=inner)) is None else column), no
         case _:
             return column, no
 
