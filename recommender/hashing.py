@@ -57,6 +57,13 @@ def of_name(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
+def pseudonyms(ids: pl.Series, key: bytes) -> pl.Series:
+    """32 hex digits in place of each id: its keyed BLAKE2b, so that nobody without the key can try ids. Null stays."""
+    distinct = ids.unique().drop_nulls()
+    hashed = [hashlib.blake2b(str(value).encode(), key=key, digest_size=16).hexdigest() for value in distinct]
+    return ids.replace_strict(distinct, hashed, default=None, return_dtype=pl.String)
+
+
 def of_values(values: pl.Series | np.ndarray) -> np.ndarray:
     """A fixed pseudo-random uint64 (n,), one for each value."""
     return np.asarray(pd.util.hash_array(values.to_numpy() if isinstance(values, pl.Series) else values), np.uint64)

@@ -65,5 +65,5 @@ def serving_bundle(
 ) -> Bundle:
     """The router that serves what was decided, refitted on all of ``data``, with the data that it knows."""
     known = replace(suspected(data, scenario.spam), truth=None)
-    router = refit_for_serving(known, decision, scenario, effort, progress)
-    return Bundle(router, known, scenario.eligibility.model_dump())
+    router, served = refit_for_serving(known, decision, scenario, effort, progress)
+    return Bundle(router, served, scenario.eligibility.model_dump())

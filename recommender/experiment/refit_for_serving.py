@@ -12,6 +12,7 @@ from recommender.evaluation.effort import EffortLog
 from recommender.experiment.decision import Decision
 from recommender.experiment.fold_runner import Progress
 from recommender.experiment.rungs import make
+from recommender.experiment.served_columns import served_columns
 from recommender.models.base import Recommender
 from recommender.names import ROUTER
 from recommender.ranking import rerankers
@@ -28,14 +29,15 @@ def make_router(decision: Decision, models: Mapping[str, Recommender], scenario:
 
 def refit_for_serving(
     data: Dataset, decision: Decision, scenario: Scenario, effort: EffortLog, progress: Progress
-) -> Router:
-    """The router with the rungs that it uses, fitted on all data."""
-    train = replace(data, truth=None) if scenario.eligibility.repeats else data.first_interactions()
-    train = operators.apply(train, scenario.data.train_differences, scenario.seed)
+) -> tuple[Router, Dataset]:
+    """The router with the rungs that it uses, fitted on all data; and of the data, what it needs to serve."""
     served = {
         r.name: make(r, decision.parameters[r.name], scenario) for r in scenario.ladder if r.name in decision.served
     }
+    data = served_columns(data, list(served.values()), scenario)
+    train = replace(data, truth=None) if scenario.eligibility.repeats else data.first_interactions()
+    train = operators.apply(train, scenario.data.train_differences, scenario.seed)
     router = make_router(decision, served, scenario)
     progress("refit router")
     with effort.stage(ROUTER, "refit", "all", "", scenario.scoring.threads):
-        return router.fit(train)
+        return router.fit(train), replace(data, signals=data.signals.clear())

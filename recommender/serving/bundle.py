@@ -193,6 +193,9 @@ def _joined(
         return known if new is None and known is not None else pl.DataFrame(new)
     if missing := [c for c in ([key] if key else ["user_id", "item_id"]) if c not in new.columns]:
         raise DataError(f"{table}: no column {', '.join(missing)} in the rows to add (found {', '.join(new.columns)}).")
+    if unread := [c for c in new.columns if c not in known.columns and c not in STANDARD[table]]:
+        log.info("%s: the model reads no column %s of the rows to add", table, ", ".join(unread))
+        new = new.drop(unread)
     for column in ("user_id", "item_id"):
         if column in new.columns and column in known.columns:
             new = new.with_columns(_new_ids(new[column], known[column], table).alias(column))

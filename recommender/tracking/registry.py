@@ -112,10 +112,10 @@ def model_folder(uri: str) -> Path:
 
 
 def _example(data: Dataset) -> pd.DataFrame:
-    """Two queries: a known user at the end of the data, and a user whom nobody knows, now (as_of is optional)."""
-    whole = data.users.ids.dtype.is_integer()
-    known: int | str = data.users.ids[0] if len(data.users) else (0 if whole else "a user")
+    """Two queries of users whom nobody knows, at the end of the data and now (as_of is optional): an example that is
+    logged names no user."""
+    strangers: list[int | str] = [-1, -2] if data.users.ids.dtype.is_integer() else ["a new user", "another new user"]
     latest = data.timestamps.max(initial=NO_TIME)
     as_of = pd.Timestamp(int(latest), unit="us") if latest != NO_TIME else pd.NaT
     times = pd.Series([as_of, pd.NaT], dtype="datetime64[us]")
-    return pd.DataFrame({"user_id": [known, -1 if whole else "a new user"], "as_of": times})
+    return pd.DataFrame({"user_id": strangers, "as_of": times})

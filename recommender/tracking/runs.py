@@ -16,6 +16,7 @@ from recommender.experiment.run_folder import RunFolder, read_run
 from recommender.models import colours
 from recommender.names import ROUTER
 from recommender.tracking import lost, values
+from recommender.tracking.private import without_ids
 from recommender.tracking.registry import model_name, register
 from recommender.tracking.store import (
     EXPERIMENT,
@@ -77,7 +78,8 @@ class Tracker:
                 if rung != ROUTER:
                     self._log_values(client, self._start(rung, above), out, rung, code)
             for path in sorted(p for pattern in ARTIFACTS for p in folder.glob(pattern)):
-                client.log_artifact(self.run_id, str(path))
+                with without_ids(path) as logged:
+                    client.log_artifact(self.run_id, str(logged))
             client.set_tag(self.run_id, "mlflow.note.content", values.note(out))
             with only_warned():
                 client.set_experiment_tag(str(self.experiment_id), *latest_view(self.run_id))

@@ -242,7 +242,7 @@ def test_a_rule_about_a_column_that_items_do_not_have_is_an_error(rules: dict[st
 def test_the_shipped_router_has_the_chosen_rungs_fitted_on_all_data() -> None:
     given, chosen = data(), scenario()
     results = run(given, chosen)
-    router = refit_for_serving(given, results.decision, chosen, EffortLog(), lambda _: None)
+    router, _ = refit_for_serving(given, results.decision, chosen, EffortLog(), lambda _: None)
     assert set(router.rungs) == {results.decision.choices[b].rung for b in USER_BUCKETS}
     assert set(router.known_.ids) == set(given.interactions["item_id"])
 
@@ -252,7 +252,7 @@ def test_a_ladder_that_may_blend_ships_the_rungs_that_it_blends_and_one_that_may
     chosen = scenario(POPULARITY, CONTENT, KNN, decision=rule)
     results = run(data(), chosen)
     assert results.decision.blends
-    router = refit_for_serving(data(), results.decision, chosen, EffortLog(), lambda _: None)
+    router, _ = refit_for_serving(data(), results.decision, chosen, EffortLog(), lambda _: None)
     assert router.blends == results.decision.blended
     assert set(router.rungs) == set(results.decision.served) >= {b.rung for b in results.decision.blends.values()}
     assert not run(data(), scenario(POPULARITY, CONTENT, KNN, decision=rule | {"blend": False})).decision.blends
@@ -263,7 +263,7 @@ def test_day_zero_ships_a_router_that_serves_everyone_without_any_interaction() 
     empty = Dataset("empty", full.interactions.clear(), full.items, full.users)
     chosen = scenario(day_zero=True)
     results = run(empty, chosen)
-    router = refit_for_serving(empty, results.decision, chosen, EffortLog(), lambda _: None)
+    router, _ = refit_for_serving(empty, results.decision, chosen, EffortLog(), lambda _: None)
     queries = ask([[], ["i3"]], full.items)
     routed = router.recommend(queries, Candidates.after(empty, full.items, Eligibility()), 10, Scoring())
     assert (routed.lists.item_idx >= 0).all()
