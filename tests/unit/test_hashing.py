@@ -17,8 +17,9 @@ from recommender.hashing import LIBRARIES, ONLY_READ, PACKAGE, code_digest, coun
 
 MODULES = [path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py"))]
 MEASURES = ("experiment/ladder.py", "experiment/tuning.py", "studies/engine/cell.py", "studies/engine/run.py")
-# What measuring modules import and what changes no number: checks, downloads, settings files, clocks, threads.
-NO_NUMBER = {"optuna", "pooch", "psutil", "pydantic", "requests", "safetensors", "threadpoolctl", "yaml"}
+# What measuring modules import that changes no number: readers (the digest of the data sees what they read), checks,
+# downloads, settings files, clocks, threads.
+NO_NUMBER = {"connectorx", "optuna", "pooch", "psutil", "pydantic", "requests", "safetensors", "threadpoolctl", "yaml"}
 DISTRIBUTION = {"lightfm": "lightfm-next", "sklearn": "scikit-learn"}  # import name -> the library's
 
 
