@@ -197,7 +197,8 @@ format: $(READY_DEV)
 ##   make docs                  the documentation as a site: site/index.html; links are checked
 .PHONY: docs
 docs: $(READY_DEV)
-	@NO_MKDOCS_2_WARNING=true $(PY) -m mkdocs build --strict --quiet && echo "Open site/index.html"
+	@NO_MKDOCS_2_WARNING=true $(PY) -m mkdocs build --strict --quiet
+	@echo "Open site/index.html, or with search: $(PY) -m http.server --directory site"
 
 ##   make pictures              pictures for the documentation (needs Chromium); TO=docs/pictures
 ##       OUT=artifacts/latest   of a finished train
