@@ -102,7 +102,9 @@ def _guess_list(column: pl.Series) -> Guess:
         return Guess("embedding")
     if isinstance(inner.dtype, pl.Struct) and "name" in {f.name for f in inner.dtype.fields}:
         return Guess("multi", "lists of objects: each counts by its field 'name'")
-    if inner.dtype.is_nested() or inner.dtype in (pl.Binary, pl.Object) or not len(inner):
+    if not len(inner):
+        return Guess("ignore", "its lists are empty")
+    if inner.dtype.is_nested() or inner.dtype in (pl.Binary, pl.Object, pl.Duration):
         return Guess("ignore", f"lists of {inner.dtype} tell a model nothing")
     if inner.dtype != pl.String:
         return Guess("multi")

@@ -65,9 +65,9 @@ def _blended(audience: str, blend: Blend | None, rule: DecisionRule) -> list[str
     if blend is None:
         return []
     return [
-        f"Into the lists of {audience} those of {blend.rung} are blended, by rank: that gained {blend.gain:.4f} "
-        f"{rule.metric} [{blend.ci_low:.4f}, {blend.ci_high:.4f}], adjusted p {_p(blend.p_holm)}, "
-        f"over {blend.n_queries:,}."
+        f"For {audience} the list of {blend.rung} is merged in (reciprocal rank fusion): {rule.metric} "
+        f"{blend.gain:+.4f} [{blend.ci_low:.4f}, {blend.ci_high:.4f}], adjusted p {_p(blend.p_holm)}, "
+        f"over {blend.n_queries:,} validation queries."
     ]
 
 
@@ -79,12 +79,12 @@ def _slots(decision: Decision) -> list[str]:
     without, chosen = rows[0], next(r for r in rows if r.n == slots.n)
     share = f"{without.new_item_share_of_truth:.0%} of what users took on validation was new"
     if not slots.n:
-        return [f"No places are kept for new items: {share}, but no number of them found more at the cost allowed."]
+        return [f"No slots are reserved for new items: {share}, but no number of slots found more at the cost allowed."]
     change = chosen.recall_at_20 / without.recall_at_20 - 1 if without.recall_at_20 else 0.0
     return [
-        f"{slots.n} of the first {slots.of} places are kept for new items, chosen by {slots.rung}: {share}; "
+        f"{slots.n} of the first {slots.of} slots are reserved for new items, chosen by {slots.rung}: {share}. "
         f"recall_at_20 of new items goes from {without.new_item_recall_at_20:.4f} to "
-        f"{chosen.new_item_recall_at_20:.4f}, of all items by {change:+.1%}."
+        f"{chosen.new_item_recall_at_20:.4f}; overall recall_at_20 changes by {change:+.1%}."
     ]
 
 

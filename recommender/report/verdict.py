@@ -43,10 +43,10 @@ def _capital(text: str) -> str:
 
 
 def _slots(out: RunFolder) -> str:
-    """How many places are kept for new items, and what each number of them brought and cost on validation."""
+    """How many slots are reserved for new items, and what each number of them brought and cost on validation."""
     slots = out.decision.slots
-    places = f"{slots.n} of the first {slots.of} places are kept for new items" if slots.n else ""
-    heads = ["Places", "Recall@20", "Recall@20 of new items"]
+    places = f"{slots.n} of the first {slots.of} slots are reserved for new items" if slots.n else ""
+    heads = ["Slots", "Recall@20", "Recall@20 of new items"]
     rows = [
         (
             f"{r.n}{' ★' * (r.n == slots.n)}",

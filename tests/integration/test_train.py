@@ -70,7 +70,7 @@ def test_table_has_exactly_the_columns_that_other_tools_read(trained: Trained, n
 
 def test_out_holds_every_file_and_nothing_unfinished(trained: Trained) -> None:
     files = {p.name for p in trained.out.iterdir()}
-    others = {"decision.json", "hindsight.json", "data.json", "config.yaml", "report.html", "model"}
+    others = {"decision.json", "hindsight.json", "data.json", "config.yaml", "report.html", "model", "pseudonyms.key"}
     assert files == {f"{n}.parquet" for n in COLUMNS} | others
 
 
@@ -267,8 +267,8 @@ def test_slots_are_sized_on_validation_and_the_evidence_is_written(untracked: Pa
     n = decided["slots"]["n"]
     assert evidence[n]["new_item_recall_at_20"] == best > evidence[0]["new_item_recall_at_20"]
     assert 0 < evidence[0]["new_item_share_of_truth"] < 1
-    assert f"{n} of the first 20 places are kept for new items, chosen by content" in decided["sentences"][-1]
-    assert "places are kept for new items" in " ".join(done.out.split())
+    assert f"{n} of the first 20 slots are reserved for new items, chosen by content" in decided["sentences"][-1]
+    assert "slots are reserved for new items" in " ".join(done.out.split())
     bundle = persistence.load(out / "model")
     assert (bundle.router.slots, bundle.router.slot_rung) == (n, "content")
 
@@ -424,7 +424,8 @@ def test_a_train_that_is_ended_while_fitting_says_so_and_closes_its_run(
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
 def test_a_program_that_is_ended_while_it_starts_says_so(workplace: Path, ending: signal.Signals) -> None:
-    code = f"import pipelines, os; os.kill(os.getpid(), {ending.value}); import time; time.sleep(60)"
+    default = f"import signal; signal.signal({ending.value}, signal.SIG_DFL)"  # nohup's children ignore SIGHUP
+    code = f"{default}; import pipelines, os; os.kill(os.getpid(), {ending.value}); import time; time.sleep(60)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "Interrupted\n")
 

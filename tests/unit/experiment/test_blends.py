@@ -141,7 +141,7 @@ def test_the_decision_says_what_is_blended_and_why() -> None:
     segments = [*USER_BUCKETS, *(b + visit for b in (WITH_HISTORY, *USER_BUCKETS[1:]) for visit in ("", RETURNING))]
     decision = Decision(choices=dict.fromkeys(segments, Choice("one")))
     told = " ".join(sentences(replace(decision, blends=chosen()), RULE))
-    assert "Into the lists of users without history those of two are blended, by rank: that gained" in told
+    assert "For users without history the list of two is merged in (reciprocal rank fusion)" in told
     assert "blended" not in " ".join(sentences(decision, RULE))
 
 

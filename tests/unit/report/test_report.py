@@ -279,7 +279,7 @@ def test_a_folder_that_is_no_train_is_a_data_error(tmp_path: Path) -> None:
 
 
 def with_visits(out: Path, back: dict[str, str]) -> None:
-    """Those of a bucket who come back get another rung (bucket -> rung), and places are kept for new items."""
+    """Those of a bucket who come back get another rung (bucket -> rung), and slots are reserved for new items."""
     buckets = json.loads((out / "decision.json").read_text())["buckets"]
     returning = {b: {**c, "rung": back.get(b, c["rung"]), "n_queries": 300} for b, c in buckets.items() if b != "0"}
     found = [(n, 0.3 - n / 100, n / 50) for n in (0, 1, 2)]
@@ -332,12 +332,12 @@ def test_places_for_new_items_are_told_with_what_each_number_brought_and_cost(tm
     out = write_out(tmp_path / "out")
     with_visits(out, {})
     page = Page(write_report(out).read_text())
-    assert "2 of the first 20 places are kept for new items, chosen by content." in page.text
+    assert "2 of the first 20 slots are reserved for new items, chosen by content." in page.text
     assert page.row("2 ★", 2)[1:] == ["0.280", "0.040"]
     assert page.row("0", 2)[1:] == ["0.300", "0.000"]
     assert charts.shipped(read_run(out)) == ["popularity", "als", "content", "router"]
     plain = write_out(tmp_path / "plain")
-    assert "places are kept" not in Page(write_report(plain).read_text()).text
+    assert "slots are reserved" not in Page(write_report(plain).read_text()).text
 
 
 def test_what_is_blended_stands_with_the_rung_it_is_blended_into_and_what_the_router_then_gave(tmp_path: Path) -> None:
