@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -235,6 +235,10 @@ SOME_IDS = st.one_of(*(st.lists(one, min_size=6, max_size=12, unique=True) for o
 @given(SOME_IDS, st.sampled_from(["polars", "pandas", "arrow"]))
 def test_ids_come_back_as_they_were_given(ids: list[Any], form: str) -> None:
     """Byte for byte: with spaces at their ends, leading zeros, signs, and beyond what a float holds."""
+    assume(
+        not {str(i).strip().lower() for i in ids}
+        & {"nil", "null", "none", "nan", "na", "n/a", "nat", "undefined", "missing", "unknown", ""}
+    )  # the gate refuses these
     rng = np.random.default_rng(0)
     taken = pl.DataFrame({
         "user_id": [ids[i] for i in range(5) for _ in range(2)],
