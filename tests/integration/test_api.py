@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -226,7 +227,12 @@ def test_importing_the_package_imports_no_library() -> None:
     assert done.stdout == "[]\n", done.stderr
 
 
-STRINGS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=8)
+# What the gate refuses as an id: words for "no id", and numbers that a spreadsheet or pandas has changed.
+REFUSED = re.compile(
+    r"\s*(nan|null|none|nil|na|n/a|#n/a|<na>|nat|undefined)\s*|[+-]?\d+[.,]0*|[+-]?\d([.,]\d*)?e\+\d+", re.IGNORECASE
+)
+CHARACTERS = st.characters(codec="utf-8", exclude_categories=["Cs"])
+STRINGS = st.text(CHARACTERS, min_size=1, max_size=8).filter(lambda text: not REFUSED.fullmatch(text))
 INTEGERS = st.integers(-(2**62), 2**62)
 SOME_IDS = st.one_of(*(st.lists(one, min_size=6, max_size=12, unique=True) for one in (STRINGS, INTEGERS)))
 
@@ -235,8 +241,6 @@ SOME_IDS = st.one_of(*(st.lists(one, min_size=6, max_size=12, unique=True) for o
 @given(SOME_IDS, st.sampled_from(["polars", "pandas", "arrow"]))
 def test_ids_come_back_as_they_were_given(ids: list[Any], form: str) -> None:
     """Byte for byte: with spaces at their ends, leading zeros, signs, and beyond what a float holds."""
-    refused = {"nil", "null", "none", "nan", "na", "n/a", "nat", "undefined", "missing", "unknown", ""}
-    assume(not {str(i).strip().lower() for i in ids} & refused)
     rng = np.random.default_rng(0)
     taken = pl.DataFrame({
         "user_id": [ids[i] for i in range(5) for _ in range(2)],
