@@ -1,4 +1,4 @@
-"""The steps of a train, from checked data to a complete run folder; ``pipelines/train.py`` and ``train.py`` call them.
+"""Steps of a train, from checked data to a complete run folder; ``pipelines/train.py`` and ``api/run.py`` call them.
 
 Everything above this only decides where the folder lies and who is told.
 """

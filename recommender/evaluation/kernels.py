@@ -1,4 +1,4 @@
-"""Compiled loops of the metrics; each equals a few lines of NumPy in tests/unit/test_metrics.py."""
+"""Compiled loops of the metrics; each equals a few lines of NumPy in tests/unit/evaluation/test_metrics.py."""
 
 from __future__ import annotations
 

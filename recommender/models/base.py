@@ -15,7 +15,7 @@ class Recommender(Protocol):
 
     Parameters are keyword arguments of ``__init__``, kept under their own names. Fitted state ends
     in ``_`` and holds arrays, sparse matrices, frames, Tables, plain values and objects of this
-    package only, so that ``persist.py`` can write it without pickle.
+    package only, so that ``serving/persistence.py`` can write it without pickle.
 
     What it reads beside who took what stands in attributes, where it is so: ``needs_times`` and
     ``needs_user_columns`` (which; no features); it steps aside of data without. ``uses_times`` (of training;

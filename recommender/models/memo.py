@@ -15,7 +15,7 @@ def per_table(method: Callable[[Any, Table], Result]) -> Callable[[Any, Table], 
     """A method of one table that keeps its last result while the very same Table object comes again.
 
     For objects whose fitted state does not change once the method was called (else ``forget``), and results
-    that nobody writes to. The slot is a private attribute, which ``persist.py`` does not store.
+    that nobody writes to. The slot is a private attribute, which ``serving/persistence.py`` does not store.
     """
     slot = f"_last_{method.__name__}"
 

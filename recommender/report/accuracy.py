@@ -135,7 +135,7 @@ def _gain(row: dict[str, Any] | None) -> str:
 
 
 def _grid(marked: pl.DataFrame, out: RunFolder, caption: str, prefix: str = "") -> str:
-    """Rungs x columns of a frame of ``tables.mark``: value, interval, and signs for best, ties and thin cells."""
+    """Rungs x columns of a frame of ``run_tables.mark``: value, interval, and signs for best, ties and thin cells."""
     columns = marked["column"].unique(maintain_order=True).to_list()
     places = run_tables.digits(marked["value"])
     thin = set(run_tables.small(marked, out)["column"])

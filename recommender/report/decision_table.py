@@ -1,4 +1,4 @@
-"""Who gets what by the decision, and what it then gave on the test period; as ``tables.py``, pure functions."""
+"""Who gets what by the decision, and what it then gave on the test period: pure functions."""
 
 from __future__ import annotations
 

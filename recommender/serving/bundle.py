@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Bundle:
-    """What ``make recommend`` and the MLflow model load: persisted whole by ``persist.py``."""
+    """What ``make recommend`` and the MLflow model load: persisted whole by ``serving/persistence.py``."""
 
     router: Router
     data: Dataset  # everything known when the router was fitted

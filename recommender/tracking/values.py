@@ -80,7 +80,7 @@ def tags(run: RunFolder, rung: str) -> dict[str, str]:
 
 
 def code_tags() -> dict[str, str]:
-    """Git commit, whether files differ from it, and the hash of the lock file; what is not there is left run."""
+    """Git commit, whether files differ from it, and the hash of the lock file; what is not there is left out."""
     tags_ = {}
     lock = REPOSITORY / "requirements.lock"
     if lock.exists():
