@@ -21,7 +21,7 @@ from recommender import config
 from recommender.config import Scenario
 from recommender.config.files import raw_dir
 from recommender.data.dataset import Dataset
-from recommender.data.schema import build
+from recommender.data.gate import build
 from recommender.errors import ConfigError
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import comparisons_table, metrics_table

@@ -19,7 +19,7 @@ from pipelines import arguments, cli  # before the library: sets the threads bef
 from recommender import config
 from recommender.config.files import raw_dir
 from recommender.data import memory
-from recommender.data.schema import build
+from recommender.data.gate import build
 from recommender.data.summary import drift, load_reference, summarise
 from recommender.errors import DataError
 from recommender.experiment.out_folder import finished

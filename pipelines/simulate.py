@@ -16,7 +16,7 @@ from pipelines import arguments, cli  # before the library: sets the threads bef
 from recommender import config
 from recommender.config.files import key_value, raw_dir
 from recommender.data.folder import write_folder
-from recommender.data.schema import build
+from recommender.data.gate import build
 from recommender.simulate import observed, play, truth_files
 from recommender.simulate.likeness import knobs_like, table
 from recommender.sources.load import load

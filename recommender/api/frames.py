@@ -13,7 +13,7 @@ from recommender import config
 from recommender.config import Scenario, files
 from recommender.config.files import Overrides
 from recommender.data.dataset import Dataset
-from recommender.data.schema import from_frames
+from recommender.data.gate import from_frames
 from recommender.sources.load import load, weighed
 
 

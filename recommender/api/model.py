@@ -12,8 +12,8 @@ import polars as pl
 from recommender.api.frames import PLAIN, Frame, ScenarioLike, scenario
 from recommender.config import Scenario, Slots
 from recommender.data.dataset import Dataset
+from recommender.data.gate import to_polars
 from recommender.data.ids import as_column
-from recommender.data.schema import to_polars
 from recommender.experiment.out_folder import finished
 from recommender.serving import persistence
 from recommender.serving.bundle import Bundle, serve

@@ -1,6 +1,6 @@
 """Dataset: who took what and when, with what is known of items and users.
 
-Everything here has passed the gate in ``schema.py``; code downstream trusts it.
+Everything here has passed the gate in ``gate.py``; code downstream trusts it.
 """
 
 from __future__ import annotations

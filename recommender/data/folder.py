@@ -10,11 +10,11 @@ import polars as pl
 import yaml
 
 from recommender.data.dataset import Dataset, Note
+from recommender.data.gate import STANDARD, Spec, Tables, tables_of
 from recommender.data.read.database import read_query
 from recommender.data.read.table import EXACT, endings, is_address, read_address, read_file
 from recommender.data.read.table_file import TableFile
 from recommender.data.read.yaml_text import read_yaml
-from recommender.data.schema import STANDARD, Spec, Tables, tables_of
 from recommender.data.spec import Origin
 from recommender.errors import DataError, UserError
 from recommender.files import whole_folder

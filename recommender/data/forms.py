@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from recommender.data.lists import split_texts
+from recommender.data.list_text import split_texts
 
 PLACE = r"^\s*-?\d{1,3}\.\d+\s*,\s*-?\d{1,3}\.\d+\s*$"
 _LAT_LON = pl.Struct({"lat": pl.Float64, "lon": pl.Float64})
@@ -17,7 +17,7 @@ _TEXTS = (pl.String, pl.Categorical, pl.Enum)
 def to_form(column: pl.Series, role: str) -> pl.Series | None:
     """``column`` in the form of its role, null where missing; None where its type or a value cannot be that.
 
-    category: String (Boolean stays). multi: List(String), see ``lists.py``. text: String or List(String).
+    category: String (Boolean stays). multi: List(String), see ``list_text.py``. text: String or List(String).
     numeric: Float64; money, percent and marks between thousands are read. embedding: List(Float32).
     location: String or Struct(lat, lon). protected and ignore stay as they are.
     """

@@ -9,7 +9,7 @@ import polars as pl
 
 from recommender.data import column_names
 from recommender.data.forms import PLACE, numbers
-from recommender.data.lists import BRACKETS, looks_listed, mark_between, parse_list
+from recommender.data.list_text import BRACKETS, looks_listed, mark_between, parse_list
 from recommender.data.times import parse_times
 
 TEXT_NAMES = {"title", "name", "headline", "description", "caption", "summary", "text", "abstract"}

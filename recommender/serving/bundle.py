@@ -14,9 +14,9 @@ import polars as pl
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.forms import misfits, to_form
+from recommender.data.gate import Tables, build, tables_of
 from recommender.data.ids import as_ids, is_spoilt
 from recommender.data.queries import History, Queries
-from recommender.data.schema import Tables, build, tables_of
 from recommender.data.spec import STANDARD, Threshold, within
 from recommender.data.times import parse_times
 from recommender.errors import DataError

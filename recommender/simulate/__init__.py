@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recommender.data.schema import Features, MatchSpec, Spec, Tables
+from recommender.data.gate import Features, MatchSpec, Spec, Tables
 from recommender.errors import ConfigError
 from recommender.simulate import columns
 from recommender.simulate.column_values import ids

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from recommender.data.dataset import NO_TIME, Dataset, Table
-from recommender.data.schema import build
+from recommender.data.gate import build
 from recommender.errors import DataError
 from recommender.features.encoder import FeatureEncoder
 from recommender.simulate import columns, observed, play, resolve

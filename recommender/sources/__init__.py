@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from recommender import simulate
-from recommender.data.schema import Tables
+from recommender.data.gate import Tables
 from recommender.sources import job_views, kuairand, movielens
 
 # name -> load(raw_dir: Path | None, **options) -> Tables; the options are those of each function

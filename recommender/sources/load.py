@@ -12,7 +12,7 @@ from typing import Any
 
 from recommender.data.dataset import Dataset
 from recommender.data.folder import read_folder
-from recommender.data.schema import Tables, build
+from recommender.data.gate import Tables, build
 from recommender.errors import ConfigError, nearest
 from recommender.simulate import truth_files
 from recommender.sources import SOURCES
@@ -33,7 +33,7 @@ def load(
     """The checked Dataset of a source (a key of SOURCES) or of a dataset folder.
 
     raw_dir: where the public data sets lie. options: source name -> its keyword arguments.
-    repairs, positive, require_interactions: see ``schema.build``. event_weights: event -> worth, see
+    repairs, positive, require_interactions: see ``gate.build``. event_weights: event -> worth, see
     ``feedback.py``; a kind of event that the data do not have weighs nothing, and is logged.
     Raises ConfigError for an unknown name, repair or option, DataError for what is wrong with the data.
     """

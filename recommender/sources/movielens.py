@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from recommender.data.dataset import Repair
-from recommender.data.schema import Features, Spec, Tables
+from recommender.data.gate import Features, Spec, Tables
 from recommender.sources.files import find, read_csv
 
 RATING: dict[str, type[pl.DataType]] = {

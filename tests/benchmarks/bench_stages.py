@@ -15,7 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from recommender import config
 from recommender.data.dataset import Dataset
-from recommender.data.schema import build
+from recommender.data.gate import build
 from recommender.data.split import Fold, folds
 from recommender.evaluation import evaluate
 from recommender.features.encoder import FeatureEncoder

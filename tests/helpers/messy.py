@@ -8,7 +8,7 @@ import pytest
 
 from recommender.data.dataset import Dataset
 from recommender.data.folder import read_folder
-from recommender.data.schema import build
+from recommender.data.gate import build
 from recommender.errors import UserError
 
 INTERACTIONS = "user_id,item_id,timestamp\nu1,a,2024-01-01\nu1,b,2024-01-02\nu2,a,2024-01-03\nu2,c,2024-01-04\n"

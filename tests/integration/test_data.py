@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from recommender.data.dataset import Dataset
-from recommender.data.schema import build
+from recommender.data.gate import build
 from recommender.sources import SOURCES
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines import data_check
 from recommender.data.folder import read_folder
-from recommender.data.schema import build
+from recommender.data.gate import build
 from recommender.data.summary import save_reference
 from tests.helpers.folders import Done, run
 

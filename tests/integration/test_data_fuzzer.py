@@ -15,7 +15,7 @@ import pytest
 
 from recommender.data.dataset import Dataset
 from recommender.data.folder import read_folder
-from recommender.data.schema import build
+from recommender.data.gate import build
 from recommender.data.summary import summarise
 from recommender.errors import UserError
 

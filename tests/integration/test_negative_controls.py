@@ -17,8 +17,8 @@ from scipy import stats
 from recommender import config
 from recommender.config import Rung
 from recommender.data.dataset import US_PER_DAY, Dataset, Table
+from recommender.data.gate import build
 from recommender.data.queries import Queries
-from recommender.data.schema import build
 from recommender.data.split import Fold, time_fold, to_datetime
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.metrics import ndcg

@@ -20,7 +20,7 @@ import pytest
 
 from pipelines import ui
 from recommender.config import Eligibility
-from recommender.data.schema import from_frames
+from recommender.data.gate import from_frames
 from recommender.errors import TrackingError, UserError
 from recommender.experiment import run_tables
 from recommender.experiment.run_folder import read_run

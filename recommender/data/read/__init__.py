@@ -1,1 +1,1 @@
-"""Files and databases into tables, exactly as they are; the gate (``schema.py``) decides what they mean."""
+"""Files and databases into tables, exactly as they are; the gate (``gate.py``) decides what they mean."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from recommender.data.folder import read_folder
-from recommender.data.schema import build
+from recommender.data.gate import build
 from recommender.errors import DataError
 from tests.helpers.messy import notes, read, refusal
 

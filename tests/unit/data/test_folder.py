@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from recommender.data.folder import read_folder, write_folder
+from recommender.data.gate import build, from_frames
 from recommender.data.read.table import read_table
-from recommender.data.schema import build, from_frames
 from recommender.errors import ConfigError, DataError, UserError
 from recommender.sources.load import load
 

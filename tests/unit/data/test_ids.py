@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recommender.data.folder import read_folder, write_folder
+from recommender.data.gate import build, from_frames
 from recommender.data.ids import as_ids, is_spoilt, near_misses
 from recommender.data.read.table import read_table
-from recommender.data.schema import build, from_frames
 from recommender.errors import DataError
 from recommender.serving.bundle import as_queries, extended
 from tests.helpers.messy import notes, read, refusal

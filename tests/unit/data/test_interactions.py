@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from recommender.data.folder import read_folder, write_folder
-from recommender.data.schema import build, from_frames, tables_of
+from recommender.data.gate import build, from_frames, tables_of
 from recommender.errors import DataError
 from recommender.serving.bundle import extended
 from tests.helpers.messy import read, refusal

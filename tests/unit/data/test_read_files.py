@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from recommender.data.folder import read_folder
+from recommender.data.gate import build, from_frames
 from recommender.data.read.table import read_table
-from recommender.data.schema import build, from_frames
 from tests.helpers.messy import INTERACTIONS, ITEMS, notes, read, refusal, write
 
 FRAME = pl.read_csv(io.StringIO(INTERACTIONS))

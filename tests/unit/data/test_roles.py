@@ -11,9 +11,9 @@ import pytest
 from recommender.data.column_names import is_protected, is_total
 from recommender.data.digest import digest
 from recommender.data.forms import to_form
-from recommender.data.lists import parse_list
+from recommender.data.gate import from_frames
+from recommender.data.list_text import parse_list
 from recommender.data.roles import guess_roles
-from recommender.data.schema import from_frames
 from recommender.data.times import within_calendar
 from recommender.errors import DataError
 from tests.helpers.messy import notes, read, refusal

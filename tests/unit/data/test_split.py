@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from recommender import config
 from recommender.data.dataset import NO_TIME, Dataset, to_microseconds
+from recommender.data.gate import build, tables_of
 from recommender.data.queries import bucket
-from recommender.data.schema import build, tables_of
 from recommender.data.split import Fold, available, folds, time_fold
 from recommender.errors import ConfigError, DataError
 from recommender.names import USER_BUCKETS

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.data.dataset import Dataset
-from recommender.data.schema import from_frames
+from recommender.data.gate import from_frames
 from recommender.data.summary import drift, gini, load_reference, reference, save_reference, summarise
 from recommender.errors import UserError
 

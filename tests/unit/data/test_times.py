@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.data.schema import from_frames
+from recommender.data.gate import from_frames
 from recommender.data.times import check_format, parse_times
 from recommender.errors import ConfigError, DataError
 from recommender.serving.bundle import as_queries

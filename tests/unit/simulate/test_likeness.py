@@ -10,7 +10,7 @@ import pytest
 
 from experiments.twins import Ordered, agreement
 from recommender.data.dataset import Dataset
-from recommender.data.schema import build, from_frames
+from recommender.data.gate import build, from_frames
 from recommender.errors import DataError
 from recommender.simulate import load, observed, play, resolve
 from recommender.simulate.likeness import knobs_like, likeness

@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from pipelines import simulate as program
 from recommender.data.dataset import Dataset
 from recommender.data.folder import read_folder
-from recommender.data.schema import Tables, build
+from recommender.data.gate import Tables, build
 from recommender.errors import ConfigError
 from recommender.simulate import Log, World, load, make_world, preset_names, resolve, simulate
 

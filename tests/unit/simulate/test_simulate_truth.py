@@ -13,7 +13,7 @@ import pytest
 
 from recommender.data.dataset import Dataset, to_microseconds
 from recommender.data.folder import write_folder
-from recommender.data.schema import build
+from recommender.data.gate import build
 from recommender.errors import DataError
 from recommender.simulate import SimulatedTruth, load, observed, play, preset_names, truth_files
 from recommender.simulate.column_values import times

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recommender.data.schema import Tables, build
+from recommender.data.gate import Tables, build
 from recommender.errors import ConfigError, DataError
 from recommender.sources import SOURCES
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.data.schema import Spec, as_ids, build, from_frames, guess_roles, tables_of
+from recommender.data.gate import Spec, as_ids, build, from_frames, guess_roles, tables_of
 from recommender.errors import ConfigError, DataError
 
 GOOD = {
