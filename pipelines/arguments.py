@@ -135,8 +135,8 @@ class _Pairs(argparse.Action):
 
 
 def _overrides(to: argparse.ArgumentParser, what: str = "a configuration key") -> None:
-    told = f"override {what}; repeatable, or several in one"
-    to.add_argument("--set", action=_Pairs, default=[], metavar="KEY=YAML", help=told)
+    help_text = f"override {what}; repeatable, or several in one"
+    to.add_argument("--set", action=_Pairs, default=[], metavar="KEY=YAML", help=help_text)
 
 
 def _output(to: argparse.ArgumentParser) -> None:

@@ -91,7 +91,7 @@ class Bench:
         if measured:
             first = measured[0]
             notes = run_folder.warnings(self.source(spec.data, first.scenario), first.scenario, {})
-            if skipped := first.done["stepped_aside"]:
+            if skipped := first.done["skipped"]:
                 notes.append(f"Off, because the data lack what they need: {', '.join(skipped)}.")
             self.notes += [f"{spec.name}: {note}" for note in notes]
         return measured
@@ -110,11 +110,11 @@ class Bench:
         """Site -> the cells of every recipe there."""
         decided = side_by_side.named(sites)
         more = transfer.more(self.studies[plan.TRANSFER], decided) if len(decided) > 1 else []
-        found = {}
+        cells = {}
         for site, cell in zip((s for s in sites if s.decided), decided, strict=True):
             here = [plan.of_study(c, plan.TRANSFER) for c in more if c.labels.items() >= cell.labels.items()]
-            found[site.name] = self.measure(here)
-        return found
+            cells[site.name] = self.measure(here)
+        return cells
 
 
 def make_variables(args: argparse.Namespace) -> list[str]:
@@ -129,7 +129,7 @@ def default_out() -> str:
 
 def tell(out: Path, comparison: Comparison, args: argparse.Namespace) -> None:
     if args.json:
-        answers = {s.title: {q: [x.text for x in found] for q, found in s.answers.items()} for s in comparison.sites}
+        answers = {s.title: {q: [x.text for x in texts] for q, texts in s.answers.items()} for s in comparison.sites}
         print(json.dumps({"out": str(out), "answers": answers, "warnings": list(comparison.warnings)}))
     elif not args.quiet:
         console = Console()

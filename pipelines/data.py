@@ -17,8 +17,8 @@ def main(argv: list[str]) -> None:
         bar = bars.add_task(args.source, total=None)
         folder = fetch(args.source, args.to, lambda done, total: bars.update(bar, completed=done, total=total))
     console.print(f"Terms of {args.source}: {ARCHIVES[args.source].terms}.", soft_wrap=True)
-    found = raw_dir()
-    if found is None or found.resolve() != args.to.resolve():
+    searched = raw_dir()
+    if searched is None or searched.resolve() != args.to.resolve():
         console.print(f"Set RECOMMENDER_RAW_DIR={args.to} so that it is found there.", soft_wrap=True)
     print(folder)
 

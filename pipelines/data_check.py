@@ -29,14 +29,14 @@ from recommender.sources.load import read_tables
 def main(argv: list[str]) -> None:
     args = arguments.parse("data-check", argv)
     scenario = config.load(args.scenario) if args.scenario else None
-    asked = scenario.data if scenario else config.Data()
+    reading = scenario.data if scenario else config.Data()
     trained = load_reference(finished(args.against) / "model") if args.against else None
-    tables = read_tables(args.data or asked.source, raw_dir=raw_dir(), options=asked.options)
+    tables = read_tables(args.data or reading.source, raw_dir=raw_dir(), options=reading.options)
     try:
         data = build(
             tables,
-            extra_repairs=asked.repairs,
-            positive=asked.positive_events,
+            extra_repairs=reading.repairs,
+            positive=reading.positive_events,
             require_interactions=not (scenario and scenario.day_zero),
         )
     except DataError as error:

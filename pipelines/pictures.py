@@ -75,9 +75,9 @@ def main(argv: list[str]) -> None:
         raise UserError("There is no chromium here. Debian, Ubuntu: bash tests/browser/install_chromium.sh")
     args.to.mkdir(parents=True, exist_ok=True)
     store = tracking_uri()  # before a train is logged elsewhere, which changes it for the process
-    made = of_train(args.out or LATEST, args.to) if args.out or not args.compare else []
-    made += of_comparison(args.compare, store, args.to) if args.compare else []
-    for picture in made:
+    pictures = of_train(args.out or LATEST, args.to) if args.out or not args.compare else []
+    pictures += of_comparison(args.compare, store, args.to) if args.compare else []
+    for picture in pictures:
         shrink(picture)
         size = picture.stat().st_size
         cli.console.print(f"{picture}: {size / 1000:,.0f} kB", markup=False)
@@ -89,22 +89,22 @@ def main(argv: list[str]) -> None:
 
 def of_train(out: Path, to: Path) -> list[Path]:
     read = read_run(out)
-    made = report(out, PARTS, to)
+    sections = report(out, PARTS, to)
     with tempfile.TemporaryDirectory() as folder:
         uri = f"sqlite:///{folder}/mlflow.db"
         with Tracker(read.scenario.name, str(read.data["name"]), uri) as tracker:
             tracker.log(out)
         with serving(uri) as base:
             url = view_url(base, str(tracker.experiment_id), EFFORT)
-            return [*made, charts(url, 7, to / "mlflow.png")]
+            return [*sections, charts(url, 7, to / "mlflow.png")]
 
 
 def of_comparison(out: Path, uri: str, to: Path) -> list[Path]:
     """Takes one of two places or more, for the views of a transfer; uri: of the store that it was logged to."""
-    made = report(out, COMPARED, to)
+    sections = report(out, COMPARED, to)
     experiment = prepare(uri, COMPARISONS)
     with serving(uri) as base:
-        return made + [charts(view_url(base, experiment, view), 4, to / name) for name, view in VIEWS.items()]
+        return sections + [charts(view_url(base, experiment, view), 4, to / name) for name, view in VIEWS.items()]
 
 
 def report(out: Path, parts: Parts, to: Path) -> list[Path]:
@@ -169,13 +169,13 @@ def serving(uri: str) -> Iterator[str]:
     env = {**os.environ, "MLFLOW_TRACKING_URI": uri}
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
     try:
-        told = ""
+        printed = ""
         for line in process.stderr or ():
-            told += line
+            printed += line
             if "Ctrl-C" in line:
                 break
         else:
-            raise UserError(f"make ui did not start:\n{told}")
+            raise UserError(f"make ui did not start:\n{printed}")
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -33,26 +33,26 @@ def main(argv: list[str]) -> None:
     tables = {name: getattr(args, name) for name in ("items", "users", "interactions")}
     added = {f"new_{name}": read_table(Path(file), exact=exact) for name, file in tables.items() if file}
     candidates = None if args.candidates is None else candidate_ids(Path(args.candidates), data, exact)
-    asked = read_table(Path(args.queries), exact=exact)
-    shown = model.recommend(asked, args.k, candidates=candidates, **added)
+    queries = read_table(Path(args.queries), exact=exact)
+    shown = model.recommend(queries, args.k, candidates=candidates, **added)
     write(shown, to)
     sources = shown["source"].value_counts(sort=True)
-    told = ", ".join(f"{n:,} by {name}" for name, n in sources.iter_rows())
-    console.print(f"{shown['user_id'].n_unique():,} users, {shown.height:,} rows ({told}) -> {to}", markup=False)
+    counts = ", ".join(f"{n:,} by {name}" for name, n in sources.iter_rows())
+    console.print(f"{shown['user_id'].n_unique():,} users, {shown.height:,} rows ({counts}) -> {to}", markup=False)
 
 
 def exact_columns(data: Dataset) -> frozenset[str]:
     """Columns whose text must come back as it is: ids and times, by the data's own names too, and categories."""
-    own = {name for names in data.reading.columns.values() for name in names.values()}
+    renamed = {name for names in data.reading.columns.values() for name in names.values()}
     texts = {c for table in (data.items, data.users) for c in table.columns("category", "multi", "text", "protected")}
-    return EXACT | own | texts
+    return EXACT | renamed | texts
 
 
 def candidate_ids(file: Path, data: Dataset, exact: frozenset[str]) -> pl.Series:
     table = read_table(file, exact=exact)
-    own = data.reading.columns.get("items", {}).get("item_id", "item_id")
-    if own in table.columns and "item_id" not in table.columns:
-        table = table.rename({own: "item_id"})
+    id_column = data.reading.columns.get("items", {}).get("item_id", "item_id")
+    if id_column in table.columns and "item_id" not in table.columns:
+        table = table.rename({id_column: "item_id"})
     if "item_id" not in table.columns:
         raise DataError(f"{file}: no column item_id (found {', '.join(table.columns)}). Name it item_id.")
     return table["item_id"]
@@ -73,10 +73,10 @@ def write(table: pl.DataFrame, to: Path) -> None:
     try:
         write_atomically(to, table.write_parquet if to.suffix == ".parquet" else table.write_csv)
     except (OSError, pl.exceptions.PolarsError) as error:
-        why = disk_fault(error)
-        if why is None:
+        reason = disk_fault(error)
+        if reason is None:
             raise
-        raise ConfigError(f"TO={to}: cannot be written ({why}). Free space or choose another place.") from None
+        raise ConfigError(f"TO={to}: cannot be written ({reason}). Free space or choose another place.") from None
 
 
 if __name__ == "__main__":

@@ -64,22 +64,22 @@ def views(artifacts: Path, studies: Path, scratch: Path) -> list[str]:
 
     A damaged file is left out with a warning. Raises UserError where there are no results.
     """
-    made = []
+    statements = []
     for name, frame in tables(artifacts).items():
         frame.write_parquet(scratch / f"{name}.parquet")
-        made.append(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_text(scratch / f'{name}.parquet')})")
+        statements.append(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_text(scratch / f'{name}.parquet')})")
     for name, key, files in _files(artifacts, studies):
         if whole := [file for file in files if not _damage(file)]:
             listed = ", ".join(_text(file) for file in whole)
-            made.append(
+            statements.append(
                 f"CREATE VIEW {name} AS SELECT regexp_extract(filename, '([^/]+)/[^/]+$', 1) AS {key}, "
                 f"* EXCLUDE (filename) FROM read_parquet([{listed}], filename = true, union_by_name = true)"
             )
-    if not made:
+    if not statements:
         raise UserError(
             f"No results under {artifacts}/ or {studies}/ yet. Make some: make train SCENARIO=jobs, or make compare."
         )
-    return made
+    return statements
 
 
 def _text(file: Path) -> str:
@@ -116,8 +116,8 @@ def _files(artifacts: Path, studies: Path) -> Iterator[tuple[str, str, list[Path
 
 def trains(artifacts: Path) -> list[Path]:
     """OUT folders of finished trains."""
-    found = sorted(p.parent for p in artifacts.glob("*/decision.json"))
-    return [out for out in found if not out.is_symlink() and not (out / MARKER).exists()]
+    folders = sorted(p.parent for p in artifacts.glob("*/decision.json"))
+    return [out for out in folders if not out.is_symlink() and not (out / MARKER).exists()]
 
 
 def tables(artifacts: Path) -> dict[str, pl.DataFrame]:
@@ -125,13 +125,13 @@ def tables(artifacts: Path) -> dict[str, pl.DataFrame]:
     rows: dict[str, list[dict[str, Any]]] = {"runs": [], "data": [], "decisions": []}
     for out in trains(artifacts):
         try:
-            found = _rows(out)
+            of_train = _rows(out)
         except (ValueError, LookupError, AttributeError, TypeError, OSError, yaml.YAMLError) as error:
             log.warning(
                 "%s: config.yaml, data.json or decision.json is damaged (%s): left out, train again.", out, error
             )
             continue
-        for name, more in found.items():
+        for name, more in of_train.items():
             rows[name] += more
     return {name: pl.DataFrame(some, infer_schema_length=None) for name, some in rows.items() if some}
 
@@ -186,9 +186,9 @@ def shell(statements: Sequence[str], scratch: Path) -> None:
     subprocess.run(["duckdb", "-init", str(start)], check=False)
 
 
-def show(found: Iterator[pl.DataFrame]) -> None:
+def show(answers: Iterator[pl.DataFrame]) -> None:
     console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else UNBOUNDED)
-    for frame in found:
+    for frame in answers:
         drawn = Table(box=box.SIMPLE_HEAD)
         for name, kind in frame.schema.items():
             drawn.add_column(name, justify="right" if kind.is_numeric() else "left", overflow="fold")

@@ -57,8 +57,8 @@ def __getattr__(name: str) -> Any:
     """Imports a public name when it is first asked for (PEP 562)."""
     for home, names in _HOMES.items():
         if name in names:
-            globals()[name] = found = getattr(import_module(f"recommender.{home}"), name)
-            return found
+            globals()[name] = value = getattr(import_module(f"recommender.{home}"), name)
+            return value
     raise AttributeError(f"module 'recommender' has no attribute '{name}'")
 
 

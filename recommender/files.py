@@ -74,10 +74,10 @@ def clear_leftovers(folder: Path) -> None:
 def put_aside(path: Path, damage: str) -> Path:
     """Renames a damaged file or folder, warns with the ``damage``, and returns its new name."""
     names = (path.with_name(f"{path.name}.damaged{f'-{n}' if n else ''}") for n in count())
-    aside = next(name for name in names if not name.exists())
-    path.rename(aside)
-    log.warning("%s is damaged (%s). It is put aside as %s and made again.", path, damage, aside.name)
-    return aside
+    new_path = next(name for name in names if not name.exists())
+    path.rename(new_path)
+    log.warning("%s is damaged (%s). It is put aside as %s and made again.", path, damage, new_path.name)
+    return new_path
 
 
 def ran_out(error: BaseException) -> bool:

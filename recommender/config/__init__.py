@@ -194,8 +194,8 @@ class Scenario(Strict):
     rerank: list[Rerank] = []  # applied in this order to the router's lists of scoring.k items
     audit: Audit | None = None
     exposure: Exposure = Exposure()
-    # Parts (a key of eligibility or exposure, the name of a re-ranker, "audit") that step aside, with a note, where
-    # the data lack their columns; one that an override names is meant, and is an error there.
+    # Parts that are skipped, with a note, where the data lack their columns: keys of eligibility or exposure, names of
+    # re-rankers, "audit". A part that an override names is taken off this list, so that its lack is an error.
     optional: list[str] = []
     decision: DecisionRule = DecisionRule()
     scoring: Scoring = Scoring()
@@ -206,13 +206,7 @@ class Scenario(Strict):
     day_zero: bool = False
     controls: bool = False  # also measure, at the test origin, each rung without what it uses (controls.py)
     person_days: dict[str, tuple[float, float]] = {}  # stated effort of rungs and assets, shown as stated
-    _given: str = PrivateAttr("")
     _n_lines: int = PrivateAttr(0)
-
-    @property
-    def given(self) -> str:
-        """What SCENARIO= takes to mean this one: its name in configs/, or the path of its file."""
-        return self._given or self.name
 
     @property
     def n_lines(self) -> int:
@@ -237,7 +231,6 @@ def load(name: str | Path, overrides: Overrides = ()) -> Scenario:
         scenario = parse(tree, overrides)
     except ConfigError as error:
         raise error if path.parent == CONFIGS else ConfigError(f"{path}: {error}") from None
-    scenario._given = str(name)
     scenario._n_lines = sum(line.strip()[:1] not in ("", "#") for line in path.read_text().splitlines())
     return scenario
 

@@ -57,12 +57,12 @@ def read_yaml(name: str | Path, folder: Path, kind: str) -> tuple[Any, Path]:
 def overridden(tree: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
     """A copy of a scenario's plain values with some keys set; a list of named entries (the ladder) is entered by name:
     ``ladder.als.params.factors``. What an override names is meant, so ``optional`` lists it no longer."""
-    made = copy.deepcopy(dict(tree))
+    changed = copy.deepcopy(dict(tree))
     for key, value, given in _pairs(overrides):
-        _assign(made, key.split("."), value, given)
-        if key != "optional" and isinstance(made.get("optional"), list):
-            made["optional"] = [part for part in made["optional"] if part not in key.split(".")]
-    return made
+        _assign(changed, key.split("."), value, given)
+        if key != "optional" and isinstance(changed.get("optional"), list):
+            changed["optional"] = [part for part in changed["optional"] if part not in key.split(".")]
+    return changed
 
 
 def _pairs(overrides: Overrides) -> Iterator[tuple[str, Any, str]]:

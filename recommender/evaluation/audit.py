@@ -74,7 +74,7 @@ def audit_sentences(table: pl.DataFrame, audit: Audit, rung: str = ROUTER) -> li
     favourable = f"({audit.favourable.column} in the top {audit.favourable.top_share:.0%})"
     enough = f"at least {audit.at_least} favourable item{'s' * (audit.at_least > 1)} {favourable} among the first ten"
     rows = table.filter(pl.col("rung") == rung, "counted").drop_nulls("ratio")
-    found = []
+    sentences = []
     for (outcome, grouping), groups in rows.group_by("outcome", "grouping", maintain_order=True):
         worst, best = groups.sort("ratio", "group").row(0, named=True), groups.filter("best").row(0, named=True)
         low = worst["ratio"] < FOUR_FIFTHS and worst["differs"]
@@ -85,11 +85,11 @@ def audit_sentences(table: pl.DataFrame, audit: Audit, rung: str = ROUTER) -> li
         )
         if outcome == "selection":
             got = f"{rates[0]} of the users of '{worst['group']}' get {enough}, {rates[1]} of '{best['group']}'"
-            found.append((f"Audit by {grouping}: {got}, who get most: {ratio}", low))
+            sentences.append((f"Audit by {grouping}: {got}, who get most: {ratio}", low))
         elif outcome == "taken" and low:
             got = f"{rates[0]} of what users of '{worst['group']}' took is favourable {favourable}, {rates[1]} of"
-            found.append((f"Audit of the log by {grouping}: {got} '{best['group']}': {ratio}", low))
-    return found
+            sentences.append((f"Audit of the log by {grouping}: {got} '{best['group']}': {ratio}", low))
+    return sentences
 
 
 def _verdict(low: bool, differs: bool, others: int) -> str:
@@ -142,10 +142,10 @@ def _rates(group: pl.Series, values: np.ndarray) -> tuple[list[str], np.ndarray]
     from fairlearn.metrics import MetricFrame  # takes seconds to import
 
     def means(_: object, rows: object) -> np.ndarray:  # all columns at once: the frame's own loop takes a second
-        found = values[np.asarray(rows)]
-        known = ~np.isnan(found)
+        of_users = values[np.asarray(rows)]
+        known = ~np.isnan(of_users)
         with np.errstate(invalid="ignore"):
-            return np.asarray(np.where(known, found, 0).sum(axis=0) / known.sum(axis=0))
+            return np.asarray(np.where(known, of_users, 0).sum(axis=0) / known.sum(axis=0))
 
     rows = np.arange(len(group))
     by_group = MetricFrame(metrics=means, y_true=rows, y_pred=rows, sensitive_features=group.to_numpy()).by_group

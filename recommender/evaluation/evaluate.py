@@ -79,7 +79,7 @@ def outcome(lists: Lists, fold: Fold, scenario: Scenario, item_rows: sp.csr_matr
         return Outcome(values)
     ready = [m for m in METRICS.values() if m.name not in values and (not m.needs or m.needs(shown))]
     values |= {m.name: m.values(shown) for m in ready if m.values}
-    whole = {m.name: m.whole(shown) for m in ready if m.whole}
+    whole = {m.name: m.over_lists(shown) for m in ready if m.over_lists}
     return Outcome(values, {name: value for name, value in whole.items() if not np.isnan(value)})
 
 
@@ -142,9 +142,9 @@ def metrics_table(group: Group, resamples: int, seed: int) -> pl.DataFrame:
     names = list(next(iter(group.outcomes[0].values())).values)
     codes, n_users = group.users()
     values, masks = group.stack(names), list(group.masks())
-    found = estimates([ClusteredValues(codes[m], values[m]) for *_, m in masks], n_users, resamples, seed)
+    cells = estimates([ClusteredValues(codes[m], values[m]) for *_, m in masks], n_users, resamples, seed)
     rows = []
-    for (user_bucket, name, value, _), estimate in zip(masks, found, strict=True):
+    for (user_bucket, name, value, _), estimate in zip(masks, cells, strict=True):
         mean = estimate.mean.reshape(len(group.rungs), len(names))
         low, high, n = (x.reshape(mean.shape) for x in (estimate.low, estimate.high, estimate.n))
         share = mean[:, names.index(ANSWERED)]
@@ -206,9 +206,9 @@ def compare(
                 keys.append((f"{user_bucket}_{value}" if name else user_bucket, metric))
                 cells.append(ClusteredValues(codes[mask], gain[mask]))
     rows: list[tuple[object, ...]] = []
-    found = estimates(cells, n_users, resamples, seed)
+    gains = estimates(cells, n_users, resamples, seed)
     family = np.array(families)
-    for (user_bucket, metric), cell, e in zip(keys, cells, found, strict=True):
+    for (user_bucket, metric), cell, e in zip(keys, cells, gains, strict=True):
         p = sign_flip_p(cell, seed)
         for one in np.unique(family):
             p[family == one] = holm(p[family == one])

@@ -17,7 +17,7 @@ from recommender.data.queries import Queries
 from recommender.data.split import Fold, available
 from recommender.evaluation.shown import Shown, first, share
 from recommender.features.columns import numbers
-from recommender.features.shares import _rows_of_sum_1, history_shares, shares
+from recommender.features.shares import history_shares, rows_of_sum_1, shares
 from recommender.features.sparse import similarity_within
 from recommender.names import SUSPICION
 from recommender.ranking.favourable import favourable, threshold
@@ -95,7 +95,7 @@ def miscalibration(
     """
     of_item = shares(column)
     listed = sp.csr_matrix((np.ones(len(row)), (row, item)), shape=(len(queries), len(column)))
-    p, q = history_shares(queries, of_item), _rows_of_sum_1(listed @ of_item)
+    p, q = history_shares(queries, of_item), rows_of_sum_1(listed @ of_item)
     at, value = p.nonzero()
     wanted, given = np.asarray(p[at, value]).ravel(), np.asarray(q[at, value]).ravel()
     terms = wanted * np.log(wanted / ((1 - alpha) * given + alpha * wanted))

@@ -31,7 +31,7 @@ class Metric:
     better: which way; NEITHER where it only describes the lists, and another metric measures what that is good for.
     definition: one sentence with its denominator; n = items that the user took from the list's candidates.
     values: one float per query, from a Judged (accuracy, completion) or a Shown; None: another module adds it.
-    whole: one number of all lists of a fold, in place of ``values``; NaN where it is not defined.
+    over_lists: one number for all lists of a fold together, in place of ``values``; NaN where it is not defined.
     needs: of a Shown (for accuracy of a Fold): whether data and scenario have what it reads.
     by_item_bucket: (n_queries, n_buckets), the metric restricted to what was taken of each item bucket.
     compared: stands in comparisons.parquet; where more is better, a scenario may decide by it.
@@ -42,7 +42,7 @@ class Metric:
     better: int
     values: Callable[[Any], np.ndarray] | None = None
     definition: str = field(kw_only=True)
-    whole: Callable[[Shown], float] | None = None
+    over_lists: Callable[[Shown], float] | None = None
     needs: Callable[[Shown], bool] | None = None
     by_item_bucket: Callable[[Judged, np.ndarray], np.ndarray] | None = None
     compared: bool = False
@@ -135,12 +135,12 @@ METRICS: dict[str, Metric] = {m.name: m for m in (
     Metric("selected_at_10", "audit", HIGHER, exposure.selected, needs=_audited,
            definition="Share of lists whose first 10 hold as many favourable items as the audit requires (jobs: "
                       "three)."),
-    Metric("item_coverage_at_10", "lists", HIGHER, whole=exposure.coverage,
+    Metric("item_coverage_at_10", "lists", HIGHER, over_lists=exposure.coverage,
            definition="Share of all candidates that stand in the first 10 of at least one list."),
-    Metric("new_item_survival_at_20", "lists", HIGHER, whole=exposure.new_item_survival,
+    Metric("new_item_survival_at_20", "lists", HIGHER, over_lists=exposure.new_item_survival,
            definition="Share of the items without interactions in training that stand in the first 20 of at least 10 "
                       "lists."),
-    Metric("small_creator_survival_at_20", "lists", HIGHER, whole=exposure.small_creator_survival,
+    Metric("small_creator_survival_at_20", "lists", HIGHER, over_lists=exposure.small_creator_survival,
            needs=lambda s: s.scenario.exposure.creator_column is not None,
            definition="Share of the creators with few interactions in training whose items stand in the first 20 of "
                       "at least 10 lists."),
@@ -148,9 +148,9 @@ METRICS: dict[str, Metric] = {m.name: m for m in (
 # fmt: on
 
 
-def named(*sections: Section, whole: bool = False) -> list[str]:
-    """Names of the metrics of some sections, in the order of the table; whole: those of all lists together."""
-    return [m.name for m in METRICS.values() if m.section in sections and (m.whole is not None) == whole]
+def named(*sections: Section, over_lists: bool = False) -> list[str]:
+    """Names of the metrics of some sections, in the order of the table; over_lists: those of all lists together."""
+    return [m.name for m in METRICS.values() if m.section in sections and (m.over_lists is not None) == over_lists]
 
 
 def of_every_query() -> list[str]:

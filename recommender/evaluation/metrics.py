@@ -47,7 +47,7 @@ def hit_rate(judged: Judged) -> np.ndarray:
 
 def answered_share(judged: Judged) -> np.ndarray:
     """Share of the first ten that were the rung's own, not the completion's."""
-    source = first(judged.lists.source, 10)
+    source = first(judged.lists.source_code, 10)
     return np.asarray(((source == RUNG) | (source == NEW)).sum(axis=1) / np.maximum((source > 0).sum(axis=1), 1))
 
 
@@ -68,5 +68,5 @@ def item_recall(judged: Judged, item_counts: np.ndarray) -> np.ndarray:
     """
     n_buckets, item_bucket = len(ITEM_BUCKETS), bucket(item_counts)
     hit, item = first(judged.hit, 20), first(judged.lists.item_idx, 20)
-    found = np.stack([(hit & (item_bucket[item] == b)).sum(axis=1) for b in range(n_buckets)], axis=1)
-    return share(found, bucket_counts(judged.truth, item_bucket, n_buckets))
+    hits = np.stack([(hit & (item_bucket[item] == b)).sum(axis=1) for b in range(n_buckets)], axis=1)
+    return share(hits, bucket_counts(judged.truth, item_bucket, n_buckets))

@@ -61,13 +61,13 @@ def _resampled(
     """Means per cell under resampled users, float32 (resamples, n_columns). by_user: of ``_by_user``."""
     # Most columns are defined for the same queries: each distinct count is resampled once.
     distinct = [_distinct(count) for _, _, count in by_user]
-    found: list[list[np.ndarray]] = [[] for _ in by_user]
+    means: list[list[np.ndarray]] = [[] for _ in by_user]
     with np.errstate(invalid="ignore", divide="ignore"), threadpool_limits(1, "blas"):  # see sign_flip_p
         for weights in user_weights(n_users, resamples, seed):
-            for out, (who, total, _), (count, which) in zip(found, by_user, distinct, strict=True):
+            for out, (who, total, _), (count, which) in zip(means, by_user, distinct, strict=True):
                 drawn = weights[:, who]
                 out.append(drawn @ total / (drawn @ count)[:, which])
-    return [np.concatenate(r) for r in found]
+    return [np.concatenate(r) for r in means]
 
 
 def sign_flip_p(cell: ClusteredValues, seed: int, flips: int = 1999) -> np.ndarray:

@@ -62,10 +62,11 @@ class Decision:
         return list(dict.fromkeys([*self.routes.values(), *second, *([self.slots.rung] if self.slots.n else [])]))
 
     def shipped(self, blends: bool = True) -> dict[str, tuple[Choice, Blend | None]]:
-        """What each segment gets, with the blend where it is another rung; in the order of buckets.
+        """Segment -> the choice that serves it and, where another rung is blended in, that blend; in order of buckets.
 
-        A bucket whose users get the same on return has one entry, with the evidence of the larger group; else two,
-        ``<bucket>_in_session`` and ``<bucket>_returning``. blends: False leaves blends out of what must be the same.
+        A bucket has one entry where users within a visit and users who return get the same rungs: the choice with more
+        queries behind it. Else it has two, ``<bucket>_in_session`` and ``<bucket>_returning``. blends: whether a
+        difference in blends alone makes two entries.
         """
         shown: dict[str, tuple[Choice, Blend | None]] = {}
         for bucket in (b for b in USER_BUCKETS if b in self.choices):
@@ -105,7 +106,7 @@ class Decision:
             **({"blends": {group: asdict(b) for group, b in self.blends.items()}} if self.may_blend else {}),
             "slots": {**self.slots.model_dump(), "evidence": [asdict(e) for e in self.slot_evidence]},
             "parameters": self.parameters,
-            "stepped_aside": self.skipped,
+            "skipped": self.skipped,
             "sentences": list(self.sentences),
         }
 
@@ -130,7 +131,7 @@ class Decision:
             blends={group: Blend(**b) for group, b in tree.get("blends", {}).items()},
             slots=Slots.model_validate(slots),
             slot_evidence=[SlotEvidence(**e) for e in evidence],
-            skipped=tree.get("stepped_aside", {}),
+            skipped=tree.get("skipped", {}),
         )
 
 

@@ -68,7 +68,7 @@ def _locked(path: Path) -> BinaryIO:
         fcntl.flock(file, fcntl.LOCK_EX)
     if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
         return file
-    file.close()  # the train that had it put it aside
+    file.close()  # another train found it damaged and renamed it meanwhile
     return _locked(path)
 
 

@@ -54,10 +54,10 @@ def disk_faults(out: Path) -> Iterator[None]:
             raise
         raise UserError(TOO_LITTLE) from None
     except (OSError, pl.exceptions.PolarsError) as error:
-        why = disk_fault(error)
-        if why is None:
+        reason = disk_fault(error)
+        if reason is None:
             raise
-        raise ConfigError(f"{out}: cannot be written ({why}). Free space or set OUT=<another folder>.") from None
+        raise ConfigError(f"{out}: cannot be written ({reason}). Free space or set OUT=<another folder>.") from None
 
 
 def finished(out: Path) -> Path:
@@ -74,8 +74,8 @@ def disk_fault(error: Exception) -> str | None:
 
     Polars tells of the disk by the text of its errors only, OSErrors included.
     """
-    told = re.search(r"\(os error (\d+)\)", str(error))
-    code = int(told[1]) if told else getattr(error, "errno", None)
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    code = int(number[1]) if number else getattr(error, "errno", None)
     faults = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EISDIR)
     return os.strerror(code) if code in faults else None
 

@@ -84,7 +84,7 @@ def _exposure(scenario: Scenario, data: Dataset) -> dict[str, str]:
 
 
 def _no_audited_feature(scenario: Scenario, data: Dataset) -> None:
-    """Raises ConfigError where models could read a column that is audited; no part may step aside of that."""
+    """Raises ConfigError where models could read a column that is audited; ``optional`` does not excuse this."""
     audited = scenario.audit.columns if scenario.audit else []
     if read := [c for c in audited if data.users.roles.get(c) in FEATURE_ROLES]:
         raise ConfigError(

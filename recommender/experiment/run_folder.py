@@ -227,7 +227,7 @@ def warnings(data: Dataset, scenario: Scenario, skipped: Mapping[str, str]) -> l
             "period. That is hindsight: an item without interactions is a candidate only because someone takes it "
             "later, so rungs and slots that favour new items look better than they would be when serving."
         )
-    notes += [f"{part} stepped aside: {reason}." for part, reason in skipped.items()]
+    notes += [f"{part} is off: {reason}." for part, reason in skipped.items()]
     if absent := [c for c in scenario.slices if c not in data.users.frame.columns]:
         notes.append(f"No slices by {', '.join(absent)}: users have no such column.")
     return notes

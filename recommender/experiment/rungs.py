@@ -89,7 +89,7 @@ def can_serve(tries: Mapping[str, Sequence[dict[str, Any]]], skipped: Mapping[st
     if not any(tries[r.name] for r in scenario.ladder if not r.control):
         raise ConfigError(f"ladder: no rung is left to serve ({reasons}). Add one, for example popularity.")
     if scenario.slots.n not in (0, "auto") and not tries[scenario.slots.rung]:
-        raise ConfigError(f"slots.rung: '{scenario.slots.rung}' stepped aside ({reasons}). Choose another rung.")
+        raise ConfigError(f"slots.rung: '{scenario.slots.rung}' is off ({reasons}). Choose another rung.")
 
 
 def day_zero_rung(scenario: Scenario) -> Rung:

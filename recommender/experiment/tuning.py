@@ -121,12 +121,12 @@ class Search:
         budget = self.scenario.tune
         if not self.trials:
             progress(f"tune {self.rung.name} for {budget.minutes:g} minutes")
-        told = len(self.finished)
+        n_before = len(self.finished)
         while self._more():
             n = len(self.finished) + 1
-            if self.trials and n > told:
+            if self.trials and n > n_before:
                 progress(f"tune {self.rung.name} {n}/{self.trials}")
-            told = n
+            n_before = n
             self._try(len(self.suggested))
 
     def chosen(self) -> FrozenTrial:
@@ -182,8 +182,8 @@ class Search:
         values, metric = np.empty(0), self.scenario.decision.metric
         first = _values(self.complete[0]) if self.complete else None
         for origin, runner in enumerate(self.runners):
-            found = runner.measure(self.rung, setting, tuning=True).outcome.values[metric][runner.fold.first]
-            values = np.concatenate([values, found])
+            of_origin = runner.measure(self.rung, setting, tuning=True).outcome.values[metric][runner.fold.first]
+            values = np.concatenate([values, of_origin])
             trial.report(0.0 if first is None else float((values - first[: len(values)]).mean()), origin)
             if may_stop and origin + 1 < len(self.runners) and trial.should_prune():
                 return None
@@ -209,11 +209,11 @@ def _tuned(
     means = [_mean(t) if "values" in t.user_attrs else None for t in search.finished]
     runners[0].effort.note(f"{TRIALS_TO_1PCT}{rung.name}", trials_to_1pct(means), "trials")
     first, chosen, n = search.complete[0], search.chosen(), len(search.finished)
-    kept = chosen.number == first.number
-    setting = starts[0] if kept else chosen.user_attrs["setting"]
-    told = "nothing surely better" if kept else f"{_mean(chosen):.4f} with {json.dumps(setting)}"
+    unchanged = chosen.number == first.number
+    setting = starts[0] if unchanged else chosen.user_attrs["setting"]
+    outcome = "nothing surely better" if unchanged else f"{_mean(chosen):.4f} with {json.dumps(setting)}"
     metric = scenario.decision.metric
-    log.info("tune %s: %s on validation %.4f as given; %d trials: %s", rung.name, metric, _mean(first), n, told)
+    log.info("tune %s: %s on validation %.4f as given; %d trials: %s", rung.name, metric, _mean(first), n, outcome)
     return rung.model_copy(update={"params": setting, "candidates": []})
 
 

@@ -64,11 +64,11 @@ def strengths(train: Dataset) -> sp.csr_matrix:
     once = {
         n: f.unique(["user_id", "item_id", "event"], maintain_order=True) if f.width else f for n, f in once.items()
     }
-    found = feedback(
+    rows = feedback(
         Dataset(train.name, items=train.items, users=train.users, event_weights=train.event_weights, **once)
     )
     shape = (len(train.users), len(train.items))
-    matrix = sp.csr_matrix((found.weight.astype(np.float32), (found.user, found.item)), shape=shape)
+    matrix = sp.csr_matrix((rows.weight.astype(np.float32), (rows.user, rows.item)), shape=shape)
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     return matrix

@@ -25,9 +25,10 @@ def history_shares(queries: Queries, of_item: sp.csr_matrix) -> sp.csr_matrix:
     """Mean ``shares`` of the items in each history that state a value, float64 csr (n_queries, n_values); empty rows
     where none does."""
     taken = queries.history_matrix(np.arange(of_item.shape[0]), of_item.shape[0]).astype(np.float64)
-    return _rows_of_sum_1(taken @ of_item)
+    return rows_of_sum_1(taken @ of_item)
 
 
-def _rows_of_sum_1(rows: sp.csr_matrix) -> sp.csr_matrix:
+def rows_of_sum_1(rows: sp.csr_matrix) -> sp.csr_matrix:
+    """``rows`` divided by their sums; empty rows stay empty."""
     total = np.asarray(rows.sum(axis=1)).ravel()
     return sp.csr_matrix(sp.diags(np.divide(1, total, out=np.zeros_like(total), where=total > 0)) @ rows)

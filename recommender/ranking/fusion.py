@@ -25,7 +25,7 @@ def blended(first: Lists, second: Lists, k: int) -> Lists:
     """
     shape = (len(first.item_idx), min(k, first.width))
     item, score, source = np.empty(shape, np.int64), np.empty(shape, np.float32), np.empty(shape, np.int8)
-    _blend(first.item_idx, first.source, second.item_idx, second.source, item, score, source)
+    _blend(first.item_idx, first.source_code, second.item_idx, second.source_code, item, score, source)
     return Lists(item, score, source)
 
 

@@ -18,12 +18,12 @@ class Lists:
 
     item_idx: np.ndarray  # int64 (n_queries, k), rows of the items; -1 = no item
     score: np.ndarray  # float32 (n_queries, k); NaN where the rung cannot tell
-    source: np.ndarray  # int8 (n_queries, k): NO_ITEM, FALLBACK, RUNG, NEW or PINNED
+    source_code: np.ndarray  # int8 (n_queries, k): NO_ITEM, FALLBACK, RUNG, NEW or PINNED
 
     @classmethod
     def concat(cls, parts: Sequence[Lists], axis: int = 0) -> Self:
         """The lists of further queries below (axis 0), or further entries of the same queries behind (axis 1)."""
-        names = ("item_idx", "score", "source")
+        names = ("item_idx", "score", "source_code")
         return cls(*(np.concatenate([getattr(p, name) for p in parts], axis=axis) for name in names))
 
     @property
@@ -33,7 +33,7 @@ class Lists:
 
     def map(self, change: Callable[[np.ndarray], np.ndarray]) -> Self:
         """``change`` applied to each of the three arrays."""
-        return type(self)(change(self.item_idx), change(self.score), change(self.source))
+        return type(self)(change(self.item_idx), change(self.score), change(self.source_code))
 
     def take(self, rows: np.ndarray) -> Self:
         """The lists of some queries. rows: int64 row numbers, or a bool mask."""
@@ -46,7 +46,7 @@ class Lists:
     def put(self, rows: np.ndarray, lists: Lists) -> Self:
         """The lists of ``rows`` (int64 row numbers) replaced by ``lists``, of the same width."""
         out = self.map(np.copy)
-        out.item_idx[rows], out.score[rows], out.source[rows] = lists.item_idx, lists.score, lists.source
+        out.item_idx[rows], out.score[rows], out.source_code[rows] = lists.item_idx, lists.score, lists.source_code
         return out
 
     def permute(self, order: np.ndarray) -> Self:
@@ -54,13 +54,13 @@ class Lists:
         m = order.shape[1]
         return self.map(lambda e: np.concatenate([np.take_along_axis(e, order, axis=1), e[:, m:]], axis=1))
 
-    def only(self, kept: np.ndarray, source: int | None = None) -> Self:
-        """The other entries emptied in their places. kept: bool (n_queries, width); source: of the kept, if changed."""
-        origin = self.source if source is None else np.int8(source)
+    def only(self, mask: np.ndarray, source_code: int | None = None) -> Self:
+        """Entries outside ``mask``, bool (n_queries, width), become empty; the others get ``source_code`` if given."""
+        code = self.source_code if source_code is None else np.int8(source_code)
         return type(self)(
-            np.where(kept, self.item_idx, -1),
-            np.where(kept, self.score, np.float32(np.nan)),
-            np.where(kept, origin, np.int8(NO_ITEM)),
+            np.where(mask, self.item_idx, -1),
+            np.where(mask, self.score, np.float32(np.nan)),
+            np.where(mask, code, np.int8(NO_ITEM)),
         )
 
     def close_gaps(self) -> Self:
@@ -70,18 +70,18 @@ class Lists:
     def without_scores(self) -> Self:
         """A third of the memory, to keep the lists of many rungs."""
         item = self.item_idx.astype(np.int32)
-        return type(self)(item, np.broadcast_to(np.float32(np.nan), item.shape), self.source)
+        return type(self)(item, np.broadcast_to(np.float32(np.nan), item.shape), self.source_code)
 
 
-def with_slots(lists: Lists, new: Lists, of: int, source: int = NEW) -> Lists:
-    """Puts the ``new`` lists at the end of the first ``of`` entries; what they displace moves down.
+def with_slots(lists: Lists, new: Lists, of: int, source_code: int = NEW) -> Lists:
+    """``lists`` with the entries of ``new`` as the last of their first ``of`` entries; displaced entries move down.
 
-    Only items that the slots' rung scored itself get in, marked as ``source``; an item that the list shows earlier
-    anyway does not appear twice.
+    From ``new``, only items that a rung scored are inserted, marked with ``source_code``. No list has an item twice:
+    one that is shown before the slots is not inserted, and one that is inserted leaves its later place.
     """
     at = max(min(of, lists.width) - new.width, 0)
     top, rest = lists.head(at), lists.map(lambda entries: entries[:, at:])
     shown = (new.item_idx[:, :, None] == top.item_idx[:, None, :]).any(axis=2)
-    slots = new.only((new.source == RUNG) & ~shown, source)
+    slots = new.only((new.source_code == RUNG) & ~shown, source_code)
     moved = (rest.item_idx[:, :, None] == slots.item_idx[:, None, :]).any(axis=2)
     return Lists.concat([top, slots, rest.only(~moved)], axis=1).close_gaps().head(lists.width)

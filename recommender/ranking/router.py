@@ -132,8 +132,8 @@ class Router:
         first, second = self.route(queries), self.second(queries)
         both = np.char.add(np.char.add(first.astype(str), "+"), second.astype(str))
         rungs = np.repeat(np.where(second == first, first, both)[:, None], lists.width, axis=1)
-        names = np.array(["", "fallback", "", f"new:{self.slot_rung}", "pinned"])[lists.source]
-        return np.where(lists.source == RUNG, rungs, names)
+        names = np.array(["", "fallback", "", f"new:{self.slot_rung}", "pinned"])[lists.source_code]
+        return np.where(lists.source_code == RUNG, rungs, names)
 
 
 def segments(routes: Mapping[str, str], bucket: np.ndarray, returning: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from recommender.experiment.run_folder import RunFolder
 from recommender.experiment.run_tables import LABELS, ladder, number, seconds
 from recommender.names import ORACLE, PLAIN, ROUTER
 from recommender.report.decision_table import decision
-from recommender.studies.charts import GREY, MIN_CPU_S, _tooltip, effort_scatter, finish
+from recommender.studies.charts import GREY, MIN_CPU_S, effort_scatter, finish, tooltip
 
 MAX_COLOURS = 6  # lines that a reader can tell apart; the page's palettes have as many
 _NO_LINE = (ROUTER, PLAIN, ORACLE)  # made of the lines, or far above them
@@ -57,7 +57,7 @@ def history_chart(out: RunFolder) -> tuple[dict[str, Any], str] | None:
     dodge = alt.XOffset("rung:N", sort=front).scale(domain=front)
     layers = [
         grey.mark_line(color=GREY, strokeWidth=1, opacity=0.7).encode(y=y, detail="rung:N"),
-        grey.mark_point(color=GREY, filled=True, size=25).encode(y=y, detail="rung:N", tooltip=_tooltip(label)),
+        grey.mark_point(color=GREY, filled=True, size=25).encode(y=y, detail="rung:N", tooltip=tooltip(label)),
         coloured.mark_line(strokeWidth=2.5).encode(y=y, color=colour, xOffset=dodge),
         coloured.mark_rule(strokeWidth=1.5).encode(
             y=alt.Y("ci_low:Q", title=label), y2="ci_high:Q", color=colour, xOffset=dodge
@@ -67,7 +67,7 @@ def history_chart(out: RunFolder) -> tuple[dict[str, Any], str] | None:
             color=colour,
             xOffset=dodge,
             shape=alt.Shape("rung:N", title=None, sort=front).scale(domain=front).legend(orient="top", columns=3),
-            tooltip=_tooltip(label),
+            tooltip=tooltip(label),
         ),
     ]
     winners = cells.sort("value", descending=True, maintain_order=True).unique("column", maintain_order=True)

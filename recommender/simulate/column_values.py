@@ -31,18 +31,18 @@ def niche_words(niche: np.ndarray, n: int, words: np.ndarray, rng: np.random.Gen
     return np.asarray(words[topic, np.where(rng.random(of_niche.shape) < 0.8, of_niche, of_topic)])
 
 
-def lists(words: np.ndarray, kept: np.ndarray) -> pl.Series:
-    """The kept words of each row (n, m) as a list without repeats."""
+def lists(words: np.ndarray, mask: np.ndarray) -> pl.Series:
+    """The words of each row (n, m) where ``mask`` is true, as a list without repeats."""
     columns = [
-        pl.when(pl.Series(kept[:, i])).then(pl.Series(np.asarray(words[:, i], dtype=object), dtype=pl.String))
+        pl.when(pl.Series(mask[:, i])).then(pl.Series(np.asarray(words[:, i], dtype=object), dtype=pl.String))
         for i in range(words.shape[1])
     ]
     return pl.select(pl.concat_list(columns).list.drop_nulls().list.unique(maintain_order=True)).to_series()
 
 
-def join(words: np.ndarray, kept: np.ndarray) -> pl.Series:
-    """The kept words of each row (n, m) as one string without repeats, capitalised."""
-    return lists(words, kept).list.join(" ").str.to_titlecase()
+def join(words: np.ndarray, mask: np.ndarray) -> pl.Series:
+    """The words of each row (n, m) where ``mask`` is true, as one string without repeats, capitalised."""
+    return lists(words, mask).list.join(" ").str.to_titlecase()
 
 
 def thinned(column: pl.Series, missing: float, rng: np.random.Generator) -> pl.Series:

@@ -81,11 +81,11 @@ class Detector:
         with threadpool_limits(1, "blas"):
             self.model_ = CalibratedClassifierCV(model, cv=splits, method="sigmoid").fit(values, labels)
 
-    def _require(self, *found: int) -> None:
-        if min(found) < LEAST:
+    def _require(self, *counts: int) -> None:
+        if min(counts) < LEAST:
             advice = f"The detector needs {LEAST} items that moderators had confirmed, and as many others."
             column = self.columns.label_column
-            raise DataError([Problem("items", column, "too few labels before the origin", min(found), (), advice)])
+            raise DataError([Problem("items", column, "too few labels before the origin", min(counts), (), advice)])
 
 
 def live(items: Table, at: int) -> np.ndarray:

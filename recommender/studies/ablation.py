@@ -40,11 +40,11 @@ def analyse(study: Study, runs: Sequence[Measured], brief: bool = False) -> list
 def partners(runs: Sequence[Measured], pairs: Mapping[str, Pair]) -> dict[str, tuple[Measured, Measured]]:
     """Pair -> its cells (without, with); pairs that lack one, because it failed, are left out."""
     cells = {(r.labels[PAIR], r.labels[STATE]): r for r in runs}
-    found = {
+    named = {
         name: (cells.get((name, WITHOUT)), cells.get((name, WITH) if pair.with_ else ("", WITH)))
         for name, pair in pairs.items()
     }
-    return {name: (a, b) for name, (a, b) in found.items() if a and b}
+    return {name: (a, b) for name, (a, b) in named.items() if a and b}
 
 
 def effects(
@@ -72,14 +72,14 @@ def effects(
             shown.append(Contrast(f"{name}\t{BEST}", without, with_, best(without), best(with_)))
             by_rung += [Contrast(f"{name}\t{r}", without, with_, r, r) for r in with_.rungs if r in without.rungs]
     # Each its own family of tests: what is shown, everything else about it, and the rungs behind it.
-    found = [contrast(shown, [metric], scenario.bootstrap, scenario.seed)]
+    families = [contrast(shown, [metric], scenario.bootstrap, scenario.seed)]
     if not headline_only:
         columns = {c for pair in cells.values() for run in pair for c in run.values.columns}
         others = sorted(columns - {*_NOT_METRICS, metric})
-        found.append(contrast(shown, others, scenario.bootstrap, scenario.seed, buckets=False))
-        found.append(contrast(by_rung, [metric], scenario.bootstrap, scenario.seed, buckets=False))
+        families.append(contrast(shown, others, scenario.bootstrap, scenario.seed, buckets=False))
+        families.append(contrast(by_rung, [metric], scenario.bootstrap, scenario.seed, buckets=False))
     split = pl.col("name").str.split("\t")
-    return pl.concat(found).with_columns(pair=split.list.first(), shown=split.list.last())
+    return pl.concat(families).with_columns(pair=split.list.first(), shown=split.list.last())
 
 
 def cost_of(without: Measured, with_: Measured, rung: str) -> dict[str, float]:
@@ -123,18 +123,18 @@ def _finding(study: Study, place: str, runs: Sequence[Measured], brief: bool) ->
     shown = ROUTER if ladder else BEST
     table = effects(study, runs)
     of_shown, of_rungs = table.filter(pl.col("shown") == shown), table.filter(pl.col("shown") != shown)
-    found = []
+    all_effects = []
     for name, pair in cells.items():
         rows = of_shown.filter(pair=name, user_bucket=ALL).iter_rows(named=True)
-        found.append(Effect(name, pairs[name], {r["metric"]: r for r in rows}, metric, cost_of(*pair, shown)))
-    told = ordered(found) if ladder else found
-    out.sentences = verdicts(found, ladder) + [e.sentence() for e in told if e.measurable or not brief]
+        all_effects.append(Effect(name, pairs[name], {r["metric"]: r for r in rows}, metric, cost_of(*pair, shown)))
+    in_order = ordered(all_effects) if ladder else all_effects
+    out.sentences = verdicts(all_effects, ladder) + [e.sentence() for e in in_order if e.measurable or not brief]
     by_bucket = tables.by_bucket(of_shown, metric)
     if ladder:
-        out.grids = [tables.parts(found), by_bucket, *tables.other_aims(found)]
+        out.grids = [tables.parts(all_effects), by_bucket, *tables.other_aims(all_effects)]
         out.grids += tables.whole_lists(cells) + tables.impact(cells)
     else:
-        out.grids = [tables.assets(found), by_bucket, tables.by_rung(of_rungs, metric)]
+        out.grids = [tables.assets(all_effects), by_bucket, tables.by_rung(of_rungs, metric)]
     out.notes.append(
         "Differences are with - without, paired by user on the test period, with 95% bootstrap intervals over users; "
         "p by flipping signs, Holm-adjusted over the parts. CPU seconds: fit and recommend at the test origin, one "

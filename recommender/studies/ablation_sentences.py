@@ -89,10 +89,10 @@ class Effect:
     @cached_property
     def aims(self) -> dict[str, list[Row]]:
         """What the part is there for beside the decision's metric, by what it does to it."""
-        found: dict[str, list[Row]] = {verb: [] for verb in (IMPROVES, WORSENS, CHANGES, LEAVES, UNSURE)}
+        by_verb: dict[str, list[Row]] = {verb: [] for verb in (IMPROVES, WORSENS, CHANGES, LEAVES, UNSURE)}
         for row in (self.rows[m] for m in self.pair.metrics if m in self.rows and m != self.metric):
-            found[_verb(row)].append(row)
-        return found
+            by_verb[_verb(row)].append(row)
+        return by_verb
 
     @property
     def verdict(self) -> str:

@@ -120,8 +120,8 @@ def _difference(row: Row | None) -> str:
 
 
 def _reached(run: Measured) -> dict[str, float]:
-    whole = [m.name for m in METRICS.values() if m.whole]
-    rows = run.metrics.filter(pl.col("metric").is_in(whole), rung=ROUTER).drop_nulls("value")
+    over_lists = [m.name for m in METRICS.values() if m.over_lists]
+    rows = run.metrics.filter(pl.col("metric").is_in(over_lists), rung=ROUTER).drop_nulls("value")
     return dict(rows.select("metric", "value").iter_rows())
 
 

@@ -63,7 +63,7 @@ def effort_scatter(points: pl.DataFrame, label: str, line: Sequence[str] = ()) -
     shape = alt.condition("datum.shipped", alt.value("diamond"), alt.value("circle"))
     base = alt.Chart(alt.InlineData(values=points.to_dicts())).encode(x=x)
     ends = {"y": alt.Y("ci_low:Q", title=label), "y2": "ci_high:Q"}
-    marks = {"y": y, "color": colour, "shape": shape, "tooltip": _tooltip(label, cpu=True)}
+    marks = {"y": y, "color": colour, "shape": shape, "tooltip": tooltip(label, cpu=True)}
     layers = [
         base.mark_rule(strokeWidth=1.5).encode(color=colour, **ends),
         base.mark_point(filled=True, size=110, opacity=1).encode(**marks),
@@ -90,7 +90,8 @@ def finish(chart: alt.LayerChart | alt.FacetChart, alt_text: str) -> dict[str, A
     return dict(chart.properties(width="container", height=HEIGHT, description=alt_text).to_dict())
 
 
-def _tooltip(label: str, cpu: bool = False) -> list[alt.Tooltip]:
+def tooltip(label: str, cpu: bool = False) -> list[alt.Tooltip]:
+    """What pointing at a mark shows: rung, value, interval, and the queries or, with ``cpu``, the CPU seconds."""
     numbers = {"value": label, "ci_low": "95% low", "ci_high": "95% high"}
     last = alt.Tooltip("cpu_s:Q", title="CPU s", format=".3g") if cpu else alt.Tooltip("n_queries:Q", title="queries")
     tips = [alt.Tooltip(f"{field}:Q", title=title, format=".4f") for field, title in numbers.items()]

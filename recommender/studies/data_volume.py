@@ -77,13 +77,13 @@ def back_test(place: str, curve: Curves) -> list[Forecast]:
     small = curve.size <= curve.size[-1] / 2 * 1.02
     if small.sum() < 3:
         return []
-    found = []
+    forecasts = []
     for rung in curve.rungs:
         mean, drawn = curve.mean[rung, ALL], curve.replicates[rung, ALL][:, small]
         for n, observed in zip(curve.size[~small], mean[~small], strict=True):
             forecast = powerlaw.forecast(curve.size[small], mean[small], drawn, n, 1.0, 0)
-            found.append(Forecast(place, rung, float(n), *forecast, float(observed), float(mean[small][-1])))
-    return found
+            forecasts.append(Forecast(place, rung, float(n), *forecast, float(observed), float(mean[small][-1])))
+    return forecasts
 
 
 def errors(tests: Sequence[Forecast]) -> tuple[float, float]:
@@ -217,13 +217,13 @@ def curve_grid(curve: Curves, metric: str) -> Grid:
     return grid(caption, ["rung", *(f"{n:,.0f}" for n in curve.size), "CPU s"], rows)
 
 
-def crossing_grid(found: Sequence[Crossing], curve: Curves) -> Grid:
+def crossing_grid(crossed: Sequence[Crossing], curve: Curves) -> Grid:
     """A row per rung and bucket."""
 
     def cell(n: float) -> str:
         return f"{n:,.0f}" if np.isfinite(n) else "ahead at all sizes" if n < 0 else "not in the range"
 
-    rows = [[c.rung, USERS[c.bucket], c.over, *map(cell, (c.at, c.low, c.high)), f"{c.share:.0%}"] for c in found]
+    rows = [[c.rung, USERS[c.bucket], c.over, *map(cell, (c.at, c.low, c.high)), f"{c.share:.0%}"] for c in crossed]
     heads = [
         "rung",
         "users",

@@ -73,15 +73,15 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
 
 def by_round(runs: Sequence[Measured], policies: Sequence[str], rounds: int) -> Values:
     """Every measure by seed and round, float64 (n_seeds, rounds); NaN where it is not defined."""
-    found: dict[tuple[str, str], np.ndarray] = {}
+    tables: dict[tuple[str, str], np.ndarray] = {}
     for policy in policies:
         for measure in MEASURES:
-            table = found[policy, measure] = np.full((len(runs), rounds), np.nan)
+            table = tables[policy, measure] = np.full((len(runs), rounds), np.nan)
             wanted = (pl.col("rung") == policy, pl.col("metric") == measure, pl.col("slice") == ROUND)
             for seed, run in enumerate(runs):
                 rows = run.metrics.filter(*wanted)
                 table[seed, rows["slice_value"].cast(pl.Int64).to_numpy() - 1] = rows["value"].to_numpy()
-    return found
+    return tables
 
 
 def _finding(place: str, runs: Sequence[Measured], loop: Loop) -> Finding:
@@ -119,7 +119,7 @@ def _finding(place: str, runs: Sequence[Measured], loop: Loop) -> Finding:
 
 
 def _reason(runs: Sequence[Measured], policy: str) -> str:
-    return next((str(r.done["stepped_aside"][policy]) for r in runs if policy in r.done["stepped_aside"]), "failed")
+    return next((str(r.done["skipped"][policy]) for r in runs if policy in r.done["skipped"]), "failed")
 
 
 def _late(values: np.ndarray, loop: Loop) -> np.ndarray:

@@ -53,22 +53,22 @@ def named(place: str) -> str:
 
 def learning(study: Study, runs: Sequence[Measured]) -> list[Summary]:
     """Learning curves of a study over sizes of the data, where there are any."""
-    found: list[Summary] = []
+    summaries: list[Summary] = []
     for place, cells in by_place([r for r in runs if MODE not in r.labels]).items():
         try:
-            found += of_curves(place, curves(cells, resamples=1), cells[0].scenario.decision.metric)
+            summaries += of_curves(place, curves(cells, resamples=1), cells[0].scenario.decision.metric)
         except DataError:  # the report says so
             continue
-    return found
+    return summaries
 
 
 def pairs(study: Study, runs: Sequence[Measured]) -> list[Summary]:
     """The data assets or parts of a study with and without them."""
-    found: list[Summary] = []
+    summaries: list[Summary] = []
     for place, cells in by_place(runs).items():
         if ablation.partners(cells, pairs_of(study, cells[0].labels[SCENARIO])):
-            found += of_effects(place, study, cells, ablation.effects(study, cells, headline_only=True))
-    return found
+            summaries += of_effects(place, study, cells, ablation.effects(study, cells, headline_only=True))
+    return summaries
 
 
 def recipes(study: Study, runs: Sequence[Measured]) -> list[Summary]:
@@ -78,7 +78,7 @@ def recipes(study: Study, runs: Sequence[Measured]) -> list[Summary]:
 
 def of_curves(place: str, curve: Curves, metric: str) -> list[Summary]:
     """Each rung's learning curve, by interactions to learn from; its effort at the largest size."""
-    place, found = named(place), []
+    place, summaries = named(place), []
     for rung in curve.rungs:
         points = {
             _charted(RUNG, place, metric, bucket): [
@@ -87,8 +87,8 @@ def of_curves(place: str, curve: Curves, metric: str) -> list[Summary]:
             for bucket in (ALL, *USER_BUCKETS)
             if (rung, bucket) in curve.mean
         }
-        found.append(Summary(RUNG, rung, place, metric, effort(float(curve.cpu_s[rung][-1])), points))
-    return found
+        summaries.append(Summary(RUNG, rung, place, metric, effort(float(curve.cpu_s[rung][-1])), points))
+    return summaries
 
 
 def effort(cpu_s: float) -> dict[str, float]:

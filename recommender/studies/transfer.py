@@ -132,12 +132,12 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     return [out]
 
 
-def _percent(ratio: Ratio | None, own: bool) -> str:
+def _percent(ratio: Ratio | None, is_home: bool) -> str:
     if ratio is None:
         return "–"
     if ratio.lacking:
         return f"lacks {', '.join(ratio.lacking)}"
-    return "100" if own else interval(ratio.percent, ratio.low, ratio.high, 0)
+    return "100" if is_home else interval(ratio.percent, ratio.low, ratio.high, 0)
 
 
 def _outcome(ratio: Ratio | None, label: str) -> str:

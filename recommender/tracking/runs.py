@@ -29,7 +29,7 @@ from recommender.tracking.store import (
     run_status,
     tracking_uri,
 )
-from recommender.tracking.views import LATEST, latest_view, view_url
+from recommender.tracking.views import latest_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -88,12 +88,6 @@ class Tracker:
                 model_id = register(self.uri, self.run_id, folder, model_name(self.scenario, self.data))
             # Last, and the model's at once: MLflow copies a run's earlier metrics to its model one query each.
             self._log_values(client, self.run_id, out, ROUTER, code, model_id)
-
-    def view_url(self, base: str) -> str:
-        """Link to the charts of the latest train, this one after ``log``. Raises the error of the start."""
-        if self.experiment_id is None:
-            raise self.error or TrackingError("The tracker was not entered.")
-        return view_url(base, self.experiment_id, LATEST)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

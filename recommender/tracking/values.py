@@ -70,8 +70,8 @@ def params(run: RunFolder, rung: str) -> dict[str, str]:
 
 
 def tags(run: RunFolder, rung: str) -> dict[str, str]:
-    """Where the run came from, as hashes; and for whom the decision ships the rung: user buckets, those of them
-    who come back where they get another rung than in a visit, places for new items."""
+    """Hashes of the configuration and the data, and what the decision ships the rung for: user buckets (``_returning``
+    where those who come back get another rung than those in a visit), blends and slots for new items."""
     return {
         "config_sha256": of_file(run.path / "config.yaml"),
         "data_digest": str(run.data["digest"]),

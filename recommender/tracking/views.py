@@ -73,7 +73,7 @@ def report_views(report: str, shown: Mapping[str, Sequence[tuple[str, str]]]) ->
     """Views of the runs behind one report, every place (a scenario on its data) in charts of its
     own. report: id of the run that carries it; shown: kind of the runs -> places with their metric.
     """
-    made: list[tuple[str, str]] = []
+    tags: list[tuple[str, str]] = []
     for kind, places in shown.items():
         search = f"tags.{REPORT} = '{report}' and tags.{KIND} = '{kind}'"
         paths = {charted(kind, "", metric, b)[:-1] for _, metric in places for b in (None, *USER_BUCKETS)}
@@ -81,8 +81,8 @@ def report_views(report: str, shown: Mapping[str, Sequence[tuple[str, str]]]) ->
         folded = [*(FOLDED if kind == RUNG else ()), "worth", *sorted(paths | bounds)]
         for view in _REPORTED[kind]:
             sections = {view.words.format(place): view.cards(kind, place, metric) for place, metric in places}
-            made.append(_tag(view.key, sections, search, folded))
-    return dict(made)
+            tags.append(_tag(view.key, sections, search, folded))
+    return dict(tags)
 
 
 def latest_view(train: str) -> tuple[str, str]:
@@ -117,8 +117,8 @@ def _history_section() -> dict[str, list[Card]]:
 def _tag(
     view: str, sections: dict[str, list[Card]], search: str = "", folded: Sequence[str] = FOLDED
 ) -> tuple[str, str]:
-    made = _state(sections, folded) | ({"searchFilter": search} if search else {})
-    state = json.dumps(made, separators=(",", ":"))
+    view_state = _state(sections, folded) | ({"searchFilter": search} if search else {})
+    state = json.dumps(view_state, separators=(",", ":"))
     packed = base64.b64encode(zlib.compress(state.encode(), 9)).decode()
     value = {"name": TITLES[view], "createdAt": CREATED, "updatedAt": CREATED, "state": f"deflate;{packed}"}
     return f"{TAG}{view}", json.dumps(value)
@@ -171,8 +171,8 @@ class _View:
     by_bucket: Callable[[str], Card] | None = None
 
     def cards(self, kind: str, place: str, metric: str) -> list[Card]:
-        found = [made(charted(kind, place, metric)) for made in self.whole]
-        return found + [self.by_bucket(charted(kind, place, metric, b)) for b in USER_BUCKETS if self.by_bucket]
+        of_all = [drawn(charted(kind, place, metric)) for drawn in self.whole]
+        return of_all + [self.by_bucket(charted(kind, place, metric, b)) for b in USER_BUCKETS if self.by_bucket]
 
 
 _SPENT = partial(_scatter, "effort/log10_total_cpu_s")

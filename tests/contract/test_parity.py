@@ -210,7 +210,7 @@ def own_lists(model: Recommender, train: Dataset) -> Lists:
 
 def same_lists(found: Lists, ids: np.ndarray, scores: np.ndarray) -> None:
     """Equal scores rank by rank; equal items wherever no other score is as near as float32 can tell."""
-    own = np.where(found.source == RUNG, found.score, 0)
+    own = np.where(found.source_code == RUNG, found.score, 0)
     np.testing.assert_allclose(own, scores, rtol=2e-4, atol=1e-5)
     apart = np.abs(np.diff(scores, axis=1)) > 1e-4 * np.abs(scores).max()
     alone = np.pad(apart, ((0, 0), (1, 0)), constant_values=True) & np.pad(apart, ((0, 0), (0, 1)))

@@ -298,6 +298,6 @@ def test_the_row_order_of_the_items_tells_nothing(name: str) -> None:
     one, other = (time_fold(d, "test", ORIGIN, None, 1) for d in (data, turned))
     lists = [shown_by(make(name).fit(f.train), f, k=50) for f in (one, other)]
     shown = [f.items.ids.gather(made.item_idx.ravel().clip(min=0)) for f, made in zip((one, other), lists, strict=True)]
-    unscored = (lists[0].source == 1) & (lists[1].source == 1)  # completed in both
-    assert (lists[0].source == lists[1].source).mean() > 0.99
+    unscored = (lists[0].source_code == 1) & (lists[1].source_code == 1)  # completed in both
+    assert (lists[0].source_code == lists[1].source_code).mean() > 0.99
     assert (shown[0] == shown[1]).to_numpy()[unscored.ravel()].all()

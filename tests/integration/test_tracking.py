@@ -33,6 +33,7 @@ from recommender.serving.bundle import Bundle
 from recommender.studies import summary
 from recommender.tracking import lost, registry, store, values, views
 from recommender.tracking.runs import Tracker
+from recommender.tracking.views import LATEST, view_url
 from tests.helpers.out_folder import RUNGS, write_out
 from tests.helpers.views import unpacked
 
@@ -339,7 +340,7 @@ def test_a_view_that_cannot_be_saved_only_warns(
 
 def test_the_link_after_a_train_opens_its_own_runs(uri: str, out: Path) -> None:
     tracker = track(out)
-    link = tracker.view_url("http://127.0.0.1:5000/")
+    link = view_url("http://127.0.0.1:5000/", str(tracker.experiment_id), LATEST)
     assert "workflowType=machine_learning" in link
     key = link.rpartition("viewStateShareKey=")[2]
     tags = client(uri).get_experiment(tracker.experiment_id).tags

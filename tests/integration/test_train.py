@@ -298,7 +298,7 @@ def test_random_split_warns_wherever_the_result_is_shown(timeless: Path) -> None
     assert "not honest in time" in " ".join(done.out.split())
     assert "not honest in time" in Path("out/report.html").read_text()
     assert any("not honest in time" in w for w in json.loads(Path("out/data.json").read_text())["warnings"])
-    assert "trending" in decision(Path("out"))["stepped_aside"]
+    assert "trending" in decision(Path("out"))["skipped"]
     assert "trending" not in set(pl.read_parquet("out/metrics.parquet")["rung"])
 
 

@@ -34,12 +34,6 @@ def test_the_lines_of_the_users_own_file_are_counted(tmp_path: Path) -> None:
     assert config.parse(yaml.safe_load(path.read_text())).n_lines == 0
 
 
-def test_a_scenario_by_path_is_named_again_by_its_path(tmp_path: Path) -> None:
-    path = mine(tmp_path)
-    assert config.load(path).given == str(path)
-    assert config.load("jobs").given == "jobs"
-
-
 def test_keys_are_overridden_from_python(tmp_path: Path) -> None:
     changes = {"split.test": 0.9, "ladder.als.params.factors": 3}
     assert config.load("catalog", changes) == config.load("catalog", [f"{k}={v}" for k, v in changes.items()])

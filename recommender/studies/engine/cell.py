@@ -44,20 +44,20 @@ def key(scenario: Scenario, mode: str, data: Dataset, loop: Loop | None = None) 
 
 def _digest(data: Dataset) -> str:
     """``digest`` once per data set: it reads every value, and a comparison asks for the keys of hundreds of cells."""
-    kept = vars(data)
-    if "_digest" not in kept:
-        kept["_digest"] = digest(data)
-    return str(kept["_digest"])
+    memo = vars(data)
+    if "_digest" not in memo:
+        memo["_digest"] = digest(data)
+    return str(memo["_digest"])
 
 
-def is_kept(folder: Path) -> bool:
-    """Whether the folder holds a finished cell. A damaged one is put aside with a warning that names the file."""
-    if not (folder / DONE).exists():
-        return False
-    damage = _damage(folder)
-    if damage:
+def put_aside_damaged(folder: Path) -> None:
+    """Renames a finished cell that is damaged, with a warning that names the file."""
+    if is_finished(folder) and (damage := _damage(folder)):
         put_aside(folder, damage)
-    return not damage
+
+
+def is_finished(folder: Path) -> bool:
+    return (folder / DONE).exists()
 
 
 def _damage(folder: Path) -> str:
@@ -91,13 +91,13 @@ def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path, loop: Lo
     effort = EffortLog()
     if mode == "ladder":
         # Without regret, which says no more of two cells than their accuracy does.
-        found = ladder.run(data, scenario, effort, lambda _: None, lambda _: None, skipped, regret=False)
+        results = ladder.run(data, scenario, effort, lambda _: None, lambda _: None, skipped, regret=False)
     else:
         if mode == TUNED:
             scenario = tuning.tune(data, scenario, folder.parent / "tuning", effort, lambda _: None)
-        found = at_test(data, scenario, effort, skipped)
+        results = at_test(data, scenario, effort, skipped)
     with whole_folder(folder) as scratch:
-        _write(scratch, data, scenario, found, effort)
+        _write(scratch, data, scenario, results, effort)
 
 
 def _measure_loop(data: Dataset, scenario: Scenario, loop: Loop, folder: Path) -> None:
@@ -152,16 +152,16 @@ def training(fold: Fold) -> dict[str, float | None]:
     in the last quarter of its time (None where it states no times)."""
     train = fold.train
     stated = train.timestamps[train.timestamps != NO_TIME]
-    found: dict[str, float | None] = {"n_train_users": float((train.user_counts > 0).sum())}
+    measures: dict[str, float | None] = {"n_train_users": float((train.user_counts > 0).sum())}
     if not len(stated) or not len(fold.queries):
-        return found | dict.fromkeys(("train_days", "train_age_days", "train_per_week"))
+        return measures | dict.fromkeys(("train_days", "train_age_days", "train_per_week"))
     first, last = int(stated.min()), int(stated.max())
-    asked = int(fold.queries.as_of.min())
+    first_query = int(fold.queries.as_of.min())
     recent = float((stated > last - (last - first) / 4).sum())
     weeks = (last - first) / 4 / US_PER_DAY / 7
-    return found | {
+    return measures | {
         "train_days": (last - first) / US_PER_DAY,
-        "train_age_days": max(asked - last, 0) / US_PER_DAY,
+        "train_age_days": max(first_query - last, 0) / US_PER_DAY,
         "train_per_week": recent / weeks if weeks > 0 else None,
     }
 
@@ -171,19 +171,19 @@ def _test_fold(data: Dataset, scenario: Scenario) -> Fold:
     return next(folds(data, only, scenario.eligibility))
 
 
-def _write(folder: Path, data: Dataset, scenario: Scenario, found: ladder.Results, effort: EffortLog) -> None:
+def _write(folder: Path, data: Dataset, scenario: Scenario, results: ladder.Results, effort: EffortLog) -> None:
     run_folder.write_config(folder, scenario)
-    if found.decision.choices:
-        found.decision.write(folder)
-        run_folder.write_hindsight(folder, found, scenario)
-    test = next(g for g in found.groups if g.split == "test")
+    if results.decision.choices:
+        results.decision.write(folder)
+        run_folder.write_hindsight(folder, results, scenario)
+    test = next(g for g in results.groups if g.split == "test")
     table = metrics_table(test, scenario.bootstrap, scenario.seed)
     table.write_parquet(folder / "metrics.parquet")
     values(test.query_info[0], test.outcomes[0]).write_parquet(folder / "values.parquet")
     run_folder.write_effort(folder, effort, data, scenario)
     if scenario.audit is not None:
         audit_table(test, scenario.audit, scenario.bootstrap, scenario.seed).write_parquet(folder / "audit.parquet")
-    _finish(folder, data, found.origins[-1], found.parameters, found.skipped, list(test.outcomes[0]))
+    _finish(folder, data, results.origins[-1], results.parameters, results.skipped, list(test.outcomes[0]))
 
 
 def _finish(
@@ -196,7 +196,7 @@ def _finish(
         "digest": digest(data),
         "origin": origin,
         "parameters": parameters,
-        "stepped_aside": skipped,
+        "skipped": skipped,
         "rungs": rungs,
     }
     tree = json.loads(json.dumps(done, default=str))

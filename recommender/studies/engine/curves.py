@@ -142,7 +142,7 @@ class Crossing:
 
 def crossings(curves: Curves, bucket: str) -> list[Crossing]:
     """One for every rung but the simplest."""
-    found = []
+    crossed = []
     x = np.log(curves.size)
     for n, rung in enumerate(curves.rungs[1:], 1):
         simpler = curves.rungs[:n]
@@ -152,8 +152,8 @@ def crossings(curves: Curves, bucket: str) -> list[Crossing]:
         drawn = overtakes(x, curves.replicates[rung, bucket] - champions)
         over = max(simpler, key=lambda r: curves.mean[r, bucket][-1])
         share = float((drawn < np.inf).mean())
-        found.append(Crossing(rung, bucket, over, *interactions(point, drawn), share))
-    return found
+        crossed.append(Crossing(rung, bucket, over, *interactions(point, drawn), share))
+    return crossed
 
 
 def interactions(point: float, drawn: np.ndarray) -> tuple[float, float, float]:

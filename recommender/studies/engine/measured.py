@@ -22,10 +22,10 @@ DONE = "done.json"  # the last file of a finished cell
 
 def by_place(runs: Sequence[Measured]) -> dict[str, list[Measured]]:
     """Cells by ``<scenario> on <data>``, in their order."""
-    found: dict[str, list[Measured]] = {}
+    places: dict[str, list[Measured]] = {}
     for run in runs:
-        found.setdefault(f"{run.labels[SCENARIO]} on {run.labels[DATA]}", []).append(run)
-    return found
+        places.setdefault(f"{run.labels[SCENARIO]} on {run.labels[DATA]}", []).append(run)
+    return places
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def cells(study: Study, scenarios: Sequence[str], data: str | None, overrides: S
 
     Raises ConfigError for a scenario, key or value that does not exist, before anything is run.
     """
-    found = []
+    planned = []
     loop = options.read(study.options, study.name) if study.mode == LOOP else None
     for file in scenarios:  # a name in configs/, or a path
         name = config.load(file).name
@@ -119,10 +119,10 @@ def cells(study: Study, scenarios: Sequence[str], data: str | None, overrides: S
             source = data or scenario.data.source
             if loop is not None:
                 options.check(loop, scenario, source, study.name)
-            found.append(Cell({SCENARIO: name, DATA: source, **labels}, scenario, study.mode, loop=loop))
-    if not found:
+            planned.append(Cell({SCENARIO: name, DATA: source, **labels}, scenario, study.mode, loop=loop))
+    if not planned:
         raise ConfigError(f"Study '{study.name}' has nothing for {', '.join(scenarios)}.")
-    return found
+    return planned
 
 
 def merged(*all_changes: Changes) -> Changes:

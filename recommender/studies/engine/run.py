@@ -16,7 +16,7 @@ from recommender.data.dataset import Dataset
 from recommender.errors import UserError
 from recommender.files import clear_leftovers
 from recommender.sources.load import load
-from recommender.studies.engine.cell import is_kept, key, measure, warm_up
+from recommender.studies.engine.cell import is_finished, key, measure, put_aside_damaged, warm_up
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO, Cell, Study
 
@@ -70,7 +70,7 @@ def run(
     A cell that failed is tried again by the next run. Raises only what is not an Exception (Ctrl-C), and
     nothing of what a cell raises: that is a Failure.
     """
-    found: list[Measured] = []
+    measured: list[Measured] = []
     failures: list[Failure] = []
     warm: Dataset | None = None
     for place in {folder / cell.study for cell in cells}:
@@ -81,8 +81,8 @@ def run(
         try:
             data = source(cell.labels[DATA], cell.scenario)
             place = folder / cell.study / key(cell.scenario, cell.mode, data, cell.loop)
-            kept = is_kept(place)
-            if not kept:
+            put_aside_damaged(place)
+            if not (was_finished := is_finished(place)):
                 if data is not warm and cell.loop is None:
                     warm_up(data, cell.scenario)
                     warm = data
@@ -92,11 +92,11 @@ def run(
             log.error("%d/%d %s", number, len(cells), failures[-1])
             failed(failures[-1])
             continue
-        spent = "kept" if kept else f"{time.perf_counter() - begun:.1f} s"
+        spent = "kept" if was_finished else f"{time.perf_counter() - begun:.1f} s"
         log.info("%d/%d %s: %s", number, len(cells), cell.name, spent)
-        found.append(Measured(cell.labels, cell.scenario, place))
-        done(found[-1])
-    return found, failures
+        measured.append(Measured(cell.labels, cell.scenario, place))
+        done(measured[-1])
+    return measured, failures
 
 
 def with_chosen_settings(cells: Sequence[Cell], chosen: Sequence[Measured]) -> list[Cell]:

@@ -130,7 +130,7 @@ def test_survival_counts_items_and_creators_in_enough_lists() -> None:
     fold = Fold("test", "o", "e", TRAIN, ITEMS, ask([[]] * 10, ITEMS), np.ones(10, bool), truth, 0)
     exposed = scenario(exposure={"creator_column": "creator", "small_creator": 2})
     shown = Shown(lists, truth, fold, exposed, sp.csr_matrix((5, 0)))
-    assert METRICS["new_item_survival_at_20"].whole(shown) == 1
-    assert METRICS["small_creator_survival_at_20"].whole(shown) == 1 / 2, "of y and z"
+    assert METRICS["new_item_survival_at_20"].over_lists(shown) == 1
+    assert METRICS["small_creator_survival_at_20"].over_lists(shown) == 1 / 2, "of y and z"
     busy = replace(shown, scenario=scenario(exposure={"creator_column": "creator", "small_creator": 1}))
-    assert METRICS["small_creator_survival_at_20"].whole(busy) == 1, "of z"
+    assert METRICS["small_creator_survival_at_20"].over_lists(busy) == 1, "of z"

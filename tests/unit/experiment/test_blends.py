@@ -49,10 +49,10 @@ def test_a_list_is_ordered_by_the_sum_of_weighed_reciprocal_ranks() -> None:
 def test_what_a_rung_could_not_tell_has_no_rank_and_comes_last() -> None:
     found = blended(lists([[1, 7, 8]], completed=2), lists([[9, 8, 5]], completed=1), 3)
     assert found.item_idx.tolist() == [[1, 9, 8]]
-    assert found.source.tolist() == [[RUNG, RUNG, RUNG]]  # 8 by the second list, not as the first one's completion
+    assert found.source_code.tolist() == [[RUNG, RUNG, RUNG]]  # 8 by the second list, not as the first one's completion
     found = blended(lists([[1, 7, 8]], completed=2), lists([[1, 6, 5]], completed=2), 3)
     assert found.item_idx.tolist() == [[1, 7, 8]]
-    assert found.source.tolist() == [[RUNG, FALLBACK, FALLBACK]]
+    assert found.source_code.tolist() == [[RUNG, FALLBACK, FALLBACK]]
     assert np.isnan(found.score[0, 1:]).all()
 
 
@@ -66,7 +66,7 @@ def test_a_blend_has_no_gaps_and_no_duplicates(first: list[int], second: list[in
     assert len(items) == len(set(items)) >= min(k, sum(i >= 0 for i in first))
     assert set(items) <= {*first, *second}
     assert (found.item_idx[0][len(items) :] == -1).all()
-    assert (found.source[0][len(items) :] == NO_ITEM).all()
+    assert (found.source_code[0][len(items) :] == NO_ITEM).all()
 
 
 @given(first=shown, completed=st.integers(0, 8))
@@ -74,7 +74,7 @@ def test_a_list_blended_with_itself_stays_as_it_is(first: list[int], completed: 
     one = lists([first], completed)
     found = blended(one, one, 8)
     assert found.item_idx.tolist() == one.item_idx.tolist()
-    assert found.source.tolist() == one.source.tolist()
+    assert found.source_code.tolist() == one.source_code.tolist()
 
 
 N = 40  # queries of a fold, half of them without history

@@ -163,7 +163,7 @@ def test_segments_by_columns_that_users_do_not_have_step_aside() -> None:
 @pytest.mark.parametrize(
     ("rungs", "more", "message"),
     [((TRENDING, RANDOM), {}, "no rung is left to serve .*trending: it needs times"),
-     ((POPULARITY, TRENDING), {"slots": {"rung": "trending", "n": 2}}, "'trending' stepped aside")],
+     ((POPULARITY, TRENDING), {"slots": {"rung": "trending", "n": 2}}, "'trending' is off")],
 )  # fmt: skip
 def test_a_ladder_left_without_a_rung_that_it_needs_is_an_error(rungs: Any, more: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -218,7 +218,7 @@ def test_a_rung_that_cannot_be_fitted_at_the_test_origin_only_steps_aside_if_nob
         run(data(), scenario(picky))
 
 
-def test_a_ladder_of_which_every_rung_has_stepped_aside_is_an_error(picky: dict[str, str]) -> None:
+def test_a_ladder_without_a_rung_left_is_an_error(picky: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match=r"no rung is left to serve .*picky: no past window"):
         run(data(), scenario(RANDOM, picky))
 

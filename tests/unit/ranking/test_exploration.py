@@ -109,7 +109,7 @@ def test_lists_hold_no_item_twice_and_a_shorter_choice_begins_a_longer_one(
     for row in long.item_idx:
         assert len(set(row)) == len(row)
     np.testing.assert_array_equal(long.item_idx[:, :n], short.item_idx)
-    assert (long.source == RUNG).all()
+    assert (long.source_code == RUNG).all()
 
 
 def test_slots_of_the_router_hold_what_is_explored() -> None:
@@ -119,7 +119,7 @@ def test_slots_of_the_router_hold_what_is_explored() -> None:
     items = catalogue()
     asked = ask([[]] * 30, items, as_of=100.0)
     routed = router.recommend(asked, Candidates(items, Eligibility(), np.arange(N)), 10, Scoring())
-    assert (routed.lists.source[:, 7:] == NEW).all()
+    assert (routed.lists.source_code[:, 7:] == NEW).all()
     assert (routed.lists.item_idx[:, 7:] >= 10).all()
     assert len(np.unique(routed.lists.item_idx[:, 7:])) > 10
     assert set(routed.source[:, 7:].ravel()) == {"new:in_order"}

@@ -23,7 +23,7 @@ def same(one: Lists, other: Lists) -> None:
 def test_rows_and_first_entries_are_taken_with_scores_and_sources() -> None:
     made = THREE.take(np.array([1])).head(2)
     assert made.item_idx.tolist() == [[6, 7]]
-    assert made.source.tolist() == [[RUNG, FALLBACK]]
+    assert made.source_code.tolist() == [[RUNG, FALLBACK]]
     assert made.width == 2
     same(THREE.take(np.array([False, True])), THREE.take(np.array([1])))
 
@@ -43,9 +43,9 @@ def test_permuted_entries_move_together_and_those_behind_stay() -> None:
 def test_emptied_entries_hold_nothing_and_gaps_close() -> None:
     made = THREE.only(np.array([[False, True, True], [True, True, True]]), NEW).close_gaps()
     assert made.item_idx.tolist() == [[4, 5, -1], [6, 7, -1]]
-    assert made.source.tolist()[0] == [NEW, NEW, NO_ITEM]
+    assert made.source_code.tolist()[0] == [NEW, NEW, NO_ITEM]
     assert np.isnan(made.score[0, 2])
-    assert made.source.dtype == np.int8
+    assert made.source_code.dtype == np.int8
 
 
 def test_lists_join_by_query_and_by_entry() -> None:

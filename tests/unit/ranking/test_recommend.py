@@ -38,7 +38,7 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
 def test_top_k_equals_a_sort_written_with_plain_loops(problem: Any) -> None:
     scores, mask, order, k = problem
     lists = top_k(scores, mask, order, k)
-    item, score, source = lists.item_idx, lists.score, lists.source
+    item, score, source = lists.item_idx, lists.score, lists.source_code
     place = {int(i): p for p, i in enumerate(order)}
     for q in range(len(scores)):
         eligible = [i for i in range(scores.shape[1]) if mask[q, i]]
@@ -105,7 +105,7 @@ def test_a_silent_rung_is_completed_in_the_fallback_order() -> None:
     items = ITEMS.take(np.arange(30))
     lists = run(Fixed(silent=True), 1, 20, items, histories=[["i29", "i27"]])
     assert lists.item_idx[0].tolist() == [i for i in range(29, -1, -1) if i not in (29, 27)][:20]
-    assert (lists.source == FALLBACK).all()
+    assert (lists.source_code == FALLBACK).all()
 
 
 def test_k_above_the_eligible_items_gives_all_of_them() -> None:
@@ -114,7 +114,7 @@ def test_k_above_the_eligible_items_gives_all_of_them() -> None:
     assert lists.item_idx.shape == (2, 6)
     assert (lists.item_idx >= 0).sum(axis=1).tolist() == [5, 6]
     assert lists.item_idx[0, 5] == -1
-    assert lists.source[0, 5] == NO_ITEM
+    assert lists.source_code[0, 5] == NO_ITEM
 
 
 def test_no_queries_give_empty_lists() -> None:

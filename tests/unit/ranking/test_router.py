@@ -116,16 +116,16 @@ def test_slots_add_only_own_items_and_lose_none_but_the_last(merge: tuple[Lists,
     made = with_slots(lists, new, of)
     shown = made.item_idx[0][made.item_idx[0] >= 0].tolist()
     base = [i for i in lists.item_idx[0].tolist() if i >= 0]
-    slot = [int(i) for i, w in zip(new.item_idx[0], new.source[0], strict=True) if w == RUNG]
+    slot = [int(i) for i, w in zip(new.item_idx[0], new.source_code[0], strict=True) if w == RUNG]
     k = lists.item_idx.shape[1]
     assert made.item_idx.shape == (1, k)
     assert len(shown) == len(set(shown)) == min(k, len(set(base) | set(slot)))
-    in_slot = made.source[0][: len(shown)] == NEW
+    in_slot = made.source_code[0][: len(shown)] == NEW
     assert set(np.array(shown)[in_slot]) <= set(slot)
     kept = [i for i, s in zip(shown, in_slot, strict=True) if not s]
     assert kept == [i for i in base if i in kept]  # the order of the rest stays
     assert (made.item_idx[0][len(shown) :] == -1).all()
-    assert (made.source[0][len(shown) :] == NO_ITEM).all()
+    assert (made.source_code[0][len(shown) :] == NO_ITEM).all()
     head = max(min(of, k) - new.item_idx.shape[1], 0)
     assert shown[: min(head, len(base))] == base[:head]
     assert not in_slot[min(of, k) :].any() or new.item_idx.shape[1] > of

@@ -24,7 +24,7 @@ from recommender.report.study import html, markdown
 from recommender.studies import ablation, ablation_tables
 from recommender.studies.analyses import ANALYSES, analysis_of
 from recommender.studies.engine import plan
-from recommender.studies.engine.cell import is_kept, key
+from recommender.studies.engine.cell import is_finished, key, put_aside_damaged
 from recommender.studies.engine.contrast import Contrast, contrast
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid
 from recommender.studies.engine.measured import DONE, Measured
@@ -156,12 +156,14 @@ def test_a_damaged_cell_is_named_and_put_aside(
 ) -> None:
     folder = tmp_path / kept_cell.name
     shutil.copytree(kept_cell, folder)
-    assert is_kept(folder)
+    put_aside_damaged(folder)
+    assert is_finished(folder)
     if damage is None:
         (folder / name).unlink()
     else:
         (folder / name).write_bytes(damage((folder / name).read_bytes()))
-    assert not is_kept(folder)
+    put_aside_damaged(folder)
+    assert not is_finished(folder)
     assert f"{folder} is damaged ({name} " in caplog.text
     assert [path.name for path in tmp_path.iterdir()] == [f"{folder.name}.damaged"]
 
