@@ -14,7 +14,7 @@ THREE = Lists(
 
 
 def same(one: Lists, other: Lists) -> None:
-    for name in ("item_idx", "score", "source"):
+    for name in ("item_idx", "score", "source_code"):
         left, right = getattr(one, name), getattr(other, name)
         np.testing.assert_array_equal(left, right)
         assert left.dtype == right.dtype

@@ -88,7 +88,7 @@ def test_batches_change_nothing_and_stay_within_the_memory_bound() -> None:
     small, large = run(few, 150, 20, memory_mb=16), run(many, 150, 20)
     assert max(few.batches) < max(many.batches)
     assert max(few.batches) * len(ITEMS) * 8 * 4 < 16 * 2**20  # scores and mask, with room for a model's own arrays
-    for name in ("item_idx", "score", "source"):
+    for name in ("item_idx", "score", "source_code"):
         np.testing.assert_array_equal(getattr(small, name), getattr(large, name))
 
 
