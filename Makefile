@@ -81,9 +81,9 @@ ui: $(READY)
 	@$(PY) -m pipelines ui $${PORT:+--port "$$PORT"}
 
 ##
-## Data
+## Data (raw sets are looked for in RECOMMENDER_RAW_DIR, else in ../shared/data, else in ./data)
 ##   make data SOURCE=ml-100k   fetch a public data set from its publisher
-##       TO=data                where to; default: RECOMMENDER_RAW_DIR, else ./data
+##       TO=data                folder to write to; default: RECOMMENDER_RAW_DIR, else ./data
 .PHONY: data
 data: need-SOURCE $(READY)
 	@$(PY) -m pipelines data --source "$$SOURCE" $${TO:+--to "$$TO"}
@@ -162,7 +162,7 @@ lock: $(READY)
 ##
 ## Develop
 ##   make test                  the fast suite
-##   make test-real             the slow tests, and those on real data (RECOMMENDER_RAW_DIR; skipped without)
+##   make test-real             the slow tests, and those on real data (where there is any; else skipped)
 ##   make test-browser          the MLflow pages in Chromium (skipped without it)
 ##       TESTS=tests/unit       for each of the three: only these files
 .PHONY: test test-real test-browser
@@ -207,7 +207,8 @@ docs: $(READY_DEV)
 pictures: $(READY_DEV)
 	@$(PY) -m pipelines.pictures $${OUT:+--out "$$OUT"} $${COMPARE:+--compare "$$COMPARE"} $${TO:+--to "$$TO"}
 
-##   make clean                 remove .venv and caches; results (artifacts/, mlruns/, mlflow.db, data/) stay
+##   make clean                 remove .venv, site/ and caches; results stay: artifacts/, studies/, tuning/, mlruns/,
+##                              mlflow.db, data/
 .PHONY: clean
 clean:
 	@rm -rf site .venv .venv-unfinished .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -2,7 +2,8 @@
 
 A line ``[[table: rooms]]`` in a page becomes the table of that name in ``TABLES``, made from the code. A line
 ``[[data: parts, scenario=jobs]]`` becomes ``docs/data/parts.csv``, here only its rows of jobs; the page names the
-command that wrote the file. A name that is not there stops the build.
+command that wrote the file. A name that is not there stops the build. The first use of each term of the glossary in a
+page's prose becomes a link to it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,66 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"
 PRESETS = ("catalog", "ugc", "jobs")
+GLOSSARY = Path(__file__).parent / "glossary.md"
+# Terms that are everyday words too: how they read where the term is meant; "" where that cannot be told.
+WORDINGS = {
+    "k and rank": "",
+    "run": "",
+    "part": "",
+    "control": "",
+    "score": "",
+    "role": "roles?",
+    "source": "its source",
+    "train": "(?:a|the|each|every) train",
+    "study": "(?:a|the|each|every) study|studies",
+    "cell": "(?:a|each|every) cell|cells",
+    "period": "horizon",
+    "validation and test": "validation|test (?:origin|period)",
+    "comparison": "(?:a|the) comparison",
+    "history": "history|histories",
+    "query": "query|queries",
+    "oracle and regret": "oracle|regret",
+    "preset and knob": "knobs?|presets?",
+    "spam, suspicion, trust": "suspicion",
+    "thin group": "thin groups?",
+    "holm-adjusted p": "Holm",
+}
+NO_PROSE = re.compile(
+    r"```.*?```|<!--.*?-->|`[^`\n]*`|!?\[[^\]]*\]\([^)]*\)|^(?:#|:::|\[\[| {4})[^\n]*$", re.DOTALL | re.MULTILINE
+)
 LINE = re.compile(r"^\[\[(table|data): ([\w-]+)((?:, \w+=[\w-]+)*)\]\]$", re.MULTILINE)
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """What MkDocs calls for each page: its text with every such line replaced."""
+def on_page_markdown(markdown: str, page: Any = None, **_: Any) -> str:
+    """What MkDocs calls for each page: its text with terms linked and every such line replaced."""
+    if page is not None and page.file.src_uri != GLOSSARY.name:
+        markdown = linked(markdown.replace("[[table: readme]]", readme()))
     return LINE.sub(_replaced, markdown)
+
+
+def linked(markdown: str) -> str:
+    """The first use of each term in the prose as a link to the glossary; a term that the page links itself stays."""
+    for anchor, pattern in terms().items():
+        if f"glossary.md#{anchor})" not in markdown:
+            taken = [other.span() for other in NO_PROSE.finditer(markdown)]
+            uses = (use for use in pattern.finditer(markdown) if not any(a <= use.start() < b for a, b in taken))
+            if first := next(uses, None):
+                link = f"[{first[0]}](glossary.md#{anchor})"
+                markdown = markdown[: first.start()] + link + markdown[first.end() :]
+    return markdown
+
+
+def terms() -> dict[str, re.Pattern[str]]:
+    """Anchor of each term of the glossary -> how it reads in a text; longer terms first."""
+    names = re.findall(r"^### (.+)$", GLOSSARY.read_text(encoding="utf-8"), re.MULTILINE)
+    wordings = {
+        name: WORDINGS.get(name.lower(), f"{re.escape(name)}s?") for name in sorted(names, key=len, reverse=True)
+    }
+    return {
+        re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-"): re.compile(rf"\b(?:{words})\b(?!-)", re.IGNORECASE)
+        for name, words in wordings.items()
+        if words
+    }
 
 
 def _replaced(line: re.Match[str]) -> str:

@@ -122,7 +122,7 @@ def load_data(data: str | Path, *, scenario: ScenarioLike | None = None, raw_dir
     Args:
         data: the name of a source (``"ml-100k"``, ``"simulated"``), or the path of a dataset folder.
         scenario: its options, repairs, positive events and event weights apply.
-        raw_dir: where public data sets lie. None: ``RECOMMENDER_RAW_DIR``, else ``../shared/data`` or ``data``.
+        raw_dir: folder of public data sets. None: ``RECOMMENDER_RAW_DIR``, else ``../shared/data``, else ``./data``.
 
     Returns:
         The checked Dataset.

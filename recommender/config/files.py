@@ -23,7 +23,7 @@ def shipped(folder: str) -> Path:
 
 
 def raw_dir() -> Path | None:
-    """Where raw data sets lie: ``RECOMMENDER_RAW_DIR``, else ``../shared/data``, else ``data``, if it is there."""
+    """Folder of raw data sets: ``RECOMMENDER_RAW_DIR``, else ``../shared/data``, else ``./data``; None without one."""
     stated = os.environ.get("RECOMMENDER_RAW_DIR")
     if stated:
         return Path(stated)

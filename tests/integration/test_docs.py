@@ -102,6 +102,17 @@ def test_an_unknown_table_stops_the_build() -> None:
         hooks.on_page_markdown("[[data: parts, scenario=nothing]]")
 
 
+def test_the_first_use_of_a_term_in_prose_is_linked_to_the_glossary() -> None:
+    text = "# A rung\n`rung` ![rung](rung.png)\n```\nrung\n```\n"
+    text += "The ladder's rungs; a rung. [Origin](glossary.md#origin), an origin"
+    expected = text.replace("ladder", "[ladder](glossary.md#ladder)").replace("rungs", "[rungs](glossary.md#rung)")
+    assert hooks.linked(text) == expected
+
+
+def test_every_exception_of_the_links_is_a_term_of_the_glossary() -> None:
+    assert set(hooks.WORDINGS) <= {name.lower() for name in re.findall(r"^### (.+)$", page("glossary"), re.MULTILINE)}
+
+
 def test_the_map_of_the_rooms_has_a_purpose_for_every_room_and_file() -> None:
     assert not re.search(r"\|  \|", hooks.rooms() + hooks.files())
     assert {row.split("`")[1] for row in hooks.rooms().splitlines()[2:]} == {
