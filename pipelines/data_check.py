@@ -63,9 +63,9 @@ def _show(out: Console, summary: dict[str, Any], moved: list[dict[str, Any]] | N
         for c in summary["columns"]
     ]
     out.print(_table("Columns", ["table", "column", "role", "filled"], columns))
-    repairs = [[r["table"], r["rule"], r["action"], f"{r['count']:,}", r["why"]] for r in summary["repairs"]]
+    repairs = [[r["table"], r["rule"], r["action"], f"{r['count']:,}", r["reason"]] for r in summary["repairs"]]
     if repairs:
-        out.print(_table("Repairs", ["table", "rule", "action", "rows", "why"], repairs))
+        out.print(_table("Repairs", ["table", "rule", "action", "rows", "reason"], repairs))
     if moved is not None:
         rows = [[m["measure"], _number(m["trained"]), _number(m["now"]), m["sentence"]] for m in moved]
         out.print(_table("Against the data of training", ["measure", "trained", "now", "what it means"], rows))

@@ -13,38 +13,38 @@ from recommender.data.spec import KEYS, Read
 _PAIR = ["user_id", "item_id", "event", "timestamp"]
 
 
-def keys(found: Findings, table: str, frame: pl.DataFrame) -> pl.DataFrame:
+def keys(findings: Findings, table: str, frame: pl.DataFrame) -> pl.DataFrame:
     """No null or spoilt ids; in items and users, one row per id."""
     for key in ("user_id", "item_id") if table == "interactions" else (KEYS[table],):
-        frame = found.apply(frame, table, key, "null_ids", frame[key].is_null(), "Rows without an id.")
-        frame = ids.spoilt(found, frame, table, key)
+        frame = findings.apply(frame, table, key, "null_ids", frame[key].is_null(), "Rows without an id.")
+        frame = ids.spoilt(findings, frame, table, key)
     if table == "interactions":
         return frame
     key = KEYS[table]
-    last = found.asked.get("duplicate_ids") == "keep_last"
+    last = findings.actions.get("duplicate_ids") == "keep_last"
     repeated = ~(frame[key].is_last_distinct() if last else frame[key].is_first_distinct())
-    return found.apply(frame, table, key, "duplicate_ids", repeated, "Rows whose id another row has already.")
+    return findings.apply(frame, table, key, "duplicate_ids", repeated, "Rows whose id another row has already.")
 
 
-def event(found: Findings, frame: pl.DataFrame) -> pl.DataFrame:
+def event(findings: Findings, frame: pl.DataFrame) -> pl.DataFrame:
     """event: String, 'interaction' where there is no such column."""
     if "event" not in frame.columns:
         return frame.with_columns(event=pl.lit("interaction"))
     text = as_text(frame["event"])
     if text is None:
         advice = f"Events are strings, not {frame['event'].dtype}."
-        found.offending(frame, "interactions", "event", "wrong_type", frame["event"].is_not_null(), advice)
+        findings.offending(frame, "interactions", "event", "wrong_type", frame["event"].is_not_null(), advice)
         return frame.with_columns(event=pl.lit("interaction"))
     missing = text.is_null() | (text == "").fill_null(False)
     if bool(missing.all()):
         return frame.with_columns(event=pl.lit("interaction"))
     frame = frame.with_columns(event=text.set(missing, None))
-    why = "Rows without an event where others have one ('keep' = of the kind 'interaction')."
-    frame = found.apply(frame, "interactions", "event", "missing_events", frame["event"].is_null(), why)
+    reason = "Rows without an event where others have one ('keep' = of the kind 'interaction')."
+    frame = findings.apply(frame, "interactions", "event", "missing_events", frame["event"].is_null(), reason)
     return frame.with_columns(pl.col("event").fill_null("interaction"))
 
 
-def weight(found: Findings, frame: pl.DataFrame, read: Read) -> pl.DataFrame:
+def weight(findings: Findings, frame: pl.DataFrame, read: Read) -> pl.DataFrame:
     """weight: Float32 above 0 (or 0 where kept), 1 where there is no column."""
     if "weight" not in frame.columns:
         return frame.with_columns(weight=pl.lit(1, pl.Float32))
@@ -55,26 +55,26 @@ def weight(found: Findings, frame: pl.DataFrame, read: Read) -> pl.DataFrame:
         number = given.cast(pl.Float64)
     else:
         advice = f"Weights are numbers of at least 0, not {given.dtype}."
-        found.offending(frame, "interactions", "weight", "wrong_type", given.is_not_null(), advice)
+        findings.offending(frame, "interactions", "weight", "wrong_type", given.is_not_null(), advice)
         return frame.with_columns(weight=pl.lit(1, pl.Float32))
     single = number.cast(pl.Float32, strict=False)
     broken = single.is_null() | ~single.is_finite() | (single < 0)
-    why = "Weights that are missing, no number, negative, not finite or too large for 32 bits."
+    reason = "Weights that are missing, no number, negative, not finite or too large for 32 bits."
     if given.dtype == pl.String and bool((numbers(given).is_not_null() & number.is_null()).any()):
-        why += (
+        reason += (
             " Some look like numbers with a currency, percent or a mark between thousands: 'read: {thousands: \",\"}'"
         )
-        why += " in dataset.yaml reads 1,234."
+        reason += " in dataset.yaml reads 1,234."
     # Repairs act on the number, messages show the value.
     frame = frame.with_columns(weight=single, __given__=given)
-    frame = found.apply(frame, "interactions", "weight", "bad_weights", broken, why, show="__given__")
+    frame = findings.apply(frame, "interactions", "weight", "bad_weights", broken, reason, show="__given__")
     zero = (frame["weight"] == 0).fill_null(False)
-    why = "Weights of 0: taken, or not taken? 'drop' removes these rows, 'keep' counts them as taken."
-    frame = found.apply(frame, "interactions", "weight", "zero_weights", zero, why, show="__given__")
+    reason = "Weights of 0: taken, or not taken? 'drop' removes these rows, 'keep' counts them as taken."
+    frame = findings.apply(frame, "interactions", "weight", "zero_weights", zero, reason, show="__given__")
     return frame.drop("__given__").with_columns(pl.col("weight").cast(pl.Float32))
 
 
-def duplicates(found: Findings, frame: pl.DataFrame) -> pl.DataFrame:
+def duplicates(findings: Findings, frame: pl.DataFrame) -> pl.DataFrame:
     """Later rows with the user, item, event and time of an earlier one.
 
     Where no row has a time they may be repeats of another day, so they are kept and noted.
@@ -85,25 +85,25 @@ def duplicates(found: Findings, frame: pl.DataFrame) -> pl.DataFrame:
     shown = frame.with_columns(
         __pair__=pl.format("user {} item {}", pl.col("user_id").cast(pl.String), pl.col("item_id").cast(pl.String))
     )
-    if frame["timestamp"].null_count() == frame.height and "duplicates" not in found.asked:
+    if frame["timestamp"].null_count() == frame.height and "duplicates" not in findings.actions:
         some = ", ".join(shown.filter(repeated)["__pair__"].head(3).str.slice(0, 80))
         n = int(repeated.sum())
         text = f"user, item and event of an earlier row again in {n:,} row{'s' * (n != 1)} ({some}); kept."
-        found.note("interactions", None, text)
+        findings.note("interactions", None, text)
         return frame
-    if found.asked.get("duplicates") == "sum":
+    if findings.actions.get("duplicates") == "sum":
         total = frame.group_by(_PAIR).agg(pl.col("weight").cast(pl.Float64).sum().cast(pl.Float32).alias("__sum__"))
         joined = frame.join(total, on=_PAIR, how="left", nulls_equal=True, maintain_order="left")
         frame = joined.with_columns(weight="__sum__").drop("__sum__")
-    why = "Rows with the user, item, event and time of an earlier row ('sum' adds up their weights)."
+    reason = "Rows with the user, item, event and time of an earlier row ('sum' adds up their weights)."
     show = "timestamp" if frame["timestamp"].null_count() < frame.height else "item_id"
-    frame = found.apply(frame, "interactions", "timestamp", "duplicates", repeated, why, show=show)
-    if found.asked.get("duplicates") == "sum":
+    frame = findings.apply(frame, "interactions", "timestamp", "duplicates", repeated, reason, show=show)
+    if findings.actions.get("duplicates") == "sum":
         frame = frame.filter(frame.select(pl.struct(_PAIR).is_first_distinct()).to_series())
     return frame
 
 
-def feature(found: Findings, table: str, frame: pl.DataFrame, column: str, role: str) -> pl.DataFrame:
+def feature(findings: Findings, table: str, frame: pl.DataFrame, column: str, role: str) -> pl.DataFrame:
     """A feature column in the form of its role; numbers and embeddings finite, embeddings of one length."""
     given = frame[column]
     formed = to_form(given, role)
@@ -115,24 +115,24 @@ def feature(found: Findings, table: str, frame: pl.DataFrame, column: str, role:
             else ""
         )
         advice = f"The role {role} does not fit these values of type {short_type(given.dtype)}; {way}.{missing}"
-        found.offending(frame, table, column, "wrong_type", misfits(given, role), advice)
+        findings.offending(frame, table, column, "wrong_type", misfits(given, role), advice)
         return frame
     frame = frame.with_columns(formed.alias(column))
     if role == "numeric":
-        why = "Numbers that are not finite."
-        return found.apply(frame, table, column, "bad_numbers", formed.is_infinite(), why, "set_null")
+        reason = "Numbers that are not finite."
+        return findings.apply(frame, table, column, "bad_numbers", formed.is_infinite(), reason, "set_null")
     if role != "embedding":
         return frame
     sound = pl.element().is_not_null() & pl.element().is_finite()
     broken = ~formed.list.eval(sound.fill_null(False)).list.all()
-    why = "Embeddings with values that are missing or not finite."
-    frame = found.apply(frame, table, column, "bad_embeddings", broken, why, "set_null")
+    reason = "Embeddings with values that are missing or not finite."
+    frame = findings.apply(frame, table, column, "bad_embeddings", broken, reason, "set_null")
     lengths = frame[column].list.len()
     usual = lengths.drop_nulls().mode().sort()
     if not len(usual):
         return frame
-    why = f"Embeddings that do not have the {usual[-1]} numbers that most have."
-    return found.apply(frame, table, column, "ragged_embeddings", lengths != usual[-1], why, "set_null")
+    reason = f"Embeddings that do not have the {usual[-1]} numbers that most have."
+    return findings.apply(frame, table, column, "ragged_embeddings", lengths != usual[-1], reason, "set_null")
 
 
 def short_type(dtype: pl.DataType) -> str:
@@ -140,7 +140,7 @@ def short_type(dtype: pl.DataType) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def note_unmet_users(found: Findings, users: pl.DataFrame, interactions: pl.DataFrame) -> None:
+def note_unmet_users(findings: Findings, users: pl.DataFrame, interactions: pl.DataFrame) -> None:
     """Notes the share of active users without a row in users where it is large, or where keys nearly meet."""
     active = interactions["user_id"].unique(maintain_order=True)
     missing = active.filter(~active.is_in(users["user_id"].implode()))
@@ -157,10 +157,12 @@ def note_unmet_users(found: Findings, users: pl.DataFrame, interactions: pl.Data
         if near
         else f" Without one: {some}; users has {', '.join(repr(str(v))[:60] for v in users['user_id'].head(3))}."
     )
-    found.note("users", "user_id", text + hint)
+    findings.note("users", "user_id", text + hint)
 
 
-def note_counted_later(found: Findings, items: pl.DataFrame, roles: dict[str, str], interactions: pl.DataFrame) -> None:
+def note_counted_later(
+    findings: Findings, items: pl.DataFrame, roles: dict[str, str], interactions: pl.DataFrame
+) -> None:
     """Notes numbers whose rank follows the items' uses: most likely totals, counted after the fact."""
     uses = interactions["item_id"].value_counts(name="__uses__")
     counted = items.select("item_id", *(c for c, r in roles.items() if r == "numeric"), ROW).join(uses, on="item_id")
@@ -170,7 +172,7 @@ def note_counted_later(found: Findings, items: pl.DataFrame, roles: dict[str, st
             continue
         rank = known.select(pl.corr(column, "__uses__", method="spearman")).item()
         if rank is not None and rank > 0.8:
-            found.note(
+            findings.note(
                 "items",
                 column,
                 f"its rank follows how often items are used (correlation {rank:.2f}). If it was counted after it, "

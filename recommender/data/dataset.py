@@ -40,7 +40,7 @@ class Repair:
     rule: str  # duplicates, unknown_items, impossible_watch_time, ...
     action: str  # keep_first, drop, set_null, ...
     count: int
-    why: str
+    reason: str
     examples: tuple[str, ...] = ()
 
 
@@ -115,8 +115,8 @@ class Table:
         """The table with these rows, in this order (a boolean mask or row numbers)."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         taken = replace(self, frame=self.frame[rows])
-        whole, own = self.source
-        taken._memo["source"] = whole, rows if own is None else own[rows]
+        whole, of_whole = self.source
+        taken._memo["source"] = whole, rows if of_whole is None else of_whole[rows]
         return taken
 
     @property
@@ -255,11 +255,11 @@ class Dataset:
         """
         past = self.timestamps < to_microseconds(origin)
         published = self.items.times("available_from")
-        kept = self.only(past, listed=(published != NO_TIME) & (published < to_microseconds(origin)))
+        past_data = self.only(past, listed=(published != NO_TIME) & (published < to_microseconds(origin)))
         if not self.signals.width:
-            return kept
+            return past_data
         before = pl.col("timestamp").is_null() | (pl.col("timestamp") < origin)
-        return replace(kept, signals=self.signals.filter(before))
+        return replace(past_data, signals=self.signals.filter(before))
 
     def only(self, rows: np.ndarray, listed: np.ndarray) -> Dataset:
         """The interactions ``rows`` (bool), the items that they or ``listed`` (bool) name, and their users."""

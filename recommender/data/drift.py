@@ -34,25 +34,25 @@ def reference(data: Dataset) -> dict[str, Any]:
 
 def save_reference(data: Dataset, folder: Path) -> None:
     """Writes ``reference.json`` and ``reference.parquet`` (the long lists) into an existing folder."""
-    kept = reference(data)
-    long = {("", key): kept.pop(key) for key in ("user_ids", "item_ids", "item_counts")}
-    for column, described in kept["columns"].items():
+    saved = reference(data)
+    long = {("", key): saved.pop(key) for key in ("user_ids", "item_ids", "item_counts")}
+    for column, described in saved["columns"].items():
         if "tokens" in described:
             long[(column, "tokens")] = described.pop("tokens")
     rows = [(column, key, json.dumps(values)) for (column, key), values in long.items()]
     write_table(folder / _IDS, pl.DataFrame(rows, schema=["column", "key", "values"], orient="row"))
-    write_json(folder / _JSON, kept)
+    write_json(folder / _JSON, saved)
 
 
 def load_reference(folder: Path) -> dict[str, Any]:
     """What ``save_reference`` wrote. Raises UserError where it is not there."""
     if not (folder / _JSON).is_file() or not (folder / _IDS).is_file():
         raise UserError(f"{folder}: holds no {_JSON}. Name the OUT folder of a finished train.")
-    kept: dict[str, Any] = json.loads((folder / _JSON).read_text(encoding="utf-8"))
+    saved: dict[str, Any] = json.loads((folder / _JSON).read_text(encoding="utf-8"))
     for column, key, values in pl.read_parquet(folder / _IDS).iter_rows():
-        place = kept["columns"][column] if column else kept
+        place = saved["columns"][column] if column else saved
         place[key] = json.loads(values)
-    return kept
+    return saved
 
 
 def drift(trained: dict[str, Any] | Dataset, data: Dataset) -> list[dict[str, Any]]:
@@ -115,10 +115,9 @@ def _popularity(then: dict[str, Any], data: Dataset) -> list[dict[str, Any]]:
     ranks = [pl.Series(x[both]).rank("average").to_numpy() for x in (p, q)]
     if both.sum() > 2 and all(r.std() for r in ranks):
         correlation = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-        kept = "about the same" if correlation > 0.9 else "similar" if correlation > 0.6 else "rather different"
-        sentence = (
-            f"Among items used then and now, the order of popularity is {kept} (rank correlation {correlation:.2f})."
-        )
+        agreement = "about the same" if correlation > 0.9 else "similar" if correlation > 0.6 else "rather different"
+        order = f"the order of popularity is {agreement} (rank correlation {correlation:.2f})"
+        sentence = f"Among items used then and now, {order}."
         rows.append(_row("popularity_rank_correlation", 1, correlation, sentence))
     return rows
 

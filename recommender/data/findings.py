@@ -21,15 +21,15 @@ log = logging.getLogger(__name__)
 class Findings:
     """Problems, repairs and notes of one passage through the gate.
 
-    asked: rule -> action, the repairs that the data set or the scenario names. place: table -> words for where a row
+    actions: rule -> action, the repairs that the data set or the scenario names. place: table -> words for where a row
     stands. repairable: whether whoever reads the problems can name a repair.
     """
 
-    asked: Mapping[str, str]
+    actions: Mapping[str, str]
     place: Mapping[str, Callable[[int], str]] = field(default_factory=dict)
     repairable: bool = True
     problems: list[Problem] = field(default_factory=list)
-    made: list[Repair] = field(default_factory=list)
+    repairs: list[Repair] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
     def problem(self, table: str, column: str | None, rule: str, count: int, advice: str, *examples: object) -> None:
@@ -70,7 +70,7 @@ class Findings:
         column: str,
         rule: str,
         broken: pl.Series,
-        why: str,
+        reason: str,
         otherwise: str = "drop",
         show: str | None = None,
     ) -> pl.DataFrame:
@@ -85,11 +85,11 @@ class Findings:
         if not count:
             return frame
         examples = self.examples(frame.filter(broken).head(3), table, show or column)
-        action = self.asked.get(rule)
+        action = self.actions.get(rule)
         if action is None:
-            self.problem(table, column, rule, count, why, *map(_Shown, examples))
+            self.problem(table, column, rule, count, reason, *map(_Shown, examples))
             return _act(frame, column, broken, otherwise)
-        self.made.append(Repair(table, rule, action, count, why, tuple(examples)))
+        self.repairs.append(Repair(table, rule, action, count, reason, tuple(examples)))
         log.info("%s.%s: repaired %s by %s, %d rows (e.g. %s)", table, column, rule, action, count, ", ".join(examples))
         return _act(frame, column, broken, action)
 

@@ -72,12 +72,12 @@ def _read_one(folder: Path, table: str, spec: Spec, notes: list[Note]) -> TableF
     exact |= {column for column, role in stated.items() if role not in ("numeric", "embedding", "location")}
     if origin is not None:
         file = _read_origin(folder, table, origin, spec, exact)
-    elif (found := _file_of(folder, table)) is None:
+    elif (path := _file_of(folder, table)) is None:
         return None
     else:
-        file = read_file(found, spec.read, exact)
-        if endings(found.name)[0] or found.name != found.name.lower():
-            notes.append(Note(table, None, f"read from {found.name}"))
+        file = read_file(path, spec.read, exact)
+        if endings(path.name)[0] or path.name != path.name.lower():
+            notes.append(Note(table, None, f"read from {path.name}"))
     notes.extend(Note(table, None, text) for text in file.notes)
     return file
 
@@ -122,10 +122,10 @@ def _nearly(folder: Path, table: str) -> str:
 
 def _items_of(folder: Path, interactions: pl.DataFrame, spec: Spec, notes: list[Note]) -> pl.DataFrame:
     """Items without features, one for each that the interactions name."""
-    own = spec.names("interactions").get("item_id", "item_id")
-    if own not in interactions.columns:
+    key = spec.names("interactions").get("item_id", "item_id")
+    if key not in interactions.columns:
         return pl.DataFrame({spec.names("items").get("item_id", "item_id"): pl.Series([], dtype=pl.String)})
-    items = interactions[own].drop_nulls().unique(maintain_order=True).to_frame()
+    items = interactions[key].drop_nulls().unique(maintain_order=True).to_frame()
     items.columns = [spec.names("items").get("item_id", "item_id")]
     text = f"there is no items file: {items.height:,} items without features are made from the interactions."
     notes.append(Note("items", None, text + _nearly(folder, "items")))

@@ -68,40 +68,40 @@ def build(
     """
     spec = tables.spec
     check_repairs(extra_repairs or {})
-    found = Findings({**spec.repairs, **(extra_repairs or {})}, tables.place, tables.repairable)
+    findings = Findings({**spec.repairs, **(extra_repairs or {})}, tables.place, tables.repairable)
     for note in tables.notes:
-        found.note(note.table, note.column, note.text)
+        findings.note(note.table, note.column, note.text)
     frames = {"interactions": tables.interactions, "items": tables.items, "users": tables.users}
     given = {name: frame for name, frame in frames.items() if frame is not None}
-    ready = {name: structure.rename(found, name, frame, spec) for name, frame in given.items()}
-    structure.mapped_columns(found, given, spec)
-    ready = ids.unify(found, ready)
+    ready = {name: structure.rename(findings, name, frame, spec) for name, frame in given.items()}
+    structure.mapped_columns(findings, given, spec)
+    ready = ids.unify(findings, ready)
 
     roles: dict[str, dict[str, str]] = {}
     described = {}
     for name, stated in (("items", spec.features.items), ("users", spec.features.users)):
         frame = ready.get(name)
         if frame is not None:
-            frame = structure.locations(found, name, frame, spec, stated)
-        structure.stated_roles(found, name, frame, stated, spec)
+            frame = structure.locations(findings, name, frame, spec, stated)
+        structure.stated_roles(findings, name, frame, stated, spec)
         if frame is not None and KEYS[name] in frame.columns:
-            described[name], roles[name] = _describe(found, name, frame, stated, spec)
-    structure.match_columns(found, spec, roles)
+            described[name], roles[name] = _describe(findings, name, frame, stated, spec)
+    structure.match_columns(findings, spec, roles)
     items, users = described.get("items"), described.get("users")
-    interactions = _interactions(found, ready["interactions"], items, spec, require_interactions)
+    interactions = _interactions(findings, ready["interactions"], items, spec, require_interactions)
     chosen = _positive(spec, positive)
-    taken, signals = _split_events(found, interactions, chosen)
-    if require_interactions and not taken.height and not found.problems:
-        found.problem(
+    taken, signals = _split_events(findings, interactions, chosen)
+    if require_interactions and not taken.height and not findings.problems:
+        findings.problem(
             "interactions", None, "empty_table", 0, f"No row is left after repairs and events. {structure.NO_DATA}"
         )
-    if found.problems:
-        raise DataError(found.problems)
+    if findings.problems:
+        raise DataError(findings.problems)
     assert items is not None, "a table without its key is a problem"
-    time_checks.note_late_availability(found, items, taken)
-    checks.note_counted_later(found, items, roles["items"], taken)
+    time_checks.note_late_availability(findings, items, taken)
+    checks.note_counted_later(findings, items, roles["items"], taken)
     if users is not None:
-        checks.note_unmet_users(found, users, interactions)
+        checks.note_unmet_users(findings, users, interactions)
     everyone = _with_everyone(users, pl.concat([taken["user_id"], signals["user_id"]]))
     return Dataset(
         name=tables.name,
@@ -110,17 +110,17 @@ def build(
         users=Table(everyone, roles.get("users", {}), "user_id"),
         match=tuple(Match(m.user, m.item) for m in spec.match),
         signals=signals,
-        repairs=(*tables.repairs, *found.made),
+        repairs=(*tables.repairs, *findings.repairs),
         truth=tables.truth,
-        notes=tuple(found.notes),
+        notes=tuple(findings.notes),
         reading=Reading({table: spec.names(table) for table in STANDARD}, dict(spec.times), chosen.weight),
     )
 
 
 def _positive(spec: Spec, events: Sequence[str] | None) -> Threshold:
     """What counts as taken: the caller's events before the data set's own, with the data set's own bound."""
-    own = spec.positive if isinstance(spec.positive, Threshold) else Threshold(event=spec.positive)
-    return own if events is None else Threshold(event=list(events), weight=own.weight)
+    stated = spec.positive if isinstance(spec.positive, Threshold) else Threshold(event=spec.positive)
+    return stated if events is None else Threshold(event=list(events), weight=stated.weight)
 
 
 def tables_of(data: Dataset) -> Tables:
@@ -168,15 +168,15 @@ def to_polars(table: str, frame: Any) -> pl.DataFrame:
         if isinstance(frame, pd.DataFrame):
             named = [str(c) for c in frame.columns]
             return pl.from_pandas(frame.set_axis(named, axis=1) if named != list(frame.columns) else frame)
-        made = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
-        return made if isinstance(made, pl.DataFrame) else pl.DataFrame(made)
+        rows = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
+        return rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows)
     except (pa.ArrowException, TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
         message = f"{table}: not a pandas, polars or Arrow frame with one type per column ({str(error)[:200]})."
         raise DataError(f"{message} Give each column one type, for example frame.astype(str) for ids.") from None
 
 
 def _describe(
-    found: Findings, table: str, frame: pl.DataFrame, stated: Mapping[str, str], spec: Spec
+    findings: Findings, table: str, frame: pl.DataFrame, stated: Mapping[str, str], spec: Spec
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Checked keys, availability and features of items or users, and the role of each feature column."""
     features = [c for c in frame.columns if c not in (*STANDARD[table], ROW)]
@@ -189,26 +189,26 @@ def _describe(
         if guess.reason and role == guess.role:
             other = "numeric" if frame[column].dtype.is_numeric() and role != "protected" else "category"
             way = f"'features: {{{table}: {{{column if column.isidentifier() else repr(column)}: {other}}}}}'"
-            found.note(table, column, f"guessed {role}: {guess.reason}. To say otherwise: {way}")
+            findings.note(table, column, f"guessed {role}: {guess.reason}. To say otherwise: {way}")
     if guesses:
         log.info("guessed roles of %s: %s", table, ", ".join(f"{c}={roles[c]}" for c in guesses))
     roles = {c: roles[c] for c in features}
-    frame = checks.keys(found, table, frame)
+    frame = checks.keys(findings, table, frame)
     if table == "items":
-        frame = time_checks.availability(found, frame, spec.times)
+        frame = time_checks.availability(findings, frame, spec.times)
     for column, role in roles.items():
-        frame = checks.feature(found, table, frame, column, role)
+        frame = checks.feature(findings, table, frame, column, role)
     return frame.select(*(c for c in STANDARD[table] if c in frame.columns), *features, ROW), roles
 
 
 def _interactions(
-    found: Findings, frame: pl.DataFrame, items: pl.DataFrame | None, spec: Spec, required: bool
+    findings: Findings, frame: pl.DataFrame, items: pl.DataFrame | None, spec: Spec, required: bool
 ) -> pl.DataFrame:
     """Checked interactions in standard columns and types, sorted by time, nulls first, stable."""
     if not frame.height:
-        if required and not any(p.table == "interactions" for p in found.problems):
-            hint = "".join(f" ({n.text})" for n in found.notes if n.table == "interactions")
-            found.problem("interactions", None, "empty_table", 0, f"{structure.NO_DATA}{hint}")
+        if required and not any(p.table == "interactions" for p in findings.problems):
+            hint = "".join(f" ({n.text})" for n in findings.notes if n.table == "interactions")
+            findings.problem("interactions", None, "empty_table", 0, f"{structure.NO_DATA}{hint}")
         return _no_interactions(items)
     if not {"user_id", "item_id"} <= set(frame.columns):
         return _no_interactions(items)
@@ -216,19 +216,19 @@ def _interactions(
     if extra:
         log.info("columns of interactions without a use: %s", ", ".join(extra))
     frame = frame.drop(extra)
-    frame = checks.keys(found, "interactions", frame)
-    frame = checks.event(found, frame)
-    frame = checks.weight(found, frame, spec.read)
-    frame = time_checks.interaction_times(found, frame, spec.times)
+    frame = checks.keys(findings, "interactions", frame)
+    frame = checks.event(findings, frame)
+    frame = checks.weight(findings, frame, spec.read)
+    frame = time_checks.interaction_times(findings, frame, spec.times)
     if items is not None:
         unknown = ~frame["item_id"].is_in(items["item_id"].implode())
-        why = "Interactions with items that the items table does not have."
+        reason = "Interactions with items that the items table does not have."
         if near := ids.near_misses(frame["item_id"].filter(unknown), items["item_id"]) if unknown.any() else []:
-            why += (
+            reason += (
                 f" They would meet but for case, blanks, zeros or a trailing .0: {'; '.join(near)}. Write them alike."
             )
-        frame = found.apply(frame, "interactions", "item_id", "unknown_items", unknown, why)
-    frame = checks.duplicates(found, frame)
+        frame = findings.apply(frame, "interactions", "item_id", "unknown_items", unknown, reason)
+    frame = checks.duplicates(findings, frame)
     return frame.select(STANDARD["interactions"]).sort("timestamp", nulls_last=False, maintain_order=True)
 
 
@@ -238,7 +238,7 @@ def _no_interactions(items: pl.DataFrame | None) -> pl.DataFrame:
     return pl.DataFrame(schema=types)  # type: ignore[arg-type]
 
 
-def _split_events(found: Findings, frame: pl.DataFrame, positive: Threshold) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _split_events(findings: Findings, frame: pl.DataFrame, positive: Threshold) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(what counts as taken, the other events)."""
     if positive.event is None and positive.weight is None:
         return frame, frame.clear()
@@ -250,7 +250,7 @@ def _split_events(found: Findings, frame: pl.DataFrame, positive: Threshold) -> 
         if frame.height and len(absent) == len(positive.event):
             advice = f"None of the positive events is in the data: {', '.join(positive.event)}"
             close = nearest(positive.event[0], there) if absent else "; the list is empty."
-            found.problem("interactions", "event", "unknown_event", frame.height, f"{advice}{close}")
+            findings.problem("interactions", "event", "unknown_event", frame.height, f"{advice}{close}")
         elif frame.height and absent:
             log.warning("positive events that the data does not have: %s", ", ".join(absent))
     return frame.filter(took), frame.filter(~took)

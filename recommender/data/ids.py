@@ -37,14 +37,14 @@ _PLACEHOLDER_WHY = (
 )
 
 
-def unify(found: Findings, frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+def unify(findings: Findings, frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """Ids as Int64 where every table has integers of that range, else as String in all; "" counts as null."""
     out = dict(frames)
     for key in ("user_id", "item_id"):
         columns = {table: frame[key] for table, frame in out.items() if key in frame.columns}
         for table, column in columns.items():
             if (advice := _unfit(column)) is not None:
-                found.offending(out[table], table, key, "wrong_type", column.is_not_null(), advice)
+                findings.offending(out[table], table, key, "wrong_type", column.is_not_null(), advice)
                 out[table] = out[table].drop(key)
         columns = {table: column for table, column in columns.items() if key in out[table].columns}
         known = [column for column in columns.values() if column.dtype != pl.Null and len(column)]
@@ -54,16 +54,16 @@ def unify(found: Findings, frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.D
     return out
 
 
-def spoilt(found: Findings, frame: pl.DataFrame, table: str, key: str) -> pl.DataFrame:
+def spoilt(findings: Findings, frame: pl.DataFrame, table: str, key: str) -> pl.DataFrame:
     """Reports ids that a spreadsheet or pandas has changed, and words that stand for no id."""
     if frame[key].dtype != pl.String:
         return frame
-    for rule, pattern, why in (
+    for rule, pattern, reason in (
         ("shortened_ids", _SHORTENED, _SHORTENED_WHY),
         ("float_ids", _WHOLE_FLOAT, _FLOAT_WHY),
         ("placeholder_ids", _PLACEHOLDER, _PLACEHOLDER_WHY),
     ):
-        frame = found.apply(frame, table, key, rule, frame[key].str.contains(pattern), why, "keep")
+        frame = findings.apply(frame, table, key, rule, frame[key].str.contains(pattern), reason, "keep")
     return frame
 
 

@@ -25,8 +25,8 @@ def needed_mb(data: Dataset) -> int:
 def free_mb() -> int:
     """Megabytes that this process can still take: of the machine, of its container, of its address space."""
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
-    own = psutil.Process().memory_info().rss >> 20
-    free = [(memory.available + swap.free >> 20) + own]
+    resident_mb = psutil.Process().memory_info().rss >> 20
+    free = [(memory.available + swap.free >> 20) + resident_mb]
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY:
         free.append((limit >> 20) - RESERVED_MB)
@@ -34,7 +34,7 @@ def free_mb() -> int:
         most, used = ((_CGROUP / f"memory.{name}").read_text().strip() for name in ("max", "current"))
         reclaimable = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
         if most != "max":
-            free.append((int(most) - int(used) + int(reclaimable["file"]) >> 20) + own)
+            free.append((int(most) - int(used) + int(reclaimable["file"]) >> 20) + resident_mb)
     except (OSError, KeyError, ValueError):  # no container, or one of another kind
         pass
     return int(min(free))

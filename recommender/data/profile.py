@@ -28,25 +28,25 @@ def profile(column: pl.Series, role: str) -> dict[str, Any]:
     """Coverage, and by role: ``shares`` of values (category, multi, location, protected), ``mean``,
     ``std`` and the distribution function ``cdf`` at ``points`` (numeric), vocabulary ``tokens`` (text).
     """
-    kept: dict[str, Any] = {"coverage": coverage(column)}
-    if not kept["coverage"] or role in ("embedding", "ignore"):
-        return kept
+    numbers: dict[str, Any] = {"coverage": coverage(column)}
+    if not numbers["coverage"] or role in ("embedding", "ignore"):
+        return numbers
     if role == "numeric":
         known = np.sort(column.drop_nulls().to_numpy())
         points = np.unique(np.quantile(known, _GRID, method="inverted_cdf"))
         cdf = np.searchsorted(known, points, side="right") / len(known)
         return {
-            **kept,
+            **numbers,
             "mean": known.mean().item(),
             "std": known.std().item(),
             "points": points.tolist(),
             "cdf": cdf.tolist(),
         }
     if role == "text":
-        return {**kept, "tokens": _tokens(column).unique().sort().to_list()}
+        return {**numbers, "tokens": _tokens(column).unique().sort().to_list()}
     shares = _shares(column)
     top = dict(list(shares.items())[:_KEPT])
-    return {**kept, "shares": {**top, _OTHER: 1 - sum(top.values())} if len(shares) > _KEPT else top}
+    return {**numbers, "shares": {**top, _OTHER: 1 - sum(top.values())} if len(shares) > _KEPT else top}
 
 
 def shift(name: str, then: dict[str, Any], column: pl.Series, role: str) -> tuple[float, str] | None:

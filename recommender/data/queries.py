@@ -86,9 +86,9 @@ class Queries:
 
     def age_days(self) -> np.ndarray:
         """Age of each history entry at the query, float32 (n,); NaN where a time is not stated."""
-        asked, taken = self.as_of[self.history.row], self.history.timestamp
-        known = (asked != NO_TIME) & (taken != NO_TIME)
-        return np.where(known, (asked - np.where(known, taken, asked)) / US_PER_DAY, np.nan).astype(np.float32)
+        at, taken = self.as_of[self.history.row], self.history.timestamp
+        known = (at != NO_TIME) & (taken != NO_TIME)
+        return np.where(known, (at - np.where(known, taken, at)) / US_PER_DAY, np.nan).astype(np.float32)
 
     def history_matrix(self, columns: np.ndarray, n_columns: int, values: np.ndarray | None = None) -> sp.csr_matrix:
         """Histories as a sparse matrix (n_queries, n_columns), float32.
@@ -97,9 +97,9 @@ class Queries:
         values: float32 (n,) per history entry; 1 by default. Repeats of an item add up.
         """
         column = columns[self.history.item_idx]
-        kept = column >= 0
+        in_model = column >= 0
         data = np.ones(len(column), np.float32) if values is None else values.astype(np.float32)
         shape = (len(self), n_columns)
-        matrix = sp.csr_matrix((data[kept], (self.history.row[kept], column[kept])), shape=shape)
+        matrix = sp.csr_matrix((data[in_model], (self.history.row[in_model], column[in_model])), shape=shape)
         matrix.sum_duplicates()
         return matrix

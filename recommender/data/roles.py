@@ -77,8 +77,8 @@ def _guess_number(name: str, column: pl.Series, table: str) -> Guess:
     if column_names.is_time(name) and _is_time_number(values):
         return _time(name, table)
     if name.lower().endswith(CODE_ENDINGS):
-        own = len(values) >= _MANY and values.n_unique() / len(values) > _OWN
-        return Guess("ignore", "nearly every row has a code of its own") if own else Guess("category")
+        unique = len(values) >= _MANY and values.n_unique() / len(values) > _OWN
+        return Guess("ignore", "nearly every row has a code of its own") if unique else Guess("category")
     return Guess("numeric")
 
 

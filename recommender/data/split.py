@@ -120,13 +120,13 @@ def without_confirmed_spam(fold: Fold, column: str) -> Fold:
     validation window chooses must not know what is confirmed after it; the test window ends with the data.
     """
     truth, confirmed = fold.truth.tocoo(), fold.items.times(column)
-    kept = ((confirmed == NO_TIME) | (confirmed >= _window_end(fold)))[truth.col]
+    shown = ((confirmed == NO_TIME) | (confirmed >= _window_end(fold)))[truth.col]
 
     def remaining(answers: sp.csr_matrix) -> sp.csr_matrix:
-        return sp.csr_matrix((answers.data[kept], (truth.row[kept], truth.col[kept])), shape=truth.shape)
+        return sp.csr_matrix((answers.data[shown], (truth.row[shown], truth.col[shown])), shape=truth.shape)
 
     grades = None if fold.grades is None else remaining(fold.grades)
-    outside = fold.outside + int((~kept).sum())
+    outside = fold.outside + int((~shown).sum())
     return _checked(replace(fold, truth=remaining(fold.truth), grades=grades, outside=outside))
 
 
@@ -147,18 +147,18 @@ def available(as_of: np.ndarray, items: Table, rows: np.ndarray | None = None, *
     stop = np.where((stop == NO_TIME) | expired, np.iinfo(np.int64).max, stop)
     if rows is not None:
         return np.asarray((as_of == NO_TIME) | ((start[rows] <= as_of) & (as_of < stop[rows])))
-    found = np.ones((len(as_of), len(items)), bool)
-    _available(as_of, start, stop, found)
-    return found
+    available = np.ones((len(as_of), len(items)), bool)
+    _available(as_of, start, stop, available)
+    return available
 
 
 @numba.njit(cache=True, nogil=True)
-def _available(as_of, start, stop, found):  # type: ignore[no-untyped-def]
+def _available(as_of, start, stop, available):  # type: ignore[no-untyped-def]
     """In one pass: this is made for every list of every rung."""
     for q in range(len(as_of)):
         if as_of[q] != NO_TIME:
             for i in range(len(start)):
-                found[q, i] = start[i] <= as_of[q] and as_of[q] < stop[i]
+                available[q, i] = start[i] <= as_of[q] and as_of[q] < stop[i]
 
 
 def _ragged(start: np.ndarray, stop: np.ndarray, column: np.ndarray, time: np.ndarray) -> History:
@@ -196,21 +196,25 @@ def _grades(
 
 def _checked(fold: Fold) -> Fold:
     """Queries without a truth go; a window in which everyone or everything is new is an error."""
-    asked = np.flatnonzero(np.diff(fold.truth.indptr) > 0)
+    answerable = np.flatnonzero(np.diff(fold.truth.indptr) > 0)
     # A user whose first query had no truth among the candidates asks first where the next one has.
-    users = fold.queries.users.frame[asked][fold.queries.users.key]
+    users = fold.queries.users.frame[answerable][fold.queries.users.key]
     first = users.is_first_distinct().to_numpy()
-    grades = None if fold.grades is None else fold.grades[asked]
-    fold = replace(fold, queries=fold.queries.take(asked), first=first, truth=fold.truth[asked], grades=grades)
+    grades = None if fold.grades is None else fold.grades[answerable]
+    fold = replace(
+        fold, queries=fold.queries.take(answerable), first=first, truth=fold.truth[answerable], grades=grades
+    )
     advice = "Choose other origins (SET='split.test=...') or bring more data."
     where = f"the {fold.split} window from {fold.origin}"
     problems = []
-    if not len(asked):
+    if not len(answerable):
         problems.append(Problem("interactions", None, f"no query with an answer in {where}", 0, (), advice))
     else:
         shown = tuple(map(str, users.head(3)))
         if (fold.train.users.lookup(users) < 0).all():
-            problems.append(Problem("users", "user_id", f"all users are new in {where}", len(asked), shown, advice))
+            problems.append(
+                Problem("users", "user_id", f"all users are new in {where}", len(answerable), shown, advice)
+            )
         if not fold.item_counts[fold.truth.indices].any():
             ids = tuple(map(str, fold.items.ids[fold.truth.indices[:3]]))
             problems.append(
@@ -272,10 +276,10 @@ def _of_users(users: np.ndarray, user: np.ndarray, item: np.ndarray, rows: np.nd
     return _ragged(start, stop, item, np.full(len(item), NO_TIME))
 
 
-def _require(data: Dataset, split: str, origin: datetime | None, found: int, needed: int) -> None:
-    if found < needed:
+def _require(data: Dataset, split: str, origin: datetime | None, available: int, needed: int) -> None:
+    if available < needed:
         raise DataError(
-            f"interactions: {found:,} rows of '{data.name}' lie before the {split} origin"
+            f"interactions: {available:,} rows of '{data.name}' lie before the {split} origin"
             f"{_iso(origin) and ' ' + _iso(origin)}, split.min_train asks for {needed:,}. Bring more data, "
             "set later origins (SET='split.validation=[0.8] split.test=0.9') or lower split.min_train."
         )

@@ -18,31 +18,33 @@ NO_DATA = "There are no interactions; to start without any, set day_zero=true (S
 _LATITUDE, _LONGITUDE = ("latitude", "lat"), ("longitude", "lon", "lng", "long")
 
 
-def rename(found: Findings, table: str, frame: pl.DataFrame, spec: Spec) -> pl.DataFrame:
+def rename(findings: Findings, table: str, frame: pl.DataFrame, spec: Spec) -> pl.DataFrame:
     """Standard names in place of the file's; missing and clashing columns are reported; row numbers added."""
     required = ("user_id", "item_id") if table == "interactions" else STANDARD[table][:1]
     if not frame.width and table == "interactions":
         return frame
-    frame = pl.DataFrame([within_calendar(c) for c in _without_reserved(found, table, frame).get_columns()])
+    frame = pl.DataFrame([within_calendar(c) for c in _without_reserved(findings, table, frame).get_columns()])
     wanted = spec.names(table)
-    for standard, own in wanted.items():
-        if own in frame.columns and standard in frame.columns:
-            advice = f"dataset.yaml maps {standard} to '{own}', but a column '{standard}' is there too; remove one."
-            found.problem(table, own, "ambiguous_column", frame.height, advice)
+    for standard, column in wanted.items():
+        if column in frame.columns and standard in frame.columns:
+            advice = f"dataset.yaml maps {standard} to '{column}', but a column '{standard}' is there too; remove one."
+            findings.problem(table, column, "ambiguous_column", frame.height, advice)
             frame = frame.drop(standard)
-    twice = [own for own in wanted.values() if list(wanted.values()).count(own) > 1]
+    twice = [column for column in wanted.values() if list(wanted.values()).count(column) > 1]
     if twice:
         advice = "dataset.yaml maps more than one standard column to it; each needs a column of its own."
-        found.problem(table, twice[0], "ambiguous_column", frame.height, advice)
-        wanted = {s: own for s, own in wanted.items() if own not in twice[1:]}
+        findings.problem(table, twice[0], "ambiguous_column", frame.height, advice)
+        wanted = {s: column for s, column in wanted.items() if column not in twice[1:]}
     row = _header_row(frame, table)
     if row and any(s not in frame.columns for s in required):
         advice = (
             "The first line holds values, no names: the file has no header. Add a line with the names of the columns."
         )
-        found.problem(table, None, "no_header", 0, advice, *row)
+        findings.problem(table, None, "no_header", 0, advice, *row)
         wanted = {}
-    frame = frame.rename({own: standard for standard, own in wanted.items() if own in frame.columns}, strict=False)
+    frame = frame.rename(
+        {column: standard for standard, column in wanted.items() if column in frame.columns}, strict=False
+    )
     for standard in STANDARD[table]:
         named = wanted.get(standard, standard)
         if not row and standard not in frame.columns and (standard in required or standard in wanted):
@@ -51,10 +53,10 @@ def rename(found: Findings, table: str, frame: pl.DataFrame, spec: Spec) -> pl.D
                 f"No column '{named}'{close}. Name it in dataset.yaml: "
                 f"'columns: {{{table}: {{{standard}: {_candidate(named, standard, frame.columns)}}}}}'."
             )
-            found.problem(table, named, "missing_column", frame.height, advice)
+            findings.problem(table, named, "missing_column", frame.height, advice)
     if not frame.height and table != "interactions":  # of interactions there may be none, on day zero
         advice = "The table has no rows. " + ("Remove it if nothing is known of users." if table == "users" else "")
-        found.problem(table, None, "empty_table", 0, advice.strip())
+        findings.problem(table, None, "empty_table", 0, advice.strip())
     if "timestamp" in wanted and table == "interactions" and "timestamp" not in frame.columns:
         frame = frame.with_columns(timestamp=pl.lit(None))  # reported above, once
     return frame.with_columns(pl.int_range(1, pl.len() + 1).alias(ROW))
@@ -69,12 +71,12 @@ def _candidate(named: str, standard: str, columns: list[str]) -> str:
     return (same or close or ["its name in the file"])[0]
 
 
-def _without_reserved(found: Findings, table: str, frame: pl.DataFrame) -> pl.DataFrame:
+def _without_reserved(findings: Findings, table: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Names that mean something to the machinery inside (patterns, and what it adds itself) are refused."""
     reserved = [c for c in frame.columns if c == "*" or c.startswith("^") or (c.startswith("__") and c.endswith("__"))]
     for column in reserved:
         advice = "Names such as '*', '^...' and '__...__' are reserved. Rename the column in the file, or remove it."
-        found.problem(table, column[:60], "reserved_column", frame.height, advice)
+        findings.problem(table, column[:60], "reserved_column", frame.height, advice)
     return pl.DataFrame([c for c in frame.get_columns() if c.name not in reserved]) if reserved else frame
 
 
@@ -89,65 +91,67 @@ def _header_row(frame: pl.DataFrame, table: str) -> list[str]:
     return [*timed, *again]
 
 
-def mapped_columns(found: Findings, frames: Mapping[str, pl.DataFrame], spec: Spec) -> None:
+def mapped_columns(findings: Findings, frames: Mapping[str, pl.DataFrame], spec: Spec) -> None:
     """Reports what ``columns`` maps from no table at all, though each has the standard name: most likely a typo.
 
     frames: as given, before ``rename``, which reports what it misses in one table.
     """
-    for standard, own in spec.columns.items():
-        if not isinstance(own, str):
+    for standard, column in spec.columns.items():
+        if not isinstance(column, str):
             continue
-        holders = {t: f for t, f in frames.items() if spec.names(t).get(standard) == own and f.width}
+        holders = {t: f for t, f in frames.items() if spec.names(t).get(standard) == column and f.width}
         everywhere = all(standard in f.columns for f in holders.values())
-        if holders and everywhere and not any(own in f.columns for f in holders.values()):
+        if holders and everywhere and not any(column in f.columns for f in holders.values()):
             table, frame = next(iter(holders.items()))
-            hint = nearest(own, frame.columns)
-            advice = f"dataset.yaml maps {standard} to '{own}', but there is no such column{hint}"
-            found.problem(table, own, "missing_column", frame.height, advice)
+            hint = nearest(column, frame.columns)
+            advice = f"dataset.yaml maps {standard} to '{column}', but there is no such column{hint}"
+            findings.problem(table, column, "missing_column", frame.height, advice)
 
 
-def locations(found: Findings, table: str, frame: pl.DataFrame, spec: Spec, stated: Mapping[str, str]) -> pl.DataFrame:
+def locations(
+    findings: Findings, table: str, frame: pl.DataFrame, spec: Spec, stated: Mapping[str, str]
+) -> pl.DataFrame:
     """One column of places from a latitude and a longitude column: stated under ``locations``, or known by name."""
     pairs = dict(spec.locations.get(table, {}))
     lower = {c.lower(): c for c in frame.columns if c not in stated}
     lat, lon = (next((lower[n] for n in names if n in lower), None) for names in (_LATITUDE, _LONGITUDE))
     if not pairs and lat is not None and lon is not None and "location" not in frame.columns:
         pairs = {"location": [lat, lon]}
-        found.note(table, "location", f"made of the columns {lat} and {lon}")
+        findings.note(table, "location", f"made of the columns {lat} and {lon}")
     for column, sides in pairs.items():
         columns = [c for c in frame.columns if c != ROW]
         absent = [c for c in sides if c not in columns]
         if absent or (column in frame.columns and column not in sides):
             advice = f"'locations' names it, but there is no such column{nearest(sides[0], columns)}"
             clash = f"'locations' makes a column '{column}', but there is one already; choose another name."
-            found.problem(table, absent[0] if absent else column, "missing_column", 0, advice if absent else clash)
+            findings.problem(table, absent[0] if absent else column, "missing_column", 0, advice if absent else clash)
             continue
         place, misfit = to_place(frame[sides[0]], frame[sides[1]], column)
         if place is None or bool(misfit.any()):
             advice = f"Latitudes lie between -90 and 90, longitudes between -180 and 180; {sides[1]} is the other side."
-            found.offending(frame, table, sides[0], "wrong_type", misfit, advice)
+            findings.offending(frame, table, sides[0], "wrong_type", misfit, advice)
             place = pl.Series(column, [None] * frame.height, pl.Struct({"lat": pl.Float64, "lon": pl.Float64}))
         frame = frame.drop(sides).with_columns(place.alias(column))
     return frame
 
 
 def stated_roles(
-    found: Findings, table: str, frame: pl.DataFrame | None, stated: Mapping[str, str], spec: Spec
+    findings: Findings, table: str, frame: pl.DataFrame | None, stated: Mapping[str, str], spec: Spec
 ) -> None:
     columns = [] if frame is None else [c for c in frame.columns if c != ROW]
     for column, role in stated.items():
         if column in STANDARD[table] or column in spec.names(table).values():
             advice = f"It is a standard column and cannot have the role {role}; remove it from 'features'."
-            found.problem(table, column, "reserved_column", 0, advice)
+            findings.problem(table, column, "reserved_column", 0, advice)
         elif frame is None:
             advice = f"dataset.yaml gives it the role {role}, but there is no {table} table."
-            found.problem(table, column, "missing_column", 0, advice)
+            findings.problem(table, column, "missing_column", 0, advice)
         elif column not in columns:
             advice = f"dataset.yaml gives it the role {role}, but there is no such column{nearest(column, columns)}"
-            found.problem(table, column, "missing_column", frame.height, advice)
+            findings.problem(table, column, "missing_column", frame.height, advice)
 
 
-def match_columns(found: Findings, spec: Spec, roles: Mapping[str, Mapping[str, str]]) -> None:
+def match_columns(findings: Findings, spec: Spec, roles: Mapping[str, Mapping[str, str]]) -> None:
     """Both columns of a pair exist, may be features, and hold what can be compared."""
     for pair in spec.match:
         sides = {"users": pair.user, "items": pair.item}
@@ -160,10 +164,10 @@ def match_columns(found: Findings, spec: Spec, roles: Mapping[str, Mapping[str, 
                     else f"{table} table with features."
                 )
                 advice = f"'match' names it, but there is no {there}"
-                found.problem(table, column, "missing_column", 0, advice)
+                findings.problem(table, column, "missing_column", 0, advice)
             elif role in ("protected", "ignore"):
                 advice = f"'match' would make it a model feature, but its role is {role}; remove one of the two."
-                found.problem(table, column, f"{role}_in_match", 0, advice)
+                findings.problem(table, column, f"{role}_in_match", 0, advice)
         kinds = roles.get("users", {}).get(pair.user), roles.get("items", {}).get(pair.item)
         for alone, noun in (("embedding", "An embedding"), ("numeric", "A number")):
             if alone in kinds and kinds[0] != kinds[1] and None not in kinds:
@@ -171,4 +175,4 @@ def match_columns(found: Findings, spec: Spec, roles: Mapping[str, Mapping[str, 
                     f"{noun} can only match {noun.lower()}: users.{short(pair.user, quoted=False)} is {kinds[0]} and "
                     f"items.{short(pair.item, quoted=False)} {kinds[1]}. State one role for both."
                 )
-                found.problem("users", pair.user, "match_types", 0, advice)
+                findings.problem("users", pair.user, "match_types", 0, advice)

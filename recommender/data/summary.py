@@ -51,7 +51,8 @@ def summarise(data: Dataset) -> dict[str, Any]:
         "weeks": weeks(data.interactions),
         "columns": _columns("items", data.items) + _columns("users", data.users),
         "repairs": [
-            {"table": r.table, "rule": r.rule, "action": r.action, "count": r.count, "why": r.why} for r in data.repairs
+            {"table": r.table, "rule": r.rule, "action": r.action, "count": r.count, "reason": r.reason}
+            for r in data.repairs
         ],
         "notes": [{"table": n.table, "column": n.column, "text": n.text} for n in data.notes],
     }

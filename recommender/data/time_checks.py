@@ -15,18 +15,18 @@ _RAW = "__raw__"  # the values as given, which the messages show
 
 
 def parse(
-    found: Findings, table: str, frame: pl.DataFrame, column: str, otherwise: str, formats: Mapping[str, str]
+    findings: Findings, table: str, frame: pl.DataFrame, column: str, otherwise: str, formats: Mapping[str, str]
 ) -> pl.DataFrame:
     """A time column as UTC microseconds; unparsable, implausible, mixed and sentinel times are reported or repaired."""
     raw = frame[column]
     times = parse_times(raw, formats.get(column))
     if times is None:
-        found.offending(
+        findings.offending(
             frame, table, column, "wrong_type", raw.is_not_null(), f"Times cannot be of type {raw.dtype}. {HOW}."
         )
         return frame.with_columns(pl.lit(None, UTC_US).alias(column))
     if times.unit == DAYS:
-        found.note(table, column, "eight digits are read as days of the calendar, such as 20240131")
+        findings.note(table, column, "eight digits are read as days of the calendar, such as 20240131")
     stated = f" in the stated form {formats[column]!r}" if column in formats else ""
     faults = (
         ("unparsable_times", times.unparsable, f"Values that are no time{stated}.", otherwise),
@@ -40,12 +40,12 @@ def parse(
     )
     marks = {f"__{rule}__": mask for rule, mask, _, _ in faults}
     frame = frame.with_columns(raw.alias(_RAW), times.values.alias(column), *(m.alias(c) for c, m in marks.items()))
-    for rule, mask, why, instead in faults:
+    for rule, mask, reason, instead in faults:
         if bool(mask.any()):
-            text = why if rule == "mixed_time_units" else f"{why} {advice(raw.filter(mask), column)}"
-            frame = found.apply(frame, table, column, rule, frame[f"__{rule}__"], text, instead, show=_RAW)
-    why = "Times such as 1970-01-01 and 1980-01-01 stand for 'unknown', or are seconds read as milliseconds."
-    frame = found.apply(frame, table, column, "sentinel_times", _sentinel(frame[column], table), why, otherwise)
+            text = reason if rule == "mixed_time_units" else f"{reason} {advice(raw.filter(mask), column)}"
+            frame = findings.apply(frame, table, column, rule, frame[f"__{rule}__"], text, instead, show=_RAW)
+    reason = "Times such as 1970-01-01 and 1980-01-01 stand for 'unknown', or are seconds read as milliseconds."
+    frame = findings.apply(frame, table, column, "sentinel_times", _sentinel(frame[column], table), reason, otherwise)
     return frame.drop(_RAW, *marks)
 
 
@@ -58,19 +58,19 @@ def _sentinel(times: pl.Series, table: str) -> pl.Series:
     return exact | days | (times < datetime(1971, 1, 1, tzinfo=UTC))
 
 
-def availability(found: Findings, items: pl.DataFrame, formats: Mapping[str, str]) -> pl.DataFrame:
+def availability(findings: Findings, items: pl.DataFrame, formats: Mapping[str, str]) -> pl.DataFrame:
     """Parsed available_from and expires_at (either may be absent, and lie in the future)."""
     stated = [c for c in ("available_from", "expires_at") if c in items.columns]
     for column in stated:
-        items = parse(found, "items", items, column, "set_null", formats)
+        items = parse(findings, "items", items, column, "set_null", formats)
     if len(stated) < 2:
         return items
     reversed_ = items["expires_at"] < items["available_from"]
-    why = "Items that expire before they start."
-    return found.apply(items, "items", "expires_at", "expires_before_start", reversed_, why, "set_null")
+    reason = "Items that expire before they start."
+    return findings.apply(items, "items", "expires_at", "expires_before_start", reversed_, reason, "set_null")
 
 
-def interaction_times(found: Findings, frame: pl.DataFrame, formats: Mapping[str, str]) -> pl.DataFrame:
+def interaction_times(findings: Findings, frame: pl.DataFrame, formats: Mapping[str, str]) -> pl.DataFrame:
     """Parsed timestamps; all null = a data set without times, which is fine here and noted."""
     if "timestamp" not in frame.columns:
         hint = nearest("timestamp", [c for c in frame.columns if c != ROW])
@@ -78,22 +78,26 @@ def interaction_times(found: Findings, frame: pl.DataFrame, formats: Mapping[str
             f"There is no column 'timestamp'{hint}. Name it under 'columns' in dataset.yaml if it has another name."
         )
         frame = frame.with_columns(pl.lit(None, UTC_US).alias("timestamp"))
-        if "missing_times" in found.asked:  # named, so counted
+        if "missing_times" in findings.actions:  # named, so counted
             none = frame["timestamp"].is_null()
-            return found.apply(frame, "interactions", "timestamp", "missing_times", none, reason, "keep")
-        found.note("interactions", "timestamp", f"no times. {reason} {_NO_TIMES}")
+            return findings.apply(frame, "interactions", "timestamp", "missing_times", none, reason, "keep")
+        findings.note("interactions", "timestamp", f"no times. {reason} {_NO_TIMES}")
         return frame
     given = frame["timestamp"].null_count() < frame.height
-    frame = parse(found, "interactions", frame, "timestamp", "drop", formats)
+    frame = parse(findings, "interactions", frame, "timestamp", "drop", formats)
     late = frame["timestamp"] > datetime.now(UTC) + timedelta(days=1)
-    frame = found.apply(frame, "interactions", "timestamp", "future_times", late, "Interactions later than tomorrow.")
+    frame = findings.apply(
+        frame, "interactions", "timestamp", "future_times", late, "Interactions later than tomorrow."
+    )
     missing = frame["timestamp"].is_null()
     if bool(missing.all()):
-        if not given and frame.height and "missing_times" not in found.asked:
-            found.note("interactions", "timestamp", f"no times: the column is empty. {_NO_TIMES}")
+        if not given and frame.height and "missing_times" not in findings.actions:
+            findings.note("interactions", "timestamp", f"no times: the column is empty. {_NO_TIMES}")
         return frame
-    why = "Interactions without a time where others have one ('history' = before everything, in the order of the file)."
-    return found.apply(frame, "interactions", "timestamp", "missing_times", missing, why)
+    reason = (
+        "Interactions without a time where others have one ('history' = before everything, in the order of the file)."
+    )
+    return findings.apply(frame, "interactions", "timestamp", "missing_times", missing, reason)
 
 
 _NO_TIMES = (
@@ -102,7 +106,7 @@ _NO_TIMES = (
 )
 
 
-def note_late_availability(found: Findings, items: pl.DataFrame, interactions: pl.DataFrame) -> None:
+def note_late_availability(findings: Findings, items: pl.DataFrame, interactions: pl.DataFrame) -> None:
     """Notes items whose every use lies before their available_from: most likely the time of the last edit."""
     if "available_from" not in items.columns or not interactions.height:
         return
@@ -114,7 +118,7 @@ def note_late_availability(found: Findings, items: pl.DataFrame, interactions: p
     some = "; ".join(
         f"{item!s:.40} from {start:%Y-%m-%d}, last used {last:%Y-%m-%d}" for item, start, last in late.head(3).rows()
     )
-    found.note(
+    findings.note(
         "items",
         "available_from",
         f"{late.height:,} of {both.height:,} used items become available only after their last use ({some}). Is it the "

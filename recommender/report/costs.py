@@ -75,4 +75,4 @@ def _scalar(value: float | str) -> str:
 
 def _because(repair: dict[str, Any]) -> str:
     examples = ", ".join(str(e) for e in repair.get("examples", []))
-    return cell(str(repair["why"]), f"e.g. {examples}" if examples else "", css="text")
+    return cell(str(repair["reason"]), f"e.g. {examples}" if examples else "", css="text")

@@ -68,14 +68,14 @@ def _users(folder: Path, viewers: pl.DataFrame) -> tuple[pl.DataFrame, list[Repa
     users, repairs = viewers.select("user_id"), []
     for file, columns in ABOUT.items():
         path = folder / file
-        told = parse_utc(_read(path, ["Applicant.ID", "Created.At", *columns]), "Created.At", path)
-        told = told.rename({"Applicant.ID": "user_id"}).join(viewers, on="user_id")
-        late = told.filter(pl.col("Created.At") > pl.col("first"))
+        answers = parse_utc(_read(path, ["Applicant.ID", "Created.At", *columns]), "Created.At", path)
+        answers = answers.rename({"Applicant.ID": "user_id"}).join(viewers, on="user_id")
+        late = answers.filter(pl.col("Created.At") > pl.col("first"))
         if late.height:
-            why = f"{file}: entered after the applicant's first view; a feature may not tell what came later"
+            reason = f"{file}: entered after the applicant's first view; a feature may not tell what came later"
             shown = tuple(late.select(pl.format("applicant {}: {}", "user_id", "Created.At")).to_series().head(3))
-            repairs.append(Repair("users", "entered_after_first_view", "drop", late.height, why, shown))
-        known = told.filter(pl.col("Created.At") <= pl.col("first"))
+            repairs.append(Repair("users", "entered_after_first_view", "drop", late.height, reason, shown))
+        known = answers.filter(pl.col("Created.At") <= pl.col("first"))
         lists = known.group_by("user_id").agg(pl.col(list(columns)).str.strip_chars().drop_nulls().unique().sort())
         lists = lists.with_columns(pl.when(pl.col(list(columns)).list.len() > 0).then(pl.col(list(columns))))
         users = users.join(lists.rename(columns), on="user_id", how="left")

@@ -100,9 +100,9 @@ def _repaired(log: pl.DataFrame) -> tuple[pl.DataFrame, list[Repair]]:
     once = log.unique(maintain_order=True)
     played, length = pl.col("play_time_ms"), pl.col("duration_ms")
     empty, beyond = length == 0, (length > 0) & (played > MAX_WATCHED * length)
-    kept = once.with_columns(watched=pl.when(~empty & ~beyond).then(played / length))
+    watched = once.with_columns(watched=pl.when(~empty & ~beyond).then(played / length))
     repairs = []
-    for rule, action, rows, why in (
+    for rule, action, rows, reason in (
         (
             "duplicate_exposures",
             "keep_first",
@@ -126,8 +126,8 @@ def _repaired(log: pl.DataFrame) -> tuple[pl.DataFrame, list[Repair]]:
             shown = rows.select(
                 pl.format("user {} video {}: {} of {} ms", "user_id", "video_id", "play_time_ms", "duration_ms")
             )
-            repairs.append(Repair("interactions", rule, action, rows.height, why, tuple(shown.to_series().head(3))))
-    return kept, repairs
+            repairs.append(Repair("interactions", rule, action, rows.height, reason, tuple(shown.to_series().head(3))))
+    return watched, repairs
 
 
 def _signals(exposures: pl.DataFrame) -> pl.DataFrame:
@@ -186,13 +186,13 @@ def _users(path: Path) -> tuple[pl.DataFrame, list[Repair]]:
     """Categories of each user; -124 and UNKNOWN, which the publisher writes for "not known", become null."""
     frame = read_csv(path, needs=["user_id"], infer_schema=False)
     named = {"user_active_degree", "is_lowactive_period", "is_live_streamer", "is_video_author"}
-    kept = [c for c in frame.columns if c.endswith("_range") or c.startswith("onehot") or c in named]
-    unknown = pl.col(kept).is_in(["-124", "-124.0", "UNKNOWN"])
+    columns = [c for c in frame.columns if c.endswith("_range") or c.startswith("onehot") or c in named]
+    unknown = pl.col(columns).is_in(["-124", "-124.0", "UNKNOWN"])
     counts = frame.select(unknown.sum()).row(0, named=True)
     total = sum(counts.values())
     shown = tuple(f"{column}: {n:,}" for column, n in counts.items() if n)[:3]
-    why = "-124 and UNKNOWN stand for a value that the publisher does not know"
-    users = frame.select(pl.col("user_id").cast(pl.Int64, strict=False), pl.when(~unknown).then(pl.col(kept))).sort(
+    reason = "-124 and UNKNOWN stand for a value that the publisher does not know"
+    users = frame.select(pl.col("user_id").cast(pl.Int64, strict=False), pl.when(~unknown).then(pl.col(columns))).sort(
         "user_id"
     )
-    return users, [Repair("users", "unknown_values", "set_null", total, why, shown)] if total else []
+    return users, [Repair("users", "unknown_values", "set_null", total, reason, shown)] if total else []

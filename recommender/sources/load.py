@@ -38,8 +38,8 @@ def load(
     Raises ConfigError for an unknown name, repair or option, DataError for what is wrong with the data.
     """
     tables = read_tables(data, raw_dir=raw_dir, options=options)
-    made = build(tables, extra_repairs=repairs, positive=positive, require_interactions=require_interactions)
-    return weighed(made, event_weights or {})
+    dataset = build(tables, extra_repairs=repairs, positive=positive, require_interactions=require_interactions)
+    return weighed(dataset, event_weights or {})
 
 
 def weighed(data: Dataset, weights: Mapping[str, float]) -> Dataset:

@@ -116,8 +116,8 @@ def _atomic(folder: Path) -> Parts:
     repairs = []
     if junk.height:
         shown = tuple(f"{title}: {text!r}" for title, text in junk["movie_title", "release_year"].head(3).rows())
-        why = "the release year is not a number; the film is kept without one"
-        repairs.append(Repair("items", "junk_year", "set_null", junk.height, why, shown))
+        reason = "the release year is not a number; the film is kept without one"
+        repairs.append(Repair("items", "junk_year", "set_null", junk.height, reason, shown))
     # not strict: what is no number becomes null, which the gate reports with its place
     floats = ratings.select(pl.col(list(RATING)).cast(pl.Float64, strict=False))  # a time may be written as 8.8e8
     numbers = floats.select(pl.col(column).cast(kind) for column, kind in RATING.items())

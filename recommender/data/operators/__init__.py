@@ -63,8 +63,8 @@ def check(differences: Sequence[Difference]) -> None:
 
 def described(differences: Sequence[Difference], train_differences: Sequence[Difference] = ()) -> str:
     """``volume(share=0.5 by=users); train: drift(days=30)``, as runs are tagged; empty without any."""
-    told = [_told(d) for d in differences] + [f"train: {_told(d)}" for d in train_differences]
-    return "; ".join(told)
+    sentences = [_sentence(d) for d in differences] + [f"train: {_sentence(d)}" for d in train_differences]
+    return "; ".join(sentences)
 
 
 def _one(difference: Difference) -> tuple[str, Mapping[str, Any]]:
@@ -76,6 +76,6 @@ def _one(difference: Difference) -> tuple[str, Mapping[str, Any]]:
     return name, params or {}
 
 
-def _told(difference: Difference) -> str:
+def _sentence(difference: Difference) -> str:
     name, params = _one(difference)
     return f"{name}({' '.join(f'{key}={value}' for key, value in params.items())})"

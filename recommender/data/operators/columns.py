@@ -78,8 +78,8 @@ def _masked(table: Table, columns: Collection[str], missing: float, seed: int) -
     if not missing:
         return table
     keys = of_values(table.ids)
-    kept = {c: pl.Series(uniform(keys, seed, f"metadata {table.key} {c}") >= missing) for c in columns}
-    return replace(table, frame=table.frame.with_columns(pl.when(kept[c]).then(pl.col(c)).alias(c) for c in columns))
+    masks = {c: pl.Series(uniform(keys, seed, f"metadata {table.key} {c}") >= missing) for c in columns}
+    return replace(table, frame=table.frame.with_columns(pl.when(masks[c]).then(pl.col(c)).alias(c) for c in columns))
 
 
 def _coarse(table: Table, column: str, n: int) -> pl.Series:

@@ -39,9 +39,9 @@ def volume(
     if by == "events":
         return _rows(data, lambda rows: uniform(pairs(rows), seed, "volume events") < share)
     table = data.users if by == "users" else data.items
-    kept = table.take(uniform(of_values(table.ids), seed, f"volume {by}") < share)
+    remaining = table.take(uniform(of_values(table.ids), seed, f"volume {by}") < share)
     thinned = _rows(data, lambda rows: uniform(of_values(rows[table.key]), seed, f"volume {by}") < share)
-    return replace(thinned, users=kept) if by == "users" else replace(thinned, items=kept)
+    return replace(thinned, users=remaining) if by == "users" else replace(thinned, items=remaining)
 
 
 def signals(data: Dataset, seed: int = 0, *, keep: list[str] | None = None, weights: bool = True) -> Dataset:
@@ -97,20 +97,20 @@ def _first_of_each_user(data: Dataset, n: int) -> Dataset:
     number = pl.int_range(pl.len()).over("user_id")
     time = pl.col("timestamp").dt.epoch("us").fill_null(NO_TIME)
     last = data.interactions.filter(number == n - 1).select("user_id", full=time)
-    kept = data.interactions.filter(number < n)
+    remaining = data.interactions.filter(number < n)
     if not data.signals.width:
-        return replace(data, interactions=kept)
+        return replace(data, interactions=remaining)
     until = pl.col("full").is_null() | (time <= pl.col("full"))  # null: this user never had so many
     signs = data.signals.join(last, on="user_id", how="left", maintain_order="left").filter(until).drop("full")
-    return replace(data, interactions=kept, signals=signs)
+    return replace(data, interactions=remaining, signals=signs)
 
 
-def _rows(data: Dataset, kept: Callable[[pl.DataFrame], np.ndarray]) -> Dataset:
+def _rows(data: Dataset, remaining: Callable[[pl.DataFrame], np.ndarray]) -> Dataset:
     """Interactions and signals for which ``kept`` says so. Raises DataError where no interaction is left."""
-    interactions = data.interactions.filter(pl.Series(kept(data.interactions)))
+    interactions = data.interactions.filter(pl.Series(remaining(data.interactions)))
     if data.interactions.height and not interactions.height:
         raise DataError(f"interactions: this data difference leaves none of '{data.name}'. Choose a larger share.")
-    signs = data.signals.filter(pl.Series(kept(data.signals))) if data.signals.width else data.signals
+    signs = data.signals.filter(pl.Series(remaining(data.signals))) if data.signals.width else data.signals
     return replace(data, interactions=interactions, signals=signs)
 
 

@@ -194,7 +194,7 @@ def _check_short(path: Path, content: bytes, separator: str, width: int) -> None
     else:
         mark, lines = separator.encode(), enumerate(content.split(b"\n"), 1)
         counted = ((n, line.decode("utf-8", "replace"), line.count(mark) + 1) for n, line in lines if line.strip())
-        short = [found for found in counted if found[2] < width]
+        short = [entry for entry in counted if entry[2] < width]
     if short:
         line, text, n = short[0]
         rest = f" (and {len(short) - 1:,} more)" if len(short) > 1 else ""

@@ -158,7 +158,7 @@ def test_named_repair_is_done_counted_and_recorded(
     (repair,) = data.repairs
     assert (repair.rule, repair.action, repair.count) == (rule, action, count)
     assert repair.examples
-    assert repair.why
+    assert repair.reason
     assert data.interactions.height == left
     assert data.interactions["weight"].is_finite().all()
     assert from_frames(**tables, extra_repairs={rule: action}).repairs == data.repairs

@@ -196,7 +196,7 @@ def test_kuairand_repairs_are_named_and_counted(tmp_path: Path) -> None:
         "impossible_watch_time": ("set_null", 1),
         "unknown_values": ("set_null", 2),
     }
-    assert all(repair.why and repair.examples for repair in tables.repairs)
+    assert all(repair.reason and repair.examples for repair in tables.repairs)
 
 
 def test_long_view_weighs_how_often_the_video_was_watched_through(tmp_path: Path) -> None:
