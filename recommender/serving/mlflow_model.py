@@ -5,16 +5,23 @@ Nothing is pickled: this file, the package beside it and the folder ``model/`` (
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import polars as pl
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
+from mlflow.pyfunc import scoring_server
 from mlflow.pyfunc.model import PythonModel
 
-from recommender.serving import persistence
+from recommender.errors import UserError
+from recommender.serving import http, persistence
 from recommender.serving.bundle import serve
+from recommender.serving.request import DEFAULT_K, check_k, check_size, query_frame
+
+log = logging.getLogger("recommender.serving")
 
 
 class ServedRouter(PythonModel):
@@ -22,13 +29,22 @@ class ServedRouter(PythonModel):
 
     def load_context(self, context: Any) -> None:
         self.bundle = persistence.load(Path(context.artifacts["model"]))
+        # MLflow loads the model before it makes its server, which looks this wrapper of its handler up then.
+        scoring_server._async_catch_mlflow_exception = http.in_sentences
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        queries = pl.from_pandas(model_input)
-        if "as_of" in queries.columns:
-            # MLflow's datetime has no zone; the package's times are UTC.
-            queries = queries.with_columns(pl.col("as_of").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
-        lists: pl.DataFrame = serve(self.bundle, queries, k=int((params or {}).get("k", 10)))
+        """Raises MlflowException, INVALID_PARAMETER_VALUE with one sentence, for what the caller can mend."""
+        try:
+            k = check_k((params or {}).get("k", DEFAULT_K))
+            check_size(len(model_input), k)
+            columns = {name: model_input[name].astype(object).where(model_input[name].notna(), None).tolist()
+                       for name in model_input.columns}  # fmt: skip
+            lists = serve(self.bundle, query_frame(columns, self.bundle.data.users.ids.dtype), k=k)
+        except UserError as error:
+            raise MlflowException(http.one_line(error), INVALID_PARAMETER_VALUE) from error
+        except Exception as error:
+            log.exception("A request failed")
+            raise MlflowException(http.LOST, INTERNAL_ERROR) from error
         frame = lists.to_pandas()
         # JSON has no NaN, and strict clients refuse it: a missing score is null.
         frame["score"] = frame["score"].astype(object).where(frame["score"].notna(), None)

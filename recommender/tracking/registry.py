@@ -6,7 +6,6 @@ import re
 import warnings
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import polars as pl
@@ -21,9 +20,6 @@ from recommender.tracking.store import (
     failures,
     tracking_uri,
 )
-
-if TYPE_CHECKING:
-    pass
 
 CHAMPION = "champion"  # alias of the latest registered model
 # What recommender/serving/persistence.py, recommend.py and the models import, at the versions that trained the model.
@@ -40,10 +36,12 @@ def register(uri: str, run_id: str, folder: Path, name: str) -> str:
     """
     import mlflow
     from mlflow.models import Model, infer_signature
-    from mlflow.types import ParamSchema, ParamSpec
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import AnyType
 
     from recommender.serving import persistence
     from recommender.serving.bundle import serve
+    from recommender.serving.request import DEFAULT_K
 
     client = connect(uri)
     bundle = persistence.load(folder / "model")
@@ -52,7 +50,10 @@ def register(uri: str, run_id: str, folder: Path, name: str) -> str:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*integer column.*", category=UserWarning)  # ids and ranks are whole
         signature = infer_signature(example, answer.to_pandas())
-    signature.params = ParamSchema([ParamSpec("k", "long", 10)])
+    # Of any type: MLflow would make an id of 7.9 or true one of another user; serving/request.py checks the values.
+    anything = AnyType()  # type: ignore[no-untyped-call]
+    signature.inputs = Schema([ColSpec(anything, "user_id"), ColSpec(anything, "as_of", required=False)])
+    signature.params = ParamSchema([ParamSpec("k", "long", DEFAULT_K)])
     package = Path(__file__).parents[1]
     extra = text.PACKAGES if text.used_by(bundle.router.rungs.values()) else ()
     # Made by hand, since Model.log() would put it into whatever experiment is active in this process.
