@@ -82,6 +82,7 @@ class Eligibility(Strict):
     blocked_column: str | None = None  # boolean item column; true = never shown
     moderated_column: str | None = None  # timestamp item column; from that time on never shown
     holds_column: str | None = None  # numeric item column; negative = held back by the editors, never shown
+    blocks_column: str | None = None  # list column of members: whom each blocks; set where a table `blocks` is there
     editorial_column: str | None = None  # numeric item column; lists without any evidence follow it, lowest first
     reach: Reach | None = None
     seniority: Seniority | None = None

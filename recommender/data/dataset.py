@@ -149,6 +149,17 @@ def microseconds(times: pl.Series) -> np.ndarray:
     return times.dt.epoch("us").fill_null(NO_TIME).to_numpy()
 
 
+@dataclass(frozen=True)
+class Relation:
+    """The items are the users, and an interaction links two of them.
+
+    symmetric: each link is two rows of one time, one per direction (connections); else it has a direction (follows,
+    messages).
+    """
+
+    symmetric: bool
+
+
 class Truth(Protocol):
     """What made a simulated data set: for controls, never for a rung."""
 
@@ -180,6 +191,7 @@ class Dataset:
     event_weights: Mapping[str, float] = field(default_factory=dict)  # see ``feedback.py``
     notes: tuple[Note, ...] = ()
     reading: Reading = field(default_factory=Reading)
+    relation: Relation | None = None  # None: items are not users
     # How to get it. ``before``, ``only`` and ``first_interactions`` drop it: what models are given has none.
     truth: Callable[[], Truth] | None = field(default=None, repr=False, compare=False)
 
@@ -232,6 +244,22 @@ class Dataset:
     def user_counts(self) -> np.ndarray:
         """Interactions of each user, int64 (n_users,)."""
         return np.bincount(self.user_idx, minlength=len(self.users))
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether each link between two members is two rows."""
+        return self.relation is not None and self.relation.symmetric
+
+    @cached_property
+    def links(self) -> np.ndarray:
+        """Number of each interaction's link, int64 (n,): both rows of a symmetric one share it, else all differ."""
+        rows = np.arange(len(self.user_idx))
+        if not self.symmetric:
+            return rows
+        ends = self.interactions.select("user_id", "item_id")
+        pair = ends.select(pl.min_horizontal(pl.all()).alias("low"), pl.max_horizontal(pl.all()).alias("high"))
+        numbered = pair.with_columns(pl.int_range(pl.len()).alias("row"))
+        return numbered.select(pl.col("row").min().over("low", "high")).to_series().to_numpy()
 
     def matrix(self) -> sp.csr_matrix:
         """users x items, float32; 1 where the user took the item (whatever the weight or how often)."""

@@ -15,6 +15,7 @@ from recommender.data.read.database import read_query
 from recommender.data.read.table import EXACT, endings, is_address, read_address, read_file
 from recommender.data.read.table_file import TableFile
 from recommender.data.read.yaml_text import read_yaml
+from recommender.data.relation import LISTS
 from recommender.data.spec import Origin
 from recommender.errors import DataError, UserError
 from recommender.files import whole_folder
@@ -53,7 +54,8 @@ def read_folder(path: Path) -> Tables:
     if "interactions" not in frames:
         notes.append(Note("interactions", None, f"there is no file interactions.*.{_nearly(path, 'interactions')}"))
     if "items" not in frames:
-        frames["items"] = _items_of(path, frames["interactions"], spec, notes)
+        frames["items"] = _items_of(path, frames, spec, notes)
+    blocks, contacts = (_list_of(path, name, spec, notes) for name in ("blocks", "contacts"))
     return Tables(
         path.resolve().name,
         frames.get("interactions", pl.DataFrame()),
@@ -62,7 +64,18 @@ def read_folder(path: Path) -> Tables:
         spec,
         notes=notes,
         place={table: file.place for table, file in read.items() if file is not None},
+        blocks=blocks,
+        contacts=contacts,
     )
+
+
+def _list_of(folder: Path, name: str, spec: Spec, notes: list[Note]) -> pl.DataFrame | None:
+    """A table that only members have: whom they block, or their address books."""
+    if spec.relation is None or (found := _file_of(folder, name)) is None:
+        return None
+    file = read_file(found, spec.read, EXACT | {LISTS[name]})
+    notes.extend(Note(name, None, text) for text in file.notes)
+    return file.frame
 
 
 def _read_one(folder: Path, table: str, spec: Spec, notes: list[Note]) -> TableFile | None:
@@ -120,8 +133,11 @@ def _nearly(folder: Path, table: str) -> str:
     )
 
 
-def _items_of(folder: Path, interactions: pl.DataFrame, spec: Spec, notes: list[Note]) -> pl.DataFrame:
-    """Items without features, one for each that the interactions name."""
+def _items_of(folder: Path, frames: Mapping[str, pl.DataFrame], spec: Spec, notes: list[Note]) -> pl.DataFrame:
+    """Items without features, one for each that the interactions name; of members (``relation``) the users."""
+    interactions = frames.get("interactions", pl.DataFrame())
+    if spec.relation is not None:
+        return _as_items(frames.get("users", interactions), spec, "users" in frames)
     key = spec.names("interactions").get("item_id", "item_id")
     if key not in interactions.columns:
         return pl.DataFrame({spec.names("items").get("item_id", "item_id"): pl.Series([], dtype=pl.String)})
@@ -130,6 +146,17 @@ def _items_of(folder: Path, interactions: pl.DataFrame, spec: Spec, notes: list[
     text = f"there is no items file: {items.height:,} items without features are made from the interactions."
     notes.append(Note("items", None, text + _nearly(folder, "items")))
     return items
+
+
+def _as_items(frame: pl.DataFrame, spec: Spec, described: bool) -> pl.DataFrame:
+    """Members as items: the rows of the users table, or both ends of the links where there is none."""
+    key = spec.names("items").get("item_id", "item_id")
+    own = spec.names("users" if described else "interactions").get("user_id", "user_id")
+    if described:
+        return frame.rename({own: key}, strict=False)
+    ends = [c for c in (own, spec.names("interactions").get("item_id", "item_id")) if c in frame.columns]
+    both = [frame[c].drop_nulls().alias(key) for c in ends]
+    return pl.concat(both, how="vertical").unique(maintain_order=True).to_frame() if both else pl.DataFrame({key: []})
 
 
 def _read_spec(folder: Path, notes: list[Note]) -> Spec:

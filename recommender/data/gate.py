@@ -14,8 +14,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from recommender.data import checks, ids, structure, time_checks
-from recommender.data.dataset import Dataset, Match, Reading, Table
+from recommender.data import checks, ids, relation, structure, time_checks
+from recommender.data.dataset import Dataset, Match, Reading, Relation, Table
 from recommender.data.findings import ROW, Findings
 from recommender.data.ids import as_ids
 from recommender.data.roles import guess_roles
@@ -25,6 +25,7 @@ from recommender.data.spec import (
     STANDARD,
     Features,
     MatchSpec,
+    RelationSpec,
     Spec,
     Tables,
     Threshold,
@@ -76,6 +77,8 @@ def build(
     ready = {name: structure.rename(findings, name, frame, spec) for name, frame in given.items()}
     structure.mapped_columns(findings, given, spec)
     ready = ids.unify(findings, ready)
+    if spec.relation is not None:
+        ready, spec = relation.as_members(ready, spec)
 
     roles: dict[str, dict[str, str]] = {}
     described = {}
@@ -86,6 +89,8 @@ def build(
         structure.stated_roles(findings, name, frame, stated, spec)
         if frame is not None and KEYS[name] in frame.columns:
             described[name], roles[name] = _describe(findings, name, frame, stated, spec)
+    if spec.relation is not None:
+        spec = relation.described(findings, tables, spec, described, roles)
     structure.match_columns(findings, spec, roles)
     items, users = described.get("items"), described.get("users")
     interactions = _interactions(findings, ready["interactions"], items, spec, require_interactions)
@@ -114,6 +119,7 @@ def build(
         truth=tables.truth,
         notes=tuple(findings.notes),
         reading=Reading({table: spec.names(table) for table in STANDARD}, dict(spec.times), chosen.weight),
+        relation=None if spec.relation is None else Relation(spec.relation.symmetric),
     )
 
 
@@ -134,6 +140,7 @@ def tables_of(data: Dataset) -> Tables:
         match=[MatchSpec(user=m.user, item=m.item) for m in data.match],
         repairs={r.rule: r.action for r in data.repairs if r.action in RULES.get(r.rule, ())},
         positive=positive,
+        relation=None if data.relation is None else RelationSpec(symmetric=data.relation.symmetric),
     )
     users = data.users.frame if len(data.users) else None
     return Tables(data.name, events, data.items.frame, users, spec)
@@ -229,6 +236,8 @@ def _interactions(
             )
         frame = findings.apply(frame, "interactions", "item_id", "unknown_items", unknown, reason)
     frame = checks.duplicates(findings, frame)
+    if spec.relation is not None and items is not None:
+        frame = relation.links(findings, frame, spec.relation.symmetric, items["item_id"])
     return frame.select(STANDARD["interactions"]).sort("timestamp", nulls_last=False, maintain_order=True)
 
 

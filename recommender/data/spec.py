@@ -37,6 +37,8 @@ RULES: dict[str, tuple[str, ...]] = {
     "missing_times": ("history", "drop"),
     "missing_events": ("drop", "keep"),
     "duplicates": ("keep_first", "keep_all", "sum"),
+    "self_links": ("drop",),
+    "link_times": ("keep_first",),
     "unknown_items": ("drop",),
     "expires_before_start": ("set_null", "drop"),
     "bad_weights": ("drop", "set_one"),
@@ -115,6 +117,12 @@ class Origin(_Strict):
     file: str | None = None
 
 
+class RelationSpec(_Strict):
+    """The items are the users. symmetric: a link holds in both directions, from one time on."""
+
+    symmetric: bool
+
+
 class Threshold(_Strict):
     """Which interactions count as "took it": the kinds of event (None: all), and a bound of the weight (">= 4")."""
 
@@ -140,7 +148,7 @@ class Spec(_Strict):
     columns: standard name -> name in the files, or table -> such a mapping where the names differ between tables.
     positive: the event kinds that count as "took it" (None: all), or a ``Threshold``. repairs: rule -> action, both
     from ``RULES``. times: column -> format (see ``times.py``). locations: table -> new column -> [latitude column,
-    longitude column].
+    longitude column]. relation: the items are the users (``relation.py``).
     """
 
     columns: dict[str, str | dict[str, str]] = {}
@@ -151,6 +159,7 @@ class Spec(_Strict):
     times: dict[str, str] = {}
     locations: dict[str, dict[str, list[str]]] = {}
     read: Read = Read()
+    relation: RelationSpec | None = None
     interactions: Origin | None = None
     items: Origin | None = None
     users: Origin | None = None
@@ -244,6 +253,8 @@ class Tables:
     notes: list[Note] = field(default_factory=list)
     place: dict[str, Callable[[int], str]] = field(default_factory=dict)
     repairable: bool = True
+    blocks: pl.DataFrame | None = None  # with ``relation`` only, as contacts: see ``relation.py``
+    contacts: pl.DataFrame | None = None
 
 
 def check_repairs(repairs: Mapping[str, str]) -> None:
@@ -293,6 +304,7 @@ def _explain(error: Any) -> str:
         shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
         return f"'{where}': {message}" if error["type"] == "value_error" else f"'{where}': {message} ({shown})"
     models: dict[str, type[BaseModel]] = {"features": Features, "match": MatchSpec, "read": Read, "positive": Threshold}
+    models |= {"relation": RelationSpec}
     models |= dict.fromkeys(STANDARD, Origin)
     beside = Spec if len(parts) == 1 else models.get(parts[0], Spec)
     return f"unknown key '{where}'{nearest(parts[-1][:80], beside.model_fields)}"

@@ -245,10 +245,10 @@ def _random_folds(data: Dataset, split: config.Split) -> Iterator[Fold]:
     """Per-interaction random splits: not honest in time, for data without times only."""
     n, share = len(data.user_idx), 1 - split.test if split.unit == "quantiles" else 0.2
     rng = np.random.default_rng(split.seed)
-    test = rng.random(n) < share
+    test = rng.random(n)[data.links] < share  # both rows of a link on one side
     _require(data, "test", None, int((~test).sum()), split.min_train)
     for number in range(len(split.validation)):
-        held = ~test & (rng.random(n) < share)
+        held = ~test & (rng.random(n)[data.links] < share)
         yield random_fold(data, "validation", number, ~test & ~held, held)
     yield random_fold(data, "test", len(split.validation), ~test, test)
 

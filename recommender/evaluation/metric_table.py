@@ -103,7 +103,8 @@ METRICS: dict[str, Metric] = {m.name: m for m in (
                       "allows."),
     Metric("blocked_at_10", "rules", LOWER, exposure.against_rules("blocked_at_10"),
            needs=_ruled("blocked_at_10"),
-           definition="Share of the shown items that are blocked, held back or by then moderated; must be 0."),
+           definition="Share of the shown items that are blocked, held back or by then moderated, or members who "
+                      "block the user or are blocked; must be 0."),
     Metric("small_creator_share_at_10", "lists", HIGHER, exposure.small_creator_share,
            # An end in itself: nothing else measures what creators get.
            needs=lambda s: s.scenario.exposure.creator_column is not None,

@@ -25,6 +25,9 @@ def supported(scenario: Scenario, data: Dataset) -> tuple[Scenario, dict[str, st
     """
     _no_audited_feature(scenario, data)
     scenario, data, lacking = _spam(scenario, data)
+    if data.relation is not None and "blocks" in data.items.frame.columns:  # whoever blocks is never shown
+        blocking = scenario.eligibility.model_copy(update={"blocks_column": "blocks"})
+        scenario = scenario.model_copy(update={"eligibility": blocking})
     problems = unsupported(scenario.eligibility, data)
     rules = scenario.eligibility.model_copy(update=dict.fromkeys(problems))
     scenario = scenario.model_copy(update={"eligibility": rules})

@@ -22,17 +22,20 @@ class Candidates:
 
     fallback: int64 (n_items,), rows of the items, best first: completes lists and breaks ties.
     allowed: bool (n_items,), items that may be shown at all; None: every one.
+    members: the items are the users, so nobody is shown themselves.
     """
 
     items: Table
     rules: Eligibility
     fallback: np.ndarray
     allowed: np.ndarray | None = None
+    members: bool = False
 
     @classmethod
     def after(cls, train: Dataset, items: Table, rules: Eligibility, allowed: np.ndarray | None = None) -> Candidates:
         """Candidates whose fallback order is that of the end of ``train``. Raises ConfigError as ``fallback_order``."""
-        return cls(items, rules, fallback_order(train, items, rules.editorial_column), allowed)
+        order = fallback_order(train, items, rules.editorial_column)
+        return cls(items, rules, order, allowed, members=train.relation is not None)
 
     def only(self, which: np.ndarray) -> Candidates:
         """These candidates with fewer items that may be shown. which: bool (n_items,)."""
@@ -47,7 +50,8 @@ class Candidates:
         """Which items each query may be shown, bool (n_queries, n_items).
 
         Published and (unless ``rules.expired``) not expired at ``as_of``, where stated; not shut out by a hard rule
-        (``eligibility.RULES``); not taken before, unless the scenario allows repeats; in ``allowed``. Raises
+        (``eligibility.RULES``); not taken before, unless the scenario allows repeats; in ``allowed``; not the asking
+        member. Raises
         ConfigError where a column of a rule does not exist or holds something else: a hard rule is never skipped.
         """
         mask = available(queries.as_of, self.items, expired=self.rules.expired)
@@ -57,6 +61,9 @@ class Candidates:
             mask &= self.allowed
         if not self.rules.repeats:
             mask[queries.history.row, queries.history.item_idx] = False
+        if self.members:
+            own = self.items.lookup(queries.ids)
+            mask[np.flatnonzero(own >= 0), own[own >= 0]] = False
         return mask
 
 

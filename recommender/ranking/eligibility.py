@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
 from recommender.config import Eligibility, Reach, Seniority
 from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import History, Queries
+from recommender.data.relation import entries, holds
 from recommender.errors import ConfigError
 from recommender.features.columns import flags, levels, numbers, read_column, times
 from recommender.features.geography import beyond, km, vectors
@@ -113,6 +115,26 @@ def held(items: Table, column: str) -> Against:
     return lambda queries, pairs: shut if pairs is None else shut[pairs[1]]
 
 
+def blocks(items: Table, column: str) -> Against:
+    """Members whom the asking member blocks, or who block them, from the time on that is stated."""
+    read_column(items, column, "eligibility.blocks_column")
+    theirs = entries(items.frame, column)
+
+    def against(queries: Queries, pairs: Pairs | None) -> np.ndarray:
+        mine = entries(queries.users.frame, column)
+        own_item = items.lookup(mine["value"]) if mine.height else np.zeros(0, np.int64)
+        asking = pl.DataFrame({"query": np.arange(len(queries)), "value": queries.ids})
+        back = asking.join(theirs.with_columns(pl.col("value").cast(queries.ids.dtype, strict=False)), on="value")
+        query = np.concatenate([mine["row"].to_numpy(), back["query"].to_numpy()]).astype(np.int64)
+        item = np.concatenate([own_item, back["row"].to_numpy()]).astype(np.int64)
+        since = np.concatenate([mine["since"].to_numpy(), back["since"].to_numpy()])
+        now = (item >= 0) & holds(since, queries.as_of[query])
+        blocked = sp.csr_matrix((now, (query * now, item * now)), shape=(len(queries), len(items)), dtype=bool)
+        return blocked.toarray() if pairs is None else np.asarray(blocked[pairs]).ravel()
+
+    return against
+
+
 def moderated(items: Table, column: str) -> Against:
     """Items from the time on that a column states: before it nobody knows. A query without a time gets none of them."""
     since = times(items, column, "eligibility.moderated_column")
@@ -202,4 +224,5 @@ RULES: Mapping[str, Rule] = {
     "blocked_column": Rule(blocked, "blocked_at_10"),
     "moderated_column": Rule(moderated, "blocked_at_10"),
     "holds_column": Rule(held, "blocked_at_10"),
+    "blocks_column": Rule(blocks, "blocked_at_10"),
 }

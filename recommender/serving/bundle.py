@@ -137,7 +137,9 @@ def extended(
         interactions = interactions.with_columns(absent)
     items = None if items is None else _renamed(items, data, "items", STANDARD["items"])
     users = None if users is None else _renamed(users, data, "users", STANDARD["users"])
-    spec = known.spec.model_copy(update={"repairs": {**known.spec.repairs, "duplicates": "keep_first"}})
+    spec = known.spec.model_copy(
+        update={"repairs": {**known.spec.repairs, "duplicates": "keep_first", "link_times": "keep_first"}}
+    )
     frames: dict[str, pl.DataFrame] = {}
     place: dict[str, Callable[[int], str]] = {}
     for name, old, new, key in (

@@ -21,7 +21,7 @@ BERLIN, POTSDAM, MUNICH = {"lat": 52.52, "lon": 13.405}, {"lat": 52.39, "lon": 1
 ITEMS = table(
     "item_id", list("abcd"), place=[BERLIN, POTSDAM, MUNICH, None], remote=[False, None, True, False],
     level=["junior", "senior", "lead", None], bad=[True, False, False, None], rank=[-1.0, 1.0, 2.0, None],
-    moderated=times([50, 150, None, None]),
+    moderated=times([50, 150, None, None]), blocks=[["m"], None, ["b"], None],
 )  # fmt: skip
 USERS = table(
     "user_id", ["b", "m", "x"], place=[BERLIN, MUNICH, None], moves=[False, True, None], level=["junior", "lead", None]
@@ -32,6 +32,7 @@ EXAMPLES: dict[str, Any] = {
     "blocked_column": "bad",
     "moderated_column": "moderated",
     "holds_column": "rank",
+    "blocks_column": "blocks",
 }
 
 

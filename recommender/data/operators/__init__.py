@@ -18,6 +18,7 @@ from recommender.data.operators.inject import noise, spam
 from recommender.data.operators.rows import cold, drift, signals, volume
 from recommender.data.operators.shuffles import shuffled_features, shuffled_times
 from recommender.data.operators.times import lifetime, timestamps
+from recommender.data.relation import whole_links
 from recommender.errors import ConfigError, check_parameters, chosen
 
 __all__ = ["OPERATORS", "apply", "check", "described", "shuffled_features", "shuffled_times"]
@@ -47,7 +48,7 @@ def apply(data: Dataset, differences: Sequence[Difference], seed: int) -> Datase
     check(differences)
     for name, params in map(_one, differences):
         try:
-            data = OPERATORS[name](data, **{"seed": seed, **params})
+            data = whole_links(OPERATORS[name](data, **{"seed": seed, **params}))
         except ValueError as error:
             raise ConfigError(f"{name}: {error}") from None
     return data

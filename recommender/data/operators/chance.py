@@ -8,9 +8,13 @@ import polars as pl
 from recommender.hashing import GOLDEN, mixed, of_name, of_values
 
 
-def pairs(rows: pl.DataFrame) -> np.ndarray:
-    """uint64 (n,) for each user and item of ``rows``: repeats and signals of a pair share it."""
-    return np.asarray(mixed(of_values(rows["user_id"]) + GOLDEN + GOLDEN) ^ of_values(rows["item_id"]))
+def pairs(rows: pl.DataFrame, symmetric: bool = False) -> np.ndarray:
+    """uint64 (n,) for each user and item of ``rows``: repeats and signals of a pair share it; symmetric: so does the
+    pair the other way round."""
+    user, item = of_values(rows["user_id"]), of_values(rows["item_id"])
+    if symmetric:
+        user, item = np.minimum(user, item), np.maximum(user, item)
+    return np.asarray(mixed(user + GOLDEN + GOLDEN) ^ item)
 
 
 def uniform(keys: np.ndarray, seed: int, what: str) -> np.ndarray:

@@ -37,7 +37,7 @@ def volume(
         first, last = _period(data, "volume by time")
         return _rows(data, lambda rows: _us(rows) >= last - share * (last - first))
     if by == "events":
-        return _rows(data, lambda rows: uniform(pairs(rows), seed, "volume events") < share)
+        return _rows(data, lambda rows: uniform(pairs(rows, data.symmetric), seed, "volume events") < share)
     table = data.users if by == "users" else data.items
     remaining = table.take(uniform(of_values(table.ids), seed, f"volume {by}") < share)
     thinned = _rows(data, lambda rows: uniform(of_values(rows[table.key]), seed, f"volume {by}") < share)
