@@ -65,6 +65,8 @@ def options(rung: Rung, scenario: Scenario, data: Dataset) -> tuple[list[dict[st
         columns = [c for c in read if c not in data.users.frame.columns]
         if getattr(model, "needs_times", False) and scenario.split.kind != "time":
             reason = "it needs times, and this split has none"
+        elif getattr(model, "needs_relation", False) and data.relation is None:
+            reason = "the items are not users (relation in dataset.yaml)"
         elif columns:
             reason = f"users have no column {', '.join(columns)}"
         else:

@@ -8,6 +8,7 @@ from typing import Any
 
 from recommender.config import Scenario
 from recommender.data.dataset import FEATURE_ROLES, Dataset, Table
+from recommender.data.relation import SINCE
 from recommender.models.base import Recommender
 from recommender.names import SUSPICION
 
@@ -24,6 +25,7 @@ def served_columns(data: Dataset, rungs: Sequence[Recommender], scenario: Scenar
     named = set(_words(scenario.model_dump(mode="json", exclude=NOT_SERVED))) | {SUSPICION, *TIMES}
     for rung in rungs:
         named |= {*getattr(rung, "user_columns", ()), *getattr(rung, "needs_user_columns", ())}
+    named |= {f"{column}{SINCE}" for column in named}
     user_features = any(getattr(rung, "uses_features", False) for rung in rungs)
     return replace(
         data,

@@ -9,10 +9,12 @@ from recommender.config import Scenario
 from recommender.models.als import ALS
 from recommender.models.base import Recommender
 from recommender.models.bpr import BPR
+from recommender.models.contacts import Contacts
 from recommender.models.content import Content
 from recommender.models.ease import EASE
 from recommender.models.item_knn import ItemKNN
 from recommender.models.lightfm import LightFM
+from recommender.models.neighbours import Neighbours
 from recommender.models.popularity import Popularity
 from recommender.models.random import Random
 from recommender.models.ranker import Ranker
@@ -48,6 +50,8 @@ RECOMMENDERS: Mapping[str, Described] = {
     "popularity": Popularity,
     "trending": Trending,
     "social": Social,
+    "contacts": Contacts,
+    "neighbours": Neighbours,
     "content": Content,
     "lightfm": LightFM,
     "item_knn": ItemKNN,

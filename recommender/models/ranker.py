@@ -16,8 +16,10 @@ from recommender.errors import DataError, nearest
 from recommender.features.text import TextAs, require
 from recommender.models.als import ALS
 from recommender.models.base import Recommender, above, at_least
+from recommender.models.contacts import Contacts
 from recommender.models.ease import EASE
 from recommender.models.item_knn import ItemKNN
+from recommender.models.neighbours import Neighbours
 from recommender.models.signals import Signals
 from recommender.models.social import Social
 from recommender.models.space import Float, Space
@@ -25,6 +27,7 @@ from recommender.models.user_ease import UserEASE
 
 INPUTS: Mapping[str, Callable[..., Recommender]] = {
     "item_knn": ItemKNN, "als": ALS, "ease": EASE, "user_ease": UserEASE, "social": Social,
+    "contacts": Contacts, "neighbours": Neighbours,
 }  # fmt: skip
 
 

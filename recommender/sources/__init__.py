@@ -7,7 +7,7 @@ from functools import partial
 
 from recommender import simulate
 from recommender.data.gate import Tables
-from recommender.sources import job_views, kuairand, movielens
+from recommender.sources import enron_staff, job_views, kuairand, movielens, snap
 
 # name -> load(raw_dir: Path | None, **options) -> Tables; the options are those of each function
 SOURCES: dict[str, Callable[..., Tables]] = {
@@ -20,4 +20,8 @@ SOURCES: dict[str, Callable[..., Tables]] = {
     "ml-32m": partial(movielens.load, "ml-32m"),
     "kuairand-pure": kuairand.load,
     "job-views": job_views.load,
+    "collegemsg": partial(snap.load, "collegemsg"),
+    "bitcoinotc": partial(snap.load, "bitcoinotc"),
+    "ego-facebook": partial(snap.load, "ego-facebook"),
+    "enron-staff": enron_staff.load,
 }

@@ -1,0 +1,125 @@
+"""Neighbours and contacts, counted by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recommender.data.dataset import Dataset, Table
+from recommender.data.gate import build, from_frames, tables_of
+from recommender.data.queries import Queries
+from recommender.errors import ConfigError
+from recommender.experiment.rungs import options
+from recommender.models.contacts import Contacts
+from recommender.models.neighbours import Neighbours
+from tests.helpers.small import ask, at, dataset, scenario, table
+
+#   a - b, a - c, b - d, c - d, c - e, f alone
+LINKS = [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d"), ("c", "e")]
+MEMBERS = pl.DataFrame({"user_id": list("abcdef")})
+
+
+def network(links: Sequence[tuple[str, str]] = LINKS, symmetric: bool = True) -> Dataset:
+    rows = pl.DataFrame(
+        {
+            "user_id": [a for a, _ in links],
+            "item_id": [b for _, b in links],
+            "timestamp": [at(hour) for hour in range(len(links))],
+        }
+    )
+    items = MEMBERS.rename({"user_id": "item_id"})
+    return from_frames(rows, items, MEMBERS, {"relation": {"symmetric": symmetric}})
+
+
+def asked(member: str, history: Sequence[str], data: Dataset, as_of: float = 100.0) -> Queries:
+    return ask([history], data.items, data.users.take(data.users.lookup(pl.Series([member]))), as_of)
+
+
+def scores(model: Any, queries: Queries, items: Table) -> dict[str, float]:
+    (row,) = model.score(queries, items)
+    return {member: round(float(s), 4) for member, s in zip(items.ids, row, strict=True) if not np.isnan(s)}
+
+
+@pytest.mark.parametrize(
+    ("weight", "d", "e"),
+    [
+        ("count", 2, 1),
+        ("adamic_adar", 1 / np.log(3) + 1 / np.log(4), 1 / np.log(4)),
+        ("resource_allocation", 1 / 2 + 1 / 3, 1 / 3),
+    ],
+)
+def test_common_neighbours_count_as_the_weight_says(weight: Any, d: float, e: float) -> None:
+    data = network()
+    model = Neighbours(weight=weight).fit(data)
+    assert scores(model, asked("a", ["b", "c"], data), data.items) == {"d": round(d, 4), "e": round(e, 4)}
+
+
+def test_a_member_without_links_in_training_is_served_by_those_since() -> None:
+    data = network()
+    model = Neighbours(weight="count").fit(data)
+    assert scores(model, asked("f", ["e"], data), data.items) == {"c": 1}
+    assert scores(model, asked("f", [], data), data.items) == {}
+
+
+def test_an_old_link_of_the_neighbour_counts_less() -> None:
+    data = network()
+    found = scores(Neighbours("count", half_life_share=0.25).fit(data), asked("a", ["b", "c"], data), data.items)
+    assert found == {"d": round(0.5 + 0.25, 4), "e": 1}  # b-d two, c-d one, c-e no hour old; a half-life is an hour
+
+
+def test_a_directed_relation_is_followed_along_the_links() -> None:
+    data = network(symmetric=False)
+    model = Neighbours(weight="count").fit(data)
+    assert scores(model, asked("a", ["b", "c"], data), data.items) == {"d": 2, "e": 1}
+    assert scores(model, asked("d", [], data), data.items) == {}
+
+
+def test_both_step_aside_where_items_are_not_users() -> None:
+    users = table("user_id", ["u"], contacts=[["k"]], contact_key=["l"])
+    data = dataset([("u", "i", 1.0)], users=users)
+    for name in ("neighbours", "contacts"):
+        parts = scenario(ladder=[{"name": name, "recommender": name}])
+        assert options(parts.ladder[0], parts, data) == ([], "the items are not users (relation in dataset.yaml)")
+
+
+def test_unknown_words_name_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="adamic_adar"):
+        Neighbours(weight="adamic")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="theirs"):
+        Contacts(direction="their")  # type: ignore[arg-type]
+
+
+def with_books() -> Dataset:
+    tables = tables_of(network())
+    tables.contacts = pl.DataFrame(
+        {
+            "user_id": ["a", "a", "d", "e"],
+            "contact_key": ["kf", "kd", "ka", "kf"],
+            "timestamp": [at(5), at(5), at(5), at(90)],
+        }
+    )
+    assert tables.users is not None
+    tables.users = tables.users.with_columns(contact_key=pl.format("k{}", pl.col("user_id")))
+    return build(tables)
+
+
+def test_contacts_and_reverse_contacts_serve_members_without_links() -> None:
+    data = with_books()
+    for member, direction, found in (
+        ("a", "both", {"f": 1, "d": 2}),
+        ("a", "mine", {"f": 1, "d": 1}),
+        ("a", "theirs", {"d": 1}),
+        ("f", "both", {"a": 1, "e": 1}),  # a newcomer who imported nothing
+        ("b", "both", {}),
+    ):
+        assert scores(Contacts(direction).fit(data), asked(member, [], data), data.items) == found  # type: ignore[arg-type]
+
+
+def test_a_book_imported_after_the_query_is_not_known() -> None:
+    data = with_books()
+    assert scores(Contacts().fit(data), asked("f", [], data, as_of=50.0), data.items) == {"a": 1}
+    assert scores(Contacts().fit(data), asked("f", [], data, as_of=4.0), data.items) == {}
