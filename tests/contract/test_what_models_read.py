@@ -13,6 +13,7 @@ import pytest
 from recommender import config
 from recommender.config import Scenario
 from recommender.data.dataset import Dataset
+from recommender.data.gate import from_frames
 from recommender.data.split import Fold, folds
 from recommender.experiment.controls import FEATURES, TIMES, uses, without_features, without_times
 from recommender.models import RECOMMENDERS
@@ -47,8 +48,28 @@ def fold() -> Fold:
     return list(folds(world(), scenario().split, scenario().eligibility))[-1]
 
 
+@pytest.fixture(scope="module")
+def fold_of_members() -> Fold:
+    """Links between sixty members, for what reads only those."""
+    rng = np.random.default_rng(0)
+    ends = np.unique(rng.integers(0, 60, (300, 2)), axis=0)
+    ends = ends[ends[:, 0] < ends[:, 1]]
+    days = pl.Series(rng.permutation(len(ends)))
+    links = pl.DataFrame(
+        {"user_id": ends[:, 0], "item_id": ends[:, 1], "timestamp": days.cast(pl.Int64) * 86400 + 1.6e9}
+    )
+    members = pl.DataFrame({"user_id": np.arange(60), "contact_key": [f"k{n}" for n in range(60)]})
+    books = members.with_columns(contacts=pl.Series([[f"k{n * 7 % 60}"] for n in range(60)]))
+    spec = {"relation": {"symmetric": True}}
+    data = from_frames(links, books.select(pl.col("user_id").alias("item_id")), books, spec)
+    return list(folds(data, scenario().split, scenario().eligibility))[-1]
+
+
 @pytest.mark.parametrize("name", RECOMMENDERS)
-def test_a_recommender_has_the_controls_of_what_it_reads_and_no_others(name: str, fold: Fold) -> None:
+def test_a_recommender_has_the_controls_of_what_it_reads_and_no_others(
+    name: str, fold: Fold, fold_of_members: Fold
+) -> None:
+    fold = fold_of_members if getattr(RECOMMENDERS[name], "needs_relation", False) else fold
     known = inspect.signature(RECOMMENDERS[name]).parameters
     params: dict[str, Any] = {key: value for key, value in FAST.items() if key in known}
     kinds = uses(RECOMMENDERS[name](**params), scenario())
