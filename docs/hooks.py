@@ -178,8 +178,8 @@ def _one(value: object) -> str:
 def commands() -> str:
     """What ``make help`` prints."""
     lines = (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
-    told = [line[2:].removeprefix(" ") for line in lines if line.startswith("##")]
-    return "```text\n" + "\n".join(told).strip("\n") + "\n```\n"
+    help_lines = [line[2:].removeprefix(" ") for line in lines if line.startswith("##")]
+    return "```text\n" + "\n".join(help_lines).strip("\n") + "\n```\n"
 
 
 def readme() -> str:

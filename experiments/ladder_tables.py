@@ -22,17 +22,17 @@ def main(argv: list[str]) -> None:
 
 
 def table(folder: Path) -> str:
-    out = read_run(folder)
-    cells = run_tables.ladder(out)
+    train = read_run(folder)
+    cells = run_tables.ladder(train)
     buckets = cells["column"].unique(maintain_order=True).to_list()
     n = dict(cells.select("column", "n_queries").iter_rows())
-    cpu = dict(run_tables.seconds(out).select("rung", "cpu_s").iter_rows())
-    found = {(r["rung"], r["column"]): r for r in cells.iter_rows(named=True)}
+    cpu = dict(run_tables.seconds(train).select("rung", "cpu_s").iter_rows())
+    by_cell = {(r["rung"], r["column"]): r for r in cells.iter_rows(named=True)}
     head = ["rung", *(f"{run_tables.LABELS.get(b, b)} (n={n[b]:,})" for b in buckets), "CPU s"]
-    rows = [[rung, *(_cell(found.get((rung, b))) for b in buckets), _seconds(cpu.get(rung))] for rung in out.rungs]
-    told = "".join(f"- {s}\n" for s in out.decision.sentences)
+    rows = [[rung, *(_cell(by_cell.get((rung, b))) for b in buckets), _seconds(cpu.get(rung))] for rung in train.rungs]
+    sentences = "".join(f"- {s}\n" for s in train.decision.sentences)
     lines = [_line(head), _line(["---"] * len(head)), *map(_line, rows)]
-    return f"### {out.scenario.name} on {out.data['name']}\n\n" + "\n".join(lines) + f"\n\n{told}"
+    return f"### {train.scenario.name} on {train.data['name']}\n\n" + "\n".join(lines) + f"\n\n{sentences}"
 
 
 def _cell(row: dict[str, object] | None) -> str:

@@ -56,9 +56,9 @@ def measured(name: str, first: str, second: str, seed: int) -> list[Gain]:
     scenario = scenario.model_copy(update={"ladder": two, "slots": config.Slots(), "rerank": []})
     data = load(scenario.data.source, raw_dir=raw_dir(), **config.loading(scenario))
     scenario, skipped = requirements.supported(scenario, data)
-    found = ladder.run(data, scenario, EffortLog(), lambda _: None, lambda _: None, skipped)
+    results = ladder.run(data, scenario, EffortLog(), lambda _: None, lambda _: None, skipped)
     gains = []
-    for group in (g for g in found.groups if g.origin != POOLED):
+    for group in (g for g in results.groups if g.origin != POOLED):
         rows = compare(group, [(first, second)], [first], scenario.bootstrap, scenario.seed, [scenario.decision.metric])
         row = rows.filter(user_bucket=ALL).row(0, named=True)
         gains.append(Gain(seed, group.split, row["difference"], row["ci_low"], row["ci_high"]))
@@ -79,13 +79,13 @@ def as_markdown(gains: list[Gain], first: str, second: str) -> str:
         for g in gains
         if g.split == "test"
     ]
-    told = (
+    explanation = (
         f"Gain of {second} over {first} at {len(gains)} origins: mean {mean.mean():+.4f}, standard deviation between "
         f"origins {mean.std(ddof=1):.4f}, standard error within one by its users {np.sqrt((users**2).mean()):.4f}. "
         f"{outside:.0%} of the 95% intervals leave out the mean; {sum(turned)} of {len(turned)} tests have another "
         "sign than the mean of their validation origins."
     )
-    return "\n".join([*lines, "", told]) + "\n"
+    return "\n".join([*lines, "", explanation]) + "\n"
 
 
 if __name__ == "__main__":

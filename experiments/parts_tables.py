@@ -29,15 +29,15 @@ def main(argv: list[str]) -> None:
 
 def tables(report: str) -> dict[str, list[list[str]]]:
     """The tables of ``TABLES`` by the name of their file, with the scenario of their section as first column."""
-    found: dict[str, list[list[str]]] = {}
+    by_name: dict[str, list[list[str]]] = {}
     for section in report.split("\n## ")[1:]:
         scenario = section.split(" on ")[0]
         for block in section.split("\n\n"):
             if block.startswith("| part |"):
                 head, _, *rows = [_cells(line) for line in block.strip().splitlines()]
                 if name := TABLES.get(head[-1]):
-                    found.setdefault(name, [["scenario", *head]]).extend([scenario, *row] for row in rows)
-    return found
+                    by_name.setdefault(name, [["scenario", *head]]).extend([scenario, *row] for row in rows)
+    return by_name
 
 
 def _cells(line: str) -> list[str]:

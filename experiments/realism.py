@@ -60,14 +60,14 @@ def main(argv: list[str]) -> None:
 
 def achieved() -> dict[str, dict[str, float | None]]:
     """Preset -> measure -> mean over seeds."""
-    found = {}
+    drawn = {}
     for preset in PRESETS:
         runs = [
             measures(load("simulated", raw_dir=None, options={"simulated": {"preset": preset, "seed": seed}}))
             for seed in range(SEEDS)
         ]
-        found[preset] = {name: _mean([one.get(name) for one in runs]) for name in MEASURES}
-    return found
+        drawn[preset] = {name: _mean([one.get(name) for one in runs]) for name in MEASURES}
+    return drawn
 
 
 def realism_rows(

@@ -59,8 +59,8 @@ def bought(data: Dataset) -> list[list[str]]:
     lines = [head]
     for accounts in ACCOUNTS:
         for guise, words in GUISES.items():
-            found = rank_gain(data, models, accounts, COVER, TARGETS, guise)
-            for (name,), rows in found.group_by("model", maintain_order=True):
+            gain = rank_gain(data, models, accounts, COVER, TARGETS, guise)
+            for (name,), rows in gain.group_by("model", maintain_order=True):
                 ranks = [f"{rows[column].median():,.0f}" for column in ("rank_before", "rank_after")]
                 lines.append([str(accounts), words, str(name), *ranks])
     return lines
@@ -76,8 +76,8 @@ def costs(data: Dataset, scenario: Scenario) -> list[list[str]]:
         row = [f"{share:g}"]
         for trusted in (False, True):
             rung = Rung(name="popularity", recommender="popularity")
-            found = runner.measure(rung, {"half_life_share": share, "trusted": trusted}).outcome.values["ndcg_at_10"]
-            row.append(f"{np.nanmean(found[fold.first]):.4f}")
+            ndcg = runner.measure(rung, {"half_life_share": share, "trusted": trusted}).outcome.values["ndcg_at_10"]
+            row.append(f"{np.nanmean(ndcg[fold.first]):.4f}")
         lines.append(row)
     return lines
 

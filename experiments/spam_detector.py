@@ -63,8 +63,8 @@ def truly_spam(data: Dataset, items: Table) -> np.ndarray:
     truth = data.truth() if data.truth is not None else None
     if not isinstance(truth, SimulatedTruth):
         raise ValueError("only simulated data have a truth")
-    made = truth.world.items
-    known = pl.DataFrame({"item_id": ids("i", len(made.ring)), "bad": (made.ring >= 0) | made.violating})
+    true = truth.world.items
+    known = pl.DataFrame({"item_id": ids("i", len(true.ring)), "bad": (true.ring >= 0) | true.violating})
     return items.frame.select("item_id").join(known, on="item_id", how="left", maintain_order="left")["bad"].to_numpy()
 
 

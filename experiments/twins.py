@@ -60,11 +60,11 @@ def main(argv: list[str]) -> None:
         real = load(name, raw_dir=raw_dir(), **config.loading(scenario))
         preset = scenario.data.options.get("simulated", {}).get("preset", "catalog")
         twin = build(observed(play(preset=preset, **knobs_like(real, preset))))
-        found = {label: ordered(data, scenario) for label, data in (("real", real), ("twin", twin))}
-        n, alike, wrong = agreement(found["real"], found["twin"])
+        orders = {label: ordered(data, scenario) for label, data in (("real", real), ("twin", twin))}
+        n, alike, wrong = agreement(orders["real"], orders["twin"])
         tau = f"{(2 * alike - n) / n:.2f}" if n else "-"
         rows.append([name, SETS[name], str(n), str(alike), tau, "; ".join(wrong) or "-"])
-        for label, one in found.items():
+        for label, one in orders.items():
             best = sorted(one.value, key=lambda rung: -one.value[rung])
             values.append([name, label, ", ".join(f"{rung} {one.value[rung]:.3f}" for rung in best)])
     sys.stdout.write(markdown(rows) + "\n" + markdown(values))

@@ -193,13 +193,13 @@ def show(answers: Iterator[pl.DataFrame]) -> None:
         for name, kind in frame.schema.items():
             drawn.add_column(name, justify="right" if kind.is_numeric() else "left", overflow="fold")
         for row in frame.head(MOST_ROWS).iter_rows():
-            drawn.add_row(*(_told(v) for v in row))
+            drawn.add_row(*(_shown(v) for v in row))
         console.print(drawn if frame.width else "Done.")
         if frame.height > MOST_ROWS:
             console.print(f"{MOST_ROWS} of {frame.height:,} rows. Add a limit, or COPY (...) TO 'answer.csv'.")
 
 
-def _told(value: object) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, Mapping | list):
         return json.dumps(value, default=str)
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

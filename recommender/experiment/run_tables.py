@@ -81,29 +81,29 @@ def mark(cells: pl.DataFrame, comparisons: pl.DataFrame, metric: str, alpha: flo
     )
 
 
-def ladder(out: RunFolder) -> pl.DataFrame:
+def ladder(run: RunFolder) -> pl.DataFrame:
     """The headline metric by rung and user bucket on the test origin, marked; columns of ``cells`` and ``mark``."""
-    headline = cells(out.metrics, out.rungs, out.metric, "user_bucket")
-    return mark(headline, out.comparisons, out.metric, out.decision.alpha)
+    headline = cells(run.metrics, run.rungs, run.metric, "user_bucket")
+    return mark(headline, run.comparisons, run.metric, run.decision.alpha)
 
 
-def seconds(out: RunFolder) -> pl.DataFrame:
+def seconds(run: RunFolder) -> pl.DataFrame:
     """Fit and recommend of the test origin, null where not measured: rung, fit_cpu_s, recommend_cpu_s, cpu_s, wall_s.
 
     The router is charged with the fits of the rungs that it serves from (``effort.charged``).
     """
-    rows = out.spent.filter(pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]))
+    rows = run.spent.filter(pl.col("split") == "test", pl.col("stage").is_in(["fit", "recommend"]))
     of = {stage: pl.col("cpu_s").filter(pl.col("stage") == stage) for stage in ("fit", "recommend")}
     summed = rows.group_by("rung").agg(
         fit_cpu_s=of["fit"].sum(), recommend_cpu_s=of["recommend"].sum(), cpu_s=pl.sum("cpu_s"), wall_s=pl.sum("wall_s")
     )
-    known = pl.DataFrame({"rung": out.rungs}, schema={"rung": pl.String})
+    known = pl.DataFrame({"rung": run.rungs}, schema={"rung": pl.String})
     return known.join(summed, on="rung", how="left", maintain_order="left")
 
 
-def regret(out: RunFolder) -> pl.DataFrame:
+def regret(run: RunFolder) -> pl.DataFrame:
     """Oracle - rung, by user bucket on the test origin; columns of ``cells``, no row without a truth to ask."""
-    return cells(out.metrics, out.rungs, REGRET, "user_bucket").filter(pl.col("rung") != ORACLE)
+    return cells(run.metrics, run.rungs, REGRET, "user_bucket").filter(pl.col("rung") != ORACLE)
 
 
 def stages(effort: pl.DataFrame, rungs: Sequence[str]) -> pl.DataFrame:
@@ -124,11 +124,11 @@ def stages(effort: pl.DataFrame, rungs: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def other_metrics(out: RunFolder) -> pl.DataFrame:
+def other_metrics(run: RunFolder) -> pl.DataFrame:
     """All users, test origin: rung and one column per metric that is not the headline; null where undefined."""
-    rows = out.metrics.filter(
+    rows = run.metrics.filter(
         pl.col("split") == "test",
-        ~pl.col("metric").is_in([out.metric, REGRET]),
+        ~pl.col("metric").is_in([run.metric, REGRET]),
         user_bucket="all",
         item_bucket="all",
         slice="all",
@@ -136,29 +136,29 @@ def other_metrics(out: RunFolder) -> pl.DataFrame:
     written = set(rows["metric"])
     names = [m for m in METRICS if m in written] + sorted(written - set(METRICS))
     wide = rows.with_columns(pl.col("value").fill_nan(None)).pivot("metric", index="rung", values="value")
-    known = pl.DataFrame({"rung": out.rungs}, schema={"rung": pl.String})
+    known = pl.DataFrame({"rung": run.rungs}, schema={"rung": pl.String})
     return known.join(wide, on="rung", how="inner", maintain_order="left").select("rung", *names)
 
 
-def small(cells: pl.DataFrame, out: RunFolder) -> pl.DataFrame:
+def small(cells: pl.DataFrame, run: RunFolder) -> pl.DataFrame:
     """The columns of ``cells`` with fewer queries than the scenario calls enough: column, n_queries."""
-    thin = cells.filter(pl.col("rung") != ORACLE, pl.col("n_queries") < out.scenario.decision.thin)
+    thin = cells.filter(pl.col("rung") != ORACLE, pl.col("n_queries") < run.scenario.decision.thin)
     return thin.group_by("column", maintain_order=True).agg(pl.max("n_queries"))
 
 
-def warnings(out: RunFolder) -> list[str]:
+def warnings(run: RunFolder) -> list[str]:
     """What a reader must know before trusting the numbers: the train's own warnings, thin buckets, hindsight."""
-    lines = [str(w) for w in out.data.get("warnings", [])]
+    lines = [str(w) for w in run.data.get("warnings", [])]
     # The train says so itself; a result that is not honest in time must never be shown without it.
-    timeless = not out.data.get("has_times", True) and not out.scenario.day_zero  # day zero evaluates nothing
+    timeless = not run.data.get("has_times", True) and not run.scenario.day_zero  # day zero evaluates nothing
     if timeless and not any("time" in w for w in lines):
         lines.append("The data have no times: the split is random, so this evaluation is not honest in time.")
-    thin = small(ladder(out).filter(pl.col("column") != "all"), out)
+    thin = small(ladder(run).filter(pl.col("column") != "all"), run)
     if thin.height:
         listed = "; ".join(f"{USERS.get(c, c)}: n={n}" for c, n in thin.iter_rows())
-        few = out.scenario.decision.thin
+        few = run.scenario.decision.thin
         lines.append(f"Few test queries (under {few}), so their numbers may move a lot: {listed}.")
-    return [*lines, *(row["sentence"] for row in out.hindsight)]
+    return [*lines, *(row["sentence"] for row in run.hindsight)]
 
 
 def number(value: float | None, digits: int = 3) -> str:

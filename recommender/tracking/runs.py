@@ -70,24 +70,24 @@ class Tracker:
         """Logs a finished OUT folder: a run per rung, artifacts, the model. Raises TrackingError, UserError."""
         if self.run_id is None:
             raise self.error or TrackingError("log() needs the tracker to be entered first.")
-        out = read_run(folder)
+        run = read_run(folder)
         code = values.code_tags()
         with failures(self.uri):
             client = connect(self.uri)
-            for above, rung in enumerate(reversed(values.rungs(out))):
+            for above, rung in enumerate(reversed(values.rungs(run))):
                 if rung != ROUTER:
-                    self._log_values(client, self._start(rung, above), out, rung, code)
+                    self._log_values(client, self._start(rung, above), run, rung, code)
             for path in sorted(p for pattern in ARTIFACTS for p in folder.glob(pattern)):
                 with without_ids(path) as logged:
                     client.log_artifact(self.run_id, str(logged))
-            client.set_tag(self.run_id, "mlflow.note.content", values.note(out))
+            client.set_tag(self.run_id, "mlflow.note.content", values.note(run))
             with only_warned():
                 client.set_experiment_tag(str(self.experiment_id), *latest_view(self.run_id))
             model_id = None
             if (folder / "model").is_dir():
                 model_id = register(self.uri, self.run_id, folder, model_name(self.scenario, self.data))
             # Last, and the model's at once: MLflow copies a run's earlier metrics to its model one query each.
-            self._log_values(client, self.run_id, out, ROUTER, code, model_id)
+            self._log_values(client, self.run_id, run, ROUTER, code, model_id)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -123,7 +123,7 @@ class Tracker:
         return run_id
 
     def _log_values(
-        self, client: MlflowClient, run_id: str, out: RunFolder, rung: str, code: dict[str, str],
+        self, client: MlflowClient, run_id: str, run: RunFolder, rung: str, code: dict[str, str],
         model_id: str | None = None,
     ) -> None:  # fmt: skip
         from mlflow.entities import Metric, Param, RunTag
@@ -131,22 +131,22 @@ class Tracker:
         now = now_ms()
         client.log_batch(
             run_id,
-            [Metric(name, value, now, 0, model_id) for name, value in values.metrics(out, rung).items()],
-            [Param(name, value) for name, value in values.params(out, rung).items()],
-            [RunTag(name, value) for name, value in {**values.tags(out, rung), **code}.items()],
+            [Metric(name, value, now, 0, model_id) for name, value in values.metrics(run, rung).items()],
+            [Param(name, value) for name, value in values.params(run, rung).items()],
+            [RunTag(name, value) for name, value in {**values.tags(run, rung), **code}.items()],
         )
-        client.log_inputs(run_id, [_dataset(out)])
+        client.log_inputs(run_id, [_dataset(run)])
 
 
-def _dataset(out: RunFolder) -> DatasetInput:
+def _dataset(run: RunFolder) -> DatasetInput:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    numbers = {k: v for k, v in out.data.get("summary", {}).items() if isinstance(v, (int, float, str))}
+    numbers = {k: v for k, v in run.data.get("summary", {}).items() if isinstance(v, (int, float, str))}
     dataset = Dataset(
-        name=out.data["name"],
-        digest=str(out.data["digest"])[:36],  # MLflow's limit
+        name=run.data["name"],
+        digest=str(run.data["digest"])[:36],  # MLflow's limit
         source_type="local",
-        source=json.dumps({"uri": str(out.data["source"])}),
+        source=json.dumps({"uri": str(run.data["source"])}),
         profile=json.dumps(numbers),
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
