@@ -29,7 +29,7 @@ SEEDS = 6
 
 @dataclass(frozen=True)
 class Gain:
-    """Of the second rung over the first at one origin, all users."""
+    """What the second rung gains over the first at one origin, for all users."""
 
     seed: int
     split: str

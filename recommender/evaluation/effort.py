@@ -72,7 +72,7 @@ class EffortLog:
             self.rows.append((rung, stage, split, origin, wall, cpu, self._peaks.pop(), threads))
 
     def note(self, measure: str, value: float, unit: str) -> None:
-        """An effort that no stage's seconds tell, for data_effort.parquet."""
+        """Adds an effort that is not a stage's seconds, for data_effort.parquet."""
         self.noted.append((measure, value, unit))
 
     def frame(self) -> pl.DataFrame:

@@ -108,7 +108,7 @@ def _by_user(cell: ClusteredValues) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 def _distinct(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The different columns of ``counts``, and which of them each column is.
 
-    Told apart by an exact sum of random whole numbers: comparing whole columns takes fifty times as long.
+    Columns are compared by an exact sum of random whole numbers, fifty times faster than value by value.
     """
     draws = np.random.default_rng(0).integers(2**30, size=len(counts)).astype(np.float64)
     _, first, which = np.unique(draws @ counts, return_index=True, return_inverse=True)

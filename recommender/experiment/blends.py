@@ -43,8 +43,9 @@ def choose_blends(
     resamples: int,
     seed: int,
 ) -> dict[str, Blend]:
-    """Per group of users (without history, in a visit, returning) the rung whose lists gain most where blended into
-    those that serve it, if the decision's own test says that any does.
+    """Group of users (without history, in a visit, returning) -> the second rung whose lists gain most when blended in.
+
+    Groups where no blend passes the decision's test are left out.
 
     Every rung of ``settings`` (rung -> its setting) is tried; Holm's correction is over all of them. The gain is of
     a group as a whole, the validation origins pooled, users as clusters. served: the rung of each row of a sample.

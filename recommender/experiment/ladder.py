@@ -92,12 +92,14 @@ def run(
 
 
 def _suspected(fold: Fold, scenario: Scenario, effort: EffortLog) -> tuple[Fold, Judgement | str | None]:
-    """The fold whose items have the column ``suspicion``, and how the detector did or why it suspects nothing; the
-    fold itself where the scenario has no detector of spam."""
+    """The fold with the item column ``suspicion``, and the detector's judgement or, as text, why it suspects nothing.
+
+    Where the scenario has no detector of spam: the fold as it is, and None.
+    """
     if scenario.spam.label_column is None:
         return fold, None
     with effort.stage("all", "prepare", fold.split, fold.origin):
-        # The same answers with and without the block of confirmed items, so that its effect can be measured.
+        # Confirmed items leave the truth whether or not the scenario blocks them, so that the block's effect shows.
         fold, judged = suspected_fold(without_confirmed_spam(fold, scenario.spam.label_column), scenario.spam)
     if isinstance(judged, str):
         return fold, f"at {fold.origin[:10]} nothing was suspected: {judged}"

@@ -18,7 +18,7 @@ from recommender.errors import ConfigError, TrackingError, UserError
 from recommender.files import TOO_LITTLE, ran_out
 
 ARTIFACTS = Path("artifacts")
-MARKER = "INCOMPLETE"  # a file that tells a finished folder from one that was interrupted
+MARKER = "INCOMPLETE"  # a file that only the folder of an unfinished train holds
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def finished(out: Path) -> Path:
 def disk_fault(error: Exception) -> str | None:
     """What is wrong with the disk or its permissions, such as ``No space left on device``; None: something else.
 
-    Polars tells of the disk by the text of its errors only, OSErrors included.
+    Polars names faults of the disk only in the text of its errors, of its OSErrors too.
     """
     number = re.search(r"\(os error (\d+)\)", str(error))
     code = int(number[1]) if number else getattr(error, "errno", None)

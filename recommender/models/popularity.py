@@ -95,7 +95,7 @@ class Popularity:
         return self
 
     def _recent(self, half_life_share: float) -> Popularity:
-        """The same, but for the decay."""
+        """This recommender with another half-life, not fitted."""
         return Popularity(
             half_life_share=half_life_share,
             segment=self.segment,

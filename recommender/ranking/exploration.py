@@ -143,7 +143,7 @@ def _uniform(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _merged(chosen: Lists, lot: Lists, coin: np.ndarray) -> Lists:
-    """Entry by entry the best left of ``lot`` where ``coin`` (bool (n, width)) says so, else of ``chosen``."""
+    """Each place takes the next unused entry of ``lot`` where ``coin``, bool (n, width), is set, else of ``chosen``."""
     both = Lists.concat([chosen, lot], axis=1)
     rows, of_chosen = np.arange(len(coin)), np.arange(both.width) < chosen.width
     left, order = both.item_idx >= 0, np.zeros(chosen.item_idx.shape, np.int64)

@@ -79,7 +79,7 @@ def numbered(prefix: str, numbers: np.ndarray) -> pl.Series:
 
 
 def ids(prefix: str, n: int) -> pl.Series:
-    """Padded numbers: sorted by id is the order of rows, which tells nothing of time."""
+    """Numbers with leading zeros, so that ids sort as rows do; the order of rows has nothing to do with time."""
     return pl.Series(np.arange(n)).cast(pl.String).str.pad_start(len(str(n - 1)), "0").str.replace("^", prefix)
 
 

@@ -116,7 +116,7 @@ def item_location(world: World, rng: np.random.Generator) -> pl.Series:
 
 
 def salary(world: World, rng: np.random.Generator) -> pl.Series:
-    """Yearly, in hundreds: what occupation and level usually pay, 15% up or down; one in five does not say."""
+    """Yearly, in hundreds: what occupation and level usually pay, 15% up or down; null for one in five."""
     usual = 40_000 * 2 ** rng.uniform(0, 1, TOPICS)
     pay = usual[world.items.topics[:, 0]] * (1 + 0.3 * world.items.level) * np.exp(0.15 * world.items.salary)
     return thinned(pl.Series(pay.round(-2)), 0.2, rng)

@@ -10,12 +10,12 @@ from recommender.data.summary import gini
 
 LATE = 0.8  # the last fifth of the interactions
 VISIT_GAP_DAYS = 1 / 24  # a longer pause begins another visit
-LEAST = 5  # events of an item whose life can be told
+LEAST = 5  # events from which on an item's life is measured
 ENDED = 0.9  # share of an item's events after which its life counts as over
 
 
 def measures(data: Dataset) -> dict[str, float | None]:
-    """Numbers of a data set; None where it cannot tell. Times are days.
+    """Numbers of a data set; None where it lacks what a number needs. Times are days.
 
     density: interactions per active user and item. gini_items, top_10_percent_share: over all items, unused ones
     included; gini_used: without them. life_days: median of expiry - publication where stated, else of the time

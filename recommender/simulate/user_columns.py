@@ -18,7 +18,7 @@ def age_band(world: World, rng: np.random.Generator) -> pl.Series:
 
 
 def device(world: World, rng: np.random.Generator) -> pl.Series:
-    """Drawn at random: says nothing of taste."""
+    """Drawn at random, so it has nothing to do with taste."""
     return pl.Series(np.array(DEVICES)[rng.choice(len(DEVICES), world.knobs.n_users, p=[0.5, 0.2, 0.1, 0.2])])
 
 

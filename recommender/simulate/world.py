@@ -28,7 +28,7 @@ class Items:
     profile: np.ndarray  # float32 (n, TOPICS + SCENES): topics times rho, scenes times 1 - rho
     topics: np.ndarray  # int64 (n, 2): main and second topic
     niche: np.ndarray  # int64 (n,): topic * NICHES + niche within it
-    label: np.ndarray  # int64 (n,): the niche that texts and tags tell; for some items a wrong one
+    label: np.ndarray  # int64 (n,): the niche that texts and tags show; a wrong one for some items
     quality: np.ndarray  # float64 (n,): log-odds
     published: np.ndarray  # days; below 0 for the back catalogue
     life: np.ndarray  # days; inf: none

@@ -17,10 +17,10 @@ from recommender.spam.detector import Detector, Judgement, judge
 
 
 def suspected_fold(fold: Fold, columns: Spam) -> tuple[Fold, Judgement | str]:
-    """The fold with the suspicion of each item as of its origin, and how it compares with what came later.
+    """The fold with each item's suspicion as of the origin, and a comparison with what moderators confirmed later.
 
-    Where the detector has too little to learn from, or the origin is no time, the suspicion is 0 and the second
-    value says why.
+    Where the detector has too little to learn from, or the split is not in time, every suspicion is 0 and the second
+    value is the reason.
     """
     try:
         origin = to_microseconds(datetime.fromisoformat(fold.origin))

@@ -43,7 +43,7 @@ def trust(train: Dataset, signed_up_column: str | None = None) -> np.ndarray:
 
 
 def _slowed(item: np.ndarray, time: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """What is left of each interaction's weight where those of its item and hour exceed the cap, float64 (n,)."""
+    """Factor for each interaction's weight, below 1 where its item exceeds the cap in that hour; float64 (n,)."""
     hour = time // US_PER_HOUR
     since = hour - hour.min() if len(hour) else hour
     group = np.unique(item * (since.max(initial=0) + 1) + since, return_inverse=True)[1]

@@ -1,1 +1,1 @@
-"""Studies: one thing about the data or the configuration is changed over a grid, and what it does is told."""
+"""Studies: change one thing about the data or the configuration over a grid, and report what that does."""

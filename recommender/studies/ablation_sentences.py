@@ -56,8 +56,11 @@ HEADS = {
 
 
 def status(pair: Pair) -> str:
-    """Whether a part of a study of mode ladder ships. SHIPS: it does by default; OFF: it does not, and was measured
-    with it; OWN: measured outside of what ships (one rung alone, an attack), as ``what`` says."""
+    """Whether a part of a study of mode ladder ships.
+
+    SHIPS: by default. OFF: not by default; it was switched on to be measured. OWN: measured in another set-up than what
+    ships (one rung alone, an attack), which ``what`` describes.
+    """
     if not pair.with_:
         return SHIPS
     return OWN if pair.without else OFF

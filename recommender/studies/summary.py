@@ -135,8 +135,8 @@ def shown(summaries: Iterable[Summary]) -> dict[str, list[tuple[str, str]]]:
 
 
 def charted(kind: str, place: str, metric: str, bucket: str | None = None) -> str:
-    """Name of the metric that a run of ``kind`` charts: of all users, or of a bucket. It is the chart's title too,
-    which MLflow cuts off; so the place, which the heading tells, stands last."""
+    """Name of the metric that a run of ``kind`` charts, for all users or a bucket. MLflow shows it as the chart's title
+    and cuts it off, so the place, which the heading shows too, stands last."""
     return f"{PATHS[kind]}/" + (f"user_{bucket}/" if bucket else "") + f"{metric}/{place}"
 
 

@@ -1,4 +1,4 @@
-"""Maximal marginal relevance: each next item is one that the list does not say already."""
+"""Maximal marginal relevance: each next item is relevant and unlike those before it."""
 
 from __future__ import annotations
 

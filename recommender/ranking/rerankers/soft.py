@@ -18,8 +18,9 @@ from recommender.ranking.rerankers.base import by_places
 
 
 class Fit:
-    """The soft form of the rules ``reach`` and ``seniority``, which say the columns: an item moves down by
-    ``places_per_100_km`` for its distance (0 where it is remote or the user would move) and by
+    """The soft form of the rules ``reach`` and ``seniority``, whose settings name the columns.
+
+    An item moves down by ``places_per_100_km`` for its distance (0 where it is remote or the user would move) and by
     ``places_per_level`` for each level between it and the user.
 
     Raises ConfigError where ``rules`` (eligibility) describe neither.

@@ -90,7 +90,7 @@ def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path, loop: Lo
     scenario, skipped = requirements.supported(scenario, data)
     effort = EffortLog()
     if mode == "ladder":
-        # Without regret, which says no more of two cells than their accuracy does.
+        # Without regret: between two cells it differs by as much as their accuracy.
         results = ladder.run(data, scenario, effort, lambda _: None, lambda _: None, skipped, regret=False)
     else:
         if mode == TUNED:
