@@ -171,12 +171,9 @@ class Scoring(Strict):
 
 
 class Tune(Strict):
-    """A budget per rung to search its parameters with.
+    """A budget per rung to search its parameters with. Without trials or minutes, a short search as ``search`` says."""
 
-    Unset, the default budget: the candidates that the ladder names, so one trial of a rung that names none. More
-    changed no rung that serves anyone on four public data sets, but for noise (experiments/LOG.md).
-    """
-
+    search: float = Field(1.0, ge=0, le=100)  # times the usual number of settings; 0: only those that the ladder names
     trials: int = Field(0, ge=0)  # the ladder's candidates first, and all of them in any case; deterministic
     minutes: float | None = Field(None, gt=0)
 

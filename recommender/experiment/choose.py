@@ -82,14 +82,13 @@ def day_zero(scenario: Scenario, skipped: Mapping[str, str]) -> Decision:
 def _settings(trials: Sequence[FoldTrials], tries: Tries, scenario: Scenario, effort: EffortLog) -> dict[str, int]:
     """Rung -> which of its settings, by the first queries of all users."""
     chosen, metric = {}, scenario.decision.metric
+    searched = {measure for measure, _, _ in effort.noted}
     for rung, tried in tries.items():
-        values = [
-            np.concatenate([fold.outcomes[rung, n].values[metric][fold.info.first] for fold in trials])
-            for n in range(len(tried))
-        ]
+        values = [[f.outcomes[rung, n].values[metric][f.info.first] for f in trials] for n in range(len(tried))]
         chosen[rung] = simplest_of_best(values)
-        if len(tried) > 1:
-            effort.note(f"{TRIALS_TO_1PCT}{rung}", trials_to_1pct([float(v.mean()) for v in values]), "trials")
+        if len(tried) > 1 and TRIALS_TO_1PCT + rung not in searched:
+            means = [float(np.concatenate(v).mean()) for v in values]
+            effort.note(TRIALS_TO_1PCT + rung, trials_to_1pct(means), "trials")
     return chosen
 
 
@@ -117,15 +116,29 @@ def _with_slots(
     return replace(decision, slots=slots.model_copy(update={"n": size(shown, slots)}), slot_evidence=shown)
 
 
-def simplest_of_best(values: Sequence[np.ndarray]) -> int:
-    """Position of the setting to use: a later one replaces an earlier one only by a paired mean gain
-    above one standard error. values: per setting, float64 (n_queries,), the same queries."""
+def simplest_of_best(values: Sequence[Sequence[np.ndarray]]) -> int:
+    """Position of the setting to use: a later one replaces an earlier one only where it is ``surely_better``.
+
+    values: per setting and origin, float64 (n_queries,), the same queries.
+    """
     best = 0
     for n in range(1, len(values)):
-        gain = values[n] - values[best]
-        if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else gain.mean() > 0:
+        if surely_better([b - a for a, b in zip(values[best], values[n], strict=True)]):
             best = n
     return best
+
+
+def surely_better(gains: Sequence[np.ndarray]) -> bool:
+    """Whether the mean of paired gains is above one standard error over queries *and* periods.
+
+    gains: per origin, float64 (n_queries,). The two variances are added, as for crossed random effects (Owen & Eckles
+    2012): what gains at one origin only is luck of that period, however many users it has.
+    """
+    pooled = np.concatenate(gains)
+    of_periods = [gain.mean() for gain in gains if len(gain)]
+    variance = pooled.var(ddof=1) / len(pooled) if len(pooled) > 1 else 0.0
+    variance += np.var(of_periods, ddof=1) / len(of_periods) if len(of_periods) > 1 else 0.0
+    return bool(pooled.mean() > np.sqrt(variance))
 
 
 def trials_to_1pct(means: Sequence[float | None]) -> int:

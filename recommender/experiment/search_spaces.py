@@ -15,6 +15,8 @@ from recommender.models.space import Float, Int, OneOf, Space
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
+_APART = 0.2
+
 
 def space(rung: Rung, starts: Sequence[Mapping[str, Any]]) -> Space:
     """What is searched: the recommender's space, made wide enough for the settings to start with."""
@@ -40,6 +42,27 @@ def suggest(trial: Trial, space: Space) -> dict[str, Any]:
         else:
             setting[name] = float(f"{trial.suggest_float(name, p.low, p.high, log=p.log):.3g}")  # for who reads it
     return setting
+
+
+def draw(space: Space, point: Sequence[float]) -> dict[str, Any]:
+    """The setting at a point of [0, 1)^len(space). Values apart from a range share a fifth of its side."""
+    setting: dict[str, Any] = {}
+    for (name, p), at in zip(space.items(), point, strict=True):
+        if isinstance(p, OneOf):
+            setting[name] = p.values[int(at * len(p.values))]
+            continue
+        apart = _APART if p.also else 0.0
+        if at < apart:
+            setting[name] = p.also[int(at / apart * len(p.also))]
+            continue
+        setting[name] = _within(p, (at - apart) / (1 - apart))
+    return setting
+
+
+def _within(p: Float, at: float) -> float:
+    """A value of the range, three digits for who reads it."""
+    value = p.low * (p.high / p.low) ** at if p.log else p.low + at * (p.high - p.low)
+    return round(value) if isinstance(p, Int) else float(f"{value:.3g}")
 
 
 def answers(rung: Rung, setting: Mapping[str, Any], space: Space) -> dict[str, Any]:

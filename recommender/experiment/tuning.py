@@ -27,6 +27,7 @@ from recommender.experiment import rungs
 from recommender.experiment.choose import simplest_of_best, trials_to_1pct
 from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.journal import journal
+from recommender.experiment.search import n_draws, search
 from recommender.experiment.search_spaces import answers, space, suggest
 from recommender.hashing import code_digest, of_content, of_name
 
@@ -45,11 +46,14 @@ _IDLE = 20  # suggestions in a row that had been tried before; then the space is
 def tune(data: Dataset, scenario: Scenario, folder: Path, effort: EffortLog, progress: Progress) -> Scenario:
     """The scenario with one setting per rung: the best found, or the entry's own first where none is surely better.
 
-    folder: where the journal is kept. Nothing is done where ``scenario.tune`` asks for nothing, or on day zero.
+    folder: where the journal is kept. Where ``scenario.tune`` asks for no trials, a short ``search``; on
+    day zero, nothing.
     Raises ConfigError where the folder cannot be written, and what ``folds`` and the recommenders raise.
     """
-    if scenario.day_zero or not asked_for(scenario):
+    if scenario.day_zero:
         return scenario
+    if not asked_for(scenario):
+        return search(data, scenario, effort, progress)
     with journal(folder / f"{scenario.name}-{data.name}-{_key(data, scenario)}.log") as storage:
         validation = islice(folds(data, scenario.split, scenario.eligibility), len(scenario.split.validation))
         runners = [FoldRunner(fold, scenario, effort, lambda _: None) for fold in validation]
@@ -63,10 +67,17 @@ def asked_for(scenario: Scenario) -> bool:
 
 def n_steps(scenario: Scenario) -> int:
     """How many times ``tune``, ``ladder.run`` and ``refit_for_serving`` together call ``progress``, at most."""
-    tuned = [r for r in scenario.ladder if asked_for(scenario) and space(r, rungs.settings(r))]
+    if not asked_for(scenario):
+        return rungs.n_steps(scenario) + sum(_steps_of_search(r, scenario) for r in scenario.ladder if not r.control)
+    tuned = [r for r in scenario.ladder if space(r, rungs.settings(r))]
     ladder = [r.model_copy(update={"candidates": []}) if r in tuned else r for r in scenario.ladder]
     trials = sum(max(scenario.tune.trials, len(rungs.settings(r))) if scenario.tune.trials else 1 for r in tuned)
     return rungs.n_steps(scenario.model_copy(update={"ladder": ladder})) + trials
+
+
+def _steps_of_search(rung: Rung, scenario: Scenario) -> int:
+    """What a search adds: a step, and a second setting of a rung that names one only."""
+    return 1 + (len(rungs.settings(rung)) == 1) * len(scenario.split.validation) if n_draws(rung, scenario) else 0
 
 
 class Search:
@@ -132,7 +143,8 @@ class Search:
     def chosen(self) -> FrozenTrial:
         """The best trial where its gain over the first is above one standard error, else the first."""
         first, best = self.complete[0], max(self.complete, key=_mean)
-        return (first, best)[simplest_of_best([_values(first), _values(best)])]
+        ends = np.cumsum([int(runner.fold.first.sum()) for runner in self.runners])[:-1]
+        return (first, best)[simplest_of_best([np.split(_values(t), ends) for t in (first, best)])]
 
     def _more(self) -> bool:
         budget, done, latest = self.scenario.tune, self.finished, self.suggested[-_IDLE:]

@@ -31,11 +31,12 @@ class ALS:
     person_days = (3, 6)
     needs_interactions = True
     space: ClassVar[Space] = {
-        "factors": Int(16, 128, log=True),
-        "regularization": Float(0.001, 10, log=True),
-        "alpha": Float(0.1, 100, log=True),
+        "factors": Int(8, 128, log=True),
+        "regularization": Float(0.003, 30, log=True),
+        "alpha": Float(0.3, 100, log=True),
         "iterations": Int(5, 30),
     }
+    draws = 7
 
     factors: int = 64
     regularization: float = 0.01

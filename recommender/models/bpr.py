@@ -36,6 +36,7 @@ class BPR:
         "regularization": Float(0.0001, 0.1, log=True),
         "iterations": Int(30, 300, log=True),
     }
+    draws = 2
 
     factors: int = 64
     learning_rate: float = 0.01

@@ -40,6 +40,7 @@ class Content:
         "half_life_positions": Float(1, 100, log=True, also=(None,)),
         "match_weight": Float(0.05, 5, log=True, also=(0.0,)),
     }
+    draws = 4
 
     columns: Sequence[str] | None = None
     half_life_positions: float | None = 10.0

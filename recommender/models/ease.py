@@ -37,6 +37,7 @@ class EASE:
     person_days = (2, 4)
     needs_interactions = True
     space: ClassVar[Space] = {"regularization": Float(10, 5000, log=True)}
+    draws = 4
 
     regularization: float = 500.0
     item_cap: int | None = None

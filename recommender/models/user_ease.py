@@ -42,6 +42,7 @@ class UserEASE:
         "feature_weight": Float(0.05, 5, log=True, also=(0.0,)),
         "half_life_share": Float(0.01, 2, log=True, also=(None,)),
     }
+    draws = 2
 
     regularization: float = 400.0
     feature_weight: float = 0.5

@@ -1,0 +1,145 @@
+"""Search: what a plain train spends on parameters, by successive halving (Jamieson & Talwalkar 2016).
+
+Every rung's own settings and draws from its recommender's space are measured on a sample of the last validation
+origin's queries; the best third of them on all validation origins. The ladder then measures, on all queries, the first
+setting and the winner only. The budget is a count, so a train repeats exactly: a recommender states how many draws cost
+about as much as those of the others (``draws``), and larger data get fewer.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from recommender.config import Rung, Scenario
+from recommender.data.dataset import Dataset
+from recommender.data.split import Fold, folds
+from recommender.errors import DataError, UserError
+from recommender.evaluation.effort import SEARCH_GAIN, TRIALS, TRIALS_TO_1PCT, EffortLog
+from recommender.experiment import rungs
+from recommender.experiment.choose import trials_to_1pct
+from recommender.experiment.fold_runner import FoldRunner, Progress
+from recommender.experiment.search_spaces import draw, space
+from recommender.experiment.validation_sample import evenly
+from recommender.models import RECOMMENDERS
+
+log = logging.getLogger(__name__)
+
+SAMPLE = 1000  # queries per origin, evenly spread over all
+KEPT = 1 / 3  # of the settings, after the first origin
+ROWS = 100_000  # interactions up to which a recommender's draws are as stated; with twice as many, half of them
+
+
+def search(data: Dataset, scenario: Scenario, effort: EffortLog, progress: Progress) -> Scenario:
+    """The scenario whose rungs have two settings: their own first, and the best that the search found where another is.
+
+    Raises what ``folds`` raises. A rung that has nothing to search, or too little to learn from, stays as it is.
+    """
+    drawn = {r.name: n_draws(r, scenario, len(data.user_idx)) for r in scenario.ladder if not r.control}
+    if not any(drawn.values()):
+        return scenario
+    runners = []
+    for fold in islice(folds(data, scenario.split, scenario.eligibility), len(scenario.split.validation)):
+        runners.append(FoldRunner(sampled(fold), scenario, effort, lambda _: None))
+    runners.reverse()  # the latest first: it is most like what comes
+    ladder = [_searched(r, drawn.get(r.name, 0), data, scenario, runners, progress) for r in scenario.ladder]
+    return scenario.model_copy(update={"ladder": ladder})
+
+
+def n_draws(rung: Rung, scenario: Scenario, n_rows: int = 0) -> int:
+    """How many settings are drawn for a rung beside its own; n_rows: interactions of the data."""
+    recommender = RECOMMENDERS[rung.recommender]
+    if not recommender.space:
+        return 0
+    return int(recommender.draws * scenario.tune.search * min(1.0, ROWS / max(n_rows, 1)))
+
+
+def sampled(fold: Fold) -> Fold:
+    """The fold with at most ``SAMPLE`` of its queries."""
+    rows = evenly(np.arange(len(fold.queries)), SAMPLE)
+    grades = None if fold.grades is None else fold.grades[rows]
+    return replace(fold, queries=fold.queries.take(rows), first=fold.first[rows], truth=fold.truth[rows], grades=grades)
+
+
+def _searched(
+    rung: Rung, n: int, data: Dataset, scenario: Scenario, runners: Sequence[FoldRunner], progress: Progress
+) -> Rung:
+    starts, _ = rungs.options(rung, scenario, data)
+    if not n or not starts:
+        return rung
+    progress(f"search {rung.name}")
+    settings = distinct([*starts, *draws(rung, starts, n, data, scenario)])
+    if len(settings) == 1:
+        return rung
+    first, *others = runners
+    values: dict[int, list[np.ndarray]] = {}
+    for i, setting in enumerate(settings):
+        found = _values(rung, setting, first)
+        values |= {} if found is None else {i: [found]}
+    if 0 not in values:  # too little to learn from: the ladder meets it again, and reports it
+        return rung
+    kept = _best(values, max(2, round(KEPT * len(settings))))
+    for runner in others:
+        for i in kept:
+            found = _values(rung, settings[i], runner)
+            if found is None:
+                return rung
+            values[i].append(found)
+    means = {i: float(np.concatenate(values[i]).mean()) for i in kept}
+    winner = max(kept, key=lambda i: means[i])
+    gain = means[winner] - means[0]
+    log.info("search %s: %d settings, %s %+.4f with %s", rung.name, len(settings), scenario.decision.metric, gain,
+             json.dumps(settings[winner]))  # fmt: skip
+    effort = first.effort
+    effort.note(f"{TRIALS}{rung.name}", len(settings), "settings")
+    effort.note(f"{SEARCH_GAIN}{rung.name}", gain, scenario.decision.metric)
+    effort.note(f"{TRIALS_TO_1PCT}{rung.name}", trials_to_1pct([means.get(i) for i in range(len(settings))]), "trials")
+    if not winner:
+        return rung.model_copy(update={"params": settings[0], "candidates": []})
+    return rung.model_copy(update={"params": {}, "candidates": [settings[0], settings[winner]]})
+
+
+def draws(
+    rung: Rung, starts: Sequence[Mapping[str, Any]], n: int, data: Dataset, scenario: Scenario
+) -> list[dict[str, Any]]:
+    """``n`` settings of the rung's space that this data allows, evenly spread over it."""
+    searched = space(rung, starts)
+    drawn = [{**rung.params, **draw(searched, point)} for point in spread(n, len(searched), scenario.seed)]
+    entry = rung.model_copy(update={"params": {}, "candidates": drawn})
+    return rungs.options(entry, scenario, data)[0]
+
+
+def spread(n: int, width: int, seed: int) -> np.ndarray:
+    """Points that fill [0, 1)^width evenly, float64 (n, width): an additive recurrence (Roberts 2018, "R_d")."""
+    root = 2.0
+    for _ in range(64):  # the positive root of x^(width + 1) = x + 1
+        root = (1 + root) ** (1 / (width + 1))
+    step = root ** -np.arange(1.0, width + 1)
+    start = np.random.default_rng(seed).random(width)
+    return np.asarray((start + np.arange(n)[:, None] * step) % 1)
+
+
+def distinct(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each once, in order."""
+    return list({json.dumps(s, sort_keys=True): dict(s) for s in reversed(settings)}.values())[::-1]
+
+
+def _values(rung: Rung, setting: Mapping[str, Any], runner: FoldRunner) -> np.ndarray | None:
+    """The deciding metric of each query, float64 (n,); None where the setting cannot be fitted here."""
+    try:
+        measured = runner.measure(rung, setting, tuning=True)
+    except (DataError, UserError):
+        return None
+    return measured.outcome.values[runner.scenario.decision.metric]
+
+
+def _best(values: Mapping[int, Sequence[np.ndarray]], n: int) -> list[int]:
+    """The first setting and the ``n`` best, ascending."""
+    ranked = sorted(values, key=lambda i: (-float(values[i][0].mean()), i))
+    return sorted({0, *ranked[:n]})
