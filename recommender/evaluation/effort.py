@@ -20,7 +20,7 @@ from recommender.names import ROUTER
 
 # Measures of data_effort.parquet, + rung
 TRIALS_TO_1PCT = "tuning_trials_to_1pct/"
-TRIALS = "search_settings/"  # how many settings the search of a plain train measured
+SEARCHED = "search_settings/"  # how many settings the search of a plain train measured
 SEARCH_GAIN = "search_gain/"  # of the best over the rung's own first, on the queries that chose it
 Stage = Literal["prepare", "fit", "tune", "recommend", "evaluate", "refit", "report"]
 

@@ -80,11 +80,11 @@ def day_zero(scenario: Scenario, skipped: Mapping[str, str]) -> Decision:
 
 
 def _settings(trials: Sequence[FoldTrials], tries: Tries, scenario: Scenario, effort: EffortLog) -> dict[str, int]:
-    """Rung -> which of its settings, by the first queries of all users."""
+    """Rung -> which of its settings, by all queries: those of users with history are few among first ones."""
     chosen, metric = {}, scenario.decision.metric
     searched = {measure for measure, _, _ in effort.noted}
     for rung, tried in tries.items():
-        values = [[f.outcomes[rung, n].values[metric][f.info.first] for f in trials] for n in range(len(tried))]
+        values = [[f.outcomes[rung, n].values[metric] for f in trials] for n in range(len(tried))]
         chosen[rung] = simplest_of_best(values)
         if len(tried) > 1 and TRIALS_TO_1PCT + rung not in searched:
             means = [float(np.concatenate(v).mean()) for v in values]

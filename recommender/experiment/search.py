@@ -21,7 +21,7 @@ from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
 from recommender.data.split import Fold, folds
 from recommender.errors import DataError, UserError
-from recommender.evaluation.effort import SEARCH_GAIN, TRIALS, TRIALS_TO_1PCT, EffortLog
+from recommender.evaluation.effort import SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT, EffortLog
 from recommender.experiment import rungs
 from recommender.experiment.choose import trials_to_1pct
 from recommender.experiment.fold_runner import FoldRunner, Progress
@@ -44,10 +44,7 @@ def search(data: Dataset, scenario: Scenario, effort: EffortLog, progress: Progr
     drawn = {r.name: n_draws(r, scenario, len(data.user_idx)) for r in scenario.ladder if not r.control}
     if not any(drawn.values()):
         return scenario
-    runners = []
-    for fold in islice(folds(data, scenario.split, scenario.eligibility), len(scenario.split.validation)):
-        runners.append(FoldRunner(sampled(fold), scenario, effort, lambda _: None))
-    runners.reverse()  # the latest first: it is most like what comes
+    runners = validation_runners(data, scenario, effort)
     ladder = [_searched(r, drawn.get(r.name, 0), data, scenario, runners, progress) for r in scenario.ladder]
     return scenario.model_copy(update={"ladder": ladder})
 
@@ -58,6 +55,12 @@ def n_draws(rung: Rung, scenario: Scenario, n_rows: int = 0) -> int:
     if not recommender.space:
         return 0
     return int(recommender.draws * scenario.tune.search * min(1.0, ROWS / max(n_rows, 1)))
+
+
+def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> list[FoldRunner]:
+    """The validation origins with a sample of their queries each, the latest first: it is most like what comes."""
+    validation = islice(folds(data, scenario.split, scenario.eligibility), len(scenario.split.validation))
+    return [FoldRunner(sampled(fold), scenario, effort, lambda _: None) for fold in validation][::-1]
 
 
 def sampled(fold: Fold) -> Fold:
@@ -97,7 +100,7 @@ def _searched(
     log.info("search %s: %d settings, %s %+.4f with %s", rung.name, len(settings), scenario.decision.metric, gain,
              json.dumps(settings[winner]))  # fmt: skip
     effort = first.effort
-    effort.note(f"{TRIALS}{rung.name}", len(settings), "settings")
+    effort.note(f"{SEARCHED}{rung.name}", len(settings), "settings")
     effort.note(f"{SEARCH_GAIN}{rung.name}", gain, scenario.decision.metric)
     effort.note(f"{TRIALS_TO_1PCT}{rung.name}", trials_to_1pct([means.get(i) for i in range(len(settings))]), "trials")
     if not winner:

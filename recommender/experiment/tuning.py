@@ -11,7 +11,6 @@ import json
 import logging
 import zlib
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +19,13 @@ import numpy as np
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
 from recommender.data.digest import digest
-from recommender.data.split import folds
 from recommender.errors import DataError
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
 from recommender.experiment import rungs
 from recommender.experiment.choose import simplest_of_best, trials_to_1pct
 from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.journal import journal
-from recommender.experiment.search import n_draws, search
+from recommender.experiment.search import n_draws, search, validation_runners
 from recommender.experiment.search_spaces import answers, space, suggest
 from recommender.hashing import code_digest, of_content, of_name
 
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+_KEPT = 100 / 3  # percent of the trials that go on after an origin
 _BEFORE_PRUNING = 5  # trials that are complete before one may be cut short
 _IDLE = 20  # suggestions in a row that had been tried before; then the space is exhausted
 
@@ -55,8 +54,7 @@ def tune(data: Dataset, scenario: Scenario, folder: Path, effort: EffortLog, pro
     if not asked_for(scenario):
         return search(data, scenario, effort, progress)
     with journal(folder / f"{scenario.name}-{data.name}-{_key(data, scenario)}.log") as storage:
-        validation = islice(folds(data, scenario.split, scenario.eligibility), len(scenario.split.validation))
-        runners = [FoldRunner(fold, scenario, effort, lambda _: None) for fold in validation]
+        runners = validation_runners(data, scenario, effort)
         ladder = [_tuned(rung, data, scenario, runners, storage, progress) for rung in scenario.ladder]
     return scenario.model_copy(update={"ladder": ladder})
 
@@ -97,7 +95,7 @@ class Search:
             storage=storage,
             study_name=f"{rung.name}-{of_content(rung.model_dump(), self.space, digits=12)}",
             direction="maximize",
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=_BEFORE_PRUNING),
+            pruner=optuna.pruners.PercentilePruner(_KEPT, n_startup_trials=_BEFORE_PRUNING),
             load_if_exists=True,
         )
         _drop_unfinished(self.study)
@@ -143,7 +141,7 @@ class Search:
     def chosen(self) -> FrozenTrial:
         """The best trial where its gain over the first is above one standard error, else the first."""
         first, best = self.complete[0], max(self.complete, key=_mean)
-        ends = np.cumsum([int(runner.fold.first.sum()) for runner in self.runners])[:-1]
+        ends = np.cumsum([len(runner.fold.queries) for runner in self.runners])[:-1]
         return (first, best)[simplest_of_best([np.split(_values(t), ends) for t in (first, best)])]
 
     def _more(self) -> bool:
@@ -187,14 +185,14 @@ class Search:
         return bool(allowed) and all(t.user_attrs.get("setting") != setting for t in self.finished)
 
     def _measured(self, trial: Trial, setting: Mapping[str, Any], may_stop: bool) -> np.ndarray | None:
-        """The metric of all first queries, float64 (n,); None where the first origins showed enough.
+        """The metric of all queries, float64 (n,); None where the first origins showed enough.
 
         Trials are cut short by their gain over the first trial, which means the same at every origin.
         """
         values, metric = np.empty(0), self.scenario.decision.metric
         first = _values(self.complete[0]) if self.complete else None
         for origin, runner in enumerate(self.runners):
-            of_origin = runner.measure(self.rung, setting, tuning=True).outcome.values[metric][runner.fold.first]
+            of_origin = runner.measure(self.rung, setting, tuning=True).outcome.values[metric]
             values = np.concatenate([values, of_origin])
             trial.report(0.0 if first is None else float((values - first[: len(values)]).mean()), origin)
             if may_stop and origin + 1 < len(self.runners) and trial.should_prune():

@@ -40,7 +40,7 @@ class ItemKNN:
         "weighting": OneOf(("cosine", "tfidf", "bm25")),
         "K": Int(10, 500, log=True),
         "K1": Float(0.05, 3, log=True),
-        "B": Float(0, 1),
+        "B": Float(0.05, 1),
         "half_life_positions": Float(1, 100, log=True, also=(None,)),
     }
     draws = 10

@@ -11,7 +11,8 @@ import pytest
 from recommender import config
 from recommender.config import Rung, Scenario
 from recommender.experiment import rungs
-from recommender.experiment.search_spaces import answers, space, suggest
+from recommender.experiment.search import spread
+from recommender.experiment.search_spaces import answers, draw, space, suggest
 from recommender.models import RECOMMENDERS
 from recommender.models.space import Float, OneOf
 
@@ -52,6 +53,10 @@ def test_whatever_is_suggested_makes_a_recommender(rung: Rung) -> None:
     searched, trials = space(rung, rungs.settings(rung)), study()
     for _ in range(30):
         rungs.make(rung, {**rung.params, **suggest(trials.ask(), searched)}, scenario(rung))
+    for point in [*spread(30, len(searched), 0), [0.0] * len(searched), [1 - 1e-9] * len(searched)]:
+        drawn = draw(searched, point)
+        assert set(drawn) == set(searched)
+        rungs.make(rung, {**rung.params, **drawn}, scenario(rung))
 
 
 @pytest.mark.parametrize("rung", ladders())
@@ -76,7 +81,7 @@ def test_a_space_widens_to_the_settings_that_are_given() -> None:
     assert isinstance(factors, Float)
     assert (factors.low, factors.high) == (4, 128)
     assert isinstance(alpha, Float)
-    assert (alpha.low, alpha.high) == (0.1, 500)
+    assert (alpha.low, alpha.high) == (0.3, 500)
     assert isinstance(regularization, Float)
     assert regularization.also == (0,)  # a range in logarithms has no zero
     assert searched["iterations"] == RECOMMENDERS["als"].space["iterations"]

@@ -26,7 +26,7 @@ LADDER = (
     "ladder=[{name: popularity, recommender: popularity}, {name: content, recommender: content}, "
     "{name: als, recommender: als, params: {factors: 4, iterations: 2}}]"
 )
-SMALL = ("--set", LADDER, "--set", "bootstrap=100", "--set", "decision.thin=10")
+SMALL = ("--set", LADDER, "--set", "bootstrap=100", "--set", "decision.thin=10", "--set", "tune.search=0")
 SPEC: Mapping[str, Any] = {
     "features": {
         "items": {"title": "text", "city": "category", "salary": "numeric", "vector": "embedding"},

@@ -38,7 +38,7 @@ def test_a_train_can_tune_first_and_tells_what_it_took(trained: Trained, untrack
     for rung in ("popularity", "content", "als"):
         assert f"tune {rung}: ndcg_at_10 on validation" in " ".join(done.err.split())
     assert set(parameters("out")) == {"popularity", "content", "als"}
-    assert yaml.safe_load(Path("out/config.yaml").read_text())["tune"] == {"trials": 3, "minutes": None}
+    assert yaml.safe_load(Path("out/config.yaml").read_text())["tune"] == {"search": 0, "trials": 3, "minutes": None}
 
     tune = pl.read_parquet("out/effort.parquet").filter(pl.col("stage") == "tune")
     assert set(tune["rung"]) == {"popularity", "content", "als"}

@@ -91,11 +91,22 @@ class TestCheck:
 
 def test_a_later_setting_must_gain_more_than_a_standard_error() -> None:
     base = np.array([0.0, 1.0, 0.0, 1.0])
-    assert simplest_of_best([base, base]) == 0
-    assert simplest_of_best([base, base + np.array([0.1, -0.1, 0.1, -0.05])]) == 0
-    assert simplest_of_best([base, base + np.array([0.1, 0.1, 0.2, 0.1])]) == 1
-    assert simplest_of_best([base, base + 0.1, base + 0.1 + 1e-12 * np.array([1, -1, 1, -1])]) == 1
-    assert simplest_of_best([np.array([0.1]), np.array([0.2])]) == 1
+
+    def best(*later: np.ndarray) -> int:
+        return simplest_of_best([[base[: len(later[0])]], *([v] for v in later)])
+
+    assert best(base) == 0
+    assert best(base + np.array([0.1, -0.1, 0.1, -0.05])) == 0
+    assert best(base + np.array([0.1, 0.1, 0.2, 0.1])) == 1
+    assert best(base + 0.1, base + 0.1 + 1e-12 * np.array([1, -1, 1, -1])) == 1
+    assert best(np.array([0.2])) == 1
+
+
+def test_what_gains_in_one_period_only_replaces_nothing() -> None:
+    base, noise = np.zeros(100), np.random.default_rng(0).normal(0, 0.01, 100)
+    lucky, steady = ([noise + gain for gain in gains] for gains in ((0.3, -0.1, -0.05), (0.05, 0.04, 0.06)))
+    assert simplest_of_best([[base] * 3, lucky]) == 0
+    assert simplest_of_best([[base] * 3, steady]) == 1
 
 
 def test_every_rung_is_measured_at_every_origin_and_controls_and_the_router_at_the_test() -> None:

@@ -21,7 +21,7 @@ from recommender.data.dataset import Dataset
 from recommender.data.split import Fold
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
-from recommender.experiment import ladder, tuning
+from recommender.experiment import ladder, search, tuning
 from recommender.experiment.refit_for_serving import refit_for_serving
 from tests.helpers.small import Row, dataset, table
 
@@ -74,7 +74,7 @@ class Formula:
 @pytest.fixture
 def formula(monkeypatch: pytest.MonkeyPatch) -> type[Formula]:
     Formula.calls, Formula.stop_after = [], None
-    monkeypatch.setattr(tuning, "FoldRunner", Formula)
+    monkeypatch.setattr(search, "FoldRunner", Formula)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the journal waits for the disk at every step
     return Formula
 
@@ -88,7 +88,7 @@ def params(chosen: Scenario) -> dict[str, dict[str, Any]]:
 
 
 def test_nothing_is_tuned_unless_asked_for(tmp_path: Path, formula: type[Formula]) -> None:
-    for off in (scenario(EASE, tune={}), scenario(EASE, day_zero=True)):
+    for off in (scenario(EASE, tune={"search": 0}), scenario(EASE, day_zero=True)):
         assert tuned(off, tmp_path / "tuning") is off
     assert not formula.calls
     assert not (tmp_path / "tuning").exists()
