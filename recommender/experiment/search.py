@@ -51,10 +51,8 @@ def search(data: Dataset, scenario: Scenario, effort: EffortLog, progress: Progr
 
 def n_draws(rung: Rung, scenario: Scenario, n_rows: int = 0) -> int:
     """How many settings are drawn for a rung beside its own; n_rows: interactions of the data."""
-    recommender = RECOMMENDERS[rung.recommender]
-    if not recommender.space:
-        return 0
-    return int(recommender.draws * scenario.tune.search * min(1.0, ROWS / max(n_rows, 1)))
+    draws: int = getattr(RECOMMENDERS[rung.recommender], "draws", 0)
+    return int(draws * scenario.tune.search * min(1.0, ROWS / max(n_rows, 1)))
 
 
 def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> list[FoldRunner]:

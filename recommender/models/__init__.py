@@ -32,7 +32,8 @@ class Described(Protocol):
     needs_interactions: without any it ranks nothing, so it cannot serve before the first feedback.
     space: what tuning searches; every other parameter stays as the ladder's entry gives it, but for those that the
         entry's candidates name.
-    draws: settings of it that a plain train draws: so many that all recommenders take about equal CPU time for them.
+    ``draws``, where it is so: settings of it that a plain train draws, so many that all recommenders take about equal
+        CPU time for them; without it, none.
     """
 
     @property
@@ -43,8 +44,6 @@ class Described(Protocol):
     def needs_interactions(self) -> bool: ...
     @property
     def space(self) -> Space: ...
-    @property
-    def draws(self) -> int: ...
     def __call__(self, *args: Any, **params: Any) -> Recommender: ...
 
 

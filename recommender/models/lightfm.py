@@ -43,7 +43,6 @@ class LightFM:
         "item_alpha": Float(1e-7, 1e-3, log=True, also=(0.0,)),
         "user_alpha": Float(1e-7, 1e-3, log=True, also=(0.0,)),
     }
-    draws = 0
 
     no_components: int = 32
     epochs: int = 10

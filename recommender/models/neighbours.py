@@ -44,6 +44,7 @@ class Neighbours:
         "weight": OneOf(WEIGHTS),
         "half_life_share": Float(0.02, 2, log=True, also=(None,)),
     }
+    draws = 6
 
     weight: Literal["count", "adamic_adar", "resource_allocation"] = "adamic_adar"
     half_life_share: float | None = None

@@ -21,7 +21,6 @@ class Random:
     person_days = None
     needs_interactions = False
     space: ClassVar[Space] = {}
-    draws = 0
 
     seed: int = 0
 

@@ -54,7 +54,6 @@ class Ranker:
     person_days = (10, 20)
     needs_interactions = True
     space: ClassVar[Space] = {"C": Float(1e-5, 1, log=True)}
-    draws = 0
 
     inputs: Mapping[str, Mapping[str, Any]] | None = None
     C: float = 0.01

@@ -42,6 +42,11 @@ def test_what_is_searched_are_parameters_of_the_recommender(name: str) -> None:
         assert len(p.values) > 1 if isinstance(p, OneOf) else 0 < p.low < p.high
 
 
+def test_only_what_has_a_space_is_drawn_from() -> None:
+    drawn = {name for name, recommender in RECOMMENDERS.items() if getattr(recommender, "draws", 0)}
+    assert {"popularity", "item_knn", "als", "ease"} <= drawn <= {n for n, r in RECOMMENDERS.items() if r.space}
+
+
 @pytest.mark.parametrize("name", list(RECOMMENDERS))
 def test_defaults_need_no_wider_space(name: str) -> None:
     rung = Rung(name=name, recommender=name)

@@ -19,6 +19,8 @@ from recommender.experiment.fold_runner import FoldRunner
 from recommender.models import RECOMMENDERS
 from tests.unit.experiment.test_tuning import EASE, KNN, POPULARITY, RANDOM, Formula, data, scenario
 
+DRAWS = {name: getattr(recommender, "draws", 0) for name, recommender in RECOMMENDERS.items()}
+
 
 @pytest.fixture
 def formula(monkeypatch: pytest.MonkeyPatch) -> type[Formula]:
@@ -41,8 +43,8 @@ def test_each_rung_measures_its_own_settings_and_as_many_draws_as_its_recommende
     entry = EASE | {"candidates": [{}, {"regularization": 9000.0}]}
     searched(plain(RANDOM, POPULARITY, entry))
     tried = {n: list(dict.fromkeys(str(p) for m, p, _ in formula.calls if m == n)) for n in ("popularity", "ease")}
-    assert len(tried["popularity"]) == 1 + RECOMMENDERS["popularity"].draws
-    assert len(tried["ease"]) == 2 + RECOMMENDERS["ease"].draws
+    assert len(tried["popularity"]) == 1 + DRAWS["popularity"]
+    assert len(tried["ease"]) == 2 + DRAWS["ease"]
     assert tried["ease"][:2] == ["{}", "{'regularization': 9000.0}"]
     assert not [name for name, _, _ in formula.calls if name == "random"]
 
@@ -51,7 +53,7 @@ def test_the_best_third_is_measured_at_every_origin_and_the_rest_at_the_latest_o
     searched(plain(KNN))
     origins = [fold.origin for fold in folds(data(), plain(KNN).split, plain(KNN).eligibility)][:2]
     counts = {o: sum(origin == o for _, _, origin in formula.calls) for o in origins}
-    n = 1 + RECOMMENDERS["item_knn"].draws
+    n = 1 + DRAWS["item_knn"]
     assert counts[origins[1]] == n
     assert n / 3 - 1 <= counts[origins[0]] <= n / 3 + 2
 
@@ -82,7 +84,7 @@ def test_effort_tells_what_was_measured_and_gained(formula: type[Formula]) -> No
     effort = EffortLog()
     searched(plain(EASE), effort=effort)
     noted = {measure: value for measure, value, _ in effort.noted}
-    assert noted[SEARCHED + "ease"] == 1 + RECOMMENDERS["ease"].draws
+    assert noted[SEARCHED + "ease"] == 1 + DRAWS["ease"]
     worths = [Formula.worth(p) for _, p, _ in formula.calls]
     assert noted[SEARCH_GAIN + "ease"] == pytest.approx(max(worths) - Formula.worth({}))
     assert 1 <= noted[TRIALS_TO_1PCT + "ease"] <= noted[SEARCHED + "ease"]
