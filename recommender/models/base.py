@@ -17,10 +17,11 @@ class Recommender(Protocol):
     in ``_`` and holds arrays, sparse matrices, frames, Tables, plain values and objects of this
     package only, so that ``serving/persistence.py`` can write it without pickle.
 
-    What it reads beside who took what stands in attributes, where it is so: ``needs_times``, ``needs_relation`` (items
-    that are users) and ``needs_user_columns`` (which; no features); it steps aside of data without. ``uses_times`` (of
-    training; the same where absent), ``uses_features``, ``user_columns`` (which): ``controls.py`` measures whether that
-    pays; a contract test checks that it is true.
+    Optional attributes state what it reads beside who took what. It is skipped where the data lack what it needs:
+    ``needs_times`` (bool), ``needs_relation`` (bool: items that are users), ``needs_user_columns`` (names of columns
+    that are no features). ``controls.py`` measures whether it pays that a rung reads ``uses_times`` (bool: times of
+    training; by default as ``needs_times``), ``uses_features`` (bool) and ``user_columns`` (names). A contract test
+    checks these statements.
     """
 
     def fit(self, train: Dataset) -> Self: ...

@@ -1,4 +1,4 @@
-"""Parts of a scenario step aside where the data lack their columns, unless they were asked for."""
+"""Parts of a scenario are skipped where the data lack their columns, unless an override names them."""
 
 from __future__ import annotations
 
