@@ -61,14 +61,19 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     Names that differ only in case, blanks, '-' and '_' come first; at most 30 are listed.
     """
     names = sorted(valid)
-    same = [other for other in names if _tidy(other) == _tidy(name) and _tidy(name)]
+    same = [other for other in names if tidy(other) == tidy(name) and tidy(name)]
     close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"; did you mean '{close[0]}'?" if close else "."
+    hint = f"; did you mean {_visible(close[0])}?" if close else "."
     shown = ", ".join(other[:60] for other in names[:30])
     return f"{hint} Valid: {shown}" + (f" and {len(names) - 30:,} more" if len(names) > 30 else "")
 
 
-def _tidy(name: str) -> str:
+def _visible(name: str) -> str:
+    return f"'{name}'" if name.isprintable() else repr(name)
+
+
+def tidy(name: str) -> str:
+    """A name without case, blanks and marks: "Item-ID " -> "itemid"."""
     return re.sub(r"[\W_]+", "", name).lower()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from recommender.data import ids
-from recommender.data.findings import ROW, Findings
+from recommender.data.column_names import in_yaml
+from recommender.data.findings import ROW, Findings, short
 from recommender.data.forms import as_text, misfits, numbers, to_form
 from recommender.data.read.table_file import plain_numbers
 from recommender.data.spec import KEYS, Read
@@ -82,11 +83,9 @@ def duplicates(findings: Findings, frame: pl.DataFrame) -> pl.DataFrame:
     repeated = ~frame.select(pl.struct(_PAIR).is_first_distinct()).to_series()
     if not bool(repeated.any()):
         return frame
-    shown = frame.with_columns(
-        __pair__=pl.format("user {} item {}", pl.col("user_id").cast(pl.String), pl.col("item_id").cast(pl.String))
-    )
     if frame["timestamp"].null_count() == frame.height and "duplicates" not in findings.actions:
-        some = ", ".join(shown.filter(repeated)["__pair__"].head(3).str.slice(0, 80))
+        pairs = frame.filter(repeated).head(3).select("user_id", "item_id").rows()
+        some = ", ".join(f"user {short(user, quoted=False)} item {short(item, quoted=False)}" for user, item in pairs)
         n = int(repeated.sum())
         text = f"user, item and event of an earlier row again in {n:,} row{'s' * (n != 1)} ({some}); kept."
         findings.note("interactions", None, text)
@@ -108,7 +107,7 @@ def feature(findings: Findings, table: str, frame: pl.DataFrame, column: str, ro
     given = frame[column]
     formed = to_form(given, role)
     if formed is None:
-        way = f"state another role, such as 'features: {{{table}: {{{column}: ignore}}}}', or mend it"
+        way = f"state another role, such as 'features: {{{table}: {{{in_yaml(column)}: ignore}}}}', or mend it"
         missing = (
             " A value that means 'missing' can be stated: 'read: {null_values: [\"?\"]}'."
             if given.dtype == pl.String
@@ -176,5 +175,5 @@ def note_counted_later(
                 "items",
                 column,
                 f"its rank follows how often items are used (correlation {rank:.2f}). If it was counted after it, "
-                f"it gives answers away: state 'features: {{items: {{{column}: ignore}}}}'.",
+                f"it gives answers away: state 'features: {{items: {{{in_yaml(column)}: ignore}}}}'.",
             )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+
+from recommender.errors import tidy
 
 # Beginnings of words, in English, German, French, Spanish, Portuguese, Italian and Dutch. Any table.
 _GROUPS = """gender geschlecht geslacht genero sexe sexo sesso sexual ethni race racial religi konfession glaube
@@ -40,9 +43,10 @@ def words(name: str) -> list[str]:
     return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", plain)]
 
 
-def tidy(name: str) -> str:
-    """A name without case, blanks and marks: "Item-ID " -> "itemid"."""
-    return re.sub(r"[\W_]+", "", name).lower()
+def in_yaml(name: str) -> str:
+    """The name as dataset.yaml must hold it: quoted where YAML would read, or a reader see, another one."""
+    plain = name.isidentifier() and name.lower() not in ("null", "true", "false")
+    return name if plain else json.dumps(name, ensure_ascii=not name.isprintable())
 
 
 def is_protected(name: str, table: str) -> bool:
@@ -67,7 +71,9 @@ def is_total(name: str) -> bool:
 
 
 def is_row_number(name: str) -> bool:
-    return not name.strip() or bool(re.fullmatch(r"Unnamed: \d+(_level_\d+)?", name)) or name.lower() in _ROW_NUMBERS
+    return (
+        not name.strip() or bool(re.fullmatch(r"Unnamed: \d+(\.\d+|_level_\d+)?", name)) or name.lower() in _ROW_NUMBERS
+    )
 
 
 def is_time(name: str) -> bool:

@@ -99,9 +99,11 @@ class _Shown(str):
 
 
 def short(value: object, quoted: bool = True) -> str:
-    """A value as it is shown in a message: at most 60 characters."""
+    """A value as it is shown in a message: at most 60 characters; quoted where blanks or marks would not be seen."""
     if isinstance(value, _Shown):
         return str(value)
+    if isinstance(value, str) and not quoted:
+        quoted = value != value.strip() or not value.isprintable()
     text = "null" if value is None else repr(value) if isinstance(value, str) and quoted else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

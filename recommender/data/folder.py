@@ -121,7 +121,7 @@ def _file_of(folder: Path, table: str) -> Path | None:
 def _nearly(folder: Path, table: str) -> str:
     """A sentence with the files that may be meant, empty where there are none."""
     others = [f.name for f in sorted(folder.iterdir()) if f.is_file() and f.name.lower() not in _YAML]
-    others = [name for name in others if name.lower().split(".", 1)[0] not in STANDARD]
+    others = [name for name in others if name.lower().split(".", 1)[0] not in STANDARD and endings(name)[1]]
     close = [name for name in others if re.search(_NEARLY[table], name.lower())] or others
     if not close:
         return ""

@@ -15,8 +15,10 @@ import polars as pl
 import pyarrow as pa
 
 from recommender.data import checks, ids, relation, structure, time_checks
+from recommender.data.column_names import in_yaml
 from recommender.data.dataset import Dataset, Match, Reading, Relation, Table
 from recommender.data.findings import ROW, Findings
+from recommender.data.forms import to_form
 from recommender.data.ids import as_ids
 from recommender.data.roles import guess_roles
 from recommender.data.spec import (
@@ -194,9 +196,10 @@ def _describe(
         role = "category" if guess.role == "ignore" and column in matched else guess.role
         roles[column] = role
         if guess.reason and role == guess.role:
-            other = "numeric" if frame[column].dtype.is_numeric() and role != "protected" else "category"
-            way = f"'features: {{{table}: {{{column if column.isidentifier() else repr(column)}: {other}}}}}'"
-            findings.note(table, column, f"guessed {role}: {guess.reason}. To say otherwise: {way}")
+            others = (r for r in (guess.instead, "multi", "text") if r != role)
+            instead = next((r for r in others if to_form(frame[column], r) is not None), None)
+            way = f" To say otherwise: 'features: {{{table}: {{{in_yaml(column)}: {instead}}}}}'" if instead else ""
+            findings.note(table, column, f"guessed {role}: {guess.reason}.{way}")
     if guesses:
         log.info("guessed roles of %s: %s", table, ", ".join(f"{c}={roles[c]}" for c in guesses))
     roles = {c: roles[c] for c in features}

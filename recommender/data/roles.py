@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -21,10 +22,12 @@ _OWN = 0.95
 
 
 class Guess(NamedTuple):
-    """reason: what whoever brought the data should know of the guess; "" where it is plain."""
+    """reason: what whoever brought the data should know of the guess; "" where it is plain. instead: the role that
+    most likely overrides it."""
 
     role: str
     reason: str = ""
+    instead: str = "category"
 
 
 def guess_roles(frame: pl.DataFrame, stated: Mapping[str, str], table: str = "users") -> dict[str, Guess]:
@@ -62,18 +65,21 @@ def _guess(name: str, column: pl.Series, table: str) -> Guess:
 def _time(name: str, table: str) -> Guess:
     """When something happened is no property; as a feature it easily gives the answer away."""
     offered = table == "items" and column_names.is_start(name)
-    way = f"; if it says when an item went on offer, state 'columns: {{available_from: {name}}}'" if offered else ""
+    way = (
+        f"; if it says when an item went on offer, state 'columns: {{available_from: {column_names.in_yaml(name)}}}'"
+        if offered
+        else ""
+    )
     return Guess("ignore", f"it holds times{way}")
 
 
 def _guess_number(name: str, column: pl.Series, table: str) -> Guess:
     values = column.drop_nulls()
     if column_names.is_row_number(name) or _counts_rows(column):
-        return Guess("ignore", "it numbers the rows, so it tells the order of the file")
+        return Guess("ignore", "it numbers the rows, so it tells the order of the file", "numeric")
     if column_names.is_total(name):
-        return Guess(
-            "ignore", "a total or average of what users did is counted after the fact, so it gives answers away"
-        )
+        reason = "a total or average of what users did is counted after the fact, so it gives answers away"
+        return Guess("ignore", reason, "numeric")
     if column_names.is_time(name) and _is_time_number(values):
         return _time(name, table)
     if name.lower().endswith(CODE_ENDINGS):
@@ -101,7 +107,7 @@ def _guess_list(column: pl.Series) -> Guess:
     if inner.dtype.is_float():
         return Guess("embedding")
     if isinstance(inner.dtype, pl.Struct) and "name" in {f.name for f in inner.dtype.fields}:
-        return Guess("multi", "lists of objects: each counts by its field 'name'")
+        return Guess("multi", "lists of objects: each counts by its field 'name'", "ignore")
     if not len(inner):
         return Guess("ignore", "its lists are empty")
     if inner.dtype.is_nested() or inner.dtype in (pl.Binary, pl.Object, pl.Duration):
@@ -143,7 +149,7 @@ def _guess_bracketed(values: pl.Series) -> Guess:
     if any(parse_list(text) is None for text in values.unique(maintain_order=True).to_list()):
         return Guess("ignore", "texts in brackets that are no lists of words; mend them, or state 'text'")
     objects = bool(values.str.contains(r"^\s*\[\s*\{").any())
-    return Guess("multi", "lists of objects: each counts by its name" if objects else "")
+    return Guess("multi", "lists of objects: each counts by its name", "ignore") if objects else Guess("multi")
 
 
 def _guess_money(values: pl.Series) -> Guess | None:
@@ -152,9 +158,9 @@ def _guess_money(values: pl.Series) -> Guess | None:
         return Guess("numeric", "money, percent or marks between thousands are read as numbers")
     if share < 0.5:
         return None
-    other = values.filter(numbers(values).is_null())[0][:30]
-    way = f"to read them so, state numeric and 'read: {{null_values: [{other!r}]}}'"
-    return Guess("category", f"{share:.0%} of it look like numbers; {way}")
+    other = json.dumps(values.filter(numbers(values).is_null())[0][:30], ensure_ascii=False)
+    reason = f"{share:.0%} of it look like numbers, which needs 'read: {{null_values: [{other}]}}' too"
+    return Guess("category", reason, "numeric")
 
 
 def _are_times(values: pl.Series) -> bool:

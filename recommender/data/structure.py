@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from recommender.data.column_names import tidy
+from recommender.data.column_names import in_yaml
 from recommender.data.findings import ROW, Findings, short
 from recommender.data.forms import to_place
 from recommender.data.spec import STANDARD, Spec
 from recommender.data.times import parse_times, within_calendar
-from recommender.errors import nearest
+from recommender.errors import nearest, tidy
 
 NO_DATA = "There are no interactions; to start without any, set day_zero=true (SET='day_zero=true')."
 _LATITUDE, _LONGITUDE = ("latitude", "lat"), ("longitude", "lon", "lng", "long")
@@ -51,7 +51,7 @@ def rename(findings: Findings, table: str, frame: pl.DataFrame, spec: Spec) -> p
             close = nearest(named, frame.columns)
             advice = (
                 f"No column '{named}'{close}. Name it in dataset.yaml: "
-                f"'columns: {{{table}: {{{standard}: {_candidate(named, standard, frame.columns)}}}}}'."
+                f"'columns: {{{table}: {{{standard}: {in_yaml(_candidate(named, standard, frame.columns))}}}}}'."
             )
             findings.problem(table, named, "missing_column", frame.height, advice)
     if not frame.height and table != "interactions":  # of interactions there may be none, on day zero

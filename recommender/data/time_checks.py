@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from recommender.data.findings import ROW, Findings
+from recommender.data.findings import ROW, Findings, short
 from recommender.data.times import DAYS, HOW, UTC_US, advice, parse_times
 from recommender.errors import nearest
 
@@ -116,7 +116,8 @@ def note_late_availability(findings: Findings, items: pl.DataFrame, interactions
     if not late.height:
         return
     some = "; ".join(
-        f"{item!s:.40} from {start:%Y-%m-%d}, last used {last:%Y-%m-%d}" for item, start, last in late.head(3).rows()
+        f"{short(item, quoted=False)} from {start:%Y-%m-%d}, last used {last:%Y-%m-%d}"
+        for item, start, last in late.head(3).rows()
     )
     findings.note(
         "items",

@@ -121,7 +121,8 @@ def _header(path: Path, content: bytes, separator: str) -> list[str]:
             f"{path}: line {line} ({header[0][:60]!r}) has 1 field and the next lines have {usual[0][0]}: it is no "
             "header. Remove what stands before the line with the names of the columns."
         )
-    header = [name if name.strip() else f"Unnamed: {n}" for n, name in enumerate(header)]  # as pandas calls them
+    more = ".1" * any(name.startswith("Unnamed: ") for name in header)  # written and read by pandas twice
+    header = [name if name.strip() else f"Unnamed: {n}{more}" for n, name in enumerate(header)]  # as pandas has it
     if twice := [name for name, n in Counter(header).items() if n > 1]:
         named = ", ".join(f"'{name[:60]}'" for name in twice)
         raise DataError(
@@ -131,13 +132,13 @@ def _header(path: Path, content: bytes, separator: str) -> list[str]:
 
 
 def _parsed(path: Path, content: bytes, separator: str, header: list[str], read: Read) -> pl.DataFrame:
-    """All values as text; the columns are named by number, for polars takes a name such as ^a$ as a pattern."""
-    schema = dict.fromkeys(header, pl.String)
+    """All values as text; the columns are named by number, for polars takes names such as ^a$ as patterns."""
+    schema = {str(number): pl.String for number in range(len(header))}
     try:
-        frame = pl.read_csv(
-            content, separator=separator, schema=schema, null_values=read.null_values or None, has_header=True
-        )
-        frame.columns = [str(number) for number in range(len(header))]
+        # The header is read as a row: polars would refuse a column without a name.
+        rows = content.lstrip(b"\r\n")
+        null = read.null_values or None
+        frame = pl.read_csv(rows, separator=separator, schema=schema, null_values=null, has_header=False)[1:]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
         reason = str(error).strip().split("\n", 1)[0][:200]
         raise DataError(f"{path}: cannot be read as CSV: {_fault(content, separator, header) or reason}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -204,11 +205,34 @@ def test_names_of_columns_may_differ_between_tables(tmp_path: Path) -> None:
         assert data.reading.columns["items"] == {"item_id": "id"}
 
 
-@pytest.mark.parametrize("name", ["ITEM_ID", "ItemId", "item-id", "itemid", " item_id"])
-def test_the_name_that_differs_in_case_and_marks_is_offered(tmp_path: Path, name: str) -> None:
-    message = refusal(tmp_path, {"interactions.csv": INTERACTIONS.replace("item_id", name)})
-    assert f"did you mean '{name}'" in message
-    assert f"'columns: {{interactions: {{item_id: {name}}}}}'" in message
+@pytest.mark.parametrize(
+    "name", ["ITEM_ID", "ItemId", "item-id", "itemid", " item_id", "item_id\u00a0", "\ufeffitem_id"]
+)
+def test_the_name_that_differs_in_case_and_marks_is_offered_and_the_offer_works(tmp_path: Path, name: str) -> None:
+    files: dict[str, str | bytes] = {"interactions.csv": INTERACTIONS.replace("item_id", name)}
+    message = refusal(tmp_path, files)
+    assert f"did you mean {name!r}" in message
+    (line,) = re.findall(r"'(columns: \{.*\})'", message)
+    assert read(tmp_path, {**files, "dataset.yaml": line}).reading.columns["interactions"]["item_id"] == name
+
+
+@pytest.mark.parametrize(
+    ("header", "name"), [(",", "Unnamed: 0"), (" ,", "Unnamed: 0"), (",Unnamed: 0,", "Unnamed: 0.1")]
+)
+def test_a_column_without_a_name_is_called_as_pandas_calls_it_and_ignored(
+    tmp_path: Path, header: str, name: str
+) -> None:
+    values = "7," * header.count(",")
+    data = read(tmp_path, {"items.csv": f"{header}item_id,title\n{values}a,x\n{values}b,y\n{values}c,z\n"})
+    assert data.items.frame[name].to_list() == [7, 7, 7]
+    assert data.items.roles[name] == "ignore"
+    assert data.items.frame["title"].to_list() == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize("blank", ["\n\n", "\r\n"])
+def test_blank_lines_above_the_header_take_no_row_away(tmp_path: Path, blank: str) -> None:
+    assert read(tmp_path, {"interactions.csv": blank + INTERACTIONS}).interactions.height == 4
+    assert "null in line 4" in refusal(tmp_path, {"items.csv": "\n\nitem_id,title\n,x\na,y\n"})
 
 
 # Frames

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from recommender.data.column_names import is_protected, is_total
 from recommender.data.digest import digest
@@ -202,10 +204,36 @@ def test_columns_of_any_type_are_taken_or_refused_by_name(kind: str, role: str) 
         assert from_frames(None, items, spec=spec, require_interactions=False).items.frame["x"].equals(formed)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in exotic() if kind != "places in text"])
-def test_columns_of_any_type_get_some_role_where_none_is_stated(kind: str) -> None:
-    items = pl.DataFrame({"item_id": ["a", "b", "c"], "x": exotic()[kind]})
-    assert "x" in from_frames(None, items, require_interactions=False).items.roles
+GUESSED = {
+    **{kind: values for kind, values in exotic().items() if kind != "places in text"},
+    "objects": pl.Series([[{"name": "red"}], [{"name": "blue"}], []]),
+    "objects in text": pl.Series(["[{'name': 'red'}]", "[{'name': 'blue'}]", "[]"]),
+    "empty lists": pl.Series([[], [], []], dtype=pl.List(pl.String)),
+    "durations in lists": pl.Series([[timedelta(1)], [timedelta(2)], []]),
+    "money and words": pl.Series(["$3.99", "$12", "free"]),
+    "semicolons": pl.Series(["a;b", "a", "c;a"]),
+    "dates": pl.Series(["2020-01-01", "2020-01-02", "2020-01-03"]),
+    "nothing": pl.Series([None, None, None]),
+}
+
+
+@pytest.mark.parametrize("name", ["x", "user_gender", "ratings_count", "null", " x", "it's, \ufeffx"])
+@pytest.mark.parametrize("kind", GUESSED)
+def test_what_a_note_on_a_guess_offers_is_another_role_and_is_accepted(kind: str, name: str) -> None:
+    items = pl.DataFrame({"item_id": ["a", "b", "c"], name: GUESSED[kind]})
+    try:
+        data = from_frames(None, items, require_interactions=False)
+    except DataError:
+        assert name == "user_gender"  # objects cannot be audited, and the message says what to state
+        return
+    role = data.items.roles[name]
+    for offer in re.findall(r"To say otherwise: '(.*)'", notes(data)):
+        spec = yaml.safe_load(offer)
+        if "money" in kind and name != "user_gender":
+            items = items.with_columns(pl.col(name).replace("free", None))
+        assert from_frames(None, items, spec=spec, require_interactions=False).items.roles[name] != role
+    unreadable = kind in ("bytes", "duration", "object", "nested list", "durations in lists")
+    assert ("To say otherwise" in notes(data)) == ("guessed" in notes(data) and not unreadable)
 
 
 def test_a_category_cannot_match_a_number() -> None:
