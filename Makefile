@@ -18,6 +18,8 @@ READY_TEXT := .venv/.ready-text
 READY_SQL := .venv/.ready-sql
 READY_DATABASE := .venv/.ready-database
 FAST := not slow and not real_data and not browser
+# Two processes, a file at a time to each: fixtures of a file are made once, and no test needs what another wrote.
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 ##
 ## Train, decide, use
@@ -161,13 +163,13 @@ lock: $(READY)
 
 ##
 ## Develop
-##   make test                  the fast suite
+##   make test                  the fast suite, in two processes; named files in one
 ##   make test-real             the slow tests, and those on real data (where there is any; else skipped)
 ##   make test-browser          the MLflow pages in Chromium (skipped without it)
 ##       TESTS=tests/unit       for each of the three: only these files
 .PHONY: test test-real test-browser
 test: $(READY_DEV)
-	@$(PY) -m pytest $$TESTS -m "$(FAST)"
+	@$(PY) -m pytest $${TESTS:-$(TWO)} -m "$(FAST)"
 
 test-real: $(READY_DEV)
 	@$(PY) -m pytest $$TESTS -m "(slow or real_data) and not browser"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,13 @@ from mlflow import MlflowClient
 from pipelines import train
 from recommender.tracking.store import prepare
 from tests.helpers.folders import SMALL, NoTracker, Trained, run, shop
+from tests.helpers.shared import tracking_database
 
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """URI of a tracking store that is ready."""
-    uri = f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"
+    """URI of a tracking store that is ready, one for each process of the session."""
+    uri = f"sqlite:///{shutil.copy(tracking_database(tmp_path_factory), tmp_path_factory.mktemp('tracking'))}"
     prepare(uri)
     return uri
 

@@ -35,6 +35,7 @@ from recommender.tracking import lost, registry, store, values, views
 from recommender.tracking.runs import Tracker
 from recommender.tracking.views import LATEST, view_url
 from tests.helpers.out_folder import RUNGS, write_out
+from tests.helpers.shared import tracking_database
 from tests.helpers.views import unpacked
 
 REPOSITORY = Path(__file__).parents[2]
@@ -43,10 +44,7 @@ MODEL = "models:/coldstart-jobs-simulated@champion"
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared database: making one takes seconds."""
-    database = tmp_path_factory.mktemp("store") / "mlflow.db"
-    store.prepare(f"sqlite:///{database}", "template")
-    return database
+    return tracking_database(tmp_path_factory)
 
 
 @pytest.fixture
