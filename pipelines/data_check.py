@@ -19,6 +19,7 @@ from pipelines import arguments, cli  # before the library: sets the threads bef
 from recommender import config
 from recommender.config.files import raw_dir
 from recommender.data import memory
+from recommender.data.drift import FOLDER as REFERENCE
 from recommender.data.gate import build
 from recommender.data.summary import drift, load_reference, summarise
 from recommender.errors import DataError
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> None:
     args = arguments.parse("data-check", argv)
     scenario = config.load(args.scenario) if args.scenario else None
     reading = scenario.data if scenario else config.Data()
-    trained = load_reference(finished(args.against) / "model") if args.against else None
+    trained = load_reference(finished(args.against) / REFERENCE) if args.against else None
     tables = read_tables(args.data or reading.source, raw_dir=raw_dir(), options=reading.options)
     try:
         data = build(

@@ -12,7 +12,8 @@ from recommender import config
 from recommender.config import Scenario
 from recommender.data import memory, operators
 from recommender.data.dataset import Dataset
-from recommender.data.summary import save_reference
+from recommender.data.drift import FOLDER as REFERENCE
+from recommender.data.drift import save_reference
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment import ladder, requirements, run_folder, rungs, tuning
 from recommender.experiment.decision import Decision
@@ -54,7 +55,7 @@ def run(
     # The decision is written, complete, before the test is looked at.
     results = ladder.run(data, scenario, effort, progress, lambda decision: decision.write(out), skipped)
     persistence.save(serving_bundle(data, results.decision, scenario, effort, progress), out / "model")
-    save_reference(data, out / "model")
+    save_reference(data, out / REFERENCE)
     run_folder.write_tables(out, results, scenario)
     run_folder.write_effort(out, effort, data, scenario)
     run_folder.write_data(out, data, source, results, scenario)
@@ -66,4 +67,4 @@ def serving_bundle(
     """The router that serves what was decided, refitted on all of ``data``, with the data that it knows."""
     known = replace(suspected(data, scenario.spam), truth=None)
     router, served = refit_for_serving(known, decision, scenario, effort, progress)
-    return Bundle(router, served, scenario.eligibility.model_dump())
+    return Bundle.of(router, served, scenario.eligibility)

@@ -14,6 +14,7 @@ from recommender.data.profile import coverage, degree, profile, shift
 from recommender.errors import UserError
 from recommender.files import write_json, write_table
 
+FOLDER = "reference"  # in the OUT of a train, beside the model, which serves without it
 _JSON, _IDS = "reference.json", "reference.parquet"
 
 
@@ -33,12 +34,13 @@ def reference(data: Dataset) -> dict[str, Any]:
 
 
 def save_reference(data: Dataset, folder: Path) -> None:
-    """Writes ``reference.json`` and ``reference.parquet`` (the long lists) into an existing folder."""
+    """Writes ``reference.json`` and ``reference.parquet`` (the long lists) into a folder, new or not."""
     saved = reference(data)
     long = {("", key): saved.pop(key) for key in ("user_ids", "item_ids", "item_counts")}
     for column, described in saved["columns"].items():
         if "tokens" in described:
             long[(column, "tokens")] = described.pop("tokens")
+    folder.mkdir(exist_ok=True)
     rows = [(column, key, json.dumps(values)) for (column, key), values in long.items()]
     write_table(folder / _IDS, pl.DataFrame(rows, schema=["column", "key", "values"], orient="row"))
     write_json(folder / _JSON, saved)
@@ -149,11 +151,11 @@ def _features(profiles: dict[str, dict[str, Any]], data: Dataset) -> list[dict[s
 
 
 def _columns(data: Dataset) -> dict[str, tuple[pl.Series, str]]:
-    """Every column that a model or an audit uses, as items.title or users.city, with its role."""
+    """Every column that a model can use, as items.title or users.city, with its role; none that protects a group."""
     tables: tuple[tuple[str, Table], ...] = (("items", data.items), ("users", data.users))
     return {
         f"{name}.{column}": (table.frame[column], role)
         for name, table in tables
         for column, role in table.roles.items()
-        if role != "ignore"
+        if role not in ("ignore", "protected")
     }

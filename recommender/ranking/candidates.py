@@ -68,21 +68,30 @@ class Candidates:
 
 
 def fallback_order(train: Dataset, items: Table, editorial: str | None = None) -> np.ndarray:
-    """Rows of ``items``, int64 (n_items,), best first: by recent popularity, then the ``editorial`` column (lowest
-    first, null last), then newest by stated availability (those that state none last), then by hash.
+    """``completion_order`` by the recent popularity in ``train``."""
+    return completion_order(recent_popularity(train), train.items, items, editorial)
 
-    Recent = half-life of a tenth of the training period. The row order of the items table must not
-    matter (it may tell when an item was first used), hence the hash of the id at the end.
-    Raises ConfigError where there is no such numeric column.
-    """
+
+def recent_popularity(train: Dataset) -> np.ndarray:
+    """Interactions of each item, float64 (n_items,), which count half after a tenth of the training period."""
     ages = train.age_days
     half_life = max(float(ages.max(initial=0)) / 10, 1e-9)
-    popularity = np.bincount(train.item_idx, weights=0.5 ** (ages / half_life), minlength=len(train.items))
-    known = np.append(popularity, 0.0)[train.items.lookup(items.ids)]  # -1, unknown, reads the zero at the end
+    return np.bincount(train.item_idx, weights=0.5 ** (ages / half_life), minlength=len(train.items))
+
+
+def completion_order(popularity: np.ndarray, known: Table, items: Table, editorial: str | None = None) -> np.ndarray:
+    """Rows of ``items``, int64 (n_items,), best first: by popularity, then the ``editorial`` column (lowest first,
+    null last), then newest by stated availability (those that state none last), then by hash.
+
+    popularity: float64, one for each of the items ``known``. The row order of the items table must not matter (it may
+    tell when an item was first used), hence the hash of the id at the end.
+    Raises ConfigError where there is no such numeric column.
+    """
+    popular = np.append(popularity, 0.0)[known.lookup(items.ids)]  # -1, unknown, reads the zero at the end
     newest = items.times("available_from")
     pinned = np.full(len(items), np.inf)
     if editorial is not None:
         if editorial not in items.frame.columns or not items.frame[editorial].dtype.is_numeric():
             raise ConfigError(f"eligibility.editorial_column: items have no numeric column '{editorial}'.")
         pinned = items.frame[editorial].cast(pl.Float64).fill_null(np.inf).to_numpy()
-    return np.lexsort((items.id_hash, -newest.astype(float), pinned, -known))
+    return np.lexsort((items.id_hash, -newest.astype(float), pinned, -popular))

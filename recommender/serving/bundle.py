@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -20,19 +20,44 @@ from recommender.data.queries import History, Queries
 from recommender.data.spec import STANDARD, Threshold, within
 from recommender.data.times import parse_times
 from recommender.errors import DataError
-from recommender.ranking.candidates import Candidates
+from recommender.ranking.candidates import Candidates, completion_order, recent_popularity
 from recommender.ranking.router import Router
+from recommender.serving.known import EVENT, Known
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What ``make recommend`` and the MLflow model load: persisted whole by ``serving/persistence.py``."""
+    """What ``make recommend`` and the MLflow model load: persisted whole by ``serving/persistence.py``.
+
+    eligibility: a config.Eligibility, as plain values. popularity: ``recent_popularity`` of the known items.
+    """
 
     router: Router
-    data: Dataset  # everything known when the router was fitted
-    eligibility: dict[str, object]  # a config.Eligibility, as plain values
+    known: Known
+    eligibility: dict[str, object]
+    popularity: np.ndarray
+
+    @classmethod
+    def of(cls, router: Router, data: Dataset, eligibility: Eligibility) -> Self:
+        """data: everything known when the router was fitted."""
+        return cls(router, Known.of(data), eligibility.model_dump(), recent_popularity(data))
+
+    @property
+    def data(self) -> Dataset:
+        """Items, users and what was said of their files, without interactions."""
+        return self.known.data
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """Every known item; with what is read of them once, for all requests."""
+        return self.to_choose(self.data.items)
+
+    def to_choose(self, items: Table) -> Candidates:
+        rules = Eligibility.model_validate(self.eligibility)
+        order = completion_order(self.popularity, self.data.items, items, rules.editorial_column)
+        return Candidates(items, rules, order)
 
 
 def serve(
@@ -57,12 +82,15 @@ def serve(
     Fewer than k rows only where fewer items are eligible, with a logged warning.
     Raises DataError for malformed queries or rows.
     """
-    data = extended(bundle.data, items, users, interactions)
     queries = _renamed(queries, bundle.data, "interactions", ["user_id"])
-    asking = as_queries(queries, data, bundle.data.reading.times)
-    allowed = None if candidates is None else _allowed(candidates, data)
-    rules = Eligibility.model_validate(bundle.eligibility)
-    to_choose = Candidates.after(bundle.data, data.items, rules, allowed)
+    known, to_choose = bundle.known, bundle.candidates
+    if not (items is None and users is None and interactions is None):
+        known = Known.of(extended(known.dataset(), items, users, interactions))
+        to_choose = bundle.to_choose(known.data.items)
+    data = known.data
+    asking = as_queries(queries, known, data.reading.times)
+    if candidates is not None:
+        to_choose = to_choose.only(_allowed(candidates, data))
     routed = bundle.router.recommend(asking, to_choose, k, Scoring())
     shown = routed.lists.item_idx >= 0
     short = int((shown.sum(axis=1) < k).sum())
@@ -81,8 +109,8 @@ def serve(
     })  # fmt: skip
 
 
-def as_queries(frame: pl.DataFrame, data: Dataset, formats: Mapping[str, str] | None = None) -> Queries:
-    """Queries over ``data``: histories are the user's rows at or before as_of (all rows where it is null).
+def as_queries(frame: pl.DataFrame, known: Known, formats: Mapping[str, str] | None = None) -> Queries:
+    """Queries of what is known: histories are the user's rows at or before as_of (all rows where it is null).
 
     A user_id that the type of the data's ids cannot hold is a new user. formats: time column -> stated format.
     """
@@ -93,32 +121,16 @@ def as_queries(frame: pl.DataFrame, data: Dataset, formats: Mapping[str, str] | 
     if nulls := frame["user_id"].null_count():
         rows = f"{nulls:,} row{'s are' if nulls > 1 else ' is'} null"
         raise DataError(f"queries.user_id: {rows}. Give every query a user_id, known or not.")
-    ids = _ids(frame["user_id"], data.users.ids, "queries")
-    known = data.users.frame.join(ids.alias("user_id").to_frame(), on="user_id", how="right", maintain_order="right")
-    users = type(data.users)(known.select(data.users.frame.columns), data.users.roles, data.users.key)
+    ids = _ids(frame["user_id"], known.data.users.ids, "queries")
     as_of = _as_of(frame, formats or {})
-    _warn_too_early(as_of, data)
-    number = data.users.lookup(ids)
-    order = np.lexsort((data.timestamps, data.user_idx))
-    user, item, taken = data.user_idx[order], data.item_idx[order], data.timestamps[order]
-    start = np.searchsorted(user, number)
-    stop = np.searchsorted(user, number, side="right")
-    length = np.where(number < 0, 0, stop - start)
-    indptr = np.concatenate([[0], np.cumsum(length)])
-    rows = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], length)
-    query = np.repeat(np.arange(len(number)), length)
-    past = (as_of[query] == NO_TIME) | (taken[rows] <= as_of[query])
+    _warn_too_early(as_of, known.first)
+    number = known.data.users.lookup(ids)
+    entries, query = known.entries(number)
+    item, taken = known.histories.item_idx[entries].astype(np.int64), known.histories.timestamp[entries]
+    past = (as_of[query] == NO_TIME) | (taken <= as_of[query])
     length = np.bincount(query[past], minlength=len(number))
-    history = History(np.concatenate([[0], np.cumsum(length)]), item[rows[past]], taken[rows[past]])
-    return Queries(users, np.where(as_of == NO_TIME, _latest(data), as_of), history)
-
-
-def _latest(data: Dataset) -> int:
-    """The last thing that is known to have happened: an interaction, or what a time of an item states (published,
-    moderated ...). When an item is to expire is no event."""
-    dated = [c for c, kind in data.items.frame.schema.items() if isinstance(kind, pl.Datetime) and c != "expires_at"]
-    stated = np.concatenate([np.full(1, NO_TIME), *(data.items.times(c) for c in dated)])
-    return int(max(data.timestamps.max(initial=NO_TIME), stated[stated <= time.time() * 1e6].max()))
+    history = History(np.append(0, np.cumsum(length)), item[past], taken[past])
+    return Queries(known.described(ids, number), np.where(as_of == NO_TIME, known.latest(), as_of), history)
 
 
 def extended(
@@ -132,7 +144,7 @@ def extended(
         interactions = _renamed(interactions, data, "interactions", STANDARD["interactions"])
         positive = known.spec.positive
         events = positive.event if isinstance(positive, Threshold) else positive
-        given = {"event": (events or ["interaction"])[0], "weight": within(data.reading.weight)}
+        given = {"event": (events or [EVENT])[0], "weight": within(data.reading.weight)}
         absent = [pl.lit(value).alias(c) for c, value in given.items() if c not in interactions.columns]
         interactions = interactions.with_columns(absent)
     items = None if items is None else _renamed(items, data, "items", STANDARD["items"])
@@ -256,12 +268,11 @@ def _as_of(frame: pl.DataFrame, formats: Mapping[str, str]) -> np.ndarray:
     return _times(frame["as_of"], "queries", formats).dt.epoch("us").fill_null(NO_TIME).to_numpy()
 
 
-def _warn_too_early(as_of: np.ndarray, data: Dataset) -> None:
-    known = data.timestamps[data.timestamps != NO_TIME]
-    early = (as_of != NO_TIME) & (as_of < known.min(initial=np.iinfo(np.int64).max))
-    if len(known) and early.any():
-        first, earliest = (np.datetime64(int(t), "us").astype("datetime64[s]") for t in (known.min(), as_of[early][0]))
-        log.warning("%d queries have an as_of (e.g. %s) before all data (from %s)", early.sum(), earliest, first)
+def _warn_too_early(as_of: np.ndarray, first: int) -> None:
+    early = (as_of != NO_TIME) & (as_of < first)
+    if early.any():
+        start, earliest = (np.datetime64(int(t), "us").astype("datetime64[s]") for t in (first, as_of[early][0]))
+        log.warning("%d queries have an as_of (e.g. %s) before all data (from %s)", early.sum(), earliest, start)
 
 
 def _times(column: pl.Series, table: str, formats: Mapping[str, str]) -> pl.Series:

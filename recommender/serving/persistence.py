@@ -1,14 +1,15 @@
-"""Saves and loads fitted objects of this package without pickle: a folder of JSON, .npz and Parquet.
+"""Saves and loads fitted objects of this package without pickle: a folder of JSON, .npy and Parquet.
 
-``state.json`` holds the tree of attributes; arrays lie in ``arrays.npz`` and frames in ``frame_<n>.parquet``.
-Loading builds classes of the ``recommender`` package only and runs no code from the folder.
+``state.json`` holds the tree of attributes; arrays lie in ``array_<n>.npy`` and frames in ``frame_<n>.parquet``.
+Loading builds classes of the ``recommender`` package only and runs no code from the folder. Arrays are mapped into
+memory: what is not asked for is not read, and what is changed stays in the process.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
-import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,8 @@ import scipy.sparse as sp
 from recommender.errors import UserError
 from recommender.files import whole_folder
 
-FORMAT = 3  # counts up whenever an older model could not be asked any more
+FORMAT = 4  # counts up whenever an older model could not be asked any more
+CHECKED = 2**24  # bytes; of larger files only the size is checked, since a model must load in a moment
 PACKAGE = "recommender"
 KIND = "$kind"  # marks what JSON has no word for
 
@@ -39,11 +41,14 @@ def save(obj: object, folder: Path) -> None:
         raise UserError(f"{folder} exists already; give a new folder for the model.")
     with whole_folder(folder) as scratch:
         writer = _Writer()
-        tree = {"format": FORMAT, "root": writer.encode(obj, type(obj).__name__)}
-        (scratch / "state.json").write_text(json.dumps(tree, indent=1))
-        np.savez(scratch / "arrays.npz", allow_pickle=False, **writer.arrays)
+        root = writer.encode(obj, type(obj).__name__)
+        for number, array in enumerate(writer.arrays):
+            np.save(scratch / f"array_{number}.npy", array, allow_pickle=False)
         for number, frame in enumerate(writer.frames):
             frame.write_parquet(scratch / f"frame_{number}.parquet")
+        files = {path.name: _checksum(path) for path in sorted(scratch.iterdir())}
+        tree = {"format": FORMAT, "files": files, "root": root}
+        (scratch / "state.json").write_text(json.dumps({**tree, "crc": _crc(tree)}, indent=1))
 
 
 def holds(folder: Path) -> bool:
@@ -60,17 +65,31 @@ def load(folder: Path) -> Any:
         tree = json.loads((folder / "state.json").read_text())
         if (saved := tree.get("format")) != FORMAT:
             raise UserError(f"{folder}: saved in format {saved}, this version reads {FORMAT}. Train again.")
-        with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return _Reader(folder, dict(arrays)).decode(tree["root"])
-    except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile, pl.exceptions.PolarsError) as error:
+        if tree.pop("crc") != _crc(tree):
+            raise ValueError("state.json has changed")
+        for name, checksum in tree["files"].items():
+            if _checksum(folder / name) != checksum:
+                raise ValueError(f"{name} has changed")
+        return _Reader(folder).decode(tree["root"])
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, pl.exceptions.PolarsError) as error:
         raise UserError(f"{folder}: the saved model is damaged ({error}). Train again, or copy it again.") from error
+
+
+def _checksum(path: Path) -> list[int]:
+    """Bytes of a file, and their CRC-32 (0 where they are more than ``CHECKED``)."""
+    size = path.stat().st_size
+    return [size, zlib.crc32(path.read_bytes()) if size <= CHECKED else 0]
+
+
+def _crc(tree: object) -> int:
+    return zlib.crc32(json.dumps(tree).encode())
 
 
 class _Writer:
     """Encodes values as JSON and collects the arrays and frames that go beside it."""
 
     def __init__(self) -> None:
-        self.arrays: dict[str, np.ndarray] = {}
+        self.arrays: list[np.ndarray] = []
         self.frames: list[pl.DataFrame] = []
 
     def encode(self, value: Any, where: str) -> Any:
@@ -105,12 +124,11 @@ class _Writer:
             raise TypeError(f"{where}: cannot save the key {wrong[0]!r}; keys must be strings")
         return {key: self.encode(v, f"{where}.{key}") for key, v in items.items()}
 
-    def _array(self, array: np.ndarray, where: str) -> str:
+    def _array(self, array: np.ndarray, where: str) -> int:
         if array.dtype.hasobject:
             raise TypeError(f"{where}: cannot save an array of Python objects")
-        name = f"a{len(self.arrays)}"
-        self.arrays[name] = array
-        return name
+        self.arrays.append(array)
+        return len(self.arrays) - 1
 
     def _frame(self, frame: pl.DataFrame) -> int:
         self.frames.append(frame)
@@ -122,9 +140,8 @@ class _Writer:
 
 
 class _Reader:
-    def __init__(self, folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.arrays = arrays
 
     def decode(self, node: Any) -> Any:
         if isinstance(node, list):
@@ -132,8 +149,8 @@ class _Reader:
         if not isinstance(node, dict):
             return node
         readers: dict[str, Callable[[dict[str, Any]], Any]] = {
-            "scalar": lambda n: self.arrays[n["array"]][()],
-            "array": lambda n: self.arrays[n["array"]],
+            "scalar": lambda n: self._array(n["array"])[()],
+            "array": lambda n: self._array(n["array"]),
             "tuple": lambda n: tuple(self.decode(n["items"])),
             "dict": lambda n: {key: self.decode(v) for key, v in n["items"].items()},
             "csr": self._csr,
@@ -144,8 +161,15 @@ class _Reader:
         return readers[node[KIND]](node)
 
     def _csr(self, node: dict[str, Any]) -> sp.csr_matrix:
-        parts = tuple(self.arrays[node[part]] for part in ("data", "indices", "indptr"))
+        parts = tuple(self._array(node[part]) for part in ("data", "indices", "indptr"))
         return sp.csr_matrix(parts, shape=tuple(node["shape"]))
+
+    def _array(self, number: int) -> np.ndarray:
+        path = self.folder / f"array_{int(number)}.npy"
+        if path.stat().st_size < 2**16:  # a page in memory costs more than reading it
+            return np.asarray(np.load(path, allow_pickle=False))
+        # Copy on write, not read only: libraries compile kernels for arrays that can be written.
+        return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
 
     def _frame(self, number: int) -> pl.DataFrame:
         return pl.read_parquet(self.folder / f"frame_{int(number)}.parquet", memory_map=False)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 import polars as pl
 
-from recommender.data.dataset import NO_TIME, Dataset
+from recommender.data.dataset import NO_TIME
 from recommender.errors import UserError, nearest
 from recommender.features import text
 from recommender.names import ROUTER
+from recommender.serving.known import Known
 from recommender.tracking.store import (
     EXPERIMENT,
     connect,
@@ -45,7 +46,7 @@ def register(uri: str, run_id: str, folder: Path, name: str) -> str:
 
     client = connect(uri)
     bundle = persistence.load(folder / "model")
-    example = _example(bundle.data)
+    example = _example(bundle.known)
     answer = serve(bundle, pl.from_pandas(example), k=5)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*integer column.*", category=UserWarning)  # ids and ranks are whole
@@ -112,11 +113,12 @@ def model_folder(uri: str) -> Path:
     return folder
 
 
-def _example(data: Dataset) -> pd.DataFrame:
+def _example(known: Known) -> pd.DataFrame:
     """Two queries of users whom nobody knows, at the end of the data and now (as_of is optional): an example that is
     logged names no user."""
-    strangers: list[int | str] = [-1, -2] if data.users.ids.dtype.is_integer() else ["a new user", "another new user"]
-    latest = data.timestamps.max(initial=NO_TIME)
-    as_of = pd.Timestamp(int(latest), unit="us") if latest != NO_TIME else pd.NaT
+    strangers: list[int | str] = (
+        [-1, -2] if known.data.users.ids.dtype.is_integer() else ["a new user", "another new user"]
+    )
+    as_of = pd.Timestamp(known.last, unit="us") if known.last != NO_TIME else pd.NaT
     times = pd.Series([as_of, pd.NaT], dtype="datetime64[us]")
     return pd.DataFrame({"user_id": strangers, "as_of": times})

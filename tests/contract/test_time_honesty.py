@@ -136,10 +136,9 @@ def make(name: str) -> Any:
 def state(model: Any, folder: Path) -> tuple[Any, dict[str, bytes], list[pl.DataFrame]]:
     """All of what a model learned, as it is saved."""
     persistence.save(model, folder)
-    with np.load(folder / "arrays.npz") as arrays:
-        values = {name: (str(array.dtype), array.shape, array.tobytes()) for name, array in arrays.items()}
+    values = {file.name: file.read_bytes() for file in folder.glob("*.npy")}
     frames = [pl.read_parquet(f) for f in sorted(folder.glob("*.parquet"))]
-    return json.loads((folder / "state.json").read_text()), values, frames
+    return json.loads((folder / "state.json").read_text())["root"], values, frames
 
 
 ORIGIN = at(60)

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from pipelines import data_check
+from recommender.data.drift import FOLDER, save_reference
 from recommender.data.folder import read_folder
 from recommender.data.gate import build
-from recommender.data.summary import save_reference
 from tests.helpers.folders import Done, run
 
 
@@ -63,9 +63,8 @@ def test_problems_are_all_told_with_exit_code_2_and_no_traceback(folder: Path) -
 
 
 def test_comparison_with_the_data_of_a_train(folder: Path, tmp_path: Path) -> None:
-    model = tmp_path / "out" / "model"
-    model.mkdir(parents=True)
-    save_reference(build(read_folder(folder)), model)
+    (tmp_path / "out").mkdir()
+    save_reference(build(read_folder(folder)), tmp_path / "out" / FOLDER)
     more = pl.read_csv(folder / "interactions.csv", infer_schema=False)
     extra = pl.DataFrame({"user_id": ["9"], "item_id": ["b"], "timestamp": ["2024-01-20"]})
     pl.concat([more, extra]).write_csv(folder / "interactions.csv")

@@ -92,7 +92,7 @@ def bundle() -> Bundle:
     data = from_frames(pl.DataFrame(taken), pl.DataFrame({"item_id": [f"i{n}" for n in range(12)]}))
     routes = {**dict.fromkeys(USER_BUCKETS, "popularity"), "0": "item_knn"}  # which cannot tell without history
     router = Router(routes, {name: RECOMMENDERS[name]() for name in ("popularity", "item_knn")}).fit(data)
-    return Bundle(router, data, Eligibility().model_dump())
+    return Bundle.of(router, data, Eligibility())
 
 
 # --- runs

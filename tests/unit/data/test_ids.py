@@ -18,6 +18,7 @@ from recommender.data.ids import as_ids, is_spoilt, near_misses
 from recommender.data.read.table import read_table
 from recommender.errors import DataError
 from recommender.serving.bundle import as_queries, extended
+from recommender.serving.known import Known
 from tests.helpers.messy import notes, read, refusal
 
 WORDS = {"nan", "null", "none", "nil", "na", "n/a", "#n/a", "<na>", "nat", "undefined"}
@@ -53,7 +54,7 @@ def test_text_ids_of_a_csv_come_back_byte_for_byte_and_keep_their_own_history(tm
     data = build(read_folder(folder))
     assert sorted(map(str, data.users.ids.to_list())) == sorted(ids)
     asked = pl.DataFrame({"user_id": [*ids, "somebody else"]})
-    queries = as_queries(asked, data)
+    queries = as_queries(asked, Known.of(data))
     items = data.items.ids.gather(queries.history.item_idx).to_list()
     assert items == [f"i{n}" for n in range(len(ids))]
     assert queries.history.lengths.tolist() == [1] * len(ids) + [0]
@@ -79,15 +80,15 @@ def test_integers_of_any_width_are_exact_through_gate_folder_and_look_up(tmp_pat
     again = build(read_folder(tmp_path / "copy"))
     assert again.users.ids.equals(data.users.ids)
     for asked in (pl.Series(ids, dtype=dtype), pl.Series([str(i) for i in ids]), pl.Series([*map(str, ids), "abc"])):
-        queries = as_queries(asked.alias("user_id").to_frame(), again)
+        queries = as_queries(asked.alias("user_id").to_frame(), Known.of(again))
         assert again.items.ids.gather(queries.history.item_idx).to_list() == ["i0", "i1", "i2", "i3"]
 
 
 def test_one_asked_id_that_is_no_integer_changes_nothing_for_the_others() -> None:
     ids = [2**60 + n for n in range(6)]
     data = from_frames(events(ids), pl.DataFrame({"item_id": [f"i{n}" for n in range(6)]}))
-    alone = as_queries(pl.DataFrame({"user_id": ids}), data)
-    beside = as_queries(pl.DataFrame({"user_id": [*map(str, ids), "abc"]}), data)
+    alone = as_queries(pl.DataFrame({"user_id": ids}), Known.of(data))
+    beside = as_queries(pl.DataFrame({"user_id": [*map(str, ids), "abc"]}), Known.of(data))
     assert np.array_equal(alone.history.item_idx, beside.history.item_idx)
     assert np.array_equal(alone.users.id_hash, beside.users.id_hash[:-1])
     assert beside.history.lengths[-1] == 0
@@ -163,7 +164,7 @@ def test_asked_ids_that_a_spreadsheet_spoilt_are_refused(tmp_path: Path) -> None
     data = read(tmp_path, {"interactions.csv": "user_id,item_id,timestamp\n17,a,2024-01-01\n18,b,2024-01-02\n"})
     (tmp_path / "queries.csv").write_text("user_id\n17.0\nguest\n")
     with pytest.raises(DataError, match=r"queries.user_id: 1 ids that a spreadsheet or pandas changed"):
-        as_queries(read_table(tmp_path / "queries.csv"), data)
+        as_queries(read_table(tmp_path / "queries.csv"), Known.of(data))
 
 
 def test_rows_to_add_say_which_of_their_ids_the_model_cannot_hold() -> None:

@@ -15,6 +15,7 @@ from recommender.data.gate import from_frames
 from recommender.data.times import check_format, parse_times
 from recommender.errors import ConfigError, DataError
 from recommender.serving.bundle import as_queries
+from recommender.serving.known import Known
 from tests.helpers.messy import notes, read, refusal
 
 DAYS = st.dates(datetime(1990, 1, 2).date(), datetime(2099, 12, 31).date())
@@ -109,14 +110,14 @@ def test_a_wrong_format_is_a_configuration_error() -> None:
 def test_as_of_is_read_like_every_other_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = read(tmp_path)
     for as_of in (20240103, "20240103", "2024-01-03", datetime(2024, 1, 3), 1704240000, 1704240000000):
-        queries = as_queries(pl.DataFrame({"user_id": ["u1"], "as_of": [as_of]}), data)
+        queries = as_queries(pl.DataFrame({"user_id": ["u1"], "as_of": [as_of]}), Known.of(data))
         assert queries.as_of.tolist() == [1704240000000000]
         assert queries.history.lengths.tolist() == [2]
     for wrong in (2018, 17000, "12/1/2010", "soon"):
         with pytest.raises(DataError, match=rf"queries.as_of: 1 values .* \(e.g. {wrong}\)"):
-            as_queries(pl.DataFrame({"user_id": ["u1"], "as_of": [wrong]}), data)
+            as_queries(pl.DataFrame({"user_id": ["u1"], "as_of": [wrong]}), Known.of(data))
     with caplog.at_level("WARNING"):
-        as_queries(pl.DataFrame({"user_id": ["u1"], "as_of": ["2020-01-01"]}), data)
+        as_queries(pl.DataFrame({"user_id": ["u1"], "as_of": ["2020-01-01"]}), Known.of(data))
     assert "before all data (from 2024-01-01" in caplog.text
 
 

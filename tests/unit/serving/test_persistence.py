@@ -143,7 +143,7 @@ def test_what_cannot_be_saved_is_named_and_nothing_is_left(value: Any, what: str
 
 def test_no_file_holds_a_pickle(tmp_path: Path) -> None:
     persistence.save(BPR(), tmp_path / "model")
-    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == ["arrays.npz", "state.json"]
+    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == ["state.json"]
 
 
 def test_a_folder_in_use_is_refused_and_kept(tmp_path: Path) -> None:
@@ -184,25 +184,46 @@ def test_a_class_that_is_gone_says_train_again(tmp_path: Path) -> None:
         persistence.load(tmp_path / "model")
 
 
-def test_an_array_file_with_a_pickle_is_refused(tmp_path: Path) -> None:
-    model = BPR()
-    model.item_factors_ = np.zeros(3)
-    persistence.save(model, tmp_path / "model")
-    np.savez(tmp_path / "model" / "arrays.npz", a0=np.array([{}], dtype=object))
-    with pytest.raises(UserError, match="damaged"):
+def test_an_array_file_with_a_pickle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_small(tmp_path / "model")
+    np.save(tmp_path / "model" / "array_0.npy", np.array([{}], dtype=object))
+    monkeypatch.setattr(persistence, "_checksum", lambda path: json.loads(state.read_text())["files"][path.name])
+    state = tmp_path / "model" / "state.json"
+    with pytest.raises(UserError, match="allow_pickle=False"):
         persistence.load(tmp_path / "model")
 
 
-@pytest.mark.parametrize("file", ["state.json", "arrays.npz"])
-def test_a_truncated_or_missing_file_is_one_clear_error(file: str, tmp_path: Path) -> None:
-    persistence.save(BPR(), tmp_path / "model")
+@pytest.mark.parametrize("file", ["state.json", "array_0.npy", "frame_0.parquet"])
+def test_a_truncated_changed_or_missing_file_is_one_clear_error(file: str, tmp_path: Path) -> None:
+    save_small(tmp_path / "model")
     path = tmp_path / "model" / file
-    path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(UserError, match="damaged"):
-        persistence.load(tmp_path / "model")
+    whole = path.read_bytes()
+    at = len(whole) // 2
+    for damaged in (whole[:20], whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="damaged"):
+            persistence.load(tmp_path / "model")
     path.unlink()
     with pytest.raises(UserError, match=r"damaged|no saved model"):
         persistence.load(tmp_path / "model")
+
+
+def test_a_large_array_is_mapped_and_what_changes_it_leaves_the_file_alone(tmp_path: Path) -> None:
+    model = BPR()
+    model.item_factors_ = np.arange(2**15, dtype=np.float64)
+    persistence.save(model, tmp_path / "model")
+    first, second = (persistence.load(tmp_path / "model").item_factors_ for _ in range(2))
+    assert isinstance(first.base, np.memmap)
+    first[:] = 0
+    np.testing.assert_array_equal(second, model.item_factors_)
+
+
+def save_small(folder: Path) -> None:
+    """A model with an array and a frame."""
+    model = BPR()
+    model.item_factors_ = np.zeros(300)
+    model.items_ = Table(pl.DataFrame({"item_id": ["a", "b"]}), {}, "item_id")
+    persistence.save(model, folder)
 
 
 def test_a_folder_that_is_no_model_says_so() -> None:
@@ -221,4 +242,5 @@ def test_another_format_says_train_again(tmp_path: Path) -> None:
 def rename_class(folder: Path, name: str) -> None:
     tree = json.loads((folder / "state.json").read_text())
     tree["root"]["class"] = name
-    (folder / "state.json").write_text(json.dumps(tree))
+    del tree["crc"]
+    (folder / "state.json").write_text(json.dumps({**tree, "crc": persistence._crc(tree)}))

@@ -16,7 +16,7 @@ from tests.helpers.small import at, dataset, table, times
 
 PLACES = [{"lat": 0.0, "lon": float(n)} for n in (0, 0, 9)]
 ITEMS = table("item_id", ["a", "b", "c"], place=PLACES, moderated_at=times([None, 7, None]))
-USERS = table("user_id", ["u", "v"], place=[PLACES[0], None])
+USERS = table("user_id", ["u", "v", "w"], place=[PLACES[0], None, None])
 DATA = dataset([("u", "a", 1), ("v", "b", 2), ("w", "c", 3)], ITEMS, USERS)
 REACH = {"user": "place", "item": "place", "max_km": 100}
 
@@ -24,7 +24,7 @@ REACH = {"user": "place", "item": "place", "max_km": 100}
 def shown(query: dict[str, list[object]], **more: pl.DataFrame) -> list[list[str]]:
     router = Router(dict.fromkeys(USER_BUCKETS, "popular"), {"popular": Popularity()}).fit(DATA)
     rules = Eligibility.model_validate({"repeats": True, "moderated_column": "moderated_at", "reach": REACH})
-    lists = serve(Bundle(router, DATA, rules.model_dump()), pl.DataFrame(query), 3, **more)
+    lists = serve(Bundle.of(router, DATA, rules), pl.DataFrame(query), 3, **more)
     return [lists.filter(user_id=user)["item_id"].sort().to_list() for user in query["user_id"]]
 
 
