@@ -72,7 +72,7 @@ def _show(out: Console, summary: dict[str, Any], moved: list[dict[str, Any]] | N
         out.print(_table("Against the data of training", ["measure", "trained", "now", "what it means"], rows))
     for note in summary["notes"]:
         where = note["table"] if note["column"] is None else f"{note['table']}.{note['column']}"
-        out.print(f"Note: {where}: {note['text']}", soft_wrap=True, markup=False)
+        out.print(f"Note: {where}: {note['text']} {note['examples']}".rstrip(), soft_wrap=True, markup=False)
     n = len(summary["notes"])
     out.print(f"No problems; {n} note{'s' * (n != 1)} to read above." if n else "No problems.")
 

@@ -152,11 +152,11 @@ def note_unmet_users(findings: Findings, users: pl.DataFrame, interactions: pl.D
     text = f"{len(active) - len(missing):,} of {len(active):,} users with interactions have a row in users ({met:.0%})."
     some = ", ".join(repr(str(value))[:60] for value in missing.head(3))
     hint = (
-        f" These would meet but for case, blanks, zeros or a trailing .0: {'; '.join(near)}. Write them alike."
+        f"These would meet but for case, blanks, zeros or a trailing .0: {'; '.join(near)}. Write them alike."
         if near
-        else f" Without one: {some}; users has {', '.join(repr(str(v))[:60] for v in users['user_id'].head(3))}."
+        else f"Without one: {some}; users has {', '.join(repr(str(v))[:60] for v in users['user_id'].head(3))}."
     )
-    findings.note("users", "user_id", text + hint)
+    findings.note("users", "user_id", text, hint)
 
 
 def note_counted_later(

@@ -51,9 +51,11 @@ class Note:
     table: str
     column: str | None
     text: str
+    examples: str = ""  # a sentence with values of the data, for the terminal: it is written to no file
 
     def __str__(self) -> str:
-        return f"{self.table}.{self.column}: {self.text}" if self.column else f"{self.table}: {self.text}"
+        text = f"{self.text} {self.examples}".strip()
+        return f"{self.table}.{self.column}: {text}" if self.column else f"{self.table}: {text}"
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,9 @@ class Findings:
         hint = _repair_hint(rule) if self.repairable else ""
         self.problems.append(Problem(table, column, rule, count, shown, f"{advice}{hint}"))
 
-    def note(self, table: str, column: str | None, text: str) -> None:
+    def note(self, table: str, column: str | None, text: str, examples: str = "") -> None:
         """Something that is no fault, but that whoever brought the data should know."""
-        self.notes.append(Note(table, column, text))
+        self.notes.append(Note(table, column, text, examples))
         log.warning("%s", self.notes[-1])
 
     def examples(self, frame: pl.DataFrame, table: str, column: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def summarise(data: Dataset) -> dict[str, Any]:
             {"table": r.table, "rule": r.rule, "action": r.action, "count": r.count, "reason": r.reason}
             for r in data.repairs
         ],
-        "notes": [{"table": n.table, "column": n.column, "text": n.text} for n in data.notes],
+        "notes": [asdict(n) for n in data.notes],
     }
 
 

@@ -204,14 +204,19 @@ def write_data(out: Path, data: Dataset, source: str, results: Results, scenario
         "source": source,
         "digest": digest(data),
         "has_times": data.has_times,
-        "summary": summarise(data),
-        "repairs": [asdict(r) for r in data.repairs],
+        "summary": summarise(data) | {"notes": [_without_examples(n) for n in data.notes]},
+        "repairs": [_without_examples(r) for r in data.repairs],
         "warnings": [*warnings(data, scenario, results.skipped), *lost, *unequal, *spam],
         "roles": {"items": dict(data.items.roles), "users": dict(data.users.roles)},
         "match": [asdict(m) for m in data.match],
         "origins": results.origins,
     }
     write_json(out / "data.json", tree)
+
+
+def _without_examples(entry: Any) -> dict[str, Any]:
+    """Fields of a repair or note but its examples: they are values of the data, such as users' ids."""
+    return {key: value for key, value in asdict(entry).items() if key != "examples"}
 
 
 def warnings(data: Dataset, scenario: Scenario, skipped: Mapping[str, str]) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from recommender.experiment import run_tables
 from recommender.experiment.run_folder import RunFolder
 from recommender.report.page import cell, details, paragraph, plain, section, table
@@ -47,7 +45,10 @@ def data(out: RunFolder) -> str:
         if isinstance(value, int | float | str)
     ]
     repairs = [
-        (f"{r['table']}: {r['rule']}", [_amount(r["count"], "rows"), cell(r["action"], css="text"), _because(r)])
+        (
+            f"{r['table']}: {r['rule']}",
+            [_amount(r["count"], "rows"), cell(r["action"], css="text"), cell(str(r["reason"]), css="text")],
+        )
         for r in out.data.get("repairs", [])
     ]
     roles = [
@@ -71,8 +72,3 @@ def _scalar(value: float | str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
-
-
-def _because(repair: dict[str, Any]) -> str:
-    examples = ", ".join(str(e) for e in repair.get("examples", []))
-    return cell(str(repair["reason"]), f"e.g. {examples}" if examples else "", css="text")

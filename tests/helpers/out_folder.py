@@ -198,7 +198,7 @@ def _data(data: str, seed: int) -> dict[str, Any]:
         "digest": f"{seed:08x}",
         "has_times": True,
         "summary": summary,
-        "repairs": [{**repair, "reason": "the same view was logged twice", "examples": ["u1 i7", "u3 i9"]}],
+        "repairs": [{**repair, "reason": "the same view was logged twice"}],
         "warnings": ["Candidates are hindsight: the data state no availability of items."],
         "roles": {"items": {"title": "text", "city": "category"}, "users": {"city": "category", "gender": "protected"}},
         "origins": origins,
