@@ -57,7 +57,7 @@ class Bundle:
     def to_choose(self, items: Table) -> Candidates:
         rules = Eligibility.model_validate(self.eligibility)
         order = completion_order(self.popularity, self.data.items, items, rules.editorial_column)
-        return Candidates(items, rules, order)
+        return Candidates(items, rules, order, members=self.data.relation is not None)
 
 
 def serve(

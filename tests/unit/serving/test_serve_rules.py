@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from recommender.config import Eligibility
+from recommender.data.gate import from_frames
 from recommender.models.popularity import Popularity
 from recommender.names import USER_BUCKETS
 from recommender.ranking.router import Router
@@ -53,3 +54,13 @@ def test_who_can_be_shown_nothing_is_told(caplog: pytest.LogCaptureFixture) -> N
         assert "nothing" not in caplog.text
         assert shown({"user_id": ["u", "afar"]}, users=afar) == [["a"], []]
     assert "1 of 2 queries get nothing" in caplog.text
+
+
+def test_where_items_are_users_nobody_is_shown_themselves() -> None:
+    links = pl.DataFrame({"user_id": ["a", "b"], "item_id": ["b", "c"], "timestamp": [at(1), at(2)]})
+    members = pl.DataFrame({"item_id": ["a", "b", "c", "d"]})
+    data = from_frames(links, members, spec={"relation": {"symmetric": True}})
+    router = Router(dict.fromkeys(USER_BUCKETS, "popular"), {"popular": Popularity()}).fit(data)
+    lists = serve(Bundle.of(router, data, Eligibility()), pl.DataFrame({"user_id": ["a", "d"]}), 4)
+    found = {user: lists.filter(user_id=user)["item_id"].sort().to_list() for user in ("a", "d")}
+    assert found == {"a": ["c", "d"], "d": ["a", "b", "c"]}
