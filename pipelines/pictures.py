@@ -43,9 +43,8 @@ MARGIN = 16
 # Picture -> the headings of the report between which it lies (None: from the top).
 Parts = Mapping[str, tuple[str | None, str]]
 PARTS: Parts = {
-    "report-decision.png": (None, "The ladder, by how much is known of the user"),
-    "report-ladder.png": ("The ladder, by how much is known of the user", "Accuracy against effort"),
-    "report-effort.png": ("Accuracy against effort", "Accuracy by history length"),
+    "report-decision.png": (None, "Why these"),
+    "report-ladder.png": ("The ladder, by how much is known of the user", "Accuracy by history length"),
     "report-history.png": ("Accuracy by history length", "Other metrics"),
 }
 COMPARED: Parts = {
@@ -59,6 +58,7 @@ VIEWS = {
     "mlflow-value.png": VALUE,
     "mlflow-transfer.png": TRANSFER,
 }
+UNFOLD = "document.querySelectorAll('main > section > details').forEach(d => { d.open = true; })"
 TOP_OF = """(title => {
   const found = [...document.querySelectorAll('h2, h3')].find(e => e.textContent === title);
   return found ? found.getBoundingClientRect().top + scrollY : null;
@@ -113,6 +113,7 @@ def report(out: Path, parts: Parts, to: Path) -> list[Path]:
         raise UserError(f"{out}: no report.html there. Take the OUT of a finished train or comparison.")
     with browser(WIDTH, HEIGHT) as page:
         page.goto((out / "report.html").resolve().as_uri())
+        page.evaluate(UNFOLD)
         tops: dict[str | None, Any] = {
             title: page.evaluate(f"{TOP_OF}({title!r})") for part in parts.values() for title in part if title
         }

@@ -81,10 +81,11 @@ class Run:
         known of the user); a notebook draws them. None of them on day zero."""
         import altair as alt
 
+        from recommender.experiment.facts import train_facts
         from recommender.report.charts import effort_chart, history_chart
 
-        drawn = {"effort": effort_chart(self._run), "history": history_chart(self._run)}
-        return {name: alt.LayerChart.from_dict(chart[0]) for name, chart in drawn.items() if chart is not None}
+        drawn = {"effort": effort_chart(self._run, train_facts(self._run)), "history": history_chart(self._run)}
+        return {name: alt.LayerChart.from_dict(found.spec) for name, found in drawn.items() if found is not None}
 
     @property
     def report(self) -> Path:
@@ -178,16 +179,16 @@ def evaluate(
         DataError: too few data before or after the origin, or for every rung.
 
     Example:
-        >>> results = recommender.evaluate(data, ["popularity", "als"])  # doctest: +SKIP
-        >>> results.filter(metric="ndcg_at_10", user_bucket="all", item_bucket="all", slice="all")  # doctest: +SKIP
+        >>> found = recommender.evaluate(data, ["popularity", "als"])  # doctest: +SKIP
+        >>> found.filter(metric="ndcg_at_10", user_bucket="all", item_bucket="all", slice="all")  # doctest: +SKIP
     """
     chosen = only(_scenario(PLAIN if scenario is None else scenario, overrides), rungs)
     flow.check(chosen)
     chosen, skipped = requirements.supported(chosen, data)
-    results = at_test(data, chosen, EffortLog(), skipped)
-    for part, reason in results.skipped.items():
+    found = at_test(data, chosen, EffortLog(), skipped)
+    for part, reason in found.skipped.items():
         log.warning("%s left out: %s", part, reason)
-    return metrics_table(results.groups[-1], chosen.bootstrap, chosen.seed)
+    return metrics_table(found.groups[-1], chosen.bootstrap, chosen.seed)
 
 
 _scenario = scenario  # where a parameter has the name

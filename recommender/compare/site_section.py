@@ -10,11 +10,11 @@ import polars as pl
 from recommender.compare.answers import answers
 from recommender.compare.page_model import Section
 from recommender.compare.site import Site
-from recommender.compare.tables import frontier, ladder
+from recommender.compare.tables import ladder
 from recommender.experiment.run_tables import USERS
 from recommender.names import ALL, ROUTER
 from recommender.studies import data_volume
-from recommender.studies.charts import MIN_CPU_S, effort_scatter
+from recommender.studies.charts import effort_scatter
 from recommender.studies.engine.curves import Curves, crossings
 from recommender.studies.engine.finding import Chart, Grid, grid, interval
 
@@ -79,13 +79,15 @@ def _winners(site: Site, curve: Curves) -> Grid:
 
 def _frontier(site: Site) -> Chart:
     points = ladder([site]).filter(pl.col("user_bucket") == ALL, pl.col("rung") != ROUTER)
-    points = points.with_columns(pl.col("cpu_s").clip(MIN_CPU_S))
-    line = frontier(points)
-    spec, alt = effort_scatter(points.with_columns(shipped=pl.col("rung").is_in(line)), site.label, line)
+    drawn = points.select(
+        "rung", "metric", "value", "cpu_s", group="user_bucket", low="ci_low", high="ci_high", n="n_queries",
+        ships=pl.lit(False),
+    )  # fmt: skip
+    spec = effort_scatter(drawn, site.label, metric=site.metric)
     title = (
-        "Accuracy against effort, all users, all of today's data. Blue diamonds, joined by a dashed line: nothing "
-        "cheaper is as accurate. Up is better, left is cheaper."
+        "Accuracy against effort, all users, all of today's data. On the dashed line nothing cheaper is as accurate. "
+        "Up is better, left is cheaper."
     )
     name = "frontier-" + "".join(c if c.isalnum() else "-" for c in site.name.lower())
     table = points.select("rung", "n_queries", "value", "ci_low", "ci_high", "cpu_s")
-    return Chart(name, title, spec, f"{alt} On the frontier: {', '.join(line)}.", table)
+    return Chart(name, title, spec, spec["description"], table)

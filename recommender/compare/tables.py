@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import polars as pl
 
 from recommender.compare import build_next
@@ -70,13 +69,6 @@ def ladder(sites: Sequence[Site]) -> pl.DataFrame:
                     n = queries.filter("first" if bucket == ALL else pl.col("user_bucket") == bucket).height
                     rows.append((site.name, rung, bucket, n, site.metric, *value, cell.seconds.get(rung, 0.0)))
     return pl.DataFrame(rows, schema=_LADDER, orient="row")
-
-
-def frontier(points: pl.DataFrame) -> list[str]:
-    """Rungs that nothing cheaper beats, cheapest first. points: rung, value, cpu_s."""
-    ordered = points.sort("cpu_s", maintain_order=True)
-    before = ordered["value"].cum_max().shift(1).fill_null(-np.inf)
-    return ordered.filter(ordered["value"] > before)["rung"].to_list()
 
 
 def _moves(sites: Sequence[Site]) -> pl.DataFrame:

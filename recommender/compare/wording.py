@@ -7,8 +7,7 @@ from typing import Any
 
 from recommender.compare.page_model import Sentence
 from recommender.compare.site import Site
-from recommender.experiment.run_tables import USERS
-from recommender.names import IN_SESSION, RETURNING, USER_BUCKETS, WITH_HISTORY
+from recommender.experiment import run_tables
 from recommender.studies.engine.finding import interval
 
 
@@ -23,22 +22,8 @@ def cited(texts: Iterable[str], site: Site, *studies: str) -> list[Sentence]:
 
 
 def users(segments: Sequence[str], site: Site) -> str:
-    """Who they are: user buckets, ``WITH_HISTORY``, and their ``_in_session`` and ``_returning`` parts; whole groups
-    by their name."""
-    segments = [b for s in segments for b in (USER_BUCKETS[1:] if s == WITH_HISTORY else [s])]
-    days = site.scenario.decision.away_days
-    back = f" who come back after {days:g} day{'s' * (days != 1)} or more"
-    groups = []
-    for kind, suffix in (("", ""), (IN_SESSION, " in the midst of a visit"), (RETURNING, back)):
-        buckets = [b for b in USER_BUCKETS if b + kind in segments]
-        if buckets == list(USER_BUCKETS):
-            groups.append(f"all users{suffix}")
-        elif buckets[-3:] == list(USER_BUCKETS[1:]):
-            groups += [*(USERS[b] + suffix for b in buckets[:-3]), f"users with history{suffix}"]
-        elif buckets:
-            names = [USERS[b].removeprefix("users ") for b in buckets]
-            groups.append(f"users {' or '.join(names)}{suffix}")
-    return ", and ".join(groups)
+    """Who they are: ``run_tables.users``."""
+    return run_tables.users(segments, site.scenario.decision.away_days)
 
 
 def change(row: Mapping[str, Any]) -> str:

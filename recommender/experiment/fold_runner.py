@@ -13,6 +13,7 @@ from recommender.data import operators
 from recommender.data.split import Fold
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import Outcome, outcome
+from recommender.experiment.examples import PLACES, example_rows
 from recommender.experiment.rungs import make
 from recommender.features.encoder import FeatureEncoder
 from recommender.models.base import Recommender
@@ -47,7 +48,11 @@ class FoldRunner:
             self.candidates = Candidates.after(fold.train, fold.items, scenario.eligibility)
             # Only for the diversity of lists; no model sees these rows. Choices are by accuracy, so validation
             # measures nothing else.
-            self.item_rows = FeatureEncoder().fit(fold.items).transform(fold.items) if fold.split == "test" else None
+            test = fold.split == "test"
+            self.item_rows = FeatureEncoder().fit(fold.items).transform(fold.items) if test else None
+            self.examples = example_rows(fold, scenario.decision.away_days) if test else {}
+        self.shown: dict[str, Lists] = {}  # lists of the examples, by rung
+        self.served: tuple[np.ndarray, Lists] | None = None  # sources of the examples; the router's first tens, of all
 
     def measure(self, rung: Rung, params: Mapping[str, Any], tuning: bool = False) -> MeasuredRung:
         """``tuning``: one of several settings that are tried, so its cost is tuning's."""
@@ -58,6 +63,7 @@ class FoldRunner:
             model.fit(fold.train)
         with self.effort.stage(rung.name, "tune" if tuning else "recommend", fold.split, fold.origin):
             lists = recommend(model, fold.queries, self.candidates, DEEPEST, scoring)
+        self.shown[rung.name] = lists.take(self._example_rows)
         with self.effort.stage(rung.name, "evaluate", fold.split, fold.origin):
             return MeasuredRung(model, lists, outcome(lists, fold, self.scenario, self.item_rows))
 
@@ -66,9 +72,16 @@ class FoldRunner:
         fold, scoring = self.fold, self.scenario.scoring
         with self.effort.stage(ROUTER, "recommend", fold.split, fold.origin):
             routed = router.recommend(fold.queries, self.candidates, scoring.k, scoring)
+        rows = self._example_rows
+        self.shown[ROUTER] = routed.lists.take(rows)
+        self.served = routed.source[rows], routed.lists.head(PLACES).without_scores()
         shown = {PLAIN: routed.plain} if router.rerankers else {}
         shown[ROUTER] = routed.lists
         return {name: outcome(lists, fold, self.scenario, self.item_rows) for name, lists in shown.items()}
+
+    @property
+    def _example_rows(self) -> np.ndarray:
+        return np.array(list(self.examples.values()), np.int64)
 
     def new_items(self, model: Recommender, rows: np.ndarray, n: int) -> Lists:
         """The ``n`` best items for the slots, without interactions or explored, for some of the queries."""

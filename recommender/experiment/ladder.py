@@ -19,12 +19,13 @@ from recommender.experiment import blends, controls
 from recommender.experiment.attack_gain import attacked
 from recommender.experiment.choose import FoldTrials, Tries, day_zero, decide
 from recommender.experiment.decision import Decision
+from recommender.experiment.examples import describe
 from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.refit_for_serving import make_router
 from recommender.experiment.rungs import allowed_settings, can_serve
 from recommender.experiment.slots import SAMPLE, SIZES
 from recommender.experiment.validation_sample import ValidationSample, evenly
-from recommender.names import DEEPEST
+from recommender.names import DEEPEST, ROUTER
 from recommender.ranking.fusion import DEPTH
 from recommender.spam.detector import Judgement
 from recommender.spam.suspicion import suspected_fold
@@ -41,6 +42,7 @@ class Results:
     outcomes: list[dict[str, Outcome]] = field(default_factory=list)  # rung -> outcome
     origins: list[dict[str, Any]] = field(default_factory=list)
     judgements: list[Judgement] = field(default_factory=list)  # of the detector of spam, where it could judge
+    examples: dict[str, Any] = field(default_factory=dict)  # real lists of the test origin, see examples.describe
     attack: pl.DataFrame | None = None  # what fake accounts would buy at the test origin, see attack.rank_gain
 
     @property
@@ -85,9 +87,10 @@ def run(
             tries, skipped = {r: [] if r in failed else t for r, t in tries.items()}, skipped | failed
     tested, parameters, attack, failed = _test(runner, decision)
     tested = controls.bounded(runner, data, tested) if regret else tested
+    examples = _examples(runner, parameters)
     infos = [*(fold.info for fold in trials), about_queries(runner.fold, scenario)]
     return Results(
-        decision, parameters, skipped | failed, infos, [*outcomes, tested], origins, judgements, attack
+        decision, parameters, skipped | failed, infos, [*outcomes, tested], origins, judgements, examples, attack
     )  # fmt: skip
 
 
@@ -166,6 +169,13 @@ def _test(
                 failed["rank gain of fake accounts"] = str(error).rstrip(".")
     router = make_router(decision, models, scenario).fit_rerankers(fold.train)
     return outcomes | runner.measure_router(router), parameters, attack, failed
+
+
+def _examples(runner: FoldRunner, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    if runner.served is None:
+        return {}
+    shown = {rung: runner.shown[rung] for rung in (*parameters, ROUTER)}
+    return describe(runner.fold, runner.examples, shown, *runner.served)
 
 
 def about_queries(fold: Fold, scenario: Scenario) -> QueryInfo:

@@ -31,6 +31,7 @@ from recommender.experiment.ladder import Results
 from recommender.files import write_json, write_table, write_text
 from recommender.names import PLAIN, ROUTER
 
+EXAMPLES = "examples.json"
 _METRICS = {
     **dict.fromkeys(("split", "origin", "rung", "user_bucket", "item_bucket"), pl.String),
     **dict.fromkeys(("slice", "slice_value", "metric"), pl.String),
@@ -104,6 +105,11 @@ class RunFolder:
         return list(self._json("hindsight.json", []))
 
     @cached_property
+    def examples(self) -> dict[str, Any]:
+        """Real lists of the test origin (``examples.describe``); empty where none were written."""
+        return dict(self._json(EXAMPLES, {}))
+
+    @cached_property
     def metrics(self) -> pl.DataFrame:
         """Without rungs on shuffled data, which nobody could ship: they belong to ``controls`` only."""
         shuffled = set(self.controls["control"]) - {r.name for r in self.scenario.ladder}
@@ -147,15 +153,16 @@ def write_hindsight(out: Path, results: Results, scenario: Scenario) -> None:
 
 
 def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
-    """metrics.parquet, per_query.parquet and, for the test origin, hindsight.json, comparisons.parquet and, where they
-    were measured, controls.parquet and audit.parquet; spam.parquet and attack.parquet where there is a detector;
-    nothing on day zero."""
+    """metrics.parquet, per_query.parquet and, for the test origin, hindsight.json, examples.json, comparisons.parquet
+    and, where they were measured, controls.parquet and audit.parquet; spam.parquet and attack.parquet where there is a
+    detector; nothing on day zero."""
     if not results.outcomes:
         return
     write_hindsight(out, results, scenario)
     groups, seed, resamples = results.groups, scenario.seed, scenario.bootstrap
     write_table(out / "metrics.parquet", pl.concat([metrics_table(g, resamples, seed) for g in groups]))
     write_table(out / "per_query.parquet", per_query_table(results.query_info, results.outcomes))
+    write_json(out / EXAMPLES, results.examples)
     test = next(g for g in groups if g.split == "test")
     ladder = [*results.parameters, *([PLAIN] if PLAIN in test.rungs else []), ROUTER]
     write_table(out / "comparisons.parquet", comparisons_table(test, ladder, resamples, seed).drop("n_queries"))

@@ -9,7 +9,7 @@ import polars as pl
 
 from recommender.evaluation.metric_table import METRICS, REGRET
 from recommender.experiment.run_folder import RunFolder
-from recommender.names import ORACLE, USER_BUCKETS
+from recommender.names import IN_SESSION, ORACLE, RETURNING, USER_BUCKETS, WITH_HISTORY
 
 BUCKETS = (*USER_BUCKETS, "all")  # what tables show; "with_history" only stands behind decisions
 LABELS = {"0": "none", "1_2": "1–2", "3_9": "3–9", "10_plus": "10+", "all": "all"}
@@ -20,7 +20,26 @@ USERS = {
     "10_plus": "users with 10 or more earlier interactions",
     "all": "all users",
 }
+_VISITS = ("", IN_SESSION, RETURNING)
 FALLBACK_SHARE = 0.5  # a cell with less of its lists from the rung itself mostly measures the fallback
+
+
+def users(segments: Sequence[str], away_days: float) -> str:
+    """Who they are: user buckets, ``WITH_HISTORY``, and their ``_in_session`` and ``_returning`` parts; whole groups
+    by their name."""
+    segments = [b for s in segments for b in (USER_BUCKETS[1:] if s == WITH_HISTORY else [s])]
+    back = f" who come back after {away_days:g} day{'s' * (away_days != 1)} or more"
+    groups = []
+    for kind, suffix in zip(_VISITS, ("", " in the midst of a visit", back), strict=True):
+        buckets = [b for b in USER_BUCKETS if b + kind in segments]
+        if buckets == list(USER_BUCKETS):
+            groups.append(f"all users{suffix}")
+        elif buckets[-3:] == list(USER_BUCKETS[1:]):
+            groups += [*(USERS[b] + suffix for b in buckets[:-3]), f"users with history{suffix}"]
+        elif buckets:
+            names = [USERS[b].removeprefix("users ") for b in buckets]
+            groups.append(f"users {' or '.join(names)}{suffix}")
+    return ", and ".join(groups)
 
 
 def cells(
@@ -56,11 +75,13 @@ def cells(
 
 
 def mark(cells: pl.DataFrame, comparisons: pl.DataFrame, metric: str, alpha: float) -> pl.DataFrame:
-    """Adds is_best (highest value of its column; of equals the first rung, the simplest) and
+    """Adds is_best (highest value of its column among rungs that fill most places
+    themselves; of equals the first rung, the simplest) and
     ties_best (compared with the best, Holm-adjusted p >= ``alpha``; false where never compared)."""
     best = (
         cells.with_row_index("place")
         .filter(pl.col("rung") != ORACLE)  # nobody could ship it
+        .filter(pl.col("answered_share").fill_null(1.0) >= FALLBACK_SHARE)  # else the fallback would get the star
         .drop_nulls("value")
         .sort("value", "place", descending=[True, False])
         .group_by("column")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import polars as pl
 
 from recommender.experiment.run_folder import RunFolder
-from recommender.experiment.run_tables import USERS, cells, ladder
+from recommender.experiment.run_tables import cells, ladder
 from recommender.names import IN_SESSION, PLAIN, RETURNING, ROUTER
 
 _DECISION = {
@@ -52,11 +52,3 @@ def in_visit(out: RunFolder, kind: str) -> str:
     """``", in a visit"`` or ``", back after 1 day or more"``: what tells the users of a bucket apart."""
     days = out.scenario.decision.away_days
     return ", in a visit" if kind == IN_SESSION else f", back after {days:g} day{'s' * (days != 1)} or more"
-
-
-def users(segment: str, out: RunFolder) -> str:
-    """Who they are, of a ``user_bucket`` of ``decision``."""
-    for kind in (IN_SESSION, RETURNING):
-        if segment.endswith(kind):
-            return USERS[segment.removesuffix(kind)] + in_visit(out, kind)
-    return USERS[segment]

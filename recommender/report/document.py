@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from recommender.evaluation.metric_table import glossary, metric_label
+import polars as pl
+
+from recommender.evaluation.audit import FOUR_FIFTHS
+from recommender.evaluation.metric_table import LOWER, better, glossary, metric_label
+from recommender.experiment import facts as tables
 from recommender.experiment import run_tables
+from recommender.experiment.facts import train_facts
 from recommender.experiment.run_folder import RunFolder, read_run
+from recommender.experiment.run_tables import LABELS, USERS, number, users
 from recommender.files import write_text
+from recommender.names import ALL, PLAIN, ROUTER
 from recommender.report import accuracy, audit, charts, costs
-from recommender.report.page import definitions, details, page, paragraph, section, warned, words
+from recommender.report.page import capital, render, what_it_does, words
 from recommender.report.spam import spam
-from recommender.report.verdict import verdict
+from recommender.studies.engine.finding import Finding
+
+CHANGES = "What the re-rankers change"
+SECTIONS: list[Callable[[RunFolder], Finding]] = [
+    accuracy.ladder,
+    accuracy.history,
+    accuracy.other_metrics,
+    accuracy.new_items,
+    accuracy.visits,
+    accuracy.slices,
+    audit.changes,
+    spam,
+    audit.audit,
+    accuracy.controls,
+    accuracy.regret,
+    costs.effort,
+    costs.data,
+]
+Row = dict[str, Any]
 
 
 def write_report(out: Path) -> Path:
@@ -21,47 +47,151 @@ def write_report(out: Path) -> Path:
     Raises DataError where ``out`` is not the folder of a finished train.
     """
     run = read_run(out)
-    drawn = {"effort-chart": charts.effort_chart(run), "history-chart": charts.history_chart(run)}
-    drawn["audit-chart"] = audit.audit_chart(run)
-    specs = {name: chart[0] for name, chart in drawn.items() if chart}
-    texts = {name: chart[1] for name, chart in drawn.items() if chart}
-    body = [
-        _head(run),
-        verdict(run),
-        warned(run_tables.warnings(run)),
-        accuracy.ladder(run),
-        accuracy.regret(run),
-        accuracy.effort_chart(run, texts),
-        accuracy.history_chart(run, texts),
-        accuracy.other_metrics(run),
-        accuracy.new_items(run),
-        accuracy.visits(run),
-        accuracy.slices(run),
-        audit.changes(run),
-        spam(run),
-        audit.audit(run, texts),
-        accuracy.controls(run),
-        costs.effort(run),
-        costs.data(run),
-        section("How to read this", definitions(words("train") | glossary(run.metrics["metric"]))),
-        details("The whole configuration", f"<pre>{escape((out / 'config.yaml').read_text())}</pre>"),
-    ]
+    facts = train_facts(run)
+    findings = [f for f in (made(run) for made in SECTIONS) if f.sentences or f.grids or f.charts]
+    effort = charts.effort_chart(run, facts)
+    drawn = [c for c in (effort, *(c for f in findings for c in f.charts)) if c]
+    first = [*["Why these"] * bool(run.decision.choices), *["Real lists"] * bool(run.examples)]
+    text = render(
+        "train.html",
+        {c.name: c.spec for c in drawn},
+        **first_screen(run, facts),
+        place=place(run),
+        effort=effort,
+        findings=findings,
+        contents=[*first, *(f.title for f in findings), "How to read this", "The whole configuration"],
+        warnings=run_tables.warnings(run),
+        sentences=run.decision.sentences,
+        slot_grid=accuracy.slots(run),
+        examples=run.examples,
+        glossary=_rungs(run) | words("train") | glossary(run.metrics["metric"]),
+        config=(out / "config.yaml").read_text(),
+    )
     path = out / "report.html"
-    write_text(path, page(f"{run.scenario.name} on {_data_name(run)}: what to ship", "\n".join(body), specs))
+    write_text(path, text)
     return path
 
 
-def _data_name(run: RunFolder) -> str:
-    return str(run.data.get("name", run.scenario.data.source))
+def place(run: RunFolder) -> str:
+    """``<scenario> on <data>``."""
+    return f"{run.scenario.name} on {run.data.get('name', run.scenario.data.source)}"
 
 
-def _head(run: RunFolder) -> str:
-    problem = run.scenario.problem
-    return (
-        f'<p class="dim">Scenario {escape(run.scenario.name)} · data {escape(_data_name(run))}</p>\n'
-        f"<h1>{escape(problem.what)}</h1>\n"
-        + paragraph(
-            f"For {problem.for_whom}. Target: {metric_label(problem.metric)} of {problem.target:g}. "
-            f"Cost of an error: {problem.cost_of_error}."
-        )
-    )
+def first_screen(run: RunFolder, facts: pl.DataFrame) -> dict[str, Any]:
+    """What the tiles and strips of the first screen read, also a comparison's; all of it from ``facts``."""
+    ships = rows(facts, topic="ships")
+    accuracy_ = {(r["what"], r["bucket"]): r for r in rows(facts, topic="accuracy", metric=run.metric)}
+    gains = {(r["topic"], r["bucket"]): r for r in rows(facts, metric=run.metric, what=ROUTER)}
+    listed = rows(facts, topic="lists", what=ROUTER)
+    cheap = tables.simplest(run)
+    strips = [
+        {
+            "who": users([r["bucket"]], run.scenario.decision.away_days), "what": r["what"], "second": r["reason"],
+            "now": accuracy_.get((ROUTER, r["bucket"])), "simplest": accuracy_.get((cheap, r["bucket"])),
+            "gain": gains.get(("gain", r["bucket"])), "plain": accuracy_.get((PLAIN, r["bucket"])),
+        }
+        for r in ships
+    ]  # fmt: skip
+    drawn = [s for s in strips if s["now"] and s["now"]["value"] is not None]
+    ends = [end for s in drawn for r in (s["now"], s["simplest"]) if r for end in (r["high"], r["value"]) if end]
+    back = rows(facts, topic="looking back")
+    whole = gains.get(("gain", ALL))
+    settled = "gain" if whole and whole["verdict"] == tables.GAIN else "loss" if _is(whole, tables.LOSS) else "open"
+    titles = {"gain": "Better than the simplest", "loss": "Worse than the simplest", "open": "Not settled"}
+    return {
+        "problem": problem(run),
+        "groups": _groups(ships, run),
+        "shipped": [{**r, **s} for r, s in zip(ships, strips, strict=True)],
+        "slots": run.decision.slots,
+        "rerankers": [r.name for r in run.scenario.rerank if r.enabled],
+        "new": {"share": next((r["value"] for r in listed if r["metric"] == "new_item_share_at_10"), None)},
+        "price": gains.get(("price", ALL)),
+        "goal": rows(facts, topic="goal")[0],
+        "harm": harm(facts),
+        "cost": cost(run, facts),
+        "sure": {
+            "gain": whole, "back": back[:2],
+            "title": titles[settled] + ", but see below" * bool(back),
+            "status": {"gain": "open" if back else "good", "loss": "bad"}.get(settled, "open"),
+        },
+        "strips": drawn,
+        "top": max(ends, default=1.0),
+        "metric": run.metric,
+        "simplest": cheap,
+        "buckets": [{"id": b, "name": USERS[b]} for b in (ALL, *(b for b in LABELS if b != ALL))],
+        "metrics": list(dict.fromkeys(r["metric"] for r in rows(facts, topic="accuracy"))),
+    }  # fmt: skip
+
+
+def rows(facts: pl.DataFrame, **wanted: str) -> list[Row]:
+    """Rows of the facts with these values."""
+    return facts.filter(**wanted).to_dicts()
+
+
+def _is(row: Row | None, verdict: str) -> bool:
+    return row is not None and row["verdict"] == verdict
+
+
+def _groups(ships: Iterable[Row], run: RunFolder) -> list[Row]:
+    """Rung and blended rung -> who gets them, as words."""
+    by_answer: dict[tuple[str, str], list[str]] = {}
+    for r in ships:
+        by_answer.setdefault((r["what"], r["reason"]), []).append(r["bucket"])
+    days = run.scenario.decision.away_days
+    return [{"rung": a, "second": b, "who": users(found, days)} for (a, b), found in by_answer.items()]
+
+
+def problem(run: RunFolder) -> Row:
+    """The scenario's problem; over data that are not its own, what their folder states, else a neutral one."""
+    stated, asked = run.data.get("problem"), run.scenario.problem
+    if stated or run.data.get("source", run.scenario.data.source) == run.scenario.data.source:
+        return {"what": asked.what, "for_whom": asked.for_whom, "cost_of_error": asked.cost_of_error} | (stated or {})
+    name = run.data.get("name")
+    return {"what": "Which items of this catalog do we show?", "for_whom": f"users of {name}", "cost_of_error": ""}
+
+
+def harm(facts: pl.DataFrame, shown: int = 3) -> Row:
+    """The tile on harm: rules broken and unequal treatment of what ships, the worst first, and before re-ranking."""
+    found = rows(facts, topic="harm")
+    before = {(r["metric"], r["over"]): r for r in found if r["what"] == PLAIN}
+    lines = []
+    for r in (r for r in found if r["what"] == ROUTER and r["value"] is not None):
+        ratio = r["metric"] == "impact ratio"
+        low = r["verdict"] == "unequal" and r["value"] < FOUR_FIFTHS
+        bad = low if ratio else better(r["metric"]) == LOWER and r["value"] > 0
+        label = capital(metric_label(r["metric"]).partition("@")[0])
+        name = f"Impact ratio by {r['over']}, {r['reason']}" if ratio else label
+        then = before.get((r["metric"], r["over"]))
+        form = number if ratio else _share
+        lines.append({
+            "name": name, "now": form(r["value"], 2), "before": form(then["value"], 2) if then else "", "bad": bad,
+            "size": 1 - r["value"] if ratio else r["value"],
+        })  # fmt: skip
+    bad = sorted((line for line in lines if line["bad"]), key=lambda line: -line["size"])
+    title = f"{len(bad)} of {len(lines)} to watch" if bad else "None of those measured" if lines else "Not measured"
+    status = "bad" if any(line["size"] >= 0.1 for line in bad) else "open" if bad or not lines else "good"
+    return {
+        "title": title, "status": status, "lines": (bad or lines)[:shown], "more": len((bad or lines)[shown:]),
+        "where": "Other metrics",
+    }  # fmt: skip
+
+
+def _share(value: float | None, _: int) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def cost(run: RunFolder, facts: pl.DataFrame) -> Row:
+    """The tile on cost, of what ships and beside it of the simplest rung."""
+    seconds = {r["what"]: r["value"] for r in rows(facts, topic="cost", metric="cpu_s")}
+    days = next(iter(rows(facts, topic="cost", metric="person_days", what=ROUTER)), None)
+    cheap = tables.simplest(run)
+    return {
+        "seconds": f"{seconds[ROUTER]:.1f} CPU seconds" if ROUTER in seconds else "Not measured",
+        "simplest": f"{seconds[cheap]:.1f} s" if cheap in seconds else "", "simplest_name": cheap,
+        "days": f"{days['low']:g} to {days['high']:g}" if days else "",
+    }  # fmt: skip
+
+
+def _rungs(run: RunFolder) -> dict[str, str]:
+    used = {r.name: r.recommender for r in run.scenario.ladder if r.name in run.rungs}
+    return {rung: text for rung, name in used.items() if (text := what_it_does(rung, name))}

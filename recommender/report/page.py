@@ -1,9 +1,11 @@
-"""The shell of the HTML report: one file with style, charts and their library inside; nothing is fetched."""
+"""The shell of every HTML page: Jinja2 templates, their filters, and one file with style and charts inside."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from html import escape
@@ -13,9 +15,15 @@ from typing import Any
 
 import vl_convert
 import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from recommender.experiment.run_tables import number
+from recommender.evaluation.metric_table import heading, metric_label
+from recommender.experiment.run_tables import interval, number
 from recommender.files import write_text
+from recommender.models import RECOMMENDERS
+from recommender.models.colours import colour
+from recommender.names import ORACLE, PLAIN, ROUTER
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -35,88 +43,85 @@ def library() -> str:
 
 @cache
 def words(of: str) -> dict[str, str]:
-    """Explanations for a page's glossary; of: ``train`` or ``comparison``."""
-    return dict(yaml.safe_load(_template("words.yaml"))[of])
+    """Explanations for a page's glossary; of: ``train``, ``comparison`` or ``rungs``."""
+    return dict(yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))[of])
 
 
-def _template(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+def what_it_does(rung: str, recommender: str = "") -> str:
+    """One sentence on a rung: what the page calls it where it is made of others, else its module's first sentence."""
+    if rung in words("rungs"):
+        return words("rungs")[rung]
+    known = RECOMMENDERS.get(recommender or rung)
+    text = (sys.modules[known.__module__].__doc__ or "") if known else ""
+    return " ".join(text.split("\n\n")[0].split())
 
 
-def page(title: str, body: str, specs: Mapping[str, Mapping[str, Any]]) -> str:
+def render(template: str, specs: Mapping[str, Mapping[str, Any]], **context: Any) -> str:
     """The whole file. specs: Vega-Lite by the id of the element that they are drawn into."""
-    drawing = ""
-    if specs:
-        data = json.dumps(specs, allow_nan=False).replace("<", "\\u003c")  # a name may hold "</script>"
-        drawing = (
-            f'<script type="application/json" id="specs">{data}</script>\n'
-            f"<script>{library()}</script>\n<script>{_template('page.js')}</script>\n"
-        )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_template('page.css')}</style>\n</head>\n"
-        f"<body>\n{body}\n{drawing}</body>\n</html>\n"
+    return _environment().get_template(template).render(specs=specs, library=library, **context)
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters |= {
+        "num": number, "ci": _ci, "signed": _signed, "percent": _percent, "metric": metric_label, "heading": heading,
+        "rung": _rung, "colour": colour, "id": slug, "capital": capital, "embed": _embed, "range": interval,
+    }  # fmt: skip
+    made.globals |= {"ROUTER": ROUTER, "PLAIN": PLAIN, "ORACLE": ORACLE, "explain": what_it_does}
+    made.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+    return made
+
+
+def slug(text: str) -> str:
+    """Letters, digits and hyphens, for the id of an element."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter first."""
+    return text[:1].upper() + text[1:]
+
+
+def _rung(name: str) -> Markup:
+    """The name of a rung with its colour, explained to who points at it."""
+    shown = {ROUTER: "what ships", PLAIN: "before re-ranking"}.get(name, name)
+    return Markup('<abbr class="rung" style="--c:{}" title="{}">{}</abbr>').format(
+        colour(name), what_it_does(name), shown
     )
 
 
-def section(title: str, *parts: str) -> str:
-    """A headed section; empty where all its parts are."""
-    content = "\n".join(p for p in parts if p)
-    return f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>" if content else ""
+def _ci(row: Mapping[str, Any], places: int = 3, sign: bool = False) -> str:
+    """``0.181 [0.171, 0.190]`` of a row of facts."""
+    shown = _signed if sign else number
+    if row["value"] is None:
+        return "–"
+    span = "" if row["low"] is None else f" [{shown(row['low'], places)}, {shown(row['high'], places)}]"
+    return shown(row["value"], places) + span
 
 
-def paragraph(text: str, css: str = "") -> str:
-    return f'<p class="{css}">{escape(text)}</p>' if css else f"<p>{escape(text)}</p>"
+def _signed(value: float | None, places: int = 3) -> str:
+    return "–" if value is None else f"{value:+.{places}f}"
 
 
-def bullets(items: Iterable[str]) -> str:
-    """A list of sentences, ready HTML; empty where there are none."""
-    rows = "".join(f"<li>{item}</li>" for item in items)
-    return f"<ul>{rows}</ul>" if rows else ""
+def _percent(value: float | None) -> str:
+    """``3.5%``; what is not 0, but rounds to it, keeps its first digit."""
+    if value is None:
+        return "–"
+    return f"{value:.2%}" if 0 < abs(value) < 0.001 else f"{value:.0%}" if abs(value) >= 0.1 else f"{value:.1%}"
 
 
-def warned(warnings: Iterable[str]) -> str:
-    return "".join(paragraph(f"⚠ {warning}", "warning") for warning in warnings)
+def _embed(tree: Any) -> Markup:
+    """JSON for a <script> element: no name in it can close the element."""
+    return Markup(json.dumps(tree, allow_nan=False).replace("<", "\\u003c"))
 
 
-def details(summary: str, content: str) -> str:
-    return f"<details><summary>{escape(summary)}</summary>\n{content}\n</details>" if content else ""
+def plain_text(html: str) -> str:
+    """The words of a piece of HTML, for tests and Markdown."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
 
 
-def definitions(entries: Mapping[str, str]) -> str:
-    """A list of words and what they mean."""
-    return "<dl>" + "".join(f"<dt>{escape(w)}</dt><dd>{escape(t)}</dd>" for w, t in entries.items()) + "</dl>"
-
-
-def cell(value: str, note: str = "", css: str = "", head: str = "") -> str:
-    """One <td>: the value, small lines under it, a class, and the heading it shows on a phone."""
-    attributes = (f' class="{css}"' if css else "") + (f' data-head="{escape(head)}"' if head else "")
-    small = "".join(f"<small>{escape(line)}</small>" for line in note.splitlines())
-    return f"<td{attributes}>{escape(value)}{small}</td>"
-
-
-def plain(value: float | None, places: int = 3) -> str:
-    """A cell of a number and nothing else."""
-    return cell(number(value, places))
-
-
-def table(caption: str, heads: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], css: str = "") -> str:
-    """rows: (name of the row, its ready <td>s); empty where there are none."""
-    body = "\n".join(f'<tr><th scope="row">{escape(name)}</th>{"".join(tds)}</tr>' for name, tds in rows)
-    if not body:
-        return ""
-    top = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
-    return (
-        f'{paragraph(caption, "dim")}<div class="wide"><table class="{css}" aria-label="{escape(caption)}">\n'
-        f"<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
-    )
-
-
-def chart(name: str, alt_text: str, caption: str, data_table: str) -> str:
-    """The place of a chart, what it shows in words, and its numbers."""
-    return (
-        f'<figure><div class="chart" id="{name}" role="img" aria-label="{escape(alt_text)}">'
-        f"<p>{escape(alt_text)}</p></div>\n<figcaption>{escape(caption)}</figcaption>\n"
-        f"{details('The numbers of this chart', data_table)}</figure>"
-    )
+__all__ = ["capital", "escape", "library", "plain_text", "render", "slug", "what_it_does", "words"]

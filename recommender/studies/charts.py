@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import altair as alt
@@ -11,13 +10,16 @@ import numpy as np
 import polars as pl
 
 from recommender.experiment.run_tables import number
+from recommender.models.colours import colour as colour_of
+from recommender.names import ROUTER
 from recommender.studies.engine.finding import Chart
 
 GREY, BLUE = "#82878f", "#3b82d6"  # 3:1 or more on both page backgrounds
-HEIGHT, PADDING = 320, 45  # pixels
+HEIGHT, PADDING = 320, 60  # pixels
 PHONE_WIDTH = 180  # pixels between the cheapest and the dearest point on a phone
-SHIFTS = (0, -10, 10, -18, 18, -26, 26)  # pixels that a name may stand above or below its point
+SHIFTS = (0, -11, 11, -20, 20, -30, 30, -42, 42, -54, 54)  # pixels that a name may stand above or below its point
 MIN_CPU_S = 0.001  # a log axis has no zero
+NAMES = {"cpu_s": ("CPU s", ".3g"), "n": ("lists", ",")}  # column -> what a tooltip calls it, its format
 Side = Literal["left", "right"]
 
 
@@ -32,12 +34,13 @@ def lines(
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=False)
     axis = alt.Axis(tickMinStep=1, format="d") if whole else alt.Axis()
     across = alt.X(f"{x}:Q", title=f"{x_title or x}{' (log scale)' if log else ''}", scale=scale, axis=axis)
+    hues: dict[str, Any] = {"domain": rungs, "range": [colour_of(r) for r in rungs]}
     # The same domain and legend for both, so that one legend is drawn.
     colour, shape = (
-        channel("rung:N", title=None, sort=rungs).scale(domain=rungs).legend(orient="top", columns=3)
-        for channel in (alt.Color, alt.Shape)
+        channel("rung:N", title=None, sort=rungs).scale(**scale_).legend(orient="top", columns=3)
+        for channel, scale_ in ((alt.Color, hues), (alt.Shape, {"domain": rungs}))
     )
-    y = alt.Y("value:Q", title=label).scale(zero=False)
+    y = alt.Y("value:Q", title=label).scale(zero=True)
     tips = [alt.Tooltip("rung:N"), alt.Tooltip(f"{x}:Q"), alt.Tooltip("value:Q", title=label, format=".4f")]
     ends = {"y": alt.Y("low:Q", title=label), "y2": "high:Q"}
     layers = [
@@ -49,74 +52,96 @@ def lines(
     return Chart(slug, title, finish(alt.layer(*layers), alt_text), alt_text, table)
 
 
-def effort_scatter(points: pl.DataFrame, label: str, line: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
-    """Accuracy against CPU seconds; (specification, text for those who cannot see it).
+def effort_scatter(points: pl.DataFrame, label: str, group: str = "all", metric: str = "") -> dict[str, Any]:
+    """Accuracy against CPU seconds, with intervals and the frontier: rungs that nothing cheaper beats.
 
-    points: rung, value, ci_low, ci_high, cpu_s, shipped (drawn as a blue diamond). line: rungs that one is drawn
-    through. label: what the value is.
+    points: rung, group, metric, value, low, high, n, cpu_s, ships. Of several groups of users or metrics the page
+    shows one at a time: its filters set the parameters ``group`` and ``metric``. label: what the value is.
     """
+    parts = [_placed(part) for _, part in points.group_by("group", "metric", maintain_order=True)]
+    shown = pl.concat(parts).with_columns(pl.col("cpu_s").clip(MIN_CPU_S))
+    rungs = shown["rung"].unique(maintain_order=True).to_list()
     x = alt.X("cpu_s:Q", title="CPU seconds, fit + recommend (log scale)")
     x = x.scale(type="log", padding=PADDING, nice=False)
-    top = float(points.select(pl.max_horizontal(pl.max("value"), pl.max("ci_high"))).item()) * 1.05 or 1.0
-    y = alt.Y("value:Q", title=label).scale(domain=[0, top], nice=False)
-    colour = alt.condition("datum.shipped", alt.value(BLUE), alt.value(GREY))
-    shape = alt.condition("datum.shipped", alt.value("diamond"), alt.value("circle"))
-    base = alt.Chart(alt.InlineData(values=points.to_dicts())).encode(x=x)
-    ends = {"y": alt.Y("ci_low:Q", title=label), "y2": "ci_high:Q"}
-    marks = {"y": y, "color": colour, "shape": shape, "tooltip": tooltip(label, cpu=True)}
-    layers = [
-        base.mark_rule(strokeWidth=1.5).encode(color=colour, **ends),
-        base.mark_point(filled=True, size=110, opacity=1).encode(**marks),
-    ]
-    if len(line) > 1:
-        through = base.transform_filter(alt.FieldOneOfPredicate(field="rung", oneOf=list(line)))
-        layers.insert(0, through.mark_line(color=GREY, strokeDash=[5, 4]).encode(y=y))
-    for (align, dy), rungs in _labels(points, top).items():
-        named = base.transform_filter(alt.FieldOneOfPredicate(field="rung", oneOf=rungs))
-        text = named.mark_text(align=align, dx=7 if align == "left" else -7, dy=dy, fontSize=12)
-        layers.append(text.encode(y=y, text="rung:N"))
-    best = points.sort("value", descending=True, maintain_order=True).row(0, named=True)
-    cheap = points.sort("cpu_s", maintain_order=True).row(0, named=True)
-    alt_text = (
-        f"Scatter chart of {points.height} rungs, {label} against CPU seconds. Most accurate: {best['rung']}, "
-        f"{number(best['value'])} for {best['cpu_s']:.2g} seconds. Cheapest: {cheap['rung']}, "
-        f"{number(cheap['value'])} for {cheap['cpu_s']:.2g} seconds."
+    y = alt.Y("value:Q", title=label).scale(zero=True, nice=False)
+    colour = alt.Color("rung:N", legend=None).scale(domain=rungs, range=[colour_of(r) for r in rungs])
+    shape = alt.condition("datum.ships", alt.value("diamond"), alt.value("circle"))
+    size = alt.condition("datum.ships", alt.value(220), alt.value(90))
+    base = (
+        alt.Chart(alt.InlineData(values=shown.to_dicts()))
+        .transform_filter("datum.group === group && datum.metric === metric && isValid(datum.value)")
+        .encode(x=x)
     )
-    return finish(alt.layer(*layers), alt_text), alt_text
+    text: dict[str, Any] = {name: alt.ExprRef(f"datum.{name}") for name in ("dx", "dy", "align")}
+    layers = [
+        base.transform_filter("datum.frontier").mark_line(color=GREY, strokeDash=[5, 4]).encode(y=y),
+        base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=label), y2="high:Q", color=colour),
+        base.mark_point(filled=True, opacity=1, stroke=GREY, strokeWidth=1).encode(
+            y=y, color=colour, shape=shape, size=size, tooltip=tooltip(label, "cpu_s", "n")
+        ),
+        base.mark_text(fontSize=12, **text).encode(y=y, text="name:N"),
+    ]
+    chosen = [alt.param(name="group", value=group), alt.param(name="metric", value=metric or str(points["metric"][0]))]
+    first = shown.filter(group=group, metric=metric or points["metric"][0]).drop_nulls("value")
+    best = first.sort("value", descending=True, maintain_order=True).row(0, named=True)
+    cheap = first.sort("cpu_s", maintain_order=True).row(0, named=True)
+    line = ", ".join(first.filter("frontier").sort("cpu_s")["name"])
+    alt_text = (
+        f"Scatter chart of {first.height} rungs, {label} against CPU seconds. Most accurate: {best['name']}, "
+        f"{number(best['value'])} for {best['cpu_s']:.2g} seconds. Cheapest: {cheap['name']}, "
+        f"{number(cheap['value'])} for {cheap['cpu_s']:.2g} seconds. On the frontier: {line}."
+    )
+    return finish(alt.layer(*layers).add_params(*chosen), alt_text)
 
 
-def finish(chart: alt.LayerChart | alt.FacetChart, alt_text: str) -> dict[str, Any]:
+def frontier(points: pl.DataFrame) -> list[str]:
+    """Rungs that nothing cheaper beats, cheapest first. points: rung, value, cpu_s."""
+    ordered = points.sort("cpu_s", maintain_order=True)
+    before = ordered["value"].cum_max().shift(1).fill_null(-np.inf)
+    return ordered.filter(ordered["value"] > before)["rung"].to_list()
+
+
+def finish(chart: alt.LayerChart | alt.FacetChart | alt.Chart, alt_text: str, height: int = HEIGHT) -> dict[str, Any]:
     """The specification: as wide as the page, with the text for those who cannot see it."""
-    return dict(chart.properties(width="container", height=HEIGHT, description=alt_text).to_dict())
+    return dict(chart.properties(width="container", height=height, description=alt_text).to_dict())
 
 
-def tooltip(label: str, cpu: bool = False) -> list[alt.Tooltip]:
-    """What pointing at a mark shows: rung, value, interval, and the queries or, with ``cpu``, the CPU seconds."""
-    numbers = {"value": label, "ci_low": "95% low", "ci_high": "95% high"}
-    last = alt.Tooltip("cpu_s:Q", title="CPU s", format=".3g") if cpu else alt.Tooltip("n_queries:Q", title="queries")
+def tooltip(label: str, *more: str) -> list[alt.Tooltip]:
+    """Rung, value with its 95% interval, then more columns of ``NAMES``."""
+    numbers = {"value": label, "low": "95% low", "high": "95% high"}
     tips = [alt.Tooltip(f"{field}:Q", title=title, format=".4f") for field, title in numbers.items()]
-    return [alt.Tooltip("rung:N"), *tips, last]
+    return [alt.Tooltip("rung:N"), *tips, *(alt.Tooltip(f"{c}:Q", title=NAMES[c][0], format=NAMES[c][1]) for c in more)]
 
 
-def _labels(points: pl.DataFrame, top: float) -> dict[tuple[Side, int], list[str]]:
-    """Names by where they stand beside their point, (edge that touches it, pixels down), so that on a phone too
-    no two overlap where that can be had: each takes the nearest free place, the most accurate first."""
-    ordered = points.sort("value", descending=True, maintain_order=True)
-    x = np.log10(ordered["cpu_s"].to_numpy())
-    x = (x - x.min()) / max(x.max() - x.min(), 1e-9) * PHONE_WIDTH
+def _placed(points: pl.DataFrame) -> pl.DataFrame:
+    """Adds name, frontier, and where the name stands beside its point (dx, dy, align), so that on a phone too no two
+    overlap where that can be had: each takes the nearest free place, the most accurate first. Wider charts only move
+    points apart."""
+    known = points.drop_nulls("value")
+    named = points.with_columns(
+        name=pl.col("rung").replace({ROUTER: "what ships"}), frontier=pl.col("rung").is_in(frontier(known))
+    )
+    ordered = named.drop_nulls("value").sort("value", descending=True, maintain_order=True)
+    top = float(ordered.select(pl.max_horizontal(pl.max("value"), pl.max("high")).fill_null(1.0)).item() or 1.0)
+    x = np.log10(ordered["cpu_s"].clip(MIN_CPU_S).to_numpy())
+    x = (x - x.min(initial=0)) / max(np.ptp(x) if len(x) else 0, 1e-9) * PHONE_WIDTH
     y = (1 - ordered["value"].to_numpy() / top) * HEIGHT
     axis = (-PADDING, HEIGHT - 4, PHONE_WIDTH + PADDING, HEIGHT + 40)
-    taken = [axis, *((a - 6, b - 6, a + 6, b + 6) for a, b in zip(x, y, strict=True))]
-    places: dict[tuple[Side, int], list[str]] = {}
-    for name, a, b in zip(ordered["rung"], x, y, strict=True):
-        width = 6.5 * len(name)
+    taken = [axis, *((a - 7, b - 7, a + 7, b + 7) for a, b in zip(x, y, strict=True))]
+    rows: list[tuple[str, int, int, str]] = []
+    for rung, name, a, b in zip(ordered["rung"], ordered["name"], x, y, strict=True):
+        width = 6.7 * len(name)
         sides: list[Side] = ["left", "right"] if a < PHONE_WIDTH * 0.6 else ["right", "left"]
-        free = [(side, dy, (a + 8 if side == "left" else a - 8 - width, b + dy - 6)) for dy in SHIFTS for side in sides]
-        boxes = [(left, up, left + width, up + 12) for _, _, (left, up) in free]
-        chosen = next((i for i, box in enumerate(boxes) if not any(_overlap(box, t) for t in taken)), 0)
+        free = [(side, dy, (a + 9 if side == "left" else a - 9 - width, b + dy - 7)) for dy in SHIFTS for side in sides]
+        boxes = [(left, up, left + width, up + 14) for _, _, (left, up) in free]
+        inside = [box[0] > -PADDING and box[2] < PHONE_WIDTH + PADDING for box in boxes]
+        clear = [ok and not any(_overlap(box, t) for t in taken) for ok, box in zip(inside, boxes, strict=True)]
+        chosen = clear.index(True) if any(clear) else 0
         taken.append(boxes[chosen])
-        places.setdefault(free[chosen][:2], []).append(name)
-    return places
+        rows.append((rung, 9 if free[chosen][0] == "left" else -9, free[chosen][1], free[chosen][0]))
+    schema = {"rung": pl.String, "dx": pl.Int64, "dy": pl.Int64, "align": pl.String}
+    where = pl.DataFrame(rows, schema=schema, orient="row")
+    return named.join(where, on="rung", how="left", maintain_order="left")
 
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

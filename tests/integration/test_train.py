@@ -70,8 +70,17 @@ def test_table_has_exactly_the_columns_that_other_tools_read(trained: Trained, n
 
 def test_out_holds_every_file_and_nothing_unfinished(trained: Trained) -> None:
     files = {p.name for p in trained.out.iterdir()}
-    others = {"decision.json", "hindsight.json", "data.json", "config.yaml", "report.html", "model", "pseudonyms.key"}
-    others |= {"reference"}
+    others = {
+        "decision.json",
+        "hindsight.json",
+        "examples.json",
+        "data.json",
+        "config.yaml",
+        "report.html",
+        "model",
+        "pseudonyms.key",
+        "reference",
+    }
     assert files == {f"{n}.parquet" for n in COLUMNS} | others
 
 

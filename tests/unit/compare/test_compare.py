@@ -19,7 +19,7 @@ from recommender.compare.moves import ahead, collected, moves
 from recommender.compare.page import compare_sites
 from recommender.compare.page_model import Comparison, Evidence
 from recommender.compare.site import Site, read_sites
-from recommender.compare.tables import frontier, ladder, tables
+from recommender.compare.tables import ladder, tables
 from recommender.config import Slots
 from recommender.errors import ConfigError
 from recommender.experiment.blends import Blend
@@ -28,6 +28,7 @@ from recommender.experiment.decision import Decision
 from recommender.names import ALL, USER_BUCKETS
 from recommender.report import comparison as report
 from recommender.studies import transfer
+from recommender.studies.charts import frontier
 from recommender.studies.engine.finding import NOT_ENOUGH
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO

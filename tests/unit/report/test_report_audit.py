@@ -74,7 +74,7 @@ def test_without_re_rankers_there_is_no_such_part(tmp_path: Path) -> None:
 def test_the_report_shows_rates_ratios_and_the_groups_that_are_too_few(out: Path) -> None:
     shown = page(out)
     assert "Who gets what: the bias audit" in shown
-    assert "50% of the users of &#x27;f&#x27; get at least 3 favourable items (pay in the top 25%)" in shown
+    assert "50% of the users of &#39;f&#39; get at least 3 favourable items (pay in the top 25%)" in shown
     assert "impact ratio 0.50" in shown
     assert "too few" in shown
     assert 'id="audit-chart"' in shown
@@ -83,7 +83,7 @@ def test_the_report_shows_rates_ratios_and_the_groups_that_are_too_few(out: Path
 def test_the_chart_says_in_words_who_is_served_worst(out: Path) -> None:
     made = audit.audit_chart(read_run(out))
     assert made is not None
-    assert "2 groups of users. Lowest: sex: f, 0.50" in made[1]
+    assert "2 groups of users. Lowest: sex: f, 0.50" in made.alt
 
 
 def test_the_lists_before_re_ranking_are_no_rung_of_the_charts(out: Path) -> None:

@@ -1,0 +1,223 @@
+"""What a finished train says, as one table of rows from which every tile, sentence and chart of its page reads.
+
+A row: place (scenario on data), topic, bucket (user bucket or segment of the decision), what (rung, or ``router``: what
+ships), over (what it is compared with), metric, split, n (lists), value with its 95% interval (low, high), own (share
+of the places that the rung itself filled), target, verdict and, where that needs words, reason. Topics:
+
+accuracy   a metric of one rung for one group of users; verdicts best, level, below, fallback, control, bound
+ships      what validation gives a segment; verdicts won, inherited, simplest, few, day zero
+gain       what ships less the simplest rung; verdicts gain, loss, open
+price      what ships less its lists before re-ranking; verdicts gain, loss, open
+goal       verdicts reached, missed, not testable
+harm       a rule, spam or unequal treatment: of what ships, and (what: ``router-plain``) before re-ranking
+cost       CPU seconds, stated person-days (low, high)
+looking back   rungs that beat what ships on the test period, validation included; verdicts holds, open
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from recommender.evaluation.evaluate import VISIT
+from recommender.evaluation.metric_table import NEITHER, better, metric_label, named
+from recommender.experiment.run_folder import RunFolder
+from recommender.experiment.run_tables import FALLBACK_SHARE, cells, mark, seconds
+from recommender.names import ALL, IN_SESSION, ORACLE, PLAIN, RETURNING, ROUTER
+
+KEY = ("place", "topic", "bucket", "what", "over", "metric", "split")
+SCHEMA = {
+    **dict.fromkeys(KEY, pl.String),
+    "n": pl.Int64,
+    **dict.fromkeys(("value", "low", "high", "own", "target"), pl.Float64),
+    **dict.fromkeys(("verdict", "reason"), pl.String),
+}
+Row = dict[str, Any]
+GAIN, LOSS, OPEN, UNKNOWN = "gain", "loss", "open", "not measured"
+REACHED, MISSED, NOT_TESTABLE = "reached", "missed", "not testable"
+VISITS = (IN_SESSION, RETURNING)
+
+
+def train_facts(run: RunFolder, place: str = "", reduced: bool = False) -> pl.DataFrame:
+    """All rows of a run's folder. reduced: the data are a part of what the goal was made for, so it is not tested."""
+    place = place or f"{run.scenario.name} on {run.data.get('name', run.scenario.data.source)}"
+    makers = (_accuracy(run), _ships(run), _gains(run), [goal(run, reduced)], _harms(run), _costs(run), _back(run))
+    rows = [{"place": place, **row} for made in makers for row in made]
+    blank = dict.fromkeys(("bucket", "what", "over", "metric", "split", "verdict", "reason"), "")
+    return pl.DataFrame([{**dict.fromkeys(SCHEMA), **blank, **row} for row in rows], schema=SCHEMA)
+
+
+def verdict(low: float | None, high: float | None, metric: str = "") -> str:
+    """What the 95% interval of a difference says; less is a gain where less is better."""
+    if low is None or high is None:
+        return UNKNOWN
+    if better(metric) < 0:
+        low, high = -high, -low
+    return GAIN if low > 0 else LOSS if high < 0 else OPEN
+
+
+def simplest(run: RunFolder) -> str:
+    """The first measured rung of the ladder that is no control; empty without any."""
+    controls = {r.name for r in run.scenario.ladder if r.control}
+    return next((r for r in run.rungs if r not in (*controls, ROUTER, PLAIN, ORACLE)), "")
+
+
+def _accuracy(run: RunFolder) -> Iterator[Row]:
+    controls = {r.name for r in run.scenario.ladder if r.control}
+    for metric in (run.metric, *(m for m in named("accuracy") if m != run.metric)):
+        found = cells(run.metrics, run.rungs, metric, "user_bucket")
+        if metric == run.metric:  # of visits: who comes back may get another rung
+            parts = [(kind, cells(run.metrics, run.rungs, metric, "user_bucket", VISIT, kind[1:])) for kind in VISITS]
+            of_visits = [part.with_columns(pl.col("column") + kind) for kind, part in parts]
+            found = pl.concat([found, *of_visits]).filter(pl.col("n_queries") > 0)
+        for r in mark(found, run.comparisons, metric, run.decision.alpha).iter_rows(named=True):
+            filled = r["answered_share"] is not None and r["answered_share"] < FALLBACK_SHARE
+            said = "bound" if r["rung"] == ORACLE else "control" if r["rung"] in controls else ""
+            stood = "best" if r["is_best"] else "level" if r["ties_best"] else "below"
+            said = said or ("fallback" if filled else stood)
+            yield {
+                "topic": "accuracy", "bucket": r["column"], "what": r["rung"], "metric": metric, "split": "test",
+                "n": r["n_queries"], "value": r["value"], "low": r["ci_low"], "high": r["ci_high"],
+                "own": r["answered_share"], "verdict": UNKNOWN if r["value"] is None else said,
+            }  # fmt: skip
+
+
+def _ships(run: RunFolder) -> Iterator[Row]:
+    for segment, (choice, blend) in run.decision.shipped().items():
+        few = choice.n_queries < run.scenario.decision.thin
+        said = "few" if few and choice.over is None else "won" if choice.over else "simplest"
+        said = "day zero" if run.scenario.day_zero else "inherited" if choice.inherited_from else said
+        yield {
+            "topic": "ships", "bucket": segment, "what": choice.rung, "over": choice.over or "", "metric": run.metric,
+            "split": "validation", "n": choice.n_queries, "value": choice.gain, "low": choice.ci_low,
+            "high": choice.ci_high, "verdict": said, "reason": blend.rung if blend else "",
+        }  # fmt: skip
+
+
+def _gains(run: RunFolder) -> Iterator[Row]:
+    """Of what ships, over the simplest rung and over its own lists before re-ranking."""
+    for topic, over in (("gain", simplest(run)), ("price", PLAIN)):
+        for r in run.comparisons.filter(rung_a=over, rung_b=ROUTER).iter_rows(named=True):
+            yield {
+                "topic": topic, "bucket": r["user_bucket"], "what": ROUTER, "over": over, "metric": r["metric"],
+                "split": "test", "value": r["difference"], "low": r["ci_low"], "high": r["ci_high"],
+                "verdict": verdict(r["ci_low"], r["ci_high"], r["metric"]),
+            }  # fmt: skip
+
+
+def goal(run: RunFolder, reduced: bool = False) -> Row:
+    """Whether what ships (where nothing does, the best rung) reaches the goal for all users of the test period."""
+    problem, split = run.scenario.problem, run.scenario.split.kind
+    found = cells(run.metrics, run.rungs, problem.metric, "user_bucket")
+    found = found.filter(pl.col("column") == ALL, pl.col("rung") != ORACLE).drop_nulls("value")
+    row: Row = {"topic": "goal", "bucket": ALL, "metric": problem.metric, "split": "test", "target": problem.target}
+    if found.is_empty():
+        return row | {"verdict": NOT_TESTABLE, "reason": "nothing was measured", "n": 0}
+    routed = found.filter(rung=ROUTER)
+    r = (routed if routed.height else found.sort("value", descending=True)).row(0, named=True)
+    row |= {"what": r["rung"], "n": r["n_queries"], "value": r["value"], "low": r["ci_low"], "high": r["ci_high"]}
+    controls = [c.name for c in run.scenario.ladder if c.control]
+    easy = found.filter(pl.col("rung").is_in(controls), pl.col("value") >= problem.target)["rung"].to_list()
+    few = run.scenario.decision.thin
+    crosses = r["ci_low"] is None or r["ci_low"] < problem.target <= r["ci_high"]
+    reasons = {
+        "the data are a small part of what the goal was made for": reduced,
+        "the split is random, so models saw the future": split == "random" or run.data.get("has_times") is False,
+        f"only {r['n_queries']:,} users were asked, fewer than {few}": r["n_queries"] < few,
+        f"{', '.join(easy)}, a control, reaches it too": bool(easy),
+        "the interval lies across it": crosses,
+    }
+    if stops := [reason for reason, holds in reasons.items() if holds]:
+        return row | {"verdict": NOT_TESTABLE, "reason": "; ".join(stops)}
+    return row | {"verdict": REACHED if r["ci_low"] >= problem.target else MISSED}
+
+
+def _harms(run: RunFolder) -> Iterator[Row]:
+    """Rules, spam and what else the lists of all users show, before and after re-ranking."""
+    tested = run.metrics.filter(split="test", user_bucket=ALL, item_bucket=ALL, slice=ALL)
+    shown = [*named("rules", "spam"), *(m for m in named("lists") if better(m) != NEITHER), "new_item_share_at_10"]
+    for r in tested.filter(pl.col("rung").is_in([ROUTER, PLAIN]), pl.col("metric").is_in(shown)).iter_rows(named=True):
+        topic = "harm" if r["metric"] in named("rules", "spam") else "lists"
+        yield {
+            "topic": topic, "bucket": ALL, "what": r["rung"], "metric": r["metric"], "split": "test",
+            "n": r["n_queries"], "value": r["value"], "low": r["ci_low"], "high": r["ci_high"],
+            "verdict": UNKNOWN if r["value"] is None else "",
+        }  # fmt: skip
+    ratios = run.audit.filter("counted", outcome="selection").drop_nulls("ratio").sort("ratio")
+    for r in ratios.unique(["rung", "grouping"], keep="first", maintain_order=True).iter_rows(named=True):
+        if r["rung"] in (ROUTER, PLAIN):
+            yield {
+                "topic": "harm", "bucket": ALL, "what": r["rung"], "metric": "impact ratio", "split": "test",
+                "n": r["n_users"], "value": r["ratio"], "low": r["ratio_low"], "high": r["ratio_high"],
+                "over": r["grouping"], "reason": r["group"], "verdict": "unequal" if r["differs"] else OPEN,
+            }  # fmt: skip
+
+
+def _costs(run: RunFolder) -> Iterator[Row]:
+    for r in seconds(run).drop_nulls("cpu_s").iter_rows(named=True):
+        yield {"topic": "cost", "what": r["rung"], "metric": "cpu_s", "split": "test", "value": r["cpu_s"]}
+    stated = run.scenario.person_days
+    for rung in (r for r in (*run.rungs, *stated) if r in stated):
+        low, high = stated[rung]
+        yield {"topic": "cost", "what": rung, "metric": "person_days", "low": low, "high": high}
+    served = run.decision.served
+    if served and all(rung in stated for rung in served):
+        low, high = (sum(stated[rung][end] for rung in served) for end in (0, 1))
+        yield {"topic": "cost", "what": ROUTER, "metric": "person_days", "low": low, "high": high}
+
+
+def _back(run: RunFolder) -> Iterator[Row]:
+    for r in run.hindsight:
+        yield {
+            "topic": "looking back", "bucket": r["user_bucket"], "what": r["rung"], "over": ROUTER,
+            "metric": run.metric, "split": "test", "n": r["n_queries"], "value": r["gain"], "low": r["ci_low"],
+            "high": r["ci_high"], "verdict": "holds" if r["mean_low"] > 0 else OPEN, "reason": r["sentence"],
+        }  # fmt: skip
+
+
+def label(row: Mapping[str, Any]) -> str:
+    """``NDCG@10, jobs on simulated, all: lightfm``, for messages."""
+    return f"{metric_label(row['metric'])}, {row['place']}, {row['bucket']}: {row['what']} ({row['verdict']})"
+
+
+def contradictions(facts: pl.DataFrame) -> list[str]:
+    """Pairs of rows that cannot both hold, and rows that cannot hold by themselves; empty where all is well."""
+    found: list[str] = []
+    rows = facts.to_dicts()
+    seen: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        topic = "accuracy" if row["topic"] == "goal" else row["topic"]  # the goal reads a number that others show too
+        key = (topic, *(row[k] for k in KEY if k != "topic"))
+        first = seen.setdefault(key, row)
+        if any(row[c] != first[c] for c in ("value", "low", "high", "n")):
+            found.append(f"two numbers for one thing: {label(first)} and {label(row)}")
+        found += [f"{fault}: {label(row)}" for fault, holds in _faults(row).items() if holds]
+    ships = {(r["place"], r["what"]) for r in rows if r["topic"] == "ships"}
+    ships |= {(r["place"], r["reason"]) for r in rows if r["topic"] == "ships" and r["reason"]}
+    paths: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        if row["topic"] == "build" and row["verdict"] == "next" and (row["place"], row["what"]) in ships:
+            found.append(f"to be built next, and ships: {label(row)}")
+        if row["topic"] == "serves":
+            paths.setdefault((row["place"], row["bucket"]), set()).add(row["verdict"])
+    found += [f"stays and moves: {at}" for at, said in paths.items() if {"stays", "moves"} <= said]
+    best = [(r["place"], r["bucket"], r["metric"]) for r in rows if r["verdict"] == "best"]
+    return found + [f"two are best: {key}" for key in dict.fromkeys(best) if best.count(key) > 1]
+
+
+def _faults(row: Row) -> dict[str, bool]:
+    """Fault -> whether the row has it."""
+    low, high, target, said = row["low"], row["high"], row["target"], row["verdict"]
+    tested = said in (GAIN, LOSS, OPEN) and row["topic"] in ("gain", "price", "worth", "build")
+    return {
+        "the interval says something else": tested and low is not None and said != verdict(low, high, row["metric"]),
+        "no evidence of what was not measured": said in (GAIN, LOSS) and row["value"] is None,
+        "measured, but called not measured": said == UNKNOWN and row["value"] is not None,
+        "a goal reached below it": said == REACHED and (low is None or target is None or low < target),
+        "a goal missed above it": said == MISSED and (high is None or target is None or high >= target),
+        "a goal that cannot be tested, without a reason": said == NOT_TESTABLE and not row["reason"],
+        "a star for the fallback's lists": said == "best" and row["own"] is not None and row["own"] < FALLBACK_SHARE,
+        "outside of its interval": None not in (low, high, row["value"]) and not low <= row["value"] <= high,
+    }  # fmt: skip
