@@ -76,6 +76,8 @@ METRICS: dict[str, Metric] = {m.name: m for m in (
            definition="1 / rank of the first hit in the first 10; 0 without one."),
     Metric("hit_rate_at_10", "accuracy", HIGHER, metrics.hit_rate,
            definition="Share of queries with at least one hit in the first 10."),
+    Metric("acceptance_at_10", "accuracy", HIGHER, metrics.acceptance, compared=True,
+           definition="Share of the first 10 suggestions that the user took by the end of the period: hits / 10."),
     Metric(ANSWERED, "completion", NEITHER, metrics.answered_share,
            definition="Share of the first 10 that the rung itself could fill; the fallback filled the rest. Cells "
                       "marked “own 0%” show the fallback's quality."),

@@ -45,6 +45,11 @@ def hit_rate(judged: Judged) -> np.ndarray:
     return np.asarray(judged.hit_at_10.any(axis=1), np.float64)
 
 
+def acceptance(judged: Judged) -> np.ndarray:
+    """|R_10 & T| / 10."""
+    return np.asarray(judged.hit_at_10.sum(axis=1) / 10)
+
+
 def answered_share(judged: Judged) -> np.ndarray:
     """Share of the first ten that were the rung's own, not the completion's."""
     source = first(judged.lists.source_code, 10)

@@ -20,6 +20,7 @@ from recommender.models.contacts import Contacts
 from recommender.models.ease import EASE
 from recommender.models.item_knn import ItemKNN
 from recommender.models.neighbours import Neighbours
+from recommender.models.popularity import Popularity
 from recommender.models.signals import Signals
 from recommender.models.social import Social
 from recommender.models.space import Float, Space
@@ -27,7 +28,7 @@ from recommender.models.user_ease import UserEASE
 
 INPUTS: Mapping[str, Callable[..., Recommender]] = {
     "item_knn": ItemKNN, "als": ALS, "ease": EASE, "user_ease": UserEASE, "social": Social,
-    "contacts": Contacts, "neighbours": Neighbours,
+    "contacts": Contacts, "neighbours": Neighbours, "popularity": Popularity,
 }  # fmt: skip
 
 
@@ -74,6 +75,11 @@ class Ranker:
         at_least(0, seed=self.seed)
         require(self.text)
         self._signals()  # wrong parameters of an input are refused now, not after minutes
+
+    @property
+    def user_columns(self) -> list[str]:
+        """Columns that an input cannot do without, such as those of popularity's segments."""
+        return [c for model in self._signals().inputs.values() for c in getattr(model, "user_columns", ())]
 
     def fit(self, train: Dataset) -> Self:
         rng = np.random.default_rng(self.seed)

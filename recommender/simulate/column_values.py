@@ -7,19 +7,27 @@ import polars as pl
 
 from recommender.simulate.draw import NICHES, TOPICS
 from recommender.simulate.knobs import Knobs
+from recommender.simulate.technologies import technologies
 from recommender.simulate.vocabulary import CITIES, CLIPS, FILMS, FIRST_NAMES, LAST_NAMES, OCCUPATIONS
 
 
 def words_of(vocabulary: str) -> np.ndarray:
     """Words of each topic, (TOPICS, 8); niche k of a topic owns words 2k and 2k + 1."""
+    if vocabulary == "technologies":
+        table = technologies()
+        return np.array(
+            [table.name[np.flatnonzero(table.uses[:, n])[:2]] for n in range(len(table.occupation))]
+        ).reshape(TOPICS, -1)
     jobs = {topic: text.split("|")[1] for topic, text in OCCUPATIONS.items()}
     separator = {"films": None, "clips": None, "occupations": ","}[vocabulary]
     source = {"films": FILMS, "clips": CLIPS, "occupations": jobs}[vocabulary]
     return np.array([text.split(separator) for text in source.values()])
 
 
-def titles() -> np.ndarray:
-    """Job titles, (TOPICS * NICHES,)."""
+def titles(vocabulary: str) -> np.ndarray:
+    """Job titles, (TOPICS * NICHES,): O*NET's beside its technologies."""
+    if vocabulary == "technologies":
+        return technologies().occupation
     return np.array([text.split("|")[0].split(", ") for text in OCCUPATIONS.values()]).ravel()
 
 

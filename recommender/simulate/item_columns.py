@@ -20,6 +20,7 @@ from recommender.simulate.column_values import (
     words_of,
 )
 from recommender.simulate.draw import NICHES
+from recommender.simulate.technologies import technologies
 from recommender.simulate.vocabulary import CITIES, FILMS, SENIORITY, SHARED_WORDS, TOPICS
 from recommender.simulate.world import World
 
@@ -49,7 +50,10 @@ def job_title(world: World, rng: np.random.Generator) -> pl.Series:
     items = world.items
     stated = rng.random(len(items.niche)) < 0.6
     level = np.array(SENIORITY)[items.level]
-    return join(np.column_stack([level, titles()[items.niche]]), np.column_stack([stated, np.full(len(stated), True)]))
+    return join(
+        np.column_stack([level, titles(world.knobs.words)[items.niche]]),
+        np.column_stack([stated, np.full(len(stated), True)]),
+    )
 
 
 def genres(world: World, rng: np.random.Generator) -> pl.Series:
@@ -74,6 +78,30 @@ def item_skills(world: World, rng: np.random.Generator) -> pl.Series:
     """Two to four skills, most of the posting's niche."""
     words = niche_words(world.items.niche, 4, words_of(world.knobs.words), rng)
     return thinned(lists(words, rng.random(words.shape) < [1, 1, 0.7, 0.4]), world.knobs.metadata_missing, rng)
+
+
+def skill(world: World, rng: np.random.Generator) -> pl.Series:
+    """The technology's name; where it comes again, with a number."""
+    technology = world.items.technology
+    again = np.arange(len(technology)) // len(technologies().name) + 1
+    named = pl.DataFrame({"name": technologies().name[technology], "again": again})
+    numbered = pl.when(pl.col("again") > 1).then(pl.format("{} {}", "name", "again")).otherwise("name")
+    return named.select(numbered.alias("skill"))["skill"]
+
+
+def skill_category(world: World, rng: np.random.Generator) -> pl.Series:
+    """O*NET's category of the technology."""
+    return pl.Series(technologies().category[world.items.technology])
+
+
+def used_by(world: World, rng: np.random.Generator) -> pl.Series:
+    """Titles of the occupations that use the technology; of a mislabelled one, the title of another niche alone."""
+    table, items = technologies(), world.items
+    right = pl.Series([np.unique(table.occupation[uses]).tolist() for uses in table.uses])
+    shown = right.gather(items.technology)
+    wrong = pl.DataFrame({"label": table.occupation[items.label]}).select(pl.concat_list("label"))["label"]
+    column = pl.select(pl.when(pl.Series(items.label == items.niche)).then(shown).otherwise(wrong)).to_series()
+    return thinned(column, world.knobs.metadata_missing, rng)
 
 
 def creator(world: World, rng: np.random.Generator) -> pl.Series:

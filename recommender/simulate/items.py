@@ -8,6 +8,8 @@ import numpy as np
 
 from recommender.simulate.draw import NICHE_SHARE, NICHES, SCENES, TOPICS, profile, zipf
 from recommender.simulate.knobs import Knobs
+from recommender.simulate.technologies import NONE
+from recommender.simulate.technologies import draw as draw_technologies
 from recommender.simulate.vocabulary import CITIES, EDUCATION, SENIORITY
 from recommender.simulate.world import Items
 
@@ -27,6 +29,9 @@ def make_items(knobs: Knobs, fame: np.ndarray, rng: np.random.Generator) -> Item
     # rare where demand is high, and the other way round: the ranks of topics and cities reversed
     main, city = np.where(unwanted, TOPICS - 1 - main, main), np.where(unwanted, len(CITIES) - 1 - city, city)
     topics = np.stack([main, rng.choice(TOPICS, n, p=fame)], axis=1)
+    technology, niche = np.full(n, NONE), None
+    if knobs.words == "technologies":
+        technology, niche, topics = draw_technologies(n, rng)
     scenes = rng.choice(SCENES, (n, 2), p=zipf(SCENES, 0.5))
     explained = np.float32(knobs.rho * (1 - NICHE_SHARE)) * profile(topics, TOPICS, rng)
     unexplained = np.float32(1 - knobs.rho) * profile(scenes, SCENES, rng)
@@ -35,7 +40,8 @@ def make_items(knobs: Knobs, fame: np.ndarray, rng: np.random.Generator) -> Item
     life = (
         knobs.life_days * np.exp(knobs.life_sigma * rng.standard_normal(n)) if knobs.life_days else np.full(n, np.inf)
     )
-    niche = main * NICHES + rng.integers(NICHES, size=n)
+    if niche is None:
+        niche = main * NICHES + rng.integers(NICHES, size=n)
     wrong = rng.random(n) < knobs.metadata_wrong
     label = np.where(wrong, rng.integers(TOPICS * NICHES, size=n), niche)
     quality = knobs.quality_sd * rng.standard_normal(n)
@@ -62,6 +68,8 @@ def make_items(knobs: Knobs, fame: np.ndarray, rng: np.random.Generator) -> Item
         source=np.arange(n),
         violating=rng.random(n) < knobs.violating,
         moderated=np.full(n, np.inf),
+        technology=technology,
+        rise=knobs.rise_sd * rng.standard_normal(n) if knobs.rise_sd else np.zeros(n),
     )
     return _moderated(_with_clones(items, knobs, rng), knobs, rng)
 

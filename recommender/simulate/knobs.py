@@ -64,6 +64,7 @@ class Knobs:
     life_sigma: float = _knob(0.3, "of log life")
     ending: str = _knob("stated", "stated: expires_at is known (postings); silent: shown less and less (clips)")
     fade: float = _knob(0, "utility lost per life of age", "interest in clips falls fast, in postings hardly")
+    rise_sd: float = _knob(0, "sd of what an item gains or loses in utility from begin to end of the data")
     mismatch: float = _knob(0, "share of items where demand is low", "labour markets lack nurses in small towns")
     n_creators: int = _knob(300, "directors, uploaders, companies; their sizes follow Zipf's law")
     creator_focus: float = _knob(0.5, "how far items follow their creator's topics")
@@ -76,6 +77,8 @@ class Knobs:
     drift_days: float = _knob(90, "how long a mood lasts")
     quality_sd: float = _knob(0.95, "of log quality", "with exposure it gives an item Gini of .6-.8 (MovieLens)")
     demographic_pull: float = _knob(0.3, "how far country and age shift tastes", "weak in every public set")
+    moves: float = _knob(0, "share of users who take up another occupation within the data")
+    settle_days: float = _knob(30, "mean time after that in which half of a mover's visits fall")
 
     # scenario fit
     geography: bool = _knob(False, "distance, seniority and education count")
@@ -114,7 +117,9 @@ class Knobs:
     resume_coverage: float = _knob(0.6, "share of users with a résumé", "23% on job-views; job boards have more")
     embedding_noise: float = _knob(0.3, "sd of the noise in embeddings")
     editorial: int = _knob(30, "titles that editors rank, by quality as they see it")
-    words: str = _knob("films", "films, clips or occupations")
+    words: str = _knob(
+        "films", "films, clips, occupations or technologies: these with O*NET's structure of who uses what"
+    )
     item_columns: tuple[str, ...] = _knob(
         ("title", "genres", "tags", "people", "year", "director", "available_from", "editorial_rank"),
         "item columns that are known",
@@ -152,15 +157,15 @@ WAYS = ("popular", "fresh", "personal", "browse", "social", "random")  # of fill
 SHARES = (
     "rho mismatch established back_catalogue creator_focus demographic_pull local homophily bias metadata_missing"
     " metadata_wrong resume_coverage remote_share willing_share replies fake_accounts spam_items clones violating"
-    " moderation_recall adapt"
+    " moderation_recall adapt moves"
 ).split()
 ABOVE_ZERO = (
     "n_interactions n_users n_items n_creators personas span_days block_hours per_session stay_days drift_days"
-    " list_length popularity_half_life_days fresh_days ring_size burst_hours moderation_days social_days"
+    " list_length popularity_half_life_days fresh_days ring_size burst_hours moderation_days social_days settle_days"
 ).split()
 NOT_BELOW_ZERO = (
     "back_days life_days life_sigma activity_sigma stay_sigma quality_sd drift_sd fade embedding_noise follows trend_sd"
-    " moderation_sigma editorial"
+    " moderation_sigma editorial rise_sd"
 ).split() + list(WAYS)
 
 
@@ -224,7 +229,7 @@ def _check_ranges(knobs: Knobs) -> None:
     for pair in knobs.match:
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise ConfigError(f"Knob 'match' lists pairs [user column, item column], got {pair!r}")
-    for name, valid in (("words", ("films", "clips", "occupations")), ("ending", ("stated", "silent"))):
+    for name, valid in (("words", ("films", "clips", "occupations", "technologies")), ("ending", ("stated", "silent"))):
         if getattr(knobs, name) not in valid:
             raise ConfigError(f"Knob '{name}' is '{getattr(knobs, name)}'{nearest(getattr(knobs, name), valid)}")
     try:

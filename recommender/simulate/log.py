@@ -140,6 +140,11 @@ def _visits(world: World, rng: np.random.Generator) -> Visits:
     arrived, power = users.arrived[owner], np.where(users.established[owner], 1, 2)
     day = np.floor(arrived + np.where(first, 0, users.stay[owner] * rng.random(len(owner)) ** power))
     hour = np.searchsorted(np.cumsum(HOURS / HOURS.sum()), rng.random(len(owner)))
+    if world.careers is not None:  # half of a mover's visits fall soon after the move
+        moved = world.careers.moved[owner]
+        soon = np.isfinite(moved) & (rng.random(len(owner)) < 0.5)
+        settled = np.floor(moved + knobs.settle_days * rng.exponential(size=len(owner)))
+        day = np.where(soon & ~first, np.minimum(settled, knobs.span_days - 1), day)
     time = np.maximum(day + (hour + rng.random(len(owner))) / 24, arrived)
     time = np.minimum(time, knobs.span_days - knobs.longest_visit_days)
     order = np.argsort(time, kind="stable")
@@ -195,7 +200,7 @@ def _visited(
         lists, shown = service.show(visits.user, taste, history, friends)
     else:
         lists, shown = served.clip(min=0), served >= 0
-    liked = world.affinity(taste, visits.user, lists)
+    liked = world.affinity(taste, visits.user, lists, begin)
     utility = liked + world.attraction(visits.user, lists, visits.time).astype(np.float32)
     if world.knobs.social_pull:
         utility += np.float32(world.knobs.social_pull) * np.log1p(looked_up(friends, lists))
@@ -227,9 +232,9 @@ def _recent(world: World, state: _State, live: np.ndarray) -> sp.csr_matrix:
 def _drift(world: World, state: _State, users: np.ndarray, now: float, rng: np.random.Generator) -> None:
     """Moves tastes on to ``now``: an exact step of an Ornstein-Uhlenbeck walk around each user's own mean."""
     decay = np.exp(-np.maximum(0, now - state.moved[users]) / world.knobs.drift_days).astype(np.float32)[:, None, None]
-    mean = world.users.taste[users]
+    before, mean = world.present("taste", users, state.moved[users]), world.present("taste", users, now)
     noise = rng.standard_normal(mean.shape, dtype=np.float32) * np.float32(world.knobs.drift_sd)
-    state.taste[users] = mean + decay * (state.taste[users] - mean) + np.sqrt(1 - decay**2) * noise
+    state.taste[users] = mean + decay * (state.taste[users] - before) + np.sqrt(1 - decay**2) * noise
     state.moved[users] = np.maximum(now, state.moved[users])
 
 

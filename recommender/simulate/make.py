@@ -1,9 +1,10 @@
-"""Draws a whole world: items, users, spam rings, the follow graph and trends."""
+"""Draws a whole world: items, users, spam rings, the follow graph, trends and careers."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from recommender.simulate.careers import make_careers
 from recommender.simulate.draw import TOPICS, zipf
 from recommender.simulate.items import make_items
 from recommender.simulate.knobs import Knobs
@@ -19,4 +20,5 @@ def make_world(knobs: Knobs, seed: int) -> World:
     fame = zipf(TOPICS, 0.7)
     items, users = make_items(knobs, fame, rng), make_users(knobs, fame, rng)
     items, users, bursts = make_rings(knobs, items, users, rng)
-    return World(knobs, items, users, make_follows(knobs, users, rng), make_trends(knobs, rng), bursts)
+    follows, trends = make_follows(knobs, users, rng), make_trends(knobs, rng)
+    return World(knobs, items, users, follows, trends, bursts, make_careers(knobs, fame, users, rng))

@@ -30,7 +30,7 @@ class Service:
     ) -> None:
         """popularity: float64 (n_items,). live: int64, the items that may be shown. now: begin of the block, days."""
         knobs = world.knobs
-        self.world, self.rng, self.live = world, rng, live
+        self.world, self.rng, self.live, self.now = world, rng, live, now
         self._weight = (popularity[live] + 1) ** knobs.popularity_power
         self._popular = np.cumsum(self._weight)
         self._newness = np.exp((world.items.published[live] - now) / knobs.fresh_days) + 1e-12
@@ -96,7 +96,7 @@ class Service:
             by_way["social"] = np.where(total > 0, looked_up(friends, lists) / np.maximum(total, 1), anywhere[lists])
         if knobs.personal:
             others = self._draw(self._popular, len(users) * TRIPLES * (CANDIDATES - 1), rng).reshape(len(users), -1)
-            against = np.exp(_known(history)[:, None] * self.world.affinity(taste, users, others))
+            against = np.exp(_known(history)[:, None] * self.world.affinity(taste, users, others, self.now))
             against = against.reshape(len(users), 1, TRIPLES, CANDIDATES - 1).sum(3)
             strength = np.exp(_known(history)[:, None] * liked)[:, :, None]
             by_way["personal"] = popular[lists] * CANDIDATES * (strength / (strength + against)).mean(2)
@@ -125,7 +125,8 @@ class Service:
     def _browse(self, users: np.ndarray) -> np.ndarray:
         """A popular item of the topic that the user searches, some only in the own state; any item if there is none."""
         everyone, knobs = self.world.users, self.world.knobs
-        topic = everyone.topics[users, self.rng.integers(knobs.personas, size=len(users)), 0]
+        persona = self.rng.integers(knobs.personas, size=len(users))
+        topic = self.world.present("topics", users, self.now)[np.arange(len(users)), persona, 0]
         local = self.rng.random(len(users)) < knobs.local
         first = segment(topic, np.where(local, everyone.city[users], 0))
         low = np.searchsorted(self._segment, np.where(local, first, segment_start(topic)))
@@ -144,7 +145,7 @@ class Service:
         of_segment = np.bincount(topic * n_states + state, popular, TOPICS * n_states)
         chance = np.zeros(lists.shape)
         for persona in range(knobs.personas):
-            searched = world.users.topics[users, persona, 0]
+            searched = world.present("topics", users, self.now)[:, persona, 0]
             local_segment = searched * n_states + STATE_OF_CITY[world.users.city[users]]
             in_topic = topic[lists] == searched[:, None]
             in_segment = in_topic & (state[lists] == STATE_OF_CITY[world.users.city[users]][:, None])
@@ -160,7 +161,7 @@ class Service:
     def _personal(self, users: np.ndarray, taste: np.ndarray, history: np.ndarray) -> np.ndarray:
         """The best of a few popular items by an estimate of taste that improves with the user's history."""
         candidates = self._draw(self._popular, len(users) * CANDIDATES).reshape(len(users), CANDIDATES)
-        liked = self.world.affinity(taste, users, candidates)
+        liked = self.world.affinity(taste, users, candidates, self.now)
         guess = _known(history)[:, None] * liked + self.rng.gumbel(size=candidates.shape)
         return np.asarray(candidates[np.arange(len(users)), guess.argmax(1)])
 

@@ -94,7 +94,7 @@ class SimulatedTruth:
             if not len(live):
                 continue
             lists = np.broadcast_to(live, (len(rows), len(live)))
-            liked = self.world.affinity(taste[rows], user[rows], lists)
+            liked = self.world.affinity(taste[rows], user[rows], lists, begin)
             service = Service(self.world, self._popularity(begin), live, begin, np.random.default_rng(0))
             shown = service.propensity(
                 user[rows], taste[rows], self._history(user[rows], begin), friends[rows], lists, liked,
@@ -113,14 +113,16 @@ class SimulatedTruth:
         The walk returns to its mean, so the last state seen counts less the longer ago it was.
         """
         by_user, time, taste = self._walk
-        mean = self.world.users.taste[user]
+        mean = self.world.present("taste", user, now)
         if not len(time):
             return np.asarray(mean)
         span = self.world.knobs.span_days + 2
         at = np.searchsorted(by_user * span + time, user * span + now, side="right") - 1
         seen = (at >= 0) & (by_user[at] == user)
         decay = np.exp(-np.maximum(now - time[at], 0) / self.world.knobs.drift_days) * seen
-        return np.asarray(mean + decay[:, None, None] * (taste[at] - mean), np.float32)
+        return np.asarray(
+            mean + decay[:, None, None] * (taste[at] - self.world.present("taste", user, time[at])), np.float32
+        )
 
     def friends(self, user: np.ndarray, now: np.ndarray) -> sp.csr_matrix:
         """How many of those whom each user follows took each item lately, float32 (n, n_items)."""
@@ -179,7 +181,7 @@ def expected_utility(truth: SimulatedTruth, users: np.ndarray, items: np.ndarray
     salary + social pull. What an item only promises (``World.promise``) is left out.
     """
     item = np.broadcast_to(items, (len(users), len(items)))
-    liked = truth.world.affinity(truth.taste(users, as_of), users, item)
+    liked = truth.world.affinity(truth.taste(users, as_of), users, item, as_of)
     pull = truth._pull(truth.friends(users, as_of), item)
     return np.asarray(liked + truth.world.attraction(users, item, as_of) + pull, np.float32)
 

@@ -2,8 +2,8 @@
 
 knobs.yaml; items.parquet and users.parquet: every array of ``world.Items`` and ``world.Users`` (labels of spam,
 violations and rings among them) and whom users follow; exposures.parquet: one row per place of every list with
-its propensity; visits.parquet: the taste of each visit; trends.parquet. ``read`` makes the
-``SimulatedTruth`` of it again.
+its propensity; visits.parquet: the taste of each visit; trends.parquet; careers.parquet where users move. ``read``
+makes the ``SimulatedTruth`` of it again.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from recommender.simulate.knobs import Knobs, make_knobs
 from recommender.simulate.log import Impressions, Log
 from recommender.simulate.truth import SimulatedTruth
 from recommender.simulate.user_columns import follows
-from recommender.simulate.world import Bursts, Items, Users, World
+from recommender.simulate.world import Bursts, Careers, Items, Users, World
 
-KNOBS = "knobs.yaml"
+KNOBS, CAREERS = "knobs.yaml", "careers.parquet"
 _EXPOSURES = pl.Schema({
     **dict.fromkeys(("user_id", "item_id"), pl.String()), "timestamp": pl.Datetime("us", "UTC"),
     "position": pl.Int16(), "propensity": pl.Float64(), "taken": pl.Boolean(),
@@ -45,6 +45,8 @@ def write(truth: SimulatedTruth, path: Path) -> None:
     none = pl.DataFrame({"user": np.zeros(0, np.int64), "time": np.zeros(0), "taste": world.users.taste[:0]})
     visits = [pl.DataFrame({"user": s.user, "time": s.time, "taste": s.taste}) for s in truth.log.shown]
     pl.concat([none, *visits]).write_parquet(path / "visits.parquet")
+    if world.careers is not None:
+        _frame(world.careers, user_ids.alias("user_id")).write_parquet(path / CAREERS)
     trends = pl.DataFrame(world.trends, schema=[f"topic_{n}" for n in range(world.trends.shape[1])])
     trends.write_parquet(path / "trends.parquet")
     log = truth.log
@@ -59,12 +61,16 @@ def read(path: Path) -> SimulatedTruth:
         users, visits = pl.read_parquet(path / "users.parquet"), pl.read_parquet(path / "visits.parquet")
         items, taken = pl.read_parquet(path / "items.parquet"), pl.read_parquet(path / "taken.parquet")
         trends = pl.read_parquet(path / "trends.parquet").to_numpy()
+        careers = pl.read_parquet(path / CAREERS) if (path / CAREERS).is_file() else None
     except (OSError, pl.exceptions.PolarsError, yaml.YAMLError) as error:
         raise DataError(f"{path}: the truth of a simulated set cannot be read ({error}). Simulate it again.") from None
     seed, knobs = stated.pop("seed"), make_knobs(stated)
     nobody = np.zeros(0, np.int64)
     graph = _graph(users, knobs.n_users)
-    world = World(knobs, _arrays(Items, items), _arrays(Users, users), graph, trends, Bursts(nobody, nobody, nobody))
+    world = World(
+        knobs, _arrays(Items, items), _arrays(Users, users), graph, trends, Bursts(nobody, nobody, nobody),
+        None if careers is None else _arrays(Careers, careers),
+    )  # fmt: skip
     shown = (_visits(visits),)
     user, item, time, utility = (taken[name].to_numpy() for name in ("user", "item", "time", "utility"))
     return SimulatedTruth(world, Log(user, item, time, utility, shown), seed)
@@ -99,7 +105,7 @@ def _plain(knobs: Knobs) -> dict[str, Any]:
             for name, value in tree.items()}  # fmt: skip
 
 
-def _frame(arrays: Items | Users, first: pl.Series) -> pl.DataFrame:
+def _frame(arrays: Items | Users | Careers, first: pl.Series) -> pl.DataFrame:
     columns = [pl.Series(field.name, getattr(arrays, field.name)) for field in dataclasses.fields(arrays)]
     return pl.DataFrame([first, *columns])
 

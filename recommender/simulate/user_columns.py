@@ -7,7 +7,8 @@ import polars as pl
 import pyarrow as pa
 
 from recommender.simulate.column_values import ids, lists, niche_words, thinned, titles, words_of
-from recommender.simulate.draw import NICHES
+from recommender.simulate.draw import NICHES, TOPICS
+from recommender.simulate.technologies import technologies
 from recommender.simulate.vocabulary import AGE_BANDS, CITIES, DEVICES
 from recommender.simulate.world import World
 
@@ -26,8 +27,21 @@ def past_positions(world: World, rng: np.random.Generator) -> pl.Series:
     """One to three titles, most of the user's own niche, the rest of the same occupation; null without a résumé."""
     niche = world.users.niche[:, [0]]
     near = niche // NICHES * NICHES + rng.integers(NICHES, size=(len(niche), 3))
-    held = titles()[np.where(rng.random(near.shape) < 0.7, niche, near)]
+    held = titles(world.knobs.words)[np.where(rng.random(near.shape) < 0.7, niche, near)]
     return _of_resumes(lists(held, rng.random(held.shape) < [1, 0.6, 0.3]), world)
+
+
+def occupation(world: World, rng: np.random.Generator) -> pl.Series:
+    """The title at sign-up: a profile is seldom brought up to date, and what came later would tell of the future."""
+    held = pl.Series(titles(world.knobs.words)[world.users.niche[:, 0]])
+    return thinned(held, world.knobs.metadata_missing, rng)
+
+
+def industry(world: World, rng: np.random.Generator) -> pl.Series:
+    """The field of the occupation at sign-up; one in five works in the industry of another one."""
+    field = world.users.niche[:, 0] // NICHES
+    elsewhere = rng.random(len(field)) < 0.2
+    return pl.Series(technologies().field[np.where(elsewhere, rng.integers(TOPICS, size=len(field)), field)])
 
 
 def user_skills(world: World, rng: np.random.Generator) -> pl.Series:

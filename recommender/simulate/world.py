@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from recommender.simulate.draw import NICHE_SHARE, TOPICS
 from recommender.simulate.knobs import Knobs
+from recommender.simulate.technologies import technologies
 from recommender.simulate.vocabulary import CITIES
 
 EARTH_KM = 6371.0
@@ -45,6 +46,8 @@ class Items:
     source: np.ndarray  # the item whose look it copies; itself where it copies none
     violating: np.ndarray  # bool: breaks the rules, known or not
     moderated: np.ndarray  # days: when moderators confirmed that; inf: not within the data
+    technology: np.ndarray  # which one of ``technologies``; -1: none
+    rise: np.ndarray  # log-odds gained from begin to end of the data
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,16 @@ class Users:
 
 
 @dataclass(frozen=True)
+class Careers:
+    """The occupation that users take up within the data; arrays as in ``Users``."""
+
+    moved: np.ndarray  # days: since when; inf: they stay in theirs
+    taste: np.ndarray
+    topics: np.ndarray
+    niche: np.ndarray
+
+
+@dataclass(frozen=True)
 class Bursts:
     """What fake accounts take, sorted by time; one row each."""
 
@@ -95,17 +108,30 @@ class World:
     follows: sp.csr_matrix  # follower x followed
     trends: np.ndarray  # float64 (days, TOPICS): log-odds
     bursts: Bursts
+    careers: Careers | None = None  # None: everyone stays in theirs
 
-    def affinity(self, taste: np.ndarray, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """Log-odds from taste alone, float32 (n, m).
+    def present(self, trait: str, user: np.ndarray, now: np.ndarray | float) -> np.ndarray:
+        """``taste``, ``topics`` or ``niche`` of the occupation that users (n,) have at ``now`` (days; one or (n,))."""
+        first: np.ndarray = getattr(self.users, trait)[user]
+        if self.careers is None:
+            return first
+        moved = (now >= self.careers.moved[user]).reshape(-1, *[1] * (first.ndim - 1))
+        return np.where(moved, getattr(self.careers, trait)[user], first)
 
-        taste: float32 (n, personas, dims), the present tastes of ``user`` (n,); item: (n, m).
+    def affinity(self, taste: np.ndarray, user: np.ndarray, item: np.ndarray, now: np.ndarray | float) -> np.ndarray:
+        """Log-odds from taste and occupation alone, float32 (n, m).
+
+        taste: float32 (n, personas, dims), the tastes of ``user`` (n,) at ``now`` (days); item: (n, m).
         The soft maximum over personas makes it a mixture: liking two kinds of film is not liking
         their average.
         """
         knobs, items = self.knobs, self.items
         smooth = np.einsum("npd,nmd->nmp", taste, items.profile[item], optimize=True)
-        same = items.niche[item][:, :, None] == self.users.niche[user][:, None, :]
+        niche = self.present("niche", user, now)[:, None, :]
+        if knobs.words == "technologies":
+            same = technologies().uses[items.technology[item][:, :, None], niche]
+        else:
+            same = items.niche[item][:, :, None] == niche
         by_persona = knobs.taste_weight * (smooth + np.float32(knobs.rho * NICHE_SHARE) * same)
         if knobs.personas == 1:
             return np.asarray(by_persona[:, :, 0], dtype=np.float32)
@@ -120,6 +146,8 @@ class World:
         """
         knobs, items, users = self.knobs, self.items, self.users
         value: np.ndarray = items.quality[item] + knobs.per_salary_sd * items.salary[item]
+        if knobs.rise_sd:
+            value += items.rise[item] * (now[:, None] / knobs.span_days - 0.5)
         if knobs.fade:
             value -= knobs.fade * np.maximum(now[:, None] - items.published[item], 0) / items.life[item]
         if knobs.trend_sd:

@@ -48,7 +48,7 @@ def utilities(world: World, user: np.ndarray, taste: np.ndarray, now: np.ndarray
     what it only promises: float32 (n, n_items)."""
     knobs = world.knobs
     everything = np.broadcast_to(np.arange(knobs.n_items), (len(user), knobs.n_items))
-    value = world.affinity(taste, user, everything) + world.attraction(user, everything, now)
+    value = world.affinity(taste, user, everything, now) + world.attraction(user, everything, now)
     return np.asarray(value + knobs.social_pull * np.log1p(looked_up(friends, everything)), np.float32)
 
 

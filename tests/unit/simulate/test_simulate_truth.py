@@ -62,7 +62,7 @@ def test_propensities_of_all_items_add_up_to_one(preset: str, error: float) -> N
         service = Service(world, made._popularity(begin), live, begin, np.random.default_rng(0))
         now, lists = np.full(20, begin), np.broadcast_to(live, (20, len(live)))
         taste, friends = made.taste(user, now), made.friends(user, now)
-        liked = world.affinity(taste, user, lists)
+        liked = world.affinity(taste, user, lists, begin)
         chance = service.propensity(user, taste, user, friends, lists, liked, np.random.default_rng(0))
         return np.asarray(chance.sum(1))
 
@@ -237,8 +237,8 @@ def test_with_one_persona_utility_is_linear_in_taste() -> None:
     world = play(preset="catalog", personas=1, **SMALL).world
     user, item = np.arange(50), np.broadcast_to(np.arange(400), (50, 400))
     taste = world.users.taste[user]
-    twice, zero = world.affinity(2 * taste, user, item), world.affinity(0 * taste, user, item)
-    np.testing.assert_allclose(twice - zero, 2 * (world.affinity(taste, user, item) - zero), rtol=1e-3, atol=1e-3)
+    twice, zero = world.affinity(2 * taste, user, item, 0.0), world.affinity(0 * taste, user, item, 0.0)
+    np.testing.assert_allclose(twice - zero, 2 * (world.affinity(taste, user, item, 0.0) - zero), rtol=1e-3, atol=1e-3)
 
 
 def test_origins_see_no_truth_of_the_future(tmp_path: Path) -> None:
