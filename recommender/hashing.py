@@ -79,11 +79,12 @@ def mixed(state: np.ndarray) -> np.ndarray:
 
 @cache
 def code_digest(package: Path = PACKAGE) -> str:
-    """64 hex digits of every module that can change a number, and of the installed ``LIBRARIES``.
+    """64 hex digits of every module and table that can change a number, and of the installed ``LIBRARIES``.
 
     package: folder of the library, a checkout or an installation.
     """
-    modules = [path for path in sorted(package.rglob("*.py")) if counts(path.relative_to(package))]
+    files = sorted([*package.rglob("*.py"), *package.rglob("*.tsv")])
+    modules = [path for path in files if counts(path.relative_to(package))]
     code = (f"{path.relative_to(package).as_posix()}\n".encode() + path.read_bytes() for path in modules)
     return sha256([*code, *(f"{name} {_version(name)}\n".encode() for name in LIBRARIES)])
 

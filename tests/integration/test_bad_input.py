@@ -59,7 +59,7 @@ def _no_run_is_left(store: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (["--scenario", "job"], ["Unknown scenario 'job'", "did you mean 'jobs'", "catalog, jobs, ugc"]),
+        (["--scenario", "job"], ["Unknown scenario 'job'", "did you mean 'jobs'", "Valid: catalog, jobs, "]),
         (["--data", "ml-10k"], ["Unknown data 'ml-10k'", "did you mean 'ml-100k'", "dataset folder"]),
         (["--data", "no/such/folder"], ["Unknown data 'no/such/folder'", "dataset folder"]),
         (["--set", "slots.rung=contnt slots.n=2"], ["slots.rung: unknown rung 'contnt'", "did you mean 'content'"]),

@@ -53,6 +53,7 @@ def test_hits_at_ranks_2_and_4_of_3_wanted_by_hand() -> None:
     assert made["map_at_10"] == pytest.approx((1 / 2 + 2 / 4) / 3)
     assert made["mrr_at_10"] == pytest.approx(1 / 2)
     assert made["hit_rate_at_10"] == 1
+    assert made["acceptance_at_10"] == pytest.approx(2 / 10)
 
 
 def test_a_hit_of_a_higher_grade_gains_more() -> None:
@@ -64,7 +65,7 @@ def test_a_hit_of_a_higher_grade_gains_more() -> None:
 
 def test_hits_between_11_and_20_count_for_recall_only() -> None:
     made = score([*range(10, 20), 1, *range(20, 29)], {1})
-    assert made == {"ndcg_at_10": 0, "recall_at_20": 1, "map_at_10": 0, "mrr_at_10": 0, "hit_rate_at_10": 0}
+    assert made == dict.fromkeys(ACCURACY, 0) | {"recall_at_20": 1}
 
 
 def test_more_wanted_than_places_is_perfect_where_all_ten_hit() -> None:
@@ -131,6 +132,7 @@ def test_accuracy_equals_the_definitions_written_with_plain_loops(case: Any) -> 
             "map_at_10": sum(sum(rel[:r]) / r for r in first) / best,
             "mrr_at_10": 1 / first[0] if first else 0,
             "hit_rate_at_10": float(bool(first)),
+            "acceptance_at_10": len(first) / 10,
         }
         assert set(expected) == set(ACCURACY)
         for name, value in expected.items():

@@ -51,7 +51,7 @@ def test_everything_that_honest_users_took_had_been_shown_to_them(preset: str) -
     assert shown["position"].max() == world.knobs.list_length
 
 
-@pytest.mark.parametrize(("preset", "error"), [("catalog", 0.15), ("ugc", 0.15), ("jobs", 0.15)])
+@pytest.mark.parametrize(("preset", "error"), [("catalog", 0.15), ("ugc", 0.15), ("jobs", 0.15), ("skills", 0.15)])
 def test_propensities_of_all_items_add_up_to_one(preset: str, error: float) -> None:
     """Exactly without the estimate of taste, whose chance is a Monte Carlo mean."""
 
