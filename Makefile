@@ -111,6 +111,14 @@ simulate: need-SCENARIO need-TO $(READY)
 	@$(PY) -m pipelines simulate --scenario "$$SCENARIO" --to "$$TO" $${LIKE:+--like "$$LIKE"} \
 		$${NO_TRUTH:+--no-truth} $${SET:+--set "$$SET"}
 
+##   make contacts-hash         addresses as keyed hashes, so that imported contacts can enter a data set
+##       FILE=book.csv          required: a table with addresses; once the address books, once the members' own
+##       COLUMN=email           its column of e-mail addresses or phone numbers
+##       TO=contacts.csv        required: the file to write; the key is RECOMMENDER_CONTACTS_KEY
+.PHONY: contacts-hash
+contacts-hash: need-FILE need-TO $(READY)
+	@$(PY) -m pipelines contacts-hash --file "$$FILE" $${COLUMN:+--column "$$COLUMN"} --to "$$TO"
+
 ##
 ## Set-up (every target does its own; a second call starts at once)
 ##   make setup                 .venv with the packages of requirements.lock

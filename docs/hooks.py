@@ -161,6 +161,16 @@ def knobs() -> str:
     return table(rows)
 
 
+def network_knobs() -> str:
+    """A row per knob of simulated networks."""
+    from recommender.simulate.network import NetworkKnobs
+
+    rows = [["knob", "meaning", "real-world anchor", "people"]]
+    for field in dataclasses.fields(NetworkKnobs):
+        rows.append([f"`{field.name}`", field.metadata["meaning"], field.metadata["anchor"], _shown(field.default)])
+    return table(rows)
+
+
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(_one(v) for v in value) or "-"
@@ -197,5 +207,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "files": files,
     "metrics": metrics,
     "knobs": knobs,
+    "network_knobs": network_knobs,
     "commands": commands,
 }

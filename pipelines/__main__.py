@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def usage() -> str:
-    lines = [f"  {verb:<12}{(program.__doc__ or '').splitlines()[0]}" for verb, program in arguments.PROGRAMS.items()]
+    lines = [f"  {verb:<14}{(program.__doc__ or '').splitlines()[0]}" for verb, program in arguments.PROGRAMS.items()]
     head, end = "usage: coldstart VERB [OPTION]...", "coldstart VERB --help explains the options of one."
     return "\n".join([head, "", *lines, "", end])
 

@@ -88,6 +88,13 @@ def data(to: argparse.ArgumentParser) -> None:
     to.add_argument("--to", type=Path, default=raw, help=f"folder of raw data (default: {raw})")
 
 
+def contacts_hash(to: argparse.ArgumentParser) -> None:
+    """Replace the addresses of a file by keyed hashes, so that imported contacts can enter a data set."""
+    to.add_argument("--file", required=True, help="a table with a column of e-mail addresses or phone numbers")
+    to.add_argument("--column", default="email", help="that column (default: email)")
+    to.add_argument("--to", required=True, help="file to write, .parquet or .csv")
+
+
 def sql(to: argparse.ArgumentParser) -> None:
     """Ask questions of all results, in SQL: DuckDB over the files that train, study and compare left here."""
     to.add_argument("--query", help="one question, or several with semicolons (default: DuckDB's own shell)")
@@ -101,7 +108,7 @@ def ui(to: argparse.ArgumentParser) -> None:
 # Verb -> its arguments; the program is ``pipelines/<verb>.py``, a dash in the verb an underscore there.
 PROGRAMS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "train": train, "study": study, "compare": compare, "recommend": recommend, "data-check": data_check,
-    "simulate": simulate, "sql": sql, "ui": ui, "data": data,
+    "simulate": simulate, "contacts-hash": contacts_hash, "sql": sql, "ui": ui, "data": data,
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from recommender.data.contact_keys import is_plain
 from recommender.data.dataset import NO_TIME, Dataset, microseconds
 from recommender.data.findings import Findings
 from recommender.data.ids import as_ids
@@ -47,6 +48,8 @@ def described(
     members match by each column in which they can be alike (company, school, place)."""
     for name, frame in frames.items():
         frames[name] = _with_lists(findings, frame, KEYS[name], {"blocks": tables.blocks, "contacts": tables.contacts})
+        if name == "users" and CONTACT_KEY in frame.columns:
+            _no_addresses(findings, name, frame[CONTACT_KEY].cast(pl.String))
         roles[name].update({c: "ignore" for c in frames[name].columns if c in NO_FEATURES})
     hidden = {c for table in roles.values() for c, role in table.items() if role == "protected"}
     for table in roles.values():  # a column that is protected in one table is so in both
@@ -127,9 +130,8 @@ def _checked(findings: Findings, name: str, table: pl.DataFrame, ids: pl.DataTyp
         return pl.DataFrame(schema={"user_id": ids, other: ids if other == "item_id" else pl.String()})
     value = as_ids(table[other], ids) if other == "item_id" else table[other].cast(pl.String)
     rows = table.with_columns(as_ids(table["user_id"], ids), value.alias(other))
-    if other == CONTACT_KEY and (plain := value.filter(value.str.contains("@").fill_null(False))).len():
-        advice = "They are addresses of third parties, not keyed hashes. Run `make contacts-hash` first."
-        findings.problem(name, other, "plain_contacts", len(plain), advice)
+    if other == CONTACT_KEY:
+        _no_addresses(findings, name, value)
     if "timestamp" in rows.columns:
         parsed = parse_times(rows["timestamp"])
         if parsed is None or parsed.unparsable.any():
@@ -141,6 +143,13 @@ def _checked(findings: Findings, name: str, table: pl.DataFrame, ids: pl.DataTyp
     if lost := table.height - rows.height:
         findings.note(name, None, f"{lost:,} rows name nobody, or an id that no member can have; left out.")
     return rows.sort("timestamp", nulls_last=False) if "timestamp" in kept else rows.unique(maintain_order=True)
+
+
+def _no_addresses(findings: Findings, table: str, keys: pl.Series) -> None:
+    """Reports keys that are no hashes. They are not shown: not even a message may carry a third party's address."""
+    if plain := int(is_plain(keys).sum()):
+        advice = "They are addresses, not keyed hashes. Run `make contacts-hash` first."
+        findings.problem(table, keys.name, "plain_contacts", plain, advice)
 
 
 def whole_links(data: Dataset) -> Dataset:

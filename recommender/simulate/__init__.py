@@ -3,7 +3,7 @@
 Needs no file and no network. ``knobs.py`` says what can be turned and which real data each default
 follows, ``configs/simulator/`` what differs by kind of service; ``make.py`` draws the truth (``world.py``),
 ``log.py`` plays exposure (``service.py``) and choice, ``columns.py`` and ``feedback.py`` are what the
-service knows of it.
+service knows of it. Networks of people are drawn by ``network.py``, from ``configs/simulator/networks/``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import Any
 
 from recommender.data.gate import Features, MatchSpec, Spec, Tables
 from recommender.errors import ConfigError
-from recommender.simulate import columns
+from recommender.simulate import columns, network
 from recommender.simulate.column_values import ids
 from recommender.simulate.feedback import interactions
 from recommender.simulate.knobs import Knobs, Signal
 from recommender.simulate.log import Log, simulate
 from recommender.simulate.make import make_world
+from recommender.simulate.network_truth import NetworkTruth
 from recommender.simulate.presets import preset_names, resolve
 from recommender.simulate.truth import SimulatedTruth
 from recommender.simulate.world import World
@@ -38,17 +39,23 @@ def load(raw_dir: Path | None = None, *, preset: str = "catalog", seed: int = 0,
     return observed(play(preset=preset, seed=seed, **knobs))
 
 
-def play(*, preset: str = "catalog", seed: int = 0, record: bool = False, **knobs: Any) -> SimulatedTruth:
+def play(
+    *, preset: str = "catalog", seed: int = 0, record: bool = False, **knobs: Any
+) -> SimulatedTruth | NetworkTruth:
     """The world of these knobs and what happens in it; ``record``: with what was shown. Raises as ``load``."""
-    resolved = resolve(preset, knobs)
     if not isinstance(seed, int) or seed < 0:
         raise ConfigError(f"The simulator's seed must be a whole number from 0, got {seed!r}")
+    if preset in network.network_names():
+        return NetworkTruth.simulated(network.resolve(preset, knobs), seed)
+    resolved = resolve(preset, knobs)
     columns.check(resolved)
     return SimulatedTruth.simulated(resolved, seed, record)
 
 
-def observed(truth: SimulatedTruth) -> Tables:
+def observed(truth: SimulatedTruth | NetworkTruth) -> Tables:
     """What the service knows of a world and of what happened in it."""
+    if isinstance(truth, NetworkTruth):
+        return truth.tables()
     world, log, seed = truth.world, truth.log, truth.seed
     knobs = world.knobs
     item_ids, user_ids = ids("i", knobs.n_items), ids("u", knobs.n_users)

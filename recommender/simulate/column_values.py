@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import polars as pl
 
 from recommender.simulate.draw import NICHES, TOPICS
-from recommender.simulate.knobs import Knobs
 from recommender.simulate.technologies import technologies
 from recommender.simulate.vocabulary import CITIES, CLIPS, FILMS, FIRST_NAMES, LAST_NAMES, OCCUPATIONS
 
@@ -58,7 +59,16 @@ def thinned(column: pl.Series, missing: float, rng: np.random.Generator) -> pl.S
     return pl.select(pl.when(pl.Series(rng.random(len(column)) >= missing)).then(column)).to_series()
 
 
-def times(days: np.ndarray, knobs: Knobs) -> pl.Series:
+class Period(Protocol):
+    """Knobs that say when the data end and how long they are."""
+
+    @property
+    def ends(self) -> str: ...
+    @property
+    def span_days(self) -> float: ...
+
+
+def times(days: np.ndarray, knobs: Period) -> pl.Series:
     """Days since the start of the data -> UTC timestamps in whole seconds, rounded down; not finite -> null.
 
     Interactions, availability and expiry all pass here, so their order survives the rounding.
@@ -70,7 +80,7 @@ def times(days: np.ndarray, knobs: Knobs) -> pl.Series:
     return pl.select(pl.when(pl.Series(known)).then(stamps)).to_series()
 
 
-def days(microseconds: np.ndarray, knobs: Knobs) -> np.ndarray:
+def days(microseconds: np.ndarray, knobs: Period) -> np.ndarray:
     """The inverse of ``times``, float64."""
     end = pl.Series([knobs.ends]).str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC").dt.epoch("us").item()
     return np.asarray((microseconds - end) / 86_400_000_000 + knobs.span_days)

@@ -18,23 +18,29 @@ import scipy.sparse as sp
 import yaml
 
 from recommender.errors import DataError
+from recommender.simulate import network
 from recommender.simulate.column_values import ids, times
 from recommender.simulate.knobs import Knobs, make_knobs
 from recommender.simulate.log import Impressions, Log
+from recommender.simulate.network_truth import NetworkTruth
 from recommender.simulate.truth import SimulatedTruth
 from recommender.simulate.user_columns import follows
 from recommender.simulate.world import Bursts, Careers, Items, Users, World
 
-KNOBS, CAREERS = "knobs.yaml", "careers.parquet"
+KNOBS, CAREERS, NETWORK = "knobs.yaml", "careers.parquet", "network"
 _EXPOSURES = pl.Schema({
     **dict.fromkeys(("user_id", "item_id"), pl.String()), "timestamp": pl.Datetime("us", "UTC"),
     "position": pl.Int16(), "propensity": pl.Float64(), "taken": pl.Boolean(),
 })  # fmt: skip
 
 
-def write(truth: SimulatedTruth, path: Path) -> None:
-    """Writes the folder ``path``; it must not exist."""
+def write(truth: SimulatedTruth | NetworkTruth, path: Path) -> None:
+    """Writes the folder ``path``; it must not exist. A network is its knobs and seed: it is drawn again from those."""
     path.mkdir()
+    if isinstance(truth, NetworkTruth):
+        drawn = {"seed": truth.seed, NETWORK: dataclasses.asdict(truth.members.knobs)}
+        (path / KNOBS).write_text(yaml.safe_dump(drawn, sort_keys=False), encoding="utf-8")
+        return
     world, knobs = truth.world, truth.world.knobs
     (path / KNOBS).write_text(yaml.safe_dump({"seed": truth.seed, **_plain(knobs)}, sort_keys=False), encoding="utf-8")
     item_ids, user_ids = ids("i", knobs.n_items), ids("u", knobs.n_users)
@@ -54,10 +60,12 @@ def write(truth: SimulatedTruth, path: Path) -> None:
     pl.DataFrame(taken).write_parquet(path / "taken.parquet")
 
 
-def read(path: Path) -> SimulatedTruth:
+def read(path: Path) -> SimulatedTruth | NetworkTruth:
     """Raises DataError where files are missing or do not fit each other."""
     try:
         stated = yaml.safe_load((path / KNOBS).read_text(encoding="utf-8"))
+        if NETWORK in stated:
+            return NetworkTruth.simulated(network.make_knobs(stated[NETWORK]), stated["seed"])
         users, visits = pl.read_parquet(path / "users.parquet"), pl.read_parquet(path / "visits.parquet")
         items, taken = pl.read_parquet(path / "items.parquet"), pl.read_parquet(path / "taken.parquet")
         trends = pl.read_parquet(path / "trends.parquet").to_numpy()

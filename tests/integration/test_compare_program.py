@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pipelines import compare
+from recommender import config
 from recommender.compare import page_model
 from tests.helpers.folders import Done, run, shop
 
@@ -83,8 +84,8 @@ def test_the_quick_variant_answers_for_all_scenarios(workplace: Path) -> None:
     done = run(compare.main, "--quick", "--out", "quick", "--json")
     assert done.code == 0, done.err
     told = json.loads(done.out)
-    assert list(told["answers"]) == ["catalog on simulated", "jobs on simulated", "ugc on simulated"]
+    assert list(told["answers"]) == [f"{name} on simulated" for name in config.scenarios()]
     assert "no intervals" in told["warnings"][0]
     transfer = pl.read_parquet(workplace / "quick/transfer.parquet").filter(user_bucket="all")
-    assert transfer.height == 9
+    assert transfer.height == len(config.scenarios()) ** 2
     assert transfer.filter(used_in="jobs", recipe_of="jobs")["percent"].item() == pytest.approx(100)

@@ -16,6 +16,7 @@ from recommender.config.files import key_value
 from recommender.data.dataset import ROLES
 from recommender.data.spec import RULES
 from recommender.experiment import requirements, rungs
+from recommender.simulate import network
 from recommender.sources import SOURCES
 from recommender.studies.engine import plan
 from tests.helpers.pages import PAGES, ROOT, blocks, commands, page
@@ -47,7 +48,8 @@ def test_every_make_command_names_scenarios_studies_sources_and_settings_that_th
             assert scenario in config.scenarios()
             pairs = pairs_of(given["SET"]) if "SET" in given else []
             if target == "simulate":
-                simulate.resolve(scenario, dict(key_value(pair, "knob=value") for pair in pairs))
+                made = network if scenario in network.network_names() else simulate
+                made.resolve(scenario, dict(key_value(pair, "knob=value") for pair in pairs))
             else:
                 loaded = config.load(scenario, [pair for pair in pairs if ".preset=mine" not in pair])
                 rungs.check(loaded)
