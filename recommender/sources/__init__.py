@@ -7,7 +7,7 @@ from functools import partial
 
 from recommender import simulate
 from recommender.data.gate import Tables
-from recommender.sources import enron_staff, job_views, kuairand, movielens, snap
+from recommender.sources import enron_staff, job_views, kuairand, movielens, snap, so_survey, stackexchange
 
 # name -> load(raw_dir: Path | None, **options) -> Tables; the options are those of each function
 SOURCES: dict[str, Callable[..., Tables]] = {
@@ -24,4 +24,7 @@ SOURCES: dict[str, Callable[..., Tables]] = {
     "bitcoinotc": partial(snap.load, "bitcoinotc"),
     "ego-facebook": partial(snap.load, "ego-facebook"),
     "enron-staff": enron_staff.load,
+    "stackexchange": stackexchange.load,
+    "quantum-se": partial(stackexchange.load, site="quantum-se"),
+    "so-survey2019": so_survey.load,
 }

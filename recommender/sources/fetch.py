@@ -36,8 +36,9 @@ class Archive:
     folder: str  # top folder inside the archive; the loaders look for it under the raw data folder
     files: str
     terms: str
-    url: str | None = None  # None: only for those who log in
+    url: str | None = None  # None: it cannot be fetched from here
     known_hash: str | None = None  # pooch's form, "sha256:..." or "md5:..."; always set where url is
+    reason: str = "its publisher gives it only to those who log in"  # where url is None
 
     def by_hand(self, to: Path) -> str:
         source = self.url or self.page
@@ -85,6 +86,20 @@ ARCHIVES = {
         "Job_Views.csv, Experience.csv and Positions_Of_Interest.csv",
         "none are stated there; ask before you use it for more than study",
     ),
+    "quantum-se": Archive(
+        "https://archive.org/details/stackexchange",
+        "quantum-se",
+        "Posts.xml and Users.xml of quantumcomputing.stackexchange.com",
+        "CC BY-SA",
+        reason="its archives are in the format 7z, which is not unpacked here",
+    ),
+    "so-survey2019": Archive(
+        "https://survey.stackoverflow.co",
+        "so-survey2019",
+        "m5_survey_data_technologies_normalised.csv",
+        "ODbL 1.0",
+        reason="the normalised table comes from an IBM course on data analysis, not from the survey's publisher",
+    ),
 }
 
 
@@ -103,7 +118,7 @@ def fetch(source: str, to: Path, progress: Progress | None = None) -> Path:
     if target.is_dir():
         return target
     if archive.url is None:
-        raise UserError(f"{source}: its publisher gives it only to those who log in. {archive.by_hand(to)}")
+        raise UserError(f"{source}: {archive.reason}. {archive.by_hand(to)}")
     name = archive.url.rsplit("/", 1)[1]
     part = to / f"{name}.part"
 
