@@ -76,6 +76,13 @@ recommend: need-MODEL need-QUERIES need-TO $(READY)
 		$${CANDIDATES:+--candidates "$$CANDIDATES"} $${ITEMS:+--items "$$ITEMS"} \
 		$${USERS:+--users "$$USERS"} $${INTERACTIONS:+--interactions "$$INTERACTIONS"}
 
+##   make forget                remove users from kept results, models and MLflow; says which models to train again
+##       USERS=gone.csv         required: a file of user_id
+##       WITHIN=artifacts/mine  the folder to search beside MLflow's artifacts; default: artifacts and studies
+.PHONY: forget
+forget: need-USERS $(READY)
+	@$(PY) -m pipelines forget --users "$$USERS" $${WITHIN:+--within "$$WITHIN"}
+
 ##   make ui                    open MLflow and print the link to effort against accuracy
 ##       PORT=5000
 .PHONY: ui

@@ -63,6 +63,13 @@ def recommend(to: argparse.ArgumentParser) -> None:
         to.add_argument(f"--{table}", help=f"file of {table} that the model has not seen")
 
 
+def forget(to: argparse.ArgumentParser) -> None:
+    """Remove users from kept results, saved models and MLflow's artifacts, and say which models to train again."""
+    to.add_argument("--users", required=True, help="file with user_id: who is to be forgotten")
+    where = "a folder that holds results, such as OUT of a train; repeatable (default: artifacts/, studies/)"
+    to.add_argument("--within", action="append", default=[], metavar="FOLDER", help=where)
+
+
 def data_check(to: argparse.ArgumentParser) -> None:
     """Look at a data set before anything is trained on it: what it is like, roles, repairs, and every problem."""
     to.add_argument("--data", help=f"{DATA} (default: the scenario's own)")
@@ -107,8 +114,8 @@ def ui(to: argparse.ArgumentParser) -> None:
 
 # Verb -> its arguments; the program is ``pipelines/<verb>.py``, a dash in the verb an underscore there.
 PROGRAMS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
-    "train": train, "study": study, "compare": compare, "recommend": recommend, "data-check": data_check,
-    "simulate": simulate, "contacts-hash": contacts_hash, "sql": sql, "ui": ui, "data": data,
+    "train": train, "study": study, "compare": compare, "recommend": recommend, "forget": forget,
+    "data-check": data_check, "simulate": simulate, "contacts-hash": contacts_hash, "sql": sql, "ui": ui, "data": data,
 }  # fmt: skip
 
 

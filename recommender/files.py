@@ -33,6 +33,18 @@ def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
         scratch.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacement(path: Path, writer: Callable[[Path], object]) -> Iterator[Callable[[], None]]:
+    """``writer`` is called with another name beside ``path``; a call of what is given puts that in the place of
+    ``path``. Nothing is left of an error, or where it is not called."""
+    scratch = _scratch(path)
+    try:
+        writer(scratch)
+        yield lambda: os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
 

@@ -15,7 +15,7 @@ from recommender.errors import UserError
 from recommender.files import write_json, write_table
 
 FOLDER = "reference"  # in the OUT of a train, beside the model, which serves without it
-_JSON, _IDS = "reference.json", "reference.parquet"
+_JSON, IDS = "reference.json", "reference.parquet"
 
 
 def reference(data: Dataset) -> dict[str, Any]:
@@ -42,16 +42,16 @@ def save_reference(data: Dataset, folder: Path) -> None:
             long[(column, "tokens")] = described.pop("tokens")
     folder.mkdir(exist_ok=True)
     rows = [(column, key, json.dumps(values)) for (column, key), values in long.items()]
-    write_table(folder / _IDS, pl.DataFrame(rows, schema=["column", "key", "values"], orient="row"))
+    write_table(folder / IDS, pl.DataFrame(rows, schema=["column", "key", "values"], orient="row"))
     write_json(folder / _JSON, saved)
 
 
 def load_reference(folder: Path) -> dict[str, Any]:
     """What ``save_reference`` wrote. Raises UserError where it is not there."""
-    if not (folder / _JSON).is_file() or not (folder / _IDS).is_file():
+    if not (folder / _JSON).is_file() or not (folder / IDS).is_file():
         raise UserError(f"{folder}: holds no {_JSON}. Name the OUT folder of a finished train.")
     saved: dict[str, Any] = json.loads((folder / _JSON).read_text(encoding="utf-8"))
-    for column, key, values in pl.read_parquet(folder / _IDS).iter_rows():
+    for column, key, values in pl.read_parquet(folder / IDS).iter_rows():
         place = saved["columns"][column] if column else saved
         place[key] = json.loads(values)
     return saved

@@ -113,6 +113,8 @@ class Side:
     vectors_: float32 (n_ids + n_features, no_components + 1); the last column is the bias.
     """
 
+    per_user = ("ids", "vectors_")  # where it is the side of the users
+
     def __init__(self, ids: Table, min_df: int, per_row: int) -> None:
         self.ids = ids
         self.features = SideFeatures(min_df, per_row)

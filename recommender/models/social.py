@@ -41,6 +41,7 @@ class Social:
     colour = "#661100"
     person_days = (2, 4)
     needs_interactions = True
+    per_user = ("users_", "taken_")
     space: ClassVar[Space] = {"half_life_share": Float(0.005, 1, log=True, also=(None,))}
     draws = 4
 

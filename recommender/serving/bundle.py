@@ -32,12 +32,14 @@ class Bundle:
     """What ``make recommend`` and the MLflow model load: persisted whole by ``serving/persistence.py``.
 
     eligibility: a config.Eligibility, as plain values. popularity: ``recent_popularity`` of the known items.
+    forgotten: users who have been removed since it was fitted (``forget.py``).
     """
 
     router: Router
     known: Known
     eligibility: dict[str, object]
     popularity: np.ndarray
+    forgotten: int = 0
 
     @classmethod
     def of(cls, router: Router, data: Dataset, eligibility: Eligibility) -> Self:

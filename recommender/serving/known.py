@@ -36,7 +36,9 @@ class Known:
         taken = History(np.append(0, ends), data.item_idx[order].astype(np.int32), data.timestamps[order])
         stated = data.timestamps[data.timestamps != NO_TIME]
         first, last = (int(stated.min()), int(stated.max())) if len(stated) else (NO_TIME, NO_TIME)
-        return cls(replace(data, interactions=data.interactions.clear()), taken, int(first), int(last))
+        repairs = tuple(replace(repair, examples=()) for repair in data.repairs)  # which may be users' ids
+        bare = replace(data, interactions=data.interactions.clear(), repairs=repairs, notes=())
+        return cls(bare, taken, first, last)
 
     def dataset(self) -> Dataset:
         """The data with interactions again, each user's in their order; event and weight are those of a positive."""

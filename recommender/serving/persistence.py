@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,15 +42,45 @@ def save(obj: object, folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already; give a new folder for the model.")
     with whole_folder(folder) as scratch:
-        writer = _Writer()
-        root = writer.encode(obj, type(obj).__name__)
-        for number, array in enumerate(writer.arrays):
-            np.save(scratch / f"array_{number}.npy", array, allow_pickle=False)
-        for number, frame in enumerate(writer.frames):
-            frame.write_parquet(scratch / f"frame_{number}.parquet")
-        files = {path.name: _checksum(path) for path in sorted(scratch.iterdir())}
-        tree = {"format": FORMAT, "files": files, "root": root}
-        (scratch / "state.json").write_text(json.dumps({**tree, "crc": _crc(tree)}, indent=1))
+        (scratch / "state.json").write_text(_write(obj, scratch, 0))
+
+
+@contextmanager
+def replacement(obj: object, folder: Path) -> Iterator[Callable[[], None]]:
+    """Writes ``obj`` beside what ``folder`` holds; a call of what is given puts it in the place of that, in one step.
+
+    Whoever has loaded the model before goes on with that. Nothing is left of an error, or where it is not called.
+    """
+    numbers = [int(path.stem.partition("_")[2]) for path in _parts(folder)]
+    scratch = folder / f".state.json-{os.getpid()}"
+    try:
+        scratch.write_text(_write(obj, folder, max(numbers, default=-1) + 1))
+        yield lambda: os.replace(scratch, folder / "state.json")
+    finally:
+        scratch.unlink(missing_ok=True)
+        listed = json.loads((folder / "state.json").read_text())["files"]
+        for path in _parts(folder):
+            if path.name not in listed:
+                path.unlink()
+
+
+def _parts(folder: Path) -> list[Path]:
+    return [*folder.glob("array_*.npy"), *folder.glob("frame_*.parquet")]
+
+
+def _write(obj: object, folder: Path, first: int) -> str:
+    """Writes arrays and frames, numbered from ``first``; the text of the state.json that names them."""
+    writer = _Writer(first)
+    root = writer.encode(obj, type(obj).__name__)
+    files: dict[str, list[int]] = {}
+    for number, array in enumerate(writer.arrays, first):
+        np.save(path := folder / f"array_{number}.npy", array, allow_pickle=False)
+        files[path.name] = _checksum(path)
+    for number, frame in enumerate(writer.frames, first):
+        frame.write_parquet(path := folder / f"frame_{number}.parquet")
+        files[path.name] = _checksum(path)
+    tree = {"format": FORMAT, "files": files, "root": root}
+    return json.dumps({**tree, "crc": _crc(tree)}, indent=1)
 
 
 def holds(folder: Path) -> bool:
@@ -88,7 +120,8 @@ def _crc(tree: object) -> int:
 class _Writer:
     """Encodes values as JSON and collects the arrays and frames that go beside it."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int) -> None:
+        self.first = first
         self.arrays: list[np.ndarray] = []
         self.frames: list[pl.DataFrame] = []
 
@@ -128,11 +161,11 @@ class _Writer:
         if array.dtype.hasobject:
             raise TypeError(f"{where}: cannot save an array of Python objects")
         self.arrays.append(array)
-        return len(self.arrays) - 1
+        return self.first + len(self.arrays) - 1
 
     def _frame(self, frame: pl.DataFrame) -> int:
         self.frames.append(frame)
-        return len(self.frames) - 1
+        return self.first + len(self.frames) - 1
 
     @staticmethod
     def _kind(kind: str, /, **parts: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import polars as pl
 
@@ -119,6 +120,5 @@ def _example(known: Known) -> pd.DataFrame:
     strangers: list[int | str] = (
         [-1, -2] if known.data.users.ids.dtype.is_integer() else ["a new user", "another new user"]
     )
-    as_of = pd.Timestamp(known.last, unit="us") if known.last != NO_TIME else pd.NaT
-    times = pd.Series([as_of, pd.NaT], dtype="datetime64[us]")
-    return pd.DataFrame({"user_id": strangers, "as_of": times})
+    latest = None if known.last == NO_TIME else str(np.datetime64(known.last, "us"))
+    return pd.DataFrame({"user_id": strangers, "as_of": pd.Series([latest, None], dtype=object)})

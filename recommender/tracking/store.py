@@ -42,7 +42,7 @@ def prepare(uri: str, experiment: str = EXPERIMENT) -> str:
     open are closed. Raises TrackingError.
     """
     with failures(uri):
-        database = _database(uri)
+        database = sqlite_file(uri)
         if database is None:
             return _opened(connect(uri), experiment, None)
         database.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def connect(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri)
 
 
-def _database(uri: str) -> Path | None:
+def sqlite_file(uri: str) -> Path | None:
     """File of a SQLite store; None for any other."""
     return Path(uri.removeprefix("sqlite:///").partition("?")[0]) if uri.startswith("sqlite:///") else None
 
@@ -197,7 +197,7 @@ def failures(uri: str) -> Iterator[None]:
         if not isinstance(error, OSError) and not _raised_by_store(error):
             raise
         message = f"{uri}: {type(error).__name__}: {error}"
-        if _database(uri) is not None:
+        if sqlite_file(uri) is not None:
             message += "\nWhere this file is damaged, move it away: the next program makes a new one."
         raise TrackingError(message) from error
 

@@ -23,7 +23,7 @@ from recommender.experiment import ladder, requirements, run_folder, tuning
 from recommender.experiment.decision import Decision
 from recommender.experiment.fold_runner import FoldRunner
 from recommender.experiment.rungs import check, options
-from recommender.files import put_aside, whole_folder
+from recommender.files import put_aside, whole_folder, write_text
 from recommender.hashing import code_digest, of_content, of_file
 from recommender.names import USER_BUCKETS
 from recommender.spam.suspicion import suspected_fold
@@ -74,6 +74,14 @@ def _damage(folder: Path) -> str:
         if of_file(folder / name) != digest_then:
             return f"{name} has changed"
     return ""
+
+
+def seal_again(folder: Path) -> None:
+    """Puts the hashes of the cell's files into its last one, after ``make forget`` has changed them."""
+    done = json.loads((folder / DONE).read_text())
+    tree = {key: value for key, value in done.items() if key != "sha256"}
+    tree["files"] = {name: of_file(folder / name) for name in tree["files"]}
+    write_text(folder / DONE, json.dumps({**tree, "sha256": of_content(tree)}, indent=1) + "\n")
 
 
 def measure(data: Dataset, scenario: Scenario, mode: str, folder: Path, loop: Loop | None = None) -> None:

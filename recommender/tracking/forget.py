@@ -1,0 +1,136 @@
+"""Removes users from everything that trains, studies and comparisons keep, in folders and in MLflow's artifacts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import polars as pl
+
+from recommender.data import drift
+from recommender.data.ids import as_ids
+from recommender.errors import UserError
+from recommender.files import clear_leftovers, replacement
+from recommender.hashing import pseudonyms
+from recommender.serving import persistence
+from recommender.serving.bundle import Bundle
+from recommender.serving.forget import forget
+from recommender.studies.engine.cell import is_finished, seal_again
+from recommender.tracking.private import KEY
+from recommender.tracking.store import connect, failures, sqlite_file
+
+
+@dataclass
+class Forgotten:
+    """What was done. changed: files and models that held one of the users, which none does any more. found: ids of
+    users who were in one, as text. stale: models whose counts and factors were learned from users who have been
+    removed, now or before, and how many those are."""
+
+    changed: list[Path] = field(default_factory=list)
+    found: set[str] = field(default_factory=set)
+    stale: dict[Path, int] = field(default_factory=dict)
+
+
+def forget_users(ids: pl.Series, roots: Sequence[Path]) -> Forgotten:
+    """Removes users from every table and saved model below ``roots``.
+
+    All new files are written first and then put in the place of the old ones, so an error leaves everything as it was;
+    whatever a kill leaves, the next call finishes. Raises UserError where a model cannot be read or changed.
+    """
+    done = Forgotten()
+    keys = [bytes.fromhex(path.read_text()) for root in roots for path in root.rglob(KEY)]
+    known = pl.concat([ids.cast(pl.String), *(pseudonyms(ids, key) for key in keys)])
+    with ExitStack() as stack:
+        steps: list[Callable[[], None]] = []
+        for folder, names in _folders(roots):
+            if persistence.holds(folder):
+                steps += _model(folder, known, done, stack)
+                continue
+            for name in names:
+                if name.endswith(".parquet"):
+                    steps += _table(folder / name, known, done, stack)
+        for step in steps:
+            step()
+    for folder in {path.parent for path in done.changed}:
+        if is_finished(folder):
+            seal_again(folder)
+    return done
+
+
+def artifact_folders(uri: str) -> tuple[list[Path], list[str]]:
+    """Folders of the artifacts of a tracking store, and places of artifacts that are no folders of this machine.
+
+    Raises TrackingError where the store cannot be read. A store that is not there is not made.
+    """
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        return [], []
+    with failures(uri):
+        places = {str(experiment.artifact_location) for experiment in connect(uri).search_experiments()}
+    local = {place: Path(unquote(urlparse(place).path)) for place in places if urlparse(place).scheme in ("", "file")}
+    return sorted(path for path in local.values() if path.is_dir()), sorted(places - set(local))
+
+
+def _folders(roots: Sequence[Path]) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder below the roots with the names of its files, once; links are not followed."""
+    seen = set()
+    for root in roots:
+        for folder, _, names in os.walk(root.resolve()):
+            if folder not in seen:
+                seen.add(folder)
+                clear_leftovers(Path(folder))
+                yield Path(folder), sorted(names)
+
+
+def _model(folder: Path, ids: pl.Series, done: Forgotten, stack: ExitStack) -> list[Callable[[], None]]:
+    try:
+        bundle = persistence.load(folder)
+    except UserError as error:
+        raise UserError(f"{error} It cannot be searched for users: delete it.") from None
+    if not isinstance(bundle, Bundle):
+        return []
+    try:
+        fewer = forget(bundle, ids)
+    except UserError as error:
+        raise UserError(f"{folder}: {error}. Delete this folder, and train again without them.") from None
+    if fewer.forgotten:
+        done.stale[folder] = fewer.forgotten
+    if fewer is bundle:
+        return []
+    done.changed.append(folder)
+    done.found.update(map(str, set(bundle.data.users.ids) - set(fewer.data.users.ids)))
+    return [stack.enter_context(persistence.replacement(fewer, folder))]
+
+
+def _table(path: Path, ids: pl.Series, done: Forgotten, stack: ExitStack) -> list[Callable[[], None]]:
+    try:
+        columns = pl.read_parquet_schema(path)
+    except pl.exceptions.PolarsError as error:
+        raise UserError(f"{path}: this table is damaged ({error}). Delete it, or copy it again.") from None
+    if path.name == drift.IDS and path.parent.name == drift.FOLDER:
+        table = pl.read_parquet(path)
+        fewer = table.with_columns(pl.Series("values", [_listed(row, ids) for row in table.iter_rows(named=True)]))
+    elif "user_id" in columns:
+        table = pl.read_parquet(path)
+        there = table["user_id"].is_in(as_ids(ids, table["user_id"].dtype).drop_nulls().implode()).fill_null(False)
+        fewer = table.filter(~there)
+        done.found.update(map(str, table["user_id"].filter(there)))
+    else:
+        return []
+    if fewer.equals(table, null_equal=True):
+        return []
+    done.changed.append(path)
+    return [stack.enter_context(replacement(path, fewer.write_parquet))]
+
+
+def _listed(row: dict[str, str], ids: pl.Series) -> str:
+    """A row of drift's reference, the list of users without these."""
+    if row["column"] or row["key"] != "user_ids":
+        return row["values"]
+    gone = set(ids)
+    return json.dumps([user for user in json.loads(row["values"]) if str(user) not in gone])
