@@ -211,6 +211,12 @@ format: $(READY_DEV)
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
+##   make audit-deps            known advisories for the packages of the lock files, by osv.dev
+##                              exit code of the program: 0 none, 4 some, 3 the service cannot be reached
+.PHONY: audit-deps
+audit-deps: $(READY)
+	@$(PY) -m pipelines.audit_deps
+
 ##   make docs                  the documentation as a site: site/index.html; links are checked
 .PHONY: docs
 docs: $(READY_DEV)
