@@ -43,7 +43,7 @@ def unify(findings: Findings, frames: Mapping[str, pl.DataFrame]) -> dict[str, p
     for key in ("user_id", "item_id"):
         columns = {table: frame[key] for table, frame in out.items() if key in frame.columns}
         for table, column in columns.items():
-            if (advice := _unfit(column)) is not None:
+            if (advice := unfit(column)) is not None:
                 findings.offending(out[table], table, key, "wrong_type", column.is_not_null(), advice)
                 out[table] = out[table].drop(key)
         columns = {table: column for table, column in columns.items() if key in out[table].columns}
@@ -124,7 +124,7 @@ def near_misses(missing: pl.Series, known: pl.Series) -> list[str]:
     return [f"{a[:60]!r} (there: {b[:60]!r})" for a, b in both.select("a", "b").iter_rows()]
 
 
-def _unfit(ids: pl.Series) -> str | None:
+def unfit(ids: pl.Series) -> str | None:
     """Why a column cannot hold ids; None where it can."""
     dtype = ids.dtype
     if dtype.is_integer() or dtype in (pl.Null, pl.String, pl.Categorical, pl.Enum) or not len(ids):
@@ -150,7 +150,7 @@ def _exact_integers(ids: pl.Series) -> pl.Series:
 
 def _fits_int64(ids: pl.Series) -> bool:
     if ids.dtype.is_float():
-        return True  # whole numbers below 2**53: ``_unfit`` refused the others
+        return True  # whole numbers below 2**53: ``unfit`` refused the others
     if not ids.dtype.is_integer():
         return False
     known = ids.drop_nulls()

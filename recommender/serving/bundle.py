@@ -13,9 +13,10 @@ import polars as pl
 
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import NO_TIME, Dataset, Table
+from recommender.data.findings import short
 from recommender.data.forms import misfits, to_form
 from recommender.data.gate import Tables, build, tables_of
-from recommender.data.ids import as_ids, is_spoilt
+from recommender.data.ids import as_ids, is_spoilt, unfit
 from recommender.data.queries import History, Queries
 from recommender.data.spec import STANDARD, Threshold, within
 from recommender.data.times import parse_times
@@ -193,7 +194,7 @@ def _formed(new: pl.DataFrame | None, known: Table, table: str) -> pl.DataFrame 
             formed = formed.list.join(" . ")
         if formed is None:
             wrong = new[c].filter(misfits(new[c], known.roles[c])) if new[c].dtype == pl.String else new[c].drop_nulls()
-            some = ", ".join(str(value)[:60] for value in wrong.head(3))
+            some = ", ".join(map(short, wrong.head(3).to_list()))
             raise DataError(
                 f"{table}.{c}: {len(wrong):,} values of type {new[c].dtype} (e.g. {some}) cannot be read as the "
                 f"{known.frame[c].dtype} that the model knows (role {known.roles[c]}). Write them as in its data."
@@ -231,7 +232,7 @@ def _allowed(candidates: pl.Series, data: Dataset) -> np.ndarray:
         raise DataError("candidates: there are no rows, so nothing could be shown. Leave CANDIDATES out for all items.")
     rows = data.items.lookup(_ids(candidates, data.items.ids, "candidates"))
     if unknown := int((rows < 0).sum()):
-        some = ", ".join(map(str, candidates.filter(pl.Series(rows < 0)).head(3)))
+        some = ", ".join(map(short, candidates.filter(pl.Series(rows < 0)).head(3).to_list()))
         message = f"candidates: {unknown:,} of {len(rows):,} item_ids are unknown to the model (e.g. {some})."
         raise DataError(f"{message} Give their rows by ITEMS=<file>, or leave them out.")
     allowed = np.zeros(len(data.items), bool)
@@ -241,13 +242,12 @@ def _allowed(candidates: pl.Series, data: Dataset) -> np.ndarray:
 
 def _ids(column: pl.Series, known: pl.Series, table: str) -> pl.Series:
     """Asked ids in the type of the known ones, exactly: null where they cannot be among them."""
-    if column.dtype.is_nested() or column.dtype.is_temporal() or column.dtype in (pl.Boolean, pl.Binary, pl.Object):
-        some = ", ".join(str(value)[:60] for value in column.head(3))
-        message = f"{table}.{column.name}: {len(column):,} values of type {column.dtype} (e.g. {some})."
-        raise DataError(f"{message} Ids are integers or strings.")
+    if (advice := unfit(column)) is not None:
+        some = ", ".join(map(short, column.head(3).to_list()))
+        raise DataError(f"{table}.{column.name}: {len(column):,} values (e.g. {some}). {advice}")
     spoilt = column.filter(is_spoilt(column))
     if len(spoilt) and not bool(as_ids(spoilt, known.dtype).is_in(known.implode()).fill_null(False).all()):
-        some = ", ".join(repr(value)[:60] for value in spoilt.head(3))
+        some = ", ".join(map(short, spoilt.head(3).to_list()))
         message = f"{table}.{column.name}: {len(spoilt):,} ids that a spreadsheet or pandas changed (e.g. {some})."
         raise DataError(f"{message} Write the ids as they are in the model's data: as integers or text.")
     return as_ids(column, known.dtype)
@@ -258,8 +258,10 @@ def _new_ids(column: pl.Series, known: pl.Series, table: str) -> pl.Series:
     ids = _ids(column, known, table)
     rows = (ids.is_null() & column.is_not_null()).arg_true()
     if len(rows):
-        some = ", ".join(f"{str(column[i])[:60]!r} in row {i + 1}" for i in rows.head(3))
-        message = f"{table}.{column.name}: {len(rows):,} ids are no integers (e.g. {some}), and this model's are."
+        some = ", ".join(f"{short(column[i])} in row {i + 1}" for i in rows.head(3))
+        message = (
+            f"{table}.{column.name}: {len(rows):,} ids are no integers of 64 bits (e.g. {some}), as this model's are."
+        )
         raise DataError(f"{message} Give such rows integer ids, or train again on data that has both.")
     return ids
 
@@ -282,7 +284,7 @@ def _times(column: pl.Series, table: str, formats: Mapping[str, str]) -> pl.Seri
     times = parse_times(column, formats.get(column.name))
     bad = column.is_not_null() if times is None else times.faulty
     if times is None or bad.any():
-        some = ", ".join(str(value)[:60] for value in column.filter(bad).head(3))
+        some = ", ".join(map(short, column.filter(bad).head(3).to_list()))
         message = f"{table}.{column.name}: {bad.sum():,} values are no times, or none after 1990 (e.g. {some})."
         raise DataError(f"{message} Use UTC times such as 2026-01-31 08:00:00, or numbers since 1970.")
     return times.values

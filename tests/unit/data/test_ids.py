@@ -10,28 +10,16 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from recommender.data.folder import read_folder, write_folder
 from recommender.data.gate import build, from_frames
-from recommender.data.ids import as_ids, is_spoilt, near_misses
+from recommender.data.ids import as_ids, near_misses
 from recommender.data.read.table import read_table
 from recommender.errors import DataError
 from recommender.serving.bundle import as_queries, extended
 from recommender.serving.known import Known
+from tests.helpers.exact_ids import INTEGERS, TEXTS, sound
 from tests.helpers.messy import notes, read, refusal
-
-WORDS = {"nan", "null", "none", "nil", "na", "n/a", "#n/a", "<na>", "nat", "undefined"}
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=12)
-NUMBER_LIKE = st.sampled_from(["1e2", "100", "0", "-0", "01", "1", "+1", "1E5", "0x10", "1_000", "١", "12e4", "-1"])
-IDS = st.lists(TEXT | NUMBER_LIKE | st.integers(-(2**70), 2**70).map(str), min_size=2, max_size=12, unique=True)
-
-
-def sound(ids: list[str]) -> list[str]:
-    """Without the ids that the gate refuses by a rule of their own."""
-    column = pl.Series(ids)
-    kept = ~is_spoilt(column) & (column.str.strip_chars() != "")
-    return [i for i in column.filter(kept).to_list() if i.strip().lower() not in WORDS]
 
 
 def events(users: list[Any], dtype: Any = None) -> pl.DataFrame:
@@ -44,7 +32,7 @@ def events(users: list[Any], dtype: Any = None) -> pl.DataFrame:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(IDS)
+@given(TEXTS)
 def test_text_ids_of_a_csv_come_back_byte_for_byte_and_keep_their_own_history(tmp_path: Path, ids: list[str]) -> None:
     ids = sound(ids) or ["x"]
     folder = tmp_path / "set"
@@ -58,15 +46,6 @@ def test_text_ids_of_a_csv_come_back_byte_for_byte_and_keep_their_own_history(tm
     items = data.items.ids.gather(queries.history.item_idx).to_list()
     assert items == [f"i{n}" for n in range(len(ids))]
     assert queries.history.lengths.tolist() == [1] * len(ids) + [0]
-
-
-INTEGERS = {
-    "int8": (pl.Int8, -(2**7), 2**7 - 1),
-    "uint32": (pl.UInt32, 0, 2**32 - 1),
-    "int64": (pl.Int64, -(2**63), 2**63 - 1),
-    "uint64": (pl.UInt64, 0, 2**64 - 1),
-    "int128": (pl.Int128, -(2**100), 2**100),
-}
 
 
 @pytest.mark.parametrize("kind", INTEGERS)
@@ -167,8 +146,16 @@ def test_asked_ids_that_a_spreadsheet_spoilt_are_refused(tmp_path: Path) -> None
         as_queries(read_table(tmp_path / "queries.csv"), Known.of(data))
 
 
+@pytest.mark.parametrize("ids", [[0.5], [2.0**60], [True], [b"1"], [[1]]])
+def test_asked_ids_that_cannot_be_ids_are_refused_and_not_taken_for_strangers(ids: list[Any]) -> None:
+    data = from_frames(events([1, 2**60]), pl.DataFrame({"item_id": ["i0", "i1"]}))
+    with pytest.raises(DataError, match=r"queries.user_id: 1 values \(e.g. .*Ids (of type|are integers)"):
+        as_queries(pl.DataFrame({"user_id": ids}), Known.of(data))
+    assert as_queries(pl.DataFrame({"user_id": [1.0, None]}).drop_nulls(), Known.of(data)).history.lengths.tolist() == [1]
+
+
 def test_rows_to_add_say_which_of_their_ids_the_model_cannot_hold() -> None:
     data = from_frames(events([1, 2]).with_columns(item_id=pl.Series([5, 6])), pl.DataFrame({"item_id": [5, 6]}))
-    with pytest.raises(DataError, match=r"items.item_id: 1 ids are no integers \(e.g. 'new-1' in row 2\)"):
+    with pytest.raises(DataError, match=r"items.item_id: 1 ids are no integers of 64 bits \(e.g. 'new-1' in row 2\)"):
         extended(data, pl.DataFrame({"item_id": ["7", "new-1"]}), None, None)
     assert extended(data, pl.DataFrame({"item_id": ["7"]}), None, None).items.ids.to_list() == [5, 6, 7]

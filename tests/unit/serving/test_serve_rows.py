@@ -50,5 +50,5 @@ def test_what_training_holds_as_one_text_may_be_a_list() -> None:
 
 def test_values_that_cannot_be_read_as_known_ones_are_refused_with_examples() -> None:
     new = pl.DataFrame({"item_id": ["n"], "price": ["dear"]})
-    with pytest.raises(DataError, match=r"items.price: 1 values of type String \(e.g. dear\) .*role numeric"):
+    with pytest.raises(DataError, match=r"items.price: 1 values of type String \(e.g. 'dear'\) .*role numeric"):
         extended(known(), new, None, None)
