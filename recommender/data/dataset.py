@@ -65,6 +65,7 @@ class Reading:
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # table -> standard name -> name in the file
     times: Mapping[str, str] = field(default_factory=dict)  # time column -> stated format
     weight: str | None = None  # the bound of the weight from which a row counts as taken, such as ">= 4"
+    events: tuple[str, ...] | None = None  # the kinds of event that count as taken; None: all
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,12 @@ def build(
         repairs=(*tables.repairs, *findings.repairs),
         truth=tables.truth,
         notes=tuple(findings.notes),
-        reading=Reading({table: spec.names(table) for table in STANDARD}, dict(spec.times), chosen.weight),
+        reading=Reading(
+            {table: spec.names(table) for table in STANDARD},
+            dict(spec.times),
+            chosen.weight,
+            None if chosen.event is None else tuple(chosen.event),
+        ),
         relation=None if spec.relation is None else Relation(spec.relation.symmetric),
     )
 
@@ -134,9 +139,14 @@ def _positive(spec: Spec, events: Sequence[str] | None) -> Threshold:
 def tables_of(data: Dataset) -> Tables:
     """The tables that ``build`` turns into ``data`` again: with roles stated and the repairs it relies on."""
     events = pl.concat([data.interactions, data.signals]) if data.signals.width else data.interactions
-    kinds = data.interactions["event"].unique().sort().to_list() if data.signals.height else None
-    bound = data.reading.weight
-    positive = kinds if bound is None or kinds is None else Threshold(event=kinds, weight=bound)
+    bound, kinds = data.reading.weight, data.reading.events
+    if kinds is None and data.signals.height:
+        kinds = tuple(data.interactions["event"].unique().sort())
+    positive = (
+        None
+        if kinds is None and bound is None
+        else Threshold(event=None if kinds is None else list(kinds), weight=bound)
+    )
     spec = Spec(
         features=Features(items=dict(data.items.roles), users=dict(data.users.roles) if len(data.users) else {}),
         match=[MatchSpec(user=m.user, item=m.item) for m in data.match],

@@ -18,12 +18,12 @@ from recommender.data.forms import misfits, to_form
 from recommender.data.gate import Tables, build, tables_of
 from recommender.data.ids import as_ids, is_spoilt, unfit
 from recommender.data.queries import History, Queries
-from recommender.data.spec import STANDARD, Threshold, within
+from recommender.data.spec import STANDARD, within
 from recommender.data.times import parse_times
-from recommender.errors import DataError
+from recommender.errors import DataError, nearest
 from recommender.ranking.candidates import Candidates, completion_order, recent_popularity
 from recommender.ranking.router import Router
-from recommender.serving.known import EVENT, Known
+from recommender.serving.known import Known, positive_event
 
 log = logging.getLogger(__name__)
 
@@ -145,13 +145,15 @@ def extended(
     known = tables_of(data)
     if interactions is not None:  # as in a data set without these columns
         interactions = _renamed(interactions, data, "interactions", STANDARD["interactions"])
-        positive = known.spec.positive
-        events = positive.event if isinstance(positive, Threshold) else positive
-        given = {"event": (events or [EVENT])[0], "weight": within(data.reading.weight)}
+        timed = known.interactions.height > 0 and not known.interactions["timestamp"].has_nulls()
+        _require(interactions, "interactions", ["user_id", "item_id", *(["timestamp"] if timed else [])])
+        given = {"event": positive_event(data), "weight": within(data.reading.weight)}
         absent = [pl.lit(value).alias(c) for c, value in given.items() if c not in interactions.columns]
         interactions = interactions.with_columns(absent)
-    items = None if items is None else _renamed(items, data, "items", STANDARD["items"])
-    users = None if users is None else _renamed(users, data, "users", STANDARD["users"])
+    if items is not None:
+        _require(items := _renamed(items, data, "items", STANDARD["items"]), "items", ["item_id"])
+    if users is not None:
+        _require(users := _renamed(users, data, "users", STANDARD["users"]), "users", ["user_id"])
     spec = known.spec.model_copy(
         update={"repairs": {**known.spec.repairs, "duplicates": "keep_first", "link_times": "keep_first"}}
     )
@@ -181,12 +183,21 @@ def _renamed(new: pl.DataFrame, data: Dataset, table: str, columns: Sequence[str
     })  # fmt: skip
 
 
+def _require(new: pl.DataFrame, table: str, columns: Sequence[str]) -> None:
+    if missing := [c for c in columns if c not in new.columns]:
+        hint = nearest(missing[0], new.columns).removesuffix(".")
+        message = f"{table}: no column {', '.join(missing)} in the rows to add{hint}"
+        raise DataError(f"{message}. Name it so, or as in the files of the model's data.")
+
+
 def _formed(new: pl.DataFrame | None, known: Table, table: str) -> pl.DataFrame | None:
     """The rows to add in the types of the known ones: a list written as text becomes a list, as in the gate."""
     if new is None:
         return None
     for c in (c for c in new.columns if c in known.roles and c in known.frame.columns):
         formed = to_form(new[c], known.roles[c])
+        if formed is not None and known.roles[c] == "multi" and new[c].dtype == pl.String:
+            formed = _known_words(new[c], formed, known.frame[c])
         listed = isinstance(known.frame[c].dtype, pl.List)
         if formed is not None and listed and not isinstance(formed.dtype, pl.List):
             formed = to_form(formed, "multi")
@@ -203,13 +214,19 @@ def _formed(new: pl.DataFrame | None, known: Table, table: str) -> pl.DataFrame 
     return new
 
 
+def _known_words(texts: pl.Series, lists: pl.Series, known: pl.Series) -> pl.Series:
+    """``lists``, but a text that is one known word stays whole: "Sci-Fi, Space" where bars separate in training."""
+    whole = texts.str.strip_chars()
+    words = known.explode(empty_as_null=False).drop_nulls().unique()
+    one = whole.is_in(words.implode()).fill_null(False)
+    return pl.select(pl.when(one).then(whole.reshape((-1, 1)).arr.to_list()).otherwise(lists)).to_series()
+
+
 def _joined(
     known: pl.DataFrame | None, new: pl.DataFrame | None, key: str | None, table: str, formats: Mapping[str, str]
 ) -> pl.DataFrame:
     if new is None or known is None:
         return known if new is None and known is not None else pl.DataFrame(new)
-    if missing := [c for c in ([key] if key else ["user_id", "item_id"]) if c not in new.columns]:
-        raise DataError(f"{table}: no column {', '.join(missing)} in the rows to add (found {', '.join(new.columns)}).")
     if unread := [c for c in new.columns if c not in known.columns and c not in STANDARD[table]]:
         log.info("%s: the model reads no column %s of the rows to add", table, ", ".join(unread))
         new = new.drop(unread)

@@ -13,7 +13,10 @@ from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import History
 from recommender.data.spec import within
 
-EVENT = "interaction"  # of rows whose event is not known any more; every row was a positive
+
+def positive_event(data: Dataset) -> str:
+    """A kind of event that counts as taken, for rows whose kind is not known."""
+    return (data.reading.events or ("interaction",))[0]
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Known:
             "user_id": data.users.ids.gather(past.row),
             "item_id": data.items.ids.gather(past.item_idx),
             "timestamp": stated.cast(pl.Datetime("us", "UTC")),
-            "event": pl.repeat(EVENT, len(past.item_idx), eager=True),
+            "event": pl.repeat(positive_event(data), len(past.item_idx), eager=True),
             "weight": pl.repeat(within(data.reading.weight), len(past.item_idx), dtype=pl.Float32, eager=True),
         })  # fmt: skip
         return replace(data, interactions=rows.cast(dict(data.interactions.schema)))  # type: ignore[arg-type]

@@ -151,7 +151,9 @@ def test_asked_ids_that_cannot_be_ids_are_refused_and_not_taken_for_strangers(id
     data = from_frames(events([1, 2**60]), pl.DataFrame({"item_id": ["i0", "i1"]}))
     with pytest.raises(DataError, match=r"queries.user_id: 1 values \(e.g. .*Ids (of type|are integers)"):
         as_queries(pl.DataFrame({"user_id": ids}), Known.of(data))
-    assert as_queries(pl.DataFrame({"user_id": [1.0, None]}).drop_nulls(), Known.of(data)).history.lengths.tolist() == [1]
+    assert as_queries(pl.DataFrame({"user_id": [1.0, None]}).drop_nulls(), Known.of(data)).history.lengths.tolist() == [
+        1
+    ]
 
 
 def test_rows_to_add_say_which_of_their_ids_the_model_cannot_hold() -> None:

@@ -114,7 +114,7 @@ def test_as_of_is_read_like_every_other_time(tmp_path: Path, caplog: pytest.LogC
         assert queries.as_of.tolist() == [1704240000000000]
         assert queries.history.lengths.tolist() == [2]
     for wrong in (2018, 17000, "12/1/2010", "soon"):
-        with pytest.raises(DataError, match=rf"queries.as_of: 1 values .* \(e.g. {wrong}\)"):
+        with pytest.raises(DataError, match=rf"queries.as_of: 1 values .* \(e.g. {wrong!r}\)"):
             as_queries(pl.DataFrame({"user_id": ["u1"], "as_of": [wrong]}), Known.of(data))
     with caplog.at_level("WARNING"):
         as_queries(pl.DataFrame({"user_id": ["u1"], "as_of": ["2020-01-01"]}), Known.of(data))
