@@ -15,12 +15,13 @@ from recommender.data.split import Fold
 from recommender.evaluation.metric_table import ANSWERED, METRICS, compared, of_every_query
 from recommender.evaluation.metrics import ITEM_BUCKETS
 from recommender.evaluation.shown import Judged, Shown
-from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
+from recommender.evaluation.statistics import ClusteredValues, estimates, holm, period_interval, sign_flip_p
 from recommender.names import ALL, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.lists import Lists
 
 VISIT = "visit"  # the slice by time since the last interaction
 POOLED = "pooled"  # the origin of rows that pool the validation origins
+PERIODS = 4  # of each horizon: what a decision counts as its draws of time
 _SLICE_VALUES, _SLICE_QUERIES = 10, 30
 
 
@@ -38,6 +39,11 @@ class QueryInfo:
     slices: Mapping[str, pl.Series]  # user column -> value of each query, String
     groups: Mapping[str, pl.Series] = field(default_factory=dict)  # likewise, for the audit only
 
+    @property
+    def period(self) -> np.ndarray:
+        """Which of the ``PERIODS`` of the horizon each query lies in, int64; all have about equally many queries."""
+        return periods(self.as_of)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -45,6 +51,11 @@ class Outcome:
 
     values: Mapping[str, np.ndarray]  # metric, or "recall_at_20:<item bucket>"
     shares: Mapping[str, float] = field(default_factory=dict)  # of all lists together: coverage, survival
+
+
+def periods(as_of: np.ndarray) -> np.ndarray:
+    """Which of ``PERIODS`` of about equally many queries each one lies in, int64. as_of: microseconds of a fold's."""
+    return np.argsort(np.argsort(as_of, kind="stable"), kind="stable") * PERIODS // max(len(as_of), 1)
 
 
 def query_info(fold: Fold, slices: Sequence[str], away_days: float, groups: Sequence[str] = ()) -> QueryInfo:
@@ -105,6 +116,10 @@ class Group:
         ids = pl.concat([a.user_ids for a in self.query_info])
         codes = ids.rank("dense").to_numpy().astype(np.int64) - 1
         return codes, int(codes.max(initial=-1)) + 1
+
+    def periods(self) -> np.ndarray:
+        """Of each query, int64; none is of two folds."""
+        return np.concatenate([n * PERIODS + info.period for n, info in enumerate(self.query_info)])
 
     def masks(self) -> Iterator[tuple[str, str, str, np.ndarray]]:
         """(user bucket, slice, slice value, which queries). Rows for all users use first queries only."""
@@ -173,17 +188,17 @@ def comparisons_table(
     resamples: int,
     seed: int,
     metrics: Sequence[str] | None = None,
-    visits: bool = False,
+    deciding: bool = False,
 ) -> pl.DataFrame:
     """Paired differences b - a of every two rungs, a before b in the ladder, by user bucket.
 
-    metrics: by default those that the table compares. visits: also each bucket's ``<bucket>_in_session`` and
-    ``<bucket>_returning``.
+    metrics: by default those that the table compares. deciding: also each bucket's ``<bucket>_in_session`` and
+    ``<bucket>_returning``; intervals then hold for other users *and* other periods, the wider bound of the two.
     p_holm: sign-flip p over users, Holm-adjusted within a bucket and metric over the rungs above a.
     Columns: rung_a, rung_b, user_bucket, metric, difference, ci_low, ci_high, p_holm, n_queries.
     """
     pairs = list(combinations(ladder, 2))  # none for a ladder of one rung
-    return compare(group, pairs, [a for a, _ in pairs], resamples, seed, metrics, visits)
+    return compare(group, pairs, [a for a, _ in pairs], resamples, seed, metrics, deciding)
 
 
 def compare(
@@ -193,26 +208,32 @@ def compare(
     resamples: int,
     seed: int,
     metrics: Sequence[str] | None = None,
-    visits: bool = False,
+    deciding: bool = False,
 ) -> pl.DataFrame:
     """Paired differences b - a of ``pairs`` (a, b), as ``comparisons_table``; Holm within those of one family."""
     codes, n_users = group.users()
-    cells, keys = [], []
+    times = group.periods()
+    cells, keys, when = [], [], []
     for metric in (metrics or compared()) if pairs else ():
         values = dict(zip(group.rungs, group.stack([metric]).T, strict=True))
         gain = np.column_stack([values[b] - values[a] for a, b in pairs])
         for user_bucket, name, value, mask in group.masks():
-            if mask.any() and (not name or (visits and name == VISIT)):
+            if mask.any() and (not name or (deciding and name == VISIT)):
+                when.append(times[mask])
                 keys.append((f"{user_bucket}_{value}" if name else user_bucket, metric))
                 cells.append(ClusteredValues(codes[mask], gain[mask]))
     rows: list[tuple[object, ...]] = []
     gains = estimates(cells, n_users, resamples, seed)
     family = np.array(families)
-    for (user_bucket, metric), cell, e in zip(keys, cells, gains, strict=True):
+    for (user_bucket, metric), cell, e, period in zip(keys, cells, gains, when, strict=True):
+        low, high = e.low, e.high
+        if deciding:
+            bounds = period_interval(cell.values, period)
+            low, high = np.minimum(low, bounds[0]), np.maximum(high, bounds[1])
         p = sign_flip_p(cell, seed)
         for one in np.unique(family):
             p[family == one] = holm(p[family == one])
-        rows += [(a, b, user_bucket, metric, e.mean[i], e.low[i], e.high[i], p[i], int(e.n[i]))
+        rows += [(a, b, user_bucket, metric, e.mean[i], low[i], high[i], p[i], int(e.n[i]))
                  for i, (a, b) in enumerate(pairs)]  # fmt: skip
     names = ["rung_a", "rung_b", "user_bucket", "metric", "difference", "ci_low", "ci_high", "p_holm", "n_queries"]
     types = [pl.String] * 4 + [pl.Float64] * 4 + [pl.Int64]

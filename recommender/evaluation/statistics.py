@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.special import stdtrit
 from threadpoolctl import threadpool_limits
 
 _CHUNK = 100  # resamples at a time, so that memory stays at 100 x users
@@ -68,6 +69,30 @@ def _resampled(
                 drawn = weights[:, who]
                 out.append(drawn @ total / (drawn @ count)[:, which])
     return [np.concatenate(r) for r in means]
+
+
+def period_error(values: np.ndarray, periods: np.ndarray) -> tuple[np.ndarray, int]:
+    """Standard error of each column's mean with periods as clusters, float64 (n_columns,), and how many there are.
+
+    Cluster-robust, of a ratio of sums (Cameron, Gelbach & Miller 2011; Owen & Eckles 2012 on two crossed factors): what
+    gains on a few days only is luck of those days, however many users they have. 0 for fewer than two periods.
+    periods: int64 (n,), which period each row of ``values`` (float64 (n, n_columns), no NaN) belongs to.
+    """
+    _, row = np.unique(periods, return_inverse=True)
+    n = int(row.max(initial=-1)) + 1
+    if n < 2:
+        return np.zeros(values.shape[1]), n
+    apart = values - values.mean(axis=0)
+    sums = np.stack([np.bincount(row, column, n) for column in apart.T], axis=1)
+    return np.sqrt((sums**2).sum(axis=0) * n / (n - 1)) / len(values), n
+
+
+def period_interval(values: np.ndarray, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of the 95% interval of each column's mean with periods as clusters (Student's t), float64 (n_columns,)."""
+    error, n = period_error(values, periods)
+    half = stdtrit(max(n - 1, 1), 0.975) * error
+    mean = values.mean(axis=0)
+    return mean - half, mean + half
 
 
 def sign_flip_p(cell: ClusteredValues, seed: int, flips: int = 1999) -> np.ndarray:

@@ -13,8 +13,8 @@ import polars as pl
 
 from recommender.config import DecisionRule
 from recommender.evaluation import metric_table
-from recommender.evaluation.evaluate import QueryInfo
-from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
+from recommender.evaluation.evaluate import PERIODS, QueryInfo
+from recommender.evaluation.statistics import ClusteredValues, estimates, holm, period_interval, sign_flip_p
 from recommender.experiment.validation_sample import ValidationSample
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.fusion import DEPTH, blended, routed
@@ -55,6 +55,7 @@ def choose_blends(
     users = [codes[start + s.rows] for start, s in zip(starts[:-1], samples, strict=True)]
     known = [a.bucket[s.rows] > 0 for a, s in zip(query_info, samples, strict=True)]
     back = [a.returning[s.rows] for a, s in zip(query_info, samples, strict=True)]
+    times = [n * PERIODS + a.period[s.rows] for n, (a, s) in enumerate(zip(query_info, samples, strict=True))]
     groups = {
         USER_BUCKETS[0]: [~k for k in known],
         WITH_HISTORY: [k & ~b for k, b in zip(known, back, strict=True)],
@@ -66,7 +67,8 @@ def choose_blends(
             continue
         gains = [_gains(*parts, settings, rule.metric) for parts in zip(samples, served, masks, strict=True)]
         cell = ClusteredValues(np.concatenate([u[m] for u, m in zip(users, masks, strict=True)]), np.concatenate(gains))
-        chosen = _best(cell, int(codes.max()) + 1, list(settings), rule, resamples, seed)
+        when = np.concatenate([t[m] for t, m in zip(times, masks, strict=True)])
+        chosen = _best(cell, when, int(codes.max()) + 1, list(settings), rule, resamples, seed)
         blends |= {name: chosen} if chosen else {}
     return blends
 
@@ -88,15 +90,23 @@ def _gains(
 
 
 def _best(
-    cell: ClusteredValues, n_users: int, rungs: Sequence[str], rule: DecisionRule, resamples: int, seed: int
+    cell: ClusteredValues,
+    periods: np.ndarray,
+    n_users: int,
+    rungs: Sequence[str],
+    rule: DecisionRule,
+    resamples: int,
+    seed: int,
 ) -> Blend | None:
     over = estimates([cell], n_users, resamples, seed)[0]
+    bounds = period_interval(cell.values, periods)
+    low, high = np.minimum(over.low, bounds[0]), np.maximum(over.high, bounds[1])
     tried = np.flatnonzero((cell.values != 0).any(axis=0))  # the rung that serves all of them is not a second one
     p = np.ones(len(rungs))
     p[tried] = holm(sign_flip_p(ClusteredValues(cell.users, cell.values[:, tried]), seed))
-    pays = (p < rule.alpha) & (over.low > rule.min_gain)
+    pays = (p < rule.alpha) & (low > rule.min_gain)
     if not pays.any():
         return None
     best = int(np.argmax(np.where(pays, over.mean, -np.inf)))
-    mean, low, high, adjusted = (float(x[best]) for x in (over.mean, over.low, over.high, p))
-    return Blend(rungs[best], mean, low, high, adjusted, len(cell.users))
+    gain, ci_low, ci_high, adjusted = (float(x[best]) for x in (over.mean, low, high, p))
+    return Blend(rungs[best], gain, ci_low, ci_high, adjusted, len(cell.users))

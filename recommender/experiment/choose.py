@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from recommender.config import Scenario
+from recommender.config import Scenario, Slots
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
-from recommender.evaluation.evaluate import Outcome, QueryInfo, comparisons_table, groups
+from recommender.evaluation.evaluate import PERIODS, Outcome, QueryInfo, comparisons_table, groups
+from recommender.evaluation.statistics import period_error
 from recommender.experiment.blends import choose_blends
 from recommender.experiment.climb import climb
 from recommender.experiment.decision import Decision
 from recommender.experiment.decision_text import DAY_ZERO, sentences
 from recommender.experiment.rungs import day_zero_rung, settings
-from recommender.experiment.slots import evidence, size
+from recommender.experiment.slots import SIZES, SlotEvidence, evidence, size
 from recommender.experiment.validation_sample import ValidationSample
 from recommender.ranking.fusion import Setting
 from recommender.ranking.router import segments
@@ -54,7 +55,7 @@ def decide(
         rule.alpha,
         rule.min_gain,
         [info.origin for info in infos],
-        climb(comparisons_table(pooled, serving, resamples, seed, [rule.metric], visits=True), serving, rule),
+        climb(comparisons_table(pooled, serving, resamples, seed, [rule.metric], deciding=True), serving, rule),
         rule.blend,
         parameters=controls | {rung: tries[rung][n] for rung, n in setting.items()},
         skipped=skipped,
@@ -62,7 +63,7 @@ def decide(
     if rule.blend:
         with effort.stage("all", "evaluate", "validation", ""):
             samples = [fold.to_blend for fold in trials]
-            served = _served(trials, decision.routes, [s.rows for s in samples])
+            served = _served(infos, decision.routes, [s.rows for s in samples])
             blends = choose_blends(samples, served, infos, setting, rule, resamples, seed)
             decision = replace(decision, blends=blends)
     decision = _with_slots(decision, trials, setting, scenario)
@@ -80,21 +81,23 @@ def day_zero(scenario: Scenario, skipped: Mapping[str, str]) -> Decision:
 
 
 def _settings(trials: Sequence[FoldTrials], tries: Tries, scenario: Scenario, effort: EffortLog) -> dict[str, int]:
-    """Rung -> which of its settings, by all queries: those of users with history are few among first ones."""
+    """Rung -> which of its settings, by the first queries of all users."""
     chosen, metric = {}, scenario.decision.metric
     searched = {measure for measure, _, _ in effort.noted}
+    when = np.concatenate([n * PERIODS + fold.info.period[fold.info.first] for n, fold in enumerate(trials)])
     for rung, tried in tries.items():
-        values = [[f.outcomes[rung, n].values[metric] for f in trials] for n in range(len(tried))]
-        chosen[rung] = simplest_of_best(values)
+        values = [
+            np.concatenate([fold.outcomes[rung, n].values[metric][fold.info.first] for fold in trials])
+            for n in range(len(tried))
+        ]
+        chosen[rung] = simplest_of_best(values, when)
         if len(tried) > 1 and TRIALS_TO_1PCT + rung not in searched:
-            means = [float(np.concatenate(v).mean()) for v in values]
-            effort.note(TRIALS_TO_1PCT + rung, trials_to_1pct(means), "trials")
+            effort.note(TRIALS_TO_1PCT + rung, trials_to_1pct([float(v.mean()) for v in values]), "trials")
     return chosen
 
 
-def _served(trials: Sequence[FoldTrials], routes: Mapping[str, str], rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The rung of some queries of each validation fold, str (n,)."""
-    infos = [fold.info for fold in trials]
+def _served(infos: Sequence[QueryInfo], routes: Mapping[str, str], rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The rung of some queries of each fold, str (n,)."""
     return [segments(routes, a.bucket[r], a.returning[r]) for a, r in zip(infos, rows, strict=True)]
 
 
@@ -108,37 +111,35 @@ def _with_slots(
         reason = f"the ladder has no rung '{slots.rung}' to choose new items"
         known = {} if slots.rung in decision.skipped else {"slots": reason}
         return replace(decision, slots=slots.model_copy(update={"n": 0}), skipped={**decision.skipped, **known})
-    samples = [fold.to_slot for fold in trials]
-    rows = [s.rows for s in samples]
-    served = _served(trials, decision.routes, rows)
-    second = _served(trials, decision.routes | decision.blended, rows)
-    shown = evidence(samples, served, (slots.rung, setting[slots.rung]), slots.of, setting, second)
+    infos, samples = [fold.info for fold in trials], [fold.to_slot for fold in trials]
+    shown = slot_evidence(decision, infos, samples, setting, slots, SIZES)
     return replace(decision, slots=slots.model_copy(update={"n": size(shown, slots)}), slot_evidence=shown)
 
 
-def simplest_of_best(values: Sequence[Sequence[np.ndarray]]) -> int:
-    """Position of the setting to use: a later one replaces an earlier one only where it is ``surely_better``.
+def slot_evidence(
+    decision: Decision, infos: Sequence[QueryInfo], samples: Sequence[ValidationSample], setting: Mapping[str, int],
+    slots: Slots, sizes: Sequence[int],
+) -> list[SlotEvidence]:  # fmt: skip
+    """What slots of some sizes (0 first) bring and cost for what the decision routes and blends; one row per size."""
+    rows = [s.rows for s in samples]
+    served, second = (_served(infos, r, rows) for r in (decision.routes, decision.routes | decision.blended))
+    times = [info.period[r] for info, r in zip(infos, rows, strict=True)]
+    return evidence(samples, served, (slots.rung, setting[slots.rung]), slots.of, setting, second, times, sizes)
 
-    values: per setting and origin, float64 (n_queries,), the same queries.
+
+def simplest_of_best(values: Sequence[np.ndarray], periods: np.ndarray) -> int:
+    """Position of the setting to use: a later one replaces an earlier one only by a paired mean gain above one standard
+    error, the larger one of queries and of periods.
+
+    values: per setting, float64 (n_queries,), the same queries. periods: int64 (n_queries,).
     """
     best = 0
     for n in range(1, len(values)):
-        if surely_better([b - a for a, b in zip(values[best], values[n], strict=True)]):
+        gain = values[n] - values[best]
+        of_queries = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
+        if gain.mean() > max(of_queries, period_error(gain[:, None], periods)[0][0]):
             best = n
     return best
-
-
-def surely_better(gains: Sequence[np.ndarray]) -> bool:
-    """Whether the mean of paired gains is above one standard error over queries *and* periods.
-
-    gains: per origin, float64 (n_queries,). The two variances are added, as for crossed random effects (Owen & Eckles
-    2012): what gains at one origin only is luck of that period, however many users it has.
-    """
-    pooled = np.concatenate(gains)
-    of_periods = [gain.mean() for gain in gains if len(gain)]
-    variance = pooled.var(ddof=1) / len(pooled) if len(pooled) > 1 else 0.0
-    variance += np.var(of_periods, ddof=1) / len(of_periods) if len(of_periods) > 1 else 0.0
-    return bool(pooled.mean() > np.sqrt(variance))
 
 
 def trials_to_1pct(means: Sequence[float | None]) -> int:

@@ -28,7 +28,8 @@ class Choice:
 
 def climb(evidence: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule) -> dict[str, Choice]:
     """Who is served by which rung, from the bottom of the ladder up: the next rung replaces the champion
-    where the Holm-adjusted p is below ``alpha`` and the lower bound of the paired gain above ``min_gain``.
+    where the Holm-adjusted p is below ``alpha`` and the lower bound of the paired gain above ``min_gain``. The bound is
+    of users and of periods, whichever is lower.
 
     Users without history are one group; those with history are two, in the midst of a visit and back after
     ``away_days`` (who is back wants what is new, who is in a visit wants more of the same). Each group climbs
@@ -38,7 +39,7 @@ def climb(evidence: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule) -> 
     experiments/LOG.md). Groups with fewer than ``thin`` queries take the rung
     of all users with history; without history, the simplest rung stands.
 
-    evidence: comparisons (evaluate.comparisons_table with ``visits``) of the pooled validation origins.
+    evidence: comparisons (evaluate.comparisons_table, ``deciding``) of the pooled validation origins.
     Returns a choice per bucket (in a visit), per ``<bucket>_returning``, and of the groups.
     """
     evidence = evidence.filter(pl.col("metric") == rule.metric)

@@ -84,7 +84,8 @@ def _slots(decision: Decision) -> list[str]:
     return [
         f"{slots.n} of the first {slots.of} slots are reserved for new items, chosen by {slots.rung}: {share}. "
         f"recall_at_20 of new items goes from {without.new_item_recall_at_20:.4f} to "
-        f"{chosen.new_item_recall_at_20:.4f}; overall recall_at_20 changes by {change:+.1%}."
+        f"{chosen.new_item_recall_at_20:.4f}; overall recall_at_20 changes by {change:+.1%} "
+        f"(by {-chosen.loss_high:+.1%} at worst, over users and periods)."
     ]
 
 

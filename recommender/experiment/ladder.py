@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,16 +17,18 @@ from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import Group, Outcome, QueryInfo, groups, query_info
 from recommender.experiment import blends, controls
 from recommender.experiment.attack_gain import attacked
-from recommender.experiment.choose import FoldTrials, Tries, day_zero, decide
+from recommender.experiment.choose import FoldTrials, Tries, day_zero, decide, slot_evidence
 from recommender.experiment.decision import Decision
 from recommender.experiment.examples import describe
 from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.refit_for_serving import make_router
 from recommender.experiment.rungs import allowed_settings, can_serve
-from recommender.experiment.slots import SAMPLE, SIZES
+from recommender.experiment.slots import SAMPLE, SIZES, SlotEvidence
 from recommender.experiment.validation_sample import ValidationSample, evenly
+from recommender.models.base import Recommender
 from recommender.names import DEEPEST, ROUTER
-from recommender.ranking.fusion import DEPTH
+from recommender.ranking.fusion import DEPTH, Setting
+from recommender.ranking.lists import Lists
 from recommender.spam.detector import Judgement
 from recommender.spam.suspicion import suspected_fold
 
@@ -44,6 +46,7 @@ class Results:
     judgements: list[Judgement] = field(default_factory=list)  # of the detector of spam, where it could judge
     examples: dict[str, Any] = field(default_factory=dict)  # real lists of the test origin, see examples.describe
     attack: pl.DataFrame | None = None  # what fake accounts would buy at the test origin, see attack.rank_gain
+    slots_at_test: Sequence[SlotEvidence] = ()  # without and with the slots that validation sized, where it chose any
 
     @property
     def groups(self) -> list[Group]:
@@ -85,12 +88,13 @@ def run(
             measured, failed = _validate(runner, tries)
             trials.append(measured)
             tries, skipped = {r: [] if r in failed else t for r, t in tries.items()}, skipped | failed
-    tested, parameters, attack, failed = _test(runner, decision)
+    tested, parameters, attack, failed, at_test = _test(runner, decision)
     tested = controls.bounded(runner, data, tested) if regret else tested
     examples = _examples(runner, parameters)
     infos = [*(fold.info for fold in trials), about_queries(runner.fold, scenario)]
     return Results(
-        decision, parameters, skipped | failed, infos, [*outcomes, tested], origins, judgements, examples, attack
+        decision, parameters, skipped | failed, infos, [*outcomes, tested], origins, judgements, examples, attack,
+        at_test,
     )  # fmt: skip
 
 
@@ -142,9 +146,10 @@ def _reason(error: DataError, rung: Rung) -> str:
 
 def _test(
     runner: FoldRunner, decision: Decision
-) -> tuple[dict[str, Outcome], dict[str, Mapping[str, Any]], pl.DataFrame | None, dict[str, str]]:
-    """Outcomes of rungs, controls and router; parameters of the rungs measured; the attack; what failed here."""
+) -> tuple[dict[str, Outcome], dict[str, Mapping[str, Any]], pl.DataFrame | None, dict[str, str], list[SlotEvidence]]:
+    """Outcomes of rungs, controls and router; parameters of the rungs measured; the attack; what failed here; slots."""
     fold, scenario = runner.fold, runner.scenario
+    slot_rows, to_slot = evenly(np.flatnonzero(fold.first), SAMPLE), {}
     outcomes: dict[str, Outcome] = {}
     models, parameters, failed, attack = {}, {}, {}, None
     for rung in (r for r in scenario.ladder if r.name in decision.parameters):
@@ -158,6 +163,8 @@ def _test(
         outcomes[rung.name], parameters[rung.name] = measured.outcome, decision.parameters[rung.name]
         if rung.name in decision.served:
             models[rung.name] = measured.model
+            to_slot[rung.name, 0] = measured.lists.take(slot_rows).head(DEEPEST)
+    at_test = _slots_at_test(runner, decision, slot_rows, to_slot, models)
     if scenario.controls:
         shuffled, unfit = controls.measure(runner, parameters)
         outcomes, failed = outcomes | shuffled, failed | unfit
@@ -168,7 +175,21 @@ def _test(
             except DataError as error:
                 failed["rank gain of fake accounts"] = str(error).rstrip(".")
     router = make_router(decision, models, scenario).fit_rerankers(fold.train)
-    return outcomes | runner.measure_router(router), parameters, attack, failed
+    return outcomes | runner.measure_router(router), parameters, attack, failed, at_test
+
+
+def _slots_at_test(
+    runner: FoldRunner, decision: Decision, rows: np.ndarray, lists: Mapping[Setting, Lists],
+    models: Mapping[str, Recommender],
+) -> list[SlotEvidence]:  # fmt: skip
+    """What the slots that validation sized bring and cost at the test, in the same way: without, then with them."""
+    slots, fold = decision.slots, runner.fold
+    if not slots.n or not decision.slot_evidence:
+        return []
+    new = {(slots.rung, 0): runner.new_items(models[slots.rung], rows, int(slots.n))}
+    sample = ValidationSample.of(fold, rows, lists, new)
+    setting = dict.fromkeys(models, 0)
+    return slot_evidence(decision, [about_queries(fold, runner.scenario)], [sample], setting, slots, (0, int(slots.n)))
 
 
 def _examples(runner: FoldRunner, parameters: Mapping[str, Any]) -> dict[str, Any]:

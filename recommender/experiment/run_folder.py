@@ -28,6 +28,7 @@ from recommender.experiment.controls import controls_table, unbeaten
 from recommender.experiment.decision import FILE, Decision
 from recommender.experiment.hindsight import hindsight
 from recommender.experiment.ladder import Results
+from recommender.experiment.slots import SlotEvidence
 from recommender.files import write_json, write_table, write_text
 from recommender.names import PLAIN, ROUTER
 
@@ -110,6 +111,11 @@ class RunFolder:
         return dict(self._json(EXAMPLES, {}))
 
     @cached_property
+    def slots_at_test(self) -> list[SlotEvidence]:
+        """Without and with the slots that validation sized; empty where it chose none."""
+        return [SlotEvidence(**row) for row in self._json("slots_at_test.json", [])]
+
+    @cached_property
     def metrics(self) -> pl.DataFrame:
         """Without rungs on shuffled data, which nobody could ship: they belong to ``controls`` only."""
         shuffled = set(self.controls["control"]) - {r.name for r in self.scenario.ladder}
@@ -159,6 +165,8 @@ def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
     if not results.outcomes:
         return
     write_hindsight(out, results, scenario)
+    if results.slots_at_test:
+        write_json(out / "slots_at_test.json", [asdict(e) for e in results.slots_at_test])
     groups, seed, resamples = results.groups, scenario.seed, scenario.bootstrap
     write_table(out / "metrics.parquet", pl.concat([metrics_table(g, resamples, seed) for g in groups]))
     write_table(out / "per_query.parquet", per_query_table(results.query_info, results.outcomes))

@@ -31,7 +31,7 @@ from recommender.models import RECOMMENDERS
 
 log = logging.getLogger(__name__)
 
-SAMPLE = 1000  # queries per origin, evenly spread over all
+SAMPLE = 1000  # users per origin, evenly spread, each with the first query
 KEPT = 1 / 3  # of the settings, after the first origin
 ROWS = 100_000  # interactions up to which a recommender's draws are as stated; with twice as many, half of them
 
@@ -56,14 +56,14 @@ def n_draws(rung: Rung, scenario: Scenario, n_rows: int = 0) -> int:
 
 
 def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> list[FoldRunner]:
-    """The validation origins with a sample of their queries each, the latest first: it is most like what comes."""
+    """The validation origins, each with a sample of its users' first queries; the latest first."""
     validation = islice(folds(data, scenario.split, scenario.eligibility), len(scenario.split.validation))
     return [FoldRunner(sampled(fold), scenario, effort, lambda _: None) for fold in validation][::-1]
 
 
 def sampled(fold: Fold) -> Fold:
-    """The fold with at most ``SAMPLE`` of its queries."""
-    rows = evenly(np.arange(len(fold.queries)), SAMPLE)
+    """The fold with at most ``SAMPLE`` of its users' first queries."""
+    rows = evenly(np.flatnonzero(fold.first), SAMPLE)
     grades = None if fold.grades is None else fold.grades[rows]
     return replace(fold, queries=fold.queries.take(rows), first=fold.first[rows], truth=fold.truth[rows], grades=grades)
 

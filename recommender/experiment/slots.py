@@ -10,7 +10,9 @@ import numpy as np
 from recommender.config import Slots
 from recommender.data.queries import bucket
 from recommender.evaluation import metrics
+from recommender.evaluation.evaluate import PERIODS
 from recommender.evaluation.shown import Judged
+from recommender.evaluation.statistics import period_interval
 from recommender.experiment.validation_sample import ValidationSample
 from recommender.ranking.fusion import blended, routed
 from recommender.ranking.lists import with_slots
@@ -21,23 +23,28 @@ SAMPLE = 2000  # first queries per origin, evenly spread over users
 
 @dataclass(frozen=True)
 class SlotEvidence:
-    """What ``n`` slots bring and cost on the validation origins; recalls are means over queries."""
+    """What ``n`` slots bring and cost on some origins; recalls are means over queries."""
 
     n: int
     recall_at_20: float
     new_item_recall_at_20: float
     new_item_share_of_truth: float
+    loss: float = 0.0  # share of recall_at_20 without slots; below 0: a gain
+    loss_high: float = 0.0  # upper bound of its 95% interval over users and over periods, the larger one
 
 
 def evidence(samples: Sequence[ValidationSample], served: Sequence[np.ndarray], slot: tuple[str, int], of: int,
-             settings: Mapping[str, int], second: Sequence[np.ndarray]) -> list[SlotEvidence]:  # fmt: skip
+             settings: Mapping[str, int], second: Sequence[np.ndarray], periods: Sequence[np.ndarray],
+             sizes: Sequence[int] = SIZES) -> list[SlotEvidence]:  # fmt: skip
     """One row per size that fits into ``of`` places.
 
     served: the rung of each query, per sample; settings: rung -> its setting. second: the rung that is
-    blended in, the same one where none is.
+    blended in, the same one where none is. periods: which period each query lies in, int64, per sample. sizes: 0 first.
     """
-    rows = []
-    for n in (n for n in SIZES if n <= of):
+    rows: list[SlotEvidence] = []
+    without = np.empty(0)
+    when = np.concatenate([n * PERIODS + period for n, period in enumerate(periods)])
+    for n in (n for n in sizes if n <= of):
         recall, new_recall, new_truth, n_truth = [], [], 0, 0
         for sample, names, others in zip(samples, served, second, strict=True):
             lists = routed(sample.lists, names, settings)
@@ -52,16 +59,30 @@ def evidence(samples: Sequence[ValidationSample], served: Sequence[np.ndarray], 
         new_item_recall = np.concatenate(new_recall)
         defined = ~np.isnan(new_item_recall)
         of_new = float(new_item_recall[defined].mean()) if defined.any() else 0.0
-        rows.append(SlotEvidence(n, float(np.concatenate(recall).mean()), of_new, new_truth / max(n_truth, 1)))
+        found = np.concatenate(recall)
+        without = without if rows else found
+        loss, high = _loss(found, without, when)
+        rows.append(SlotEvidence(n, float(found.mean()), of_new, new_truth / max(n_truth, 1), loss, high))
     return rows
 
 
+def _loss(recall: np.ndarray, without: np.ndarray, periods: np.ndarray) -> tuple[float, float]:
+    """Share of the recall ``without`` slots that is lost, and the upper bound of its 95% interval; 0 where it is 0."""
+    lost, before = without - recall, float(without.mean())
+    if not before or not lost.any():
+        return 0.0, 0.0
+    of_users = float(lost.mean() + 1.96 * lost.std(ddof=1) / np.sqrt(len(lost))) if len(lost) > 1 else np.inf
+    _, of_periods = period_interval(lost[:, None], periods)
+    return float(lost.mean()) / before, max(of_users, float(of_periods[0])) / before
+
+
 def size(rows: Sequence[SlotEvidence], slots: Slots) -> int:
-    """The size with the best recall on new items whose overall recall stays within ``max_loss`` of that of none.
+    """The size with the best recall on new items of those that lose at most ``max_loss`` of overall recall, by the
+    upper bound over users and periods: so much is promised for the next period.
 
     The smallest of equals; 0 where the best finds less than ``min_gain`` more than none.
     """
     none = rows[0]
-    affordable = [r for r in rows if r.recall_at_20 >= none.recall_at_20 * (1 - slots.max_loss)]
+    affordable = [r for r in rows if r.loss_high <= slots.max_loss]
     best = max(affordable, key=lambda r: (r.new_item_recall_at_20, -r.n))
     return best.n if best.new_item_recall_at_20 - none.new_item_recall_at_20 >= slots.min_gain else 0

@@ -21,6 +21,7 @@ from recommender.data.dataset import Dataset
 from recommender.data.digest import digest
 from recommender.errors import DataError
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
+from recommender.evaluation.evaluate import PERIODS, periods
 from recommender.experiment import rungs
 from recommender.experiment.choose import simplest_of_best, trials_to_1pct
 from recommender.experiment.fold_runner import FoldRunner, Progress
@@ -141,8 +142,8 @@ class Search:
     def chosen(self) -> FrozenTrial:
         """The best trial where its gain over the first is above one standard error, else the first."""
         first, best = self.complete[0], max(self.complete, key=_mean)
-        ends = np.cumsum([len(runner.fold.queries) for runner in self.runners])[:-1]
-        return (first, best)[simplest_of_best([np.split(_values(t), ends) for t in (first, best)])]
+        times = [n * PERIODS + periods(runner.fold.queries.as_of) for n, runner in enumerate(self.runners)]
+        return (first, best)[simplest_of_best([_values(first), _values(best)], np.concatenate(times))]
 
     def _more(self) -> bool:
         budget, done, latest = self.scenario.tune, self.finished, self.suggested[-_IDLE:]
@@ -185,7 +186,7 @@ class Search:
         return bool(allowed) and all(t.user_attrs.get("setting") != setting for t in self.finished)
 
     def _measured(self, trial: Trial, setting: Mapping[str, Any], may_stop: bool) -> np.ndarray | None:
-        """The metric of all queries, float64 (n,); None where the first origins showed enough.
+        """The metric of the sampled queries, float64 (n,); None where the first origins showed enough.
 
         Trials are cut short by their gain over the first trial, which means the same at every origin.
         """

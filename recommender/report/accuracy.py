@@ -11,6 +11,7 @@ from recommender.evaluation.metric_table import LEGEND, heading, metric_label, n
 from recommender.experiment import run_tables
 from recommender.experiment.run_folder import RunFolder
 from recommender.experiment.run_tables import LABELS, interval, number
+from recommender.experiment.slots import SlotEvidence
 from recommender.names import IN_SESSION, ORACLE, PLAIN, RETURNING
 from recommender.report.charts import history_chart
 from recommender.report.decision_table import in_visit, visit
@@ -74,17 +75,23 @@ def new_items(out: RunFolder) -> Finding:
 
 
 def slots(out: RunFolder) -> Grid | None:
-    """What each number of places for new items brought and cost on validation; None where that was not tried."""
+    """What each number of places for new items brought and cost on validation, and the one shipped at the test.
+
+    None where none was tried.
+    """
     slots_ = out.decision.slots
-    rows = [
-        [f"{r.n}{' ★' * (r.n == slots_.n)}", number(r.recall_at_20), number(r.new_item_recall_at_20)]
-        for r in out.decision.slot_evidence
-    ]
+    rows = [_places(r, " ★" * (r.n == slots_.n)) for r in out.decision.slot_evidence]
+    rows += [_places(r, ", test") for r in out.slots_at_test]
     caption = (
-        f"Validation periods. ★ shipped: of the sizes that lose at most {slots_.max_loss:.0%} of Recall@20, "
-        "the one that finds most new items, if that is worth it."
+        f"Validation periods. ★ shipped: of the sizes that lose at most {slots_.max_loss:.0%} of Recall@20 by the "
+        "upper bound over users and periods, the one that finds most new items, if that is worth it."
     )
-    return grid(caption, ["Places", "Recall@20", "Recall@20 of new items"], rows) if rows else None
+    return grid(caption, ["Places", "Recall@20", "Lost, at most", "Recall@20 of new items"], rows) if rows else None
+
+
+def _places(row: SlotEvidence, suffix: str) -> list[str]:
+    lost = f"{row.loss:.1%}, {row.loss_high:.1%}" if row.n else ""
+    return [f"{row.n}{suffix}", number(row.recall_at_20), lost, number(row.new_item_recall_at_20)]
 
 
 def visits(out: RunFolder) -> Finding:

@@ -279,6 +279,7 @@ def test_slots_are_sized_on_validation_and_the_evidence_is_written(untracked: Pa
     assert 0 < evidence[0]["new_item_share_of_truth"] < 1
     assert f"{n} of the first 20 slots are reserved for new items, chosen by content" in decided["sentences"][-1]
     assert "slots are reserved for new items" in " ".join(done.out.split())
+    assert [row["n"] for row in json.loads((out / "slots_at_test.json").read_text())] == [0, n]
     bundle = persistence.load(out / "model")
     assert (bundle.router.slots, bundle.router.slot_rung) == (n, "content")
 

@@ -37,9 +37,9 @@ def scenario(*rungs: dict[str, Any], **more: Any) -> Scenario:
     return config.parse(base | more)
 
 
-def data(timed: bool = True, featured: bool = True, n: int = 400) -> Dataset:
+def data(timed: bool = True, featured: bool = True, n: int = 400, seed: int = 0) -> Dataset:
     """Two tastes, so that item-kNN has something to find."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     user = rng.integers(40, size=n)
     item = 2 * rng.integers(15, size=n) + user % 2
     hours = rng.uniform(0, 100, n)
@@ -90,23 +90,21 @@ class TestCheck:
 
 
 def test_a_later_setting_must_gain_more_than_a_standard_error() -> None:
-    base = np.array([0.0, 1.0, 0.0, 1.0])
-
-    def best(*later: np.ndarray) -> int:
-        return simplest_of_best([[base[: len(later[0])]], *([v] for v in later)])
-
-    assert best(base) == 0
-    assert best(base + np.array([0.1, -0.1, 0.1, -0.05])) == 0
-    assert best(base + np.array([0.1, 0.1, 0.2, 0.1])) == 1
-    assert best(base + 0.1, base + 0.1 + 1e-12 * np.array([1, -1, 1, -1])) == 1
-    assert best(np.array([0.2])) == 1
+    base, one = np.array([0.0, 1.0, 0.0, 1.0]), np.zeros(4, int)
+    assert simplest_of_best([base, base], one) == 0
+    assert simplest_of_best([base, base + np.array([0.1, -0.1, 0.1, -0.05])], one) == 0
+    assert simplest_of_best([base, base + np.array([0.1, 0.1, 0.2, 0.1])], one) == 1
+    assert simplest_of_best([base, base + 0.1, base + 0.1 + 1e-12 * np.array([1, -1, 1, -1])], one) == 1
+    assert simplest_of_best([np.array([0.1]), np.array([0.2])], one[:1]) == 1
 
 
 def test_what_gains_in_one_period_only_replaces_nothing() -> None:
-    base, noise = np.zeros(100), np.random.default_rng(0).normal(0, 0.01, 100)
-    lucky, steady = ([noise + gain for gain in gains] for gains in ((0.3, -0.1, -0.05), (0.05, 0.04, 0.06)))
-    assert simplest_of_best([[base] * 3, lucky]) == 0
-    assert simplest_of_best([[base] * 3, steady]) == 1
+    base, period = np.zeros(300), np.repeat([0, 1, 2], 100)
+    noise = np.random.default_rng(0).normal(0, 0.01, 300)
+    lucky, steady = (noise + np.repeat(gains, 100) for gains in ((0.3, -0.1, -0.05), (0.05, 0.04, 0.06)))
+    assert simplest_of_best([base, lucky], period) == 0
+    assert simplest_of_best([base, lucky], np.zeros(300, int)) == 1
+    assert simplest_of_best([base, steady], period) == 1
 
 
 def test_every_rung_is_measured_at_every_origin_and_controls_and_the_router_at_the_test() -> None:
@@ -260,13 +258,13 @@ def test_the_shipped_router_has_the_chosen_rungs_fitted_on_all_data() -> None:
 
 def test_a_ladder_that_may_blend_ships_the_rungs_that_it_blends_and_one_that_may_not_blends_nothing() -> None:
     rule = {"thin": 5, "alpha": 0.9, "blend": True}
-    chosen = scenario(POPULARITY, CONTENT, KNN, decision=rule)
-    results = run(data(), chosen)
+    chosen, given = scenario(POPULARITY, CONTENT, KNN, decision=rule), data(seed=2)
+    results = run(given, chosen)
     assert results.decision.blends
-    router, _ = refit_for_serving(data(), results.decision, chosen, EffortLog(), lambda _: None)
+    router, _ = refit_for_serving(given, results.decision, chosen, EffortLog(), lambda _: None)
     assert router.blends == results.decision.blended
     assert set(router.rungs) == set(results.decision.served) >= {b.rung for b in results.decision.blends.values()}
-    assert not run(data(), scenario(POPULARITY, CONTENT, KNN, decision=rule | {"blend": False})).decision.blends
+    assert not run(given, scenario(POPULARITY, CONTENT, KNN, decision=rule | {"blend": False})).decision.blends
 
 
 def test_day_zero_ships_a_router_that_serves_everyone_without_any_interaction() -> None:

@@ -126,11 +126,12 @@ def test_points_fill_every_side_evenly() -> None:
     assert (search.spread(5, 2, 1) == search.spread(9, 2, 1)[:5]).all()
 
 
-def test_a_sample_of_queries_keeps_their_answers() -> None:
+def test_a_sample_has_each_users_first_query_with_its_answers() -> None:
     fold = next(iter(folds(data(), plain(EASE).split, plain(EASE).eligibility)))
     some = search.sampled(fold)
-    assert len(some.queries) == len(fold.queries)  # few enough: all of them
-    assert (some.truth != fold.truth).nnz == 0
+    assert some.first.all()
+    assert some.queries.ids.to_list() == fold.queries.ids.filter(fold.first).to_list()  # few enough: all users
+    assert (some.truth != fold.truth[fold.first]).nnz == 0
 
 
 # With real models
