@@ -1,0 +1,52 @@
+"""The table of this system's lists beside those of others, counted by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from experiments.accuracy_tables import HEADS, compared, main
+from recommender.errors import ConfigError
+
+N = 40  # users; the first 30 have no history
+
+
+def lists(first: list[str]) -> pl.DataFrame:
+    """Each user gets two items: their own of ``first``, then z."""
+    rows = [(u, item, rank) for u, own in enumerate(first) for rank, item in enumerate((own, "z"), start=1)]
+    return pl.DataFrame(rows, schema=["user_id", "item_id", "rank"], orient="row")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    taken = pl.DataFrame({"user_id": range(30, N), "item_id": ["z"] * 10})
+    taken.write_parquet(tmp_path / "interactions.parquet")
+    pl.DataFrame({"user_id": range(N), "item_id": ["new", *["z"] * (N - 1)]}).write_parquet(tmp_path / "truth.parquet")
+    lists(["new", *["?"] * (N - 1)]).write_parquet(tmp_path / "ours.parquet")  # "?" is no item at all
+    (tmp_path / "others").mkdir()
+    lists(["?"] * N).write_parquet(tmp_path / "others" / "them.parquet")
+    return tmp_path
+
+
+def test_groups_of_users_are_compared_where_they_are_large_enough(folder: Path) -> None:
+    rows = {row[0]: dict(zip(HEADS[1:], row, strict=True)) for row in compared(folder) if "NDCG" in row[2]}
+    assert list(rows) == ["all", "0"]  # ten users with history are too few
+    second = 1 / np.log2(3)
+    assert rows["all"]["ours"] == f"{(1 + (N - 1) * second) / N:.4f}"
+    assert rows["all"]["its value"] == f"{(N - 1) * second / N:.4f}"
+    assert rows["0"]["difference"].startswith(f"{1 / 30:+.4f} [+0.0000")
+
+
+def test_new_items_need_enough_users_who_took_one(folder: Path) -> None:
+    assert not [row for row in compared(folder) if "new items" in row[2]]
+    pl.DataFrame({"user_id": range(N), "item_id": ["new"] * N}).write_parquet(folder / "truth.parquet")
+    (row,) = [row for row in compared(folder) if "new items" in row[2]]
+    assert row[3:6] == [f"{1 / N:.4f}", "them", "0.0000"]
+
+
+def test_a_folder_needs_the_name_of_its_set() -> None:
+    with pytest.raises(ConfigError, match="SET=FOLDER"):
+        main(["somewhere"])
