@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from recommender.evaluation import exposure, metrics
+from recommender.evaluation import exposure, metrics, network
 from recommender.evaluation.shown import Judged, Shown
 from recommender.names import SUSPICION
 from recommender.ranking.eligibility import configured
@@ -138,6 +138,16 @@ METRICS: dict[str, Metric] = {m.name: m for m in (
     Metric("selected_at_10", "audit", HIGHER, exposure.selected, needs=_audited,
            definition="Share of lists whose first 10 hold as many favourable items as the audit requires (jobs: "
                       "three)."),
+    Metric("first_links_at_10", "lists", HIGHER, network.first_links, needs=network.members,
+           definition="Hits in the first 10, per list, where the user had no link before or the other one had none in "
+                      "training: what suggestions add to the growth of the network."),
+    Metric("mutual_at_10", "lists", NEITHER, network.mutual, needs=network.members,
+           definition="Of the members shown in the first 10 who ask too, the share whose own first 10 show this user."),
+    Metric("top_load_at_10", "lists", LOWER, over_lists=network.top_load, needs=network.members,
+           definition="Share of the places in the first 10 of all lists that go to the most suggested 1% of the "
+                      "candidates: who is suggested to everyone gets invitations from strangers."),
+    Metric("load_gini_at_10", "lists", LOWER, over_lists=network.load_gini, needs=network.members,
+           definition="Gini coefficient of the places that candidates get in the first 10 of all lists; 0 = alike."),
     Metric("item_coverage_at_10", "lists", HIGHER, over_lists=exposure.coverage,
            definition="Share of all candidates that stand in the first 10 of at least one list."),
     Metric("new_item_survival_at_20", "lists", HIGHER, over_lists=exposure.new_item_survival,

@@ -17,7 +17,7 @@ from recommender.ranking.rerankers.base import by_places
 
 class Spread:
     """Items that stand in the first ``first`` places of too many lists for their vacancies (``column``; null = no
-    bound) move down, for some users more than for others.
+    bound; no column: all alike, as members of a network) move down, for some users more than for others.
 
     Too many: more than ``times`` an item's fair share, the places of all lists in proportion to vacancies, and more
     than ``free`` lists. Each item has a price in places, raised while it is over its bound and lowered while below
@@ -28,13 +28,19 @@ class Spread:
     It spreads what is asked together, a night's mailing or an evaluation; a list asked for alone stays as it is.
     """
 
-    def __init__(self, column: str, times: float = 10.0, free: int = 10, first: int = 10, rounds: int = 30) -> None:
+    def __init__(
+        self, column: str | None = None, times: float = 10.0, free: int = 10, first: int = 10, rounds: int = 30
+    ) -> None:
         above(1, times=times)
         at_least(1, free=free, first=first, rounds=rounds)
         self.column, self.times, self.free, self.first, self.rounds = column, times, free, first, rounds
 
     def check(self, items: Table, users: Table) -> None:
-        numbers(items, self.column, "spread.column")
+        self._capacity(items)
+
+    def _capacity(self, items: Table) -> np.ndarray:
+        """float64 (n_items,): vacancies of each item; NaN where none are stated."""
+        return np.ones(len(items)) if self.column is None else numbers(items, self.column, "spread.column")
 
     def fit(self, train: Dataset) -> Self:
         return self
@@ -42,7 +48,7 @@ class Spread:
     def order(self, lists: Lists, queries: Queries, items: Table) -> np.ndarray:
         shown, entry = np.unique(lists.item_idx, return_inverse=True)
         entry = entry.reshape(lists.item_idx.shape)
-        vacancies = numbers(items, self.column, "spread.column")[shown]
+        vacancies = self._capacity(items)[shown]
         wanted = np.nan_to_num(np.maximum(vacancies, 0), nan=1.0) * (shown >= 0)
         places = (lists.item_idx[:, : self.first] >= 0).sum()
         bound = np.maximum(self.free, self.times * places * wanted / max(wanted.sum(), 1))
