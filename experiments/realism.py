@@ -1,6 +1,6 @@
 """How real is the simulator? ``python -m experiments.realism`` writes ``docs/data/realism.csv``.
 
-Measures of the presets (mean of ``SEEDS`` seeds) beside what they aim at and beside the four public sets, where their
+Measures of the presets (mean of ``SEEDS`` seeds) beside what they aim at and beside public sets, where their
 raw data lie (RECOMMENDER_RAW_DIR). ``docs/simulator.md`` shows the file.
 """
 
@@ -20,10 +20,10 @@ from recommender.simulate.measures import measures
 from recommender.sources.load import load
 
 DATA = Path("docs/data")
-PRESETS = ("catalog", "ugc", "jobs")
+PRESETS = ("catalog", "ugc", "jobs", "skills")
 SEEDS = 3
 Numbers = Mapping[str, float | None]  # measure -> value
-REAL = ("ml-100k", "ml-latest-small", "kuairand-pure", "job-views")
+REAL = ("ml-100k", "ml-latest-small", "kuairand-pure", "job-views", "quantum-se")
 MEASURES: Mapping[str, str] = {  # of measures.measures -> how the table calls it
     "density": "interactions per user and item",
     "events_per_user_p50": "events per user, median",
@@ -51,6 +51,7 @@ TARGETS: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "late_new_users": (0.5, 1),
         "late_new_items": (0.5, 1),
     },
+    "skills": {"top_10_percent_share": (0.35, 0.65), "gini_items": (0.55, 0.8), "late_new_users": (0.2, 0.7)},
 }
 
 

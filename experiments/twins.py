@@ -36,6 +36,7 @@ SETS: Mapping[str, str] = {
     "ml-latest-small": "catalog",
     "kuairand-pure": "ugc",
     "job-views": "jobs",
+    "quantum-se": "skills",
 }
 METRIC, ALPHA, RESAMPLES, SEED = "ndcg_at_10", 0.05, 1000, 0
 

@@ -97,6 +97,19 @@ def test_popularity_is_no_better_than_random_where_all_items_are_alike(quality: 
     assert found.low > MARGIN if wins else found.within(MARGIN)
 
 
+@pytest.mark.parametrize(("taste_weight", "wins"), [(0.0, False), (4.0, True)])
+def test_popularity_within_occupation_is_no_better_where_occupations_use_the_same(
+    taste_weight: float, wins: bool
+) -> None:
+    def better(seed: int) -> float:
+        data = world("skills", seed, taste_weight=taste_weight, moves=0.0)
+        within: dict[str, object] = {"segment": ["occupation"], "prior": 400.0}
+        return gain(fold_of(data), ("popularity", within), ("popularity", {}))
+
+    found = over_seeds(better)
+    assert found.low > MARGIN if wins else found.within(MARGIN)
+
+
 def stale_model(data: Dataset) -> float:
     """What a popularity of the first third loses against one of as many interactions just before the origin."""
     fold = fold_of(data)
