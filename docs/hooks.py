@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"
-PRESETS = ("catalog", "ugc", "jobs")
+PRESETS = ("catalog", "ugc", "jobs", "skills")
 GLOSSARY = Path(__file__).parent / "glossary.md"
 # Terms that are everyday words too: how they read where the term is meant; "" where that cannot be told.
 WORDINGS = {
