@@ -4,18 +4,22 @@
 signals nothing. As Hu, Koren and Volinsky (2008) have it, a strength is how sure one is of a preference; a
 negative one is a certain dislike.
 Popularity sums it up, ALS takes it for its confidence. Item-kNN does not read it: with likes as longer vectors its
-cosines got worse.
+cosines got worse. The column ``weight`` (a rating, plays) is read only where popularity's ``weighted`` or ALS's
+``confidence`` says so.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, microseconds
+
+Confidence = Literal["one", "weight", "log_weight"]
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,28 @@ def feedback(train: Dataset) -> Feedback:
     )
 
 
-def strengths(train: Dataset) -> sp.csr_matrix:
+def strengths(train: Dataset, confidence: Confidence = "one") -> sp.csr_matrix:
     """users x items, float32: summed weight of each pair's events, each kind once; 0 where nothing is known.
 
-    Without ``event_weights`` the ones of ``Dataset.matrix``.
+    Without ``event_weights`` the ones of ``Dataset.matrix``. confidence: "weight" multiplies a pair by the sum of the
+    column ``weight`` over its interactions, "log_weight" by log(1 + that sum) (both forms are Hu, Koren and
+    Volinsky's); either is divided by its mean over all pairs, so that alpha means the same.
     """
+    matrix = _of_events(train)
+    if confidence == "one" or not len(train.weights):
+        return matrix
+    sums = sp.csr_matrix((train.weights.astype(np.float64), (train.user_idx, train.item_idx)), shape=matrix.shape)
+    sums.sum_duplicates()
+    if confidence == "log_weight":
+        sums.data = np.log1p(sums.data)
+    sums.data /= max(float(sums.data.mean()), 1e-9)
+    factor = sums - sp.csr_matrix((np.ones(sums.nnz), sums.indices, sums.indptr), shape=sums.shape)  # 0 where none
+    weighed = (matrix + matrix.multiply(factor)).tocsr().astype(np.float32)
+    weighed.eliminate_zeros()
+    return weighed
+
+
+def _of_events(train: Dataset) -> sp.csr_matrix:
     if not train.event_weights:
         return train.matrix()
     once = {name: getattr(train, name) for name in ("interactions", "signals")}

@@ -11,6 +11,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
+from recommender.features.feedback import Confidence
 from recommender.models.base import above, at_least
 from recommender.models.memo import forget, per_table
 from recommender.models.space import Float, Int, Space
@@ -23,6 +24,8 @@ class ALS:
 
     Parameters are implicit's: factors, regularization, alpha (weight of a positive), iterations,
     use_native and use_cg (the solver); seed is its random_state, threads its num_threads.
+    confidence: what multiplies alpha, "one", or the column ``weight`` as ``features/feedback.py`` has it; histories of
+    queries hold no weights, so users are folded in with ones.
     Equal seeds give equal factors with any number of threads.
     NaN: items without an interaction in training, and queries whose history holds none of its items.
     """
@@ -41,6 +44,7 @@ class ALS:
     factors: int = 64
     regularization: float = 0.01
     alpha: float = 1.0
+    confidence: Confidence = "one"
     iterations: int = 15
     use_native: bool = True
     use_cg: bool = True
@@ -54,7 +58,7 @@ class ALS:
 
     def fit(self, train: Dataset) -> Self:
         forget(self)
-        taken, _, self.items_ = interacted(train, weighed=True)  # below 0: a sure dislike, as in implicit
+        taken, _, self.items_ = interacted(train, self.confidence)  # below 0: a sure dislike, as in implicit
         with fitting("als", "Raise regularization."):
             model = self._upstream()
             model.fit(taken, show_progress=False)

@@ -13,19 +13,19 @@ from threadpoolctl import threadpool_limits
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import DataError, Problem, UserError
-from recommender.features.feedback import strengths
+from recommender.features.feedback import Confidence, strengths
 
 
-def interacted(train: Dataset, weighed: bool = False) -> tuple[sp.csr_matrix, Table, Table]:
+def interacted(train: Dataset, confidence: Confidence | None = None) -> tuple[sp.csr_matrix, Table, Table]:
     """Who took what: float32 csr (n_users, n_items) of ones, with the users of its rows and items of its columns.
 
     Users and items without an interaction are left out: a vector that no interaction has trained is
-    noise, and noise must not be served as a score. weighed: strengths of feedback (``feedback.py``) in place
-    of ones, negative where it says no. Raises DataError where there are no interactions.
+    noise, and noise must not be served as a score. confidence: how ``strengths`` of feedback weigh pairs in place
+    of ones, negative where feedback says no. Raises DataError where there are no interactions.
     """
     require_interactions(train)
     active, taken = np.flatnonzero(train.user_counts), np.flatnonzero(train.item_counts)
-    matrix = (strengths(train) if weighed else train.matrix())[active][:, taken]
+    matrix = (train.matrix() if confidence is None else strengths(train, confidence))[active][:, taken]
     matrix.sort_indices()
     return matrix, ids_only(train.users.take(active)), ids_only(train.items.take(taken))
 

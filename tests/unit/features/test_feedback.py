@@ -88,6 +88,37 @@ def test_trusted_popularity_weighs_signals_too() -> None:
     )
 
 
+@pytest.mark.parametrize(("confidence", "shape"), [("weight", [2, 6, 4]), ("log_weight", np.log1p([2, 6, 4]))])
+def test_the_weight_of_a_pair_counts_as_confidence_around_one(confidence: Any, shape: Any) -> None:
+    data = dataset([*ROWS, ("v", "a", 72)])  # played again: its weights add up
+    plays = pl.Series([2, 5, 4, 1], dtype=pl.Float32)  # u a, v a, v b, v a
+    data = replace(data, interactions=data.interactions.with_columns(weight=plays))
+    wanted = np.array(shape) / np.mean(shape)
+    made = strengths(data, confidence)
+    np.testing.assert_allclose(made.toarray(), [[wanted[0], 0], [wanted[1], wanted[2]]], rtol=1e-6)
+    hated = replace(data, signals=heard(ROWS, [("u", "b", 3, "hate")]).signals, event_weights={"hate": -3})
+    np.testing.assert_allclose(strengths(hated, confidence)[0].toarray(), [[wanted[0], -3]], rtol=1e-6)
+
+
+def test_als_trusts_a_pair_of_large_weight_more() -> None:
+    rows: list[Row] = [("u", "a", 0), ("u", "b", 1), ("v", "b", 2), ("w", "a", 3)]
+    data = dataset(rows)
+
+    def of_a(weight: float) -> float:
+        heavy = data.interactions.with_columns(weight=pl.Series([weight, 1, 1, weight], dtype=pl.Float32))
+        model = ALS(factors=2, iterations=3, seed=1, confidence="weight", regularization=1)
+        scores = model.fit(replace(data, interactions=heavy)).score(ask([["b"]], data.items), data.items)
+        return float(scores[0, data.items.lookup(pl.Series(["a"]))[0]])
+
+    assert of_a(50) != of_a(1)
+    assert (
+        of_a(1)
+        == ALS(factors=2, iterations=3, seed=1, regularization=1)
+        .fit(data)
+        .score(ask([["b"]], data.items), data.items)[0, data.items.lookup(pl.Series(["a"]))[0]]
+    )
+
+
 def test_als_scores_what_is_hated_below_what_is_unknown() -> None:
     """Two tastes; everyone of the first hates item h, which the second takes."""
     first = [(f"a{n}", i, float(n)) for n in range(8) for i in ("r1", "r2", "r3") if i != f"r{n % 3 + 1}"]
