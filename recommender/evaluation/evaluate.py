@@ -16,6 +16,7 @@ from recommender.evaluation.metric_table import ANSWERED, METRICS, compared, of_
 from recommender.evaluation.metrics import ITEM_BUCKETS
 from recommender.evaluation.shown import Judged, Shown
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, period_interval, sign_flip_p
+from recommender.features.columns import labels
 from recommender.names import ALL, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.lists import Lists
 
@@ -59,9 +60,9 @@ def periods(as_of: np.ndarray) -> np.ndarray:
 
 
 def query_info(fold: Fold, slices: Sequence[str], away_days: float, groups: Sequence[str] = ()) -> QueryInfo:
-    frame = fold.queries.users.frame
-    chosen, audited = ({c: frame[c].cast(pl.String) for c in cs if c in frame.columns} for cs in (slices, groups))
-    queries = fold.queries
+    queries, users = fold.queries, fold.queries.users
+    chosen = {c: labels(users, c, "slices") for c in slices if c in users.frame.columns}
+    audited = {c: labels(users, c, "audit.columns") for c in groups if c in users.frame.columns}
     back = (queries.buckets > 0) & (queries.away_days >= away_days)
     return QueryInfo(
         fold.split, fold.origin, queries.ids, queries.as_of, queries.buckets, fold.first, back, chosen, audited

@@ -16,7 +16,7 @@ from recommender.data.dataset import NO_TIME, US_PER_DAY
 from recommender.data.queries import Queries
 from recommender.data.split import Fold, available
 from recommender.evaluation.shown import Shown, first, share
-from recommender.features.columns import numbers
+from recommender.features.columns import labels, numbers
 from recommender.features.shares import history_shares, rows_of_sum_1, shares
 from recommender.features.sparse import similarity_within
 from recommender.names import SUSPICION
@@ -53,7 +53,7 @@ def small_creator_share(shown: Shown) -> np.ndarray:
 
 def small_creators(fold: Fold, column: str, fewer_than: int) -> np.ndarray:
     """Items whose creator (``column``) has fewer interactions in training, bool (n_items,); null = no."""
-    creator = fold.items.frame[column].cast(pl.String)
+    creator = labels(fold.items, column, "exposure.creator_column")
     counted = pl.DataFrame({"creator": creator, "n": fold.item_counts})
     total = counted.select(pl.col("n").sum().over("creator"))["n"].to_numpy()
     return np.asarray((total < fewer_than) & creator.is_not_null().to_numpy())
@@ -96,6 +96,8 @@ def miscalibration(
     of_item = shares(column)
     listed = sp.csr_matrix((np.ones(len(row)), (row, item)), shape=(len(queries), len(column)))
     p, q = history_shares(queries, of_item), rows_of_sum_1(listed @ of_item)
+    if not p.nnz:
+        return np.full(len(queries), np.nan)
     at, value = p.nonzero()
     wanted, given = np.asarray(p[at, value]).ravel(), np.asarray(q[at, value]).ravel()
     terms = wanted * np.log(wanted / ((1 - alpha) * given + alpha * wanted))
@@ -118,7 +120,7 @@ def new_item_survival(shown: Shown) -> float:
 def small_creator_survival(shown: Shown) -> float:
     """Share of the creators with few interactions whose items are in ``CHANCE`` lists or more; NaN: no such creator."""
     exposure = shown.scenario.exposure
-    creator = shown.fold.items.frame[str(exposure.creator_column)].cast(pl.String)
+    creator = labels(shown.fold.items, str(exposure.creator_column), "exposure.creator_column")
     totals = pl.DataFrame({"creator": creator, "n": shown.item_counts, "shown": _lists_of_items(shown)})
     totals = totals.drop_nulls("creator").group_by("creator").agg(pl.col("n", "shown").sum())
     lists = totals.filter(pl.col("n") < exposure.small_creator)["shown"].to_numpy()

@@ -11,7 +11,7 @@ import polars as pl
 from recommender.config import Scenario, Spam
 from recommender.data.dataset import FEATURE_ROLES, Dataset
 from recommender.errors import ConfigError, nearest
-from recommender.features.columns import numbers
+from recommender.features.columns import numbers, plain_values
 from recommender.models import with_person_days
 from recommender.ranking import rerankers
 from recommender.ranking.eligibility import RULES, unsupported
@@ -24,6 +24,8 @@ def supported(scenario: Scenario, data: Dataset) -> tuple[Scenario, dict[str, st
     Raises ConfigError, all problems in one message, where a part that is not optional cannot be applied.
     """
     _no_audited_feature(scenario, data)
+    for column in set(scenario.slices) & set(data.users.frame.columns):
+        plain_values(data.users, column, "slices")
     scenario, data, lacking = _spam(scenario, data)
     if data.relation is not None and "blocks" in data.items.frame.columns:  # whoever blocks is never shown
         blocking = scenario.eligibility.model_copy(update={"blocks_column": "blocks"})
@@ -72,17 +74,16 @@ def _spam(scenario: Scenario, data: Dataset) -> tuple[Scenario, Dataset, dict[st
 
 def _exposure(scenario: Scenario, data: Dataset) -> dict[str, str]:
     problems = {}
-    vacancies = scenario.exposure.vacancies_column
-    for part in ("creator_column", "calibration_column"):
+    for part in _COLUMNS:
         column = getattr(scenario.exposure, part)
-        if column is not None and column not in data.items.frame.columns:
-            hint = nearest(column, data.items.frame.columns)
-            problems[part] = f"exposure.{part}: items have no column '{column}'{hint}"
-    if vacancies is not None:
         try:
-            numbers(data.items, vacancies, "exposure.vacancies_column")
+            if column is not None and column not in data.items.frame.columns:
+                hint = nearest(column, data.items.frame.columns)
+                raise ConfigError(f"exposure.{part}: items have no column '{column}'{hint}")
+            if column is not None:
+                (numbers if part == "vacancies_column" else plain_values)(data.items, column, f"exposure.{part}")
         except ConfigError as error:
-            problems["vacancies_column"] = str(error)
+            problems[part] = str(error)
     return problems
 
 
@@ -103,6 +104,8 @@ def _audit(scenario: Scenario, data: Dataset) -> dict[str, str]:
     if absent := [c for c in scenario.audit.columns if c not in columns]:
         return {AUDIT: f"audit.columns: users have no column '{absent[0]}'{nearest(absent[0], columns)}"}
     try:
+        for column in scenario.audit.columns:
+            plain_values(data.users, column, "audit.columns")
         numbers(data.items, scenario.audit.favourable.column, "audit.favourable")
     except ConfigError as error:
         return {AUDIT: str(error)}

@@ -1,4 +1,4 @@
-"""One column of a table, read as what a rule needs: flags, numbers, times or levels."""
+"""One column of a table, read as what a rule needs: flags, numbers, times, levels or groups."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ def numbers(table: Table, column: str, where: str) -> np.ndarray:
 
 
 def levels(table: Table, column: str, order: list[str], where: str) -> np.ndarray:
-    values = read_column(table, column, where).cast(pl.String)
-    level = values.replace_strict(order, np.arange(len(order)), default=None, return_dtype=pl.Float64)
+    values = read_column(table, column, where)
+    if values.dtype.is_nested():
+        raise ConfigError(f"{where}: {table.key[:-3]}s.{column} must hold one level each, it holds {values.dtype}.")
+    level = values.cast(pl.String).replace_strict(order, np.arange(len(order)), default=None, return_dtype=pl.Float64)
     return level.fill_null(np.nan).to_numpy()
 
 
@@ -40,6 +42,28 @@ def times(table: Table, column: str, where: str) -> np.ndarray:
     if parsed is None or parsed.unparsable.any():
         raise ConfigError(f"{where}: {table.key[:-3]}s.{column} must hold times, it holds {values.dtype}.")
     return microseconds(parsed.values)
+
+
+def labels(table: Table, column: str, where: str) -> pl.Series:
+    """The group that each row belongs to, String (n,); null where it states none. Rows with equal lists are one group,
+    whatever their order. Raises ConfigError naming ``where`` as ``plain_values``."""
+    values = plain_values(table, column, where)
+    if not isinstance(values.dtype, pl.List):
+        return values.cast(pl.String)
+    names = pl.element().cast(pl.String).drop_nulls().unique().sort()
+    listed = values.list.eval(names).list.join(", ")
+    return pl.select(pl.when(values.list.len() > 0).then(listed)).to_series().alias(column)
+
+
+def plain_values(table: Table, column: str, where: str) -> pl.Series:
+    """The column. Raises ConfigError naming ``where`` for anything but single values and lists of them."""
+    dtype = table.frame[column].dtype
+    inner = dtype.inner if isinstance(dtype, pl.List) else dtype
+    if inner.is_nested() or inner in (pl.Binary, pl.Object):
+        raise ConfigError(
+            f"{where}: {table.key[:-3]}s.{column} must hold single values or lists of them, it holds {dtype}."
+        )
+    return table.frame[column]
 
 
 def read_column(table: Table, column: str, where: str) -> pl.Series:

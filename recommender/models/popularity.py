@@ -154,7 +154,7 @@ def _check(users: Table, columns: Sequence[str]) -> None:
         if users.roles.get(column) == "protected":
             raise ConfigError(f"popularity: users.{column} is protected and can never be a model feature.")
         dtype = users.frame[column].dtype
-        if dtype.is_nested() and not isinstance(dtype, pl.List):
+        if (dtype.inner if isinstance(dtype, pl.List) else dtype).is_nested():
             raise ConfigError(f"popularity: users.{column} holds {dtype}; a segment needs one value per user.")
 
 

@@ -91,8 +91,9 @@ def follows(users: Table, column: str, accounts: Table) -> sp.csr_matrix:
     nothing_stated = column not in users.frame.columns or users.frame[column].dtype == pl.Null
     if nothing_stated or not len(users) or not len(accounts):
         return empty
-    if users.frame[column].dtype != pl.List:
-        rule = f"it holds {users.frame[column].dtype}"
+    dtype = users.frame[column].dtype
+    if not isinstance(dtype, pl.List) or dtype.inner.is_nested():
+        rule = f"it holds {dtype}"
         advice = "Give each user the list of the user ids that it follows."
         raise DataError([Problem("users", column, rule, len(users), (), advice)])
     pairs = users.frame.select(

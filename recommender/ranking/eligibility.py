@@ -20,7 +20,7 @@ from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import History, Queries
 from recommender.data.relation import entries, holds
 from recommender.errors import ConfigError
-from recommender.features.columns import flags, levels, numbers, read_column, times
+from recommender.features.columns import flags, levels, numbers, plain_values, read_column, times
 from recommender.features.geography import beyond, km, vectors
 
 Pairs = tuple[np.ndarray, np.ndarray]  # rows of queries (or users), rows of items: int64 (n,) each
@@ -118,6 +118,7 @@ def held(items: Table, column: str) -> Against:
 def blocks(items: Table, column: str) -> Against:
     """Members whom the asking member blocks, or who block them, from the time on that is stated."""
     read_column(items, column, "eligibility.blocks_column")
+    plain_values(items, column, "eligibility.blocks_column")
     theirs = entries(items.frame, column)
 
     def against(queries: Queries, pairs: Pairs | None) -> np.ndarray:

@@ -19,6 +19,7 @@ from scipy.special import gammaincinv
 from recommender.config import Scenario, Scoring
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
 from recommender.data.queries import Queries
+from recommender.features.columns import labels
 from recommender.hashing import GOLDEN, mixed, of_values
 from recommender.models.base import Recommender
 from recommender.models.vocabulary import ids_only
@@ -105,7 +106,8 @@ class Explorer:
         """One over the little-known items of the same creator, float64 (n_items,)."""
         if self.creator_column is None or self.creator_column not in items.frame.columns:
             return np.ones(len(items))
-        counted = pl.DataFrame({"creator": items.frame[self.creator_column].cast(pl.String), "thin": thin})
+        creator = labels(items, self.creator_column, "exposure.creator_column")
+        counted = pl.DataFrame({"creator": creator, "thin": thin})
         many = counted.select(pl.col("thin").sum().over("creator"))["thin"].to_numpy().astype(float)
         return np.where(counted["creator"].is_null().to_numpy(), 1.0, 1 / np.maximum(many, 1))
 

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from recommender.config import Spam
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
+from recommender.features.columns import labels, times
 from recommender.features.encoder import unit_rows
 
 US_PER_HOUR = US_PER_DAY // 24
@@ -98,7 +99,7 @@ class Past:
         """Age of the account at each interaction, days, float64 (n,); inf where it is not stated."""
         if column is None or column not in self.users.frame.columns:
             return np.full(len(self.time), np.inf)
-        since = self.users.times(column)[self.user]
+        since = times(self.users, column, "spam.signed_up_column")[self.user]
         return np.where(since == NO_TIME, np.inf, (self.time - since) / US_PER_DAY)
 
 
@@ -203,7 +204,7 @@ def _codes(items: Table, column: str | None) -> np.ndarray:
     alone = np.arange(len(items))
     if column is None or column not in items.frame.columns:
         return alone
-    named = items.frame[column].cast(pl.String)
+    named = labels(items, column, "spam.creator_column")
     codes = named.rank("dense").fill_null(0).to_numpy().astype(np.int64)
     return np.where(codes > 0, codes, codes.max(initial=0) + 1 + alone)
 

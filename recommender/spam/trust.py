@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset
+from recommender.features.columns import times
 from recommender.spam.evidence import US_PER_HOUR, lockstep
 
 CAP_QUANTILE = 0.95  # accounts busier than this share of all count no more, in sum, than one at it
@@ -56,7 +57,7 @@ def _active_days(train: Dataset, column: str | None) -> np.ndarray:
     """Days since the account began, at each interaction, float64 (n,); inf where no time is stated."""
     if column is None or column not in train.users.frame.columns:
         return np.full(len(train.user_idx), np.inf)
-    never, stated = np.iinfo(np.int64).max, train.users.times(column)
+    never, stated = np.iinfo(np.int64).max, times(train.users, column, "signed_up_column")
     acted = np.where(train.timestamps == NO_TIME, never, train.timestamps)
     began = np.full(len(train.users), never)
     np.minimum.at(began, train.user_idx, acted)
