@@ -13,6 +13,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.profile import coverage, degree, profile, shift
 from recommender.errors import UserError
 from recommender.files import write_json, write_table
+from recommender.hashing import of_content
 
 FOLDER = "reference"  # in the OUT of a train, beside the model, which serves without it
 _JSON, IDS = "reference.json", "reference.parquet"
@@ -43,17 +44,23 @@ def save_reference(data: Dataset, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     rows = [(column, key, json.dumps(values)) for (column, key), values in long.items()]
     write_table(folder / IDS, pl.DataFrame(rows, schema=["column", "key", "values"], orient="row"))
-    write_json(folder / _JSON, saved)
+    saved = json.loads(json.dumps(saved, default=str))
+    write_json(folder / _JSON, saved | {"sha256": of_content(saved)})
 
 
 def load_reference(folder: Path) -> dict[str, Any]:
-    """What ``save_reference`` wrote. Raises UserError where it is not there."""
+    """What ``save_reference`` wrote. Raises UserError where it is not there, or has changed since."""
     if not (folder / _JSON).is_file() or not (folder / IDS).is_file():
         raise UserError(f"{folder}: holds no {_JSON}. Name the OUT folder of a finished train.")
-    saved: dict[str, Any] = json.loads((folder / _JSON).read_text(encoding="utf-8"))
-    for column, key, values in pl.read_parquet(folder / IDS).iter_rows():
-        place = saved["columns"][column] if column else saved
-        place[key] = json.loads(values)
+    try:
+        saved: dict[str, Any] = json.loads((folder / _JSON).read_text(encoding="utf-8"))
+        if saved.pop("sha256") != of_content(saved):
+            raise ValueError(f"{_JSON} has changed")
+        for column, key, values in pl.read_parquet(folder / IDS).iter_rows():
+            place = saved["columns"][column] if column else saved
+            place[key] = json.loads(values)
+    except (ValueError, LookupError, AttributeError, TypeError, pl.exceptions.PolarsError) as error:
+        raise UserError(f"{folder}: a file is damaged ({error}). Train again, or copy the folder again.") from None
     return saved
 
 

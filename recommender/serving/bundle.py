@@ -19,7 +19,7 @@ from recommender.data.gate import Tables, build, tables_of
 from recommender.data.ids import as_ids, is_spoilt, unfit
 from recommender.data.queries import History, Queries
 from recommender.data.spec import STANDARD, within
-from recommender.data.times import parse_times
+from recommender.data.times import parse_times, within_calendar
 from recommender.errors import DataError, nearest
 from recommender.ranking.candidates import Candidates, completion_order, recent_popularity
 from recommender.ranking.router import Router
@@ -176,7 +176,8 @@ def _place(n_known: int, row: int) -> str:
 
 
 def _renamed(new: pl.DataFrame, data: Dataset, table: str, columns: Sequence[str]) -> pl.DataFrame:
-    """The standard names in place of those that the files of the model's data have."""
+    """The standard names in place of those that the files of the model's data have; no time beyond the calendar."""
+    new = new.with_columns(within_calendar(column) for column in new.get_columns())
     names = data.reading.columns.get(table, {})
     return new.rename({
         names[c]: c for c in columns if c in names and c not in new.columns and names[c] in new.columns
@@ -259,6 +260,7 @@ def _allowed(candidates: pl.Series, data: Dataset) -> np.ndarray:
 
 def _ids(column: pl.Series, known: pl.Series, table: str) -> pl.Series:
     """Asked ids in the type of the known ones, exactly: null where they cannot be among them."""
+    column = within_calendar(column)
     if (advice := unfit(column)) is not None:
         some = ", ".join(map(short, column.head(3).to_list()))
         raise DataError(f"{table}.{column.name}: {len(column):,} values (e.g. {some}). {advice}")
