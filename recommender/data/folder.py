@@ -102,7 +102,7 @@ def _read_origin(folder: Path, table: str, origin: Origin, spec: Spec, exact: fr
         return read_query(table, origin.sql, origin.connection)
     assert origin.file is not None
     if is_address(origin.file):
-        return read_address(origin.file)
+        return read_address(origin.file, spec.read, exact)
     return read_file(folder / origin.file, spec.read, exact)
 
 

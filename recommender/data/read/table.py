@@ -7,6 +7,7 @@ import io
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -20,6 +21,7 @@ from recommender.errors import DataError
 TEXT, JSON, ARROW = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson", ".json"), (".arrow", ".feather", ".ipc")
 KINDS = (*TEXT, ".parquet", *JSON, *ARROW)
 PACKED = (".gz", ".zst", ".zip")
+MAX_UNPACKED = 4 << 30  # bytes
 EXACT = frozenset({"user_id", "item_id", "event", *TIME_COLUMNS})  # columns whose text must come back as it is
 _REMOTE = ("s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "http://", "https://")
 _FAULTS = (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException)
@@ -63,18 +65,26 @@ def read_file(path: Path, read: Read | None = None, exact: frozenset[str] = EXAC
     return _read_parquet(path, content) if kind == ".parquet" else _read_arrow(path, content)
 
 
-def read_address(address: str) -> TableFile:
-    """A Parquet, Arrow, CSV or JSON-lines file at an address of object storage, as polars reads it."""
-    _, kind = endings(address)
+def read_address(address: str, read: Read, exact: frozenset[str] = EXACT) -> TableFile:
+    """A file at an address of object storage, as polars reaches it: Parquet, Arrow, UTF-8 text or JSON lines.
+
+    Text and JSON lines may be packed as .gz or .zst. Raises DataError naming the address.
+    """
+    packed, kind = endings(address)
     try:
-        if kind == ".parquet":
+        if kind == ".parquet" and packed is None:
             return TableFile(pl.read_parquet(address))
-        if kind in TEXT:
-            text = pl.scan_csv(address, infer_schema=False).collect()
-            return read_text_table(Path(address), text.write_csv().encode(), Read(), EXACT)
+        if kind in ARROW and packed is None:
+            return TableFile(pl.scan_ipc(address).collect())
+        if kind in (*TEXT, ".jsonl", ".ndjson") and packed != ".zip":
+            lines = pl.scan_csv(address, has_header=False, separator="\x1f", quote_char=None, infer_schema=False)
+            content = "\n".join(line or "" for line in lines.collect().to_series()).encode()
+            if kind in TEXT:
+                return read_text_table(Path(address), content, read, exact)
+            return read_json_table(Path(address), content, by_line=True)
     except (*_FAULTS, ImportError, ValueError) as error:
         raise DataError(f"{address}: cannot be read ({_first_line(error)}).") from None
-    raise DataError(f"{address}: at an address, Parquet and CSV are read.")
+    raise DataError(f"{address}: at an address, Parquet, Arrow, text and JSON lines are read, text as .gz or .zst too.")
 
 
 def is_address(name: str) -> bool:
@@ -93,18 +103,32 @@ def _unpacked(path: Path, packed: str | None) -> bytes:
     match packed:
         case ".gz":
             with gzip.open(path) as file:
-                return file.read()
+                return _bounded(path, file)
         case ".zst":
             with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
-                return bytes(stream.read())
+                return _bounded(path, stream)
         case ".zip":
             with zipfile.ZipFile(path) as archive:
                 inside = [n for n in archive.namelist() if not n.endswith("/") and not n.startswith("__MACOSX/")]
                 if len(inside) != 1:
                     raise DataError(f"{path}: holds {len(inside)} files; a .zip of exactly one is read.")
-                return archive.read(inside[0])
+                with archive.open(inside[0]) as file:
+                    return _bounded(path, file)
         case _:
             return path.read_bytes()
+
+
+def _bounded(path: Path, packed: Any) -> bytes:
+    """All that a stream unpacks. Raises DataError above ``MAX_UNPACKED``: a few kilobytes can hold terabytes."""
+    content = bytearray()
+    while part := packed.read(1 << 20):
+        content += part
+        if len(content) > MAX_UNPACKED:
+            raise DataError(
+                f"{path}: unpacks to more than {MAX_UNPACKED / 2**30:g} GiB, and no more is read of a packed file. "
+                "Unpack it yourself, or save it as Parquet."
+            )
+    return bytes(content)
 
 
 def _read_parquet(path: Path, content: bytes) -> TableFile:

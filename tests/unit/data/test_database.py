@@ -65,6 +65,26 @@ def test_a_query_that_cannot_be_run_is_refused_and_nothing_changes(
     database.close()
 
 
+@pytest.mark.slow  # connectorx tries again for half a minute
+def test_an_address_that_does_not_answer_is_refused_without_its_password(tmp_path: Path) -> None:
+    pytest.importorskip("connectorx", reason="the extra 'database' is not installed")
+    for kind in ("mysql", "postgresql"):
+        spec = f"interactions: {{sql: select 1, connection: '{kind}://shop:secret@127.0.0.1:1/shop'}}"
+        message = refusal(tmp_path / kind, {"dataset.yaml": spec})
+        assert "interactions: the database did not answer the query" in message
+        assert "secret" not in message
+
+
+def test_a_query_of_mysql_is_read_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("connectorx", reason="the extra 'database' is not installed")
+    if "TEST_MYSQL" not in os.environ:
+        pytest.skip("TEST_MYSQL holds no address of a MySQL to read from")
+    monkeypatch.setenv("SHOP", os.environ["TEST_MYSQL"])
+    rows = " union all ".join(f"select {u} as user_id, '{i}' as item_id, '{t}' as timestamp" for u, i, t in ROWS)
+    spec = f'interactions: {{sql: "{rows}", connection: $SHOP}}'
+    assert read(tmp_path / "set", {"dataset.yaml": spec}).users.ids.to_list() == [BIG, BIG + 2]
+
+
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
     """The address of a PostgreSQL that runs for this module only."""

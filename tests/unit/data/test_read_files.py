@@ -7,6 +7,8 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +18,7 @@ import pytest
 
 from recommender.data.folder import read_folder
 from recommender.data.gate import build, from_frames
+from recommender.data.read import table
 from recommender.data.read.table import read_table
 from tests.helpers.messy import INTERACTIONS, ITEMS, notes, read, refusal, write
 
@@ -86,6 +89,53 @@ def test_what_is_stated_is_not_detected(tmp_path: Path) -> None:
     assert data.interactions["weight"].to_list() == [3.5, 1234.0]
     assert data.items.frame["pages"].to_list() == [None, 12.0, 1300.0]
     assert data.items.frame["title"].to_list() == ["Amélie", None, "é"]
+
+
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".ZST": lambda content: bytes(pa.compress(content, codec="zstd", asbytes=True)),
+    ".zip": zipped,
+}
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_an_export_without_items_is_read_value_by_value(
+    tmp_path: Path, packing: str, encoding: str, separator: str
+) -> None:
+    rows = [["user_id", "item_id", "timestamp", "event"], ["Zoë", "007", "2024-01-31", "bought, paid"],
+            ["1e2", '5" disk', "2024-02-01 08:30", "seen"]]  # fmt: skip
+    lines = (separator.join(value.replace('"', '""').join('""') for value in row) for row in rows)
+    content = PACKINGS[packing]("\r\n".join(lines).encode(encoding))
+    (tmp_path / f"interactions.csv{packing}").write_bytes(content)
+    data = build(read_folder(tmp_path))
+    wanted = [("Zoë", "007", datetime(2024, 1, 31, tzinfo=UTC), "bought, paid"),
+              ("1e2", '5" disk', datetime(2024, 2, 1, 8, 30, tzinfo=UTC), "seen")]  # fmt: skip
+    assert data.interactions.select("user_id", "item_id", "timestamp", "event").rows() == wanted
+    assert data.items.ids.to_list() == ["007", '5" disk']
+    assert "2 items without features are made from the interactions" in notes(data)
+
+
+@pytest.mark.parametrize("packing", [".gz", ".ZST", ".zip"])
+def test_a_packed_file_may_not_unpack_without_end(
+    tmp_path: Path, packing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "MAX_UNPACKED", 2**21)
+    assert b"u1" in table._unpacked(write(tmp_path, {"a.csv.gz": gzip.compress(CSV)}) / "a.csv.gz", ".gz")
+    bomb = PACKINGS[packing](CSV + b"\n" * 2**22)
+    message = refusal(tmp_path / "set", {f"interactions.csv{packing}": bomb})
+    assert f"interactions.csv{packing}: unpacks to more than 0.00195312 GiB" in message
+
+
+def test_two_header_lines_are_refused_with_the_line_of_the_second(tmp_path: Path) -> None:
+    head, rows = INTERACTIONS.split("\n", 1)
+    assert "header stands again in line 2" in refusal(tmp_path, {"interactions.csv": f"{head}\n{head}\n{rows}"})
+    message = refusal(tmp_path, {"interactions.csv": f"{head}\nid,id,date\n{rows}"})
+    assert "'date' in line 2" in message
+    message = refusal(tmp_path, {"interactions.csv": f"Export,of,May\n{head}\n{rows}"})
+    assert "No column 'user_id'" in message
 
 
 @pytest.mark.parametrize("end", ["\n\n\n", "\r\n\r\n", "\n,,\n,,\n"])
