@@ -11,6 +11,8 @@ import polars as pl
 from recommender.config import DecisionRule
 from recommender.names import IN_SESSION, RETURNING, USER_BUCKETS, WITH_HISTORY
 
+NEWCOMERS = 3  # times ``thin``: users without history get much the same list, so that few items decide for all of them
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -37,7 +39,7 @@ def climb(evidence: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule) -> 
     downwards, only where its own queries say so by the same test. Starting every bucket at the bottom
     instead keeps small buckets on popularity for want of queries, not for want of gain (seen on KuaiRand,
     experiments/LOG.md). Groups with fewer than ``thin`` queries take the rung
-    of all users with history; without history, the simplest rung stands.
+    of all users with history; without history, the simplest rung stands below ``NEWCOMERS`` times as many.
 
     evidence: comparisons (evaluate.comparisons_table, ``deciding``) of the pooled validation origins.
     Returns a choice per bucket (in a visit), per ``<bucket>_returning``, and of the groups.
@@ -45,7 +47,7 @@ def climb(evidence: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule) -> 
     evidence = evidence.filter(pl.col("metric") == rule.metric)
     everyone = _climb(_rows(evidence, WITH_HISTORY), ladder, rule)
     newcomers = _rows(evidence, USER_BUCKETS[0])
-    enough = _n(newcomers) >= rule.thin
+    enough = _n(newcomers) >= NEWCOMERS * rule.thin
     choices = {
         USER_BUCKETS[0]: _climb(newcomers, ladder, rule) if enough else Choice(ladder[0], n_queries=_n(newcomers))
     }

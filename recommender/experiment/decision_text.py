@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recommender.config import DecisionRule
 from recommender.experiment.blends import Blend
-from recommender.experiment.climb import Choice
+from recommender.experiment.climb import NEWCOMERS, Choice
 from recommender.experiment.decision import Decision
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
 
@@ -56,8 +56,9 @@ def _sentence(audience: str, choice: Choice, rule: DecisionRule) -> str:
         return f"{head}, as all {AUDIENCE[choice.inherited_from]}{because}: only {n} of their own."
     if choice.over:
         return f"{head}: {reason}, over {n}."
-    if choice.n_queries < rule.thin:
-        return f"{head}, the simplest rung: {n} are not enough evidence to climb."
+    needed = rule.thin * (NEWCOMERS if audience == AUDIENCE[USER_BUCKETS[0]] else 1)
+    if choice.n_queries < needed:
+        return f"{head}, the simplest rung: {n} are not enough evidence to climb ({needed:,} are needed)."
     return f"{head}: {reason}."
 
 

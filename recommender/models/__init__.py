@@ -33,7 +33,7 @@ class Described(Protocol):
     space: what tuning searches; every other parameter stays as the ladder's entry gives it, but for those that the
         entry's candidates name.
     ``draws``, where it is so: settings of it that a plain train draws, so many that all recommenders take about equal
-        CPU time for them; without it, none.
+        CPU time for them; without it, none: what is too costly, and what the luck of a period decides (popularity).
     """
 
     @property

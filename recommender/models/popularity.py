@@ -48,7 +48,6 @@ class Popularity:
     person_days = (1, 2)
     needs_interactions = True
     space: ClassVar[Space] = {"half_life_share": Float(0.005, 1, log=True, also=(None,))}
-    draws = 8
 
     window_days: float | None = None
     half_life_days: float | None = None

@@ -43,7 +43,6 @@ class Social:
     needs_interactions = True
     per_user = ("users_", "taken_")
     space: ClassVar[Space] = {"half_life_share": Float(0.005, 1, log=True, also=(None,))}
-    draws = 4
 
     follows_column: str = "follows"
     half_life_share: float | None = 0.05

@@ -37,7 +37,6 @@ class Trending:
     person_days = (1, 2)
     needs_interactions = True
     space: ClassVar[Space] = {"gravity": Float(0.05, 2, log=True)}
-    draws = 4
 
     gravity: float = 0.5
     points_power: float = 0.8

@@ -141,8 +141,8 @@ def test_a_thin_group_takes_the_rung_of_all_users_with_history() -> None:
 
 def test_users_without_history_do_not_inherit_from_those_with() -> None:
     everyone = {("popularity", "als"): YES}
-    assert rungs(evidence(everyone, n={"0": 99}))["0"] == "popularity"
-    assert rungs(evidence(everyone, n={"0": 100}))["0"] == "als"
+    assert rungs(evidence(everyone, n={"0": 299}))["0"] == "popularity"
+    assert rungs(evidence(everyone, n={"0": 300}))["0"] == "als"
 
 
 def test_only_the_metric_of_the_rule_counts() -> None:
@@ -169,7 +169,7 @@ def test_a_sentence_per_group_says_who_gets_what_and_why() -> None:
     none, visiting, back = sentences(Decision(choices=climb(frame, LADDER, rule := DecisionRule())), rule)
     assert none == (
         "Users without history get popularity, the simplest rung: 10 validation queries are not enough evidence to "
-        "climb."
+        "climb (300 are needed)."
     )
     assert visiting == (
         "Users with history in a visit get als: it beat popularity by 0.0213 ndcg_at_10 [0.0101, 0.0325], adjusted p "

@@ -41,12 +41,12 @@ def test_each_rung_measures_its_own_settings_and_as_many_draws_as_its_recommende
     formula: type[Formula],
 ) -> None:
     entry = EASE | {"candidates": [{}, {"regularization": 9000.0}]}
-    searched(plain(RANDOM, POPULARITY, entry))
-    tried = {n: list(dict.fromkeys(str(p) for m, p, _ in formula.calls if m == n)) for n in ("popularity", "ease")}
-    assert len(tried["popularity"]) == 1 + DRAWS["popularity"]
+    searched(plain(RANDOM, POPULARITY, KNN, entry))
+    tried = {n: list(dict.fromkeys(str(p) for m, p, _ in formula.calls if m == n)) for n in ("knn", "ease")}
+    assert len(tried["knn"]) == 1 + DRAWS["item_knn"]
     assert len(tried["ease"]) == 2 + DRAWS["ease"]
     assert tried["ease"][:2] == ["{}", "{'regularization': 9000.0}"]
-    assert not [name for name, _, _ in formula.calls if name == "random"]
+    assert {name for name, _, _ in formula.calls} == {"knn", "ease"}
 
 
 def test_the_best_third_is_measured_at_every_origin_and_the_rest_at_the_latest_only(formula: type[Formula]) -> None:
@@ -139,7 +139,7 @@ def test_a_sample_has_each_users_first_query_with_its_answers() -> None:
 
 def test_a_search_repeats_exactly_and_does_not_see_what_comes_after_its_origins() -> None:
     # With repeats, as the first interactions of what is mutated would be others, and so would the origins.
-    chosen, given = plain(POPULARITY, KNN, eligibility={"repeats": True}), data()
+    chosen, given = plain(EASE, KNN, eligibility={"repeats": True}), data()
     origin = given.interactions["timestamp"].quantile(chosen.split.test, "lower")
     later = pl.col("timestamp") >= origin
     shuffled = given.interactions.with_columns(item_id=pl.when(later).then(pl.lit("i0")).otherwise("item_id"))
