@@ -165,6 +165,8 @@ class DecisionRule(Strict):
 
 class Scoring(Strict):
     k: int = Field(50, ge=20)
+    # Above so many candidates, each query is scored on those that a generator chooses; its recall is in data.json
+    full_up_to: int = Field(100_000, ge=1)
     memory_mb: int = Field(256, ge=16)  # bound of one batch of scores, whatever the number of users
     workers: int = Field(2, ge=1)  # batches scored at once; results do not depend on it
     threads: int = Field(1, ge=1)  # of the libraries' fit; LightFM and BPR repeat exactly only with 1

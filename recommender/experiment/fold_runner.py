@@ -46,6 +46,8 @@ class FoldRunner:
             train = operators.apply(fold.train, scenario.data.train_differences, scenario.seed)
             self.fold = fold = replace(fold, train=train)
             self.candidates = Candidates.after(fold.train, fold.items, scenario.eligibility)
+            if len(fold.items) > scenario.scoring.full_up_to:
+                self.candidates = self.candidates.generated(fold.train)
             # Only for the diversity of lists; no model sees these rows. Choices are by accuracy, so validation
             # measures nothing else.
             test = fold.split == "test"

@@ -100,6 +100,11 @@ def decay(ages: np.ndarray, half_life_share: float) -> np.ndarray:
     return np.asarray(0.5 ** (ages / (half_life_share * max(float(ages.max(initial=0)), 1e-9))))
 
 
+def hyperbolic_decay(ages: np.ndarray, half_life_share: float) -> np.ndarray:
+    """``decay`` with a long tail: 1 / (1 + age / half-life), so half at the half-life, a third at twice that age."""
+    return np.asarray(1 / (1 + ages / (half_life_share * max(float(ages.max(initial=0)), 1e-9))))
+
+
 def _weights(rows: pl.DataFrame, weights: dict[str, float], other: float) -> np.ndarray:
     if not rows.height:
         return np.zeros(0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -16,13 +16,14 @@ import polars as pl
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import ConfigError, nearest
-from recommender.features.feedback import Feedback, decay, feedback
+from recommender.features.feedback import Feedback, decay, feedback, hyperbolic_decay
 from recommender.models.base import above, to_catalogue
 from recommender.models.space import Float, Space
 from recommender.models.vocabulary import ids_only
 from recommender.spam.trust import trust
 
 _SEPARATOR = "\x1f"
+FADES = {"exponential": decay, "hyperbolic": hyperbolic_decay}
 
 
 @dataclass(eq=False)
@@ -33,6 +34,8 @@ class Popularity:
         are the oldest.
     half_life_days: an interaction weighs half as much every so many days; None: no decay.
     half_life_share: the same, as a share of the training period, for data sets of any time scale.
+    fade: how an interaction of ``half_life_share`` goes on fading: exponential (a quarter at twice that age), or
+        hyperbolic (a third, as 1 / (1 + age)): what is long ago is not forgotten, as attention to people is not.
     returning_share: the half-life, as such a share, for who was last seen ``away_days`` or more ago: they want what
         is new since, users in a visit want the rest of what everyone takes. None: as for all.
     segment: user columns, e.g. [region, category]: popularity among users with the same values; a list (of past
@@ -52,6 +55,7 @@ class Popularity:
     window_days: float | None = None
     half_life_days: float | None = None
     half_life_share: float | None = None
+    fade: Literal["exponential", "hyperbolic"] = "exponential"
     segment: Sequence[str] = ()
     prior: float = 20.0
     weighted: bool = False
@@ -61,6 +65,8 @@ class Popularity:
     away_days: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.fade not in FADES:
+            raise ConfigError(f"popularity: unknown fade '{self.fade}'{nearest(self.fade, FADES)}")
         above(0, returning_share=self.returning_share, away_days=self.away_days)
         above(0, window_days=self.window_days, half_life_days=self.half_life_days, half_life_share=self.half_life_share)
         above(0, prior=self.prior)  # 0 / 0 in a segment that the window left empty
@@ -98,6 +104,7 @@ class Popularity:
         """This recommender with another half-life, not fitted."""
         return Popularity(
             half_life_share=half_life_share,
+            fade=self.fade,
             segment=self.segment,
             prior=self.prior,
             weighted=self.weighted,
@@ -111,7 +118,7 @@ class Popularity:
         if self.half_life_days is not None:
             weight *= 0.5 ** (ages / self.half_life_days)
         if self.half_life_share is not None:
-            weight *= decay(ages, self.half_life_share)
+            weight *= FADES[self.fade](ages, self.half_life_share)
         if self.window_days is not None:
             weight *= ages <= self.window_days
         if self.weighted and len(train.weights):

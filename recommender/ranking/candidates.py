@@ -14,6 +14,7 @@ from recommender.data.queries import Queries
 from recommender.data.split import available
 from recommender.errors import ConfigError
 from recommender.ranking.eligibility import HardRules
+from recommender.ranking.generator import Generator
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Candidates:
     fallback: int64 (n_items,), rows of the items, best first: completes lists and breaks ties.
     allowed: bool (n_items,), items that may be shown at all; None: every one.
     members: the items are the users, so nobody is shown themselves.
+    generator: chooses the items that each query is scored on; None: all of them.
     """
 
     items: Table
@@ -30,12 +32,30 @@ class Candidates:
     fallback: np.ndarray
     allowed: np.ndarray | None = None
     members: bool = False
+    generator: Generator | None = None
 
     @classmethod
     def after(cls, train: Dataset, items: Table, rules: Eligibility, allowed: np.ndarray | None = None) -> Candidates:
         """Candidates whose fallback order is that of the end of ``train``. Raises ConfigError as ``fallback_order``."""
         order = fallback_order(train, items, rules.editorial_column)
         return cls(items, rules, order, allowed, members=train.relation is not None)
+
+    def generated(self, train: Dataset) -> Candidates:
+        """These candidates, each query scored on what a ``Generator`` that knows ``train`` chooses for it."""
+        return replace(self, generator=Generator.after(train, self.items, self.fallback))
+
+    def at(self, columns: np.ndarray) -> Candidates:
+        """These candidates with a few of the items. columns: int64, ascending rows of the items."""
+        order = np.argsort(self._place[columns], kind="stable")
+        allowed = None if self.allowed is None else self.allowed[columns]
+        return Candidates(self.items.take(columns), self.rules, order, allowed, self.members)
+
+    @cached_property
+    def _place(self) -> np.ndarray:
+        """Place of each item in the fallback order, int64 (n_items,)."""
+        place = np.empty(len(self.fallback), np.int64)
+        place[self.fallback] = np.arange(len(self.fallback))
+        return place
 
     def only(self, which: np.ndarray) -> Candidates:
         """These candidates with fewer items that may be shown. which: bool (n_items,)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,9 +11,11 @@ from recommender.config import Scoring
 from recommender.data.queries import Queries
 from recommender.models.base import Recommender
 from recommender.ranking.candidates import Candidates
+from recommender.ranking.generator import Generator
 from recommender.ranking.lists import Lists
 from recommender.ranking.topk import top_k
 
+TOGETHER = 50_000  # items that the generated candidates of one batch are reckoned with
 _BYTES_PER_SCORE = 40  # scores, mask, and two keys of eight bytes, with room for a model's own temporaries
 
 
@@ -24,10 +27,14 @@ def recommend(model: Recommender, queries: Queries, candidates: Candidates, k: i
     """
     items = candidates.items
     k = min(k, len(items))
-    size = batch_size(len(items), scoring.memory_mb // scoring.workers)
+    memory_mb = scoring.memory_mb // scoring.workers
+    generator = candidates.generator
+    size = batch_size(len(items), memory_mb) if generator is None else batch_size(TOGETHER, memory_mb)
 
     def batch(start: int) -> Lists:
         part = queries.take(np.arange(start, min(start + size, len(queries))))
+        if generator is not None:
+            return _generated(model, part, candidates, generator, k)
         return top_k(model.score(part, items), candidates.eligible(part), candidates.fallback, k)
 
     starts = range(0, len(queries), size)
@@ -39,6 +46,20 @@ def recommend(model: Recommender, queries: Queries, candidates: Candidates, k: i
     with ThreadPoolExecutor(scoring.workers) as pool:
         parts += pool.map(batch, starts[1:])
     return Lists.concat(parts)
+
+
+def _generated(model: Recommender, queries: Queries, candidates: Candidates, generator: Generator, k: int) -> Lists:
+    """Lists of the generated candidates. The items of all queries of the batch make a small catalogue, in which each
+    query is masked to its own."""
+    chosen = generator.rows(queries)
+    history = queries.history
+    columns = np.unique(np.concatenate([chosen.indices, history.item_idx])).astype(np.int64)
+    few = candidates.at(columns)
+    within = replace(history, item_idx=np.searchsorted(columns, history.item_idx))
+    asked = replace(queries, history=within)
+    mask = few.eligible(asked) & chosen[:, columns].toarray()
+    lists = top_k(model.score(asked, few.items), mask, few.fallback, k)
+    return replace(lists, item_idx=np.where(lists.item_idx >= 0, columns[lists.item_idx], -1))
 
 
 def batch_size(n_items: int, memory_mb: int) -> int:

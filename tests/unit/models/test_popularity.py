@@ -155,3 +155,13 @@ def test_who_comes_back_gets_what_is_popular_since_and_who_is_in_a_visit_the_res
     assert (scores[:, old] > scores[:, new]).tolist() == [True, False, True]
     plain = RECOMMENDERS["popularity"](half_life_share=0.05).fit(train).score(queries, train.items)
     np.testing.assert_array_equal(scores[1], plain[1])
+
+
+def test_a_hyperbolic_fade_halves_at_the_half_life_and_keeps_a_third_at_twice_the_age() -> None:
+    data = dataset([("u", "old", 0.0), ("v", "mid", 5.0), ("w", "new", 10.0)])
+    queries = ask([[]], data.items)
+    (row,) = Popularity(half_life_share=0.5, fade="hyperbolic").fit(data).score(queries, data.items)
+    by_item = dict(zip(data.items.ids, row / row.max(), strict=True))
+    assert by_item == pytest.approx({"new": 1, "mid": 1 / 2, "old": 1 / 3})
+    with pytest.raises(ConfigError, match="hyperbolic"):
+        Popularity(fade="hyperbola")  # type: ignore[arg-type]

@@ -1,0 +1,127 @@
+"""Per-query candidates, where there are too many items to score all of them for everyone.
+
+A query is scored on what lies two hops away (links of its links; in a catalogue, what those took who took the same),
+on members of its address book and those who have it in theirs, on the most popular items with the same value of a
+matched column (company, city), and on the most popular of all. What that misses is measured: ``recall``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numba
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from recommender.data.dataset import Dataset, Table
+from recommender.data.queries import Queries
+from recommender.data.relation import CONTACT_KEY, entries
+
+HOPS = 60  # latest links that are followed from the query, and from each of those
+SAME, POPULAR = 100, 200  # most popular items of one value, and of all
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Sparse candidates of a query, whatever the size of the catalogue.
+
+    forth: what each user took, latest last; csr (n_users, n_items). back: users reached from an item: who took it, in
+    a relation the member itself; csr (n_items, n_users). order: item rows, the most popular first. match: pairs of
+    (user column, item column).
+    """
+
+    items: Table
+    forth: sp.csr_matrix
+    back: sp.csr_matrix
+    order: np.ndarray
+    match: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def after(cls, train: Dataset, items: Table, order: np.ndarray) -> Self:
+        """The generator that knows the links of ``train``. order: int64 (n_items,), rows of items, best first."""
+        item = items.lookup(train.items.ids)[train.item_idx]
+        shape = (len(train.users), len(items))
+        forth = _ragged(train.user_idx, item, shape)
+        if train.relation is None:
+            back = _ragged(item, train.user_idx, shape[::-1])
+        else:
+            own = items.lookup(train.users.ids)
+            back = sp.csr_matrix((np.ones(len(own), bool), (own, np.arange(len(own)))), shape=shape[::-1])
+        match = tuple((m.user, m.item) for m in train.match if items.roles.get(m.item) in ("category", "multi"))
+        return cls(items, forth, back, order, match)
+
+    def rows(self, queries: Queries) -> sp.csr_matrix:
+        """Which items each query is scored on: bool csr (n_queries, n_items); without what it took."""
+        query, item = [np.repeat(np.arange(len(queries)), min(POPULAR, len(self.order)))], []
+        item.append(np.tile(self.order[:POPULAR], len(queries)))
+        for found in (self._two_hops(queries), *self._in_books(queries), *self._alike(queries)):
+            query.append(found[0])
+            item.append(found[1])
+        q, i = np.concatenate(query), np.concatenate(item)
+        made = sp.csr_matrix((np.ones(len(q), bool), (q, i)), shape=(len(queries), len(self.items)))
+        made.sum_duplicates()
+        return made
+
+    def recall(self, queries: Queries, truth: sp.csr_matrix, batch: int = 512) -> float:
+        """Share of the answers that are among the generated candidates; NaN without answers."""
+        hits = 0
+        for start in range(0, len(queries), batch):
+            part = np.arange(start, min(start + batch, len(queries)))
+            hits += int(self.rows(queries.take(part)).multiply(truth[part]).nnz)
+        return hits / truth.nnz if truth.nnz else np.nan
+
+    def _two_hops(self, queries: Queries) -> tuple[np.ndarray, np.ndarray]:
+        history = queries.history
+        parts = (self.back.indptr, self.back.indices, self.forth.indptr, self.forth.indices)
+        counted = _hops(history.indptr, history.item_idx, *parts, HOPS, np.zeros(0, np.int64), np.zeros(0, np.int64))
+        query, item = np.empty(counted, np.int64), np.empty(counted, np.int64)
+        _hops(history.indptr, history.item_idx, *parts, HOPS, query, item)
+        return query, item
+
+    def _in_books(self, queries: Queries) -> list[tuple[np.ndarray, np.ndarray]]:
+        users, items = queries.users.frame, self.items.frame
+        pairs = (("contacts", CONTACT_KEY), (CONTACT_KEY, "contacts"))
+        met = (entries(users, mine).join(self._listed(items, theirs), on="value") for mine, theirs in pairs)
+        return [(m["row"].to_numpy(), m["item"].to_numpy()) for m in met]
+
+    def _alike(self, queries: Queries) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The most popular items of each value that the user has."""
+        found = []
+        place = np.empty(len(self.order), np.int64)
+        place[self.order] = np.arange(len(self.order))
+        for mine, theirs in self.match:
+            values = self._listed(self.items.frame, theirs)
+            best = values.with_columns(place=pl.Series(place).gather(values["item"])).sort("place")
+            best = best.group_by("value", maintain_order=True).head(SAME)
+            met = entries(queries.users.frame, mine).join(best, on="value")
+            found.append((met["row"].to_numpy(), met["item"].to_numpy()))
+        return found
+
+    def _listed(self, items: pl.DataFrame, column: str) -> pl.DataFrame:
+        return entries(items, column).rename({"row": "item"}).select("item", "value")
+
+
+def _ragged(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
+    """csr with the entries of a row in the order given (times ascend), repeats kept."""
+    order = np.argsort(row, kind="stable")
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=shape[0]))])
+    return sp.csr_matrix((np.ones(len(row), bool), column[order], indptr), shape=shape)
+
+
+@numba.njit(cache=True, nogil=True)
+def _hops(asked, taken, back_ptr, back, forth_ptr, forth, most, query, item):  # type: ignore[no-untyped-def]
+    """Writes query and item of each path history -> user -> item, the latest ``most`` at each step; returns how many.
+    Empty outputs are only counted."""
+    n = 0
+    for q in range(len(asked) - 1):
+        for h in range(max(asked[q], asked[q + 1] - most), asked[q + 1]):
+            first = taken[h]
+            for b in range(max(back_ptr[first], back_ptr[first + 1] - most), back_ptr[first + 1]):
+                user = back[b]
+                for f in range(max(forth_ptr[user], forth_ptr[user + 1] - most), forth_ptr[user + 1]):
+                    if len(query):
+                        query[n], item[n] = q, forth[f]
+                    n += 1
+    return n

@@ -1,0 +1,76 @@
+"""Per-query candidates: what is generated, that lists of them are those of the full ranking, and what is missed."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recommender.config import Eligibility, Scoring
+from recommender.data.gate import build
+from recommender.data.queries import Queries
+from recommender.data.split import Fold, time_fold, to_datetime
+from recommender.models import RECOMMENDERS
+from recommender.ranking import generator
+from recommender.ranking.candidates import Candidates
+from recommender.ranking.recommend import recommend
+from recommender.simulate import load
+
+CATALOG = {"preset": "catalog", "n_interactions": 3000, "n_users": 300, "n_items": 400}
+PEOPLE = {"preset": "people", "n_users": 400, "n_interactions": 3000, "n_companies": 20, "n_schools": 8}
+
+
+@cache
+def fold(preset: str) -> Fold:
+    data = build(load(**(PEOPLE if preset == "people" else CATALOG)))  # type: ignore[arg-type]
+    return time_fold(data, "test", to_datetime(int(np.quantile(data.timestamps, 0.8))), None, 1)
+
+
+def both(preset: str) -> tuple[Fold, Candidates, Candidates]:
+    made = fold(preset)
+    full = Candidates.after(made.train, made.items, Eligibility())
+    return made, full, full.generated(made.train)
+
+
+def lists(model: Any, queries: Queries, candidates: Candidates) -> np.ndarray:
+    return recommend(model, queries, candidates, 10, Scoring(memory_mb=16)).item_idx
+
+
+@pytest.mark.parametrize(("preset", "rung"), [("people", "ranker"), ("people", "content"), ("catalog", "item_knn")])
+def test_where_everything_is_generated_lists_are_those_of_the_full_ranking(
+    preset: str, rung: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator, "POPULAR", 10_000)
+    made, full, few = both(preset)
+    model = RECOMMENDERS[rung]().fit(made.train)
+    np.testing.assert_array_equal(lists(model, made.queries, few), lists(model, made.queries, full))
+    assert few.generator is not None
+    assert few.generator.recall(made.queries, made.truth) == 1
+
+
+@pytest.mark.parametrize("rung", ["neighbours", "contacts"])
+def test_who_is_two_hops_away_or_in_a_book_is_never_missed(rung: str) -> None:
+    made, full, few = both("people")
+    model = RECOMMENDERS[rung]().fit(made.train)
+    scored = np.isfinite(model.score(made.queries, made.items)) & full.eligible(made.queries)
+    assert scored.any()
+    assert few.generator is not None
+    assert (few.generator.rows(made.queries).toarray() | ~scored).all()
+
+
+def test_recall_is_the_share_of_the_answers_that_are_generated() -> None:
+    made, _, few = both("people")
+    assert few.generator is not None
+    chosen = few.generator.rows(made.queries).toarray()
+    by_hand = (chosen & made.truth.toarray()).sum() / made.truth.nnz
+    assert few.generator.recall(made.queries, made.truth, batch=7) == pytest.approx(by_hand)
+    assert 0.3 < by_hand < 1
+
+
+def test_generated_lists_are_full_and_keep_every_rule() -> None:
+    made, full, few = both("people")
+    found = lists(RECOMMENDERS["neighbours"]().fit(made.train), made.queries, few)
+    assert (found >= 0).all()
+    assert np.take_along_axis(full.eligible(made.queries), found, axis=1).all()
