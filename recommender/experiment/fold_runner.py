@@ -48,6 +48,9 @@ class FoldRunner:
             self.candidates = Candidates.after(fold.train, fold.items, scenario.eligibility)
             if len(fold.items) > scenario.scoring.full_up_to:
                 self.candidates = self.candidates.generated(fold.train)
+            generator = self.candidates.generator
+            # Share of the answers that are among the generated candidates; None: every candidate is scored
+            self.generated_recall = None if generator is None else generator.recall(fold.queries, fold.truth)
             # Only for the diversity of lists; no model sees these rows. Choices are by accuracy, so validation
             # measures nothing else.
             test = fold.split == "test"

@@ -83,7 +83,7 @@ def run(
         judgements += [judged] if isinstance(judged, Judgement) else []
         skipped |= {"spam": judged} if isinstance(judged, str) else {}
         runner = FoldRunner(fold, scenario, effort, progress)
-        origins.append(about_origin(runner.fold))
+        origins.append(about_origin(runner.fold, runner.generated_recall))
         if fold.split == "validation":
             measured, failed = _validate(runner, tries)
             trials.append(measured)
@@ -205,8 +205,9 @@ def about_queries(fold: Fold, scenario: Scenario) -> QueryInfo:
     return query_info(fold, scenario.slices, scenario.decision.away_days, audited)
 
 
-def about_origin(fold: Fold) -> dict[str, Any]:
-    """The origin's entry in data.json: how much there was to learn from and to answer."""
+def about_origin(fold: Fold, generated_recall: float | None = None) -> dict[str, Any]:
+    """The origin's entry in data.json: how much there was to learn from and to answer, and which share of the answers
+    is among the generated candidates, where not all are scored."""
     counts = fold.item_counts
     return {
         "split": fold.split, "origin": fold.origin, "end": fold.end,
@@ -214,4 +215,5 @@ def about_origin(fold: Fold) -> dict[str, Any]:
         "n_truth": fold.truth.nnz, "n_truth_outside": fold.outside, "n_candidates": len(fold.items),
         "new_user_share": float((fold.train.users.lookup(fold.queries.ids.filter(fold.first)) < 0).mean()),
         "new_item_truth_share": float((counts[fold.truth.indices] == 0).mean()),
+        **({} if generated_recall is None else {"generated_recall": generated_recall}),
     }  # fmt: skip

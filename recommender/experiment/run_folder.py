@@ -221,12 +221,22 @@ def write_data(out: Path, data: Dataset, source: str, results: Results, scenario
         "has_times": data.has_times,
         "summary": summarise(data) | {"notes": [_without_examples(n) for n in data.notes]},
         "repairs": [_without_examples(r) for r in data.repairs],
-        "warnings": [*warnings(data, scenario, results.skipped), *lost, *unequal, *spam],
+        "warnings": [*warnings(data, scenario, results.skipped), *_generated(results), *lost, *unequal, *spam],
         "roles": {"items": dict(data.items.roles), "users": dict(data.users.roles)},
         "match": [asdict(m) for m in data.match],
         "origins": results.origins,
     }
     write_json(out / "data.json", tree)
+
+
+def _generated(results: Results) -> list[str]:
+    """What the generator of candidates misses at the test origin, where there are too many to score all."""
+    recall = [origin["generated_recall"] for origin in results.origins[-1:] if "generated_recall" in origin]
+    return [
+        f"Not every candidate was scored (scoring.full_up_to): {share:.1%} of what users took on the test was among "
+        "the candidates that were generated for them; the rest no rung could find."
+        for share in recall
+    ]
 
 
 def _without_examples(entry: Any) -> dict[str, Any]:

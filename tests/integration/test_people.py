@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -71,3 +72,17 @@ def _content(file: Path) -> bytes:
     if file.suffix == ".parquet":  # compressed: its values as text
         return "\n".join(map(str, pl.read_parquet(file).rows())).encode()
     return file.read_bytes()
+
+
+@pytest.mark.slow
+def test_above_the_stated_size_candidates_are_generated_and_their_recall_is_reported(
+    members: tuple[Path, pl.Series], untracked: Path
+) -> None:
+    done = run(
+        train.main, "--scenario", "people", "--data", members[0], "--out", "out", *FEW, "--set", "scoring.full_up_to=50"
+    )
+    assert done.code == 0, done.err
+    data = json.loads((untracked / "out" / "data.json").read_text())
+    recalls = [origin["generated_recall"] for origin in data["origins"]]
+    assert all(0.5 < recall <= 1 for recall in recalls)
+    assert any(f"{recalls[-1]:.1%} of what users took" in warning for warning in data["warnings"])
