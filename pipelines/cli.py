@@ -1,6 +1,6 @@
 """What every program does around its main(): one message and an exit code instead of a traceback.
 
-0 done; 2 the user can mend it, nothing was written; 3 tracking failed, results are kept;
+0 done; 2 the user can mend it, nothing was written; 3 tracking failed, results are kept; 4 done, and an alarm;
 130 interrupted; 1 a bug (with its traceback).
 """
 
@@ -24,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from recommender.errors import TrackingError, UserError
 from recommender.files import TOO_LITTLE, ran_out
 
+ALARM = 4  # the exit code of a check that ran and found something that cannot wait
 console = Console(stderr=True, highlight=False)
 
 

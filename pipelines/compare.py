@@ -17,16 +17,16 @@ from pipelines import arguments
 from pipelines.cli import Steps, run, show_log
 from pipelines.study import NOTE, STUDIES, UI, raise_bugs, raise_first, show_links
 from recommender import config
-from recommender.compare import plan, side_by_side
+from recommender.compare import plan
 from recommender.compare.page import compare_sites
 from recommender.compare.page_model import Comparison
-from recommender.compare.site import Site, read_sites
+from recommender.compare.site import Site, finished_trains, named, read_sites
 from recommender.compare.tables import tables
 from recommender.config.files import raw_dir
 from recommender.experiment import run_folder
 from recommender.experiment.out_folder import ARTIFACTS, disk_faults, out_folder
 from recommender.files import write_table, write_text
-from recommender.report.comparison import html, markdown, show
+from recommender.report.comparison import answers, answers_table, html, markdown, show
 from recommender.studies import transfer
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import Cell, Study
@@ -52,15 +52,15 @@ def main(argv: list[str]) -> None:
         cells = {spec.name: bench.site(spec) for spec in specs}
         if not any(cells.values()):
             raise_first(bench.failures)
-        sites = read_sites(cells, studies, make_variables(args))
+        sites = read_sites(cells, studies, make_variables(args), finished_trains(ARTIFACTS))
         by_site = bench.recipes(sites)
         recipes = [run for runs in by_site.values() for run in runs]
         warnings = [QUICK] * args.quick + bench.notes + [f"Failed, and left out: {f}" for f in bench.failures]
-        comparison = compare_sites(sites, recipes, bench.trackers.evidence(sites, by_site, UI), warnings)
-        sections = [*comparison.sites, *comparison.side_by_side]
+        comparison = compare_sites(sites, recipes, bench.trackers.evidence(sites, by_site, UI), warnings, args.quick)
         text = markdown(comparison, out)
         with disk_faults(out):
-            for name, table in tables(sites, recipes, studies, sections).items():
+            found = {**tables(sites, recipes, studies, comparison.facts), "answers": answers_table(comparison)}
+            for name, table in found.items():
                 write_table(out / f"{name}.parquet", table)
             write_text(out / "report.md", text)
             write_text(out / "report.html", html(comparison, out))
@@ -108,7 +108,7 @@ class Bench:
 
     def recipes(self, sites: list[Site]) -> dict[str, list[Measured]]:
         """Site -> the cells of every recipe there."""
-        decided = side_by_side.named(sites)
+        decided = named(sites)
         more = transfer.more(self.studies[plan.TRANSFER], decided) if len(decided) > 1 else []
         cells = {}
         for site, cell in zip((s for s in sites if s.decided), decided, strict=True):
@@ -129,8 +129,7 @@ def default_out() -> str:
 
 def tell(out: Path, comparison: Comparison, args: argparse.Namespace) -> None:
     if args.json:
-        answers = {s.title: {q: [x.text for x in texts] for q, texts in s.answers.items()} for s in comparison.sites}
-        print(json.dumps({"out": str(out), "answers": answers, "warnings": list(comparison.warnings)}))
+        print(json.dumps({"out": str(out), "answers": answers(comparison), "warnings": list(comparison.warnings)}))
     elif not args.quiet:
         console = Console()
         show(comparison, console)

@@ -4,12 +4,14 @@ coldstart data-check --data DATA [--against OUT] [--scenario S] [--json]
 
 Prints what the data is like, the roles of its columns, what was repaired, what to know (notes), and every problem
 (exit 2).
---against compares with the data that the model of a train's OUT folder learned from.
+--against compares with the data that the model of a train's OUT folder learned from, the worst first; where a measure
+is an alarm (recommender/data/drift_levels.yaml) the exit code is 4.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +22,7 @@ from recommender import config
 from recommender.config.files import raw_dir
 from recommender.data import memory
 from recommender.data.drift import FOLDER as REFERENCE
+from recommender.data.drift_levels import ALARM, levels, verdict
 from recommender.data.gate import build
 from recommender.data.summary import drift, load_reference, summarise
 from recommender.errors import DataError
@@ -48,11 +51,14 @@ def main(argv: list[str]) -> None:
     stated = {"items": tables.spec.features.items, "users": tables.spec.features.users}
     for column in summary["columns"]:
         column["guessed"] = column["column"] not in stated[column["table"]]
-    moved = None if trained is None else drift(trained, data)
+    moved = None if trained is None else levels(drift(trained, data))
     if args.json:
-        print(json.dumps({"problems": [], "summary": summary, "drift": moved}, indent=2))
+        said = None if moved is None else verdict(moved)
+        print(json.dumps({"problems": [], "summary": summary, "drift": moved, "verdict": said}, indent=2))
     else:
         _show(Console(highlight=False), summary, moved)
+    if any(m["level"] == ALARM for m in moved or ()):
+        sys.exit(cli.ALARM)
 
 
 def _show(out: Console, summary: dict[str, Any], moved: list[dict[str, Any]] | None) -> None:
@@ -68,13 +74,18 @@ def _show(out: Console, summary: dict[str, Any], moved: list[dict[str, Any]] | N
     if repairs:
         out.print(_table("Repairs", ["table", "rule", "action", "rows", "reason"], repairs))
     if moved is not None:
-        rows = [[m["measure"], _number(m["trained"]), _number(m["now"]), m["sentence"]] for m in moved]
-        out.print(_table("Against the data of training", ["measure", "trained", "now", "what it means"], rows))
+        rows = [
+            [m["level"], m["measure"], _number(m["trained"]), _number(m["now"]), m["sentence"], m["do"]] for m in moved
+        ]
+        heads = ["level", "measure", "trained", "now", "what it means", "what to do"]
+        out.print(_table("Against the data of training, the worst first", heads, rows))
     for note in summary["notes"]:
         where = note["table"] if note["column"] is None else f"{note['table']}.{note['column']}"
         out.print(f"Note: {where}: {note['text']} {note['examples']}".rstrip(), soft_wrap=True, markup=False)
     n = len(summary["notes"])
     out.print(f"No problems; {n} note{'s' * (n != 1)} to read above." if n else "No problems.")
+    if moved is not None:
+        out.print(verdict(moved), soft_wrap=True, markup=False)
 
 
 _WEEK_HEAD = ["week of", "interactions", "users", "new users", "items", "new items"]

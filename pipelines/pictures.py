@@ -26,7 +26,6 @@ from playwright.sync_api import Page, sync_playwright
 
 from pipelines import cli
 from recommender.compare import page_model
-from recommender.compare.build_next import TITLE as BUILD
 from recommender.errors import UserError
 from recommender.experiment.run_folder import read_run
 from recommender.tracking.comparison import EXPERIMENT as COMPARISONS
@@ -48,8 +47,9 @@ PARTS: Parts = {
     "report-history.png": ("Accuracy by history length", "Other metrics"),
 }
 COMPARED: Parts = {
-    "compare-answers.png": (None, page_model.MORE),  # of the first place
-    "compare-build.png": (BUILD, "What the data are worth"),
+    "compare-answers.png": (None, page_model.DAY_ONE),
+    "compare-move.png": (page_model.WHEN, page_model.MORE),
+    "compare-build.png": (page_model.BUILD, "Evidence"),
 }
 VIEWS = {
     "mlflow-compare.png": EFFORT,

@@ -33,24 +33,3 @@ def moves(curve: Curves, bucket: str, doubted: Collection[str] = ()) -> tuple[li
         path = [m for m in path if m.at < at]  # overtaken before, or just as, they took over
         path.append(Move(c.rung, at, c.low, c.high))
     return path, [c for c in crossed if c.share > 1 - SURE and (c.share < SURE or c.rung in doubted)]
-
-
-def ahead(curve: Curves, bucket: str, size: int) -> str:
-    """The rung that serves at one size (a position in ``curve.size``), whatever larger ones show: up the ladder, the
-    next rung replaces the champion where the whole 95% interval of its gain, paired by user, is above zero."""
-    champion = curve.rungs[0]
-    for rung in curve.rungs[1:]:
-        if curve.gain(rung, champion, bucket, size)[1] > 0:
-            champion = rung
-    return champion
-
-
-def collected(curve: Curves, interactions: float) -> str:
-    """So many interactions in words: per user with any, and in weeks where the data state times."""
-    each = float(np.interp(np.log(interactions), np.log(curve.size), curve.per_user))
-    text = f"{each:.1f} per user with any"
-    if not curve.per_week:
-        return text
-    weeks = round(interactions / curve.per_week)
-    span = f"about {weeks:,} week{'s' * (weeks != 1)}" if weeks else "less than a week"
-    return f"{text}; {span} at today's rate"

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from recommender import config
 from recommender.compare.moves import Move, moves
 from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
-from recommender.config import Scenario
+from recommender.config import Rung, Scenario
 from recommender.errors import DataError
 from recommender.evaluation.metric_table import metric_label
-from recommender.experiment.decision import Decision
+from recommender.experiment.decision import FILE, Decision
+from recommender.experiment.run_folder import RunFolder
 from recommender.models import with_person_days
 from recommender.names import ALL, PLAIN, ROUTER
-from recommender.studies.ablation import analyse, effects, partners
+from recommender.studies.ablation import effects
 from recommender.studies.engine.contrast import Contrast, contrast, significant, values
 from recommender.studies.engine.curves import Crossing, Curves, curves
-from recommender.studies.engine.finding import Finding
 from recommender.studies.engine.measured import Measured
-from recommender.studies.engine.plan import DATA, Study, pairs_of
+from recommender.studies.engine.plan import DATA, SCENARIO, Study
 from recommender.studies.transfer import RECIPE
 
 Row = Mapping[str, Any]  # of ``contrast.contrast``
@@ -39,6 +41,8 @@ class Site:
     runs: Mapping[str, Sequence[Measured]]
     studies: Mapping[str, Study]
     variables: Sequence[str] = ()
+    full: Scenario | None = None  # as its file states it, with the whole ladder
+    trains: Sequence[RunFolder] = ()  # finished trains, the newest first
 
     @property
     def cells(self) -> list[Measured]:
@@ -127,11 +131,6 @@ class Site:
         row = self.today.metrics.filter(**one)
         return tuple(row.select("value", "ci_low", "ci_high").row(0)) if row.height else None
 
-    def reaching_goal(self) -> dict[str, Value]:
-        """Single rungs for everyone that are shown to reach the goal, with their ``value``."""
-        found = {rung: self.value(rung) for rung in self.single_rungs if rung not in self.doubted}
-        return {rung: v for rung, v in found.items() if v and v[1] >= self.scenario.problem.target}
-
     def gains(self, contrasts: Sequence[Contrast]) -> dict[str, Row]:
         """Rows of ``contrast.contrast`` for the metric of all users, by the contrast's name."""
         table = contrast(contrasts, [self.metric], self.scenario.bootstrap, self.scenario.seed, buckets=False)
@@ -139,32 +138,36 @@ class Site:
 
     # --- what ships
 
+    @cached_property
+    def ships(self) -> RunFolder | None:
+        """What a train decided for these data among the whole ladder, where one is kept; else what the chooser did."""
+        cell = self.decided
+        if cell is None:
+            return None
+        same = (t for t in self.trains if t.data.get("digest") == cell.done["digest"] and self._alike(t.scenario))
+        return next(same, cell.run)
+
+    def _alike(self, other: Scenario) -> bool:
+        mine = self.scenario
+        return (other.name, other.split.test, other.decision.metric, other.seed) == (
+            mine.name, mine.split.test, mine.decision.metric, mine.seed
+        )  # fmt: skip
+
+    @property
+    def whole_ladder(self) -> Sequence[Rung]:
+        """The ladder that a train of the scenario would measure."""
+        return self.full.ladder if self.full else self.scenario.ladder
+
+    @property
+    def measure_parts(self) -> str:
+        """The command that measures the parts."""
+        own = [] if self.full is None or self.data == self.full.data.source else [f"DATA={self.data}"]
+        return " ".join(["make study STUDY=parts", f"SCENARIO={self.scenario.name}", *own, *self.variables])
+
     @property
     def decision(self) -> Decision:
         """What validation decided; an empty one where it could not be measured."""
         return self.decided.decision if self.decided else Decision()
-
-    def shipped(self) -> dict[str, list[str]]:
-        """Rung -> the segments that the decision gives it to: user buckets, or where their users get another rung when
-        they come back, ``<bucket>_in_session`` and ``<bucket>_returning``."""
-        by_rung: dict[str, list[str]] = {}
-        for segment, (choice, _) in self.decision.shipped(blends=False).items():
-            by_rung.setdefault(choice.rung, []).append(segment)
-        return by_rung
-
-    @property
-    def shipped_rungs(self) -> list[str]:
-        """Rungs that serve, are blended in or choose new items. The simplest first."""
-        if self.decided is None:
-            return []
-        return [rung for rung in self.decided.rungs if rung in self.decision.served]
-
-    @property
-    def shipped_text(self) -> str:
-        """``popularity, ease; new items: ranker``."""
-        slots, blended = self.decision.slots, [blend.rung for blend in self.decision.blends.values()]
-        rungs = ", ".join(dict.fromkeys([*self.shipped(), *blended]))
-        return rungs + (f"; new items: {slots.rung}" if slots.n else "")
 
     @property
     def unranked(self) -> str:
@@ -184,18 +187,13 @@ class Site:
         return self.gains([Contrast(r, cell, cell, self.unranked, r) for r in self.single_rungs]) if cell else {}
 
     @property
-    def build_first(self) -> str | None:
+    def enough(self) -> str | None:
         """The rung of least stated person-days (of equals the best one) that, for everyone, is not shown to give less
         than what ships; None where there is none. Rungs that won in the test period only do not count."""
         rows = {rung: row for rung, row in self.against_shipped.items() if rung not in self.doubted}
         level = [rung for rung, row in rows.items() if not (significant(row) and row["difference"] < 0)]
-        unstated = (float("inf"), 0.0)
-        return min(level, key=lambda r: (sum(self.days([r]) or unstated), -rows[r]["difference"]), default=None)
-
-    def days(self, rungs: Sequence[str]) -> tuple[float, float] | None:
-        """Stated person-days of all of these together; None where not all are stated."""
-        stated = [self.scenario.person_days[rung] for rung in rungs if rung in self.scenario.person_days]
-        return (sum(d[0] for d in stated), sum(d[1] for d in stated)) if len(stated) == len(rungs) else None
+        days = self.scenario.person_days
+        return min(level, key=lambda r: (sum(days.get(r, (float("inf"),))), -rows[r]["difference"]), default=None)
 
     # --- data assets and parts
 
@@ -211,22 +209,34 @@ class Site:
         runs = self.runs.get(PARTS)
         return effects(self.studies[PARTS], runs, True) if runs else pl.DataFrame()
 
-    @cached_property
-    def part_finding(self) -> Finding | None:
-        """The finding of the study of the parts, in short; None without such cells."""
-        runs = self.runs.get(PARTS, [])
-        pairs = pairs_of(self.studies[PARTS], self.scenario.name)
-        return analyse(self.studies[PARTS], runs, brief=True)[0] if runs and partners(runs, pairs) else None
+
+def named(sites: Sequence[Site]) -> list[Measured]:
+    """The decided cells, their scenario named by its site where one scenario stands at several."""
+    names = [s.scenario.name for s in sites]
+    return [
+        replace(s.decided, labels={**s.decided.labels, SCENARIO: s.name if names.count(n) > 1 else n})
+        for n, s in zip(names, sites, strict=True)
+        if s.decided is not None
+    ]
 
 
 def read_sites(
-    cells: Mapping[str, Sequence[Measured]], studies: Mapping[str, Study], variables: Sequence[str] = ()
-) -> list[Site]:
-    """cells: by site, each in a folder of its study; sites without any are left out."""
+    cells: Mapping[str, Sequence[Measured]], studies: Mapping[str, Study], variables: Sequence[str] = (),
+    trains: Sequence[RunFolder] = (),
+) -> list[Site]:  # fmt: skip
+    """cells: by site, each in a folder of its study; sites without any are left out. trains: the newest first."""
     sites = []
     for name, measured in ((n, m) for n, m in cells.items() if m):
         runs: dict[str, list[Measured]] = {}
         for run in measured:
             runs.setdefault(run.folder.parent.name, []).append(run)
-        sites.append(Site(name, with_person_days(measured[0].scenario), runs, studies, variables))
+        scenario = with_person_days(measured[0].scenario)
+        stated = config.load(scenario.name) if scenario.name in config.scenarios() else None
+        sites.append(Site(name, scenario, runs, studies, variables, stated, trains))
     return sites
+
+
+def finished_trains(folder: Path) -> list[RunFolder]:
+    """The finished trains under ``folder``, the newest first."""
+    found = [p.parent for p in folder.glob("*/data.json") if (p.parent / FILE).is_file()]
+    return [RunFolder(p) for p in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True)]

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from recommender.compare import build_next
-from recommender.compare.page_model import Section
 from recommender.compare.plan import TRANSFER
-from recommender.compare.side_by_side import named
-from recommender.compare.site import Site
+from recommender.compare.site import Site, named
 from recommender.names import ALL, PLAIN, USER_BUCKETS
 from recommender.studies import transfer
 from recommender.studies.engine.curves import crossings
@@ -34,16 +32,17 @@ _TRANSFER = {
     "n_queries": pl.Int64,
     "lacking": pl.String,
 }
-_ANSWERS = dict.fromkeys(("place", "question", "sentence", "evidence"), pl.String)
 
 
 def tables(
-    sites: Sequence[Site], again: Sequence[Measured], studies: Mapping[str, Study], sections: Sequence[Section]
+    sites: Sequence[Site], again: Sequence[Measured], studies: Mapping[str, Study], facts: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
-    """File name -> table: what the page shows, and every cell behind it. again: the cells of every recipe."""
+    """File name -> table: what the page shows, and every cell behind it. again: the cells of every recipe;
+    facts: of all sites."""
     cells = [results_table(studies[name], runs) for s in sites for name, runs in s.runs.items()]
     cells += [results_table(studies[TRANSFER], again)] if again else []
     found = {
+        "facts": facts,
         "cells": pl.concat(cells, how="diagonal"),
         "ladder": ladder(sites),
         "moves": _moves(sites),
@@ -51,7 +50,6 @@ def tables(
         "parts": _effects({s.name: s.part_effects for s in sites}),
         "transfer": _transfer([*named(sites), *again]),
         "build": build_next.table([o for s in sites for o in build_next.options(s)]),
-        "answers": _answers(sections),
     }
     return {name: table for name, table in found.items() if table.height}
 
@@ -102,13 +100,3 @@ def _transfer(runs: Sequence[Measured]) -> pl.DataFrame:
         if ratio is not None
     ]
     return pl.DataFrame(rows, schema=_TRANSFER, orient="row")
-
-
-def _answers(sections: Sequence[Section]) -> pl.DataFrame:
-    rows = [
-        (section.title, question, sentence.text, "; ".join(sentence.evidence))
-        for section in sections
-        for question, sentences in (*section.answers.items(), ("", section.sentences))
-        for sentence in sentences
-    ]
-    return pl.DataFrame(rows, schema=_ANSWERS, orient="row")

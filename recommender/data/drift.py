@@ -68,7 +68,8 @@ def drift(trained: dict[str, Any] | Dataset, data: Dataset) -> list[dict[str, An
     """Rows of measure, trained, now (numbers) and sentence: ``data`` against what was trained on.
 
     popularity_shift is the total variation distance of the items' shares of interactions (0 = the same,
-    1 = nothing in common), popularity_rank_correlation Spearman's; for columns see ``profile.shift``.
+    1 = nothing in common), popularity_rank_correlation Spearman's, each with ``chance``, what luck alone would move;
+    for columns see ``profile.shift``.
     """
     then = reference(trained) if isinstance(trained, Dataset) else trained
     volume = f"The model learned from {then['n_interactions']:,} interactions; here are {data.interactions.height:,}."
@@ -119,16 +120,30 @@ def _popularity(then: dict[str, Any], data: Dataset) -> list[dict[str, Any]]:
         return []
     moved = float(np.abs(p / p.sum() - q / q.sum()).sum() / 2)
     sentence = f"{moved:.0%} of the attention has moved to other items; what was popular {degree(moved)}."
-    rows = [_row("popularity_shift", 0, moved, sentence)]
+    by_luck, rank_by_luck = _luck(p, int(q.sum()))
+    rows = [_row("popularity_shift", 0, moved, sentence) | {"chance": by_luck}]
     both = (p > 0) & (q > 0)
-    ranks = [pl.Series(x[both]).rank("average").to_numpy() for x in (p, q)]
-    if both.sum() > 2 and all(r.std() for r in ranks):
-        correlation = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    correlation = _rank_correlation(p[both], q[both])
+    if correlation is not None:
         agreement = "about the same" if correlation > 0.9 else "similar" if correlation > 0.6 else "rather different"
         order = f"the order of popularity is {agreement} (rank correlation {correlation:.2f})"
         sentence = f"Among items used then and now, {order}."
-        rows.append(_row("popularity_rank_correlation", 1, correlation, sentence))
+        rows.append(_row("popularity_rank_correlation", 1, correlation, sentence) | {"chance": rank_by_luck})
     return rows
+
+
+def _luck(counts: np.ndarray, n: int) -> tuple[float, float]:
+    """How far ``n`` interactions drawn from the same popularity are from it: total variation, 1 - rank correlation."""
+    drawn = np.random.default_rng(0).multinomial(n, counts / counts.sum()).astype(np.float64)
+    both = (counts > 0) & (drawn > 0)
+    correlation = _rank_correlation(counts[both], drawn[both])
+    return float(np.abs(counts / counts.sum() - drawn / n).sum() / 2), 0.0 if correlation is None else 1 - correlation
+
+
+def _rank_correlation(p: np.ndarray, q: np.ndarray) -> float | None:
+    """Spearman's; None where it is not defined."""
+    ranks = [pl.Series(x).rank("average").to_numpy() for x in (p, q)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1]) if len(p) > 2 and all(r.std() for r in ranks) else None
 
 
 def _features(profiles: dict[str, dict[str, Any]], data: Dataset) -> list[dict[str, Any]]:

@@ -210,9 +210,11 @@ def contradictions(facts: pl.DataFrame) -> list[str]:
 def _faults(row: Row) -> dict[str, bool]:
     """Fault -> whether the row has it."""
     low, high, target, said = row["low"], row["high"], row["target"], row["verdict"]
-    tested = said in (GAIN, LOSS, OPEN) and row["topic"] in ("gain", "price", "worth", "build")
+    tested = said in (GAIN, LOSS, OPEN) and row["topic"] in ("gain", "price", "asset", "part", "enough")
+    tested &= said != OPEN or not row["reason"]  # open for a reason beyond its interval
     return {
         "the interval says something else": tested and low is not None and said != verdict(low, high, row["metric"]),
+        "to be built next, without a gain": row["topic"] == "build" and said == "next" and (low is None or low <= 0),
         "no evidence of what was not measured": said in (GAIN, LOSS) and row["value"] is None,
         "measured, but called not measured": said == UNKNOWN and row["value"] is not None,
         "a goal reached below it": said == REACHED and (low is None or target is None or low < target),

@@ -23,7 +23,7 @@ from recommender.errors import DataError
 from recommender.evaluation import audit
 from recommender.evaluation.audit import audit_sentences, audit_table
 from recommender.evaluation.effort import EffortLog, charged
-from recommender.evaluation.evaluate import comparisons_table, metrics_table, per_query_table
+from recommender.evaluation.evaluate import Group, comparisons_table, metrics_table, per_query_table
 from recommender.experiment.controls import controls_table, unbeaten
 from recommender.experiment.decision import FILE, Decision
 from recommender.experiment.hindsight import hindsight
@@ -172,8 +172,7 @@ def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
     write_table(out / "per_query.parquet", per_query_table(results.query_info, results.outcomes))
     write_json(out / EXAMPLES, results.examples)
     test = next(g for g in groups if g.split == "test")
-    ladder = [*results.parameters, *([PLAIN] if PLAIN in test.rungs else []), ROUTER]
-    write_table(out / "comparisons.parquet", comparisons_table(test, ladder, resamples, seed).drop("n_queries"))
+    write_comparisons(out, results, test, scenario)
     if scenario.controls:
         write_table(out / "controls.parquet", controls_table(test, scenario))
     if results.judgements:
@@ -182,6 +181,13 @@ def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
         write_table(out / "attack.parquet", results.attack)
     if scenario.audit is not None:
         write_table(out / "audit.parquet", audit_table(test, scenario.audit, resamples, seed))
+
+
+def write_comparisons(out: Path, results: Results, test: Group, scenario: Scenario) -> None:
+    """comparisons.parquet: every two rungs, and what ships before and after re-ranking, on the test origin."""
+    ladder = [*results.parameters, *([PLAIN] if PLAIN in test.rungs else []), ROUTER]
+    table = comparisons_table(test, ladder, scenario.bootstrap, scenario.seed)
+    write_table(out / "comparisons.parquet", table.drop("n_queries"))
 
 
 def write_effort(out: Path, effort: EffortLog, data: Dataset, scenario: Scenario) -> None:

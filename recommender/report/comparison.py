@@ -1,25 +1,41 @@
-"""A comparison as one HTML page, as Markdown and on the terminal."""
+"""A comparison as one HTML page, as Markdown and on the terminal; its sentences stand in compare_words.html."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 from rich.console import Console
 from rich.text import Text
 
-from recommender.compare.page_model import Comparison, Sentence
+from recommender.compare import page_model
+from recommender.compare.page_model import Comparison
+from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
+from recommender.compare.site import Site
 from recommender.evaluation.metric_table import glossary
-from recommender.report.page import render, words
-from recommender.report.study import grid_markdown
+from recommender.experiment import run_tables
+from recommender.report.document import first_screen, rows
+from recommender.report.page import macros, plain_text, render, words
+from recommender.report.study import grid_markdown, sections
 from recommender.report.terminal import print_sentences, print_warnings
 from recommender.studies.engine.plan import DATA
 
+# Question -> macros of compare_words.html, and the studies that their numbers come from.
+ANSWERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    page_model.DAY_ONE: (("day_one", "today"), (VOLUME, TRANSFER)),
+    page_model.WHEN: (("when",), (VOLUME,)),
+    page_model.MORE: (("more",), (VOLUME, VALUE)),
+    page_model.PARTS: (("parts",), (PARTS,)),
+    page_model.COST: (("cost",), (TRANSFER,)),
+    page_model.BUILD: (("build",), (TRANSFER, PARTS)),
+}
+TOPICS = ("serves", "open", "ships", "goal", "left out", "twice", "asset", "part", "cost", "build", "enough")
 _LEAD = (
-    "From measurements, for each scenario on its data: which recommender to ship for whom, when to move to another, "
-    "what more or better data would bring, which parts earn their keep, and what it cost. Recommenders are the rungs "
-    "of a ladder: {rungs}. NDCG@10 is the quality of the first ten places of a list, 0 to "
-    "1. In [brackets]: 95% interval. [1]: where a sentence's numbers come from."
+    "For each scenario on its data: what to ship for whom, when to move, what more data bring, which parts pay, and "
+    "what it cost. In [brackets]: 95% intervals."
 )
 _SIMULATED = "Data named “simulated” are made up: they show how the method works, not what your gain would be."
 WORDS = "The words of this page, and what each rung does"
@@ -27,64 +43,101 @@ WORDS = "The words of this page, and what each rung does"
 
 def html(found: Comparison, out: Path) -> str:
     """The whole report.html, for the folder ``out``: self-contained, every chart with its numbers."""
-    parts = [*found.sites, *found.side_by_side]
+    drawn = [*(c for charts in found.charts.values() for c in charts), *(c for f in found.findings for c in f.charts)]
     return render(
         "compare.html",
-        {c.name: c.spec for p in parts for c in p.charts},
+        {c.name: c.spec for c in drawn},
         found=found,
-        parts=parts,
         lead=_lead(found),
-        marks={e.name: n for n, e in enumerate(found.evidence, 1)},
-        contents=[*(p.title for p in parts), "Evidence", WORDS],
+        sites=[_site(s, found) for s in found.sites],
+        questions=_questions(found),
+        contents=[*page_model.QUESTIONS, *(f.title for f in found.findings), "Evidence", WORDS],
         relative=lambda folder: _relative(folder, out),
         words=WORDS,
         glossary=_words(found),
     )
 
 
+def answers(found: Comparison) -> dict[str, dict[str, list[str]]]:
+    """Site -> question -> sentences, as plain text."""
+    return {
+        site.name: {q: [text] for q, on in _questions(found).items() for s in on if s["name"] == site.name
+                    for text in [plain_text(s["html"])]}
+        for site in found.sites
+    }  # fmt: skip
+
+
+def answers_table(found: Comparison) -> pl.DataFrame:
+    """A sentence with its site, question and evidence."""
+    table = [
+        {"place": s["name"], "question": q, "sentence": plain_text(s["html"]), "evidence": "; ".join(s["evidence"])}
+        for q, on in _questions(found).items()
+        for s in on
+    ]
+    return pl.DataFrame(table, schema=dict.fromkeys(("place", "question", "sentence", "evidence"), pl.String))
+
+
 def markdown(found: Comparison, out: Path) -> str:
     """The page as Markdown, charts as their numbers."""
     lines = [f"# {found.title}", "", *(f"> ⚠ {w}" for w in found.warnings), "", _lead(found), ""]
-    lines += grid_markdown(found.glance)
-    for part in (*found.sites, *found.side_by_side):
-        lines += ["", f"## {part.title}", "", *part.intro]
-        for question, answer in part.answers.items():
-            lines += ["", f"### {question}", "", *(_line(s) for s in answer)]
-        lines += ["", *(_line(s) for s in part.sentences)]
-        for grid in (*part.grids, *part.more):
-            lines += ["", *grid_markdown(grid)]
-        lines += ["", *part.notes]
-    lines += ["", "## Evidence", ""]
+    for question, on in _questions(found).items():
+        lines += ["", f"## {question}", "", *(f"- {s['name']}: {plain_text(s['html'])}" for s in on)]
+        for one in (g for f in found.tables.get(question, []) for g in f.grids):
+            lines += ["", *grid_markdown(one)]
+    lines += [*sections(found.findings), "", "## Evidence", ""]
     lines += [f"- {e.name}: " + ", ".join(f"`{_relative(c.folder, out)}`" for c in e.cells) for e in found.evidence]
     lines += ["", f"## {WORDS}", "", *(f"- **{w}**: {t}" for w, t in _words(found).items())]
     return "\n".join(lines) + "\n"
 
 
 def show(found: Comparison, console: Console) -> None:
-    """The answers, place by place; the report has the tables and charts."""
-    for part in found.sites:
-        console.print(Text(f"\n{part.title}", style="bold"))
-        for question, answer in part.answers.items():
+    """The answers, site by site; the report has the tables and charts."""
+    for site, by_question in answers(found).items():
+        console.print(Text(f"\n{site}", style="bold"))
+        for question, texts in by_question.items():
             console.print(Text(question, style="underline"))
-            print_sentences((s.text for s in answer), console)
-    for part in (p for p in found.side_by_side if p.sentences):
-        console.print(Text(f"\n{part.title}", style="bold"))
-        print_sentences((s.text for s in part.sentences), console)
+            print_sentences(texts, console)
     print_warnings(found.warnings, console)
+
+
+def _site(site: Site, found: Comparison) -> dict[str, Any]:
+    """The tiles of one site: those of a train's page, from the same facts."""
+    own = found.facts.filter(place=site.name)
+    run = site.ships
+    return {
+        "name": site.name,
+        "scenario": site.scenario.name,
+        "screen": first_screen(run, own, site.data) if run else None,
+        "warnings": run_tables.warnings(run) if run else [],
+        "left_out": own.filter(topic="left out")["what"].to_list(),
+    }
+
+
+def _questions(found: Comparison) -> dict[str, list[dict[str, Any]]]:
+    """Question -> an answer per site: name, html, numbers of its evidence."""
+    listed = {e.name: n for n, e in enumerate(found.evidence, 1)}
+    made = macros("compare_words.html")
+    out: dict[str, list[dict[str, Any]]] = {q: [] for q in ANSWERS}
+    for site in found.sites:
+        own = found.facts.filter(place=site.name)
+        f: dict[str, Any] = {topic: rows(own, topic=topic) for topic in TOPICS}
+        f |= {"measure": site.measure_parts, "measuring": sum(c.whole_seconds for c in site.cells)}
+        for question, (names, studies) in ANSWERS.items():
+            text = " ".join(str(getattr(made, name)(f)).strip() for name in names)
+            evidence = [f"{study}, {site.name}" for study in studies if study in site.runs]
+            marks = [listed[name] for name in evidence if name in listed]
+            out[question].append({"name": site.name, "html": text, "marks": marks, "evidence": evidence})
+    return out
 
 
 def _lead(found: Comparison) -> str:
     made_up = any(c.labels.get(DATA) == "simulated" for e in found.evidence for c in e.cells)
-    return _LEAD.format(rungs=", ".join(found.glossary)) + f" {_SIMULATED}" * made_up
+    return _LEAD + f" {_SIMULATED}" * made_up
 
 
 def _words(found: Comparison) -> dict[str, str]:
     """How to read the page, its metrics, and what each rung does."""
     return {**words("comparison"), **glossary(), **found.glossary}
-
-
-def _line(sentence: Sentence) -> str:
-    return f"- {sentence.text}" + (f" [{'; '.join(sentence.evidence)}]" if sentence.evidence else "")
 
 
 def _relative(folder: Path, out: Path) -> str:

@@ -55,7 +55,7 @@ def write_report(out: Path) -> Path:
     text = render(
         "train.html",
         {c.name: c.spec for c in drawn},
-        **first_screen(run, facts),
+        s=first_screen(run, facts),
         place=place(run),
         effort=effort,
         findings=findings,
@@ -77,8 +77,9 @@ def place(run: RunFolder) -> str:
     return f"{run.scenario.name} on {run.data.get('name', run.scenario.data.source)}"
 
 
-def first_screen(run: RunFolder, facts: pl.DataFrame) -> dict[str, Any]:
-    """What the tiles and strips of the first screen read, also a comparison's; all of it from ``facts``."""
+def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[str, Any]:
+    """What the tiles and strips of the first screen read, also a comparison's; all of it from ``facts``. source: where
+    the data come from, where the run does not say."""
     ships = rows(facts, topic="ships")
     accuracy_ = {(r["what"], r["bucket"]): r for r in rows(facts, topic="accuracy", metric=run.metric)}
     gains = {(r["topic"], r["bucket"]): r for r in rows(facts, metric=run.metric, what=ROUTER)}
@@ -99,7 +100,7 @@ def first_screen(run: RunFolder, facts: pl.DataFrame) -> dict[str, Any]:
     settled = "gain" if whole and whole["verdict"] == tables.GAIN else "loss" if _is(whole, tables.LOSS) else "open"
     titles = {"gain": "Better than the simplest", "loss": "Worse than the simplest", "open": "Not settled"}
     return {
-        "problem": problem(run),
+        "problem": problem(run, source),
         "groups": _groups(ships, run),
         "shipped": [{**r, **s} for r, s in zip(ships, strips, strict=True)],
         "slots": run.decision.slots,
@@ -141,12 +142,12 @@ def _groups(ships: Iterable[Row], run: RunFolder) -> list[Row]:
     return [{"rung": a, "second": b, "who": users(found, days)} for (a, b), found in by_answer.items()]
 
 
-def problem(run: RunFolder) -> Row:
+def problem(run: RunFolder, source: str = "") -> Row:
     """The scenario's problem; over data that are not its own, what their folder states, else a neutral one."""
-    stated, asked = run.data.get("problem"), run.scenario.problem
-    if stated or run.data.get("source", run.scenario.data.source) == run.scenario.data.source:
+    stated, asked, own = run.data.get("problem"), run.scenario.problem, run.scenario.data.source
+    if stated or run.data.get("source", source or own) == own:
         return {"what": asked.what, "for_whom": asked.for_whom, "cost_of_error": asked.cost_of_error} | (stated or {})
-    name = run.data.get("name")
+    name = run.data.get("name", source)
     return {"what": "Which items of this catalog do we show?", "for_whom": f"users of {name}", "cost_of_error": ""}
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
-from html import escape
+from html import unescape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from recommender.files import write_text
 from recommender.models import RECOMMENDERS
 from recommender.models.colours import colour
 from recommender.names import ORACLE, PLAIN, ROUTER
+from recommender.studies.engine.finding import slug
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -61,6 +62,11 @@ def render(template: str, specs: Mapping[str, Mapping[str, Any]], **context: Any
     return _environment().get_template(template).render(specs=specs, library=library, **context)
 
 
+def macros(template: str) -> Any:
+    """The macros of a template, as functions that return HTML."""
+    return _environment().get_template(template).module
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -74,11 +80,6 @@ def _environment() -> Environment:
     made.globals |= {"ROUTER": ROUTER, "PLAIN": PLAIN, "ORACLE": ORACLE, "explain": what_it_does}
     made.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
     return made
-
-
-def slug(text: str) -> str:
-    """Letters, digits and hyphens, for the id of an element."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def capital(text: str) -> str:
@@ -121,7 +122,5 @@ def _embed(tree: Any) -> Markup:
 
 def plain_text(html: str) -> str:
     """The words of a piece of HTML, for tests and Markdown."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
-
-
-__all__ = ["capital", "escape", "library", "plain_text", "render", "slug", "what_it_does", "words"]
+    inline = re.sub(r"</?(abbr|b|a|span|small)\b[^>]*>", "", html)
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", inline)).strip())

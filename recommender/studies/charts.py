@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import altair as alt
@@ -12,7 +12,7 @@ import polars as pl
 from recommender.experiment.run_tables import number
 from recommender.models.colours import colour as colour_of
 from recommender.names import ROUTER
-from recommender.studies.engine.finding import Chart
+from recommender.studies.engine.finding import Chart, slug
 
 GREY, BLUE = "#82878f", "#3b82d6"  # 3:1 or more on both page backgrounds
 HEIGHT, PADDING = 320, 60  # pixels
@@ -25,10 +25,10 @@ Side = Literal["left", "right"]
 
 def lines(
     name: str, title: str, alt_text: str, table: pl.DataFrame, *, x: str, label: str, x_title: str = "",
-    log: bool = False, whole: bool = False,
+    log: bool = False, whole: bool = False, ahead: pl.DataFrame | None = None, target: float | None = None,
 ) -> Chart:  # fmt: skip
     """A line per rung with its interval. table: rung, ``x``, value, low, high; x_title: where not the column; whole:
-    ``x`` holds whole numbers."""
+    ``x`` holds whole numbers; ahead: forecasts, a row per rung with the same columns; target: where a line is drawn."""
     rungs = table["rung"].unique(maintain_order=True).to_list()
     base = alt.Chart(alt.InlineData(values=table.to_dicts()))
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=False)
@@ -48,8 +48,17 @@ def lines(
         base.mark_line(strokeWidth=2).encode(x=across, y=y, color=colour),
         base.mark_point(filled=True, size=60, opacity=1).encode(x=across, y=y, color=colour, shape=shape, tooltip=tips),
     ]
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return Chart(slug, title, finish(alt.layer(*layers), alt_text), alt_text, table)
+    if ahead is not None and ahead.height:
+        last = table.sort(x).group_by("rung", maintain_order=True).last().select("rung", x, "value")
+        joined = pl.concat([last, ahead.with_columns(pl.col(x).cast(last[x].dtype))], how="diagonal")
+        further = alt.Chart(alt.InlineData(values=joined.to_dicts())).encode(x=across)
+        layers.append(further.mark_line(strokeDash=[4, 3]).encode(y=y, color=colour))
+        band = further.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=6, opacity=0.35)
+        layers.append(band.encode(color=colour, tooltip=tips, **ends))
+    if target is not None:
+        goal = alt.Chart(alt.InlineData(values=[{"value": target}]))
+        layers.append(goal.mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=y))
+    return Chart(slug(name), title, finish(alt.layer(*layers), alt_text), alt_text, table)
 
 
 def effort_scatter(points: pl.DataFrame, label: str, group: str = "all", metric: str = "") -> dict[str, Any]:
@@ -114,9 +123,7 @@ def tooltip(label: str, *more: str) -> list[alt.Tooltip]:
 
 
 def _placed(points: pl.DataFrame) -> pl.DataFrame:
-    """Adds name, frontier, and where the name stands beside its point (dx, dy, align), so that on a phone too no two
-    overlap where that can be had: each takes the nearest free place, the most accurate first. Wider charts only move
-    points apart."""
+    """Adds name, frontier, and where the name stands (``place_names``), the most accurate first."""
     known = points.drop_nulls("value")
     named = points.with_columns(
         name=pl.col("rung").replace({ROUTER: "what ships"}), frontier=pl.col("rung").is_in(frontier(known))
@@ -124,12 +131,24 @@ def _placed(points: pl.DataFrame) -> pl.DataFrame:
     ordered = named.drop_nulls("value").sort("value", descending=True, maintain_order=True)
     top = float(ordered.select(pl.max_horizontal(pl.max("value"), pl.max("high")).fill_null(1.0)).item() or 1.0)
     x = np.log10(ordered["cpu_s"].clip(MIN_CPU_S).to_numpy())
-    x = (x - x.min(initial=0)) / max(np.ptp(x) if len(x) else 0, 1e-9) * PHONE_WIDTH
-    y = (1 - ordered["value"].to_numpy() / top) * HEIGHT
+    x = (x - x.min(initial=0)) / max(np.ptp(x) if len(x) else 0, 1e-9) if len(x) else x
+    y = 1 - ordered["value"].to_numpy() / top
+    where_ = place_names(ordered["name"].to_list(), list(x), list(y))
+    rows = [(rung, w["dx"], w["dy"], w["align"]) for rung, w in zip(ordered["rung"], where_, strict=True)]
+    schema = {"rung": pl.String, "dx": pl.Int64, "dy": pl.Int64, "align": pl.String}
+    where = pl.DataFrame(rows, schema=schema, orient="row")
+    return named.join(where, on="rung", how="left", maintain_order="left")
+
+
+def place_names(names: Sequence[str], x: Sequence[float], y: Sequence[float]) -> list[dict[str, Any]]:
+    """Where each name stands beside its point (dx, dy, align), so that on a phone too no two overlap where that can be
+    had: each takes the nearest free place, in turn. Wider charts only move points apart. x, y: 0 to 1, from the left
+    and from the top."""
+    points = [(a * PHONE_WIDTH, b * HEIGHT) for a, b in zip(x, y, strict=True)]
     axis = (-PADDING, HEIGHT - 4, PHONE_WIDTH + PADDING, HEIGHT + 40)
-    taken = [axis, *((a - 7, b - 7, a + 7, b + 7) for a, b in zip(x, y, strict=True))]
-    rows: list[tuple[str, int, int, str]] = []
-    for rung, name, a, b in zip(ordered["rung"], ordered["name"], x, y, strict=True):
+    taken = [axis, *((a - 7, b - 7, a + 7, b + 7) for a, b in points)]
+    found = []
+    for name, (a, b) in zip(names, points, strict=True):
         width = 6.7 * len(name)
         sides: list[Side] = ["left", "right"] if a < PHONE_WIDTH * 0.6 else ["right", "left"]
         free = [(side, dy, (a + 9 if side == "left" else a - 9 - width, b + dy - 7)) for dy in SHIFTS for side in sides]
@@ -138,10 +157,9 @@ def _placed(points: pl.DataFrame) -> pl.DataFrame:
         clear = [ok and not any(_overlap(box, t) for t in taken) for ok, box in zip(inside, boxes, strict=True)]
         chosen = clear.index(True) if any(clear) else 0
         taken.append(boxes[chosen])
-        rows.append((rung, 9 if free[chosen][0] == "left" else -9, free[chosen][1], free[chosen][0]))
-    schema = {"rung": pl.String, "dx": pl.Int64, "dy": pl.Int64, "align": pl.String}
-    where = pl.DataFrame(rows, schema=schema, orient="row")
-    return named.join(where, on="rung", how="left", maintain_order="left")
+        side, dy, _ = free[chosen]
+        found.append({"dx": 9 if side == "left" else -9, "dy": dy, "align": side})
+    return found
 
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

@@ -27,6 +27,7 @@ from recommender.studies.engine.plan import Study
 
 COVERED = 0.9  # a back-test that covers less than this has its intervals widened
 FURTHEST = 10.0  # times today's data beyond which no forecast is made
+LEAST_SIZES = 3  # that a forecast is made from
 SURE = 0.975  # share of the replicates in which a rung must be ahead at the largest size
 
 
@@ -156,7 +157,7 @@ def _crossing(c: Crossing, curve: Curves) -> str:
 def forecasts(curve: Curves, metric: str, widen: float) -> list[str]:
     """A sentence per rung on twice the data. widen: the factor of ``widening``."""
     label = metric_label(metric)
-    if len(curve.size) < 3:
+    if len(curve.size) < LEAST_SIZES:
         return [f"{NOT_ENOUGH} for a forecast: it needs three sizes."]
     sentences = []
     for rung in curve.rungs:
@@ -178,7 +179,7 @@ def goal(
     the_goal = f"goal, {metric_label(metric)} {target:g}"
     if reached:
         return f"The {the_goal}, is reached with today's data by {', '.join(reached)}, without re-rankers."
-    if len(curve.size) < 3:
+    if len(curve.size) < LEAST_SIZES:
         return f"{NOT_ENOUGH} of what the goal takes: it needs three sizes."
     rung = max((r for r in curve.rungs if r not in doubted), key=lambda r: curve.mean[r, ALL][-1])
     today = float(curve.size[-1])

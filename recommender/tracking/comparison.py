@@ -10,8 +10,7 @@ from pathlib import Path
 
 from recommender.compare.page_model import Evidence
 from recommender.compare.plan import PARTS, TRANSFER, VALUE
-from recommender.compare.side_by_side import named
-from recommender.compare.site import Site
+from recommender.compare.site import Site, named
 from recommender.names import PLAIN, USER_BUCKETS
 from recommender.studies import summary, transfer
 from recommender.studies.engine.measured import Measured

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -72,6 +73,49 @@ def test_comparison_with_the_data_of_a_train(folder: Path, tmp_path: Path) -> No
     assert done.code == 0, done.err
     assert "33% of the users" in done.out
     assert "popularity_shift" in done.out
+    assert "As in training: none of" in done.out
+
+
+def test_damage_since_the_train_is_an_alarm_the_worst_first_with_what_to_do(tmp_path: Path) -> None:
+    """Salary times 1.6, half of a column blank, popularity scrambled: each an alarm; the untouched copy is none."""
+    rng = np.random.default_rng(0)
+    popular = rng.zipf(1.4, 4000).clip(1, 60) - 1
+    times = [f"2024-01-{1 + n // 200:02} {n % 200 // 10:02}:{n % 10:02}:00" for n in range(4000)]
+    base = {
+        "interactions": pl.DataFrame({"user_id": rng.integers(0, 300, 4000), "item_id": popular, "timestamp": times}),
+        "items": pl.DataFrame({"item_id": range(60), "salary": rng.normal(50_000, 9_000, 60)}).with_columns(
+            city=pl.Series(["north", "south"] * 30)
+        ),
+    }
+    items = base["items"]
+    scrambled = dict(zip(range(60), rng.permutation(60).tolist(), strict=True))
+    damaged = {
+        "salary": {"items": items.with_columns(pl.col("salary") * 1.6)},
+        "city": {"items": items.with_columns(pl.when(pl.col("item_id") % 2 == 0).then("city").alias("city"))},
+        "popularity": {"interactions": base["interactions"].with_columns(pl.col("item_id").replace_strict(scrambled))},
+        "nothing": {},
+    }
+    out = tmp_path / "out"
+    for name, change in damaged.items():
+        made = tmp_path / name
+        made.mkdir()
+        for table, frame in {**base, **change}.items():
+            frame.write_csv(made / f"{table}.csv")
+        if not out.exists():
+            (tmp_path / "base").mkdir()
+            for table, frame in base.items():
+                frame.write_csv(tmp_path / "base" / f"{table}.csv")
+            out.mkdir()
+            save_reference(build(read_folder(tmp_path / "base")), out / FOLDER)
+        done = check("--data", made, "--against", out, "--json")
+        told = json.loads(done.out)
+        worst = told["drift"][0]
+        assert done.code == (0 if name == "nothing" else 4), (name, told["verdict"])
+        assert (worst["level"] == "alarm") is (name != "nothing")
+        if name != "nothing":
+            assert name in worst["measure"]
+            assert worst["do"]
+            assert told["verdict"].startswith("Alarm:")
 
 
 @pytest.mark.parametrize(

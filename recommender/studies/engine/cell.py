@@ -185,6 +185,8 @@ def _write(folder: Path, data: Dataset, scenario: Scenario, results: ladder.Resu
         results.decision.write(folder)
         run_folder.write_hindsight(folder, results, scenario)
     test = next(g for g in results.groups if g.split == "test")
+    if results.decision.choices:
+        run_folder.write_comparisons(folder, results, test, scenario)
     table = metrics_table(test, scenario.bootstrap, scenario.seed)
     table.write_parquet(folder / "metrics.parquet")
     values(test.query_info[0], test.outcomes[0]).write_parquet(folder / "values.parquet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,3 +55,8 @@ def interval(value: float | None, low: float | None, high: float | None, places:
     form = f"{'+' if sign else ''}.{places}f"
     bounds = f" [{low:{form}}, {high:{form}}]" if low is not None and high is not None and low == low else ""
     return f"{value:{form}}{bounds}"
+
+
+def slug(text: str) -> str:
+    """Letters, digits and hyphens, for the id of an element."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,0 +1,210 @@
+"""The charts of a comparison, read from its facts: climb, curves with forecasts, what is worth, heatmap, plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from recommender.compare.build_next import Option
+from recommender.experiment import run_tables
+from recommender.experiment.facts import GAIN, LOSS
+from recommender.models.colours import colour as colour_of
+from recommender.studies.charts import GREY, effort_scatter, finish, lines, place_names
+from recommender.studies.engine.finding import Chart, slug
+from recommender.studies.transfer import Ratio
+
+SHOWN = {GAIN: "#0072B2", LOSS: "#D55E00", "not shown to differ": GREY}
+# Users by their earlier interactions, short enough for an axis.
+GROUPS = {"all": "all users"} | {b: f"{words} earlier" for b, words in run_tables.LABELS.items() if b != "all"}
+LABELS = alt.Axis(labelLimit=150, labelOverlap=False)
+
+
+def climb(place: str, facts: pl.DataFrame, per_week: float | None) -> Chart | None:
+    """Who serves each group of users from how many interactions on, as a timeline; bands are 95% intervals."""
+    sizes = facts.filter(topic="curve")["n"]
+    serves = facts.filter(topic="serves")
+    if serves.is_empty():
+        return None
+    first, last = float(sizes.min()), float(sizes.max())  # type: ignore[arg-type]
+    span = math.log(last / first)
+    rows: list[dict[str, Any]] = []
+    for bucket in serves["bucket"].unique(maintain_order=True):
+        path = serves.filter(bucket=bucket).to_dicts()
+        starts = [max(r["value"] or first, first) for r in path]
+        for r, begin, end in zip(path, starts, [*starts[1:], last], strict=True):
+            low, high = (min(max(r[e], first), last) if r[e] is not None else None for e in ("low", "high"))
+            wide = math.log(end / begin) / span > 0.2
+            rows.append({
+                "users": GROUPS[bucket], "rung": r["what"], "from": begin, "to": end, "low": low,
+                "high": high, "lists": r["n"], "name": r["what"] if wide else "",
+            })  # fmt: skip
+    rungs = list(dict.fromkeys(r["rung"] for r in rows))
+    weeks = f", format(datum.value / {per_week}, ',.0f') + ' wk'" if per_week else ""
+    axis = alt.Axis(labelExpr=f"[format(datum.value, '.2s'){weeks}]", values=_ticks(first, last), labelOverlap=True)
+    title = "interactions to learn from" + ", and weeks at today's rate" * bool(per_week) + " (log scale)"
+    x = alt.X("from:Q", title=title, axis=axis).scale(type="log", domain=[first, last], nice=False)
+    y = alt.Y("users:N", title=None, sort=None, axis=LABELS).scale(paddingInner=0.45)
+    colour = alt.Color("rung:N", title=None, sort=rungs).legend(orient="top", columns=3)
+    colour = colour.scale(domain=rungs, range=[colour_of(r) for r in rungs])
+    base = alt.Chart(alt.InlineData(values=rows)).encode(y=y)
+    tips = [alt.Tooltip(c) for c in ("users:N", "rung:N")]
+    tips += [alt.Tooltip(f"{c}:Q", format=",.0f") for c in ("from", "low", "high", "lists")]
+    layers = [
+        base.mark_bar(stroke=GREY, strokeWidth=1).encode(x=x, x2="to:Q", color=colour, tooltip=tips),
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(color=GREY, strokeWidth=7, opacity=0.75)
+        .encode(x=alt.X("low:Q", title=title), x2="high:Q", tooltip=tips),
+    ]
+    who = "; ".join(
+        f"{group}: " + ", then ".join(r["rung"] for r in rows if r["users"] == group)
+        for group in dict.fromkeys(r["users"] for r in rows)
+    )
+    text = f"Timeline of the rung that serves each group of users. {who}."
+    height = 46 * len({r["users"] for r in rows}) + 20
+    spec = finish(alt.layer(*layers), text, height)
+    caption = f"{place}: from how many interactions on which rung serves whom. Grey bands: 95% interval of a move."
+    return Chart(f"climb-{slug(place)}", caption, spec, text, pl.DataFrame(rows).drop("name"))
+
+
+def _ticks(first: float, last: float) -> list[float]:
+    return [round(first * (last / first) ** (i / 2)) for i in range(3)]
+
+
+def curves(place: str, facts: pl.DataFrame, label: str, target: float, shown: int = 5) -> Chart | None:
+    """Learning curves of all users and, dashed, the forecast for twice the data; the most accurate rungs."""
+    found = facts.filter(topic="curve").select("what", "n", "value", "low", "high").rename({"what": "rung"})
+    if found.is_empty():
+        return None
+    best = found.filter(n=found["n"].max()).sort("value", descending=True)["rung"].head(shown)
+    kept = found.filter(pl.col("rung").is_in(best.implode())).rename({"n": "interactions"})
+    twice = facts.filter(topic="twice").select("n", "value", "low", "high", rung="what")
+    ahead = twice.filter(pl.col("rung").is_in(best.implode())).rename({"n": "interactions"})
+    values = ", ".join(f"{r['rung']} {r['value']:.3f}" for r in kept.filter(
+        interactions=kept["interactions"].max()).iter_rows(named=True))  # fmt: skip
+    text = f"Line chart of {label} by interactions to learn from, {place}. With all of today's: {values}."
+    title = (
+        f"{place}: {label} of all users. Bars: 95%. Dashed: forecast for twice the data. Line: the goal, {target:g}."
+    )
+    return lines(
+        f"curves-{place}", title, text, kept, x="interactions", label=label, log=True, ahead=ahead, target=target
+    )
+
+
+def bars(place: str, facts: pl.DataFrame, topic: str, label: str) -> Chart | None:
+    """What each data asset (topic asset) or part is worth, largest first, with 95% intervals."""
+    found = facts.filter(topic=topic).drop_nulls("value").sort("value", descending=True)
+    if found.is_empty():
+        return None
+    said = pl.when(pl.col("verdict").is_in([GAIN, LOSS])).then("verdict").otherwise(pl.lit("not shown to differ"))
+    rows = found.select("what", "value", "low", "high", "n", shown=said)
+    base = alt.Chart(alt.InlineData(values=rows.to_dicts()))
+    y = alt.Y("what:N", title=None, sort=None, axis=LABELS)
+    x = alt.X("value:Q", title=f"{label}, with it less without").scale(zero=True)
+    colour = alt.Color("shown:N", title=None).scale(domain=list(SHOWN), range=list(SHOWN.values()))
+    colour = colour.legend(orient="top", columns=2)
+    tips = [alt.Tooltip("what:N"), *(alt.Tooltip(f"{c}:Q", format="+.4f") for c in ("value", "low", "high"))]
+    tips.append(alt.Tooltip("n:Q", title="lists", format=","))
+    layers = [
+        base.mark_bar(opacity=0.55).encode(x=x, y=y, color=colour, tooltip=tips),
+        base.mark_rule(strokeWidth=1.5, color=GREY).encode(x=alt.X("low:Q", title=x["title"]), x2="high:Q", y=y),
+    ]
+    top = rows.row(0, named=True)
+    text = f"Bar chart of what {rows.height} are worth, {place}. Largest: {top['what']}, {top['value']:+.3f}."
+    spec = finish(alt.layer(*layers), text, 26 * rows.height + 20)
+    return Chart(f"{topic}-{slug(place)}", f"{place}: bars from zero; lines: 95% intervals.", spec, text, rows)
+
+
+def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
+    """Percent of a place's own recipe that another place's gives there, all users."""
+    rows = []
+    for (to, source, bucket), r in ratios.items():
+        if bucket == "all" and r is not None:
+            known = not r.lacking
+            cell = (
+                {"percent": r.percent, "low": r.low, "high": r.high}
+                if known
+                else dict.fromkeys(("percent", "low", "high"))
+            )
+            name = f"{r.percent:.0f}" if known else "lacks " + ", ".join(r.lacking)
+            rows.append({"used in": to, "recipe of": source, **cell, "n": r.n, "text": name})
+    if len({r["used in"] for r in rows}) < 2:
+        return None
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X("recipe of:N", sort=None, axis=alt.Axis(labelAngle=0, labelLimit=110, labelOverlap=False)),
+        y=alt.Y("used in:N", sort=None, axis=LABELS),
+    )
+    colour = alt.Color("percent:Q", title="percent").scale(scheme="cividis", domain=[0, 100], clamp=True)
+    tips = [alt.Tooltip("used in:N"), alt.Tooltip("recipe of:N"), alt.Tooltip("text:N", title="percent")]
+    tips += [alt.Tooltip(f"{c}:Q", format=".0f") for c in ("low", "high")] + [
+        alt.Tooltip("n:Q", title="users", format=",")
+    ]
+    ink = alt.condition("datum.percent > 55", alt.value("#111111"), alt.value("#FFFFFE"))
+    layers = [
+        base.mark_rect(stroke=GREY).encode(color=colour, tooltip=tips),
+        base.mark_text(fontSize=14, fontWeight="bold").encode(text="text:N", color=ink),
+    ]
+    cells = "; ".join(
+        f"{r['recipe of']} in {r['used in']}: {r['text']}" for r in rows if r["used in"] != r["recipe of"]
+    )
+    text = f"Heatmap of percent of the own recipe's accuracy. {cells}."
+    n = len({r["used in"] for r in rows})
+    spec = finish(alt.layer(*layers), text, 62 * n)
+    title = "Percent of what a scenario's own recipe gives that another's gives there, all users. 100: as good."
+    return Chart("transfer", title, spec, text, pl.DataFrame(rows))
+
+
+def effort(place: str, ladder: pl.DataFrame, label: str) -> Chart | None:
+    """Accuracy against CPU seconds, all of today's data; what ships as a diamond. ladder: of ``tables.ladder``."""
+    points = ladder.select(
+        "rung", "metric", "value", "cpu_s", group="user_bucket", low="ci_low", high="ci_high", n="n_queries",
+        ships=pl.col("rung") == "router",
+    )  # fmt: skip
+    if points.filter(group="all").is_empty():
+        return None
+    spec = effort_scatter(points, label)
+    title = f"{place}: up is better, left is cheaper. Diamond: what ships. Dashed: nothing cheaper is as accurate."
+    return Chart(f"effort-{slug(place)}", title, spec, spec["description"], points.filter(group="all").drop("metric"))
+
+
+def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
+    """Impact against stated person-days, each option by its name."""
+    drawn = [(n, o) for n, o in order if o.days]
+    if not drawn:
+        return None
+    ends = [o.weigh(e) for _, o in drawn for e in (o.low, o.high, 0.0)]
+    low, top = min(ends), max(ends)
+    middle = [math.log10(sum(o.days or (1, 1)) / 2) for _, o in drawn]
+    span = max(max(middle) - min(middle), 1e-9)
+    x = [(m - min(middle)) / span for m in middle]
+    y = [(top - o.impact) / max(top - low, 1e-9) for _, o in drawn]
+    placed = place_names([o.what for _, o in drawn], x, y)
+    rows = [
+        {"what": o.what, "place": o.place, "shown": "shown to gain" if o.sure else "not shown", "impact": o.impact,
+         "low": o.weigh(o.low), "high": o.weigh(o.high), "days": 10**m, "days_low": (o.days or (1, 1))[0],
+         "days_high": (o.days or (1, 1))[1], "cpu_s": o.cpu_s, **where}
+        for (_, o), m, where in zip(drawn, middle, placed, strict=True)
+    ]  # fmt: skip
+    xs = alt.X("days:Q", title="person-days, stated (log scale)").scale(type="log", nice=False, padding=60)
+    ys = alt.Y("impact:Q", title=f"impact: hundredths of {label}").scale(zero=True, nice=False)
+    shape = alt.Shape("shown:N", title=None).legend(orient="top")
+    colour = alt.Color("place:N", title=None, sort=None).scale(range=["#0072B2", "#D55E00", "#117733", "#882255"])
+    colour = colour.legend(orient="top", columns=1)
+    base = alt.Chart(alt.InlineData(values=rows)).encode(color=colour)
+    tips = [alt.Tooltip(c) for c in ("what:N", "place:N", "shown:N")]
+    tips += [alt.Tooltip(f"{c}:Q", format=".2f") for c in ("impact", "low", "high", "days_low", "days_high", "cpu_s")]
+    names: dict[str, Any] = {n: alt.ExprRef(f"datum.{n}") for n in ("dx", "dy", "align")}
+    layers = [
+        base.mark_rule().encode(x=alt.X("days_low:Q", title=xs["title"]), x2="days_high:Q", y=ys),
+        base.mark_rule().encode(x=xs, y=alt.Y("low:Q", title=ys["title"]), y2="high:Q"),
+        base.mark_point(filled=True, size=90, opacity=1).encode(x=xs, y=ys, shape=shape, tooltip=tips),
+        base.mark_text(fontSize=12, **names).encode(x=xs, y=ys, text="what:N"),
+    ]
+    text = "Scatter chart of impact against stated person-days; upper left is best: "
+    text += ", ".join(f"{o.what} at {o.place}" for _, o in drawn[:5]) + "."
+    table = pl.DataFrame(rows).drop("dx", "dy", "align")
+    title = "Impact against ease: what does not ship yet. Upper left pays most. Bars: 95% intervals, days stated."
+    return Chart("impact-ease", title, finish(alt.layer(*layers), text), text, table)
