@@ -109,8 +109,10 @@ class Table:
         if latest is None or latest[0] is not ids:
             exact = as_ids(ids, self.ids.dtype)
             known = exact.drop_nulls()  # with a null among them, NumPy would make floats of integers
-            rows = np.full(len(ids), -1, np.int64)
-            rows[exact.is_not_null().to_numpy()] = self._index.get_indexer(pd.Index(known.to_numpy()))
+            rows = self._index.get_indexer(pd.Index(known.to_numpy())).astype(np.int64, copy=False)
+            if len(known) < len(ids):
+                found, rows = rows, np.full(len(ids), -1, np.int64)
+                rows[exact.is_not_null().to_numpy()] = found
             latest = self._memo["lookup"] = ids, rows
         return np.asarray(latest[1])
 

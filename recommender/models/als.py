@@ -70,10 +70,14 @@ class ALS:
 
         history: csr (n, n_model_items). NaN where the history is empty.
         """
-        model = self._upstream()
-        model.item_factors = self.item_factors_
-        with fitting("als", "Raise regularization."):
-            users: np.ndarray = model.recalculate_user(np.arange(history.shape[0]), history)
+        model = vars(self).get("_last_solver")
+        if model is None:
+            model = self._upstream()
+            model.item_factors = self.item_factors_
+            with fitting("als", "Raise regularization."):
+                model.YtY  # noqa: B018  kept by it: one query must not cost a product of all factors
+            self._last_solver = model
+        users: np.ndarray = model.recalculate_user(np.arange(history.shape[0]), history)
         users[np.diff(history.indptr) == 0] = np.nan
         return users
 

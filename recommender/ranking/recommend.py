@@ -32,7 +32,8 @@ def recommend(model: Recommender, queries: Queries, candidates: Candidates, k: i
     size = batch_size(len(items), memory_mb) if generator is None else batch_size(TOGETHER, memory_mb)
 
     def batch(start: int) -> Lists:
-        part = queries.take(np.arange(start, min(start + size, len(queries))))
+        whole = len(queries) <= size  # one served query must not pay for a copy
+        part = queries if whole else queries.take(np.arange(start, min(start + size, len(queries))))
         if generator is not None:
             return _generated(model, part, candidates, generator, k)
         return top_k(model.score(part, items), candidates.eligible(part), candidates.fallback, k)

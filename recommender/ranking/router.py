@@ -89,9 +89,12 @@ class Router:
         return segments({**self.routes, **self.blends}, queries.buckets, queries.away_days >= self.away_days)
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
-        out = np.full((len(queries), len(items)), np.nan, np.float32)
         names = self.route(queries)
-        for name in np.unique(names):
+        found = np.unique(names)
+        if len(found) == 1:
+            return self.rungs[found[0]].score(queries, items)
+        out = np.full((len(queries), len(items)), np.nan, np.float32)
+        for name in found:
             rows = np.flatnonzero(names == name)
             out[rows] = self.rungs[name].score(queries.take(rows), items)
         return out

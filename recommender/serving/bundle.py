@@ -104,10 +104,10 @@ def serve(
         log.warning("%d of %d queries get nothing: at their as_of %s", nothing, len(asking), reason)
     row, place = np.nonzero(shown)
     return pl.DataFrame({
-        "user_id": queries["user_id"].gather(row),
+        "user_id": queries["user_id"][row],
         "rank": place + 1,
-        "item_id": data.items.ids.gather(routed.lists.item_idx[shown]),
-        "score": pl.Series(routed.lists.score[shown]).fill_nan(None),
+        "item_id": data.items.ids[routed.lists.item_idx[shown]],
+        "score": pl.Series(routed.lists.score[shown], nan_to_null=True),
         "source": routed.source[shown],
     })  # fmt: skip
 
