@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 
 from recommender.data import ids
@@ -9,7 +11,7 @@ from recommender.data.column_names import in_yaml
 from recommender.data.findings import ROW, Findings, short
 from recommender.data.forms import as_text, misfits, numbers, to_form
 from recommender.data.read.table_file import plain_numbers
-from recommender.data.spec import KEYS, Read
+from recommender.data.spec import KEYS, Read, threshold
 
 _PAIR = ["user_id", "item_id", "event", "timestamp"]
 
@@ -45,8 +47,9 @@ def event(findings: Findings, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col("event").fill_null("interaction"))
 
 
-def weight(findings: Findings, frame: pl.DataFrame, read: Read) -> pl.DataFrame:
-    """weight: Float32 above 0 (or 0 where kept), 1 where there is no column."""
+def weight(findings: Findings, frame: pl.DataFrame, read: Read, bound: str | None) -> pl.DataFrame:
+    """weight: Float32 above 0 (or 0 where kept), 1 where there is no column; any finite number outside ``bound``,
+    which says what counts as taken."""
     if "weight" not in frame.columns:
         return frame.with_columns(weight=pl.lit(1, pl.Float32))
     given = frame["weight"]
@@ -59,8 +62,12 @@ def weight(findings: Findings, frame: pl.DataFrame, read: Read) -> pl.DataFrame:
         findings.offending(frame, "interactions", "weight", "wrong_type", given.is_not_null(), advice)
         return frame.with_columns(weight=pl.lit(1, pl.Float32))
     single = number.cast(pl.Float32, strict=False)
-    broken = single.is_null() | ~single.is_finite() | (single < 0)
+    within = pl.col("weight") > -math.inf if bound is None else threshold(bound)
+    taken = single.alias("weight").to_frame().select(within.fill_null(True)).to_series()
+    broken = single.is_null() | ~single.is_finite() | (taken & (single < 0))
     reason = "Weights that are missing, no number, negative, not finite or too large for 32 bits."
+    if bool((single < 0).any()):
+        reason += " Where those below 0 are dislikes, 'positive: {weight: \">= 0\"}' in dataset.yaml keeps them so."
     if given.dtype == pl.String and bool((numbers(given).is_not_null() & number.is_null()).any()):
         reason += (
             " Some look like numbers with a currency, percent or a mark between thousands: 'read: {thousands: \",\"}'"
@@ -69,8 +76,11 @@ def weight(findings: Findings, frame: pl.DataFrame, read: Read) -> pl.DataFrame:
     # Repairs act on the number, messages show the value.
     frame = frame.with_columns(weight=single, __given__=given)
     frame = findings.apply(frame, "interactions", "weight", "bad_weights", broken, reason, show="__given__")
-    zero = (frame["weight"] == 0).fill_null(False)
-    reason = "Weights of 0: taken, or not taken? 'drop' removes these rows, 'keep' counts them as taken."
+    zero = frame.select((pl.col("weight") == 0) & within).to_series()
+    reason = (
+        "Weights of 0: taken, or not taken? 'drop' removes these rows, 'keep' counts them as taken, and "
+        "'positive: {weight: \"> 0\"}' in dataset.yaml keeps them as not taken."
+    )
     frame = findings.apply(frame, "interactions", "weight", "zero_weights", zero, reason, show="__given__")
     return frame.drop("__given__").with_columns(pl.col("weight").cast(pl.Float32))
 

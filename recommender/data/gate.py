@@ -238,7 +238,8 @@ def _interactions(
     frame = frame.drop(extra)
     frame = checks.keys(findings, "interactions", frame)
     frame = checks.event(findings, frame)
-    frame = checks.weight(findings, frame, spec.read)
+    bound = spec.positive.weight if isinstance(spec.positive, Threshold) else None
+    frame = checks.weight(findings, frame, spec.read, bound)
     frame = time_checks.interaction_times(findings, frame, spec.times)
     if items is not None:
         unknown = ~frame["item_id"].is_in(items["item_id"].implode())

@@ -59,6 +59,18 @@ def test_a_bound_of_the_weight_says_what_counts_as_taken(tmp_path: Path) -> None
     assert build(read_folder(tmp_path / "copy")).signals.equals(data.signals)
 
 
+def test_what_a_stated_bound_leaves_out_is_no_fault_and_stays_a_signal(tmp_path: Path) -> None:
+    message = refusal(tmp_path, rows("-1", "0", "2"))
+    assert "bad_weights, 1 row (e.g. -1 in line 2)" in message
+    assert "zero_weights, 1 row (e.g. 0 in line 3)" in message
+    for bound, offered, repairs in ((">= 0", True, "zero_weights: keep"), ("> 0", True, ""), (">= 2", False, "")):
+        spec = f'positive: {{weight: "{bound}"}}'
+        assert (f"'{spec}'" in message) == offered
+        data = read(tmp_path, {**rows("-1", "0", "2"), "dataset.yaml": f"{spec}\nrepairs: {{{repairs}}}"})
+        assert data.interactions["weight"].to_list() == ([0, 2] if repairs else [2])
+        assert data.signals["weight"].to_list() == ([-1] if repairs else [-1, 0])
+
+
 def test_new_rows_without_a_weight_count_as_taken(tmp_path: Path) -> None:
     data = read(tmp_path, {**rows("1", "4", "5"), "dataset.yaml": 'positive: {weight: "> 4"}'})
     new = pl.DataFrame({"user_id": ["n"], "item_id": ["a"], "timestamp": ["2024-02-01"]})
