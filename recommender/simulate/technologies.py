@@ -1,4 +1,4 @@
-"""Which occupations use which technologies: an extract of O*NET's Technology Skills (``onet/README.md``, CC BY 4.0).
+"""Which occupations use which technologies: an extract of O*NET's Technology Skills (``onet/LICENSE.txt``, CC BY 4.0).
 
 Fields stand for the simulator's topics and occupations for its niches, two niches each: specialisms that no column
 tells apart.
