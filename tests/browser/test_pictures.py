@@ -1,16 +1,18 @@
-"""make pictures, over a finished train and a finished comparison."""
+"""make pictures, over a finished train and a finished comparison; what a reader sees of a page at three widths."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pipelines import pictures
 from recommender.compare import page_model
-from recommender.compare.build_next import TITLE
 from recommender.report.document import write_report
-from recommender.report.page import chart, page, section
+from recommender.report.study import html
+from recommender.studies.charts import lines
+from recommender.studies.engine.finding import Finding
 from recommender.tracking import store
 from recommender.tracking.studies import log_report
 from tests.helpers.out_folder import write_out
@@ -20,6 +22,15 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(pictures.BINARY is None, reason="no chromium: run tests/browser/install_chromium.sh"),
 ]
+# Of every drawn chart: its id, how many marks it has, and pairs of texts whose boxes lie on each other.
+SEEN = """[...document.querySelectorAll('.chart')].filter(c => c.clientWidth > 0).map(c => {
+  const texts = [...c.querySelectorAll('svg text')].filter(t => t.textContent.trim() && t.getBBox().width > 0
+    && getComputedStyle(t).opacity !== '0').map(t => [t.textContent, t.getBoundingClientRect()]);
+  const on = ([, a], [, b]) => a.left < b.right - 1 && b.left < a.right - 1
+    && a.top < b.bottom - 3 && b.top < a.bottom - 3;
+  const pairs = texts.flatMap((a, i) => texts.slice(i + 1).filter(b => on(a, b)).map(b => [a[0], b[0]]));
+  const marks = c.querySelectorAll('svg .mark-symbol path, svg .mark-rect path, svg .mark-line path').length;
+  return [c.id, marks, pairs]; })"""
 
 
 def test_a_finished_train_gives_every_picture_that_the_readme_shows(tmp_path: Path) -> None:
@@ -31,13 +42,30 @@ def test_a_finished_train_gives_every_picture_that_the_readme_shows(tmp_path: Pa
     assert all(content.startswith(b"\x89PNG") for content in made.values())
 
 
+@pytest.mark.parametrize("width", [390, 1050, 1400])
+def test_no_chart_is_empty_and_no_two_texts_of_it_overlap(tmp_path: Path, width: int) -> None:
+    report = write_report(write_out(tmp_path / "out"))
+    with pictures.browser(width, 1000) as page:
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(report.resolve().as_uri())
+        page.evaluate(pictures.UNFOLD)
+        page.wait_for_function("document.querySelectorAll('.chart svg').length >= 2")
+        seen = page.evaluate(SEEN)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert {name for name, *_ in seen} >= {"effort-chart", "history-chart"}
+    assert all(marks > 0 for _, marks, _ in seen), seen
+    assert not [pairs for *_, pairs in seen if pairs], seen
+    assert not faults
+
+
 def test_a_comparison_gives_a_picture_of_its_answers_and_of_each_of_its_views(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     out = tmp_path / "compare-1"
     out.mkdir()
-    (out / "report.html").write_text(compare_sites())
+    (out / "report.html").write_text(compared())
     uri = store.tracking_uri()
     log_report(uri, store.prepare(uri, "compare"), "test", "report", [], "", told(PLACES), "http://ui")
     pictures.main(["--compare", str(out), "--to", str(tmp_path / "pictures")])
@@ -46,9 +74,10 @@ def test_a_comparison_gives_a_picture_of_its_answers_and_of_each_of_its_views(
     assert len(set(made.values())) == len(made)
 
 
-def compare_sites() -> str:
+def compared() -> str:
     """A page with the headings of a comparison and two charts."""
-    spec = {"mark": "point", "data": {"values": [{"x": 1}]}, "encoding": {"x": {"field": "x", "type": "quantitative"}}}
-    body = [f"<h3>{page_model.MORE}</h3>", section(TITLE, chart("one", "One", "One", ""))]
-    body.append(section("What the data are worth", chart("two", "Two", "Two", "")))
-    return page("Compared", "\n".join(body), {"one": spec, "two": spec})
+    table = pl.DataFrame({"rung": ["a", "a"], "n": [1, 2], "value": [0.1, 0.2], "low": [0.1, 0.2], "high": [0.1, 0.2]})
+    titles = [*page_model.QUESTIONS, "Evidence"]
+    found = [Finding(t, [t]) for t in titles]
+    found[0].charts += [lines(name, name, name, table, x="n", label="value") for name in ("one", "two")]
+    return html("Compared", "", found, [])
