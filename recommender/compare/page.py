@@ -13,6 +13,7 @@ from recommender.compare.page_model import Comparison, Evidence
 from recommender.compare.plan import TRANSFER
 from recommender.compare.site import Site, named
 from recommender.compare.tables import ladder
+from recommender.evaluation.metric_table import metric_labels
 from recommender.models import RECOMMENDERS
 from recommender.names import ALL
 from recommender.studies import data_volume, transfer
@@ -32,7 +33,7 @@ def compare_sites(
     facts = [site_facts(s, widen, reduced) for s in sites]
     order = list(enumerate(build_next.ranked([o for s in sites for o in build_next.options(s)]), 1))
     by_site = list(zip(sites, facts, strict=True))
-    label = sites[0].label
+    metrics = [s.metric for s in sites]
     drawn: dict[str, list[Chart | None]] = {
         page_model.DAY_ONE: [charts.effort(s.name, ladder([s]), s.label) for s in sites],
         page_model.WHEN: [charts.climb(s.name, f, s.curves.per_week) for s, f in by_site if s.curves],
@@ -41,7 +42,7 @@ def compare_sites(
             *(charts.bars(s.name, f, "asset", s.label) for s, f in by_site),
         ],
         page_model.PARTS: [charts.bars(s.name, f, "part", s.label) for s, f in by_site],
-        page_model.BUILD: [charts.plan(order, label)],
+        page_model.BUILD: [charts.plan(order, metric_labels(metrics))],
     }
     findings = []
     if len(sites) > 1 and (runs := [*named(sites), *again]):
@@ -50,7 +51,7 @@ def compare_sites(
         finding.charts = [c for c in [charts.transfer(transfer.matrix(runs))] if c]
         findings.append(finding)
     if tests:
-        findings.append(data_volume.trust(tests, widen, sites[0].metric))
+        findings.append(data_volume.trust(tests, widen, metrics))
     return Comparison(
         title=f"Compared: {', '.join(s.name for s in sites)}",
         warnings=warnings,

@@ -200,6 +200,11 @@ def arrow(name: str) -> str:
     return ARROWS[better(name)]
 
 
+def metric_labels(names: Iterable[str]) -> str:
+    """The names of metrics as readers see them, each once: ``NDCG@10 or acceptance@10``."""
+    return " or ".join(dict.fromkeys(map(metric_label, names)))
+
+
 def metric_label(name: str) -> str:
     """``graded_ndcg_at_10`` -> ``graded NDCG@10``, ``recall_at_20:0`` -> ``recall@20 of new items``."""
     metric, _, bucket = name.partition(":")

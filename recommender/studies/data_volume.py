@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from recommender.errors import DataError
-from recommender.evaluation.metric_table import metric_label
+from recommender.evaluation.metric_table import metric_label, metric_labels
 from recommender.experiment.run_tables import USERS
 from recommender.names import ALL
 from recommender.studies.charts import lines
@@ -52,7 +52,6 @@ class Forecast:
 
 def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     """A finding per scenario and data set, then the back-test over all of them."""
-    metric = runs[0].scenario.decision.metric
     by_data: dict[str, tuple[Curves, list[Measured]]] = {}
     failed: list[Finding] = []
     for place, cells in by_place(runs).items():
@@ -62,7 +61,11 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
             failed.append(Finding(place, [f"{NOT_ENOUGH}: {error}"]))
     tests = [f for place, (curve, _) in by_data.items() for f in back_test(place, curve)]
     widen = widening(tests)
-    findings = [_finding(place, curve, cells, metric, widen) for place, (curve, cells) in by_data.items()]
+    metrics = [cells[0].scenario.decision.metric for _, cells in by_data.values()]
+    findings = [
+        _finding(place, curve, cells, metric, widen)
+        for metric, (place, (curve, cells)) in zip(metrics, by_data.items(), strict=True)
+    ]
     for finding in findings:
         off, unchanged = errors([f for f in tests if f.place == finding.title])
         if off >= unchanged:
@@ -70,7 +73,7 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
                 f"Mind: in the back-test these forecasts were off by {off:.4f} here, no less than the forecast that "
                 f"nothing changes ({unchanged:.4f}), so the gains above may be too large."
             )
-    return [*findings, *failed, trust(tests, widen, metric)] if by_data else failed
+    return [*findings, *failed, trust(tests, widen, metrics)] if by_data else failed
 
 
 def back_test(place: str, curve: Curves) -> list[Forecast]:
@@ -256,8 +259,8 @@ def chart(place: str, curve: Curves, metric: str) -> Chart:
     return lines(f"curves-{place}", title, alt, pl.DataFrame(rows), x="interactions", label=label, log=True)
 
 
-def trust(tests: Sequence[Forecast], widen: float, metric: str) -> Finding:
-    """What the back-test showed. widen: the factor of ``widening``."""
+def trust(tests: Sequence[Forecast], widen: float, metrics: Sequence[str]) -> Finding:
+    """What the back-test showed. widen: the factor of ``widening``. metrics: those that were forecast."""
     out = Finding("How far such forecasts can be trusted")
     if not tests:
         out.sentences.append(f"{NOT_ENOUGH}: a back-test needs three sizes up to half of the data, and one above.")
@@ -268,7 +271,7 @@ def trust(tests: Sequence[Forecast], widen: float, metric: str) -> Finding:
         "as they should" if widen == 1 else f"too few for 95% intervals, so those above are widened {widen:.1f} times"
     )
     out.sentences = [
-        f"Made from the smaller half of the sizes, {len(tests)} forecasts of {metric_label(metric)} for the larger "
+        f"Made from the smaller half of the sizes, {len(tests)} forecasts of {metric_labels(metrics)} for the larger "
         f"ones were off by {error:.4f} on average, {than} than the forecast that nothing changes ({unchanged:.4f}).",
         f"Their 95% intervals held the observed value in {coverage(tests):.0%} of the cases: {verdict}.",
     ]

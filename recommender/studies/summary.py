@@ -73,7 +73,12 @@ def pairs(study: Study, runs: Sequence[Measured]) -> list[Summary]:
 
 def recipes(study: Study, runs: Sequence[Measured]) -> list[Summary]:
     """The recipes of a transfer."""
-    return of_transfer(transfer.matrix(runs), runs[0].scenario.decision.metric)
+    matrix = transfer.matrix(runs)
+    return [
+        summary
+        for to, metric in transfer.deciding_metrics(runs).items()
+        for summary in of_transfer({key: ratio for key, ratio in matrix.items() if key[0] == to}, metric)
+    ]
 
 
 def of_curves(place: str, curve: Curves, metric: str) -> list[Summary]:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from recommender.config import Rung
-from recommender.evaluation.metric_table import metric_label
+from recommender.evaluation.metric_table import metric_label, metric_labels
 from recommender.experiment.run_tables import USERS
 from recommender.names import ALL, RETURNING, USER_BUCKETS
 from recommender.studies.engine.contrast import ratio_interval
@@ -73,15 +73,15 @@ def matrix(runs: Sequence[Measured]) -> dict[tuple[str, str, str], Ratio | None]
     chosen = {r.labels[SCENARIO]: recipe(r) for r in runs if RECIPE not in r.labels}
     used = {(r.labels[SCENARIO], r.labels[RECIPE]): r for r in runs if RECIPE in r.labels}
     places = [s for s in chosen if (s, s) in used]
-    metric = runs[0].scenario.decision.metric
+    metrics = deciding_metrics(runs)
 
     def ratio(to: str, source: str, bucket: str) -> Ratio | None:
         run = used.get((to, source))
         if run is None:
             return None
         lacking = tuple(sorted({r for r in chosen[source].routes.values() if r not in run.rungs}))
-        base = _served(used[to, to], chosen[to], bucket, metric)
-        both = base.join(_served(run, chosen[source], bucket, metric), on="user_id", suffix=":other")
+        base = _served(used[to, to], chosen[to], bucket, metrics[to])
+        both = base.join(_served(run, chosen[source], bucket, metrics[to]), on="user_id", suffix=":other")
         if lacking:
             return Ratio(np.nan, np.nan, np.nan, both.height, lacking)
         values = both.select("value", "value:other").to_numpy().T.astype(np.float64)
@@ -92,6 +92,11 @@ def matrix(runs: Sequence[Measured]) -> dict[tuple[str, str, str], Ratio | None]
 
     keys = [(to, source, bucket) for to in places for source in places for bucket in (ALL, *USER_BUCKETS)]
     return {key: ratio(*key) for key in keys}
+
+
+def deciding_metrics(runs: Sequence[Measured]) -> dict[str, str]:
+    """Scenario -> the metric that it decides by, in which every recipe is measured there."""
+    return {r.labels[SCENARIO]: r.scenario.decision.metric for r in runs}
 
 
 def _served(run: Measured, chosen: Recipe, bucket: str, metric: str) -> pl.DataFrame:
@@ -111,18 +116,22 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     if len(places) < 2:
         out.sentences.append(f"{NOT_ENOUGH}: a transfer needs two scenarios that could be measured.")
         return [out]
-    label = metric_label(runs[0].scenario.decision.metric)
+    metrics = deciding_metrics(runs)
     deciding = {r.labels[SCENARIO]: r for r in runs if RECIPE not in r.labels}
     for bucket in (ALL, *USER_BUCKETS):
         rows = [
             [f"{to} ({deciding[to].labels[DATA]})", *(_percent(ratios[to, s, bucket], to == s) for s in places)]
             for to in places
         ]
-        caption = f"{label} of {USERS[bucket]}: percent of what the scenario's own recipe gives."
+        caption = (
+            f"{metric_labels(metrics.values())} of {USERS[bucket]}: percent of what the scenario's own recipe gives."
+        )
         out.grids.append(grid(caption, ["used in", *(f"recipe of {s}" for s in places)], rows))
     for to, source in ((to, s) for to in places for s in places if s != to):
         rungs = ", ".join(dict.fromkeys(recipe(deciding[source]).routes.values()))
-        out.sentences.append(f"The recipe of {source} ({rungs}) in {to}{_outcome(ratios[to, source, ALL], label)}.")
+        out.sentences.append(
+            f"The recipe of {source} ({rungs}) in {to}{_outcome(ratios[to, source, ALL], metric_label(metrics[to]))}."
+        )
     out.notes.append(
         "A recipe: which rung serves which users, with the parameters chosen on the validation periods of its own "
         "scenario. It is fitted anew on the other's data, and compared on its test period, paired by user, with what "

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recommender.errors import DataError
 from recommender.evaluation.statistics import ClusteredValues, replicates
 from recommender.names import ALL
-from recommender.studies import data_volume
+from recommender.studies import data_volume, summary
 from recommender.studies.analyses import ANALYSES
 from recommender.studies.data_volume import Forecast, back_test, coverage, errors, widening
 from recommender.studies.effort_to_goal import reached
@@ -245,17 +245,21 @@ def test_uncertainty_needs_two_levels_of_every_axis(tmp_path: Any) -> None:
 
 def test_transfer_uses_every_recipe_in_every_scenario(tmp_path: Any) -> None:
     given = study(analysis="transfer", mode="ladder")
-    first, _ = run(cells(given, ["catalog", "ugc"], None), tmp_path, source(), lambda _: None)
+    first, _ = run(cells(given, ["catalog", "skills"], None), tmp_path, source(), lambda _: None)
     more = ANALYSES["transfer"].more(given, first)
     assert [(c.labels["scenario"], c.labels["recipe"]) for c in more] == [
-        (to, source) for to in ("catalog", "ugc") for source in ("catalog", "ugc")
+        (to, source) for to in ("catalog", "skills") for source in ("catalog", "skills")
     ]
     second, failures = run(more, tmp_path, source(), lambda _: None)
     assert not failures
     assert ANALYSES["transfer"].more(given, [*first, *second]) == []
     (finding,) = ANALYSES["transfer"].findings(given, [*first, *second])
-    assert len(finding.sentences) == 2
-    assert "The recipe of ugc" in finding.sentences[0]
+    in_catalog, in_skills = finding.sentences
+    assert in_catalog.startswith("The recipe of skills")
+    assert "of the NDCG@10 of its own recipe" in in_catalog  # each scenario is measured in what it decides by
+    assert "of the acceptance@10 of its own recipe" in in_skills
+    by_place = {s.place: s.metric for s in summary.recipes(given, [*first, *second])}
+    assert by_place == {"catalog": "ndcg_at_10", "skills": "acceptance_at_10"}
     (finding,) = ANALYSES["transfer"].findings(given, first)
     assert finding.sentences[0].startswith(NOT_ENOUGH)
 
