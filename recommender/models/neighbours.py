@@ -12,7 +12,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import ConfigError, nearest
 from recommender.features.feedback import decay
-from recommender.models.base import above, to_catalogue
+from recommender.models.base import above
 from recommender.models.space import Float, OneOf, Space
 from recommender.models.vocabulary import ids_only, model_history
 
@@ -76,9 +76,12 @@ class Neighbours:
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         model_item_idx = self.items_.lookup(items.ids)
-        scores = (model_history(queries, model_item_idx, len(self.items_)) @ self.links_).toarray()
-        scores[scores == 0] = np.nan
-        out = to_catalogue(scores, model_item_idx)
+        found = sp.coo_matrix(model_history(queries, model_item_idx, len(self.items_)) @ self.links_)
+        column = np.full(len(self.items_), -1)
+        column[model_item_idx[model_item_idx >= 0]] = np.flatnonzero(model_item_idx >= 0)
+        asked = column[found.col] >= 0  # never dense over all members: there may be a million
+        out = np.full((len(queries), len(items)), np.nan, np.float32)
+        out[found.row[asked], column[found.col[asked]]] = found.data[asked]
         out[queries.history.row, queries.history.item_idx] = np.nan
         own = items.lookup(queries.ids)
         out[np.flatnonzero(own >= 0), own[own >= 0]] = np.nan

@@ -8,6 +8,7 @@ matched column (company, city), and on the most popular of all. What that misses
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numba
@@ -56,7 +57,7 @@ class Generator:
         """Which items each query is scored on: bool csr (n_queries, n_items); without what it took."""
         query, item = [np.repeat(np.arange(len(queries)), min(POPULAR, len(self.order)))], []
         item.append(np.tile(self.order[:POPULAR], len(queries)))
-        for found in (self._two_hops(queries), *self._in_books(queries), *self._alike(queries)):
+        for found in (self._two_hops(queries), *self._by_value(queries)):
             query.append(found[0])
             item.append(found[1])
         q, i = np.concatenate(query), np.concatenate(item)
@@ -80,27 +81,25 @@ class Generator:
         _hops(history.indptr, history.item_idx, *parts, HOPS, query, item)
         return query, item
 
-    def _in_books(self, queries: Queries) -> list[tuple[np.ndarray, np.ndarray]]:
-        users, items = queries.users.frame, self.items.frame
-        pairs = (("contacts", CONTACT_KEY), (CONTACT_KEY, "contacts"))
-        met = (entries(users, mine).join(self._listed(items, theirs), on="value") for mine, theirs in pairs)
+    def _by_value(self, queries: Queries) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Members of address books, both ways, and the most popular items of each value that the user has."""
+        met = (entries(queries.users.frame, mine).join(listed, on="value") for mine, listed in self._listed)
         return [(m["row"].to_numpy(), m["item"].to_numpy()) for m in met]
 
-    def _alike(self, queries: Queries) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The most popular items of each value that the user has."""
-        found = []
+    @cached_property
+    def _listed(self) -> list[tuple[str, pl.DataFrame]]:
+        """User column -> item and value of each entry that it can meet."""
         place = np.empty(len(self.order), np.int64)
         place[self.order] = np.arange(len(self.order))
+        listed = [("contacts", self._entries(CONTACT_KEY)), (CONTACT_KEY, self._entries("contacts"))]
         for mine, theirs in self.match:
-            values = self._listed(self.items.frame, theirs)
+            values = self._entries(theirs)
             best = values.with_columns(place=pl.Series(place).gather(values["item"])).sort("place")
-            best = best.group_by("value", maintain_order=True).head(SAME)
-            met = entries(queries.users.frame, mine).join(best, on="value")
-            found.append((met["row"].to_numpy(), met["item"].to_numpy()))
-        return found
+            listed.append((mine, best.group_by("value", maintain_order=True).head(SAME).drop("place")))
+        return listed
 
-    def _listed(self, items: pl.DataFrame, column: str) -> pl.DataFrame:
-        return entries(items, column).rename({"row": "item"}).select("item", "value")
+    def _entries(self, column: str) -> pl.DataFrame:
+        return entries(self.items.frame, column).rename({"row": "item"}).select("item", "value")
 
 
 def _ragged(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from recommender.config import Scoring
 from recommender.data.queries import Queries
@@ -16,6 +18,7 @@ from recommender.ranking.lists import Lists
 from recommender.ranking.topk import top_k
 
 TOGETHER = 50_000  # items that the generated candidates of one batch are reckoned with
+GENERATED_AT_ONCE = 4096  # queries whose candidates are generated together
 _BYTES_PER_SCORE = 40  # scores, mask, and two keys of eight bytes, with room for a model's own temporaries
 
 
@@ -27,18 +30,19 @@ def recommend(model: Recommender, queries: Queries, candidates: Candidates, k: i
     """
     items = candidates.items
     k = min(k, len(items))
-    memory_mb = scoring.memory_mb // scoring.workers
-    generator = candidates.generator
-    size = batch_size(len(items), memory_mb) if generator is None else batch_size(TOGETHER, memory_mb)
+    if candidates.generator is not None:
+        return _of_generated(model, queries, candidates, candidates.generator, k, scoring)
+    size = batch_size(len(items), scoring.memory_mb // scoring.workers)
 
     def batch(start: int) -> Lists:
         whole = len(queries) <= size  # one served query must not pay for a copy
         part = queries if whole else queries.take(np.arange(start, min(start + size, len(queries))))
-        if generator is not None:
-            return _generated(model, part, candidates, generator, k)
         return top_k(model.score(part, items), candidates.eligible(part), candidates.fallback, k)
 
-    starts = range(0, len(queries), size)
+    return _in_batches(batch, range(0, len(queries), size), k, scoring)
+
+
+def _in_batches(batch: Callable[[int], Lists], starts: range, k: int, scoring: Scoring) -> Lists:
     if not starts:
         empty = np.zeros((0, k))
         return Lists(empty.astype(np.int64), empty.astype(np.float32), empty.astype(np.int8))
@@ -49,10 +53,27 @@ def recommend(model: Recommender, queries: Queries, candidates: Candidates, k: i
     return Lists.concat(parts)
 
 
-def _generated(model: Recommender, queries: Queries, candidates: Candidates, generator: Generator, k: int) -> Lists:
+def _of_generated(
+    model: Recommender, queries: Queries, candidates: Candidates, generator: Generator, k: int, scoring: Scoring
+) -> Lists:
+    """Lists of what is generated, for many queries at once, then scored for few."""
+    size = batch_size(TOGETHER, scoring.memory_mb // scoring.workers)
+    parts = []
+    for begin in range(0, max(len(queries), 1), GENERATED_AT_ONCE):
+        asked = queries.take(np.arange(begin, min(begin + GENERATED_AT_ONCE, len(queries))))
+        chosen = generator.rows(asked)
+
+        def batch(start: int, asked: Queries = asked, chosen: sp.csr_matrix = chosen) -> Lists:
+            rows = np.arange(start, min(start + size, len(asked)))
+            return _generated(model, asked.take(rows), candidates, chosen[rows], k)
+
+        parts.append(_in_batches(batch, range(0, len(asked), size), k, scoring))
+    return Lists.concat(parts)
+
+
+def _generated(model: Recommender, queries: Queries, candidates: Candidates, chosen: sp.csr_matrix, k: int) -> Lists:
     """Lists of the generated candidates. The items of all queries of the batch make a small catalogue, in which each
     query is masked to its own."""
-    chosen = generator.rows(queries)
     history = queries.history
     columns = np.unique(np.concatenate([chosen.indices, history.item_idx])).astype(np.int64)
     few = candidates.at(columns)

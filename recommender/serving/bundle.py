@@ -60,7 +60,8 @@ class Bundle:
     def to_choose(self, items: Table) -> Candidates:
         rules = Eligibility.model_validate(self.eligibility)
         order = completion_order(self.popularity, self.data.items, items, rules.editorial_column)
-        return Candidates(items, rules, order, members=self.data.relation is not None)
+        every = Candidates(items, rules, order, members=self.data.relation is not None)
+        return every if len(items) <= Scoring().full_up_to else every.generated(self.known.dataset())
 
 
 def serve(

@@ -86,6 +86,27 @@ ARCHIVES = {
         "Job_Views.csv, Experience.csv and Positions_Of_Interest.csv",
         "none are stated there; ask before you use it for more than study",
     ),
+    **{
+        name: Archive(
+            f"https://snap.stanford.edu/data/{page}.html",
+            name,
+            file,
+            "SNAP states no licence and asks to cite the paper that the page names",
+            reason="no checksum of it is published",
+        )
+        for name, page, file in (
+            ("collegemsg", "CollegeMsg", "CollegeMsg.txt.gz"),
+            ("bitcoinotc", "soc-sign-bitcoin-otc", "soc-sign-bitcoinotc.csv.gz"),
+            ("ego-facebook", "ego-Facebook", "facebook_combined.txt.gz"),
+        )
+    },
+    "enron-staff": Archive(
+        "https://github.com/patperry/interaction-proc",
+        "enron_staff",
+        "employees.tsv, messages.tsv and recipients.tsv of data/enron",
+        "none are stated there; the messages are public by FERC",
+        reason="no checksum of it is published",
+    ),
     "quantum-se": Archive(
         "https://archive.org/details/stackexchange",
         "quantum-se",
