@@ -14,7 +14,6 @@ from typing import Literal, Self
 
 import numpy as np
 import polars as pl
-from scipy.special import gammaincinv
 
 from recommender.config import Scenario, Scoring
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
@@ -84,6 +83,8 @@ class Explorer:
 
     def _index(self, lists: Lists, queries: Queries, items: Table) -> np.ndarray:
         """What the rate of each entry could be, takes per day, float64 (n_queries, width); -inf without an item."""
+        from scipy.special import gammaincinv  # a tenth of a second, which a served model without slots need not pay
+
         item = lists.item_idx.clip(min=0)
         published = np.maximum(items.times("available_from"), self.start_)[item]
         as_of = queries.as_of[:, None]

@@ -112,7 +112,7 @@ def test_fitted_rows_of_a_user_go_with_the_user(work: Path) -> None:
 def test_an_error_leaves_everything_as_it_was(work: Path) -> None:
     write_run(work / "artifacts" / "two")
     state = work / "artifacts/two/model/state.json"
-    state.write_text(state.read_text().replace('"format": 4', '"format": 3'))
+    state.write_text(state.read_text().replace(f'"format": {persistence.FORMAT}', '"format": 3'))
     before = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
     done = run(forget.main, "--users", "gone.csv")
     assert done.code == 2
