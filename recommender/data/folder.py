@@ -159,6 +159,14 @@ def _as_items(frame: pl.DataFrame, spec: Spec, described: bool) -> pl.DataFrame:
     return pl.concat(both, how="vertical").unique(maintain_order=True).to_frame() if both else pl.DataFrame({key: []})
 
 
+def stated_problem(source: str) -> dict[str, str] | None:
+    """What the dataset folder ``source`` says that its data are for; None where it says nothing, or is no folder."""
+    if not source or not Path(source).is_dir():
+        return None
+    problem = _read_spec(Path(source), []).problem
+    return None if problem is None else problem.model_dump()
+
+
 def _read_spec(folder: Path, notes: list[Note]) -> Spec:
     files = [f for f in sorted(folder.iterdir()) if f.is_file() and f.name.lower() in _YAML]
     if not files:

@@ -142,13 +142,22 @@ class Threshold(_Strict):
         return weight
 
 
+class ProblemSpec(_Strict):
+    """What the data are for, in the words of who has them; a report shows it instead of the scenario's."""
+
+    what: str
+    for_whom: str
+    cost_of_error: str = ""
+
+
 class Spec(_Strict):
     """The content of ``dataset.yaml``. Raises ConfigError (by ``parse``) naming the nearest valid name.
 
     columns: standard name -> name in the files, or table -> such a mapping where the names differ between tables.
     positive: the event kinds that count as "took it" (None: all), or a ``Threshold``. repairs: rule -> action, both
     from ``RULES``. times: column -> format (see ``times.py``). locations: table -> new column -> [latitude column,
-    longitude column]. relation: the items are the users (``relation.py``).
+    longitude column]. relation: the items are the users (``relation.py``). problem: what the data
+    are for.
     """
 
     columns: dict[str, str | dict[str, str]] = {}
@@ -160,6 +169,7 @@ class Spec(_Strict):
     locations: dict[str, dict[str, list[str]]] = {}
     read: Read = Read()
     relation: RelationSpec | None = None
+    problem: ProblemSpec | None = None
     interactions: Origin | None = None
     items: Origin | None = None
     users: Origin | None = None

@@ -18,6 +18,7 @@ import yaml
 from recommender.config import Scenario, parse
 from recommender.data.dataset import FEATURE_ROLES, Dataset
 from recommender.data.digest import digest
+from recommender.data.folder import stated_problem
 from recommender.data.summary import summarise
 from recommender.errors import DataError
 from recommender.evaluation import audit
@@ -223,6 +224,7 @@ def write_data(out: Path, data: Dataset, source: str, results: Results, scenario
     tree = {
         "name": data.name,
         "source": source,
+        "problem": stated_problem(source),
         "digest": digest(data),
         "has_times": data.has_times,
         "summary": summarise(data) | {"notes": [_without_examples(n) for n in data.notes]},

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recommender.data.folder import read_folder, write_folder
+from recommender.data.folder import read_folder, stated_problem, write_folder
 from recommender.data.gate import build, from_frames
 from recommender.data.read.table import read_table
 from recommender.errors import ConfigError, DataError, UserError
@@ -207,3 +207,12 @@ def test_load_takes_a_folder_and_refuses_an_unknown_name(folder: Path) -> None:
 def test_load_refuses_an_unknown_option_of_a_source(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'min_rating'"):
         load("ml-100k", raw_dir=tmp_path, options={"ml-100k": {"min_ratings": 4}})
+
+
+def test_a_folder_says_what_its_data_are_for(folder: Path) -> None:
+    assert stated_problem(str(folder)) is None
+    assert stated_problem("simulated") is None
+    with (folder / "dataset.yaml").open("a") as spec:
+        spec.write("\nproblem: {what: Which courses do we show?, for_whom: learners}\n")
+    stated = {"what": "Which courses do we show?", "for_whom": "learners", "cost_of_error": ""}
+    assert stated_problem(str(folder)) == stated
