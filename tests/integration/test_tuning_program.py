@@ -103,3 +103,14 @@ def test_a_train_stopped_while_tuning_goes_on_where_it_was(workplace: Path, stop
 def measured() -> int:
     """Trials that were measured, by the journal of the working directory."""
     return sum(journal.read_bytes().count(b'"setting"') for journal in Path("tuning").glob("*.log"))
+
+
+def test_a_plain_train_searches_and_tells_what_it_took_and_gained(trained: Trained, untracked: Path) -> None:
+    done = train_on(trained.data, "out", *SMALL, "--set", "tune.search=0.5")
+    assert done.code == 0, done.err
+    assert "search als: " in " ".join(done.err.split())
+    effort = dict(pl.read_parquet("out/data_effort.parquet").select("measure", "value").iter_rows())
+    assert effort["search_settings/als"] == 4  # the entry's own, and half of seven
+    assert effort["search_gain/als"] >= 0
+    assert "search_settings/popularity" not in effort
+    assert "als" in pl.read_parquet("out/effort.parquet").filter(pl.col("stage") == "tune")["rung"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,22 @@ def test_p_is_adjusted_for_the_rungs_above_the_same_one() -> None:
     assert p["pop", "c"] == pytest.approx(2 / 2000)  # the smallest possible p, one of two
     assert p["b", "c"] == pytest.approx(1 / 2000)  # alone above b
     assert p["pop", "b"] > p["pop", "c"]
+
+
+def test_a_deciding_interval_is_as_wide_as_users_and_periods_make_it() -> None:
+    """All users of the last period gain, nobody else does: by users sure, by periods not."""
+    asked_ = replace(people([f"u{n}" for n in range(200)], [1] * 200), as_of=np.arange(200)[::-1])
+    base = np.random.default_rng(0).uniform(size=200)
+    group = Group("validation", "o", [asked_], [{"pop": result(base), "b": result(base + (asked_.as_of >= 150))}])
+    assert np.bincount(asked_.period).tolist() == [50] * 4
+    assert (asked_.period[:50] == 3).all()
+    test, deciding = (
+        comparisons_table(group, ["pop", "b"], 200, 0, deciding=d).filter(user_bucket="1_2", metric="ndcg_at_10")
+        for d in (False, True)
+    )
+    assert test["ci_low"].item() > 0.15
+    assert deciding["ci_low"].item() < 0
+    assert deciding["difference"].item() == test["difference"].item() == pytest.approx(0.25)
 
 
 def test_a_ladder_of_one_rung_has_nothing_to_compare() -> None:

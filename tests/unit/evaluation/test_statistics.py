@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.evaluation.statistics import ClusteredValues, Estimate, estimates, holm, sign_flip_p
+from recommender.evaluation.statistics import (
+    ClusteredValues,
+    Estimate,
+    estimates,
+    holm,
+    period_error,
+    period_interval,
+    sign_flip_p,
+)
 
 
 def cell(*columns: list[float], users: list[int] | None = None) -> ClusteredValues:
@@ -130,3 +138,26 @@ def test_p_takes_a_users_queries_together() -> None:
     """40 queries that gain alike are strong evidence from 40 users and none from one."""
     assert p_of(cell([0.1] * 40))[0] < 0.001
     assert p_of(cell([0.1] * 40, users=[0] * 40))[0] == 1
+
+
+# Periods as clusters
+
+
+def test_periods_of_equal_size_count_as_their_means_do() -> None:
+    values = np.array([[1.0], [3.0], [4.0], [6.0], [2.0], [2.0]])  # means 2, 5, 2 of three periods
+    error, n = period_error(values, np.array([7, 7, 1, 1, 4, 4]))
+    assert n == 3
+    assert error == pytest.approx([np.std([2, 5, 2], ddof=1) / np.sqrt(3)])
+    low, high = period_interval(values, np.array([7, 7, 1, 1, 4, 4]))
+    assert [low[0], high[0]] == pytest.approx([3 - 4.302653 * error[0], 3 + 4.302653 * error[0]])
+
+
+def test_each_query_as_its_own_period_gives_the_usual_error() -> None:
+    values = np.random.default_rng(0).normal(size=(50, 2))
+    error, _ = period_error(values, np.arange(50))
+    np.testing.assert_allclose(error, values.std(axis=0, ddof=1) / np.sqrt(50))
+
+
+def test_one_period_says_nothing_of_periods() -> None:
+    error, n = period_error(np.arange(5.0)[:, None], np.zeros(5, int))
+    assert (error.tolist(), n) == ([0], 1)
