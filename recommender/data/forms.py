@@ -10,6 +10,7 @@ PLACE = r"^\s*-?\d{1,3}\.\d+\s*,\s*-?\d{1,3}\.\d+\s*$"
 _LAT_LON = pl.Struct({"lat": pl.Float64, "lon": pl.Float64})
 _CURRENCY = r"^[$€£¥₹₽]\s*|^(USD|EUR|GBP|CHF|JPY|INR)\s*|\s*[$€£¥₹₽%]$|\s*(USD|EUR|GBP|CHF|JPY|INR)$"
 _THOUSANDS = r"^[+-]?\d{1,3}([,'\x{00a0}\x{202f} ]\d{3})+(\.\d+)?$"
+DECIMAL_COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+),\d{1,2}$"
 _FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 _TEXTS = (pl.String, pl.Categorical, pl.Enum)
 
@@ -38,10 +39,14 @@ def misfits(column: pl.Series, role: str) -> pl.Series:
 
 
 def numbers(text: pl.Series) -> pl.Series:
-    """Texts as Float64, null where they are none: 3.5, $3.99, 10%, 1,234 and 1 234."""
+    """Texts as Float64, null where they are none: 3.5, $3.99, 10%, 1,234 and 1 234; 12,50 and 1.234,50 €, beside
+    which 1,234 is none."""
     plain = text.str.strip_chars().str.replace_all(_CURRENCY, "")
+    comma = plain.str.contains(DECIMAL_COMMA).fill_null(False)
     grouped = plain.str.contains(_THOUSANDS).fill_null(False)
     without = plain.str.replace_all(r"[,'\x{00a0}\x{202f} ]", "")
+    if bool(comma.any()):
+        grouped, without = comma, plain.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     chosen = pl.select(pl.when(grouped).then(without).otherwise(plain)).to_series()
     return chosen.cast(pl.Float64, strict=False).alias(text.name)
 

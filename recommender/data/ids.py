@@ -109,6 +109,7 @@ def tidied(ids: pl.Series) -> pl.Series:
     """Ids as text without what most often keeps keys from meeting: blanks, case, leading zeros, a trailing .0."""
     return (
         ids.cast(pl.String)
+        .str.replace_all(r"\p{Cf}", "")  # marks of no width
         .str.strip_chars()
         .str.to_lowercase()
         .str.replace(r"^(\d+)\.0*$", "$1")

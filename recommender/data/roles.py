@@ -9,7 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from recommender.data import column_names
-from recommender.data.forms import PLACE, numbers
+from recommender.data.forms import DECIMAL_COMMA, PLACE, numbers
 from recommender.data.list_text import BRACKETS, looks_listed, mark_between, parse_list
 from recommender.data.times import parse_times
 
@@ -130,8 +130,8 @@ def _guess_string(name: str, values: pl.Series, table: str) -> Guess:
         return Guess("ignore", "addresses tell a model nothing")
     if _are_times(values):
         return _time(name, table)
-    if bool(values.str.contains(_MONEY).any()) and (money := _guess_money(values)) is not None:
-        return money
+    if (number := _guess_number_text(values)) is not None:
+        return number
     if looks_listed(values):
         mark = mark_between(values)
         return Guess("multi", "" if mark == "|" else f"read as lists with '{mark}' between")
@@ -152,15 +152,21 @@ def _guess_bracketed(values: pl.Series) -> Guess:
     return Guess("multi", "lists of objects: each counts by its name", "ignore") if objects else Guess("multi")
 
 
-def _guess_money(values: pl.Series) -> Guess | None:
-    share = float(numbers(values).is_not_null().mean() or 0)  # type: ignore[arg-type]
-    if share == 1:
-        return Guess("numeric", "money, percent or marks between thousands are read as numbers")
-    if share < 0.5:
+def _guess_number_text(values: pl.Series) -> Guess | None:
+    """Texts that are numbers as people write them, or numbers beside up to three words for a missing one."""
+    known = numbers(values)
+    others = values.filter(known.is_null()).unique(maintain_order=True)
+    marked = bool(values.str.contains(_MONEY).any())
+    if not len(others):
+        if marked:
+            return Guess("numeric", "money, percent or marks between thousands are read as numbers")
+        comma = bool(values.str.contains(DECIMAL_COMMA).any())
+        return Guess("numeric", "commas are read as decimal points", "multi") if comma else None
+    share = float(known.is_not_null().mean() or 0)  # type: ignore[arg-type]
+    if share < 0.5 or not (marked or (len(others) <= 3 and not bool(values.str.contains("[,|;/]").any()))):
         return None
-    other = json.dumps(values.filter(numbers(values).is_null())[0][:30], ensure_ascii=False)
-    reason = f"{share:.0%} of it look like numbers, which needs 'read: {{null_values: [{other}]}}' too"
-    return Guess("category", reason, "numeric")
+    way = f"'read: {{null_values: {json.dumps([o[:30] for o in others.head(3)], ensure_ascii=False)}}}'"
+    return Guess("category", f"{share:.0%} of it look like numbers, which needs {way} too", "numeric")
 
 
 def _are_times(values: pl.Series) -> bool:

@@ -137,6 +137,7 @@ def test_unknown_items_that_nearly_join_say_what_keeps_them_apart(tmp_path: Path
     assert "unknown_items, 2 rows" in message
     assert "'a' (there: 'A')" in message
     assert near_misses(pl.Series(["7", "x"]), pl.Series(["007", "8"])) == ["'7' (there: '007')"]
+    assert near_misses(pl.Series(["a"]), pl.Series(["\u200ba"])) == ["'a' (there: '\\u200ba')"]
 
 
 def test_asked_ids_that_a_spreadsheet_spoilt_are_refused(tmp_path: Path) -> None:

@@ -154,6 +154,25 @@ def test_money_and_thousands_are_numbers(tmp_path: Path) -> None:
     assert "money, percent or marks between thousands" in notes(data)
 
 
+def test_decimal_commas_are_numbers_and_no_lists(tmp_path: Path) -> None:
+    items = "item_id;price;size;codes\na;1.234,50 €;3,5;1,2\nb;12,00 €;40;1\nc;7 €;3,5;1,2,30\n"
+    data = read(tmp_path, {"items.csv": items})
+    assert data.items.frame["price"].to_list() == [1234.5, 12.0, 7.0]
+    assert data.items.frame["size"].to_list() == [3.5, 40.0, 3.5]
+    assert data.items.frame["codes"].to_list() == [["1", "2"], ["1"], ["1", "2", "30"]]
+    assert "items.size: guessed numeric: commas are read as decimal points" in notes(data)
+    assert to_form(pl.Series(["1,234", "12,50"]), "numeric") is None  # of thousands or of one: cannot be told
+
+
+@pytest.mark.parametrize("missing", ["-", "?", "n/a", "unknown"])
+def test_numbers_beside_a_word_for_missing_ones_say_how_to_read_them(tmp_path: Path, missing: str) -> None:
+    files: dict[str, str | bytes] = {"items.csv": f"item_id,pages\na,10\nb,{missing}\nc,5\n"}
+    data = read(tmp_path, files)
+    assert data.items.roles["pages"] == "category"
+    (way,) = re.findall(r"needs '(read: .*)' too", notes(data))
+    assert read(tmp_path, {**files, "dataset.yaml": way}).items.frame["pages"].to_list() == [10, None, 5]
+
+
 def test_money_with_words_among_it_says_how_to_read_it(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {"items.csv": "item_id,price\na,$3.99\nb,$12.50\nc,Free\n"}
     data = read(tmp_path, files)
