@@ -163,7 +163,7 @@ def _guess_number_text(values: pl.Series) -> Guess | None:
         comma = bool(values.str.contains(DECIMAL_COMMA).any())
         return Guess("numeric", "commas are read as decimal points", "multi") if comma else None
     share = float(known.is_not_null().mean() or 0)  # type: ignore[arg-type]
-    if share < 0.5 or not (marked or (len(others) <= 3 and not bool(values.str.contains("[,|;/]").any()))):
+    if share < 0.5 or not (marked or (len(others) <= 3 and not bool(values.str.contains(r"[,|;]|\d/\d").any()))):
         return None
     way = f"'read: {{null_values: {json.dumps([o[:30] for o in others.head(3)], ensure_ascii=False)}}}'"
     return Guess("category", f"{share:.0%} of it look like numbers, which needs {way} too", "numeric")
