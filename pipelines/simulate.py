@@ -17,8 +17,10 @@ from recommender import config
 from recommender.config.files import key_value, raw_dir
 from recommender.data.folder import write_folder
 from recommender.data.gate import build
+from recommender.errors import ConfigError
 from recommender.simulate import observed, play, truth_files
 from recommender.simulate.likeness import knobs_like, table
+from recommender.simulate.network import network_names
 from recommender.sources.load import load
 
 
@@ -26,6 +28,10 @@ def main(argv: list[str]) -> None:
     args = arguments.parse("simulate", argv)
     scenario = config.load(args.scenario)
     options = dict(scenario.data.options.get("simulated", {}))
+    if args.like and options.get("preset") in network_names():
+        raise ConfigError(
+            "LIKE: there are no twins of networks. Set the knobs yourself: SET='n_users=2000 closure=0.6'."
+        )
     if args.like:
         real = load(args.like, raw_dir=raw_dir(), **config.loading(scenario))
         options.update(knobs_like(real, options.get("preset", "catalog")))

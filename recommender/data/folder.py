@@ -196,6 +196,8 @@ def write_folder(data: Dataset | Tables, path: Path, also: Callable[[Path], None
         "interactions": tables.interactions,
         "items": tables.items,
         "users": tables.users,
+        "blocks": tables.blocks,
+        "contacts": tables.contacts,
     }
     try:
         with whole_folder(path) as part:

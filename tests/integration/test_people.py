@@ -9,10 +9,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines import contacts_hash, recommend, train
+from pipelines import contacts_hash, recommend, simulate, train
 from recommender.data.contact_keys import contact_keys
 from recommender.data.folder import write_folder
 from recommender.simulate import load
+from recommender.simulate.network_truth import NetworkTruth
+from recommender.sources.load import load as load_data
 from tests.helpers.folders import run
 
 SECRET = "a secret of the test"
@@ -41,7 +43,7 @@ def members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, pl.S
         assert run(contacts_hash.main, "--file", tmp_path / f"plain-{name}.parquet", "--to", hashed).code == 0
     tables.users, tables.contacts = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("users", "contacts"))
     tables.items = tables.items.drop("contact_key")
-    write_folder(tables, tmp_path / "members", lambda to: tables.contacts.write_parquet(to / "contacts.parquet"))  # type: ignore[union-attr]
+    write_folder(tables, tmp_path / "members")
     return tmp_path / "members", pl.concat([plain["users"]["email"], plain["contacts"]["email"]]).unique()
 
 
@@ -86,3 +88,22 @@ def test_above_the_stated_size_candidates_are_generated_and_their_recall_is_repo
     recalls = [origin["generated_recall"] for origin in data["origins"]]
     assert all(0.5 < recall <= 1 for recall in recalls)
     assert any(f"{recalls[-1]:.1%} of what users took" in warning for warning in data["warnings"])
+
+
+def test_a_simulated_network_is_a_folder_with_its_books_blocks_and_truth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = run(
+        simulate.main, "--scenario", "people", "--to", "made", "--set", "n_users=200 n_interactions=800 blocks=0.3"
+    )
+    assert made.code == 0, made.err
+    data = load_data("made", raw_dir=None)
+    assert data.relation is not None
+    assert {"contacts", "contacts_since", "blocks"} <= set(data.items.frame.columns)
+    assert data.truth is not None
+    truth = data.truth()
+    assert isinstance(truth, NetworkTruth)
+    assert len(truth.links.time) * 2 == len(data.interactions)
+    twin = run(simulate.main, "--scenario", "people", "--to", "twin", "--like", "made")
+    assert (twin.code, "no twins of networks" in twin.err) == (2, True)
