@@ -96,7 +96,7 @@ def construct(
     build = chosen(where, kind, builders, name)
     valid = inspect.signature(build).parameters
     passed = {key: value for key, value in (given or {}).items() if key in valid}
-    check_parameters(where, build, name, params, given=passed)
+    params = check_parameters(where, build, name, params, given=passed)
     settable = [key for key in valid if key not in passed]
     if missing := [key for key in settable if valid[key].default is inspect.Parameter.empty and key not in params]:
         raise ConfigError(f"{where}: {name} needs the parameter '{missing[0]}'.")
@@ -116,13 +116,17 @@ def chosen(where: str, kind: str, builders: Mapping[str, Built], name: str) -> B
 
 def check_parameters(
     where: str, build: Callable[..., Any], name: str, params: Mapping[str, Any], given: Iterable[str] = ()
-) -> None:
-    """Raises ConfigError for a parameter that ``build`` does not have, or a value that is not of its type."""
+) -> dict[str, Any]:
+    """The parameters, text that denotes a number (YAML reads 1e9 as text) as that number. Raises ConfigError for a
+    parameter that ``build`` does not have, or a value that is not of its type."""
+    typed = dict(params)
     valid = {k: p for k, p in inspect.signature(build, eval_str=True).parameters.items() if k not in set(given)}
     for key, value in params.items():
         if key not in valid:
             raise ConfigError(f"{where}: {name} has no parameter '{key}'{nearest(key, valid)}")
         try:
-            TypeAdapter(valid[key].annotation).validate_python(value)
+            read = TypeAdapter(valid[key].annotation).validate_python(value)
         except ValidationError as error:
             raise ConfigError(f"{where}: parameter {key}={value!r} of {name}: {error.errors()[0]['msg']}.") from None
+        typed[key] = read if isinstance(value, str) else value
+    return typed

@@ -12,6 +12,7 @@ from recommender.config.files import Overrides, names_in, overridden, read_yaml,
 from recommender.errors import ConfigError, nearest
 
 CONFIGS = shipped("configs")
+Count = Annotated[int, Field(ge=1, lt=2**31)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and the libraries accept
 Origin = Annotated[float, Field(gt=0, le=36_500)]  # a quantile, or days before the end; a century at most
 
@@ -49,7 +50,7 @@ class Split(Strict):
     validation: list[Origin] = Field([0.6, 0.7], min_length=1)  # ascending; a horizon ends at the next origin
     test: Origin = 0.8
     unit: Literal["quantiles", "days"] = "quantiles"  # days: counted back from the end of the data
-    min_train: int = Field(100, ge=1)  # fewer interactions before an origin is an error
+    min_train: Count = 100  # fewer interactions before an origin is an error
     seed: Seed = 0  # of the random split
 
 
@@ -70,7 +71,7 @@ class Seniority(Strict):
     user: str = "seniority"
     item: str = "seniority"
     order: list[str] = Field(min_length=2)  # the levels of both columns, lowest first
-    max_gap: int = Field(1, ge=0)
+    max_gap: int = Field(1, ge=0, lt=2**31)
     hard: bool = True  # False: measured only, and read by the re-ranker ``fit``
 
 
@@ -100,13 +101,13 @@ class Slots(Strict):
     """Places at the end of the list kept for items without interactions."""
 
     rung: str = "content"
-    n: Annotated[int, Field(ge=0)] | Literal["auto"] = 0  # auto: as many as validation shows to be worth it
-    of: int = Field(20, ge=1)
+    n: Annotated[int, Field(ge=0, le=1000)] | Literal["auto"] = 0  # auto: as many as validation shows to be worth it
+    of: int = Field(20, ge=1, le=1000)
     min_gain: float = Field(0.01, ge=0, le=1)  # auto: the least recall_at_20 on new items worth a slot
     max_loss: float = Field(0.1, ge=0, le=1)  # auto: the share of recall_at_20 that new items may cost
     explore: Literal["ucb", "thompson"] | None = None  # choose among relevant ones by what their take rate could be
-    below: int = Field(1, ge=1)  # explore: items with fewer interactions may take a slot
-    pool: int = Field(20, ge=1)  # explore: relevant items to choose from
+    below: Count = 1  # explore: items with fewer interactions may take a slot
+    pool: int = Field(20, ge=1, le=100_000)  # explore: relevant items to choose from
     floor: float = Field(0.1, ge=0, le=1)  # explore: share of the slots that go by lot, so that every item has a chance
 
 
@@ -139,7 +140,7 @@ class Exposure(Strict):
     """Columns that only metrics of exposure read."""
 
     creator_column: str | None = None  # category item column: whose items are they
-    small_creator: int = Field(10, ge=1)  # creators with fewer interactions in training are small
+    small_creator: Count = 10  # creators with fewer interactions in training are small
     vacancies_column: str | None = None  # numeric item column: how many can take the item in the end
     back_catalogue_days: float | None = Field(None, gt=0)  # published longer ago, an item is of the back catalogue
     calibration_column: str | None = None  # category or multi item column: do lists have the shares of the history
@@ -159,24 +160,24 @@ class DecisionRule(Strict):
     alpha: float = Field(0.05, gt=0, lt=1)
     min_gain: float = Field(0.0, ge=0)
     away_days: float = Field(1.0, gt=0)  # who was last seen so long ago is returning, not in a visit
-    thin: int = Field(100, ge=1)  # buckets with fewer pooled queries inherit from all users with history
+    thin: Count = 100  # buckets with fewer pooled queries inherit from all users with history
     blend: bool = False  # may a group's lists take in those of a second rung, by reciprocal rank, where that pays
 
 
 class Scoring(Strict):
-    k: int = Field(50, ge=20)
+    k: int = Field(50, ge=20, le=10_000)
     # Above so many candidates, each query is scored on those that a generator chooses; its recall is in data.json
     full_up_to: int = Field(100_000, ge=1)
-    memory_mb: int = Field(256, ge=16)  # bound of one batch of scores, whatever the number of users
-    workers: int = Field(2, ge=1)  # batches scored at once; results do not depend on it
-    threads: int = Field(1, ge=1)  # of the libraries' fit; LightFM and BPR repeat exactly only with 1
+    memory_mb: int = Field(256, ge=16, lt=2**20)  # bound of one batch of scores, whatever the number of users
+    workers: int = Field(2, ge=1, le=256)  # batches scored at once; results do not depend on it
+    threads: int = Field(1, ge=1, le=256)  # of the libraries' fit; LightFM and BPR repeat exactly only with 1
 
 
 class Tune(Strict):
     """A budget per rung to search its parameters with. Without trials or minutes, a short search as ``search`` says."""
 
     search: float = Field(1.0, ge=0, le=100)  # times the usual number of settings; 0: only those that the ladder names
-    trials: int = Field(0, ge=0)  # the ladder's candidates first, and all of them in any case; deterministic
+    trials: int = Field(0, ge=0, le=100_000)  # the ladder's candidates first, and all of them anyway; deterministic
     minutes: float | None = Field(None, gt=0)
 
 
@@ -200,7 +201,7 @@ class Scenario(Strict):
     decision: DecisionRule = DecisionRule()
     scoring: Scoring = Scoring()
     tune: Tune = Tune()
-    bootstrap: int = Field(1000, ge=100)
+    bootstrap: int = Field(1000, ge=100, le=100_000)
     seed: Seed = 0
     slices: list[str] = []  # user or item columns that the metrics are also split by
     day_zero: bool = False

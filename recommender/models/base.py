@@ -46,15 +46,18 @@ def to_catalogue(scores: np.ndarray, model_item_idx: np.ndarray) -> np.ndarray:
     return out
 
 
+MOST = 2**32  # no parameter is this large, but a seed may come near; beyond, libraries overflow
+
+
 def at_least(least: float, **parameters: float | None) -> None:
-    """Raises ValueError for the first parameter below ``least``, or NaN; None (not set) passes."""
+    """Raises ValueError for the first parameter below ``least``, not below ``MOST``, or NaN; None (not set) passes."""
     for name, value in parameters.items():
-        if value is not None and not value >= least:
-            raise ValueError(f"{name} must be at least {least:g}, got {value}")
+        if value is not None and not least <= value < MOST:
+            raise ValueError(f"{name} must be at least {least:g} and below {MOST}, got {value}")
 
 
 def above(bound: float, **parameters: float | None) -> None:
-    """Raises ValueError for the first parameter not above ``bound``; None (not set) passes."""
+    """Raises ValueError for the first parameter not above ``bound`` or not below ``MOST``; None (not set) passes."""
     for name, value in parameters.items():
-        if value is not None and not value > bound:
-            raise ValueError(f"{name} must be above {bound:g}, got {value}")
+        if value is not None and not bound < value < MOST:
+            raise ValueError(f"{name} must be above {bound:g} and below {MOST}, got {value}")
