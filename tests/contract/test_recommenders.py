@@ -19,7 +19,11 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import DataError
 from recommender.models import RECOMMENDERS, with_person_days
+from recommender.names import USER_BUCKETS
+from recommender.ranking.router import Router
 from recommender.serving import persistence
+from recommender.serving.bundle import Bundle
+from recommender.serving.forget import forget
 from tests.helpers import worlds
 
 FAST = {"iterations": 5, "epochs": 3, "factors": 8, "no_components": 8, "min_df": 1}  # where a model has them
@@ -92,6 +96,17 @@ def test_loaded_model_scores_like_the_saved_one(make, queries, items, tmp_path: 
     scores = model.score(queries, items)
     persistence.save(model, tmp_path / "model")
     np.testing.assert_array_equal(persistence.load(tmp_path / "model").score(queries, items), scores)
+
+
+def test_who_is_forgotten_is_in_no_saved_file_of_a_model(make, tmp_path: Path) -> None:
+    train = worlds.two_tastes()
+    gone = train.users.ids[0]
+    router = Router(dict.fromkeys(USER_BUCKETS, "it"), {"it": make().fit(train)}).fit_rerankers(train)
+    bundle = forget(Bundle.of(router, train, config.Eligibility()), pl.Series([gone]))
+    persistence.save(bundle, tmp_path / "model")
+    frames = [pl.read_parquet(file) for file in (tmp_path / "model").glob("*.parquet")]
+    assert frames
+    assert not [f for f in frames for c in f.get_columns() if gone in c.explode().cast(pl.String).to_list()]
 
 
 def test_batches_give_the_scores_of_one_call(make, queries, items) -> None:
