@@ -107,7 +107,7 @@ def test_popularity_within_occupation_is_no_better_where_occupations_use_the_sam
         return gain(fold_of(data), ("popularity", within), ("popularity", {}))
 
     found = over_seeds(better)
-    assert found.low > MARGIN if wins else found.within(MARGIN)
+    assert found.low > MARGIN if wins else found.high < MARGIN  # smaller counts may cost something
 
 
 def stale_model(data: Dataset) -> float:
