@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol, Self
 
 import numpy as np
@@ -57,7 +58,7 @@ def at_least(least: float, **parameters: float | None) -> None:
 
 
 def above(bound: float, **parameters: float | None) -> None:
-    """Raises ValueError for the first parameter not above ``bound`` or not below ``MOST``; None (not set) passes."""
+    """Raises ValueError for the first parameter not above ``bound``, or not finite; None (not set) passes."""
     for name, value in parameters.items():
-        if value is not None and not bound < value < MOST:
-            raise ValueError(f"{name} must be above {bound:g} and below {MOST}, got {value}")
+        if value is not None and not bound < value < math.inf:
+            raise ValueError(f"{name} must be above {bound:g} and finite, got {value}")
