@@ -45,7 +45,7 @@ def climb(place: str, facts: pl.DataFrame, per_week: float | None) -> Chart | No
     rungs = list(dict.fromkeys(r["rung"] for r in rows))
     weeks = f", format(datum.value / {per_week}, ',.0f') + ' wk'" if per_week else ""
     axis = alt.Axis(labelExpr=f"[format(datum.value, '.2s'){weeks}]", values=_ticks(first, last), labelOverlap=True)
-    title = "interactions to learn from" + ", and weeks at today's rate" * bool(per_week) + " (log scale)"
+    title = "interactions" + ", weeks" * bool(per_week) + " (log scale)"
     x = alt.X("from:Q", title=title, axis=axis).scale(type="log", domain=[first, last], nice=False)
     y = alt.Y("users:N", title=None, sort=None, axis=LABELS).scale(paddingInner=0.45)
     colour = alt.Color("rung:N", title=None, sort=rungs).legend(orient="top", columns=3)

@@ -75,7 +75,8 @@ def _serves(site: Site) -> Iterator[Row]:
             at = [n if np.isfinite(n) else None for n in (move.at, move.low, move.high)]
             if at[0] is None:
                 at = [None, None, None]
-            where = {"bucket": bucket, "n": curve.n_queries[bucket], "verdict": said}
+            early = "at once" if at[0] is not None and at[0] <= curve.size[0] else ""
+            where = {"bucket": bucket, "n": curve.n_queries[bucket], "verdict": said, "reason": early}
             yield {"topic": "serves", "what": move.rung, "value": at[0], "low": at[1], "high": at[2], **where}
         for c in (c for c in unsure if c.share >= LIKELY):
             reason = "ahead in the test period only" if c.rung in site.doubted else ""
