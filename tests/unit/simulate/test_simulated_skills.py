@@ -27,7 +27,7 @@ def used(truth: SimulatedTruth, niche: np.ndarray) -> np.ndarray:
 
 
 def test_the_extract_is_a_table_of_occupations_and_technologies_with_its_licence() -> None:
-    table, notice = technologies(), (TABLE.parent / "README.md").read_text()
+    table, notice = technologies(), (TABLE.parent / "LICENSE.txt").read_text()
     assert table.uses.shape == (len(table.name), TOPICS * NICHES)
     assert len(set(table.name)) == len(table.name) == len(table.category)
     assert table.uses.any(axis=1).all()
