@@ -15,7 +15,7 @@ from recommender.config import DecisionRule
 from recommender.evaluation import metric_table
 from recommender.evaluation.evaluate import PERIODS, QueryInfo
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, period_interval, sign_flip_p
-from recommender.experiment.climb import NEWCOMERS
+from recommender.experiment.climb import needed
 from recommender.experiment.validation_sample import ValidationSample
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.fusion import DEPTH, blended, routed
@@ -64,7 +64,7 @@ def choose_blends(
     }
     blends: dict[str, Blend] = {}
     for name, masks in groups.items():
-        if sum(int(m.sum()) for m in masks) < rule.thin * (NEWCOMERS if name == USER_BUCKETS[0] else 1):
+        if sum(int(m.sum()) for m in masks) < needed(name, rule):
             continue
         gains = [_gains(*parts, settings, rule.metric) for parts in zip(samples, served, masks, strict=True)]
         cell = ClusteredValues(np.concatenate([u[m] for u, m in zip(users, masks, strict=True)]), np.concatenate(gains))

@@ -47,7 +47,7 @@ def climb(evidence: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule) -> 
     evidence = evidence.filter(pl.col("metric") == rule.metric)
     everyone = _climb(_rows(evidence, WITH_HISTORY), ladder, rule)
     newcomers = _rows(evidence, USER_BUCKETS[0])
-    enough = _n(newcomers) >= NEWCOMERS * rule.thin
+    enough = _n(newcomers) >= needed(USER_BUCKETS[0], rule)
     choices = {
         USER_BUCKETS[0]: _climb(newcomers, ladder, rule) if enough else Choice(ladder[0], n_queries=_n(newcomers))
     }
@@ -60,6 +60,11 @@ def climb(evidence: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule) -> 
             rows = _rows(evidence, bucket + visit)
             choices[bucket + suffix] = _deviate(rows, known, ladder, rule, WITH_HISTORY + suffix)
     return choices
+
+
+def needed(bucket: str, rule: DecisionRule) -> int:
+    """How many validation queries a bucket needs for a decision of its own."""
+    return rule.thin * (NEWCOMERS if bucket == USER_BUCKETS[0] else 1)
 
 
 def _rows(evidence: pl.DataFrame, segment: str) -> pl.DataFrame:

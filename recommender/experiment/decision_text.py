@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recommender.config import DecisionRule
 from recommender.experiment.blends import Blend
-from recommender.experiment.climb import NEWCOMERS, Choice
+from recommender.experiment.climb import Choice, needed
 from recommender.experiment.decision import Decision
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
 
@@ -56,9 +56,9 @@ def _sentence(audience: str, choice: Choice, rule: DecisionRule) -> str:
         return f"{head}, as all {AUDIENCE[choice.inherited_from]}{because}: only {n} of their own."
     if choice.over:
         return f"{head}: {reason}, over {n}."
-    needed = rule.thin * (NEWCOMERS if audience == AUDIENCE[USER_BUCKETS[0]] else 1)
-    if choice.n_queries < needed:
-        return f"{head}, the simplest rung: {n} are not enough evidence to climb ({needed:,} are needed)."
+    least = needed(USER_BUCKETS[0] if audience == AUDIENCE[USER_BUCKETS[0]] else WITH_HISTORY, rule)
+    if choice.n_queries < least:
+        return f"{head}, the simplest rung: {n} are not enough evidence to climb ({least:,} are needed)."
     return f"{head}: {reason}."
 
 

@@ -5,7 +5,7 @@ ships), over (what it is compared with), metric, split, n (lists), value with it
 of the places that the rung itself filled), target, verdict and, where that needs words, reason. Topics:
 
 accuracy   a metric of one rung for one group of users; verdicts best, level, below, fallback, control, bound
-ships      what validation gives a segment; verdicts won, inherited, simplest, few, day zero
+ships      what validation gives a segment; verdicts won, inherited, group, simplest, few, day zero
 gain       what ships less the simplest rung; verdicts gain, loss, open
 price      what ships less its lists before re-ranking; verdicts gain, loss, open
 goal       verdicts reached, missed, not testable
@@ -23,6 +23,7 @@ import polars as pl
 
 from recommender.evaluation.evaluate import VISIT
 from recommender.evaluation.metric_table import NEITHER, better, metric_label, named
+from recommender.experiment.climb import needed
 from recommender.experiment.run_folder import RunFolder
 from recommender.experiment.run_tables import FALLBACK_SHARE, cells, mark, seconds
 from recommender.names import ALL, IN_SESSION, ORACLE, PLAIN, RETURNING, ROUTER
@@ -86,9 +87,11 @@ def _accuracy(run: RunFolder) -> Iterator[Row]:
 
 def _ships(run: RunFolder) -> Iterator[Row]:
     for segment, (choice, blend) in run.decision.shipped().items():
-        few = choice.n_queries < run.scenario.decision.thin
+        few = choice.n_queries < needed(segment, run.scenario.decision)
         said = "few" if few and choice.over is None else "won" if choice.over else "simplest"
-        said = "day zero" if run.scenario.day_zero else "inherited" if choice.inherited_from else said
+        if choice.inherited_from:
+            said = "inherited" if few else "group"
+        said = "day zero" if run.scenario.day_zero else said
         yield {
             "topic": "ships", "bucket": segment, "what": choice.rung, "over": choice.over or "", "metric": run.metric,
             "split": "validation", "n": choice.n_queries, "value": choice.gain, "low": choice.ci_low,

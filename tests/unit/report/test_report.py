@@ -456,3 +456,23 @@ def test_sentences_of_the_first_screen_are_short_and_free_of_internal_words(out:
     names = re.findall(r'<abbr class="rung"[^>]*title="([^"]*)"', text)
     assert names
     assert all(len(title) > 20 for title in names)  # a rung's name explains itself to who points at it
+
+
+@pytest.mark.parametrize(
+    ("bucket", "n", "over", "from_", "verdict"),
+    [
+        ("10_plus", 24, None, "with_history", "inherited"),
+        ("10_plus", 2250, None, "with_history", "group"),  # enough lists: they spoke for no other rung
+        ("0", 150, None, None, "few"),  # a group of new users needs three times as many, as its sentence says
+        ("0", 350, None, None, "simplest"),
+    ],
+)
+def test_reason_of_a_choice_says_too_few_only_where_lists_were_too_few(
+    tmp_path: Path, bucket: str, n: int, over: str | None, from_: str | None, verdict: str
+) -> None:
+    run = write_out(tmp_path / "out")
+    decision = json.loads((run / "decision.json").read_text())
+    decision["buckets"][bucket] |= {"n_queries": n, "over": over, "inherited_from": from_}
+    (run / "decision.json").write_text(json.dumps(decision))
+    ships = train_facts(read_run(run)).filter(topic="ships", bucket=bucket)
+    assert ships["verdict"].to_list() == [verdict]
