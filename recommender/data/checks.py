@@ -11,7 +11,8 @@ from recommender.data.column_names import in_yaml
 from recommender.data.findings import ROW, Findings, short
 from recommender.data.forms import as_text, misfits, numbers, to_form
 from recommender.data.read.table_file import plain_numbers
-from recommender.data.spec import KEYS, Read, threshold
+from recommender.data.spec import KEYS, Read
+from recommender.data.threshold import threshold
 
 _PAIR = ["user_id", "item_id", "event", "timestamp"]
 

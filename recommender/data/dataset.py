@@ -17,6 +17,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from recommender.data.ids import as_ids
+from recommender.data.notes import Note, Repair
 from recommender.hashing import of_values
 
 FEATURE_ROLES = ("category", "multi", "text", "numeric", "embedding", "location")
@@ -30,32 +31,6 @@ class Match:
 
     user: str
     item: str
-
-
-@dataclass(frozen=True)
-class Repair:
-    """Rows that a loader or the gate dropped or changed, and why. Nothing is dropped silently."""
-
-    table: str
-    rule: str  # duplicates, unknown_items, impossible_watch_time, ...
-    action: str  # keep_first, drop, set_null, ...
-    count: int
-    reason: str
-    examples: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something about the data that is no fault, and that whoever brought them should know."""
-
-    table: str
-    column: str | None
-    text: str
-    examples: str = ""  # a sentence with values of the data, for the terminal: it is written to no file
-
-    def __str__(self) -> str:
-        text = f"{self.text} {self.examples}".strip()
-        return f"{self.table}.{self.column}: {text}" if self.column else f"{self.table}: {text}"
 
 
 @dataclass(frozen=True)

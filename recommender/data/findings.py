@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from recommender.data.dataset import Note, Repair
+from recommender.data.notes import Note, Repair
 from recommender.data.read.table_file import row_place
 from recommender.data.spec import RULES
 from recommender.errors import Problem

@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from recommender.data.dataset import Dataset, Note
+from recommender.data.dataset import Dataset
 from recommender.data.gate import STANDARD, Spec, Tables, tables_of
+from recommender.data.notes import Note
 from recommender.data.read.database import read_query
 from recommender.data.read.table import EXACT, endings, is_address, read_address, read_file
 from recommender.data.read.table_file import TableFile

@@ -32,8 +32,8 @@ from recommender.data.spec import (
     Tables,
     Threshold,
     check_repairs,
-    threshold,
 )
+from recommender.data.threshold import threshold
 from recommender.data.times import UTC_US
 from recommender.errors import DataError, nearest
 

@@ -10,7 +10,9 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from recommender.data.dataset import ROLES, Note, Repair, Truth
+from recommender.data.dataset import ROLES, Truth
+from recommender.data.notes import Note, Repair
+from recommender.data.threshold import PATTERN
 from recommender.data.times import check_format
 from recommender.errors import ConfigError, nearest
 
@@ -47,7 +49,6 @@ RULES: dict[str, tuple[str, ...]] = {
     "bad_embeddings": ("set_null",),
     "ragged_embeddings": ("set_null",),
 }
-_THRESHOLD = r"^\s*(>=|<=|==|>|<)\s*(-?\d+(?:\.\d+)?)\s*$"
 
 
 class _Strict(BaseModel):
@@ -137,7 +138,7 @@ class Threshold(_Strict):
     @field_validator("weight")
     @classmethod
     def _readable(cls, weight: str | None) -> str | None:
-        if weight is not None and not re.match(_THRESHOLD, weight):
+        if weight is not None and not re.match(PATTERN, weight):
             raise ValueError(f"expected a bound such as '>= 4', found {weight[:40]!r}")
         return weight
 
@@ -274,28 +275,6 @@ def check_repairs(repairs: Mapping[str, str]) -> None:
             raise ConfigError(f"unknown repair '{rule}'{nearest(rule, RULES)}")
         if action not in RULES[rule]:
             raise ConfigError(f"repair '{rule}' has no action '{action}'{nearest(action, RULES[rule])}")
-
-
-def threshold(bound: str) -> pl.Expr:
-    """The rows whose weight is within a bound such as ">= 4". Weights are float32, and so is the bound."""
-    parsed = re.match(_THRESHOLD, bound)
-    assert parsed is not None, "checked by Threshold"
-    value, weight = pl.lit(float(parsed[2]), pl.Float32), pl.col("weight")
-    return {
-        ">=": weight >= value,
-        "<=": weight <= value,
-        "==": weight == value,
-        ">": weight > value,
-        "<": weight < value,
-    }[parsed[1]]
-
-
-def within(bound: str | None) -> float:
-    """A weight within the bound, for rows that state none but count as taken; 1 where there is no bound."""
-    parsed = re.match(_THRESHOLD, bound) if bound else None
-    if parsed is None:
-        return 1.0
-    return float(parsed[2]) + {">": 1, "<": -1}.get(parsed[1], 0)
 
 
 def as_texts(values: object) -> object:

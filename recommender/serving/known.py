@@ -11,7 +11,7 @@ import polars as pl
 
 from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import History
-from recommender.data.spec import within
+from recommender.data.threshold import within
 
 
 def positive_event(data: Dataset) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender.data.dataset import Repair
 from recommender.data.gate import Features, MatchSpec, Spec, Tables
+from recommender.data.notes import Repair
 from recommender.sources.files import find, parse_utc, read_csv
 
 FILES = ("Job_Views.csv", "Experience.csv", "Positions_Of_Interest.csv")

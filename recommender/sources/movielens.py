@@ -14,8 +14,8 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender.data.dataset import Repair
 from recommender.data.gate import Features, Spec, Tables
+from recommender.data.notes import Repair
 from recommender.sources.files import find, read_csv
 
 RATING: dict[str, type[pl.DataType]] = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender.data.dataset import Repair
+from recommender.data.notes import Repair
 from recommender.data.spec import Features, Spec, Tables
 from recommender.sources.files import find, read_csv
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender.data.dataset import Repair
+from recommender.data.notes import Repair
 from recommender.data.spec import Features, Spec, Tables
 from recommender.errors import DataError
 from recommender.sources.dump_xml import read_rows

@@ -11,7 +11,7 @@ import pytest
 import recommender
 from pipelines import recommend
 from recommender.data.gate import from_frames
-from recommender.serving.bundle import extended
+from recommender.serving.new_rows import extended
 from tests.helpers.folders import Done, run
 
 NAMES = {"user_id": "USER_ID", "item_id": "movieId", "timestamp": "TIMESTAMP", "event": "EVENT_TYPE"}

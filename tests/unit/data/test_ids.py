@@ -16,8 +16,9 @@ from recommender.data.gate import build, from_frames
 from recommender.data.ids import as_ids, near_misses
 from recommender.data.read.table import read_table
 from recommender.errors import DataError
-from recommender.serving.bundle import as_queries, extended
+from recommender.serving.bundle import as_queries
 from recommender.serving.known import Known
+from recommender.serving.new_rows import extended
 from tests.helpers.exact_ids import INTEGERS, TEXTS, sound
 from tests.helpers.messy import notes, read, refusal
 

@@ -10,7 +10,7 @@ import pytest
 from recommender.data.folder import read_folder, write_folder
 from recommender.data.gate import build, from_frames, tables_of
 from recommender.errors import DataError
-from recommender.serving.bundle import extended
+from recommender.serving.new_rows import extended
 from tests.helpers.messy import read, refusal
 
 ITEMS = pl.DataFrame({"item_id": ["a", "b", "c"]})

@@ -7,7 +7,7 @@ import pytest
 
 from recommender.data.dataset import Dataset
 from recommender.errors import DataError
-from recommender.serving.bundle import extended
+from recommender.serving.new_rows import extended
 from tests.helpers.small import dataset, table
 
 ITEMS = table(
