@@ -72,8 +72,10 @@ def finished(out: Path) -> Path:
 def disk_fault(error: Exception) -> str | None:
     """What is wrong with the disk or its permissions, such as ``No space left on device``; None: something else.
 
-    Polars names faults of the disk only in the text of its errors, of its OSErrors too.
+    Polars names faults of the disk only in the text of its errors, of its OSErrors too. NumPy names none.
     """
+    if isinstance(error, OSError) and re.fullmatch(r"\d+ requested and \d+ written", str(error)):
+        return "a file was written in part"
     number = re.search(r"\(os error (\d+)\)", str(error))
     code = int(number[1]) if number else getattr(error, "errno", None)
     faults = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EISDIR)

@@ -46,12 +46,20 @@ def recipe(run: Measured) -> Recipe:
 
 
 def more(study: Study, runs: Sequence[Measured]) -> list[Cell]:
-    """The second cells: every recipe in every scenario; none once they are there."""
+    """The second cells: every recipe in every scenario; none once they are there.
+
+    The scenario's simplest rung stands in each, so that a recipe of which no rung can be used is measured as that.
+    """
     if any(RECIPE in r.labels for r in runs):
         return []
     recipes = {r.labels[SCENARIO]: recipe(r) for r in runs}
+
+    def ladder(run: Measured, chosen: Recipe) -> list[Rung]:
+        simplest = run.scenario.ladder[0]
+        return [*([] if simplest.name in {r.name for r in chosen.ladder} else [simplest]), *chosen.ladder]
+
     return [
-        Cell({**r.labels, RECIPE: name}, r.scenario.model_copy(update={"ladder": list(chosen.ladder)}), "test")
+        Cell({**r.labels, RECIPE: name}, r.scenario.model_copy(update={"ladder": ladder(r, chosen)}), "test")
         for r in runs
         for name, chosen in recipes.items()
     ]

@@ -75,7 +75,8 @@ def test_a_setting_may_name_a_column_of_any_type(untracked: Path, setting: str) 
     data.items = data.items.with_columns(late=late[: data.items.height])
     folder = data.write(untracked / "set")
     outcomes = [train_on(folder, *QUICK, setting.format(column)) for column in COLUMNS]
-    assert False in outcomes or setting.startswith("ladder")
+    skipped = ("ladder", "eligibility={{reach", "eligibility={{seniority")  # where no column fits, with a warning
+    assert False in outcomes or setting.startswith(skipped)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -151,9 +151,12 @@ def test_a_short_program_that_is_stopped_writes_all_or_nothing(
     trained: Trained, workplace: Path, program: str, ending: signal.Signals
 ) -> None:
     pl.DataFrame({"user_id": [f"u{n % 60}" for n in range(200_000)]}).write_csv(workplace / "users.csv")
+    large = yaml.safe_load((ROOT / "configs/ugc.yaml").read_text())  # so that no program ends before its signal
+    large["data"]["options"] = {"simulated": {"n_interactions": 2_000_000}}
+    (workplace / "large.yaml").write_text(yaml.safe_dump(large))
     args: dict[str, tuple[object, ...]] = {
         "recommend": ("--model", trained.out, "--queries", "users.csv", "--to", "lists.csv"),
-        "data-check": ("--data", "simulated", "--scenario", "ugc"),
+        "data-check": ("--data", "simulated", "--scenario", "large.yaml"),
         "simulate": ("--scenario", "ugc", "--to", "made", "--set", "n_interactions=2000000"),
     }
     process = start(workplace, program, *args[program])
