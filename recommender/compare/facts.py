@@ -70,13 +70,13 @@ def _serves(site: Site) -> Iterator[Row]:
     for bucket in curve.buckets() if curve else ():
         assert curve is not None
         path, unsure = site.moves(bucket)
-        said = "moves" if len(path) > 1 else "stays" if path[0].rung == curve.rungs[0] else "always"
+        outcome = "moves" if len(path) > 1 else "stays" if path[0].rung == curve.rungs[0] else "always"
         for move in path:
             at = [n if np.isfinite(n) else None for n in (move.at, move.low, move.high)]
             if at[0] is None:
                 at = [None, None, None]
             early = "at once" if at[0] is not None and at[0] <= curve.size[0] else ""
-            where = {"bucket": bucket, "n": curve.n_queries[bucket], "verdict": said, "reason": early}
+            where = {"bucket": bucket, "n": curve.n_queries[bucket], "verdict": outcome, "reason": early}
             yield {"topic": "serves", "what": move.rung, "value": at[0], "low": at[1], "high": at[2], **where}
         for c in (c for c in unsure if c.share >= LIKELY):
             reason = "ahead in the test period only" if c.rung in site.doubted else ""
@@ -92,23 +92,23 @@ def _twice(site: Site, widen: float) -> Iterator[Row]:
         mean, drawn = curve.mean[rung, ALL], curve.replicates[rung, ALL]
         now = float(mean[-1])
         value, low, high = powerlaw.forecast(curve.size, mean, drawn, 2 * float(curve.size[-1]), widen, 0)
-        said = GAIN if low > now else LOSS if high < now else OPEN
+        outcome = GAIN if low > now else LOSS if high < now else OPEN
         ends = {"value": value, "low": min(low, value), "high": max(high, value), "target": now}
-        yield {"topic": "twice", "what": rung, "n": round(2 * curve.size[-1]), "verdict": said, **ends}
+        yield {"topic": "twice", "what": rung, "n": round(2 * curve.size[-1]), "verdict": outcome, **ends}
 
 
 def _assets(site: Site) -> Iterator[Row]:
     pairs = pairs_of(site.studies[VALUE], site.scenario.name)
     for r in headline(site.data_value, site.metric):
-        said, reason = _shown(r), ""
+        outcome, reason = _shown(r), ""
         if r["ci_low"] == r["ci_high"] == 0:
-            said = "unused"
-        elif said != OPEN and not site.beyond_noise(r):
-            said, reason = OPEN, BY_SEED
-        elif said == OPEN and r["ci_low"] * r["ci_high"] > 0:
+            outcome = "unused"
+        elif outcome != OPEN and not site.beyond_noise(r):
+            outcome, reason = OPEN, BY_SEED
+        elif outcome == OPEN and r["ci_low"] * r["ci_high"] > 0:
             reason = CORRECTED
         what = pairs[r["pair"]].what if r["pair"] in pairs else ""
-        yield _difference(r, "asset", said, reason) | {"split": what}
+        yield _difference(r, "asset", outcome, reason) | {"split": what}
 
 
 def _parts(site: Site) -> Iterator[Row]:
@@ -116,19 +116,19 @@ def _parts(site: Site) -> Iterator[Row]:
     measured = set()
     for r in headline(site.part_effects, site.metric):
         measured.add(r["pair"])
-        said = _shown(r)
-        reason = CORRECTED if said == OPEN and r["ci_low"] * r["ci_high"] > 0 else ""
-        yield _difference(r, "part", "unused" if r["ci_low"] == r["ci_high"] == 0 else said, reason)
+        outcome = _shown(r)
+        reason = CORRECTED if outcome == OPEN and r["ci_low"] * r["ci_high"] > 0 else ""
+        yield _difference(r, "part", "unused" if r["ci_low"] == r["ci_high"] == 0 else outcome, reason)
     for name in (name for name in pairs if name not in measured):
         yield {"topic": "part", "what": name, "verdict": UNKNOWN}
 
 
 def _build(site: Site) -> Iterator[Row]:
     for o in build_next.options(site):
-        said = "next" if o.sure else LOSS if o.high < 0 else OPEN
-        reason = "" if said != OPEN or o.low <= 0 <= o.high else CORRECTED
+        outcome = "next" if o.sure else LOSS if o.high < 0 else OPEN
+        reason = "" if outcome != OPEN or o.low <= 0 <= o.high else CORRECTED
         ends = {"value": o.gain, "low": o.low, "high": o.high, "target": o.per_day, "split": o.kind}
-        yield {"topic": "build", "what": o.what, "over": o.over, "verdict": said, "reason": reason, **ends}
+        yield {"topic": "build", "what": o.what, "over": o.over, "verdict": outcome, "reason": reason, **ends}
 
 
 def _enough(site: Site) -> Iterator[Row]:
@@ -146,9 +146,9 @@ def _left(site: Site) -> Iterator[Row]:
         yield {"topic": "left out", "what": rung, "verdict": UNKNOWN}
 
 
-def _difference(r: Mapping[str, Any], topic: str, said: str, reason: str) -> Row:
+def _difference(r: Mapping[str, Any], topic: str, outcome: str, reason: str) -> Row:
     ends = {"value": r["difference"], "low": r["ci_low"], "high": r["ci_high"], "n": r["n_queries"]}
-    return {"topic": topic, "what": r["pair"], "over": r["base_rung"], "verdict": said, "reason": reason, **ends}
+    return {"topic": topic, "what": r["pair"], "over": r["base_rung"], "verdict": outcome, "reason": reason, **ends}
 
 
 def _shown(r: Mapping[str, Any]) -> str:

@@ -68,34 +68,34 @@ def simplest(run: RunFolder) -> str:
 def _accuracy(run: RunFolder) -> Iterator[Row]:
     controls = {r.name for r in run.scenario.ladder if r.control}
     for metric in (run.metric, *(m for m in named("accuracy") if m != run.metric)):
-        found = cells(run.metrics, run.rungs, metric, "user_bucket")
+        table = cells(run.metrics, run.rungs, metric, "user_bucket")
         if metric == run.metric:  # of visits: who comes back may get another rung
             parts = [(kind, cells(run.metrics, run.rungs, metric, "user_bucket", VISIT, kind[1:])) for kind in VISITS]
             of_visits = [part.with_columns(pl.col("column") + kind) for kind, part in parts]
-            found = pl.concat([found, *of_visits]).filter(pl.col("n_queries") > 0)
-        for r in mark(found, run.comparisons, metric, run.decision.alpha).iter_rows(named=True):
+            table = pl.concat([table, *of_visits]).filter(pl.col("n_queries") > 0)
+        for r in mark(table, run.comparisons, metric, run.decision.alpha).iter_rows(named=True):
             filled = r["answered_share"] is not None and r["answered_share"] < FALLBACK_SHARE
-            said = "bound" if r["rung"] == ORACLE else "control" if r["rung"] in controls else ""
+            outcome = "bound" if r["rung"] == ORACLE else "control" if r["rung"] in controls else ""
             stood = "best" if r["is_best"] else "level" if r["ties_best"] else "below"
-            said = said or ("fallback" if filled else stood)
+            outcome = outcome or ("fallback" if filled else stood)
             yield {
                 "topic": "accuracy", "bucket": r["column"], "what": r["rung"], "metric": metric, "split": "test",
                 "n": r["n_queries"], "value": r["value"], "low": r["ci_low"], "high": r["ci_high"],
-                "own": r["answered_share"], "verdict": UNKNOWN if r["value"] is None else said,
+                "own": r["answered_share"], "verdict": UNKNOWN if r["value"] is None else outcome,
             }  # fmt: skip
 
 
 def _ships(run: RunFolder) -> Iterator[Row]:
     for segment, (choice, blend) in run.decision.shipped().items():
         few = choice.n_queries < needed(segment, run.scenario.decision)
-        said = "few" if few and choice.over is None else "won" if choice.over else "simplest"
+        outcome = "few" if few and choice.over is None else "won" if choice.over else "simplest"
         if choice.inherited_from:
-            said = "inherited" if few else "group"
-        said = "day zero" if run.scenario.day_zero else said
+            outcome = "inherited" if few else "group"
+        outcome = "day zero" if run.scenario.day_zero else outcome
         yield {
             "topic": "ships", "bucket": segment, "what": choice.rung, "over": choice.over or "", "metric": run.metric,
             "split": "validation", "n": choice.n_queries, "value": choice.gain, "low": choice.ci_low,
-            "high": choice.ci_high, "verdict": said, "reason": blend.rung if blend else "",
+            "high": choice.ci_high, "verdict": outcome, "reason": blend.rung if blend else "",
         }  # fmt: skip
 
 
@@ -113,16 +113,16 @@ def _gains(run: RunFolder) -> Iterator[Row]:
 def goal(run: RunFolder, reduced: bool = False) -> Row:
     """Whether what ships (where nothing does, the best rung) reaches the goal for all users of the test period."""
     problem, split = run.scenario.problem, run.scenario.split.kind
-    found = cells(run.metrics, run.rungs, problem.metric, "user_bucket")
-    found = found.filter(pl.col("column") == ALL, pl.col("rung") != ORACLE).drop_nulls("value")
+    table = cells(run.metrics, run.rungs, problem.metric, "user_bucket")
+    table = table.filter(pl.col("column") == ALL, pl.col("rung") != ORACLE).drop_nulls("value")
     row: Row = {"topic": "goal", "bucket": ALL, "metric": problem.metric, "split": "test", "target": problem.target}
-    if found.is_empty():
+    if table.is_empty():
         return row | {"verdict": NOT_TESTABLE, "reason": "nothing was measured", "n": 0}
-    routed = found.filter(rung=ROUTER)
-    r = (routed if routed.height else found.sort("value", descending=True)).row(0, named=True)
+    routed = table.filter(rung=ROUTER)
+    r = (routed if routed.height else table.sort("value", descending=True)).row(0, named=True)
     row |= {"what": r["rung"], "n": r["n_queries"], "value": r["value"], "low": r["ci_low"], "high": r["ci_high"]}
     controls = [c.name for c in run.scenario.ladder if c.control]
-    easy = found.filter(pl.col("rung").is_in(controls), pl.col("value") >= problem.target)["rung"].to_list()
+    easy = table.filter(pl.col("rung").is_in(controls), pl.col("value") >= problem.target)["rung"].to_list()
     few = run.scenario.decision.thin
     crosses = r["ci_low"] is None or r["ci_low"] < problem.target <= r["ci_high"]
     reasons = {
@@ -187,7 +187,7 @@ def label(row: Mapping[str, Any]) -> str:
 
 def contradictions(facts: pl.DataFrame) -> list[str]:
     """Pairs of rows that cannot both hold, and rows that cannot hold by themselves; empty where all is well."""
-    found: list[str] = []
+    faults: list[str] = []
     rows = facts.to_dicts()
     seen: dict[tuple[Any, ...], Row] = {}
     for row in rows:
@@ -195,34 +195,34 @@ def contradictions(facts: pl.DataFrame) -> list[str]:
         key = (topic, *(row[k] for k in KEY if k != "topic"))
         first = seen.setdefault(key, row)
         if any(row[c] != first[c] for c in ("value", "low", "high", "n")):
-            found.append(f"two numbers for one thing: {label(first)} and {label(row)}")
-        found += [f"{fault}: {label(row)}" for fault, holds in _faults(row).items() if holds]
+            faults.append(f"two numbers for one thing: {label(first)} and {label(row)}")
+        faults += [f"{fault}: {label(row)}" for fault, holds in _faults(row).items() if holds]
     ships = {(r["place"], r["what"]) for r in rows if r["topic"] == "ships"}
     ships |= {(r["place"], r["reason"]) for r in rows if r["topic"] == "ships" and r["reason"]}
     paths: dict[tuple[str, str], set[str]] = {}
     for row in rows:
         if row["topic"] == "build" and row["verdict"] == "next" and (row["place"], row["what"]) in ships:
-            found.append(f"to be built next, and ships: {label(row)}")
+            faults.append(f"to be built next, and ships: {label(row)}")
         if row["topic"] == "serves":
             paths.setdefault((row["place"], row["bucket"]), set()).add(row["verdict"])
-    found += [f"stays and moves: {at}" for at, said in paths.items() if {"stays", "moves"} <= said]
+    faults += [f"stays and moves: {at}" for at, verdicts in paths.items() if {"stays", "moves"} <= verdicts]
     best = [(r["place"], r["bucket"], r["metric"]) for r in rows if r["verdict"] == "best"]
-    return found + [f"two are best: {key}" for key in dict.fromkeys(best) if best.count(key) > 1]
+    return faults + [f"two are best: {key}" for key in dict.fromkeys(best) if best.count(key) > 1]
 
 
 def _faults(row: Row) -> dict[str, bool]:
     """Fault -> whether the row has it."""
-    low, high, target, said = row["low"], row["high"], row["target"], row["verdict"]
-    tested = said in (GAIN, LOSS, OPEN) and row["topic"] in ("gain", "price", "asset", "part", "enough")
-    tested &= said != OPEN or not row["reason"]  # open for a reason beyond its interval
+    low, high, target, outcome = row["low"], row["high"], row["target"], row["verdict"]
+    tested = outcome in (GAIN, LOSS, OPEN) and row["topic"] in ("gain", "price", "asset", "part", "enough")
+    tested &= outcome != OPEN or not row["reason"]  # open for a reason beyond its interval
     return {
-        "the interval says something else": tested and low is not None and said != verdict(low, high, row["metric"]),
-        "to be built next, without a gain": row["topic"] == "build" and said == "next" and (low is None or low <= 0),
-        "no evidence of what was not measured": said in (GAIN, LOSS) and row["value"] is None,
-        "measured, but called not measured": said == UNKNOWN and row["value"] is not None,
-        "a goal reached below it": said == REACHED and (low is None or target is None or low < target),
-        "a goal missed above it": said == MISSED and (high is None or target is None or high >= target),
-        "a goal that cannot be tested, without a reason": said == NOT_TESTABLE and not row["reason"],
-        "a star for the fallback's lists": said == "best" and row["own"] is not None and row["own"] < FALLBACK_SHARE,
+        "the interval says something else": tested and low is not None and outcome != verdict(low, high, row["metric"]),
+        "to be built next, without a gain": row["topic"] == "build" and outcome == "next" and (low is None or low <= 0),
+        "no evidence of what was not measured": outcome in (GAIN, LOSS) and row["value"] is None,
+        "measured, but called not measured": outcome == UNKNOWN and row["value"] is not None,
+        "a goal reached below it": outcome == REACHED and (low is None or target is None or low < target),
+        "a goal missed above it": outcome == MISSED and (high is None or target is None or high >= target),
+        "a goal that cannot be tested, without a reason": outcome == NOT_TESTABLE and not row["reason"],
+        "a star for the fallback's lists": outcome == "best" and row["own"] is not None and row["own"] < FALLBACK_SHARE,
         "outside of its interval": None not in (low, high, row["value"]) and not low <= row["value"] <= high,
     }  # fmt: skip

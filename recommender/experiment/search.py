@@ -81,19 +81,19 @@ def _searched(
     first, *others = runners
     values: dict[int, list[np.ndarray]] = {}
     for i, setting in enumerate(settings):
-        found = _values(rung, setting, first)
-        values |= {} if found is None else {i: [found]}
+        measured = _values(rung, setting, first)
+        values |= {} if measured is None else {i: [measured]}
     if 0 not in values:  # too little to learn from: the ladder meets it again, and reports it
         return rung
-    kept = _best(values, max(2, round(KEPT * len(settings))))
+    finalists = _best(values, max(2, round(KEPT * len(settings))))
     for runner in others:
-        for i in kept:
-            found = _values(rung, settings[i], runner)
-            if found is None:
+        for i in finalists:
+            measured = _values(rung, settings[i], runner)
+            if measured is None:
                 return rung
-            values[i].append(found)
-    means = {i: float(np.concatenate(values[i]).mean()) for i in kept}
-    winner = max(kept, key=lambda i: means[i])
+            values[i].append(measured)
+    means = {i: float(np.concatenate(values[i]).mean()) for i in finalists}
+    winner = max(finalists, key=lambda i: means[i])
     gain = means[winner] - means[0]
     log.info("search %s: %d settings, %s %+.4f with %s", rung.name, len(settings), scenario.decision.metric, gain,
              json.dumps(settings[winner]))  # fmt: skip

@@ -59,10 +59,10 @@ def evidence(samples: Sequence[ValidationSample], served: Sequence[np.ndarray], 
         new_item_recall = np.concatenate(new_recall)
         defined = ~np.isnan(new_item_recall)
         of_new = float(new_item_recall[defined].mean()) if defined.any() else 0.0
-        found = np.concatenate(recall)
-        without = without if rows else found
-        loss, high = _loss(found, without, when)
-        rows.append(SlotEvidence(n, float(found.mean()), of_new, new_truth / max(n_truth, 1), loss, high))
+        recalls = np.concatenate(recall)
+        without = without if rows else recalls
+        loss, high = _loss(recalls, without, when)
+        rows.append(SlotEvidence(n, float(recalls.mean()), of_new, new_truth / max(n_truth, 1), loss, high))
     return rows
 
 
