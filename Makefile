@@ -20,6 +20,8 @@ READY_DATABASE := .venv/.ready-database
 FAST := not slow and not real_data and not browser
 # Two processes, a file at a time to each: fixtures of a file are made once, and no test needs what another wrote.
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
+# Slow tests differ in length by a hundred: whichever process is idle takes the next.
+SLOW_TWO := -n 2 --dist worksteal
 
 ##
 ## Train, decide, use
@@ -187,7 +189,7 @@ test: $(READY_DEV)
 	@$(PY) -m pytest $${TESTS:-$(TWO)} -m "$(FAST)"
 
 test-real: $(READY_DEV)
-	@$(PY) -m pytest $$TESTS -m "(slow or real_data) and not browser"
+	@$(PY) -m pytest $${TESTS:-$(SLOW_TWO)} -m "(slow or real_data) and not browser"
 
 test-browser: $(READY_DEV)
 	@$(PY) -m pytest $$TESTS -m browser

@@ -168,10 +168,15 @@ def _save_views(client: MlflowClient, experiment_id: str, tags: dict[str, str], 
 
 @contextmanager
 def _closing(client: MlflowClient, run_id: str) -> Iterator[None]:
+    """Closes the run as what is inside ends. An error of it goes on, also where the store can no longer be written:
+    Ctrl-C in the middle of a write leaves SQLite locked, and ``lost`` closes such a run later."""
     try:
         yield
     except BaseException as error:
-        close_run(client, run_id, error)
+        try:
+            close_run(client, run_id, error)
+        except Exception as failure:
+            log.warning("The run could not be marked %s: %s", run_status(error), failure)
         raise
     close_run(client, run_id, None)
 
