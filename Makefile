@@ -78,6 +78,21 @@ recommend: need-MODEL need-QUERIES need-TO $(READY)
 		$${CANDIDATES:+--candidates "$$CANDIDATES"} $${ITEMS:+--items "$$ITEMS"} \
 		$${USERS:+--users "$$USERS"} $${INTERACTIONS:+--interactions "$$INTERACTIONS"}
 
+##   make promote               serve a candidate where it is no worse than the champion on the newest queries
+##       MODEL=artifacts/latest required: OUT of a train, or models:/<name>@candidate
+##       DATA=                  newer data than those of its train
+##       REASON= FORCE=         words for the audit row; FORCE='reason' promotes although the gate does not hold
+.PHONY: promote
+promote: need-MODEL $(READY)
+	@$(PY) -m pipelines promote --model "$$MODEL" $${DATA:+--data "$$DATA"} $${REASON:+--reason "$$REASON"} \
+		$${FORCE:+--force "$$FORCE"} $${JSON:+--json}
+
+##   make rollback              the version that was champion before is served again
+##       MODEL=coldstart-jobs-simulated    required: the name of a registered model; REASON=
+.PHONY: rollback
+rollback: need-MODEL $(READY)
+	@$(PY) -m pipelines rollback --model "$$MODEL" $${REASON:+--reason "$$REASON"}
+
 ##   make forget                remove users from kept results, models and MLflow; says which models to train again
 ##       USERS=gone.csv         required: a file of user_id
 ##       WITHIN=artifacts/mine  the folder to search beside MLflow's artifacts; default: artifacts and studies

@@ -63,6 +63,21 @@ def recommend(to: argparse.ArgumentParser) -> None:
         to.add_argument(f"--{table}", help=f"file of {table} that the model has not seen")
 
 
+def promote(to: argparse.ArgumentParser) -> None:
+    """Compare a candidate with the champion on the newest queries; where the gate holds, it is served."""
+    to.add_argument("--model", required=True, help="the OUT folder of a train, or models:/<name>@candidate")
+    to.add_argument("--data", help=f"{DATA} with the newest queries (default: where the candidate's train read)")
+    to.add_argument("--reason", default="", help="what the audit row gives as the reason")
+    to.add_argument("--force", metavar="REASON", help="promote although the gate does not hold; it is recorded")
+    to.add_argument("--json", action="store_true", help="print the audit row as one JSON object")
+
+
+def rollback(to: argparse.ArgumentParser) -> None:
+    """Move the alias champion back to the version that had it before."""
+    to.add_argument("--model", required=True, help="name of the registered model, or models:/<name>@champion")
+    to.add_argument("--reason", default="", help="what the audit row gives as the reason")
+
+
 def forget(to: argparse.ArgumentParser) -> None:
     """Remove users from kept results, saved models and MLflow's artifacts, and say which models to train again."""
     to.add_argument("--users", required=True, help="file with user_id: who is to be forgotten")
@@ -114,8 +129,9 @@ def ui(to: argparse.ArgumentParser) -> None:
 
 # Verb -> its arguments; the program is ``pipelines/<verb>.py``, a dash in the verb an underscore there.
 PROGRAMS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
-    "train": train, "study": study, "compare": compare, "recommend": recommend, "forget": forget,
-    "data-check": data_check, "simulate": simulate, "contacts-hash": contacts_hash, "sql": sql, "ui": ui, "data": data,
+    "train": train, "study": study, "compare": compare, "recommend": recommend, "promote": promote,
+    "rollback": rollback, "forget": forget, "data-check": data_check, "simulate": simulate,
+    "contacts-hash": contacts_hash, "sql": sql, "ui": ui, "data": data,
 }  # fmt: skip
 
 

@@ -173,6 +173,18 @@ class Scoring(Strict):
     threads: int = Field(1, ge=1, le=256)  # of the libraries' fit; LightFM and BPR repeat exactly only with 1
 
 
+class Promote(Strict):
+    """When ``make promote`` moves the champion: bounds of paired differences on the same newest queries."""
+
+    least: Count = 200  # users' lists; fewer do not tell
+    max_loss: float = Field(0.05, ge=0, le=1)  # share of the champion's metric that may be lost, by the lower bound
+    max_new_item_loss: float = Field(0.25, ge=0, le=1)  # the same of recall_at_20 of new items
+    max_harm: float = Field(0.02, ge=0, le=1)  # more places in the first ten that break a rule, by the upper bound
+    max_ratio_loss: float = Field(0.1, ge=0, le=1)  # by how much an impact ratio may fall
+    max_cost: float = Field(2.0, gt=0)  # times the CPU seconds of fit and recommend
+    free_cpu_s: float = Field(60, ge=0)  # CPU seconds that no one counts
+
+
 class Tune(Strict):
     """A budget per rung to search its parameters with. Without trials or minutes, a short search as ``search`` says."""
 
@@ -200,6 +212,7 @@ class Scenario(Strict):
     optional: list[str] = []
     decision: DecisionRule = DecisionRule()
     scoring: Scoring = Scoring()
+    promote: Promote = Promote()
     tune: Tune = Tune()
     bootstrap: int = Field(1000, ge=100, le=100_000)
     seed: Seed = 0

@@ -23,7 +23,8 @@ from recommender.tracking.store import (
     tracking_uri,
 )
 
-CHAMPION = "champion"  # alias of the latest registered model
+CANDIDATE = "candidate"  # alias of the version that was trained last
+CHAMPION = "champion"  # alias of the version to serve; only promotion.py moves it
 # What recommender/serving/persistence.py, recommend.py and the models import, at the versions that trained the model.
 SERVING = (
     *("implicit", "lightfm-next", "mlflow", "numba", "numpy", "pandas", "polars", "pyarrow", "pydantic"),
@@ -32,7 +33,7 @@ SERVING = (
 
 
 def register(uri: str, run_id: str, folder: Path, name: str) -> str:
-    """Logs ``folder/model`` as the run's pyfunc model and registers it as ``champion``; returns its id.
+    """Logs ``folder/model`` as the run's pyfunc model and registers it as ``candidate``; returns its id.
 
     The model answers the input example once before anything is logged. Loading it runs no pickle.
     """
@@ -77,7 +78,7 @@ def register(uri: str, run_id: str, folder: Path, name: str) -> str:
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
     registered = client.create_model_version(name, info.model_uri, run_id, model_id=logged.model_id)
-    client.set_registered_model_alias(name, CHAMPION, registered.version)
+    client.set_registered_model_alias(name, CANDIDATE, registered.version)
     return str(logged.model_id)
 
 
@@ -106,8 +107,10 @@ def model_folder(uri: str) -> Path:
         except MlflowException as error:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
-            known = [f"models:/{model.name}@{CHAMPION}" for model in client.search_registered_models()]
+            known = [f"models:/{m.name}@{alias}" for m in client.search_registered_models() for alias in m.aliases]
             hint = nearest(uri, known) if known else ". No model is registered there yet: run make train."
+            if uri.endswith(f"@{CHAMPION}") and uri.removesuffix(CHAMPION) + CANDIDATE in known:
+                hint = f": no version was promoted yet. Run make promote MODEL={uri.removesuffix(CHAMPION)}{CANDIDATE}."
             raise UserError(f"No model {uri} in {store}{hint}") from None
     if not folder.is_dir():
         raise UserError(f"{uri} is no model of this project: it has no folder artifacts/model.")

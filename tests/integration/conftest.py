@@ -43,7 +43,7 @@ def trained(store: str, tmp_path_factory: pytest.TempPathFactory) -> Trained:
         patch.setenv("COLUMNS", "160")
         done = run(train.main, "--scenario", "jobs", "--data", data, "--out", place / "out", *SMALL)
     assert done.code == 0, done.err
-    version = MlflowClient(store).get_model_version_by_alias("coldstart-jobs-shop", "champion").version
+    version = MlflowClient(store).get_model_version_by_alias("coldstart-jobs-shop", "candidate").version
     return Trained(place / "out", data, done, store, f"models:/coldstart-jobs-shop/{version}")
 
 

@@ -39,7 +39,7 @@ from tests.helpers.shared import tracking_database
 from tests.helpers.views import unpacked
 
 REPOSITORY = Path(__file__).parents[2]
-MODEL = "models:/coldstart-jobs-simulated@champion"
+MODEL = "models:/coldstart-jobs-simulated@candidate"
 
 
 @pytest.fixture(scope="session")
@@ -391,17 +391,17 @@ def test_the_registered_model_serves_known_and_unknown_users_without_pickle(
     assert not [p for p in folder.parents[1].rglob("*") if p.suffix in (".pkl", ".pickle", ".joblib")]
 
 
-def test_a_second_train_becomes_the_champion_of_its_own_data_only(uri: str, out: Path) -> None:
+def test_a_second_train_becomes_the_candidate_of_its_own_data_only(uri: str, out: Path) -> None:
     persistence.save(bundle(), out / "model")
     track(out)
     tracker = track(out)
-    assert client(uri).get_model_version_by_alias("coldstart-jobs-simulated", "champion").run_id == tracker.run_id
+    assert client(uri).get_model_version_by_alias("coldstart-jobs-simulated", "candidate").run_id == tracker.run_id
     with Tracker("jobs", "my jobs: 50%/a@b") as other:  # a folder may have such a name
         other.log(out)
     named = "coldstart-jobs-my-jobs-50-a-b"
-    assert client(uri).get_model_version_by_alias(named, "champion").run_id == other.run_id
-    assert registry.model_folder(f"models:/{named}@champion").is_dir()
-    assert client(uri).get_model_version_by_alias("coldstart-jobs-simulated", "champion").run_id == tracker.run_id
+    assert client(uri).get_model_version_by_alias(named, "candidate").run_id == other.run_id
+    assert registry.model_folder(f"models:/{named}@candidate").is_dir()
+    assert client(uri).get_model_version_by_alias("coldstart-jobs-simulated", "candidate").run_id == tracker.run_id
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_every_rung_is_a_finished_run_and_the_model_is_registered(trained: Train
     found = runs(trained.store, "shop")
     assert {r.info.status for r in found} == {"FINISHED"}
     assert {r.info.run_name for r in found} == {f"jobs-shop-{r}" for r in ("popularity", "content", "als", "router")}
-    assert MlflowClient(trained.store).get_model_version_by_alias("coldstart-jobs-shop", "champion").version
+    assert MlflowClient(trained.store).get_model_version_by_alias("coldstart-jobs-shop", "candidate").version
 
 
 # How it runs
