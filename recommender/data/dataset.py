@@ -252,8 +252,13 @@ class Dataset:
 
     def first_interactions(self) -> Dataset:
         """Only the earliest interaction of each user with each item (scenarios that allow no repeats)."""
-        once = self.interactions.unique(["user_id", "item_id"], keep="first", maintain_order=True)
-        return replace(self, interactions=once, truth=None)
+        from recommender.data.kernels import first_of_pairs  # compiles: not for those who only read ids
+
+        first = first_of_pairs(self.user_idx, self.item_idx, len(self.users), len(self.items))
+        if first.all():
+            return replace(self, truth=None)._numbered(self.user_idx, self.item_idx, self.timestamps)
+        once = replace(self, interactions=self.interactions.filter(pl.Series(first)), truth=None)
+        return once._numbered(self.user_idx[first], self.item_idx[first], self.timestamps[first])
 
     def before(self, origin: datetime) -> Dataset:
         """What may be known just before ``origin``.
@@ -275,7 +280,14 @@ class Dataset:
         active = np.bincount(self.user_idx[rows], minlength=len(self.users)) > 0
         interactions = self.interactions.filter(pl.Series(rows))
         items, users = self.items.take(seen), self.users.take(active)
-        return replace(self, interactions=interactions, items=items, users=users, truth=None)
+        fewer = replace(self, interactions=interactions, items=items, users=users, truth=None)
+        user_idx, item_idx = (np.cumsum(active) - 1)[self.user_idx[rows]], (np.cumsum(seen) - 1)[self.item_idx[rows]]
+        return fewer._numbered(user_idx, item_idx, self.timestamps[rows])
+
+    def _numbered(self, user_idx: np.ndarray, item_idx: np.ndarray, timestamps: np.ndarray) -> Dataset:
+        """This data set with the row numbers and times of its interactions, which need not be looked up again."""
+        vars(self).update(user_idx=user_idx, item_idx=item_idx, timestamps=timestamps)
+        return self
 
 
 def to_microseconds(time: datetime) -> int:

@@ -17,9 +17,9 @@ import scipy.sparse as sp
 
 from recommender import config
 from recommender.data.dataset import NO_TIME, Dataset, Table, to_microseconds
-from recommender.data.queries import History, Queries, bucket
+from recommender.data.kernels import first_in_buckets, gather, grouped, latest_of_pairs
+from recommender.data.queries import BUCKET_STARTS, History, Queries
 from recommender.errors import ConfigError, DataError, Problem
-from recommender.names import USER_BUCKETS
 
 
 @dataclass(frozen=True)
@@ -85,30 +85,23 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
     end_us = np.iinfo(np.int64).max if end is None else to_microseconds(end)
     train = data.before(origin)
     _require(data, split, origin, len(train.user_idx), min_train)
-    known = np.flatnonzero(data.timestamps < end_us)
-    # One block of rows per user, oldest first; rows of one moment stay together.
-    order = known[np.lexsort((data.timestamps[known], data.user_idx[known]))]
-    user, item, time = data.user_idx[order], data.item_idx[order], data.timestamps[order]
-    block = np.searchsorted(user, user)  # where the user's rows begin
-    moment = np.flatnonzero(np.concatenate([[True], (user[1:] != user[:-1]) | (time[1:] != time[:-1])]))
-    before = np.repeat(moment, np.diff([*moment, len(user)])) - block  # rows strictly before this moment
-    asks = np.flatnonzero(time >= start_us)
-    _, at = np.unique(user[asks] * len(USER_BUCKETS) + bucket(before[asks]), return_index=True)
-    at = asks[at]  # first row of each (user, bucket); ordered by user, then bucket, hence by time
+    order, start = grouped(data.user_idx[data.timestamps < end_us], len(data.users))  # a prefix: they ascend in time
+    item, time = data.item_idx[order], data.timestamps[order]
+    user, at, before = first_in_buckets(start, time, start_us, BUCKET_STARTS)
 
     published, used = data.items.times("available_from"), np.zeros(len(data.items), bool)
     used[item] = True
     listed = used | ((published != NO_TIME) & (published < end_us))
     column = np.where(listed, np.cumsum(listed) - 1, -1)
     items = data.items.take(listed)
-    history = _ragged(block[at], block[at] + before[at], column[item], time)
-    queries = Queries(data.users.take(user[at]), time[at], history)
-    block_end = np.searchsorted(user, user[at], side="right")
-    taken = _ragged(block[at] + before[at], block_end, column[item], time)
+    begin, end_at = start[user], start[user + 1]
+    history = _ragged(begin, begin + before, item, column, time)
+    queries = Queries(data.users.take(user), time[at], history)
+    taken = _ragged(begin + before, end_at, item, column, time)
     allowed = available(queries.as_of[taken.row], items, taken.item_idx)
-    first = np.concatenate([[True], user[at][1:] != user[at][:-1]]) if len(at) else np.zeros(0, bool)
+    first = np.diff(user, prepend=-1) > 0
     truth, outside = _truth(taken, allowed, len(items)), int((~allowed).sum())
-    grades = _grades(data, order, queries, items, truth)
+    grades = _grades(data, (order, start), user, column, truth)
     return _checked(Fold(split, _iso(origin), _iso(end), train, items, queries, first, truth, outside, grades))
 
 
@@ -161,12 +154,10 @@ def _available(as_of, start, stop, available):  # type: ignore[no-untyped-def]
                 available[q, i] = start[i] <= as_of[q] and as_of[q] < stop[i]
 
 
-def _ragged(start: np.ndarray, stop: np.ndarray, column: np.ndarray, time: np.ndarray) -> History:
-    """Rows start[q]:stop[q] of ``column`` and ``time`` for every query."""
-    lengths = stop - start
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    rows = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)
-    return History(indptr, column[rows], time[rows])
+def _ragged(start: np.ndarray, stop: np.ndarray, item: np.ndarray, column: np.ndarray, time: np.ndarray) -> History:
+    """Rows start[q]:stop[q] for every query, each ``item`` as its ``column``."""
+    indptr = np.concatenate([[0], np.cumsum(stop - start)])
+    return History(indptr, column[gather(start, stop, item)], gather(start, stop, time))
 
 
 def _truth(taken: History, allowed: np.ndarray, n_items: int) -> sp.csr_matrix:
@@ -177,20 +168,19 @@ def _truth(taken: History, allowed: np.ndarray, n_items: int) -> sp.csr_matrix:
 
 
 def _grades(
-    data: Dataset, known: np.ndarray, queries: Queries, items: Table, truth: sp.csr_matrix
+    data: Dataset, known: tuple[np.ndarray, np.ndarray], user: np.ndarray, column: np.ndarray, truth: sp.csr_matrix
 ) -> sp.csr_matrix | None:
     """float32, non-zeros as ``truth``: the weight of the user's (latest) interaction with the item.
 
-    known: int64, the interactions before the end of the horizon, oldest first; no later one may be read.
+    known: the interactions before the end of the horizon, as ``grouped`` gives them; no later one may be read.
+    user: int64 (n_queries,), rows of the data's users. column: int64, the catalogue's number of each of its items.
     """
-    weights = data.weights[known]
+    order, start = known
+    weights = data.weights[order]
     if not np.ptp(weights):
         return None
-    pairs = data.user_idx[known] * len(data.items) + data.item_idx[known]
-    keys, latest = np.unique(pairs[::-1], return_index=True)
-    user = np.repeat(data.users.lookup(queries.ids), np.diff(truth.indptr))
-    wanted = user * len(data.items) + data.items.lookup(items.ids)[truth.indices]
-    grades = weights[::-1][latest[np.searchsorted(keys, wanted)]]
+    items = column[data.item_idx[order]]
+    grades = latest_of_pairs(user, truth.indptr, truth.indices, start, items, weights, truth.shape[1])
     return sp.csr_matrix((grades, truth.indices, truth.indptr), shape=truth.shape)
 
 
@@ -266,14 +256,17 @@ def random_fold(data: Dataset, split: str, number: int, given: np.ndarray, held:
     queries = Queries(data.users.take(askers), np.full(len(askers), NO_TIME), history)
     truth = _truth(taken, np.ones(len(taken.item_idx), bool), len(items))
     name = f"random-{number}"
-    grades = _grades(data, np.flatnonzero(given | held), queries, items, truth)
+    known = np.flatnonzero(given | held)
+    order, start = grouped(data.user_idx[known], len(data.users))
+    grades = _grades(data, (known[order], start), askers, column, truth)
     return _checked(Fold(split, name, name, train, items, queries, np.ones(len(askers), bool), truth, 0, grades))
 
 
 def _of_users(users: np.ndarray, user: np.ndarray, item: np.ndarray, rows: np.ndarray) -> History:
     user, item = user[rows], item[rows]
     start, stop = np.searchsorted(user, users), np.searchsorted(user, users, side="right")
-    return _ragged(start, stop, item, np.full(len(item), NO_TIME))
+    indptr = np.concatenate([[0], np.cumsum(stop - start)])
+    return History(indptr, gather(start, stop, item), np.full(indptr[-1], NO_TIME))
 
 
 def _require(data: Dataset, split: str, origin: datetime | None, available: int, needed: int) -> None:
