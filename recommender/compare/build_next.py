@@ -1,4 +1,4 @@
-"""What to build next: measured gain, weighted by what the team says it is worth, against effort."""
+"""What does not ship yet, with its measured gain and stated effort; ``planning`` draws what to build next of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import polars as pl
 
 from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.compare.site import Site, Value
+from recommender.experiment.value import POINT
 from recommender.names import ALL, PLAIN, ROUTER
 from recommender.studies import ablation
 from recommender.studies.ablation_sentences import OFF, status
@@ -16,12 +17,11 @@ from recommender.studies.engine.contrast import significant
 from recommender.studies.engine.finding import interval
 from recommender.studies.engine.plan import pairs_of
 
-UNIT = 0.01  # of the metric: what business_value is stated for
 _TABLE = {
     "rank": pl.Int64,
     **dict.fromkeys(("place", "kind", "what", "over"), pl.String),
     "sure": pl.Boolean,
-    **dict.fromkeys(("gain", "ci_low", "ci_high", "impact", "days_low", "days_high", "impact_per_day"), pl.Float64),
+    **dict.fromkeys(("gain", "ci_low", "ci_high", "impact", "days_low", "days_high"), pl.Float64),
     "cpu_s": pl.Float64,
 }
 
@@ -41,22 +41,12 @@ class Option:
     over: str  # what it is compared with
     cpu_s: float
     days: tuple[float, float] | None
-    value: float | None  # stated for ``UNIT`` of the metric
     evidence: tuple[str, ...] = ()
 
     @property
     def impact(self) -> float:
-        """Gain in hundredths of the metric, times what one is worth where that is stated."""
-        return self.weigh(self.gain)
-
-    def weigh(self, gain: float) -> float:
-        """A gain as an impact."""
-        return gain / UNIT * (self.value or 1.0)
-
-    @property
-    def per_day(self) -> float | None:
-        """Impact by the middle of the stated person-days."""
-        return self.impact / (sum(self.days) / 2) if self.days and sum(self.days) > 0 else None
+        """Gain in hundredths of the metric."""
+        return self.gain / POINT
 
     @property
     def interval(self) -> str:
@@ -70,15 +60,15 @@ def options(site: Site) -> list[Option]:
 
 
 def ranked(found: Sequence[Option]) -> list[Option]:
-    """Sure gains by impact per stated person-day, sure ones without stated days by impact, then the others."""
-    return sorted(found, key=lambda o: (not o.sure, o.per_day is None, -(o.per_day or o.impact)))
+    """Sure gains first, then by gain."""
+    return sorted(found, key=lambda o: (not o.sure, -o.gain))
 
 
 def table(found: Sequence[Option]) -> pl.DataFrame:
     """The options in the order of the ranking, for build.parquet."""
     rows = [
         (n, o.place, o.kind, o.what, o.over, o.sure, o.gain, o.low, o.high, o.impact, *(o.days or (None, None)),
-         o.per_day, o.cpu_s)
+         o.cpu_s)
         for n, o in enumerate(ranked(found), 1)
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=_TABLE, orient="row")
@@ -113,8 +103,8 @@ def _parts(site: Site) -> Iterator[Option]:
 
 
 def _option(site: Site, what: str, kind: str, gain: Value, sure: bool, over: str, cpu_s: float, study: str) -> Option:
-    days, value = site.scenario.person_days.get(what), site.scenario.problem.business_value
-    return Option(site.name, what, kind, *gain, sure, over, cpu_s, days, value, (f"{study}, {site.name}",))
+    days = site.scenario.person_days.get(what)
+    return Option(site.name, what, kind, *gain, sure, over, cpu_s, days, (f"{study}, {site.name}",))
 
 
 __all__ = ["VALUE", "VOLUME", "Option", "options", "ranked", "table"]

@@ -12,6 +12,7 @@ import polars as pl
 from recommender.compare.build_next import Option
 from recommender.experiment import run_tables
 from recommender.experiment.facts import GAIN, LOSS
+from recommender.experiment.value import POINT
 from recommender.models.colours import colour as colour_of
 from recommender.studies.charts import GREY, effort_scatter, finish, lines, place_names
 from recommender.studies.engine.finding import Chart, slug
@@ -175,7 +176,7 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
     drawn = [(n, o) for n, o in order if o.days]
     if not drawn:
         return None
-    ends = [o.weigh(e) for _, o in drawn for e in (o.low, o.high, 0.0)]
+    ends = [e / POINT for _, o in drawn for e in (o.low, o.high, 0.0)]
     low, top = min(ends), max(ends)
     middle = [math.log10(sum(o.days or (1, 1)) / 2) for _, o in drawn]
     span = max(max(middle) - min(middle), 1e-9)
@@ -184,7 +185,7 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
     placed = place_names([o.what for _, o in drawn], x, y)
     rows = [
         {"what": o.what, "place": o.place, "shown": "shown to gain" if o.sure else "not shown", "impact": o.impact,
-         "low": o.weigh(o.low), "high": o.weigh(o.high), "days": 10**m, "days_low": (o.days or (1, 1))[0],
+         "low": o.low / POINT, "high": o.high / POINT, "days": 10**m, "days_low": (o.days or (1, 1))[0],
          "days_high": (o.days or (1, 1))[1], "cpu_s": o.cpu_s, **where}
         for (_, o), m, where in zip(drawn, middle, placed, strict=True)
     ]  # fmt: skip

@@ -53,7 +53,9 @@ def site_facts(site: Site, widen: float, reduced: bool = False) -> pl.DataFrame:
     blank = {**dict.fromkeys(SCHEMA), **dict.fromkeys(("over", "split", "reason", "verdict"), "")}
     blank |= {"place": site.name, "bucket": ALL, "metric": site.metric}
     rows = pl.DataFrame([{**blank, **row} for made in makers for row in made], schema=SCHEMA)
-    return pl.concat([train_facts(site.ships, site.name, reduced), rows]) if site.ships else rows
+    if site.ships is None:
+        return rows
+    return pl.concat([train_facts(site.ships, site.name, reduced, site.scenario.problem), rows])
 
 
 def _curves(site: Site) -> Iterator[Row]:
@@ -127,7 +129,7 @@ def _build(site: Site) -> Iterator[Row]:
     for o in build_next.options(site):
         outcome = "next" if o.sure else LOSS if o.high < 0 else OPEN
         reason = "" if outcome != OPEN or o.low <= 0 <= o.high else CORRECTED
-        ends = {"value": o.gain, "low": o.low, "high": o.high, "target": o.per_day, "split": o.kind}
+        ends = {"value": o.gain, "low": o.low, "high": o.high, "split": o.kind}
         yield {"topic": "build", "what": o.what, "over": o.over, "verdict": outcome, "reason": reason, **ends}
 
 

@@ -66,18 +66,18 @@ def compare_sites(
 
 
 def _options(order: Sequence[tuple[int, build_next.Option]]) -> Finding:
-    heads = ["what", "gain, 95%", "over", "impact", "days, stated", "per day", "CPU s more"]
+    heads = ["what", "gain, 95%", "over", "impact", "days, stated", "CPU s more"]
     rows = [
         [
             f"{n}. {o.what} ({o.place})", o.interval + "" * o.sure, o.over, f"{o.impact:+.2f}",
             f"{o.days[0]:g} to {o.days[1]:g}" if o.days else "not stated",
-            f"{o.per_day:.2f}" if o.per_day is not None and o.sure else "–", f"{o.cpu_s:+.2f}",
+            f"{o.cpu_s:+.2f}",
         ]
         for n, o in order
     ]  # fmt: skip
     caption = (
-        "What does not ship yet, ranked by impact per stated person-day where it is shown to gain. Impact: hundredths "
-        "of the metric, times problem.business_value where that is stated. Gains overlap and do not add up."
+        "What does not ship yet, those shown to gain first. Impact: hundredths of the metric. Gains overlap and do not "
+        "add up."
     )
     return Finding("", grids=[grid(caption, heads, rows)] if rows else [])
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)  # fmt: skip
 
 from recommender.config.files import Overrides, names_in, overridden, read_yaml, shipped
 from recommender.errors import ConfigError, nearest
@@ -21,6 +30,27 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _low_first(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] > ends[1]:
+        raise ValueError("expected [low, high], the lower end first")
+    return ends
+
+
+Amount = Annotated[float, Field(gt=0, lt=1e12)]
+Amounts = Annotated[tuple[Amount, Amount], AfterValidator(_low_first)]  # stated as [low, high]
+
+
+def _in_words(stated: Any) -> Any:
+    return {"what": stated} if isinstance(stated, str) else stated
+
+
+class ErrorCost(Strict):
+    """What errors cost, in words, and of each harm as numbers: metric -> [low, high] of 1,000 places that have it."""
+
+    what: str = ""
+    per_1000: dict[str, Amounts] = {}  # keys: metrics of rules and spam (evaluation/metric_table.py)
+
+
 class ProblemStatement(Strict):
     """What the recommender is for; heads the report."""
 
@@ -28,9 +58,19 @@ class ProblemStatement(Strict):
     for_whom: str
     metric: str = "ndcg_at_10"
     target: float
-    cost_of_error: str
-    # Stated, never measured: what .01 of the metric is worth, in one unit for all scenarios that are compared
-    business_value: float | None = Field(None, gt=0)
+    cost_of_error: Annotated[ErrorCost, BeforeValidator(_in_words)]
+    # Stated, never measured; one currency for all scenarios that are compared
+    objective: str = ""  # what the business wants of it
+    business_metric: str = ""  # by which the business sees that it gets it
+    users_per_week: float | None = Field(None, gt=0, lt=1e12)
+    value_per_point: Amounts | None = None  # of .01 of ``metric``, per 1,000 users
+    currency: str = "EUR"
+
+    @model_validator(mode="after")
+    def _known_users(self) -> Self:
+        if (self.value_per_point or self.cost_of_error.per_1000) and self.users_per_week is None:
+            raise ValueError("value_per_point and cost_of_error.per_1000 are per 1,000: users_per_week is missing")
+        return self
 
 
 class Data(Strict):
@@ -193,6 +233,15 @@ class Tune(Strict):
     minutes: float | None = Field(None, gt=0)
 
 
+class Planning(Strict):
+    """What the plan of what to build next cannot measure; estimates of days stand in ``estimates/``."""
+
+    needs: dict[str, list[str]] = {}  # option -> options that must be there before
+    # What is no code -> the data asset (a pair of the study data_value) of which the worth stands for its gain; none
+    # where no data difference fits, then its gain is the team's estimate
+    actions: dict[str, str | None] = {}
+
+
 class Scenario(Strict):
     """A whole scenario: source, split, eligibility, ladder, problem statement, goals."""
 
@@ -220,6 +269,7 @@ class Scenario(Strict):
     day_zero: bool = False
     controls: bool = False  # also measure, at the test origin, each rung without what it uses (controls.py)
     person_days: dict[str, tuple[float, float]] = {}  # stated effort of rungs and assets, shown as stated
+    plan: Planning = Planning()
     _n_lines: int = PrivateAttr(0)
 
     @property
@@ -276,7 +326,8 @@ def _explain(error: Any) -> str:
         return f"Unknown configuration key '{where}'{nearest(str(error['loc'][-1]), _siblings(error['loc']))}"
     if error["type"] == "missing":
         return f"Configuration key '{where}' is missing"
-    return f"Configuration key '{where}': {error['msg']} (got {error['input']!r})"
+    given = "" if isinstance(error["input"], dict) else f" (got {error['input']!r})"
+    return f"Configuration key '{where}': {error['msg']}{given}"
 
 
 def _siblings(location: tuple[Any, ...]) -> list[str]:

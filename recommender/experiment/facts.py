@@ -11,6 +11,8 @@ price      what ships less its lists before re-ranking; verdicts gain, loss, ope
 goal       verdicts reached, missed, not testable
 harm       a rule, spam or unequal treatment: of what ships, and (what: ``router-plain``) before re-ranking
 cost       CPU seconds, stated person-days (low, high)
+value      what the gain is worth a week, in the stated currency; verdicts of gain, or not stated
+error cost what a harm costs a week, in the stated currency; not stated
 looking back   rungs that beat what ships on the test period, validation included; verdicts holds, open
 """
 
@@ -21,11 +23,13 @@ from typing import Any
 
 import polars as pl
 
+from recommender.config import ProblemStatement
 from recommender.evaluation.evaluate import VISIT
 from recommender.evaluation.metric_table import NEITHER, better, metric_label, named
 from recommender.experiment.climb import needed
 from recommender.experiment.run_folder import RunFolder
 from recommender.experiment.run_tables import FALLBACK_SHARE, cells, mark, seconds
+from recommender.experiment.value import value_rows
 from recommender.names import ALL, IN_SESSION, ORACLE, PLAIN, RETURNING, ROUTER
 
 KEY = ("place", "topic", "bucket", "what", "over", "metric", "split")
@@ -41,11 +45,15 @@ REACHED, MISSED, NOT_TESTABLE = "reached", "missed", "not testable"
 VISITS = (IN_SESSION, RETURNING)
 
 
-def train_facts(run: RunFolder, place: str = "", reduced: bool = False) -> pl.DataFrame:
-    """All rows of a run's folder. reduced: the data are a part of what the goal was made for, so it is not tested."""
+def train_facts(
+    run: RunFolder, place: str = "", reduced: bool = False, problem: ProblemStatement | None = None
+) -> pl.DataFrame:
+    """All rows of a run's folder. reduced: the data are a part of what the goal was made for, so it is not tested;
+    problem: what is stated of value and cost, where that is not as when the run was made."""
     place = place or f"{run.scenario.name} on {run.data.get('name', run.scenario.data.source)}"
     makers = (_accuracy(run), _ships(run), _gains(run), [goal(run, reduced)], _harms(run), _costs(run), _back(run))
-    rows = [{"place": place, **row} for made in makers for row in made]
+    rows = [row for made in makers for row in made]
+    rows = [{"place": place, **row} for row in (*rows, *value_rows(problem or run.scenario.problem, rows))]
     blank = dict.fromkeys(("bucket", "what", "over", "metric", "split", "verdict", "reason"), "")
     return pl.DataFrame([{**dict.fromkeys(SCHEMA), **blank, **row} for row in rows], schema=SCHEMA)
 
@@ -205,6 +213,13 @@ def contradictions(facts: pl.DataFrame) -> list[str]:
             faults.append(f"to be built next, and ships: {label(row)}")
         if row["topic"] == "serves":
             paths.setdefault((row["place"], row["bucket"]), set()).add(row["verdict"])
+    worth = {(r["place"], r["over"], r["metric"]): r for r in rows if r["topic"] == "value" and r["value"] is not None}
+    gains = {(r["place"], r["over"], r["metric"]): r for r in rows if r["topic"] == "gain" and r["bucket"] == ALL}
+    faults += [
+        f"worth something else than its gain: {label(row)}"
+        for at, row in worth.items()
+        if at not in gains or gains[at]["verdict"] != row["verdict"]
+    ]
     faults += [f"stays and moves: {at}" for at, verdicts in paths.items() if {"stays", "moves"} <= verdicts]
     best = [(r["place"], r["bucket"], r["metric"]) for r in rows if r["verdict"] == "best"]
     return faults + [f"two are best: {key}" for key in dict.fromkeys(best) if best.count(key) > 1]
@@ -213,7 +228,7 @@ def contradictions(facts: pl.DataFrame) -> list[str]:
 def _faults(row: Row) -> dict[str, bool]:
     """Fault -> whether the row has it."""
     low, high, target, outcome = row["low"], row["high"], row["target"], row["verdict"]
-    tested = outcome in (GAIN, LOSS, OPEN) and row["topic"] in ("gain", "price", "asset", "part", "enough")
+    tested = outcome in (GAIN, LOSS, OPEN) and row["topic"] in ("gain", "price", "value", "asset", "part", "enough")
     tested &= outcome != OPEN or not row["reason"]  # open for a reason beyond its interval
     return {
         "the interval says something else": tested and low is not None and outcome != verdict(low, high, row["metric"]),

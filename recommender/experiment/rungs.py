@@ -9,7 +9,7 @@ from recommender.config import Rung, Scenario
 from recommender.data import operators
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, construct, nearest
-from recommender.evaluation.metric_table import deciding
+from recommender.evaluation.metric_table import deciding, named
 from recommender.models import RECOMMENDERS
 from recommender.models.base import Recommender
 from recommender.names import ORACLE, PLAIN, ROUTER
@@ -44,6 +44,9 @@ def check(scenario: Scenario) -> None:
         raise ConfigError("ladder: every rung is a control, so none can be served. Add one, for example popularity.")
     for metric in {scenario.decision.metric, scenario.problem.metric} - set(deciding()):
         raise ConfigError(f"Unknown metric '{metric}' to decide by{nearest(metric, deciding())}")
+    harms = named("rules", "spam")
+    for metric in (m for m in scenario.problem.cost_of_error.per_1000 if m not in harms):
+        raise ConfigError(f"problem.cost_of_error.per_1000: unknown harm '{metric}'{nearest(metric, harms)}")
     for rung in scenario.ladder:
         for params in settings(rung):
             make(rung, params, scenario)

@@ -13,7 +13,13 @@ from recommender.models.base import Recommender
 from recommender.names import SUSPICION
 
 TIMES = ("available_from", "expires_at")
-NOT_SERVED = {"problem", "audit", "slices", "person_days"}  # parts of a scenario that only evaluation and pages read
+NOT_SERVED = {
+    "problem",
+    "audit",
+    "slices",
+    "person_days",
+    "plan",
+}  # parts of a scenario that only evaluation and pages read
 
 
 def served_columns(data: Dataset, rungs: Sequence[Recommender], scenario: Scenario) -> Dataset:

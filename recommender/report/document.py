@@ -15,6 +15,7 @@ from recommender.experiment import run_tables
 from recommender.experiment.facts import train_facts
 from recommender.experiment.run_folder import RunFolder, read_run
 from recommender.experiment.run_tables import LABELS, USERS, number, users
+from recommender.experiment.value import NOT_STATED
 from recommender.files import write_text
 from recommender.names import ALL, PLAIN, ROUTER
 from recommender.report import accuracy, audit, charts, costs
@@ -109,6 +110,7 @@ def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[
         "price": gains.get(("price", ALL)),
         "goal": rows(facts, topic="goal")[0],
         "harm": harm(facts),
+        "worth": worth(run, facts),
         "cost": cost(run, facts),
         "sure": {
             "gain": whole, "back": back[:2],
@@ -146,7 +148,9 @@ def problem(run: RunFolder, source: str = "") -> Row:
     """The scenario's problem; over data that are not its own, what their folder states, else a neutral one."""
     stated, asked, own = run.data.get("problem"), run.scenario.problem, run.scenario.data.source
     if stated or run.data.get("source", source or own) == own:
-        return {"what": asked.what, "for_whom": asked.for_whom, "cost_of_error": asked.cost_of_error} | (stated or {})
+        return {"what": asked.what, "for_whom": asked.for_whom, "cost_of_error": asked.cost_of_error.what} | (
+            stated or {}
+        )
     name = run.data.get("name", source)
     return {"what": "Which items of this catalog do we show?", "for_whom": f"users of {name}", "cost_of_error": ""}
 
@@ -179,6 +183,18 @@ def harm(facts: pl.DataFrame, shown: int = 3) -> Row:
 
 def _share(value: float | None, _: int) -> str:
     return "–" if value is None else f"{value:.1%}"
+
+
+def worth(run: RunFolder, facts: pl.DataFrame) -> Row:
+    """What the gain of what ships is worth a week, and what its harms cost."""
+    asked = run.scenario.problem
+    errors = [r for r in rows(facts, topic="error cost", what=ROUTER) if r["verdict"] != NOT_STATED]
+    low, high = asked.value_per_point or (0.0, 0.0)
+    stated = (
+        f"{low:g} to {high:g} {asked.currency} a point (.01) and 1,000 users, {asked.users_per_week or 0:,.0f} users"
+    )
+    value = next(iter(rows(facts, topic="value")), None)
+    return {"value": value, "errors": errors, "currency": asked.currency, "stated": stated}
 
 
 def cost(run: RunFolder, facts: pl.DataFrame) -> Row:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import cache
 from html import unescape
 from importlib.metadata import version
+from math import floor, log10
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def _environment() -> Environment:
     made.filters |= {
         "num": number, "ci": _ci, "signed": _signed, "percent": _percent, "metric": metric_label, "heading": heading,
         "rung": _rung, "colour": colour, "id": slug, "capital": capital, "embed": _embed, "range": interval,
+        "money": _money,
     }  # fmt: skip
     made.globals |= {"ROUTER": ROUTER, "PLAIN": PLAIN, "ORACLE": ORACLE, "explain": what_it_does}
     made.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
@@ -113,6 +115,17 @@ def _percent(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.2%}" if 0 < abs(value) < 0.001 else f"{value:.0%}" if abs(value) >= 0.1 else f"{value:.1%}"
+
+
+def _money(row: Mapping[str, Any], currency: str) -> str:
+    """``1,200 EUR [400, 3,100]``, each end to two digits: nobody states value to more."""
+
+    def short(value: float) -> str:
+        digits = 1 - floor(log10(abs(value))) if value else 0
+        return f"{round(value, digits):,.{max(digits, 0)}f}" if abs(value) < 10 else f"{round(value, digits):,.0f}"
+
+    span = "" if row["low"] is None or row["low"] == row["high"] else f" [{short(row['low'])}, {short(row['high'])}]"
+    return f"{short(row['value'])} {currency}{span}"
 
 
 def _embed(tree: Any) -> Markup:

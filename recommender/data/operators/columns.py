@@ -25,6 +25,8 @@ def metadata(
     shuffle: bool = False,
     coarsen: dict[str, int] | None = None,
     columns: list[str] | None = None,
+    blank: int = 0,
+    table: str | None = None,
 ) -> Dataset:
     """Poorer metadata. Columns are named ``items.title``, or ``title`` for that of both tables.
 
@@ -33,29 +35,34 @@ def metadata(
     their values, all columns of a row together (a control). coarsen: column -> n: the n most frequent
     categories (others become "other"), first n values of a list, n words of a text, n numbers of an
     embedding, n classes of equal width of a number, places rounded to n degrees.
-    columns: what ``missing`` and ``shuffle`` touch; by default every feature. Ids, availability and columns
-    without a feature role stay. Raises ConfigError for an unknown column or role, ValueError out of range.
+    columns: what ``missing``, ``shuffle`` and ``blank`` touch; by default every feature. blank: so many rows of
+    each table lose these values, as if nobody had labelled them. table: ``items`` or ``users``, where only one
+    is to change. Ids, availability and columns without a feature role stay. Raises ConfigError for an unknown
+    column or role, ValueError out of range.
     """
     if not 0 <= missing <= 1:
         raise ValueError(f"missing must be from 0 to 1, got {missing:g}")
+    if blank < 0 or table not in (None, "items", "users"):
+        raise ValueError(f"blank must be 0 or more and table items or users, got {blank} and {table}")
     for role in roles or ():
         if role not in ROLES:
             raise ConfigError(f"metadata.roles: unknown role '{role}'{nearest(role, ROLES)}")
     _known(data, [*(drop or ()), *(coarsen or ()), *(columns or ())])
     tables = {}
-    for name, table in (("items", data.items), ("users", data.users)):
-        gone = {*_own(table, name, drop or ()), *table.columns(*(roles or ()))}
-        table = replace(
-            table, frame=table.frame.drop(gone), roles={c: r for c, r in table.roles.items() if c not in gone}
-        )
-        touched = [c for c in table.columns(*FEATURE_ROLES) if columns is None or c in _own(table, name, columns)]
-        table = _masked(table, touched, missing, seed)
+    for name, one in (("items", data.items), ("users", data.users)):
+        tables[name] = one
+        if table not in (None, name):
+            continue
+        gone = {*_own(one, name, drop or ()), *one.columns(*(roles or ()))}
+        one = replace(one, frame=one.frame.drop(gone), roles={c: r for c, r in one.roles.items() if c not in gone})
+        touched = [c for c in one.columns(*FEATURE_ROLES) if columns is None or c in _own(one, name, columns)]
+        one = _blank(_masked(one, touched, missing, seed), touched, blank, seed)
         if shuffle:
-            table = exchanged(table, touched, np.random.default_rng([seed, len(name)]))
+            one = exchanged(one, touched, np.random.default_rng([seed, len(name)]))
         for key, n in (coarsen or {}).items():
-            for column in _own(table, name, [key]):
-                table = replace(table, frame=table.frame.with_columns(_coarse(table, column, n)))
-        tables[name] = table
+            for column in _own(one, name, [key]):
+                one = replace(one, frame=one.frame.with_columns(_coarse(one, column, n)))
+        tables[name] = one
     items, users = tables["items"], tables["users"]
     match = tuple(m for m in data.match if m.item in items.frame.columns and m.user in users.frame.columns)
     return replace(data, items=items, users=users, match=match)
@@ -80,6 +87,14 @@ def _masked(table: Table, columns: Collection[str], missing: float, seed: int) -
     keys = of_values(table.ids)
     masks = {c: pl.Series(uniform(keys, seed, f"metadata {table.key} {c}") >= missing) for c in columns}
     return replace(table, frame=table.frame.with_columns(pl.when(masks[c]).then(pl.col(c)).alias(c) for c in columns))
+
+
+def _blank(table: Table, columns: Collection[str], n: int, seed: int) -> Table:
+    """``n`` rows without a value in ``columns``; fewer are a subset."""
+    if not n:
+        return table
+    first = pl.Series(uniform(of_values(table.ids), seed, f"metadata {table.key}")).rank("ordinal") <= n
+    return replace(table, frame=table.frame.with_columns(pl.when(~first).then(pl.col(c)).alias(c) for c in columns))
 
 
 def _coarse(table: Table, column: str, n: int) -> pl.Series:

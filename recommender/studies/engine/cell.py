@@ -37,7 +37,7 @@ TUNED = "tuned"  # a mode of cells: every rung's parameters are searched on vali
 
 def key(scenario: Scenario, mode: str, data: Dataset, loop: Loop | None = None) -> str:
     """16 hex digits of everything that a cell's numbers depend on: configuration, data, code, packages."""
-    tree = scenario.model_dump(mode="json", exclude={"problem", "person_days"})
+    tree = scenario.model_dump(mode="json", exclude={"problem", "person_days", "plan"})
     played = [] if loop is None else [loop.model_dump(mode="json")]
     return of_content(tree, mode, _digest(data), code_digest(), *played)
 

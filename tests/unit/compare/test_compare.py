@@ -192,21 +192,14 @@ def test_nothing_cheaper_on_the_frontier_is_as_accurate() -> None:
 # --- what to build
 
 
-def option(what: str, gain: float, low: float, days: tuple[float, float] | None, value: float | None = None) -> Option:
-    return Option("jobs", what, "rung", gain, low, gain + 0.01, low > 0, "popularity", 1.0, days, value)
+def option(what: str, gain: float, low: float) -> Option:
+    return Option("jobs", what, "rung", gain, low, gain + 0.01, low > 0, "popularity", 1.0, None)
 
 
-def test_what_to_build_is_ranked_by_impact_per_stated_day_and_only_where_shown_to_gain() -> None:
-    unsure, dear = option("unsure", 0.5, -0.1, (1, 1)), option("dear", 0.1, 0.05, (10, 30))
-    cheap, unstated = option("cheap", 0.05, 0.01, (1, 3)), option("unstated", 0.9, 0.5, None)
-    assert [o.what for o in ranked([unsure, dear, unstated, cheap])] == ["cheap", "dear", "unstated", "unsure"]
-    assert (cheap.impact, cheap.per_day) == (pytest.approx(5), pytest.approx(2.5))
-
-
-def test_the_teams_own_value_weighs_the_gain() -> None:
-    found = ranked([option("small", 0.02, 0.01, (1, 1), value=10), option("large", 0.05, 0.01, (1, 1), value=1)])
-    assert [o.what for o in found] == ["small", "large"]
-    assert found[0].impact == pytest.approx(20)
+def test_what_is_shown_to_gain_comes_first_then_the_larger_gain() -> None:
+    unsure, large, small = option("unsure", 0.5, -0.1), option("large", 0.1, 0.05), option("small", 0.05, 0.01)
+    assert [o.what for o in ranked([unsure, small, large])] == ["large", "small", "unsure"]
+    assert small.impact == pytest.approx(5)
 
 
 def test_nothing_that_ships_is_an_option(read: list[Site]) -> None:

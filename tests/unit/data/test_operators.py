@@ -295,6 +295,15 @@ def test_a_smaller_share_of_missing_values_is_a_subset_and_protected_columns_sta
     assert other["available_from"].equals(make().items.frame["available_from"])
 
 
+def test_blank_rows_lose_every_feature_of_one_table_and_fewer_are_a_subset(data: Dataset) -> None:
+    one, other = (metadata(data, blank=n, table="items").items.frame for n in (2, 3))
+    assert one.select(pl.col("genre", "title", "price").null_count()).row(0) == (2, 2, 2)
+    assert (one["genre"].is_null() & other["genre"].is_null()).sum() == 2
+    assert metadata(data, blank=2, table="items").users.frame.equals(data.users.frame)
+    with pytest.raises(ValueError, match="items or users"):
+        metadata(data, table="rows")
+
+
 def test_coarse_columns_keep_less(data: Dataset) -> None:
     made = metadata(data, coarsen={"genre": 2, "tags": 1, "title": 2, "price": 4}).items.frame
     assert set(made["genre"]) == {"g0", "g1", "other"}
