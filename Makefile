@@ -17,7 +17,8 @@ READY_DEV := .venv/.ready-dev
 READY_TEXT := .venv/.ready-text
 READY_SQL := .venv/.ready-sql
 READY_DATABASE := .venv/.ready-database
-FAST := not slow and not real_data and not browser
+READY_SPARK := .venv/.ready-spark
+FAST := not slow and not real_data and not browser and not spark
 # Two processes, a file at a time to each: fixtures of a file are made once, and no test needs what another wrote.
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 # Slow tests differ in length by a hundred: whichever process is idle takes the next.
@@ -31,11 +32,14 @@ SLOW_TWO := -n 2 --dist worksteal
 ##       OUT=artifacts/mine     must not exist yet; default: artifacts/<scenario>-<data>-<time>/
 ##       SET='a.b=1 c.d=[2]'    configuration keys and their values as YAML
 ##       SET='tune.trials=20'   search every rung's parameters first; stopped, it goes on where it was
+##       ENGINE=local-spark     lists are made on Spark: in the process, or at sc://host:port (docs/scale)
+##       SHARED=/mnt/shared     a folder that the engine's workers see too
 ##       QUIET=1                print nothing but errors
 ##       JSON=1                 one JSON object instead of the table
 .PHONY: train
 train: need-SCENARIO $(READY)
 	@$(PY) -m pipelines train --scenario "$$SCENARIO" $${DATA:+--data "$$DATA"} $${OUT:+--out "$$OUT"} \
+		$${ENGINE:+--engine "$$ENGINE"} $${SHARED:+--shared "$$SHARED"} \
 		$${SET:+--set "$$SET"} $${QUIET:+--quiet} $${JSON:+--json}
 
 ##   make study STUDY=parts     change one thing over a grid, measure each, say what it did
@@ -72,11 +76,13 @@ sql: $(READY_SQL)
 ##       K=10                   items per user
 ##       CANDIDATES=            file of item_id: show nothing else
 ##       ITEMS= USERS= INTERACTIONS=    files of rows that the model has not seen
+##       ENGINE= SHARED=        as of train
 .PHONY: recommend
 recommend: need-MODEL need-QUERIES need-TO $(READY)
 	@$(PY) -m pipelines recommend --model "$$MODEL" --queries "$$QUERIES" --k "$${K:-10}" --to "$$TO" \
 		$${CANDIDATES:+--candidates "$$CANDIDATES"} $${ITEMS:+--items "$$ITEMS"} \
-		$${USERS:+--users "$$USERS"} $${INTERACTIONS:+--interactions "$$INTERACTIONS"}
+		$${USERS:+--users "$$USERS"} $${INTERACTIONS:+--interactions "$$INTERACTIONS"} \
+		$${ENGINE:+--engine "$$ENGINE"} $${SHARED:+--shared "$$SHARED"}
 
 ##   make promote               serve a candidate where it is no worse than the champion on the newest queries
 ##       MODEL=artifacts/latest required: OUT of a train, or models:/<name>@candidate
@@ -181,6 +187,14 @@ setup-database: $(READY_DATABASE)
 $(READY_DATABASE): requirements-database.lock requirements.lock
 	@.ci/setup requirements-database.lock $@
 
+##   make setup-spark           adds the extra `spark`: Spark Connect and Sail, for ENGINE=; no Java
+.PHONY: setup-spark
+setup-spark: $(READY_SPARK)
+	@echo "The extra 'spark' is installed in .venv"
+
+$(READY_SPARK): requirements-spark.lock requirements.lock
+	@.ci/setup requirements-spark.lock $@
+
 ##   make lock                  write the lock files anew from pyproject.toml
 ##       UPGRADE=1              take the newest versions allowed
 COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -191,23 +205,28 @@ lock: $(READY)
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra dev -c requirements.lock -o requirements-dev.lock && \
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra text -c requirements.lock -o requirements-text.lock && \
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra sql -c requirements.lock -o requirements-sql.lock && \
-	$(COMPILE) $${UPGRADE:+--upgrade} --extra database -c requirements.lock -o requirements-database.lock
+	$(COMPILE) $${UPGRADE:+--upgrade} --extra database -c requirements.lock -o requirements-database.lock && \
+	$(COMPILE) $${UPGRADE:+--upgrade} --extra spark -c requirements.lock -o requirements-spark.lock
 
 ##
 ## Develop
 ##   make test                  the fast suite, in two processes; named files in one
 ##   make test-real             the slow tests, and those on real data (where there is any; else skipped)
 ##   make test-browser          the MLflow pages in Chromium (skipped without it)
-##       TESTS=tests/unit       for each of the three: only these files
-.PHONY: test test-real test-browser
+##   make test-spark            trains and lists on Spark engines, against those without (skipped without the extra `spark`)
+##       TESTS=tests/unit       for each of the four: only these files
+.PHONY: test test-real test-browser test-spark
 test: $(READY_DEV)
 	@$(PY) -m pytest $${TESTS:-$(TWO)} -m "$(FAST)"
 
 test-real: $(READY_DEV)
-	@$(PY) -m pytest $${TESTS:-$(SLOW_TWO)} -m "(slow or real_data) and not browser"
+	@$(PY) -m pytest $${TESTS:-$(SLOW_TWO)} -m "(slow or real_data) and not browser and not spark"
 
 test-browser: $(READY_DEV)
 	@$(PY) -m pytest $$TESTS -m browser
+
+test-spark: $(READY_DEV)
+	@$(PY) -m pytest $$TESTS -m spark
 
 ##   make bench                 time the main stages; compare with the last run in .benchmarks/
 .PHONY: bench

@@ -28,6 +28,7 @@ def train(to: argparse.ArgumentParser) -> None:
     to.add_argument("--scenario", required=True, help=SCENARIO)
     to.add_argument("--data", help=f"{DATA} (default: the scenario's own)")
     to.add_argument("--out", help="a new folder for the results (default: artifacts/<scenario>-<data>-<time>/)")
+    _engine(to)
     _overrides(to)
     _output(to)
 
@@ -61,6 +62,7 @@ def recommend(to: argparse.ArgumentParser) -> None:
     to.add_argument("--candidates", help="file with item_id: what may be shown (default: every known item)")
     for table in ("items", "users", "interactions"):
         to.add_argument(f"--{table}", help=f"file of {table} that the model has not seen")
+    _engine(to)
 
 
 def promote(to: argparse.ArgumentParser) -> None:
@@ -167,6 +169,12 @@ class _Pairs(argparse.Action):
 def _overrides(to: argparse.ArgumentParser, what: str = "a configuration key") -> None:
     help_text = f"override {what}; repeatable, or several in one"
     to.add_argument("--set", action=_Pairs, default=[], metavar="KEY=YAML", help=help_text)
+
+
+def _engine(to: argparse.ArgumentParser) -> None:
+    where = "local-spark, or a Spark Connect server: sc://host:port (default: this process alone)"
+    to.add_argument("--engine", help=where)
+    to.add_argument("--shared", type=Path, help="a folder that the engine's workers see too (default: a temporary one)")
 
 
 def _output(to: argparse.ArgumentParser) -> None:

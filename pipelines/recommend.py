@@ -1,7 +1,7 @@
 """Recommend from a trained model: queries in, a file of ranked items out.
 
 coldstart recommend --model OUT|models:/NAME@champion --queries FILE --to FILE [--k 10]
-    [--candidates FILE] [--items FILE] [--users FILE] [--interactions FILE]
+    [--candidates FILE] [--items FILE] [--users FILE] [--interactions FILE] [--engine local-spark|sc://...]
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from pipelines.cli import console, run, show_log
 from recommender.api.model import load_model
 from recommender.data.dataset import Dataset
 from recommender.data.read.table import EXACT, read_table
+from recommender.engine.asking import asker_at
 from recommender.errors import ConfigError, DataError
 from recommender.experiment.out_folder import disk_fault
 from recommender.files import write_atomically
+from recommender.serving.bundle import serve
 
 
 def main(argv: list[str]) -> None:
@@ -31,10 +33,11 @@ def main(argv: list[str]) -> None:
     data = model.bundle.data
     exact = exact_columns(data)
     tables = {name: getattr(args, name) for name in ("items", "users", "interactions")}
-    added = {f"new_{name}": read_table(Path(file), exact=exact) for name, file in tables.items() if file}
+    added = {name: read_table(Path(file), exact=exact) for name, file in tables.items() if file}
     candidates = None if args.candidates is None else candidate_ids(Path(args.candidates), data, exact)
     queries = read_table(Path(args.queries), exact=exact)
-    shown = model.recommend(queries, args.k, candidates=candidates, **added)
+    with asker_at(args.engine, args.shared) as asker:
+        shown = serve(model.bundle, queries, args.k, candidates=candidates, asker=asker, **added)
     write(shown, to)
     sources = shown["source"].value_counts(sort=True)
     counts = ", ".join(f"{n:,} by {name}" for name, n in sources.iter_rows())

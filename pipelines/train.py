@@ -1,6 +1,6 @@
 """Train the ladder of one scenario: fit, measure, decide, ship, report, track.
 
-coldstart train --scenario jobs [--data NAME|FOLDER] [--out OUT] [--set KEY=YAML]...
+coldstart train --scenario jobs [--data NAME|FOLDER] [--out OUT] [--set KEY=YAML]... [--engine local-spark|sc://...]
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pipelines.cli import Steps, run, show_log
 from recommender import config
 from recommender.api import flow
 from recommender.config.files import raw_dir
+from recommender.engine.asking import asker_at
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment import requirements, tuning
 from recommender.experiment.out_folder import disk_faults, out_folder
@@ -29,18 +30,19 @@ def main(argv: list[str]) -> None:
     scenario = config.load(args.scenario, args.set)
     flow.check(scenario)
     source, effort = args.data or scenario.data.source, EffortLog()
-    data = flow.read(source, scenario, raw_dir(), effort)
-    scenario, skipped = requirements.supported(scenario, data)
+    with asker_at(args.engine, args.shared, scenario.engine.partitions) as asker:
+        data = flow.read(source, scenario, raw_dir(), effort)
+        scenario, skipped = requirements.supported(scenario, data)
 
-    name = f"{scenario.name}-{data.name}"
-    with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker, disk_faults(out):
-        with Steps(tuning.n_steps(scenario), quiet=args.quiet or args.json) as progress:
-            flow.run(data, scenario, skipped, source, out, effort, progress)
-        from recommender.report.document import write_report  # with the library of charts: a second, needed only now
+        name = f"{scenario.name}-{data.name}"
+        with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker, disk_faults(out):
+            with Steps(tuning.n_steps(scenario), quiet=args.quiet or args.json) as progress:
+                flow.run(data, scenario, skipped, source, out, effort, progress, asker)
+            from recommender.report.document import write_report  # with the library of charts: a second, only now
 
-        write_report(out)
-        tell(out, args)
-        tracker.log(out)
+            write_report(out)
+            tell(out, args)
+            tracker.log(out)
 
 
 def tell(out: Path, args: argparse.Namespace) -> None:

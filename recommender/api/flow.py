@@ -19,6 +19,7 @@ from recommender.experiment import ladder, requirements, run_folder, rungs, tuni
 from recommender.experiment.decision import Decision
 from recommender.experiment.fold_runner import Progress
 from recommender.experiment.refit_for_serving import refit_for_serving
+from recommender.ranking.asker import HERE, Asker
 from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
 from recommender.sources.load import load
@@ -44,16 +45,17 @@ def read(data: Dataset | str, scenario: Scenario, raw_dir: Path | None, effort: 
 
 def run(
     data: Dataset, scenario: Scenario, skipped: dict[str, str], source: str, out: Path, effort: EffortLog,
-    progress: Progress,
+    progress: Progress, asker: Asker = HERE,
 ) -> None:  # fmt: skip
     """Searches parameters, decides on validation, looks at the test, refits what is served on all data, writes ``out``.
 
     scenario, skipped: what ``requirements.supported`` returned. source: what data.json calls the origin of the data.
+    asker: makes the lists that are measured; the search of parameters, on a sample, makes its own here.
     """
     run_folder.write_config(out, scenario)
     scenario = tuning.tune(data, scenario, TUNING, effort, progress)
     # The decision is written, complete, before the test is looked at.
-    results = ladder.run(data, scenario, effort, progress, lambda decision: decision.write(out), skipped)
+    results = ladder.run(data, scenario, effort, progress, lambda decision: decision.write(out), skipped, asker=asker)
     persistence.save(serving_bundle(data, results.decision, scenario, effort, progress), out / "model")
     save_reference(data, out / REFERENCE)
     run_folder.write_tables(out, results, scenario)

@@ -66,7 +66,7 @@ class Model:
         if k < 1:
             raise ValueError(f"k={k}: a list holds at least one item.")
         added = {"items": new_items, "users": new_users, "interactions": new_interactions}
-        frames = {table: None if f is None else to_polars(table, f) for table, f in added.items()}
+        frames: dict[str, Any] = {table: None if f is None else to_polars(table, f) for table, f in added.items()}
         shown = None if candidates is None else as_column("item_id", candidates)
         return serve(self.bundle, _queries(users), k, candidates=shown, **frames)
 

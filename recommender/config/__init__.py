@@ -225,6 +225,12 @@ class Promote(Strict):
     free_cpu_s: float = Field(60, ge=0)  # CPU seconds that no one counts
 
 
+class Engine(Strict):
+    """Where a train runs on an engine (ENGINE=): how its work is cut. Without one, nothing reads this."""
+
+    partitions: int = Field(16, ge=1, le=100_000)  # tasks at once, at most; no result depends on it
+
+
 class Tune(Strict):
     """A budget per rung to search its parameters with. Without trials or minutes, a short search as ``search`` says."""
 
@@ -263,6 +269,7 @@ class Scenario(Strict):
     scoring: Scoring = Scoring()
     promote: Promote = Promote()
     tune: Tune = Tune()
+    engine: Engine = Engine()
     bootstrap: int = Field(1000, ge=100, le=100_000)
     seed: Seed = 0
     slices: list[str] = []  # user or item columns that the metrics are also split by

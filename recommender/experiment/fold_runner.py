@@ -18,10 +18,10 @@ from recommender.experiment.rungs import make
 from recommender.features.encoder import FeatureEncoder
 from recommender.models.base import Recommender
 from recommender.names import DEEPEST, PLAIN, ROUTER
+from recommender.ranking.asker import HERE, Asker
 from recommender.ranking.candidates import Candidates
 from recommender.ranking.exploration import make_explorer
 from recommender.ranking.lists import Lists
-from recommender.ranking.recommend import recommend
 from recommender.ranking.router import Router
 
 Progress = Callable[[str], None]
@@ -40,8 +40,10 @@ class FoldRunner:
     ``fold`` is the one given with ``data.train_differences`` applied to what models learn from.
     """
 
-    def __init__(self, fold: Fold, scenario: Scenario, effort: EffortLog, progress: Progress) -> None:
-        self.scenario, self.effort, self.progress = scenario, effort, progress
+    def __init__(
+        self, fold: Fold, scenario: Scenario, effort: EffortLog, progress: Progress, asker: Asker = HERE
+    ) -> None:
+        self.scenario, self.effort, self.progress, self.asker = scenario, effort, progress, asker
         with effort.stage("all", "prepare", fold.split, fold.origin):
             train = operators.apply(fold.train, scenario.data.train_differences, scenario.seed)
             self.fold = fold = replace(fold, train=train)
@@ -67,7 +69,7 @@ class FoldRunner:
         with self.effort.stage(rung.name, "tune" if tuning else "fit", fold.split, fold.origin, scoring.threads):
             model.fit(fold.train)
         with self.effort.stage(rung.name, "tune" if tuning else "recommend", fold.split, fold.origin):
-            lists = recommend(model, fold.queries, self.candidates, DEEPEST, scoring)
+            lists = self.asker.recommend(model, fold.queries, self.candidates, DEEPEST, scoring)
         self.shown[rung.name] = lists.take(self._example_rows)
         with self.effort.stage(rung.name, "evaluate", fold.split, fold.origin):
             return MeasuredRung(model, lists, outcome(lists, fold, self.scenario, self.item_rows))
@@ -76,7 +78,7 @@ class FoldRunner:
         """Outcomes of the router, and of its lists before re-ranking if it re-ranks."""
         fold, scoring = self.fold, self.scenario.scoring
         with self.effort.stage(ROUTER, "recommend", fold.split, fold.origin):
-            routed = router.recommend(fold.queries, self.candidates, scoring.k, scoring)
+            routed = self.asker.route(router, fold.queries, self.candidates, scoring.k, scoring)
         rows = self._example_rows
         self.shown[ROUTER] = routed.lists.take(rows)
         self.served = routed.source[rows], routed.lists.head(PLACES).without_scores()
@@ -94,4 +96,4 @@ class FoldRunner:
         queries, explorer = fold.queries.take(rows), make_explorer(self.scenario)
         if explorer is not None:
             return explorer.fit(fold.train).choose(model, queries, self.candidates, n, scoring)
-        return recommend(model, queries, self.candidates.only(fold.item_counts == 0), n, scoring)
+        return self.asker.recommend(model, queries, self.candidates.only(fold.item_counts == 0), n, scoring)

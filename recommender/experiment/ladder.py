@@ -27,6 +27,7 @@ from recommender.experiment.slots import SAMPLE, SIZES, SlotEvidence
 from recommender.experiment.validation_sample import ValidationSample, evenly
 from recommender.models.base import Recommender
 from recommender.names import DEEPEST, ROUTER
+from recommender.ranking.asker import HERE, Asker
 from recommender.ranking.fusion import DEPTH, Setting
 from recommender.ranking.lists import Lists
 from recommender.spam.detector import Judgement
@@ -55,13 +56,14 @@ class Results:
 
 def run(
     data: Dataset, scenario: Scenario, effort: EffortLog, progress: Progress, decided: Callable[[Decision], None],
-    skipped: Mapping[str, str] | None = None, regret: bool = True,
+    skipped: Mapping[str, str] | None = None, regret: bool = True, asker: Asker = HERE,
 ) -> Results:  # fmt: skip
     """Measures, decides and tests the whole ladder of a scenario.
 
     scenario, skipped: what ``requirements.supported`` returned for the data. decided: called once, with the complete
     decision, before the test is touched. regret: on simulated data, also measure how far every rung is from the best
-    possible. Raises ConfigError where no rung is left to serve, DataError where a served rung cannot be fitted.
+    possible. asker: makes the lists. Raises ConfigError where no rung is left to serve, DataError where a served rung
+    cannot be fitted.
     """
     skipped = dict(skipped or {})
     if scenario.day_zero:
@@ -82,7 +84,7 @@ def run(
         fold, judged = _suspected(controls.labelled(fold, data, scenario), scenario, effort)
         judgements += [judged] if isinstance(judged, Judgement) else []
         skipped |= {"spam": judged} if isinstance(judged, str) else {}
-        runner = FoldRunner(fold, scenario, effort, progress)
+        runner = FoldRunner(fold, scenario, effort, progress, asker)
         origins.append(about_origin(runner.fold, runner.generated_recall))
         if fold.split == "validation":
             measured, failed = _validate(runner, tries)

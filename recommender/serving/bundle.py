@@ -16,6 +16,7 @@ from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.findings import short
 from recommender.data.queries import History, Queries
 from recommender.errors import DataError
+from recommender.ranking.asker import HERE, Asker
 from recommender.ranking.candidates import Candidates, completion_order, recent_popularity
 from recommender.ranking.router import Router
 from recommender.serving.known import Known
@@ -69,6 +70,7 @@ def serve(
     items: pl.DataFrame | None = None,
     users: pl.DataFrame | None = None,
     interactions: pl.DataFrame | None = None,
+    asker: Asker = HERE,
 ) -> pl.DataFrame:
     """The k best items for each query, from the model as fitted.
 
@@ -76,7 +78,8 @@ def serve(
     the user at or before as_of; without as_of all rows, and availability is judged at the latest time
     that the data knows of (an interaction, or an item published or moderated by now). candidates: item ids that may
     be shown (None: all). items, users, interactions: rows, in the standard columns, that the model has
-    not seen; they replace known rows of the same id. Interactions without an event count as positive.
+    not seen; they replace known rows of the same id. Interactions without an event count as positive. asker: makes the
+    lists.
 
     Returns user_id, rank (1 = best), item_id, score (null where the list was completed), source.
     Fewer than k rows only where fewer items are eligible, with a logged warning.
@@ -91,7 +94,7 @@ def serve(
     asking = as_queries(queries, known, data.reading.times)
     if candidates is not None:
         to_choose = to_choose.only(_allowed(candidates, data))
-    routed = bundle.router.recommend(asking, to_choose, k, Scoring())
+    routed = asker.route(bundle.router, asking, to_choose, k, Scoring())
     shown = routed.lists.item_idx >= 0
     short = int((shown.sum(axis=1) < k).sum())
     if short:

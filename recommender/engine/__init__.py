@@ -1,0 +1,1 @@
+"""Beyond one machine: the same functions over blocks of queries and users, on Sail or any Spark Connect server."""

@@ -1,0 +1,189 @@
+"""The connection to an engine: Sail in this process, or any Spark Connect server; every fault of it as one message."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from recommender.engine.worker import SCHEMA, TASK, Task, block, run_blocks
+from recommender.errors import ConfigError, UserError
+from recommender.hashing import code_digest
+from recommender.serving import persistence
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+LOCAL = "local-spark"
+PARTITIONS = 16
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An open session. shared: a folder that this machine and all workers see. partitions: at most so many tasks at
+    once; no result depends on it."""
+
+    spark: SparkSession
+    address: str
+    shared: Path
+    partitions: int
+
+    def run(self, task: Task, blocks: Iterable[bytes]) -> list[bytes]:
+        """The results of ``task`` for each block, in their order. Raises UserError where a worker does, or where the
+        engine fails."""
+        with self.folder() as folder:
+            persistence.save(task, folder / TASK)
+            n = 0
+            for n, content in enumerate(blocks, start=1):
+                block(folder, n - 1).write_bytes(content)
+            return self._collect(folder, n)
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """A new folder in the shared one, removed at the end."""
+        folder = Path(tempfile.mkdtemp(prefix="recommender-", dir=self.shared))
+        folder.chmod(0o755)  # workers may be another user
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _collect(self, folder: Path, n: int) -> list[bytes]:
+        if not n:
+            return []
+        work = partial(run_blocks, folder=str(folder), code=code_digest())
+        try:
+            rows = self.spark.range(0, n, 1, min(n, self.partitions)).mapInArrow(work, SCHEMA).toArrow()
+        except Exception as error:
+            raise explained(error, self.address) from error
+        faults = [fault for fault in rows["fault"].to_pylist() if fault is not None]
+        if faults:
+            raise UserError(sorted(faults)[0])
+        contents: dict[int, bytes] = dict(zip(rows["block"].to_pylist(), rows["content"].to_pylist(), strict=True))
+        if sorted(contents) != list(range(n)) or len(rows) != n:
+            raise UserError(
+                f"{self.address}: the engine returned {len(rows):,} blocks where {n:,} were given. Try again."
+            )
+        return [contents[number] for number in range(n)]
+
+
+class Probe:
+    """Returns what it finds in its block: the engine runs Python, has the package, and sees the folder."""
+
+    def run(self, number: int, folder: Path) -> bytes:
+        return block(folder, number).read_bytes()
+
+
+@contextmanager
+def connected(address: str, shared: Path | None = None, partitions: int = PARTITIONS) -> Iterator[Engine]:
+    """An engine that has been tried. address: ``local-spark`` or ``sc://host:port`` (with parameters of Spark Connect).
+
+    shared: by default a temporary folder of this machine. Raises ConfigError for an address that is none, or where the
+    extra is not installed; UserError where the engine cannot be reached or cannot run this package.
+    """
+    if address != LOCAL and not (address.startswith("sc://") and urlsplit(address).hostname):
+        raise ConfigError(
+            f"ENGINE={address}: expected {LOCAL}, or the address of a Spark Connect server, sc://host:port."
+        )
+    if shared is not None and not (shared.is_dir() and os.access(shared, os.W_OK)):
+        raise ConfigError(f"SHARED={shared}: there is no such folder, or it cannot be written.")
+    with ExitStack() as closing:
+        scratch = shared or Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="recommender-engine-")))
+        scratch.chmod(0o755) if shared is None else None
+        url = closing.enter_context(_sail()) if address == LOCAL else _reachable(address)
+        spark = _session(url, address)
+        closing.callback(_close, spark)
+        engine = Engine(spark, address, scratch.resolve(), partitions)
+        if engine.run(Probe(), [b"seen"]) != [b"seen"]:
+            raise UserError(f"{address}: the engine's workers read something else than was written to {scratch}.")
+        yield engine
+
+
+def explained(error: Exception, address: str) -> Exception:
+    """What the engine raised, as a message to the user; a traceback of this package's own code stays a bug."""
+    text = str(error)
+    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[:300]
+    if "No module named 'recommender" in text:
+        return UserError(
+            f"{address}: the engine's workers do not have this package. Install its wheel with the packages of "
+            "requirements.lock on them (see docs/scale)."
+        )
+    if any(
+        sign in text
+        for sign in ("UNAVAILABLE", "failed to connect", "Connection reset", "Socket closed", "SESSION_CLOSED")
+    ):
+        return UserError(f"{address}: the connection to the engine is lost. Is the server still running? ({first})")
+    if any(sign in text.upper() for sign in ("UNIMPLEMENTED", "NOT IMPLEMENTED", "NOT SUPPORTED", "UNSUPPORTED")):
+        return UserError(f"{address}: the engine cannot run Python functions over Arrow batches (mapInArrow): {first}")
+    if "recommender/" in text and "Traceback" in text:
+        return RuntimeError(text)
+    return UserError(f"{address}: the engine failed ({first}).")
+
+
+@contextmanager
+def _sail() -> Iterator[str]:
+    """Sail, which speaks Spark Connect, in threads of this process."""
+    os.environ.setdefault("RUST_LOG", "error")
+    try:
+        from pysail.spark import SparkConnectServer
+    except ImportError:
+        raise ConfigError(MISSING) from None
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    try:
+        host, port = server.listening_address[:2]
+        yield f"sc://{host}:{port}"
+    finally:
+        server.stop()
+
+
+MISSING = "The extra 'spark' is not installed. Run: make setup-spark"
+
+
+def _reachable(address: str) -> str:
+    parts = urlsplit(address)
+    try:
+        socket.create_connection((str(parts.hostname), parts.port or 15002), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"ENGINE={address}: no server answers there ({error}). Is it running, is the port open?"
+        ) from None
+    return address
+
+
+def _session(url: str, address: str) -> SparkSession:
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)  # none of it is used
+    warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]", UserWarning)  # the error that follows says it
+    try:
+        from pyspark.sql import SparkSession
+        from pyspark.sql.connect.client.retries import DefaultPolicy
+    except ImportError:
+        raise ConfigError(MISSING) from None
+    try:
+        spark: Any = SparkSession.builder.remote(url).create()
+        # Ten minutes of silence are the default; five seconds tell a restart from a loss.
+        spark.client.set_retry_policies([DefaultPolicy(max_retries=5, max_backoff=2000)])
+        spark.range(1).count()
+    except Exception as error:
+        raise explained(error, address) from error
+    session: SparkSession = spark
+    return session
+
+
+def _close(spark: Any) -> None:
+    """A server that is lost cannot be told that nobody asks any more."""
+    try:
+        spark.stop()
+    except Exception as error:
+        log.info("the session of the engine did not close: %s", str(error)[:200])

@@ -1,0 +1,71 @@
+"""What runs on the engine's workers: a task, loaded once per process, over the blocks of a partition.
+
+Only numbers of blocks and bytes pass through the engine, so its types and the order of its rows cannot change a
+value. Task and blocks lie in a folder that the driver and all workers see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from recommender.errors import UserError
+from recommender.hashing import code_digest
+from recommender.serving import persistence
+
+SCHEMA = "block bigint, content binary, fault string"  # Spark's; fault: a message to the user, null where all is well
+TASK = "task"  # folder of the saved task
+
+
+class Task(Protocol):
+    """One step of the work, saved without pickle by ``serving/persistence.py``."""
+
+    def run(self, number: int, folder: Path) -> bytes:
+        """The result of block ``number``, whose content is ``block(folder, number)``. Runs again where a worker dies,
+        so it must not depend on what an earlier attempt wrote."""
+        ...
+
+
+def block(folder: Path, number: int) -> Path:
+    """The file of a block."""
+    return folder / f"{number:06d}.block"
+
+
+def run_blocks(batches: Iterator[pa.RecordBatch], folder: str, code: str) -> Iterator[pa.RecordBatch]:
+    """For ``mapInArrow``: one row in, one row out per block.
+
+    batches: one int64 column, numbers of blocks. folder: where the task is. code: ``code_digest`` of the driver.
+    """
+    for batch in batches:
+        for number in batch.column(0).to_pylist():
+            content, fault = None, None
+            try:
+                content = _task(folder, code).run(number, Path(folder))
+            except UserError as error:
+                fault = str(error)
+            columns = {
+                "block": [number],
+                "content": pa.array([content], pa.binary()),
+                "fault": pa.array([fault], pa.string()),
+            }
+            yield pa.RecordBatch.from_pydict(columns)
+
+
+@lru_cache(maxsize=2)
+def _task(folder: str, code: str) -> Task:
+    if not Path(folder).is_dir():
+        raise UserError(
+            f"The engine's workers do not see the folder {folder}. Name one that they and this machine share, by the "
+            "same path: SHARED=/mnt/shared."
+        )
+    if code_digest() != code:
+        raise UserError(
+            "The engine's workers have another version of this package or of a library that it computes with. Install "
+            "the same wheel and lock file on them."
+        )
+    task: Task = persistence.load(Path(folder) / TASK)
+    return task

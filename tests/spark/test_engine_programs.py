@@ -1,0 +1,58 @@
+"""``ENGINE=local-spark`` as a user meets it: the results of a train and of its lists are those without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+pytest.importorskip("pysail.spark", reason="the extra `spark` is not installed: make setup-spark")
+
+from pipelines import recommend, train
+from tests.helpers.folders import SMALL, Done, NoTracker, run, shop
+
+pytestmark = pytest.mark.spark
+
+ENGINE = ("--engine", "local-spark")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train, "Tracker", NoTracker)
+    shop().write(tmp_path / "shop")
+    return tmp_path
+
+
+def trained(out: str, *more: str) -> Done:
+    done = run(train.main, "--scenario", "catalog", "--data", "shop", "--out", out, *SMALL, *more)
+    assert done.code == 0, done.err
+    return done
+
+
+def test_a_train_on_the_engine_is_the_train_without_it(place: Path) -> None:
+    plain, spread = trained("plain"), trained("spread", *ENGINE)
+    assert (place / "plain/decision.json").read_bytes() == (place / "spread/decision.json").read_bytes()
+    for table in ("per_query", "metrics", "comparisons"):
+        one, other = (pl.read_parquet(place / f"{out}/{table}.parquet") for out in ("plain", "spread"))
+        assert one.equals(other)
+    assert sorted(p.name for p in (place / "plain").iterdir()) == sorted(p.name for p in (place / "spread").iterdir())
+    assert plain.out.count("→") == spread.out.count("→")
+
+
+def test_lists_of_the_engine_are_those_without_it(place: Path) -> None:
+    trained("out")
+    pl.DataFrame({"user_id": ["u0", "u1", "a stranger"]}).write_csv("queries.csv")
+    asked = ("--model", "out", "--queries", "queries.csv")
+    for to, more in (("plain.csv", ()), ("spread.csv", ENGINE)):
+        done = run(recommend.main, *asked, "--to", to, *more)
+        assert done.code == 0, done.err
+    assert (place / "plain.csv").read_bytes() == (place / "spread.csv").read_bytes()
+
+
+def test_an_engine_that_is_not_there_ends_before_anything_is_written(place: Path) -> None:
+    done = run(train.main, "--scenario", "catalog", "--data", "shop", "--out", "out", "--engine", "sc://127.0.0.1:9")
+    assert done.code == 2
+    assert "no server answers there" in done.err
+    assert not (place / "out").exists()

@@ -1,0 +1,86 @@
+"""Lists made on the engine are those made in this process, whatever the number of partitions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pysail.spark", reason="the extra `spark` is not installed: make setup-spark")
+
+from recommender.config import Eligibility, Scoring
+from recommender.data.queries import Queries
+from recommender.engine import asking
+from recommender.engine.asking import EngineAsker
+from recommender.engine.session import Engine
+from recommender.models import RECOMMENDERS
+from recommender.models.base import Recommender
+from recommender.names import USER_BUCKETS
+from recommender.ranking.asker import HERE
+from recommender.ranking.candidates import Candidates
+from recommender.ranking.lists import Lists
+from recommender.ranking.router import Router
+from tests.helpers.small import ask
+from tests.helpers.worlds import two_tastes
+
+pytestmark = pytest.mark.spark
+
+EXACT = ("popularity", "trending", "content", "item_knn", "ease")
+ITERATING: dict[str, dict[str, Any]] = {"als": {"factors": 4, "iterations": 2}, "lightfm": {"epochs": 2}}
+DATA = two_tastes()
+TAKEN = [["r1"], ["f2", "x1"], [], ["r1", "r2", "r3", "r4"]]
+QUERIES = ask(TAKEN * 100, DATA.items, as_of=24.0 * 60)
+SCORING = Scoring()
+
+
+@pytest.fixture(params=[1, 2, 7])
+def asker(sail: Engine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> EngineAsker:
+    """Blocks of one batch each, so that there are several."""
+    monkeypatch.setattr(asking, "AT_LEAST", 1)
+    return EngineAsker(replace(sail, partitions=request.param))
+
+
+def candidates() -> Candidates:
+    return Candidates.after(DATA, DATA.items, Eligibility())
+
+
+def fitted(name: str) -> Recommender:
+    return RECOMMENDERS[name](**ITERATING.get(name, {})).fit(DATA)
+
+
+def assert_same(one: Lists, other: Lists) -> None:
+    for name in ("item_idx", "score", "source_code"):
+        a, b = getattr(one, name), getattr(other, name)
+        assert a.dtype == b.dtype
+        assert a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("name", [*EXACT, *ITERATING])
+def test_a_rung_ranks_alike_on_the_engine_to_the_byte(name: str, asker: EngineAsker) -> None:
+    model = fitted(name)
+    here, there = (a.recommend(model, QUERIES, candidates(), 5, SCORING) for a in (HERE, asker))
+    assert len(here.item_idx) == len(QUERIES) > 2 * 128
+    assert_same(here, there)
+
+
+def test_a_router_answers_alike_with_its_sources(asker: EngineAsker) -> None:
+    routes = dict.fromkeys(USER_BUCKETS, "item_knn") | {"0": "popularity"}
+    router = Router(routes, {name: fitted(name) for name in ("popularity", "item_knn")}).fit_rerankers(DATA)
+    here, there = (a.route(router, QUERIES, candidates(), 5, SCORING) for a in (HERE, asker))
+    assert_same(here.lists, there.lists)
+    assert_same(here.plain, there.plain)
+    assert here.source.tolist() == there.source.tolist()
+
+
+def test_no_query_is_an_answer_too(asker: EngineAsker) -> None:
+    nobody: Queries = QUERIES.take(np.zeros(0, np.int64))
+    assert asker.recommend(fitted("popularity"), nobody, candidates(), 5, SCORING).item_idx.shape == (0, 5)
+
+
+def test_what_may_be_shown_and_generated_candidates_hold_on_the_engine(asker: EngineAsker) -> None:
+    allowed = np.arange(len(DATA.items)) % 2 == 0
+    for chosen in (candidates().only(allowed), candidates().generated(DATA)):
+        here, there = (a.recommend(fitted("popularity"), QUERIES, chosen, 5, SCORING) for a in (HERE, asker))
+        assert_same(here, there)
