@@ -65,9 +65,10 @@ compare: $(READY)
 
 ##   make sql                   ask your own questions of all results, in SQL (DuckDB)
 ##       QUERY='select ...'     one question; without it, DuckDB's own shell where that is installed
+##       LOG=service-log        the log of a service: tables served, feedback, interactions
 .PHONY: sql
 sql: $(READY_SQL)
-	@$(PY) -m pipelines sql $${QUERY:+--query "$$QUERY"}
+	@$(PY) -m pipelines sql $${QUERY:+--query "$$QUERY"} $${LOG:+--log "$$LOG"}
 
 ##   make recommend             lists for users, known or not
 ##       MODEL=artifacts/latest required: OUT of a train, or models:/<name>@champion

@@ -12,6 +12,7 @@ from pathlib import Path
 from recommender.config import scenarios
 
 _KEY = re.compile(r"[A-Za-z_][\w.-]*=")
+LOG = "service-log"  # where make serve leaves what it showed, unless given another folder
 DATA = "a source's name or the path of a dataset folder"
 SCENARIO = f"{', '.join(scenarios())}, or the path of a YAML file"
 
@@ -120,8 +121,9 @@ def contacts_hash(to: argparse.ArgumentParser) -> None:
 
 
 def sql(to: argparse.ArgumentParser) -> None:
-    """Ask questions of all results, in SQL: DuckDB over the files that train, study and compare left here."""
+    """Ask questions of all results, in SQL: DuckDB over the files that train, study, compare and serve left here."""
     to.add_argument("--query", help="one question, or several with semicolons (default: DuckDB's own shell)")
+    _log(to)
 
 
 def ui(to: argparse.ArgumentParser) -> None:
@@ -175,6 +177,10 @@ def _engine(to: argparse.ArgumentParser) -> None:
     where = "local-spark, or a Spark Connect server: sc://host:port (default: this process alone)"
     to.add_argument("--engine", help=where)
     to.add_argument("--shared", type=Path, help="a folder that the engine's workers see too (default: a temporary one)")
+
+
+def _log(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--log", default=LOG, metavar="FOLDER", help=f"the log of a service (default: {LOG}/)")
 
 
 def _output(to: argparse.ArgumentParser) -> None:

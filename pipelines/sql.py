@@ -1,6 +1,6 @@
-"""Questions over all results, in SQL: DuckDB over the files that train, study and compare left here.
+"""Questions over all results, in SQL: DuckDB over the files that train, study, compare and serve left here.
 
-coldstart sql [--query 'select ...']
+coldstart sql [--query 'select ...'] [--log FOLDER]
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from recommender.experiment.decision import Decision
 from recommender.experiment.out_folder import ARTIFACTS, MARKER
 from recommender.experiment.run_folder import RunFolder
 from recommender.names import RETURNING
+from recommender.serving.log import TABLES, log_files, pending
 
 log = logging.getLogger("recommender.sql")
 
@@ -52,15 +53,17 @@ def main(argv: list[str]) -> None:
     args = arguments.parse("sql", argv)
     show_log(quiet=False)
     with tempfile.TemporaryDirectory() as scratch:
-        statements = views(ARTIFACTS, STUDIES, Path(scratch))
+        statements = views(ARTIFACTS, STUDIES, Path(scratch), Path(args.log))
         if args.query:
             show(answers(statements, args.query))
         else:
             shell(statements, Path(scratch))
 
 
-def views(artifacts: Path, studies: Path, scratch: Path) -> list[str]:
-    """A statement for each view. What lies in JSON and YAML is first written as Parquet to ``scratch``.
+def views(artifacts: Path, studies: Path, scratch: Path, served: Path) -> list[str]:
+    """A statement for each view. What lies in JSON, YAML and journals is first written as Parquet to ``scratch``.
+
+    served: the log of a service, which may be absent.
 
     A damaged file is left out with a warning. Raises UserError where there are no results.
     """
@@ -75,11 +78,25 @@ def views(artifacts: Path, studies: Path, scratch: Path) -> list[str]:
                 f"CREATE VIEW {name} AS SELECT regexp_extract(filename, '([^/]+)/[^/]+$', 1) AS {key}, "
                 f"* EXCLUDE (filename) FROM read_parquet([{listed}], filename = true, union_by_name = true)"
             )
+    statements += _of_log(served, scratch)
     if not statements:
         raise UserError(
             f"No results under {artifacts}/ or {studies}/ yet. Make some: make train SCENARIO=jobs, or make compare."
         )
     return statements
+
+
+def _of_log(folder: Path, scratch: Path) -> Iterator[str]:
+    """A view for each table of a service's log that has rows; those of its journal are first written to ``scratch``."""
+    for table in TABLES:
+        live = pending(folder, table)
+        files = [file for file in log_files(folder, table) if file.stem not in live and not _damage(file)]
+        if rows := [frame for frame in live.values() if frame.height]:
+            files.append(scratch / f"journal-{table}.parquet")
+            pl.concat(rows).write_parquet(files[-1])
+        if files:
+            listed = ", ".join(_text(file) for file in files)
+            yield f"CREATE VIEW {table} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
 
 
 def _text(file: Path) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import secrets
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +18,7 @@ import pandas as pd
 import polars as pl
 
 PACKAGE = Path(__file__).parent
+KEY = "pseudonyms.key"  # in a run folder or log; never logged anywhere else
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the increment of splitmix64
 
 # Modules and rooms that only read, draw or log what was measured. Everything else counts in ``code_digest``; a test
@@ -60,8 +64,26 @@ def of_name(name: str) -> int:
 def pseudonyms(ids: pl.Series, key: bytes) -> pl.Series:
     """32 hex digits in place of each id: its keyed BLAKE2b, so that nobody without the key can try ids. Null stays."""
     distinct = ids.unique().drop_nulls()
-    hashed = [hashlib.blake2b(str(value).encode(), key=key, digest_size=16).hexdigest() for value in distinct]
+    hashed = [pseudonym(value, key) for value in distinct]
     return ids.replace_strict(distinct, hashed, default=None, return_dtype=pl.String)
+
+
+def pseudonym(value: object, key: bytes) -> str:
+    """What ``pseudonyms`` gives one id."""
+    return hashlib.blake2b(str(value).encode(), key=key, digest_size=16).hexdigest()
+
+
+def key_of(folder: Path) -> bytes:
+    """The folder's key of 32 bytes, which only its owner may read; written whole by whoever asks first."""
+    file = folder / KEY
+    if not file.exists():
+        scratch = folder / f".{KEY}-{os.getpid()}"
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+            opened.write(secrets.token_bytes(32).hex())
+        with suppress(FileExistsError):
+            os.link(scratch, file)
+        scratch.unlink()
+    return bytes.fromhex(file.read_text())
 
 
 def of_values(values: pl.Series | np.ndarray) -> np.ndarray:

@@ -16,12 +16,11 @@ from recommender.data import drift
 from recommender.data.ids import as_ids
 from recommender.errors import UserError
 from recommender.files import clear_leftovers, replacement
-from recommender.hashing import pseudonyms
+from recommender.hashing import KEY, pseudonyms
 from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
 from recommender.serving.forget import forget
 from recommender.studies.engine.cell import is_finished, seal_again
-from recommender.tracking.private import KEY
 from recommender.tracking.store import connect, failures, sqlite_file
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +9,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from recommender.hashing import pseudonyms
-
-KEY = "pseudonyms.key"  # in the run folder, readable by its owner only; never logged
+from recommender.hashing import key_of, pseudonyms
 
 
 @contextmanager
@@ -27,16 +23,3 @@ def without_ids(path: Path) -> Iterator[Path]:
         copy = Path(scratch) / path.name
         table.with_columns(pseudonyms(table["user_id"], key)).write_parquet(copy)
         yield copy
-
-
-def key_of(folder: Path) -> bytes:
-    """The folder's key of 32 bytes, made at the first call."""
-    file = folder / KEY
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(file.read_text())
-    key = secrets.token_bytes(32)
-    with os.fdopen(handle, "w") as opened:
-        opened.write(key.hex())
-    return key

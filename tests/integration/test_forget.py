@@ -13,7 +13,7 @@ from pipelines import forget, train
 from recommender.config import Eligibility
 from recommender.data.drift import FOLDER, save_reference
 from recommender.data.gate import from_frames
-from recommender.hashing import pseudonyms
+from recommender.hashing import KEY, pseudonyms
 from recommender.models import RECOMMENDERS
 from recommender.names import USER_BUCKETS
 from recommender.ranking.router import Router
@@ -21,7 +21,6 @@ from recommender.serving import persistence
 from recommender.serving.bundle import Bundle, serve
 from recommender.studies.engine import cell
 from recommender.studies.engine.measured import DONE
-from recommender.tracking.private import KEY
 from recommender.tracking.runs import Tracker
 from tests.helpers.folders import SMALL, run, shop
 from tests.helpers.holders import holders

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from pipelines import sql
+from recommender.serving.log_writer import LogWriter
 from tests.helpers.folders import Trained, run
 from tests.helpers.pages import page
 
@@ -55,6 +56,18 @@ def test_a_question_is_answered_over_finished_trains_only(place: Path) -> None:
 def test_comparisons_and_studies_have_views_that_name_their_folder(place: Path) -> None:
     assert re.search(r"compare-1 +jobs +als +0\.5", ask("select * from ladder"))
     assert re.search(r"data_volume +data_volume +0\.25", ask("select * from cells"))
+
+
+def test_the_log_of_a_service_is_asked_while_the_service_writes_it(place: Path) -> None:
+    writer = LogWriter(Path("service-log"))
+    took = dict(item_id=["007"], event=["apply"])
+    writer.feedback(list_id=["first"], timestamp=[1_700_000_000_000_000], **took)
+    writer.close()
+    writer = LogWriter(Path("service-log"))
+    writer.feedback(list_id=["second"], timestamp=[1_800_000_000_000_000], **took)
+    question = "select string_agg(list_id, '+' order by timestamp) as lists, min(item_id) as item from feedback"
+    assert re.search(r"first\+second +007", ask(question))
+    writer.close()
 
 
 def test_several_questions_in_one_are_all_answered(place: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender.tracking.private import KEY, without_ids
+from recommender.hashing import KEY
+from recommender.tracking.private import without_ids
 from recommender.tracking.runs import ARTIFACTS
 
 TABLE = pl.DataFrame({"user_id": ["anna", "ben", "anna", None], "ndcg_at_10": [0.1, 0.2, 0.3, 0.4]})
