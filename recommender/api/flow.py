@@ -5,6 +5,7 @@ Everything above this only decides where the folder lies and who is told.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,11 +35,14 @@ def check(scenario: Scenario) -> None:
     requirements.check(scenario)
 
 
-def read(data: Dataset | str, scenario: Scenario, raw_dir: Path | None, effort: EffortLog) -> Dataset:
+def read(
+    data: Dataset | str, scenario: Scenario, raw_dir: Path | None, effort: EffortLog,
+    loader: Callable[..., Dataset] = load,
+) -> Dataset:  # fmt: skip
     """The data as the scenario asks for them: loaded where a source or folder is named, and with its differences."""
     with effort.stage("all", "prepare", "all", ""):
         if isinstance(data, str):
-            data = load(data, raw_dir=raw_dir, **config.loading(scenario))
+            data = loader(data, raw_dir=raw_dir, **config.loading(scenario))
         memory.check(data)
         return operators.apply(data, scenario.data.differences, scenario.seed)
 

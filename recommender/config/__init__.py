@@ -229,6 +229,7 @@ class Engine(Strict):
     """Where a train runs on an engine (ENGINE=): how its work is cut. Without one, nothing reads this."""
 
     partitions: int = Field(16, ge=1, le=100_000)  # tasks at once, at most; no result depends on it
+    sample_users: Count | None = None  # models are fitted on, and asked about, so many users; None: all
 
 
 class Tune(Strict):

@@ -28,6 +28,7 @@ class Findings:
     actions: Mapping[str, str]
     place: Mapping[str, Callable[[int], str]] = field(default_factory=dict)
     repairable: bool = True
+    quiet: bool = False  # nothing is logged
     problems: list[Problem] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -40,7 +41,8 @@ class Findings:
     def note(self, table: str, column: str | None, text: str, examples: str = "") -> None:
         """Something that is no fault, but that whoever brought the data should know."""
         self.notes.append(Note(table, column, text, examples))
-        log.warning("%s", self.notes[-1])
+        if not self.quiet:
+            log.warning("%s", self.notes[-1])
 
     def examples(self, frame: pl.DataFrame, table: str, column: str) -> list[str]:
         """The values of ``column`` in the first three rows, and where they stand."""
@@ -89,9 +91,17 @@ class Findings:
         if action is None:
             self.problem(table, column, rule, count, reason, *map(_Shown, examples))
             return _act(frame, column, broken, otherwise)
-        self.repairs.append(Repair(table, rule, action, count, reason, tuple(examples)))
-        log.info("%s.%s: repaired %s by %s, %d rows (e.g. %s)", table, column, rule, action, count, ", ".join(examples))
+        self.repaired(Repair(table, rule, action, count, reason, tuple(examples)), column)
         return _act(frame, column, broken, action)
+
+    def repaired(self, repair: Repair, column: str) -> None:
+        """What was done to some rows, by a repair that is named."""
+        self.repairs.append(repair)
+        if not self.quiet:
+            log.info(
+                "%s.%s: repaired %s by %s, %d rows (e.g. %s)", repair.table, column, repair.rule, repair.action,
+                repair.count, ", ".join(repair.examples),
+            )  # fmt: skip
 
 
 class _Shown(str):

@@ -29,8 +29,10 @@ _NEARLY = {  # what a file of each table is called where it has not the right na
 }
 
 
-def read_folder(path: Path) -> Tables:
+def read_folder(path: Path, interactions: tuple[Path, TableFile] | None = None) -> Tables:
     """The tables of a dataset folder, not yet checked; other files in it are ignored.
+
+    interactions: their file and what was read of it; it is then not read here.
 
     ``interactions`` has no columns where nothing holds them (the gate refuses that but on day zero).
     Raises DataError naming every file that is missing or cannot be read, and what to do; ConfigError
@@ -44,7 +46,8 @@ def read_folder(path: Path) -> Tables:
     read: dict[str, TableFile | None] = {}
     for table in STANDARD:
         try:
-            read[table] = _read_one(path, table, spec, notes)
+            given = interactions if table == "interactions" else None
+            read[table] = _read_one(path, table, spec, notes) if given is None else _noted(table, *given, notes)
         except DataError as error:
             faults.append(str(error))
     if not faults and read["items"] is None and read["interactions"] is None:
@@ -70,6 +73,26 @@ def read_folder(path: Path) -> Tables:
     )
 
 
+def interactions_file(path: Path) -> tuple[Path, Spec, frozenset[str]] | None:
+    """The file of interactions (or the folder of its Parquet files), what dataset.yaml says, and the columns whose text
+    must come back as it is. None where this is no dataset folder with both interactions and items in files, or where
+    its items are its users."""
+    if not path.is_dir():
+        return None
+    spec = _read_spec(path, [])
+    files = [_file_of(path, table) for table in ("interactions", "items")]
+    if spec.interactions is not None or spec.relation is not None or files[0] is None or files[1] is None:
+        return None
+    return files[0], spec, _exact(spec, "interactions")
+
+
+def _exact(spec: Spec, table: str) -> frozenset[str]:
+    """Columns of a file whose text must come back as it is."""
+    stated: dict[str, str] = getattr(spec.features, table, {})
+    named = {spec.names(table).get(c, c) for c in STANDARD[table] if c != "weight"}
+    return EXACT | named | {c for c, role in stated.items() if role not in ("numeric", "embedding", "location")}
+
+
 def _list_of(folder: Path, name: str, spec: Spec, notes: list[Note]) -> pl.DataFrame | None:
     """A table that only members have: whom they block, or their address books."""
     if spec.relation is None or (found := _file_of(folder, name)) is None:
@@ -81,17 +104,17 @@ def _list_of(folder: Path, name: str, spec: Spec, notes: list[Note]) -> pl.DataF
 
 def _read_one(folder: Path, table: str, spec: Spec, notes: list[Note]) -> TableFile | None:
     origin: Origin | None = getattr(spec, table)
-    stated: dict[str, str] = getattr(spec.features, table, {})
-    exact = EXACT | {spec.names(table).get(c, c) for c in STANDARD[table] if c != "weight"}
-    exact |= {column for column, role in stated.items() if role not in ("numeric", "embedding", "location")}
+    exact = _exact(spec, table)
     if origin is not None:
-        file = _read_origin(folder, table, origin, spec, exact)
-    elif (path := _file_of(folder, table)) is None:
-        return None
-    else:
-        file = read_file(path, spec.read, exact)
-        if endings(path.name)[0] or path.name != path.name.lower():
-            notes.append(Note(table, None, f"read from {path.name}"))
+        return _noted(table, None, _read_origin(folder, table, origin, spec, exact), notes)
+    path = _file_of(folder, table)
+    return None if path is None else _noted(table, path, read_file(path, spec.read, exact), notes)
+
+
+def _noted(table: str, path: Path | None, file: TableFile, notes: list[Note]) -> TableFile:
+    """What was read, with its notes among ``notes``."""
+    if path is not None and (endings(path.name)[0] or path.name != path.name.lower()):
+        notes.append(Note(table, None, f"read from {path.name}"))
     notes.extend(Note(table, None, text) for text in file.notes)
     return file
 
@@ -109,7 +132,8 @@ def _read_origin(folder: Path, table: str, origin: Origin, spec: Spec, exact: fr
 
 def _file_of(folder: Path, table: str) -> Path | None:
     """The file of a table: its name in any case, with any ending that can be read."""
-    files = [f for f in sorted(folder.iterdir()) if f.is_file() and f.name.lower().split(".", 1)[0] == table]
+    files = [f for f in sorted(folder.iterdir()) if f.name.lower().split(".", 1)[0] == table]
+    files = [f for f in files if f.is_file() or (f.is_dir() and f.name.lower() == f"{table}.parquet")]
     readable = [f for f in files if endings(f.name)[1] and f.name.lower().count(".") == 1 + bool(endings(f.name)[0])]
     if len(readable) > 1:
         raise DataError(f"{folder}: both {' and '.join(f.name for f in readable)} are there. Remove all but one.")

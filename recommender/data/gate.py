@@ -95,7 +95,10 @@ def build(
         spec = relation.described(findings, tables, spec, described, roles)
     structure.match_columns(findings, spec, roles)
     items, users = described.get("items"), described.get("users")
-    interactions = _interactions(findings, ready["interactions"], items, spec, require_interactions)
+    if tables.elsewhere is not None and items is not None and not findings.problems:
+        interactions = tables.elsewhere(findings, spec, items["item_id"])
+    else:
+        interactions = _interactions(findings, ready["interactions"], items, spec, require_interactions)
     chosen = _positive(spec, positive)
     taken, signals = _split_events(findings, interactions, chosen)
     if require_interactions and not taken.height and not findings.problems:
@@ -235,24 +238,33 @@ def _interactions(
     extra = [c for c in frame.columns if c not in (*STANDARD["interactions"], ROW)]
     if extra:
         log.info("columns of interactions without a use: %s", ", ".join(extra))
-    frame = frame.drop(extra)
+    frame = rows(findings, frame, None if items is None else items["item_id"], spec)
+    frame = checks.duplicates(findings, frame)
+    if spec.relation is not None and items is not None:
+        frame = relation.links(findings, frame, spec.relation.symmetric, items["item_id"])
+    return frame.select(STANDARD["interactions"]).sort("timestamp", nulls_last=False, maintain_order=True)
+
+
+def rows(findings: Findings, frame: pl.DataFrame, known: pl.Series | None, spec: Spec) -> pl.DataFrame:
+    """Interactions after the checks of single rows: standard columns and types, and their row numbers.
+
+    known: ids of the items; None where no table of items could be read.
+    """
+    frame = frame.select(c for c in (*STANDARD["interactions"], ROW) if c in frame.columns)
     frame = checks.keys(findings, "interactions", frame)
     frame = checks.event(findings, frame)
     bound = spec.positive.weight if isinstance(spec.positive, Threshold) else None
     frame = checks.weight(findings, frame, spec.read, bound)
     frame = time_checks.interaction_times(findings, frame, spec.times)
-    if items is not None:
-        unknown = ~frame["item_id"].is_in(items["item_id"].implode())
+    if known is not None:
+        unknown = ~frame["item_id"].is_in(known.implode())
         reason = "Interactions with items that the items table does not have."
-        if near := ids.near_misses(frame["item_id"].filter(unknown), items["item_id"]) if unknown.any() else []:
+        if near := ids.near_misses(frame["item_id"].filter(unknown), known) if unknown.any() else []:
             reason += (
                 f" They would meet but for case, blanks, zeros or a trailing .0: {'; '.join(near)}. Write them alike."
             )
         frame = findings.apply(frame, "interactions", "item_id", "unknown_items", unknown, reason)
-    frame = checks.duplicates(findings, frame)
-    if spec.relation is not None and items is not None:
-        frame = relation.links(findings, frame, spec.relation.symmetric, items["item_id"])
-    return frame.select(STANDARD["interactions"]).sort("timestamp", nulls_last=False, maintain_order=True)
+    return frame.select(*STANDARD["interactions"], ROW)
 
 
 def _no_interactions(items: pl.DataFrame | None) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -15,6 +15,9 @@ from recommender.data.notes import Note, Repair
 from recommender.data.threshold import PATTERN
 from recommender.data.times import check_format
 from recommender.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from recommender.data.findings import Findings
 
 STANDARD = {
     "interactions": ("user_id", "item_id", "timestamp", "event", "weight"),
@@ -245,6 +248,14 @@ class Spec(_Strict):
         return {s: name for s, name in {**common, **special}.items() if s != name}
 
 
+class Elsewhere(Protocol):
+    """Interactions that are read and checked on other machines."""
+
+    def __call__(self, findings: Findings, spec: Spec, items: pl.Series) -> pl.DataFrame:
+        """The checked interactions in standard columns, sorted by time; what is wrong goes to ``findings``.
+        items: ids of the items."""
+
+
 @dataclass
 class Tables:
     """Raw tables as a source or folder hands them over: own column names, nothing checked yet.
@@ -252,6 +263,7 @@ class Tables:
     interactions may have no columns at all (day zero); users is None where no such table exists.
     repairs are those that the loader itself made, notes what it has to tell. place: table -> words for where a row
     (from 1) stands, such as "line 7". repairable: False where nobody can name a repair (rows given to a model).
+    elsewhere: checks the interactions where they lie; ``interactions`` then holds a few, for their columns.
     """
 
     name: str
@@ -266,6 +278,7 @@ class Tables:
     repairable: bool = True
     blocks: pl.DataFrame | None = None  # with ``relation`` only, as contacts: see ``relation.py``
     contacts: pl.DataFrame | None = None
+    elsewhere: Elsewhere | None = None
 
 
 def check_repairs(repairs: Mapping[str, str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +17,9 @@ import pyarrow as pa
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import Table
 from recommender.data.queries import History, Queries
-from recommender.engine.session import PARTITIONS, Engine, connected
+from recommender.engine.session import Engine
 from recommender.engine.worker import block
 from recommender.models.base import Recommender
-from recommender.ranking.asker import HERE, Asker
 from recommender.ranking.candidates import Candidates
 from recommender.ranking.generator import Generator
 from recommender.ranking.lists import Lists
@@ -30,16 +28,6 @@ from recommender.ranking.router import Routed, Router
 
 AT_LEAST = 1024  # queries of a block
 _AS_OF, _ITEMS, _TIMES = "__as_of__", "__history__", "__times__"
-
-
-@contextmanager
-def asker_at(address: str | None, shared: Path | None = None, partitions: int = PARTITIONS) -> Iterator[Asker]:
-    """What makes lists: on the engine at ``address``, in this process where that is None. See ``connected``."""
-    if address is None:
-        yield HERE
-        return
-    with connected(address, shared, partitions) as engine:
-        yield EngineAsker(engine)
 
 
 @dataclass(frozen=True)

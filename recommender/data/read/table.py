@@ -38,9 +38,11 @@ def read_file(path: Path, read: Read | None = None, exact: frozenset[str] = EXAC
     Text: a column becomes Int64, Float64 or Boolean only where all its values are; numbers with leading zeros stay
     text, and ``exact`` columns never become floats. Raises DataError naming the file, the line and what to do.
     """
+    packed, kind = endings(path.name)
+    if path.is_dir() and kind == ".parquet":
+        return _read_parts(path)
     if not path.is_file():
         raise DataError(f"{path}: no such file.")
-    packed, kind = endings(path.name)
     if kind is None:
         known = f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
         raise DataError(f"{path}: expected a file that ends in {known}; {', '.join(PACKED)} may follow.")
@@ -129,6 +131,21 @@ def _bounded(path: Path, packed: Any) -> bytes:
                 "Unpack it yourself, or save it as Parquet."
             )
     return bytes(content)
+
+
+def parts(folder: Path) -> list[Path]:
+    """The Parquet files of a folder such as engines write, by name. Raises DataError without any."""
+    files = sorted(f for f in folder.iterdir() if f.is_file() and f.name.lower().endswith(".parquet"))
+    if not files:
+        raise DataError(f"{folder}: the folder holds no Parquet file (*.parquet).")
+    return files
+
+
+def _read_parts(folder: Path) -> TableFile:
+    frames = [_read_parquet(file, file.read_bytes()).frame for file in parts(folder)]
+    if any(frame.schema != frames[0].schema for frame in frames):
+        raise DataError(f"{folder}: its files differ in columns or types. Write them anew with one schema.")
+    return TableFile(pl.concat(frames))
 
 
 def _read_parquet(path: Path, content: bytes) -> TableFile:

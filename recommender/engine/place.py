@@ -1,0 +1,35 @@
+"""Where the work of a program is done: in this process, or what an engine can take on that engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from recommender import config
+from recommender.data.dataset import Dataset
+from recommender.engine.asking import EngineAsker
+from recommender.engine.reading import EngineReader
+from recommender.engine.session import connected
+from recommender.ranking.asker import HERE, Asker
+from recommender.sources.load import load
+
+
+@dataclass(frozen=True)
+class Place:
+    """asker: makes lists. load: gives the checked Dataset of a source or folder, as ``sources/load.py::load``."""
+
+    asker: Asker = HERE
+    load: Callable[..., Dataset] = load
+
+
+@contextmanager
+def place_at(address: str | None, shared: Path | None = None, engine: config.Engine | None = None) -> Iterator[Place]:
+    """This process where ``address`` is None, else the engine there; see ``connected`` for what it raises."""
+    if address is None:
+        yield Place()
+        return
+    settings = engine or config.Engine()
+    with connected(address, shared, settings.partitions) as session:
+        yield Place(EngineAsker(session), EngineReader(session, settings.sample_users))

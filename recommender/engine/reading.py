@@ -1,0 +1,173 @@
+"""Interactions read and checked on the engine, by the gate's own functions: part by part, then user by user.
+
+The tasks of the two passes are in ``checking.py``. What depends on more than a part and its users is left to one
+machine, so a word of the gate is never a guess.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from recommender.data.dataset import Dataset
+from recommender.data.findings import ROW, Findings
+from recommender.data.folder import interactions_file, read_folder
+from recommender.data.gate import build
+from recommender.data.notes import Note
+from recommender.data.read.table import parts
+from recommender.data.read.table_file import TableFile
+from recommender.data.spec import STANDARD, Spec
+from recommender.engine.checking import BLOCKS, CheckPart, CheckUsers, Collect, FirstRows, in_sample, share_of
+from recommender.engine.session import Engine
+from recommender.engine.tally import OneMachine, merge
+from recommender.errors import UserError
+from recommender.sources import SOURCES
+from recommender.sources.load import load, weighed
+
+log = logging.getLogger(__name__)
+
+ROWS = 1_000_000  # of a part, about; whole row groups
+
+
+@dataclass(frozen=True)
+class EngineReader:
+    """In place of ``sources/load.py::load``. sample_users: about so many users, by the hash of their id; None: all."""
+
+    engine: Engine
+    sample_users: int | None = None
+
+    def __call__(self, data: str, *, raw_dir: Path | None, **loading: Any) -> Dataset:
+        """The Dataset that ``load`` gives, or of it the sampled users. Raises as ``load``."""
+        folder = Path(data).expanduser()
+        located = None if data in SOURCES else interactions_file(folder)
+        if located is not None:
+            try:
+                return self._read(folder, *located, loading)
+            except OneMachine as reason:
+                log.info("interactions: %s, so this machine reads and checks them", reason)
+        return sampled(load(data, raw_dir=raw_dir, **loading), self.sample_users)
+
+    def _read(self, folder: Path, file: Path, spec: Spec, exact: frozenset[str], loading: Mapping[str, Any]) -> Dataset:
+        chunks = parts_of(file)
+        actions = {**spec.repairs, **(loading.get("repairs") or {})}
+        check = CheckPart([str(f) for f in _files(file)], spec.model_dump(), actions, sorted(exact))
+        checking = _Checking(self.engine, check, chunks, self.sample_users)
+        try:
+            notes, few = self.engine.run(FirstRows(check), [json.dumps(chunks[0]).encode()] * 2)
+            witness = TableFile(pl.read_ipc(io.BytesIO(few)), json.loads(notes))
+            data = build(
+                replace(read_folder(folder, (file, witness)), elsewhere=checking),
+                extra_repairs=loading.get("repairs"), positive=loading.get("positive"),
+                require_interactions=loading.get("require_interactions", True),
+            )  # fmt: skip
+        except UserError:
+            if checking.called:
+                raise
+            raise OneMachine("the folder has faults that are none of single rows") from None
+        data = weighed(data, loading.get("event_weights") or {})
+        return replace(data, notes=(*data.notes, *checking.notes))
+
+
+class _Checking:
+    """What the gate calls in place of its own checks of interactions (``spec.py::Elsewhere``)."""
+
+    def __init__(
+        self, engine: Engine, check: CheckPart, chunks: Sequence[Mapping[str, int]], sample_users: int | None
+    ) -> None:
+        self.engine, self.check, self.chunks, self.sample_users = engine, check, chunks, sample_users
+        self.notes: list[Note] = []
+        self.called = False
+
+    def __call__(self, findings: Findings, spec: Spec, items: pl.Series) -> pl.DataFrame:
+        self.called = True
+        with self.engine.folder() as store:
+            task = replace(self.check, items=items, whole=items.dtype.is_integer(), store=str(store))
+            checked = _json(self.engine.run(task, [json.dumps(chunk).encode() for chunk in self.chunks]))
+            _agree(checked)
+            merge(findings, checked)
+            numbers = [str(block).encode() for block in range(BLOCKS)]
+            users = _json(self.engine.run(CheckUsers(task.repairs, str(store), self.chunks[0]["rows"] < 0), numbers))
+            _agree(users)
+            merge(findings, [block for block in users if block["n_rows"]])
+            n_users, n_rows = (sum(block[n] for block in users) for n in ("n_users", "n_rows"))
+            share = share_of(self.sample_users, n_users)
+            contents = self.engine.run(Collect(str(store), share), numbers)
+        frames = [pl.read_ipc(io.BytesIO(content)) for content in contents if content]
+        if not frames:
+            raise OneMachine("no row is left")
+        rows = pl.concat(frames).sort("timestamp", ROW, nulls_last=False)
+        if self.sample_users is not None:
+            self.notes.append(about_sample(rows["user_id"].n_unique(), n_users, rows.height, n_rows))
+        return rows.select(STANDARD["interactions"])
+
+
+def parts_of(file: Path) -> list[dict[str, int]]:
+    """Which rows each task reads: number of the file, first row in it, rows (-1: all), rows of the table before."""
+    chunks: list[dict[str, int]] = []
+    before = 0
+    for number, path in enumerate(_files(file)):
+        if path.suffix.lower() != ".parquet":
+            return [{"file": number, "first": 0, "rows": -1, "before": 0}]  # text has no rows to count ahead of reading
+        try:
+            about = pq.ParquetFile(path).metadata
+        except Exception as error:
+            raise OneMachine(f"{path} cannot be read as Parquet ({type(error).__name__})") from None
+        first, rows = 0, 0
+        for group in range(about.num_row_groups):
+            rows += about.row_group(group).num_rows
+            if rows >= ROWS or group == about.num_row_groups - 1:
+                chunks.append({"file": number, "first": first, "rows": rows, "before": before + first})
+                first, rows = first + rows, 0
+        before += about.num_rows
+    if not before:
+        raise OneMachine("the table is empty")
+    return chunks
+
+
+def sampled(data: Dataset, sample_users: int | None) -> Dataset:
+    """The data of about ``sample_users`` users, as the engine chooses them; with a note. None: all."""
+    if sample_users is None:
+        return data
+    active = data.interactions["user_id"].unique()
+    share = share_of(sample_users, len(active))
+    rows = data.interactions.filter(in_sample(data.interactions["user_id"], share))
+    note = about_sample(rows["user_id"].n_unique(), len(active), rows.height, data.interactions.height)
+    signals = data.signals
+    if signals.width:
+        signals = signals.filter(in_sample(signals["user_id"], share))
+    return replace(data, interactions=rows, signals=signals, notes=(*data.notes, note))
+
+
+def about_sample(n_users: int, of_users: int, n_rows: int, of_rows: int) -> Note:
+    """What the report says of a sample."""
+    text = (
+        f"fitted on {n_users:,} of {of_users:,} users, drawn by the hash of their id (engine.sample_users), with "
+        f"{n_rows:,} of {of_rows:,} rows; the decision rests on their queries, and every other user is folded in."
+    )
+    return Note("interactions", "user_id", text)
+
+
+def _files(file: Path) -> list[Path]:
+    return parts(file) if file.is_dir() else [file]
+
+
+def _json(contents: Sequence[bytes]) -> list[dict[str, Any]]:
+    return [json.loads(content) for content in contents]
+
+
+def _agree(checked: Sequence[Mapping[str, Any]]) -> None:
+    """Raises OneMachine where the gate, seeing the whole table, would read a part of it in another way."""
+    for part in checked:
+        if part["alone"] is not None:
+            raise OneMachine(part["alone"])
+    for name in checked[0]["seen"]:
+        if len({json.dumps(part["seen"][name]) for part in checked}) > 1:
+            raise OneMachine(f"parts of the table differ in their {name}")
