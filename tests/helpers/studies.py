@@ -18,6 +18,15 @@ from recommender.studies.engine.plan import Study, cells
 from recommender.studies.engine.run import run
 from tests.helpers.small import Row, dataset, table
 
+WITHOUT_TEXT: dict[str, Any] = {  # of the shop, in a file of its own
+    "name": "small",
+    "question": "What does text bring?",
+    "analysis": "ablation",
+    "scenarios": ["jobs"],
+    "rungs": ["popularity", "content"],
+    "set": {"split.min_train": 20, "bootstrap": 100},
+    "pairs": {"all": {"text": {"without": {"data.differences": [{"metadata": {"roles": ["text"]}}]}}}},
+}
 GRID = {
     "name": "small",
     "question": "What if?",

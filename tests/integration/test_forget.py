@@ -47,6 +47,8 @@ def work(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: 
 
 def write_run(out: Path) -> None:
     write_out(out)
+    for name in ("model", FOLDER):
+        shutil.rmtree(out / name)
     table = pl.read_parquet(out / "per_query.parquet")
     table = table.with_columns(user_id=pl.Series([WHO[n % len(WHO)] for n in range(table.height)]))
     table.write_parquet(out / "per_query.parquet")

@@ -18,19 +18,11 @@ from mlflow import MlflowClient
 
 from recommender.tracking.store import prepare
 from tests.helpers.folders import Trained, exit_code, shop
+from tests.helpers.studies import WITHOUT_TEXT
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-STUDY = {
-    "name": "small",
-    "question": "What does text bring?",
-    "analysis": "ablation",
-    "scenarios": ["jobs"],
-    "rungs": ["popularity", "content"],
-    "set": {"split.min_train": 20, "bootstrap": 100},
-    "pairs": {"all": {"text": {"without": {"data.differences": [{"metadata": {"roles": ["text"]}}]}}}},
-}
 SITE = "data.source=shop split.min_train=20 split.validation=[0.6] bootstrap=100 decision.thin=10"
 
 
@@ -82,7 +74,7 @@ def statuses(store: str, experiment: str) -> list[str]:
 def study_place(workplace: Path) -> Path:
     """A study of two cells in its own file, and its data."""
     shop().write(workplace / "shop")
-    (workplace / "small.yaml").write_text(yaml.safe_dump(STUDY))
+    (workplace / "small.yaml").write_text(yaml.safe_dump(WITHOUT_TEXT))
     return workplace
 
 

@@ -15,22 +15,11 @@ from pipelines import study
 from recommender.studies.engine import plan
 from recommender.tracking import views
 from tests.helpers.folders import run, shop
+from tests.helpers.studies import WITHOUT_TEXT
 from tests.helpers.views import unpacked
 
-SMALL: dict[str, Any] = {
-    "name": "small",
-    "question": "What does text bring?",
-    "analysis": "ablation",
-    "scenarios": ["jobs"],
-    "rungs": ["popularity", "content"],
-    "set": {"split.min_train": 20, "bootstrap": 100},
-    "pairs": {
-        "all": {
-            "text": {"without": {"data.differences": [{"metadata": {"roles": ["text"]}}]}},
-            "nonsense": {"without": {"data.differences": [{"metadata": {"drop": ["no such column"]}}]}},
-        }
-    },
-}
+NONSENSE = {"without": {"data.differences": [{"metadata": {"drop": ["no such column"]}}]}}
+SMALL: dict[str, Any] = {**WITHOUT_TEXT, "pairs": {"all": {**WITHOUT_TEXT["pairs"]["all"], "nonsense": NONSENSE}}}
 
 
 @pytest.fixture

@@ -28,7 +28,6 @@ from recommender.experiment.decision_text import AUDIENCE
 from recommender.serving import persistence
 from recommender.tracking.store import prepare
 from tests.helpers.folders import DAYS, SMALL, START, Done, NoTracker, Trained, exit_code, run, shop
-from tests.helpers.out_folder import write_out
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = {
@@ -82,28 +81,6 @@ def test_out_holds_every_file_and_nothing_unfinished(trained: Trained) -> None:
         "reference",
     }
     assert files == {f"{n}.parquet" for n in COLUMNS} | others
-
-
-def test_the_folder_that_other_tests_draw_has_no_name_that_a_train_does_not_write(
-    trained: Trained, tmp_path: Path
-) -> None:
-    drawn = write_out(tmp_path / "drawn")
-    assert {p.name for p in drawn.iterdir()} <= {p.name for p in trained.out.iterdir()}
-    for path in drawn.glob("*.parquet"):
-        one, real = pl.read_parquet(path), pl.read_parquet(trained.out / path.name)
-        assert one.columns == real.columns, path.name
-        for column in {"metric", "stage", "split", "unit"} & set(one.columns):
-            assert set(one[column]) <= set(real[column]), (path.name, column)
-    measures = set(pl.read_parquet(trained.out / "data_effort.parquet")["measure"])
-    assert {m for m in pl.read_parquet(drawn / "data_effort.parquet")["measure"] if "/" not in m} <= measures
-    for name in ("decision", "data"):
-        one, real = (json.loads((out / f"{name}.json").read_text()) for out in (drawn, trained.out))
-        assert set(one) <= set(real)
-        if name == "data":
-            assert set(one["summary"]) <= set(real["summary"])
-            assert set(one["origins"][0]) <= set(real["origins"][0])
-        else:
-            assert set(one["buckets"]["1_2"]) <= set(real["buckets"]["1_2"])
 
 
 def test_metrics_cover_every_rung_origin_and_bucket(trained: Trained) -> None:

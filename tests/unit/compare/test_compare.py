@@ -34,7 +34,7 @@ from recommender.studies.charts import frontier
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO
 from recommender.studies.engine.run import run
-from tests.helpers.out_folder import write_out
+from tests.helpers.out_folder import decided, write_out
 from tests.helpers.studies import made, source
 
 SMALL = ["split.min_train=20", "bootstrap=100", "split.validation=[0.6]", "decision.thin=10"]
@@ -353,7 +353,7 @@ def test_rungs_that_a_train_would_measure_too_are_named(read: list[Site], compar
 def test_what_ships_is_what_a_kept_train_of_the_same_data_decided(read: list[Site], tmp_path: Path) -> None:
     site = read[1]
     assert site.decided is not None
-    train = write_out(tmp_path / "artifacts/train", data="simulated")
+    train = decided(write_out(tmp_path / "artifacts/train"))
     told = json.loads((train / "data.json").read_text())
     (train / "data.json").write_text(json.dumps({**told, "digest": site.decided.done["digest"]}))
     kept = replace(site, trains=finished_trains(tmp_path / "artifacts"))
