@@ -179,16 +179,16 @@ def evaluate(
         DataError: too few data before or after the origin, or for every rung.
 
     Example:
-        >>> found = recommender.evaluate(data, ["popularity", "als"])  # doctest: +SKIP
-        >>> found.filter(metric="ndcg_at_10", user_bucket="all", item_bucket="all", slice="all")  # doctest: +SKIP
+        >>> metrics = recommender.evaluate(data, ["popularity", "als"])  # doctest: +SKIP
+        >>> metrics.filter(metric="ndcg_at_10", user_bucket="all", item_bucket="all", slice="all")  # doctest: +SKIP
     """
     chosen = only(_scenario(PLAIN if scenario is None else scenario, overrides), rungs)
     flow.check(chosen)
     chosen, skipped = requirements.supported(chosen, data)
-    found = at_test(data, chosen, EffortLog(), skipped)
-    for part, reason in found.skipped.items():
+    outcome = at_test(data, chosen, EffortLog(), skipped)
+    for part, reason in outcome.skipped.items():
         log.warning("%s left out: %s", part, reason)
-    return metrics_table(found.groups[-1], chosen.bootstrap, chosen.seed)
+    return metrics_table(outcome.groups[-1], chosen.bootstrap, chosen.seed)
 
 
 _scenario = scenario  # where a parameter has the name

@@ -86,8 +86,8 @@ class Table:
             known = exact.drop_nulls()  # with a null among them, NumPy would make floats of integers
             rows = self._index.get_indexer(pd.Index(known.to_numpy())).astype(np.int64, copy=False)
             if len(known) < len(ids):
-                found, rows = rows, np.full(len(ids), -1, np.int64)
-                rows[exact.is_not_null().to_numpy()] = found
+                known_rows, rows = rows, np.full(len(ids), -1, np.int64)
+                rows[exact.is_not_null().to_numpy()] = known_rows
             latest = self._memo["lookup"] = ids, rows
         return np.asarray(latest[1])
 

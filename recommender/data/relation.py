@@ -138,11 +138,11 @@ def _checked(findings: Findings, name: str, table: pl.DataFrame, ids: pl.DataTyp
             findings.problem(name, "timestamp", "unparsable_times", rows.height, "Give UTC times, or leave them out.")
             return rows.select("user_id", other).clear()
         rows = rows.with_columns(parsed.values.cast(UTC_US).alias("timestamp"))
-    kept = [c for c in ("user_id", other, "timestamp") if c in rows.columns]
-    rows = rows.select(kept).drop_nulls(["user_id", other])
+    present = [c for c in ("user_id", other, "timestamp") if c in rows.columns]
+    rows = rows.select(present).drop_nulls(["user_id", other])
     if lost := table.height - rows.height:
         findings.note(name, None, f"{lost:,} rows name nobody, or an id that no member can have; left out.")
-    return rows.sort("timestamp", nulls_last=False) if "timestamp" in kept else rows.unique(maintain_order=True)
+    return rows.sort("timestamp", nulls_last=False) if "timestamp" in present else rows.unique(maintain_order=True)
 
 
 def _no_addresses(findings: Findings, table: str, keys: pl.Series) -> None:

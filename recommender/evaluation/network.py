@@ -25,8 +25,8 @@ def top_load(shown: Shown) -> float:
 
 def load_gini(shown: Shown) -> float:
     """Gini coefficient of the places that candidates get in the first ten of all lists."""
-    found = gini(np.bincount(shown.item, minlength=len(shown.fold.items)))
-    return np.nan if found is None else found
+    coefficient = gini(np.bincount(shown.item, minlength=len(shown.fold.items)))
+    return np.nan if coefficient is None else coefficient
 
 
 def first_links(shown: Shown) -> np.ndarray:

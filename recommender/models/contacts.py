@@ -70,8 +70,8 @@ class Contacts:
     @per_table
     def listed(self, items: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Keys of the candidates, and the entries of their address books: item (a row of ``items``), value, since."""
-        found = (entries(items.frame, column).rename({"row": "item"}) for column in (CONTACT_KEY, "contacts"))
-        keys, books = found
+        both = (entries(items.frame, column).rename({"row": "item"}) for column in (CONTACT_KEY, "contacts"))
+        keys, books = both
         return keys, books.sort("since").unique(["item", "value"], keep="first", maintain_order=True)
 
 

@@ -76,12 +76,12 @@ class Neighbours:
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         model_item_idx = self.items_.lookup(items.ids)
-        found = sp.coo_matrix(model_history(queries, model_item_idx, len(self.items_)) @ self.links_)
+        counts = sp.coo_matrix(model_history(queries, model_item_idx, len(self.items_)) @ self.links_)
         column = np.full(len(self.items_), -1)
         column[model_item_idx[model_item_idx >= 0]] = np.flatnonzero(model_item_idx >= 0)
-        asked = column[found.col] >= 0  # never dense over all members: there may be a million
+        is_candidate = column[counts.col] >= 0  # never dense over all members: there may be a million
         out = np.full((len(queries), len(items)), np.nan, np.float32)
-        out[found.row[asked], column[found.col[asked]]] = found.data[asked]
+        out[counts.row[is_candidate], column[counts.col[is_candidate]]] = counts.data[is_candidate]
         out[queries.history.row, queries.history.item_idx] = np.nan
         own = items.lookup(queries.ids)
         out[np.flatnonzero(own >= 0), own[own >= 0]] = np.nan

@@ -57,13 +57,13 @@ class Generator:
         """Which items each query is scored on: bool csr (n_queries, n_items); without what it took."""
         query, item = [np.repeat(np.arange(len(queries)), min(POPULAR, len(self.order)))], []
         item.append(np.tile(self.order[:POPULAR], len(queries)))
-        for found in (self._two_hops(queries), *self._by_value(queries)):
-            query.append(found[0])
-            item.append(found[1])
+        for pairs in (self._two_hops(queries), *self._by_value(queries)):
+            query.append(pairs[0])
+            item.append(pairs[1])
         q, i = np.concatenate(query), np.concatenate(item)
-        made = sp.csr_matrix((np.ones(len(q), bool), (q, i)), shape=(len(queries), len(self.items)))
-        made.sum_duplicates()
-        return made
+        candidates = sp.csr_matrix((np.ones(len(q), bool), (q, i)), shape=(len(queries), len(self.items)))
+        candidates.sum_duplicates()
+        return candidates
 
     def recall(self, queries: Queries, truth: sp.csr_matrix, batch: int = 512) -> float:
         """Share of the answers that are among the generated candidates; NaN without answers."""

@@ -90,11 +90,11 @@ class Router:
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         names = self.route(queries)
-        found = np.unique(names)
-        if len(found) == 1:
-            return self.rungs[found[0]].score(queries, items)
+        served = np.unique(names)
+        if len(served) == 1:
+            return self.rungs[served[0]].score(queries, items)
         out = np.full((len(queries), len(items)), np.nan, np.float32)
-        for name in found:
+        for name in served:
             rows = np.flatnonzero(names == name)
             out[rows] = self.rungs[name].score(queries.take(rows), items)
         return out

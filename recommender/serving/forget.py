@@ -39,14 +39,14 @@ def forget(bundle: Bundle, ids: pl.Series) -> Bundle:
     return replace(bundle, known=fewer, router=router, forgotten=bundle.forgotten + int(gone.sum()))
 
 
-def _known(known: Known, ids: pl.Series, kept: np.ndarray, followed: list[str]) -> Known:
+def _known(known: Known, ids: pl.Series, staying: np.ndarray, followed: list[str]) -> Known:
     """followed: columns that may list users."""
     table = known.data.users
     lists = [c for c in followed if c in table.frame.columns and table.frame.schema[c] == pl.List(ids.dtype)]
     others = [pl.col(c).list.eval(pl.element().filter(~pl.element().is_in(ids.implode()))) for c in lists]
-    frame = table.frame.filter(pl.Series(kept)).with_columns(others)
+    frame = table.frame.filter(pl.Series(staying)).with_columns(others)
     data = replace(known.data, users=Table(frame, table.roles, table.key))
-    return replace(known, data=data, histories=known.histories.take(np.flatnonzero(kept)))
+    return replace(known, data=data, histories=known.histories.take(np.flatnonzero(staying)))
 
 
 def _without(value: Any, ids: pl.Series) -> Any:
@@ -64,8 +64,8 @@ def _without(value: Any, ids: pl.Series) -> Any:
         rows = np.flatnonzero(table.ids.is_in(ids.implode()).to_numpy())
         state[fitted[0]] = Table(table.frame[np.setdiff1d(np.arange(len(table)), rows)], table.roles, table.key)
         for name in fitted[1:]:
-            kept = np.setdiff1d(np.arange(state[name].shape[0]), rows)
-            state[name] = state[name][kept]
+            staying = np.setdiff1d(np.arange(state[name].shape[0]), rows)
+            state[name] = state[name][staying]
     same = copy.copy(value)
     vars(same).clear()
     vars(same).update({**{name: None for name in vars(value) if name.startswith("_")}, **state})

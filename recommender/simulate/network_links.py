@@ -67,10 +67,10 @@ def play(members: Members, seed: int) -> Links:
         one.append(a[new])
         other.append(b[new])
         time.append(begin + BLOCK_DAYS * rng.random(len(new)))
-    made = Links(*(np.concatenate(part) for part in (one, other, time)))
-    inside = (made.time >= 0) & (made.time < knobs.span_days)
-    order = np.argsort(made.time, kind="stable")[inside[np.argsort(made.time, kind="stable")]]
-    return Links(made.one[order], made.other[order], made.time[order])
+    links = Links(*(np.concatenate(part) for part in (one, other, time)))
+    inside = (links.time >= 0) & (links.time < knobs.span_days)
+    order = np.argsort(links.time, kind="stable")[inside[np.argsort(links.time, kind="stable")]]
+    return Links(links.one[order], links.other[order], links.time[order])
 
 
 def _block(
@@ -102,8 +102,8 @@ def _step(graph: sp.csr_matrix, at: np.ndarray, chance: np.ndarray) -> np.ndarra
     """A neighbour of each row at random, -1 where there is none or the row is -1."""
     start, stop = graph.indptr[at], graph.indptr[at + 1]
     reached = start + (chance * (stop - start)).astype(np.int64)
-    found = graph.indices[np.minimum(reached, max(graph.nnz - 1, 0))] if graph.nnz else np.full(len(at), -1)
-    return np.where((at >= 0) & (stop > start), found, -1)
+    neighbour = graph.indices[np.minimum(reached, max(graph.nnz - 1, 0))] if graph.nnz else np.full(len(at), -1)
+    return np.where((at >= 0) & (stop > start), neighbour, -1)
 
 
 def _keys(one: np.ndarray, other: np.ndarray, n: int) -> np.ndarray:

@@ -65,13 +65,13 @@ class NetworkTruth:
             "city": numbered("p", members.city),
             "contact_key": keys,
         })  # fmt: skip
-        made = pl.DataFrame({
+        connects = pl.DataFrame({
             "user_id": names.gather(links.one), "item_id": names.gather(links.other),
             "timestamp": times(links.time, knobs), "event": pl.repeat("connect", len(links.one), eager=True),
         })  # fmt: skip
         return Tables(
             name="simulated",
-            interactions=made,
+            interactions=connects,
             items=users.rename({"user_id": "item_id"}),
             users=users.drop("available_from"),
             spec=Spec(features=Features(users=ROLES), relation=RelationSpec(symmetric=True)),
@@ -86,11 +86,11 @@ class NetworkTruth:
         knobs, n = members.knobs, len(members.joined)
         known = members.known.tocoo()
         imports = rng.random(n) < knobs.books
-        kept = imports[known.row] & (rng.random(known.nnz) < knobs.book_recall)
+        listed = imports[known.row] & (rng.random(known.nnz) < knobs.book_recall)
         guests = np.flatnonzero(members.inviter >= 0)
-        owner = np.concatenate([known.row[kept], members.inviter[guests]])
-        entry = np.concatenate([known.col[kept], guests])
-        since = np.concatenate([members.joined[known.row[kept]], members.joined[guests] - MINUTE])
+        owner = np.concatenate([known.row[listed], members.inviter[guests]])
+        entry = np.concatenate([known.col[listed], guests])
+        since = np.concatenate([members.joined[known.row[listed]], members.joined[guests] - MINUTE])
         wrong = int(len(owner) * knobs.book_errors / max(1 - knobs.book_errors, 1e-9))
         liar = rng.choice(owner, wrong) if len(owner) else np.zeros(0, np.int64)
         stranger = rng.integers(0, 3 * n, wrong)  # two of three never join

@@ -147,7 +147,7 @@ def place_names(names: Sequence[str], x: Sequence[float], y: Sequence[float]) ->
     points = [(a * PHONE_WIDTH, b * HEIGHT) for a, b in zip(x, y, strict=True)]
     axis = (-PADDING, HEIGHT - 4, PHONE_WIDTH + PADDING, HEIGHT + 40)
     taken = [axis, *((a - 7, b - 7, a + 7, b + 7) for a, b in points)]
-    found = []
+    places = []
     for name, (a, b) in zip(names, points, strict=True):
         width = 6.7 * len(name)
         sides: list[Side] = ["left", "right"] if a < PHONE_WIDTH * 0.6 else ["right", "left"]
@@ -158,8 +158,8 @@ def place_names(names: Sequence[str], x: Sequence[float], y: Sequence[float]) ->
         chosen = clear.index(True) if any(clear) else 0
         taken.append(boxes[chosen])
         side, dy, _ = free[chosen]
-        found.append({"dx": 9 if side == "left" else -9, "dy": dy, "align": side})
-    return found
+        places.append({"dx": 9 if side == "left" else -9, "dy": dy, "align": side})
+    return places
 
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
