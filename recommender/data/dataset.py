@@ -151,6 +151,34 @@ class Truth(Protocol):
         """Which items break the rules, whether anybody finds out or not: bool (n_items,); unknown ids do not."""
 
 
+class Weigher(Protocol):
+    """What an interaction counts by its age: a dataclass whose fields are its parameters."""
+
+    def faded(self, ages: np.ndarray, oldest: float) -> np.ndarray:
+        """float64, as ``ages`` (days). oldest: the largest age of all interactions, days."""
+        ...
+
+
+class Everyone(Protocol):
+    """The interactions of all users, counted where they lie; those at hand are a sample of them."""
+
+    def before(self, end: int) -> Everyone:
+        """Those before a time, int64 microseconds."""
+        ...
+
+    def once(self) -> Everyone:
+        """Only the earliest of each user with each item."""
+        ...
+
+    def counts(self, items: Table) -> np.ndarray:
+        """How many each item has, int64 (n_items,)."""
+        ...
+
+    def faded(self, items: Table, weigher: Weigher) -> np.ndarray:
+        """What they count together for each item, float64 (n_items,); summed in the order of time."""
+        ...
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Standard tables of one data set.
@@ -174,6 +202,9 @@ class Dataset:
     relation: Relation | None = None  # None: items are not users
     # How to get it. ``before``, ``only`` and ``first_interactions`` drop it: what models are given has none.
     truth: Callable[[], Truth] | None = field(default=None, repr=False, compare=False)
+    # Of whom the interactions are a sample; None: they are all. Whatever changes rows one by one drops it.
+    everyone: Everyone | None = field(default=None, repr=False, compare=False)
+    sample: str = ""  # a sentence about that sample; empty: all users are here
 
     @cached_property
     def user_idx(self) -> np.ndarray:
@@ -212,13 +243,24 @@ class Dataset:
         stated = self.timestamps != NO_TIME
         if not stated.any():
             return np.zeros(len(self.timestamps))
-        latest, earliest = self.timestamps[stated].max(), self.timestamps[stated].min()
-        return np.asarray((latest - np.maximum(self.timestamps, earliest)) / US_PER_DAY)
+        return ages_of(self.timestamps, int(self.timestamps[stated].min()), int(self.timestamps[stated].max()))
 
     @cached_property
     def item_counts(self) -> np.ndarray:
         """Interactions of each item, int64 (n_items,)."""
         return np.bincount(self.item_idx, minlength=len(self.items))
+
+    @cached_property
+    def item_totals(self) -> np.ndarray:
+        """Interactions of each item, those of users outside the sample too, int64 (n_items,)."""
+        return self.item_counts if self.everyone is None else self.everyone.counts(self.items)
+
+    def faded(self, weigher: Weigher) -> np.ndarray:
+        """What the interactions of each item count together, by their ages, float64 (n_items,); all users'."""
+        if self.everyone is not None:
+            return self.everyone.faded(self.items, weigher)
+        weights = weigher.faded(self.age_days, float(self.age_days.max(initial=0)))
+        return np.bincount(self.item_idx, weights=weights, minlength=len(self.items))
 
     @cached_property
     def user_counts(self) -> np.ndarray:
@@ -255,9 +297,11 @@ class Dataset:
         from recommender.data.kernels import first_of_pairs  # compiles: not for those who only read ids
 
         first = first_of_pairs(self.user_idx, self.item_idx, len(self.users), len(self.items))
+        everyone = None if self.everyone is None else self.everyone.once()
         if first.all():
-            return replace(self, truth=None)._numbered(self.user_idx, self.item_idx, self.timestamps)
-        once = replace(self, interactions=self.interactions.filter(pl.Series(first)), truth=None)
+            return replace(self, truth=None, everyone=everyone)._numbered(self.user_idx, self.item_idx, self.timestamps)
+        rows = self.interactions.filter(pl.Series(first))
+        once = replace(self, interactions=rows, truth=None, everyone=everyone)
         return once._numbered(self.user_idx[first], self.item_idx[first], self.timestamps[first])
 
     def before(self, origin: datetime) -> Dataset:
@@ -266,21 +310,24 @@ class Dataset:
         Rows at or after it go; so do items with neither an interaction nor a stated availability
         before it, and users without an interaction, so that neither can enter a vocabulary.
         """
-        past = self.timestamps < to_microseconds(origin)
-        published = self.items.times("available_from")
-        past_data = self.only(past, listed=(published != NO_TIME) & (published < to_microseconds(origin)))
+        end, published = to_microseconds(origin), self.items.times("available_from")
+        listed = (published != NO_TIME) & (published < end)
+        everyone = None if self.everyone is None else self.everyone.before(end)
+        if everyone is not None:
+            listed |= everyone.counts(self.items) > 0
+        past_data = self.only(self.timestamps < end, listed, everyone)
         if not self.signals.width:
             return past_data
         before = pl.col("timestamp").is_null() | (pl.col("timestamp") < origin)
         return replace(past_data, signals=self.signals.filter(before))
 
-    def only(self, rows: np.ndarray, listed: np.ndarray) -> Dataset:
+    def only(self, rows: np.ndarray, listed: np.ndarray, everyone: Everyone | None = None) -> Dataset:
         """The interactions ``rows`` (bool), the items that they or ``listed`` (bool) name, and their users."""
         seen = listed | (np.bincount(self.item_idx[rows], minlength=len(self.items)) > 0)
         active = np.bincount(self.user_idx[rows], minlength=len(self.users)) > 0
         interactions = self.interactions.filter(pl.Series(rows))
         items, users = self.items.take(seen), self.users.take(active)
-        fewer = replace(self, interactions=interactions, items=items, users=users, truth=None)
+        fewer = replace(self, interactions=interactions, items=items, users=users, truth=None, everyone=everyone)
         user_idx, item_idx = (np.cumsum(active) - 1)[self.user_idx[rows]], (np.cumsum(seen) - 1)[self.item_idx[rows]]
         return fewer._numbered(user_idx, item_idx, self.timestamps[rows])
 
@@ -288,6 +335,11 @@ class Dataset:
         """This data set with the row numbers and times of its interactions, which need not be looked up again."""
         vars(self).update(user_idx=user_idx, item_idx=item_idx, timestamps=timestamps)
         return self
+
+
+def ages_of(timestamps: np.ndarray, earliest: int, latest: int) -> np.ndarray:
+    """Days from each time to the latest one, float64; without a time: as old as the earliest."""
+    return np.asarray((latest - np.maximum(timestamps, earliest)) / US_PER_DAY)
 
 
 def to_microseconds(time: datetime) -> int:

@@ -96,7 +96,7 @@ def build(
     structure.match_columns(findings, spec, roles)
     items, users = described.get("items"), described.get("users")
     if tables.elsewhere is not None and items is not None and not findings.problems:
-        interactions = tables.elsewhere(findings, spec, items["item_id"])
+        interactions = tables.elsewhere(findings, spec, items["item_id"], _positive(spec, positive))
     else:
         interactions = _interactions(findings, ready["interactions"], items, spec, require_interactions)
     chosen = _positive(spec, positive)
@@ -277,9 +277,7 @@ def _split_events(findings: Findings, frame: pl.DataFrame, positive: Threshold) 
     """(what counts as taken, the other events)."""
     if positive.event is None and positive.weight is None:
         return frame, frame.clear()
-    took = pl.lit(True) if positive.weight is None else threshold(positive.weight)
     if positive.event is not None:
-        took = took & pl.col("event").is_in(positive.event)
         there = frame["event"].unique().sort().to_list()
         absent = [e for e in positive.event if e not in there]
         if frame.height and len(absent) == len(positive.event):
@@ -288,7 +286,14 @@ def _split_events(findings: Findings, frame: pl.DataFrame, positive: Threshold) 
             findings.problem("interactions", "event", "unknown_event", frame.height, f"{advice}{close}")
         elif frame.height and absent:
             log.warning("positive events that the data does not have: %s", ", ".join(absent))
+    took = taken(positive)
     return frame.filter(took), frame.filter(~took)
+
+
+def taken(positive: Threshold) -> pl.Expr:
+    """Whether an interaction counts as taken."""
+    took = pl.lit(True) if positive.weight is None else threshold(positive.weight)
+    return took if positive.event is None else took & pl.col("event").is_in(positive.event)
 
 
 def _with_everyone(users: pl.DataFrame | None, active_ids: pl.Series) -> pl.DataFrame:

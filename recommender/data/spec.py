@@ -251,9 +251,9 @@ class Spec(_Strict):
 class Elsewhere(Protocol):
     """Interactions that are read and checked on other machines."""
 
-    def __call__(self, findings: Findings, spec: Spec, items: pl.Series) -> pl.DataFrame:
+    def __call__(self, findings: Findings, spec: Spec, items: pl.Series, positive: Threshold) -> pl.DataFrame:
         """The checked interactions in standard columns, sorted by time; what is wrong goes to ``findings``.
-        items: ids of the items."""
+        items: ids of the items. positive: what counts as taken."""
 
 
 @dataclass

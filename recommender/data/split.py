@@ -42,7 +42,7 @@ class Fold:
     def item_counts(self) -> np.ndarray:
         """Train interactions of each catalogue item, int64 (n_items,)."""
         own = self.train.items.lookup(self.items.ids)
-        return np.where(own >= 0, self.train.item_counts[np.maximum(own, 0)], 0)
+        return np.where(own >= 0, self.train.item_totals[np.maximum(own, 0)], 0)
 
     @property
     def name(self) -> str:
@@ -91,6 +91,8 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
 
     published, used = data.items.times("available_from"), np.zeros(len(data.items), bool)
     used[item] = True
+    if data.everyone is not None:
+        used |= data.everyone.before(end_us).counts(data.items) > 0
     listed = used | ((published != NO_TIME) & (published < end_us))
     column = np.where(listed, np.cumsum(listed) - 1, -1)
     items = data.items.take(listed)

@@ -13,12 +13,14 @@ import numpy as np
 import polars as pl
 
 from recommender.data import checks, gate, ids, structure
+from recommender.data.dataset import Table
 from recommender.data.findings import ROW
 from recommender.data.forms import as_text
 from recommender.data.read.table import read_file
 from recommender.data.read.table_file import TableFile
-from recommender.data.spec import Spec
+from recommender.data.spec import Spec, Threshold
 from recommender.data.times import parse_times
+from recommender.engine.counting import write_for_counting
 from recommender.engine.tally import OneMachine, Tally
 from recommender.engine.worker import block
 from recommender.files import write_atomically
@@ -87,11 +89,13 @@ class CheckPart:
 class CheckUsers:
     """Finds repeats among all rows of a block's users, in the order of the table, and leaves the rest in ``store``.
     Returns JSON as ``CheckPart``, with n_rows and n_users. lined: rows are shown by their lines, which only the reader
-    of the whole file knows."""
+    of the whole file knows. items: sorted ids, where what was taken is to be counted. positive: plain ``Threshold``."""
 
     repairs: Mapping[str, str]
     store: str
     lined: bool
+    items: pl.Series | None = None
+    positive: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, number: int, folder: Path) -> bytes:
         folder = Path(self.store) / f"{number:03d}"
@@ -102,6 +106,10 @@ class CheckUsers:
         rows = pl.concat([pl.read_ipc(file) for file in files]).sort(ROW)
         rows = checks.duplicates(tally, rows).sort("timestamp", ROW, nulls_last=False)
         write_atomically(folder / CLEAN, rows.write_ipc)
+        if self.items is not None:
+            took = rows.filter(gate.taken(Threshold.model_validate(self.positive))).rename({ROW: "row"})
+            item = Table(self.items.to_frame("item_id"), {}, "item_id").lookup(took["item_id"])
+            write_for_counting(Path(self.store), number, took, item)
         alone = "rows are repeated" if self.lined and tally.entries else None
         counts = {"n_rows": rows.height, "n_users": rows["user_id"].n_unique()}
         return json.dumps({"alone": alone, "seen": {}, **counts, **tally.plain()}).encode()

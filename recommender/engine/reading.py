@@ -10,6 +10,7 @@ import io
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,11 @@ from recommender.data.dataset import Dataset
 from recommender.data.findings import ROW, Findings
 from recommender.data.folder import interactions_file, read_folder
 from recommender.data.gate import build
-from recommender.data.notes import Note
 from recommender.data.read.table import parts
 from recommender.data.read.table_file import TableFile
-from recommender.data.spec import STANDARD, Spec
+from recommender.data.spec import STANDARD, Spec, Threshold
 from recommender.engine.checking import BLOCKS, CheckPart, CheckUsers, Collect, FirstRows, in_sample, share_of
+from recommender.engine.counting import EngineCounts
 from recommender.engine.session import Engine
 from recommender.engine.tally import OneMachine, merge
 from recommender.errors import UserError
@@ -73,7 +74,7 @@ class EngineReader:
                 raise
             raise OneMachine("the folder has faults that are none of single rows") from None
         data = weighed(data, loading.get("event_weights") or {})
-        return replace(data, notes=(*data.notes, *checking.notes))
+        return replace(data, everyone=checking.everyone, sample=checking.sample)
 
 
 class _Checking:
@@ -83,18 +84,23 @@ class _Checking:
         self, engine: Engine, check: CheckPart, chunks: Sequence[Mapping[str, int]], sample_users: int | None
     ) -> None:
         self.engine, self.check, self.chunks, self.sample_users = engine, check, chunks, sample_users
-        self.notes: list[Note] = []
+        self.sample = ""
         self.called = False
+        self.everyone: EngineCounts | None = None
 
-    def __call__(self, findings: Findings, spec: Spec, items: pl.Series) -> pl.DataFrame:
+    def __call__(self, findings: Findings, spec: Spec, items: pl.Series, positive: Threshold) -> pl.DataFrame:
         self.called = True
-        with self.engine.folder() as store:
+        ids = None if self.sample_users is None else items.unique().sort()  # of what is counted as the train goes on
+        with ExitStack() as reading:
+            store = (reading if ids is None else self.engine.closing).enter_context(self.engine.folder())
             task = replace(self.check, items=items, whole=items.dtype.is_integer(), store=str(store))
             checked = _json(self.engine.run(task, [json.dumps(chunk).encode() for chunk in self.chunks]))
             _agree(checked)
             merge(findings, checked)
             numbers = [str(block).encode() for block in range(BLOCKS)]
-            users = _json(self.engine.run(CheckUsers(task.repairs, str(store), self.chunks[0]["rows"] < 0), numbers))
+            lined = self.chunks[0]["rows"] < 0
+            repeats = CheckUsers(task.repairs, str(store), lined, ids, positive.model_dump())
+            users = _json(self.engine.run(repeats, numbers))
             _agree(users)
             merge(findings, [block for block in users if block["n_rows"]])
             n_users, n_rows = (sum(block[n] for block in users) for n in ("n_users", "n_rows"))
@@ -104,8 +110,9 @@ class _Checking:
         if not frames:
             raise OneMachine("no row is left")
         rows = pl.concat(frames).sort("timestamp", ROW, nulls_last=False)
-        if self.sample_users is not None:
-            self.notes.append(about_sample(rows["user_id"].n_unique(), n_users, rows.height, n_rows))
+        if ids is not None:
+            self.sample = about_sample(rows["user_id"].n_unique(), n_users, rows.height, n_rows, COUNTED)
+            self.everyone = EngineCounts(self.engine, store, ids)
         return rows.select(STANDARD["interactions"])
 
 
@@ -133,26 +140,30 @@ def parts_of(file: Path) -> list[dict[str, int]]:
 
 
 def sampled(data: Dataset, sample_users: int | None) -> Dataset:
-    """The data of about ``sample_users`` users, as the engine chooses them; with a note. None: all."""
+    """The data of about ``sample_users`` users, as the engine chooses them. None: all."""
     if sample_users is None:
         return data
     active = data.interactions["user_id"].unique()
     share = share_of(sample_users, len(active))
     rows = data.interactions.filter(in_sample(data.interactions["user_id"], share))
-    note = about_sample(rows["user_id"].n_unique(), len(active), rows.height, data.interactions.height)
+    of = data.interactions.height
+    sample = about_sample(rows["user_id"].n_unique(), len(active), rows.height, of, "Popularity is that among them.")
     signals = data.signals
     if signals.width:
         signals = signals.filter(in_sample(signals["user_id"], share))
-    return replace(data, interactions=rows, signals=signals, notes=(*data.notes, note))
+    return replace(data, interactions=rows, signals=signals, sample=sample)
 
 
-def about_sample(n_users: int, of_users: int, n_rows: int, of_rows: int) -> Note:
-    """What the report says of a sample."""
-    text = (
-        f"fitted on {n_users:,} of {of_users:,} users, drawn by the hash of their id (engine.sample_users), with "
-        f"{n_rows:,} of {of_rows:,} rows; the decision rests on their queries, and every other user is folded in."
+COUNTED = "Popularity, trending, the completion order and which items are new are counted over all users."
+
+
+def about_sample(n_users: int, of_users: int, n_rows: int, of_rows: int, counted: str) -> str:
+    """What the report says of a sample. counted: whose interactions make the counts."""
+    return (
+        f"Models are fitted on {n_users:,} of {of_users:,} users, drawn by the hash of their id (engine.sample_users), "
+        f"with {n_rows:,} of {of_rows:,} rows. The decision rests on their queries; every other user is folded in. "
+        f"{counted}"
     )
-    return Note("interactions", "user_id", text)
 
 
 def _files(file: Path) -> list[Path]:

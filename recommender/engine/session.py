@@ -38,6 +38,7 @@ class Engine:
     address: str
     shared: Path
     partitions: int
+    closing: ExitStack  # what is done when the session ends
 
     def run(self, task: Task, blocks: Iterable[bytes]) -> list[bytes]:
         """The results of ``task`` for each block, in their order. Raises UserError where a worker does, or where the
@@ -104,7 +105,7 @@ def connected(address: str, shared: Path | None = None, partitions: int = PARTIT
         url = closing.enter_context(_sail()) if address == LOCAL else _reachable(address)
         spark = _session(url, address)
         closing.callback(_close, spark)
-        engine = Engine(spark, address, scratch.resolve(), partitions)
+        engine = Engine(spark, address, scratch.resolve(), partitions, closing)
         if engine.run(Probe(), [b"seen"]) != [b"seen"]:
             raise UserError(f"{address}: the engine's workers read something else than was written to {scratch}.")
         yield engine

@@ -254,7 +254,7 @@ def _without_examples(entry: Any) -> dict[str, Any]:
 
 def warnings(data: Dataset, scenario: Scenario, skipped: Mapping[str, str]) -> list[str]:
     """What a reader of the numbers must know."""
-    notes = []
+    notes = [data.sample] if data.sample else []
     if scenario.day_zero:
         return ["Day zero: no rung was evaluated, and no number here tells how good the lists are."]
     if scenario.split.kind == "random":

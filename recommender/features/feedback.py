@@ -95,14 +95,17 @@ def _of_events(train: Dataset) -> sp.csr_matrix:
     return matrix
 
 
-def decay(ages: np.ndarray, half_life_share: float) -> np.ndarray:
-    """Weights that halve every ``half_life_share`` of the period that ``ages`` span (days), float64, as ``ages``."""
-    return np.asarray(0.5 ** (ages / (half_life_share * max(float(ages.max(initial=0)), 1e-9))))
+def decay(ages: np.ndarray, half_life_share: float, oldest: float | None = None) -> np.ndarray:
+    """Weights that halve every ``half_life_share`` of the period that ``ages`` span (days), float64, as ``ages``.
+
+    oldest: the end of that period, where ``ages`` are a part of all."""
+    oldest = float(ages.max(initial=0)) if oldest is None else oldest
+    return np.asarray(0.5 ** (ages / (half_life_share * max(oldest, 1e-9))))
 
 
-def hyperbolic_decay(ages: np.ndarray, half_life_share: float) -> np.ndarray:
+def hyperbolic_decay(ages: np.ndarray, half_life_share: float, oldest: float) -> np.ndarray:
     """``decay`` with a long tail: 1 / (1 + age / half-life), so half at the half-life, a third at twice that age."""
-    return np.asarray(1 / (1 + ages / (half_life_share * max(float(ages.max(initial=0)), 1e-9))))
+    return np.asarray(1 / (1 + ages / (half_life_share * max(oldest, 1e-9))))
 
 
 def _weights(rows: pl.DataFrame, weights: dict[str, float], other: float) -> np.ndarray:

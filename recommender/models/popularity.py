@@ -81,13 +81,17 @@ class Popularity:
         return self.segment
 
     def fit(self, train: Dataset) -> Self:
-        events = feedback(train)
-        weight = self._weights(train, events)
         self.items_ = ids_only(train.items)
-        self.counts_ = _count(np.zeros(len(weight), np.int64), events.item, weight, 1, len(train.items))
-        _check(train.users, self.segment)
         self.levels_: list[dict[str, int]] = []
         self.tables_: list[np.ndarray] = []
+        self.returning_ = None if self.returning_share is None else self._recent(self.returning_share).fit(train)
+        if not (self.segment or self.weighted or self.trusted or train.event_weights):  # by item and age alone
+            self.counts_ = train.faded(self).astype(np.float32)[None]
+            return self
+        events = feedback(train)
+        weight = self._weights(train, events)
+        self.counts_ = _count(np.zeros(len(weight), np.int64), events.item, weight, 1, len(train.items))
+        _check(train.users, self.segment)
         for depth in range(1, len(self.segment) + 1):
             keys = _keys(train.users, self.segment[:depth])
             known = [k for k in dict.fromkeys(keys.to_list()) if k is not None]
@@ -97,7 +101,6 @@ class Popularity:
             table = _count(row[inside], events.item[inside], weight[inside], len(known), len(train.items))
             self.levels_.append(numbers)
             self.tables_.append(table)
-        self.returning_ = None if self.returning_share is None else self._recent(self.returning_share).fit(train)
         return self
 
     def _recent(self, half_life_share: float) -> Popularity:
@@ -112,15 +115,20 @@ class Popularity:
             signed_up_column=self.signed_up_column,
         )
 
-    def _weights(self, train: Dataset, events: Feedback) -> np.ndarray:
-        """What each event counts, float64 (n,)."""
-        ages, weight = events.age_days, events.weight.copy()
+    def faded(self, ages: np.ndarray, oldest: float) -> np.ndarray:
+        """What an interaction counts by its age; see ``Weigher``."""
+        weight: np.ndarray = np.ones(len(ages))
         if self.half_life_days is not None:
             weight *= 0.5 ** (ages / self.half_life_days)
         if self.half_life_share is not None:
-            weight *= FADES[self.fade](ages, self.half_life_share)
+            weight *= FADES[self.fade](ages, self.half_life_share, oldest)
         if self.window_days is not None:
             weight *= ages <= self.window_days
+        return weight
+
+    def _weights(self, train: Dataset, events: Feedback) -> np.ndarray:
+        """What each event counts, float64 (n,)."""
+        weight: np.ndarray = events.weight * self.faded(events.age_days, float(events.age_days.max(initial=0)))
         if self.weighted and len(train.weights):
             weight[: len(train.weights)] *= train.weights / max(float(train.weights.mean()), 1e-9)
         if self.trusted:

@@ -46,13 +46,17 @@ class Trending:
 
     def fit(self, train: Dataset) -> Self:
         self.items_ = ids_only(train.items)
-        points = train.item_counts.astype(np.float64)
+        points = train.item_totals.astype(np.float64)
         self.dated_ = bool((train.items.times("available_from")[points > 0] != NO_TIME).all())
         self.points_ = (self.points_power * np.log(points + 1)).astype(np.float32)
-        faded = np.bincount(train.item_idx, (train.age_days * 24 + 2) ** -self.gravity, len(train.items))
+        faded = train.faded(self)
         with np.errstate(divide="ignore"):  # without interactions: never above anything that has some
             self.faded_ = np.where(points > 0, self.points_power * np.log(faded), np.nan).astype(np.float32)
         return self
+
+    def faded(self, ages: np.ndarray, oldest: float) -> np.ndarray:
+        """What an interaction counts by its age; see ``Weigher``."""
+        return np.asarray((ages * 24 + 2) ** -self.gravity)
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         """The logarithm of the formula: the same order, in float32.

@@ -94,9 +94,15 @@ def fallback_order(train: Dataset, items: Table, editorial: str | None = None) -
 
 def recent_popularity(train: Dataset) -> np.ndarray:
     """Interactions of each item, float64 (n_items,), which count half after a tenth of the training period."""
-    ages = train.age_days
-    half_life = max(float(ages.max(initial=0)) / 10, 1e-9)
-    return np.bincount(train.item_idx, weights=0.5 ** (ages / half_life), minlength=len(train.items))
+    return train.faded(_Recent())
+
+
+@dataclass(frozen=True)
+class _Recent:
+    """Half after a tenth of the training period."""
+
+    def faded(self, ages: np.ndarray, oldest: float) -> np.ndarray:
+        return np.asarray(0.5 ** (ages / max(oldest / 10, 1e-9)))
 
 
 def completion_order(popularity: np.ndarray, known: Table, items: Table, editorial: str | None = None) -> np.ndarray:

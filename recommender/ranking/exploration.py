@@ -55,7 +55,7 @@ class Explorer:
     creator_column: str | None = None
 
     def fit(self, train: Dataset) -> Self:
-        self.items_, self.takes_ = ids_only(train.items), train.item_counts
+        self.items_, self.takes_ = ids_only(train.items), train.item_totals
         stated = train.timestamps[train.timestamps != NO_TIME]
         self.start_ = int(stated.min(initial=0 if not len(stated) else stated[0]))
         published = np.maximum(train.items.times("available_from"), self.start_)

@@ -73,7 +73,7 @@ class Router:
 
     def fit_rerankers(self, train: Dataset) -> Self:
         """All but the rungs, which are fitted already: re-rankers, explorer, and which items have interactions."""
-        self.known_ = ids_only(train.items.take(train.item_counts > 0))
+        self.known_ = ids_only(train.items.take(train.item_totals > 0))
         for reranker in self.rerankers:
             reranker.fit(train)
         if self.explorer is not None:

@@ -40,7 +40,7 @@ class Known:
         stated = data.timestamps[data.timestamps != NO_TIME]
         first, last = (int(stated.min()), int(stated.max())) if len(stated) else (NO_TIME, NO_TIME)
         repairs = tuple(replace(repair, examples=()) for repair in data.repairs)  # which may be users' ids
-        bare = replace(data, interactions=data.interactions.clear(), repairs=repairs, notes=())
+        bare = replace(data, interactions=data.interactions.clear(), repairs=repairs, notes=(), everyone=None)
         return cls(bare, taken, first, last)
 
     def dataset(self) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -39,6 +40,26 @@ def test_a_train_on_the_engine_is_the_train_without_it(place: Path) -> None:
         assert one.equals(other)
     assert sorted(p.name for p in (place / "plain").iterdir()) == sorted(p.name for p in (place / "spread").iterdir())
     assert plain.out.count("→") == spread.out.count("→")
+
+
+def test_a_train_on_a_sample_says_so_and_serves_everyone(place: Path) -> None:
+    trained("out", *ENGINE, "--set", "engine.sample_users=30")
+    warnings = json.loads((place / "out/data.json").read_text())["warnings"]
+    said = [sentence for sentence in warnings if "engine.sample_users" in sentence]
+    assert len(said) == 1
+    assert "of 60 users" in said[0]
+    pl.DataFrame({"user_id": [f"u{n}" for n in range(60)]}).write_csv("queries.csv")
+    done = run(recommend.main, "--model", "out", "--queries", "queries.csv", "--to", "lists.csv")
+    assert done.code == 0, done.err
+    assert pl.read_csv(place / "lists.csv")["user_id"].n_unique() == 60
+
+
+def test_a_sample_of_everyone_decides_as_all_of_them(place: Path) -> None:
+    trained("plain")
+    trained("spread", *ENGINE, "--set", "engine.sample_users=1000000")
+    assert (place / "plain/decision.json").read_bytes() == (place / "spread/decision.json").read_bytes()
+    one, other = (pl.read_parquet(place / f"{out}/per_query.parquet") for out in ("plain", "spread"))
+    assert one.equals(other)
 
 
 def test_lists_of_the_engine_are_those_without_it(place: Path) -> None:

@@ -193,7 +193,8 @@ def test_a_sample_of_users_is_the_one_that_one_machine_draws(
     here = reading.sampled(load(str(folder), raw_dir=None), sample)
     assert there.interactions.equals(here.interactions)
     assert there.notes == here.notes
-    assert f"fitted on {there.interactions['user_id'].n_unique():,} of 60 users" in str(there.notes[-1])
+    for data in (here, there):
+        assert f"fitted on {there.interactions['user_id'].n_unique():,} of 60 users" in data.sample
     whole = load(str(folder), raw_dir=None).interactions
     assert there.interactions.equals(whole.filter(pl.col("user_id").is_in(there.interactions["user_id"].implode())))
 

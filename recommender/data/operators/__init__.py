@@ -10,6 +10,7 @@ what it does to the past never depends on the future. Exceptions, which look at 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from recommender.data.dataset import Dataset
@@ -48,7 +49,7 @@ def apply(data: Dataset, differences: Sequence[Difference], seed: int) -> Datase
     check(differences)
     for name, params in map(_one, differences):
         try:
-            data = whole_links(OPERATORS[name](data, **{"seed": seed, **params}))
+            data = whole_links(OPERATORS[name](replace(data, everyone=None), **{"seed": seed, **params}))
         except ValueError as error:
             raise ConfigError(f"{name}: {error}") from None
     return data

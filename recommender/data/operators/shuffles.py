@@ -33,7 +33,7 @@ def shuffled_times(data: Dataset, seed: int) -> Dataset:
     """
     rng = np.random.default_rng(seed)
     signals = _at_other_times(data.signals, rng) if data.signals.width else data.signals
-    return replace(data, interactions=_at_other_times(data.interactions, rng), signals=signals)
+    return replace(data, interactions=_at_other_times(data.interactions, rng), signals=signals, everyone=None)
 
 
 def exchanged(table: Table, columns: Collection[str], rng: np.random.Generator) -> Table:
