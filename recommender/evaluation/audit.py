@@ -14,6 +14,7 @@ import polars as pl
 
 from recommender.config import Audit
 from recommender.evaluation.evaluate import Group
+from recommender.evaluation.kernels import columns
 from recommender.evaluation.statistics import user_weights
 from recommender.names import ORACLE, ROUTER
 
@@ -158,7 +159,7 @@ def _resampled(group: pl.Series, labels: list[str], values: np.ndarray, resample
     weights, of = np.concatenate(list(user_weights(len(group), resamples, seed))), group.to_numpy()
     out = np.empty((resamples, len(labels), values.shape[1]))
     for g, rows in enumerate(of == label for label in labels):
-        drawn, defined = weights[:, rows], ~np.isnan(values[rows])
+        drawn, defined = columns(weights, np.flatnonzero(rows)), ~np.isnan(values[rows])
         with np.errstate(divide="ignore", invalid="ignore"):
             out[:, g] = (drawn @ np.where(defined, values[rows], 0)) / (drawn @ defined.astype(np.float32))
     return out

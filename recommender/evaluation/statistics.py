@@ -10,6 +10,8 @@ import scipy.sparse as sp
 from scipy.special import stdtrit
 from threadpoolctl import threadpool_limits
 
+from recommender.evaluation.kernels import PoissonOfOne, columns
+
 _CHUNK = 100  # resamples at a time, so that memory stays at 100 x users
 
 
@@ -46,14 +48,14 @@ def replicates(cell: ClusteredValues, n_users: int, resamples: int, seed: int) -
 
 
 def user_weights(n_users: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each user counts in each resample, float32 (<= 100, n_users) at a time.
+    """How often each user counts in each resample, uint8 (<= 100, n_users) at a time.
 
     Poisson weights (Hanley & MacGibbon 2006; Chamandy et al. 2012): each user counts a Poisson(1) number of times, so
     one set of weights serves every cell, and a mean is a ratio of sums.
     """
-    rng = np.random.default_rng(seed)
+    draw = PoissonOfOne(np.random.default_rng(seed))
     for start in range(0, resamples, _CHUNK):
-        yield rng.poisson(1.0, (min(_CHUNK, resamples - start), n_users)).astype(np.float32)
+        yield draw((min(_CHUNK, resamples - start), n_users))
 
 
 def _resampled(
@@ -66,7 +68,7 @@ def _resampled(
     with np.errstate(invalid="ignore", divide="ignore"), threadpool_limits(1, "blas"):  # see sign_flip_p
         for weights in user_weights(n_users, resamples, seed):
             for out, (who, total, _), (count, which) in zip(means, by_user, distinct, strict=True):
-                drawn = weights[:, who]
+                drawn = columns(weights, who)
                 out.append(drawn @ total / (drawn @ count)[:, which])
     return [np.concatenate(r) for r in means]
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommender.evaluation.kernels import PoissonOfOne, columns
 from recommender.evaluation.statistics import (
     ClusteredValues,
     Estimate,
@@ -31,6 +32,20 @@ def estimate(c: ClusteredValues, resamples: int = 1000, seed: int = 0) -> Estima
 
 def p_of(c: ClusteredValues, flips: int = 1999, seed: int = 0) -> np.ndarray:
     return sign_flip_p(c, seed, flips)
+
+
+@pytest.mark.parametrize("n", [1, 999, 60_000])  # below, near and above what one call of the generator gives
+def test_weights_are_the_poisson_draws_of_numpy(n: int) -> None:
+    draw, rng = PoissonOfOne(np.random.default_rng(n)), np.random.default_rng(n)
+    for rows in (3, 1, 2):
+        np.testing.assert_array_equal(draw((rows, n)), rng.poisson(1.0, (rows, n)))
+
+
+def test_columns_are_those_of_an_index() -> None:
+    weights = np.random.default_rng(0).integers(0, 200, (4, 9)).astype(np.uint8)
+    for which in (np.array([8, 0, 0]), np.zeros(0, np.int64)):
+        np.testing.assert_array_equal(columns(weights, which), weights[:, which].astype(np.float32))
+        assert columns(weights, which).dtype == np.float32
 
 
 def test_holm_by_hand() -> None:
