@@ -99,7 +99,7 @@ class Queries:
         column = columns[self.history.item_idx]
         in_model = column >= 0
         data = np.ones(len(column), np.float32) if values is None else values.astype(np.float32)
-        shape = (len(self), n_columns)
-        matrix = sp.csr_matrix((data[in_model], (self.history.row[in_model], column[in_model])), shape=shape)
+        indptr = np.append(0, np.cumsum(in_model))[self.history.indptr]
+        matrix = sp.csr_matrix((data[in_model], column[in_model], indptr), shape=(len(self), n_columns))
         matrix.sum_duplicates()
         return matrix

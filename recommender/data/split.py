@@ -21,6 +21,8 @@ from recommender.data.kernels import first_in_buckets, gather, grouped, latest_o
 from recommender.data.queries import BUCKET_STARTS, History, Queries
 from recommender.errors import ConfigError, DataError, Problem
 
+_NEVER = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -139,11 +141,12 @@ def available(as_of: np.ndarray, items: Table, rows: np.ndarray | None = None, *
     Returns bool (n_times, n_items), or (n,) for ``rows`` of ``items`` (int64 (n,)), one per time.
     """
     start, stop = items.times("available_from"), items.times("expires_at")
-    stop = np.where((stop == NO_TIME) | expired, np.iinfo(np.int64).max, stop)
+    stop = np.where((stop == NO_TIME) | expired, _NEVER, stop)
     if rows is not None:
         return np.asarray((as_of == NO_TIME) | ((start[rows] <= as_of) & (as_of < stop[rows])))
     available = np.ones((len(as_of), len(items)), bool)
-    _available(as_of, start, stop, available)
+    if start.max(initial=NO_TIME) > NO_TIME or stop.min(initial=_NEVER) < _NEVER:
+        _available(as_of, start, stop, available)
     return available
 
 

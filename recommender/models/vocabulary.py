@@ -24,10 +24,18 @@ def interacted(train: Dataset, confidence: Confidence | None = None) -> tuple[sp
     of ones, negative where feedback says no. Raises DataError where there are no interactions.
     """
     require_interactions(train)
-    active, taken = np.flatnonzero(train.user_counts), np.flatnonzero(train.item_counts)
-    matrix = (train.matrix() if confidence is None else strengths(train, confidence))[active][:, taken]
-    matrix.sort_indices()
-    return matrix, ids_only(train.users.take(active)), ids_only(train.items.take(taken))
+    remembered = vars(train).setdefault("_interacted", {})  # built once for all rungs and settings; nobody writes to it
+    if confidence not in remembered:
+        active, taken = np.flatnonzero(train.user_counts), np.flatnonzero(train.item_counts)
+        matrix = train.matrix() if confidence is None else strengths(train, confidence)
+        if len(active) < len(train.users):
+            matrix = matrix[active]
+        if len(taken) < len(train.items):
+            matrix = matrix[:, taken]
+        matrix.sort_indices()
+        remembered[confidence] = matrix, ids_only(train.users.take(active)), ids_only(train.items.take(taken))
+    shared: tuple[sp.csr_matrix, Table, Table] = remembered[confidence]
+    return shared
 
 
 def require_interactions(train: Dataset) -> None:

@@ -23,30 +23,38 @@ def top_k(scores: np.ndarray, mask: np.ndarray, order: np.ndarray, k: int) -> Li
     return Lists(item, score, source)
 
 
+_BLOCK = np.uint64(64)  # scores that are looked through at once
+
+
 @numba.njit(cache=True, nogil=True)
 def _top_k(scores, mask, place, order, item, score, source):  # type: ignore[no-untyped-def]
     """Keeps each row's k best so far sorted, and inserts into them: after a few hundred items hardly any gets in."""
     n_items, k = scores.shape[1], item.shape[1]
+    flat = scores.reshape(-1)
     for q in range(scores.shape[0]):
         filled = 0
-        for i in range(n_items):
-            s = scores[q, i]
-            if np.isnan(s) or not mask[q, i]:
+        for start in range(0, n_items, 64):
+            stop = min(start + 64, n_items)
+            if filled == k and stop - start == 64 and _all_below(flat, q * n_items + start, score[q, k - 1]):
                 continue
-            if filled == k:
-                worst = score[q, k - 1]
-                if s < worst or (s == worst and place[i] > place[item[q, k - 1]]):
+            for i in range(start, stop):
+                s = scores[q, i]
+                if np.isnan(s) or not mask[q, i]:
                     continue
-            else:
-                filled += 1
-            at = filled - 1
-            while at > 0:
-                above = score[q, at - 1]
-                if above > s or (above == s and place[item[q, at - 1]] < place[i]):
-                    break
-                score[q, at], item[q, at] = above, item[q, at - 1]
-                at -= 1
-            score[q, at], item[q, at] = s, i
+                if filled == k:
+                    worst = score[q, k - 1]
+                    if s < worst or (s == worst and place[i] > place[item[q, k - 1]]):
+                        continue
+                else:
+                    filled += 1
+                at = filled - 1
+                while at > 0:
+                    above = score[q, at - 1]
+                    if above > s or (above == s and place[item[q, at - 1]] < place[i]):
+                        break
+                    score[q, at], item[q, at] = above, item[q, at - 1]
+                    at -= 1
+                score[q, at], item[q, at] = s, i
         source[q, :filled] = RUNG
         j = 0
         while filled < k and j < n_items:
@@ -56,3 +64,12 @@ def _top_k(scores, mask, place, order, item, score, source):  # type: ignore[no-
                 filled += 1
             j += 1
         item[q, filled:], score[q, filled:], source[q, filled:] = -1, np.nan, NO_ITEM
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _all_below(flat, start, worst):  # type: ignore[no-untyped-def]
+    """Whether the scores of a block are all below ``worst`` or NaN. Unsigned places, so that it runs on vectors."""
+    n, begin = np.int32(0), np.uint64(start)
+    for at in range(_BLOCK):
+        n += np.int32(flat[begin + np.uint64(at)] >= worst)
+    return n == 0

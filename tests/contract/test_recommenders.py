@@ -19,6 +19,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import DataError
 from recommender.models import RECOMMENDERS, with_person_days
+from recommender.models.vocabulary import interacted
 from recommender.names import USER_BUCKETS
 from recommender.ranking.router import Router
 from recommender.serving import persistence
@@ -89,6 +90,17 @@ def test_refit_forgets_the_first_fit(make, queries, items) -> None:
     model = make().fit(worlds.one_taste())
     model.score(queries, items)
     np.testing.assert_array_equal(model.fit(train).score(queries, items), make().fit(train).score(queries, items))
+
+
+def test_the_matrix_that_all_models_share_is_not_written_to(make) -> None:
+    train = worlds.two_tastes()
+    first, *_ = interacted(train)
+    before = first.copy()
+    make().fit(train)
+    again, *_ = interacted(train)
+    assert again is first
+    for part in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(again, part), getattr(before, part))
 
 
 def test_loaded_model_scores_like_the_saved_one(make, queries, items, tmp_path: Path) -> None:

@@ -53,6 +53,19 @@ def test_top_k_equals_a_sort_written_with_plain_loops(problem: Any) -> None:
         assert np.isnan(score[q, n_own:]).all()
 
 
+@pytest.mark.parametrize("n_items", [64, 200, 320])
+def test_top_k_of_many_items_equals_a_sort_of_numpy(n_items: int) -> None:
+    rng = np.random.default_rng(n_items)
+    scores = rng.integers(0, 25, (30, n_items)).astype(np.float32)  # many ties, of which the order decides
+    scores[rng.random(scores.shape) < 0.2] = np.nan
+    mask, order = rng.random(scores.shape) < 0.8, rng.permutation(n_items)
+    lists = top_k(scores, mask, order, 15)
+    place = np.argsort(order)
+    for row, (score, eligible) in enumerate(zip(scores, mask, strict=True)):
+        ranked = np.lexsort((place, -np.where(eligible, score, -np.inf), np.isnan(score) | ~eligible))[:15]
+        np.testing.assert_array_equal(lists.item_idx[row], ranked)
+
+
 def test_minus_zero_ties_with_zero() -> None:
     lists = top_k(np.float32([[-0.0, 0.0, -0.0]]), np.ones((1, 3), bool), np.array([2, 0, 1]), 3)
     assert lists.item_idx.tolist() == [[2, 0, 1]]
