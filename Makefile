@@ -18,6 +18,7 @@ READY_TEXT := .venv/.ready-text
 READY_SQL := .venv/.ready-sql
 READY_DATABASE := .venv/.ready-database
 READY_SPARK := .venv/.ready-spark
+SPARK_SERVER := .venv-spark-server
 FAST := not slow and not real_data and not browser and not spark
 # Two processes, a file at a time to each: fixtures of a file are made once, and no test needs what another wrote.
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
@@ -196,6 +197,14 @@ setup-spark: $(READY_SPARK)
 $(READY_SPARK): requirements-spark.lock requirements.lock
 	@.ci/setup requirements-spark.lock $@
 
+##   make setup-spark-server    Apache Spark's own server in .venv-spark-server (470 MB, needs Java 17), for make test-spark
+.PHONY: setup-spark-server
+setup-spark-server: $(SPARK_SERVER)/.ready
+	@echo "Apache Spark is installed in $(SPARK_SERVER)"
+
+$(SPARK_SERVER)/.ready: requirements-spark-server.lock | $(READY)
+	@$(PY) -m venv $(SPARK_SERVER) && $(SPARK_SERVER)/bin/python -m pip install --quiet --require-hashes -r $< && touch $@
+
 ##   make lock                  write the lock files anew from pyproject.toml
 ##       UPGRADE=1              take the newest versions allowed
 COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -207,7 +216,8 @@ lock: $(READY)
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra text -c requirements.lock -o requirements-text.lock && \
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra sql -c requirements.lock -o requirements-sql.lock && \
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra database -c requirements.lock -o requirements-database.lock && \
-	$(COMPILE) $${UPGRADE:+--upgrade} --extra spark -c requirements.lock -o requirements-spark.lock
+	$(COMPILE) $${UPGRADE:+--upgrade} --extra spark -c requirements.lock -o requirements-spark.lock && \
+	echo 'pyspark>=4.2,<4.3' | $(subst pyproject.toml,-,$(COMPILE)) $${UPGRADE:+--upgrade} -o requirements-spark-server.lock
 
 ##
 ## Develop
@@ -271,7 +281,7 @@ pictures: $(READY_DEV)
 ##                              mlflow.db, data/
 .PHONY: clean
 clean:
-	@rm -rf site .venv .venv-unfinished .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf site .venv .venv-unfinished $(SPARK_SERVER) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##

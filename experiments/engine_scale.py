@@ -24,7 +24,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as every program does
 import numpy as np
 import polars as pl
 
-TABLE = Path(__file__).parents[1] / "docs" / "data" / "engine_scale.csv"
+TABLE = (Path(__file__).parents[1] / "docs" / "data" / "engine_scale").with_suffix(".csv")
 COLUMNS = ("rows", "where", "partitions", "seconds", "cpu_seconds", "peak_mb", "sample_users")
 N_ITEMS, PER_USER, FILE_ROWS, LOCAL_ROWS, SAMPLE = 20_000, 50, 5_000_000, 20_000_000, 20_000
 YEAR_US = 365 * 86_400_000_000
