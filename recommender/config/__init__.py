@@ -141,6 +141,7 @@ class Slots(Strict):
     """Places at the end of the list kept for items without interactions."""
 
     rung: str = "content"
+    instead: list[str] = []  # auto: rungs of which one chooses the new items where it finds more of them than ``rung``
     n: Annotated[int, Field(ge=0, le=1000)] | Literal["auto"] = 0  # auto: as many as validation shows to be worth it
     of: int = Field(20, ge=1, le=1000)
     min_gain: float = Field(0.01, ge=0, le=1)  # auto: the least recall_at_20 on new items worth a slot

@@ -17,7 +17,7 @@ from recommender.experiment.climb import climb
 from recommender.experiment.decision import Decision
 from recommender.experiment.decision_text import DAY_ZERO, sentences
 from recommender.experiment.rungs import day_zero_rung, settings
-from recommender.experiment.slots import SIZES, SlotEvidence, evidence, size
+from recommender.experiment.slots import SIZES, SlotEvidence, chosen, evidence
 from recommender.experiment.validation_sample import ValidationSample
 from recommender.ranking.fusion import Setting
 from recommender.ranking.router import segments
@@ -107,13 +107,16 @@ def _with_slots(
     slots = scenario.slots
     if slots.n != "auto":
         return replace(decision, slots=slots)
-    if slots.rung not in setting:
+    choosers = [rung for rung in (slots.rung, *slots.instead) if rung in setting]
+    if not choosers:
         reason = f"the ladder has no rung '{slots.rung}' to choose new items"
         known = {} if slots.rung in decision.skipped else {"slots": reason}
         return replace(decision, slots=slots.model_copy(update={"n": 0}), skipped={**decision.skipped, **known})
     infos, samples = [fold.info for fold in trials], [fold.to_slot for fold in trials]
-    shown = slot_evidence(decision, infos, samples, setting, slots, SIZES)
-    return replace(decision, slots=slots.model_copy(update={"n": size(shown, slots)}), slot_evidence=shown)
+    by_rung = [slots.model_copy(update={"rung": rung}) for rung in choosers]
+    shown = [row for s in by_rung for row in slot_evidence(decision, infos, samples, setting, s, SIZES)]
+    best = chosen(shown, slots)
+    return replace(decision, slots=slots.model_copy(update={"n": best.n, "rung": best.rung}), slot_evidence=shown)
 
 
 def slot_evidence(

@@ -77,7 +77,7 @@ def _slots(decision: Decision) -> list[str]:
     slots, rows = decision.slots, decision.slot_evidence
     if not rows:
         return []
-    without, chosen = rows[0], next(r for r in rows if r.n == slots.n)
+    without, chosen = rows[0], next(r for r in rows if r.n == slots.n and r.rung in ("", slots.rung))
     share = f"{without.new_item_share_of_truth:.0%} of what users took on validation was new"
     if not slots.n:
         return [f"No slots are reserved for new items: {share}, but no number of slots found more at the cost allowed."]

@@ -135,7 +135,7 @@ def _validate(runner: FoldRunner, tries: Tries) -> tuple[FoldTrials, dict[str, s
             to_slot[rung.name, n] = measured.lists.take(slot_rows).head(DEEPEST)
             if scenario.decision.blend:
                 to_blend[rung.name, n] = measured.lists.take(blend_rows).head(DEPTH).without_scores()
-            if slots.n == "auto" and rung.name == slots.rung:
+            if slots.n == "auto" and rung.name in (slots.rung, *slots.instead):
                 new[rung.name, n] = runner.new_items(measured.model, slot_rows, max(SIZES))
     slot_sample = ValidationSample.of(fold, slot_rows, to_slot, new)
     blend_sample = ValidationSample.of(fold, blend_rows, to_blend)

@@ -35,9 +35,11 @@ def check(scenario: Scenario) -> None:
     if repeated := [n for n in names if names.count(n) > 1 or n in TAKEN]:
         taken = ", ".join(f"'{name}'" for name in TAKEN)
         raise ConfigError(f"ladder: the name '{repeated[0]}' is used twice ({taken} are taken).")
-    left_out = scenario.slots.n == "auto" and scenario.slots.rung in RECOMMENDERS  # then there are no slots
-    if scenario.slots.n and scenario.slots.rung not in names and not left_out:
-        raise ConfigError(f"slots.rung: unknown rung '{scenario.slots.rung}'{nearest(scenario.slots.rung, names)}")
+    slots = scenario.slots
+    for key, chooser in [("rung", slots.rung), *(("instead", name) for name in slots.instead)] if slots.n else []:
+        left_out = slots.n == "auto" and chooser in RECOMMENDERS  # then it chooses nothing
+        if chooser not in names and not left_out:
+            raise ConfigError(f"slots.{key}: unknown rung '{chooser}'{nearest(chooser, names)}")
     if scenario.slots.n == "auto" and scenario.slots.of > 20:
         raise ConfigError("slots.n=auto is judged by recall_at_20, so slots.of must be at most 20. Or give n a number.")
     if all(r.control for r in scenario.ladder):

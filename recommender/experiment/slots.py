@@ -17,8 +17,8 @@ from recommender.experiment.validation_sample import ValidationSample
 from recommender.ranking.fusion import blended, routed
 from recommender.ranking.lists import with_slots
 
-SIZES = (0, 1, 2, 4, 6, 8)
-SAMPLE = 2000  # first queries per origin, evenly spread over users
+SIZES = (0, 1, 2, 3, 4, 5, 6, 8)
+SAMPLE = 5000  # first queries per origin, evenly spread over users
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class SlotEvidence:
     new_item_share_of_truth: float
     loss: float = 0.0  # share of recall_at_20 without slots; below 0: a gain
     loss_high: float = 0.0  # upper bound of its 95% interval over users and over periods, the larger one
+    rung: str = ""  # that chose the new items
 
 
 def evidence(samples: Sequence[ValidationSample], served: Sequence[np.ndarray], slot: tuple[str, int], of: int,
@@ -62,7 +63,7 @@ def evidence(samples: Sequence[ValidationSample], served: Sequence[np.ndarray], 
         recalls = np.concatenate(recall)
         without = without if rows else recalls
         loss, high = _loss(recalls, without, when)
-        rows.append(SlotEvidence(n, float(recalls.mean()), of_new, new_truth / max(n_truth, 1), loss, high))
+        rows.append(SlotEvidence(n, float(recalls.mean()), of_new, new_truth / max(n_truth, 1), loss, high, slot[0]))
     return rows
 
 
@@ -76,13 +77,14 @@ def _loss(recall: np.ndarray, without: np.ndarray, periods: np.ndarray) -> tuple
     return float(lost.mean()) / before, max(of_users, float(of_periods[0])) / before
 
 
-def size(rows: Sequence[SlotEvidence], slots: Slots) -> int:
-    """The size with the best recall on new items of those that lose at most ``max_loss`` of overall recall, by the
-    upper bound over users and periods: so much is promised for the next period.
+def chosen(rows: Sequence[SlotEvidence], slots: Slots) -> SlotEvidence:
+    """The size and rung with the best recall on new items of those that lose at most ``max_loss`` of overall recall, by
+    the upper bound over users and periods: so much is promised for the next period.
 
-    The smallest of equals; 0 where the best finds less than ``min_gain`` more than none.
+    The smallest of equals, then the first rung; no places, the first row, where the best finds less than ``min_gain``
+    more than none.
     """
     none = rows[0]
     affordable = [r for r in rows if r.loss_high <= slots.max_loss]
     best = max(affordable, key=lambda r: (r.new_item_recall_at_20, -r.n))
-    return best.n if best.new_item_recall_at_20 - none.new_item_recall_at_20 >= slots.min_gain else 0
+    return best if best.new_item_recall_at_20 - none.new_item_recall_at_20 >= slots.min_gain else none

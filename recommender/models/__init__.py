@@ -11,6 +11,7 @@ from recommender.models.base import Recommender
 from recommender.models.bpr import BPR
 from recommender.models.contacts import Contacts
 from recommender.models.content import Content
+from recommender.models.content_popularity import ContentPopularity
 from recommender.models.ease import EASE
 from recommender.models.item_knn import ItemKNN
 from recommender.models.lightfm import LightFM
@@ -54,6 +55,7 @@ RECOMMENDERS: Mapping[str, Described] = {
     "social": Social,
     "contacts": Contacts,
     "neighbours": Neighbours,
+    "content_popularity": ContentPopularity,
     "content": Content,
     "lightfm": LightFM,
     "item_knn": ItemKNN,

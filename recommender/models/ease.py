@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import UserError
+from recommender.features.feedback import decay
 from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.space import Float, Space
 from recommender.models.vocabulary import interacted, model_history
@@ -21,6 +22,7 @@ from recommender.models.vocabulary import interacted, model_history
 BYTES_PER_WEIGHT = 4 * 2.2  # float32; the matrix, and room to score and save it
 UNSAFE_COLUMNS = 20_000  # above it LAPACK's potrf crashes with two OpenBLAS threads
 BLOCK = 1024  # rows of the Gram matrix at a time
+LEAST_TREND = 0.01  # of the most popular item's, for items that nobody took of late
 
 
 @dataclass(eq=False)
@@ -30,22 +32,30 @@ class EASE:
     regularization: L2 penalty (lambda of the paper) on the item-item weights.
     item_cap: learn the most taken items only; others get NaN. None: all items.
     memory_mb: ``fit`` raises UserError where n_items^2 weights need more.
+    trend, trend_share: see ``by_trend``; 0: the paper's model.
     NaN: items not learned; queries whose history holds no learned item.
     """
 
     colour = "#117733"
     person_days = (2, 4)
     needs_interactions = True
-    space: ClassVar[Space] = {"regularization": Float(10, 5000, log=True)}
+    space: ClassVar[Space] = {"regularization": Float(10, 5000, log=True), "trend": Float(0.1, 1, also=(0.0,))}
     draws = 4
 
     regularization: float = 500.0
     item_cap: int | None = None
     memory_mb: int = 2000
+    trend: float = 0.0
+    trend_share: float = 0.05
 
     def __post_init__(self) -> None:
-        above(0, regularization=self.regularization, memory_mb=self.memory_mb)
+        above(0, regularization=self.regularization, memory_mb=self.memory_mb, trend_share=self.trend_share)
+        at_least(0, trend=self.trend)
         at_least(1, item_cap=self.item_cap)
+
+    @property
+    def uses_times(self) -> bool:
+        return self.trend > 0
 
     def fit(self, train: Dataset) -> Self:
         taken, _, items = interacted(train)
@@ -56,6 +66,7 @@ class EASE:
         check_memory("ease", len(items), self.memory_mb)
         self.items_ = items
         self.weights_ = closed_form(taken, self.regularization)
+        self.weights_ *= by_trend(train, items, self.trend, self.trend_share)
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
@@ -64,6 +75,17 @@ class EASE:
         scores = history @ self.weights_
         scores[np.diff(history.indptr) == 0] = np.nan
         return to_catalogue(scores, model_item_idx)
+
+
+def by_trend(train: Dataset, items: Table, power: float, half_life_share: float) -> np.ndarray:
+    """Factors of the items' scores, float32 (n_items,): the share of the most popular item's interactions, to ``power``.
+
+    An interaction counts half as much every ``half_life_share`` of the training period. Closed forms know who takes
+    what together, at whatever time; what is taken now stands above what was.
+    """
+    recent = np.bincount(train.item_idx, decay(train.age_days, half_life_share), len(train.items))
+    share = recent[train.items.lookup(items.ids)] / max(float(recent.max()), 1e-12)
+    return np.asarray((share + LEAST_TREND) ** power, np.float32)
 
 
 def check_memory(name: str, n_columns: int, memory_mb: int) -> None:

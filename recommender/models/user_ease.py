@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.models.base import above, at_least, to_catalogue
-from recommender.models.ease import check_memory, closed_form
+from recommender.models.ease import by_trend, check_memory, closed_form
 from recommender.models.side_features import SideFeatures
 from recommender.models.space import Float, Space
 from recommender.models.vocabulary import ids_only, model_history, require_interactions
@@ -29,7 +29,7 @@ class UserEASE:
     regularization: L2 penalty on all weights. feature_weight: length of a user's feature row, where an
     item of the history has 1. half_life_share: an interaction counts the square root of its decay, half
     every so large a share of the training period; None: no decay. min_df: training users that a
-    feature needs. item_cap: learn the most taken items only. memory_mb: as of EASE.
+    feature needs. item_cap: learn the most taken items only. memory_mb, trend, trend_share: as of EASE.
     NaN: items not learned; users with neither a learned item in their history nor a known feature.
     """
 
@@ -41,6 +41,7 @@ class UserEASE:
         "regularization": Float(10, 5000, log=True),
         "feature_weight": Float(0.05, 5, log=True, also=(0.0,)),
         "half_life_share": Float(0.01, 2, log=True, also=(None,)),
+        "trend": Float(0.1, 1, also=(0.0,)),
     }
     draws = 2
 
@@ -50,15 +51,18 @@ class UserEASE:
     min_df: int = 5
     item_cap: int | None = None
     memory_mb: int = 2000
+    trend: float = 0.0
+    trend_share: float = 0.05
 
     def __post_init__(self) -> None:
         above(0, regularization=self.regularization, half_life_share=self.half_life_share, memory_mb=self.memory_mb)
-        at_least(0, feature_weight=self.feature_weight)
+        above(0, trend_share=self.trend_share)
+        at_least(0, feature_weight=self.feature_weight, trend=self.trend)
         at_least(1, min_df=self.min_df, item_cap=self.item_cap)
 
     @property
     def uses_times(self) -> bool:
-        return self.half_life_share is not None
+        return self.half_life_share is not None or self.trend > 0
 
     def fit(self, train: Dataset) -> Self:
         require_interactions(train)
@@ -71,6 +75,7 @@ class UserEASE:
         history = self._history(train, learned)
         weights = closed_form(self._row(history, train.users), self.regularization)
         self.weights_ = np.ascontiguousarray(weights[:, : len(learned)])
+        self.weights_ *= by_trend(train, self.items_, self.trend, self.trend_share)
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:

@@ -80,18 +80,30 @@ def slots(out: RunFolder) -> Grid | None:
     None where none was tried.
     """
     slots_ = out.decision.slots
-    rows = [_places(r, " ★" * (r.n == slots_.n)) for r in out.decision.slot_evidence]
+    evidence = out.decision.slot_evidence
+    rows = [_places(r, " ★" * (r.n == slots_.n and r.rung in ("", slots_.rung))) for r in evidence]
     rows += [_places(r, ", test") for r in out.slots_at_test]
     caption = (
         f"Validation periods. ★ shipped: of the sizes that lose at most {slots_.max_loss:.0%} of Recall@20 by the "
-        "upper bound over users and periods, the one that finds most new items, if that is worth it."
+        "upper bound over users and periods, the one that finds most new items, if that is worth it. With "
+        "several rungs to choose new items, each has its rows."
     )
-    return grid(caption, ["Places", "Recall@20", "Lost, at most", "Recall@20 of new items"], rows) if rows else None
+    return (
+        grid(caption, ["Places", "Chosen by", "Recall@20", "Lost, at most", "Recall@20 of new items"], rows)
+        if rows
+        else None
+    )
 
 
 def _places(row: SlotEvidence, suffix: str) -> list[str]:
     lost = f"{row.loss:.1%}, {row.loss_high:.1%}" if row.n else ""
-    return [f"{row.n}{suffix}", number(row.recall_at_20), lost, number(row.new_item_recall_at_20)]
+    return [
+        f"{row.n}{suffix}",
+        row.rung if row.n else "",
+        number(row.recall_at_20),
+        lost,
+        number(row.new_item_recall_at_20),
+    ]
 
 
 def visits(out: RunFolder) -> Finding:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.config import Slots
-from recommender.experiment.slots import SIZES, SlotEvidence, evidence, size
+from recommender.experiment.slots import SIZES, SlotEvidence, chosen, evidence
 from recommender.experiment.validation_sample import ValidationSample, evenly
 from recommender.ranking.lists import RUNG, Lists
 
@@ -51,7 +51,7 @@ def test_what_slots_bring_and_cost_is_counted_by_hand() -> None:
     assert found[0].recall_at_20 == pytest.approx((2 / 3 + 1) / 2)  # 0 and 19; 11 is down's place 19
     assert found[1].recall_at_20 == pytest.approx((1 / 3 + 1) / 2)  # 31 takes the place of 19
     assert found[2].recall_at_20 == pytest.approx((2 / 3 + 0) / 2)  # 31 and 30 those of 18 and 19, and of 11 and 10
-    assert [found[n].new_item_recall_at_20 for n in SIZES] == [0, 0, 1, 1, 1, 1]  # of the one query that took one
+    assert [found[n].new_item_recall_at_20 for n in SIZES] == [0, 0, *[1] * 6]  # of the one query that took one
     assert {r.new_item_share_of_truth for r in found.values()} == {1 / 4}
 
 
@@ -60,7 +60,7 @@ def test_what_slots_displace_still_counts_within_twenty_places() -> None:
     found = judged(one, served=[["up"]], of=10)
     assert list(found) == [n for n in SIZES if n <= 10]
     assert found[2].recall_at_20 == 1  # 9 has moved from place 10 to 12
-    assert list(judged(one, served=[["up"]], of=3)) == [0, 1, 2]
+    assert list(judged(one, served=[["up"]], of=3)) == [0, 1, 2, 3]
 
 
 def test_origins_are_pooled_by_query() -> None:
@@ -72,7 +72,7 @@ def test_origins_are_pooled_by_query() -> None:
 def test_where_nobody_takes_new_items_slots_bring_nothing() -> None:
     found = judged(probe([[0]], {"up": [UP]}, [NEW]), served=[["up"]])
     assert {(r.new_item_recall_at_20, r.new_item_share_of_truth) for r in found.values()} == {(0, 0)}
-    assert size(list(found.values()), Slots(n="auto", min_gain=0)) == 0
+    assert chosen(list(found.values()), Slots(n="auto", min_gain=0)).n == 0
 
 
 def test_the_loss_has_a_bound_over_users_and_over_periods() -> None:
@@ -101,8 +101,8 @@ def rows(*values: tuple[int, float, float]) -> list[SlotEvidence]:
 def test_a_size_is_affordable_by_its_upper_bound() -> None:
     evidence = [SlotEvidence(0, 0.4, 0.0, 0.2), SlotEvidence(1, 0.39, 0.05, 0.2, 0.025, 0.08),
                 SlotEvidence(2, 0.38, 0.1, 0.2, 0.05, 0.12)]  # fmt: skip
-    assert size(evidence, Slots(n="auto", max_loss=0.1)) == 1
-    assert size(evidence, Slots(n="auto", max_loss=0.05)) == 0
+    assert chosen(evidence, Slots(n="auto", max_loss=0.1)).n == 1
+    assert chosen(evidence, Slots(n="auto", max_loss=0.05)).n == 0
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,20 @@ def test_the_best_affordable_size_is_chosen_where_it_gains_enough(
     max_loss: float, min_gain: float, expected: int
 ) -> None:
     found = rows((0, 0.40, 0.02), (1, 0.40, 0.05), (2, 0.39, 0.10), (4, 0.30, 0.14), (6, 0.20, 0.14))
-    assert size(found, Slots(n="auto", max_loss=max_loss, min_gain=min_gain)) == expected
+    assert chosen(found, Slots(n="auto", max_loss=max_loss, min_gain=min_gain)).n == expected
+
+
+def test_the_rung_that_finds_most_new_items_at_the_price_chooses_them() -> None:
+    """The first one where they find as many."""
+    found = {0: (0.4, 0.0, 0.0), 2: (0.39, 0.1, 0.05), 3: (0.38, 0.2, 0.09), 4: (0.3, 0.3, 0.2)}
+    ranker, other = (
+        [SlotEvidence(n, recall, new, 0.2, loss_high=high, rung=rung) for n, (recall, new, high) in found.items()]
+        for rung in ("ranker", "other")
+    )
+    best = chosen([*ranker[:2], *other], Slots(n="auto", max_loss=0.1))
+    assert (best.rung, best.n) == ("other", 3)
+    best = chosen([*ranker[:2], *other[:2]], Slots(n="auto", max_loss=0.1))
+    assert (best.rung, best.n) == ("ranker", 2)
 
 
 share = st.floats(0, 1)
@@ -122,9 +135,9 @@ share = st.floats(0, 1)
 @given(st.lists(st.tuples(share, share), min_size=1, max_size=len(SIZES)), share, share)
 def test_the_loss_allowed_is_never_exceeded(values: list[tuple[float, float]], loss: float, gain: float) -> None:
     found = rows(*((n, recall, new) for n, (recall, new) in zip(SIZES, values, strict=False)))
-    chosen = next(r for r in found if r.n == size(found, Slots(n="auto", max_loss=loss, min_gain=gain)))
-    assert chosen.loss_high <= loss or chosen.n == 0
-    assert chosen.n == 0 or chosen.new_item_recall_at_20 - found[0].new_item_recall_at_20 >= gain
+    best = chosen(found, Slots(n="auto", max_loss=loss, min_gain=gain))
+    assert best.loss_high <= loss or best.n == 0
+    assert best.n == 0 or best.new_item_recall_at_20 - found[0].new_item_recall_at_20 >= gain
 
 
 def test_a_sample_is_evenly_spread_and_no_larger_than_there_are_rows() -> None:

@@ -14,6 +14,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import UserError
 from recommender.models import ease
+from recommender.models.ease import EASE
 from recommender.models.side_features import SideFeatures
 from recommender.models.user_ease import UserEASE
 from tests.helpers.small import Row, ask, dataset, table
@@ -102,6 +103,18 @@ def test_an_interaction_counts_the_root_of_its_decay_and_of_repeats_the_latest_c
     np.testing.assert_allclose(made, [[worth[20], worth[10], 0], [worth[0], 0, 0], [0, 0, 1]], rtol=1e-6)
     plain = UserEASE(half_life_share=None)._history(train, np.arange(3)).toarray()
     np.testing.assert_array_equal(plain, train.matrix().toarray())
+
+
+@pytest.mark.parametrize("make", [EASE, UserEASE])
+def test_a_trend_multiplies_scores_by_a_power_of_the_recent_share(make: Any) -> None:
+    """Half every 15 of 30 days: a has 1 + .5, b has .25 + .25, c has .25."""
+    rows: list[Row] = [("u", "a", 30 * DAY), ("v", "a", 15 * DAY), ("u", "b", 0), ("v", "b", 0), ("w", "c", 0)]
+    train, asked = dataset(rows), [["a"], ["b"], ["a", "c"]]
+    params: dict[str, Any] = {"regularization": 1.0}
+    plain = make(**params).fit(train).score(ask(asked, train.items), train.items)
+    made = make(**params, trend=0.5, trend_share=0.5).fit(train).score(ask(asked, train.items), train.items)
+    shares = np.array([1, 0.5 / 1.5, 0.25 / 1.5]) + 0.01
+    np.testing.assert_allclose(made, plain * shares**0.5, rtol=1e-5)
 
 
 def test_what_a_cap_leaves_out_is_unknown_and_the_rest_is_learned_without_it() -> None:

@@ -340,7 +340,7 @@ def with_visits(out: Path, back: dict[str, str]) -> None:
     found = [(n, 0.3 - n / 100, n / 50) for n in (0, 1, 2)]
     rows = [
         {"n": n, "recall_at_20": a, "new_item_recall_at_20": b, "new_item_share_of_truth": 0.3,
-         "loss": n / 30, "loss_high": n / 20}
+         "loss": n / 30, "loss_high": n / 20, "rung": "content"}
         for n, a, b in found
     ]  # fmt: skip
     (out / "slots_at_test.json").write_text(json.dumps([rows[0], rows[2] | {"loss": 0.08, "loss_high": 0.12}]))
@@ -391,9 +391,9 @@ def test_places_for_new_items_are_told_with_what_each_number_brought_and_cost(tm
     with_visits(out, {})
     page = Page(write_report(out).read_text())
     assert "2 of the first 20 places are for new items, chosen by content." in " ".join(page.text.split())
-    assert page.row("2 ★")[1:] == ["0.280", "6.7%, 10.0%", "0.040"]
-    assert page.row("0")[1:] == ["0.300", "", "0.000"]
-    assert page.row("2, test")[1:] == ["0.280", "8.0%, 12.0%", "0.040"]
+    assert page.row("2 ★")[1:] == ["content", "0.280", "6.7%, 10.0%", "0.040"]
+    assert page.row("0")[1:] == ["", "0.300", "", "0.000"]
+    assert page.row("2, test")[1:] == ["content", "0.280", "8.0%, 12.0%", "0.040"]
     plain = write_out(tmp_path / "plain")
     assert "places are for new items" not in Page(write_report(plain).read_text()).text
 
