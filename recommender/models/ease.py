@@ -78,7 +78,7 @@ class EASE:
 
 
 def by_trend(train: Dataset, items: Table, power: float, half_life_share: float) -> np.ndarray:
-    """Factors of the items' scores, float32 (n_items,): the share of the most popular item's interactions, to ``power``.
+    """Factors of items' scores, float32 (n_items,): interactions over those of the most popular item, to ``power``.
 
     An interaction counts half as much every ``half_life_share`` of the training period. Closed forms know who takes
     what together, at whatever time; what is taken now stands above what was.
