@@ -25,6 +25,7 @@ from recommender.data import split
 from recommender.errors import TrackingError
 from recommender.experiment import ladder
 from recommender.experiment.decision_text import AUDIENCE
+from recommender.experiment.slots import SIZES
 from recommender.serving import persistence
 from recommender.tracking.store import prepare
 from tests.helpers.folders import DAYS, SMALL, START, Done, NoTracker, Trained, exit_code, run, shop
@@ -249,7 +250,7 @@ def test_slots_are_sized_on_validation_and_the_evidence_is_written(untracked: Pa
     assert done.code == 0, done.err
     decided = decision(out)
     evidence = {row["n"]: row for row in decided["slots"]["evidence"]}
-    assert list(evidence) == [0, 1, 2, 4, 6, 8]
+    assert list(evidence) == list(SIZES)
     best = max(row["new_item_recall_at_20"] for row in evidence.values())
     n = decided["slots"]["n"]
     assert evidence[n]["new_item_recall_at_20"] == best > evidence[0]["new_item_recall_at_20"]
