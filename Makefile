@@ -64,6 +64,14 @@ compare: $(READY)
 	@$(PY) -m pipelines compare $${SCENARIO:+--scenario "$$SCENARIO"} $${DATA:+--data "$$DATA"} $${OUT:+--out "$$OUT"} \
 		$${SET:+--set "$$SET"} $${QUICK:+--quick} $${QUIET:+--quiet} $${JSON:+--json}
 
+##   make done                  keep what an option took, beside what was stated: later estimates are corrected by it
+##       OPTION=ranker          required: its name in estimates/*.csv, in person_days, or of a recommender
+##       DAYS=14                required: the person-days that it took
+##       SCENARIO=jobs          what it was built for; default: all
+.PHONY: done
+done: need-OPTION need-DAYS $(READY)
+	@$(PY) -m pipelines done --option "$$OPTION" --days "$$DAYS" $${SCENARIO:+--scenario "$$SCENARIO"}
+
 ##   make sql                   ask your own questions of all results, in SQL (DuckDB)
 ##       QUERY='select ...'     one question; without it, DuckDB's own shell where that is installed
 ##       LOG=service-log        the log of a service: tables served, feedback, interactions

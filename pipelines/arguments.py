@@ -54,6 +54,13 @@ def compare(to: argparse.ArgumentParser) -> None:
     _output(to)
 
 
+def done(to: argparse.ArgumentParser) -> None:
+    """Keep what an option took, beside what was stated: estimates of comparisons are then corrected by it."""
+    to.add_argument("--option", required=True, help="what is finished, by its name in estimates/ or in the plan")
+    to.add_argument("--days", required=True, type=float, help="the person-days that it took")
+    to.add_argument("--scenario", help="what it was built for: " + SCENARIO + " (default: all)")
+
+
 def recommend(to: argparse.ArgumentParser) -> None:
     """Recommend from a trained model: queries in, a file of ranked items out."""
     to.add_argument("--model", required=True, help="the OUT folder of a train, a saved model, or a models:/ URI")
@@ -133,7 +140,7 @@ def ui(to: argparse.ArgumentParser) -> None:
 
 # Verb -> its arguments; the program is ``pipelines/<verb>.py``, a dash in the verb an underscore there.
 PROGRAMS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
-    "train": train, "study": study, "compare": compare, "recommend": recommend, "promote": promote,
+    "train": train, "study": study, "compare": compare, "done": done, "recommend": recommend, "promote": promote,
     "rollback": rollback, "forget": forget, "data-check": data_check, "simulate": simulate,
     "contacts-hash": contacts_hash, "sql": sql, "ui": ui, "data": data,
 }  # fmt: skip

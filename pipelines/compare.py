@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import polars as pl
 from rich.console import Console
 
 from pipelines import arguments
@@ -26,7 +27,10 @@ from recommender.config.files import raw_dir
 from recommender.experiment import run_folder
 from recommender.experiment.out_folder import ARTIFACTS, disk_faults, out_folder
 from recommender.files import write_table, write_text
+from recommender.planning.facts import plan_facts
+from recommender.planning.place_plan import PlacePlan, Team, place_plan, read_team
 from recommender.report.comparison import answers, answers_table, html, markdown, show
+from recommender.report.planning import write_plan
 from recommender.studies import transfer
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import Cell, Study
@@ -47,6 +51,7 @@ def main(argv: list[str]) -> None:
     scenarios = args.scenario.split(",") if args.scenario else config.scenarios()
     specs = plan.site_specs(scenarios, [one for one in (args.data or "").split(",") if one], args.set)
     studies = {name: plan.load(name, args.quick) for name in (plan.TRANSFER, plan.VOLUME, plan.VALUE, plan.PARTS)}
+    team = read_team()
     bench = Bench(args, studies)
     with out_folder(args.out or default_out(), "compare") as out:
         cells = {spec.name: bench.site(spec) for spec in specs}
@@ -57,13 +62,15 @@ def main(argv: list[str]) -> None:
         recipes = [run for runs in by_site.values() for run in runs]
         warnings = [QUICK] * args.quick + bench.notes + [f"Failed, and left out: {f}" for f in bench.failures]
         comparison = compare_sites(sites, recipes, bench.trackers.evidence(sites, by_site, UI), warnings, args.quick)
-        text = markdown(comparison, out)
+        plans, facts = planned(sites, comparison, team)
+        text = markdown(comparison, out, plans)
         with disk_faults(out):
-            found = {**tables(sites, recipes, studies, comparison.facts), "answers": answers_table(comparison)}
+            found = {**tables(sites, recipes, studies, facts), "answers": answers_table(comparison)}
             for name, table in found.items():
                 write_table(out / f"{name}.parquet", table)
             write_text(out / "report.md", text)
-            write_text(out / "report.html", html(comparison, out))
+            write_text(out / "report.html", html(comparison, out, plans))
+            write_plan(out, plans)
         tell(out, comparison, args)
         files = sorted(p for p in out.iterdir() if p.is_file())
         show_links(bench.trackers.finish(sites, recipes, files, text[:NOTE], UI), silent)
@@ -115,6 +122,13 @@ class Bench:
             here = [plan.of_study(c, plan.TRANSFER) for c in more if c.labels.items() >= cell.labels.items()]
             cells[site.name] = self.measure(here)
         return cells
+
+
+def planned(sites: list[Site], comparison: Comparison, team: Team) -> tuple[list[PlacePlan], pl.DataFrame]:
+    """The plan of each site, and the facts of the page with those of the plans."""
+    by_place = [(s, comparison.facts.filter(place=s.name)) for s in sites]
+    plans = [place_plan(s.name, facts, s.scenario, s.ships, team, date.today()) for s, facts in by_place]
+    return plans, pl.concat([comparison.facts, *(plan_facts(p) for p in plans)])
 
 
 def make_variables(args: argparse.Namespace) -> list[str]:

@@ -6,6 +6,9 @@ curve      accuracy of all users by interactions to learn from (n; over: the sam
 serves     who serves a group of users, in the order of sizes; value, low, high: from how many interactions on (none:
            from the smallest size); verdicts stays (the simplest, throughout), always (one, throughout), moves
 open       a rung that may overtake; value: share of the resamples in which it is ahead
+rate       interactions a week of late (value), interactions to learn from today (n)
+ahead      when a rung is forecast to pass who serves today (over), or the goal; value, low, high: interactions (none:
+           not within ten times today's); own: share of the resamples that pass
 twice      what twice the data would give a rung; target: what it gives today; verdicts gain, loss, open
 asset      what a data asset is worth, over: the best rung without it; verdicts gain, loss, open, unused
 part       what a part of the scenario is worth to what ships; also ``not measured``
@@ -23,6 +26,7 @@ import numpy as np
 import polars as pl
 
 from recommender.compare import build_next
+from recommender.compare.ahead import ahead, reaches
 from recommender.compare.plan import PARTS, VALUE
 from recommender.compare.site import Site
 from recommender.experiment.facts import GAIN, LOSS, OPEN, SCHEMA, UNKNOWN, Row, train_facts
@@ -43,6 +47,7 @@ def site_facts(site: Site, widen: float, reduced: bool = False) -> pl.DataFrame:
     makers = (
         _curves(site),
         _serves(site),
+        _ahead(site, widen),
         _twice(site, widen),
         _assets(site),
         _parts(site),
@@ -84,6 +89,25 @@ def _serves(site: Site) -> Iterator[Row]:
             reason = "ahead in the test period only" if c.rung in site.doubted else ""
             at_today = {"value": c.share, "n": curve.n_queries[bucket], "reason": reason, "verdict": OPEN}
             yield {"topic": "open", "bucket": bucket, "what": c.rung, "over": c.over, **at_today}
+
+
+def _ahead(site: Site, widen: float) -> Iterator[Row]:
+    curve = site.curves
+    if curve is None:
+        return
+    yield {
+        "topic": "rate",
+        "what": "interactions",
+        "n": round(curve.size[-1]),
+        "value": curve.per_week,
+        "split": "train",
+    }
+    for bucket in curve.buckets():
+        forecasts = ahead(curve, bucket, site.moves(bucket)[0][-1].rung, widen)
+        goal = reaches(curve, site.serves_today, site.scenario.problem.target, widen) if bucket == ALL else None
+        for a in (*forecasts, *([goal] if goal else [])):
+            ends = {e: n if np.isfinite(n) else None for e, n in (("value", a.at), ("low", a.low), ("high", a.high))}
+            yield {"topic": "ahead", "bucket": bucket, "what": a.rung, "over": a.over, "own": a.share, **ends}
 
 
 def _twice(site: Site, widen: float) -> Iterator[Row]:

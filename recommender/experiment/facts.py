@@ -42,6 +42,7 @@ SCHEMA = {
 Row = dict[str, Any]
 GAIN, LOSS, OPEN, UNKNOWN = "gain", "loss", "open", "not measured"
 REACHED, MISSED, NOT_TESTABLE = "reached", "missed", "not testable"
+ACROSS = "the interval lies across it"
 VISITS = (IN_SESSION, RETURNING)
 
 
@@ -138,11 +139,16 @@ def goal(run: RunFolder, reduced: bool = False) -> Row:
         "the split is random, so models saw the future": split == "random" or run.data.get("has_times") is False,
         f"only {r['n_queries']:,} users were asked, fewer than {few}": r["n_queries"] < few,
         f"{', '.join(easy)}, a control, reaches it too": bool(easy),
-        "the interval lies across it": crosses,
+        ACROSS: crosses,
     }
     if stops := [reason for reason, holds in reasons.items() if holds]:
         return row | {"verdict": NOT_TESTABLE, "reason": "; ".join(stops)}
     return row | {"verdict": REACHED if r["ci_low"] >= problem.target else MISSED}
+
+
+def untestable(goal: Mapping[str, Any]) -> bool:
+    """Whether a row of the goal is not testable for another reason than an interval across the goal."""
+    return bool(goal["verdict"] == NOT_TESTABLE and goal["reason"] != ACROSS)
 
 
 def _harms(run: RunFolder) -> Iterator[Row]:

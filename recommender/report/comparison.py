@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.compare.site import Site
 from recommender.evaluation.metric_table import glossary
 from recommender.experiment import run_tables
+from recommender.planning.place_plan import PlacePlan
+from recommender.report import planning
 from recommender.report.document import first_screen, rows
 from recommender.report.page import macros, plain_text, render, words
 from recommender.report.study import grid_markdown, sections
@@ -41,9 +43,14 @@ _SIMULATED = "Data named “simulated” are made up: they show how the method w
 WORDS = "The words of this page, and what each rung does"
 
 
-def html(found: Comparison, out: Path) -> str:
-    """The whole report.html, for the folder ``out``: self-contained, every chart with its numbers."""
-    drawn = [*(c for charts in found.charts.values() for c in charts), *(c for f in found.findings for c in f.charts)]
+def html(found: Comparison, out: Path, plans: Sequence[PlacePlan] = ()) -> str:
+    """The whole report.html, for the folder ``out``: self-contained, every chart with its numbers. plans: by place."""
+    planned = planning.sections(plans) if plans else []
+    drawn = [
+        *planning.drawn(planned),
+        *(c for charts in found.charts.values() for c in charts),
+        *(c for f in found.findings for c in f.charts),
+    ]
     return render(
         "compare.html",
         {c.name: c.spec for c in drawn},
@@ -51,7 +58,14 @@ def html(found: Comparison, out: Path) -> str:
         lead=_lead(found),
         sites=[_site(s, found) for s in found.sites],
         questions=_questions(found),
-        contents=[*page_model.QUESTIONS, *(f.title for f in found.findings), "Evidence", WORDS],
+        plans=planned,
+        contents=[
+            *page_model.QUESTIONS,
+            *(one["title"] for one in planned),
+            *(f.title for f in found.findings),
+            "Evidence",
+            WORDS,
+        ],
         relative=lambda folder: _relative(folder, out),
         words=WORDS,
         glossary=_words(found),
@@ -77,14 +91,14 @@ def answers_table(found: Comparison) -> pl.DataFrame:
     return pl.DataFrame(table, schema=dict.fromkeys(("place", "question", "sentence", "evidence"), pl.String))
 
 
-def markdown(found: Comparison, out: Path) -> str:
-    """The page as Markdown, charts as their numbers."""
+def markdown(found: Comparison, out: Path, plans: Sequence[PlacePlan] = ()) -> str:
+    """The page as Markdown, charts as their numbers. plans: by place."""
     lines = [f"# {found.title}", "", *(f"> ⚠ {w}" for w in found.warnings), "", _lead(found), ""]
     for question, on in _questions(found).items():
         lines += ["", f"## {question}", "", *(f"- {s['name']}: {plain_text(s['html'])}" for s in on)]
         for one in (g for f in found.tables.get(question, []) for g in f.grids):
             lines += ["", *grid_markdown(one)]
-    lines += [*sections(found.findings), "", "## Evidence", ""]
+    lines += [*planning.markdown(plans), *sections(found.findings), "", "## Evidence", ""]
     lines += [f"- {e.name}: " + ", ".join(f"`{_relative(c.folder, out)}`" for c in e.cells) for e in found.evidence]
     lines += ["", f"## {WORDS}", "", *(f"- **{w}**: {t}" for w, t in _words(found).items())]
     return "\n".join(lines) + "\n"

@@ -18,7 +18,8 @@ from recommender.experiment.run_tables import LABELS, USERS, number, users
 from recommender.experiment.value import NOT_STATED
 from recommender.files import write_text
 from recommender.names import ALL, PLAIN, ROUTER
-from recommender.report import accuracy, audit, charts, costs
+from recommender.planning import viability
+from recommender.report import accuracy, audit, charts, costs, planning
 from recommender.report.page import capital, render, what_it_does, words
 from recommender.report.spam import spam
 from recommender.studies.engine.finding import Finding
@@ -52,7 +53,7 @@ def write_report(out: Path) -> Path:
     findings = [f for f in (made(run) for made in SECTIONS) if f.sentences or f.grids or f.charts]
     effort = charts.effort_chart(run, facts)
     drawn = [c for c in (effort, *(c for f in findings for c in f.charts)) if c]
-    first = [*["Why these"] * bool(run.decision.choices), *["Real lists"] * bool(run.examples)]
+    first = [*["Why these"] * bool(run.decision.choices), *["Real lists"] * bool(run.examples), planning.VIABILITY]
     text = render(
         "train.html",
         {c.name: c.spec for c in drawn},
@@ -60,6 +61,8 @@ def write_report(out: Path) -> Path:
         place=place(run),
         effort=effort,
         findings=findings,
+        sheet=planning.sheet_html(viability.answers(run, facts)),
+        viability=planning.VIABILITY,
         contents=[*first, *(f.title for f in findings), "How to read this", "The whole configuration"],
         warnings=run_tables.warnings(run),
         sentences=run.decision.sentences,
@@ -147,12 +150,14 @@ def _groups(ships: Iterable[Row], run: RunFolder) -> list[Row]:
 def problem(run: RunFolder, source: str = "") -> Row:
     """The scenario's problem; over data that are not its own, what their folder states, else a neutral one."""
     stated, asked, own = run.data.get("problem"), run.scenario.problem, run.scenario.data.source
-    if stated or run.data.get("source", source or own) == own:
-        return {"what": asked.what, "for_whom": asked.for_whom, "cost_of_error": asked.cost_of_error.what} | (
-            stated or {}
-        )
+    silent: Row = dict.fromkeys(("cost_of_error", "objective", "business_metric"), "")
+    if stated:
+        return silent | dict(stated)
+    if run.data.get("source", source or own) == own:
+        words = {"what": asked.what, "for_whom": asked.for_whom, "cost_of_error": asked.cost_of_error.what}
+        return words | {"objective": asked.objective, "business_metric": asked.business_metric}
     name = run.data.get("name", source)
-    return {"what": "Which items of this catalog do we show?", "for_whom": f"users of {name}", "cost_of_error": ""}
+    return silent | {"what": "Which items of this catalog do we show?", "for_whom": f"users of {name}"}
 
 
 def harm(facts: pl.DataFrame, shown: int = 3) -> Row:

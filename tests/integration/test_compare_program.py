@@ -47,6 +47,10 @@ def test_a_comparison_writes_its_page_logs_its_runs_and_goes_on_where_it_was(pla
     page = (place / "first/report.html").read_text()
     assert "jobs on shop" in page
     assert not (place / "artifacts/latest").exists()  # it names the latest train, and this is none
+    assert "What to do next" in page
+    assert {"option", "days", "viability"} <= set(pl.read_parquet(place / "first/facts.parquet")["topic"])
+    assert (place / "first/roadmap.csv").read_text().startswith("place,users,move,from,verdict")
+    assert "Is the rule-based answer enough?" in (place / "first/roadmap.md").read_text()
     ladder = pl.read_parquet(place / "first/ladder.parquet")
     assert set(ladder["place"]) == {"jobs on shop"}
     assert {"router", "popularity", "ranker"} <= set(ladder["rung"])
@@ -75,6 +79,11 @@ def test_what_cannot_be_compared_is_told_and_leaves_nothing(place: Path) -> None
     assert (unknown.code, "did you mean 'jobs'" in unknown.err) == (2, True)
     whose = run(compare.main, "--scenario", "jobs,ugc", "--data", "shop")
     assert (whose.code, "DATA=jobs:shop" in whose.err) == (2, True)
+    (place / "estimates").mkdir()
+    (place / "estimates/team.csv").write_text("who,option,days_low,days_likely,days_high\nAna,ranker,9,2,3\n")
+    broken = compare_sites("--out", "x")
+    assert (broken.code, "estimates/team.csv.days_likely" in broken.err, (place / "x").exists()) == (2, True, False)
+    (place / "estimates/team.csv").unlink()
     small = run(compare.main, "--scenario", "jobs", "--quick", "--quiet", "--out", "x", "--set", MOST)
     assert (small.code, "split.min_train" in small.err, (place / "x").exists()) == (2, True, False)
 

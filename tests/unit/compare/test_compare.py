@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,9 @@ from recommender.experiment.climb import Choice
 from recommender.experiment.decision import Decision
 from recommender.experiment.facts import contradictions
 from recommender.names import ALL, USER_BUCKETS
+from recommender.planning.facts import contradictions as plan_contradictions
+from recommender.planning.facts import plan_facts
+from recommender.planning.place_plan import Team, place_plan
 from recommender.report import comparison as report
 from recommender.studies import transfer
 from recommender.studies.charts import frontier
@@ -257,6 +261,17 @@ def facts(comparison: Comparison) -> pl.DataFrame:
 def test_no_two_statements_of_a_comparison_contradict_each_other(facts: pl.DataFrame) -> None:
     assert facts["place"].n_unique() == 2
     assert contradictions(facts) == []
+
+
+def test_no_statement_of_the_plans_contradicts_what_was_measured(read: list[Site], comparison: Comparison) -> None:
+    for site in read:
+        mine = comparison.facts.filter(place=site.name)
+        plan = place_plan(site.name, mine, site.scenario, site.ships, Team(), date(2026, 3, 2))
+        rows = plan_facts(plan)
+        assert rows.filter(topic="option").height > 3
+        assert rows.filter(topic="viability").height > 4
+        assert plan_contradictions(pl.concat([mine, rows])) == []
+        assert {r["what"] for r in mine.filter(topic="ahead").to_dicts()} <= set(site.single_rungs)
 
 
 ASSET = {"topic": "asset", "what": "x", "value": 0.1, "high": 1.0}

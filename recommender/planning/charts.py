@@ -1,0 +1,95 @@
+"""Pictures of a plan: the roadmap on its weeks, and the chances of the options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from recommender.experiment.run_tables import LABELS
+from recommender.models.colours import colour as colour_of
+from recommender.names import ALL
+from recommender.planning.place_plan import PlacePlan
+from recommender.planning.roadmap import DUE, GOAL, MAY, NOW
+from recommender.studies.charts import GREY, finish
+from recommender.studies.engine.finding import Chart, slug
+
+FURTHEST_WEEKS = 520.0  # a bar that goes on longer ends here, open
+WIDE = alt.Axis(labelLimit=170, labelOverlap=False)
+GROUPS = {ALL: "all users"} | {b: f"{words} earlier" for b, words in LABELS.items() if b != ALL}
+
+
+def roadmap(plan: PlacePlan) -> Chart | None:
+    """When each move is due: a bar from the earliest to the latest week, a tick in the middle, building before it."""
+    shown = [m for m in plan.moves if m.verdict in (DUE, MAY, NOW)]
+    if not shown:
+        return None
+    known = [end for m in shown for end in (m.weeks, m.low, m.high) if end is not None]
+    last = min(FURTHEST_WEEKS, max([*known, 4.0]) * 1.15)
+    rows: list[dict[str, Any]] = []
+    for m in shown:
+        goal = m.over == GOAL
+        name = f"{m.what} reaches the goal" if goal else f"{m.what}, {GROUPS[m.bucket]}"
+        first = m.low if m.low is not None else m.weeks or 0.0
+        rows.append({
+            "move": name, "rung": m.what, "verdict": m.verdict, "low": first, "weeks": m.weeks,
+            "high": min(last, m.high) if m.high is not None else last, "open": m.high is None,
+            "build": max(0.0, first - m.build_weeks), "chance": m.share,
+        })  # fmt: skip
+    rungs = list(dict.fromkeys(r["rung"] for r in rows))
+    base = alt.Chart(alt.InlineData(values=rows)).encode(y=alt.Y("move:N", title=None, sort=None, axis=WIDE))
+    title = "weeks from today, at today's rate"
+    x = alt.X("low:Q", title=title).scale(domain=[0, last], nice=False)
+    colour = alt.Color("rung:N", legend=None).scale(domain=rungs, range=[colour_of(r) for r in rungs])
+    tips = [alt.Tooltip("move:N"), alt.Tooltip("verdict:N"), alt.Tooltip("chance:Q", format=".0%")]
+    tips += [alt.Tooltip(f"{c}:Q", format=",.0f") for c in ("low", "weeks", "high")]
+    layers = [
+        base.mark_rule(color=GREY, strokeDash=[3, 3], strokeWidth=2).encode(
+            x=alt.X("build:Q", title=title), x2="low:Q"
+        ),
+        base.mark_bar(height=14, opacity=0.55).encode(x=x, x2="high:Q", color=colour, tooltip=tips),
+        base.transform_filter("isValid(datum.weeks)")
+        .mark_tick(thickness=3, height=20)
+        .encode(x=alt.X("weeks:Q", title=title), color=colour, tooltip=tips),
+    ]
+    text = f"Roadmap of {plan.place}, in weeks from today. " + "; ".join(
+        f"{r['move']}: {r['verdict']}" + (f", week {r['weeks']:.0f}" if r["weeks"] is not None else "") for r in rows
+    ) + "."  # fmt: skip
+    spec = finish(alt.layer(*layers), text, 34 * len(rows) + 20)
+    caption = (
+        f"{plan.place}: bars, 95% interval of when a move is due; to the edge, open. Ticks: middle; dashes: building."
+    )
+    return Chart(f"roadmap-{slug(plan.place)}", caption, spec, text, pl.DataFrame(rows))
+
+
+def chances(plan: PlacePlan) -> Chart | None:
+    """Each ranked option's chance to be among the best three, and to be the best."""
+    shown = [(p.what, c) for p, c in plan.options if not p.reason and c.best > 0]
+    rows: list[dict[str, Any]] = [
+        {"option": what, "chance": chance, "of": kind}
+        for kind in ("among the best three", "the best")
+        for what, c in shown
+        for chance in (c.best if kind == "among the best three" else c.first,)
+    ]
+    if not rows:
+        return None
+    n = len(rows) // 2
+    kinds = ["among the best three", "the best"]
+    colour = alt.Color("of:N", title=None, sort=kinds).scale(domain=kinds, range=["#7FB2D6", "#0072B2"])
+    chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_bar()
+        .encode(
+            y=alt.Y("option:N", title=None, sort=None, axis=WIDE),
+            x=alt.X("chance:Q", title="chance", stack=None, axis=alt.Axis(format="%", tickCount=5)).scale(
+                domain=[0, 1]
+            ),
+            color=colour.legend(orient="top", columns=2),
+            tooltip=[alt.Tooltip("option:N"), alt.Tooltip("of:N"), alt.Tooltip("chance:Q", format=".0%")],
+        )
+    )
+    top: dict[str, Any] = max(rows[:n], key=lambda r: r["chance"])
+    text = f"Bar chart of the chances of {n} options at {plan.place}. Largest: {top['option']}, {top['chance']:.0%}."
+    title = f"{plan.place}: how often each option is picked when gain, value and days are drawn anew."
+    return Chart(f"chances-{slug(plan.place)}", title, finish(chart, text, 26 * n + 20), text, pl.DataFrame(rows))

@@ -1,0 +1,68 @@
+"""The whole plan of one place: what it stands on, what to do next, when, and whether to start at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from recommender.config import ProblemStatement, Scenario
+from recommender.experiment.run_folder import RunFolder
+from recommender.planning import done, estimates, roadmap, viability
+from recommender.planning.done import Bias, Done
+from recommender.planning.estimates import TeamEstimate
+from recommender.planning.options import Proposal, closed, proposals
+from recommender.planning.ranking import Chance, ranked
+
+
+@dataclass(frozen=True)
+class Team:
+    """What the team states: its estimates, and what it took for what is finished."""
+
+    estimates: Sequence[TeamEstimate] = ()
+    done: Sequence[Done] = ()
+
+
+@dataclass(frozen=True)
+class PlacePlan:
+    """sheet: of viability, empty where nothing ships; options: by their chance to be among the best three; split: where
+    people disagree most; dated: ``roadmap.table``."""
+
+    place: str
+    problem: ProblemStatement
+    sheet: Sequence[viability.Answer]
+    options: Sequence[tuple[Proposal, Chance]]
+    team: Bias
+    split: tuple[str, TeamEstimate, TeamEstimate] | None
+    moves: Sequence[roadmap.DatedMove]
+    dated: pl.DataFrame = field(repr=False)
+
+    @property
+    def enough(self) -> bool:
+        """Whether the simplest rung reaches the goal."""
+        return viability.stop_here(self.sheet)
+
+
+def read_team() -> Team:
+    """What stands in ``estimates/`` of the working directory. Raises DataError, naming file and line."""
+    return Team(estimates.read_estimates(), done.read_done())
+
+
+def place_plan(
+    place: str, facts: pl.DataFrame, scenario: Scenario, run: RunFolder | None, team: Team, today: date
+) -> PlacePlan:
+    """facts: of this place, of its train and of its comparison; run: what ships, None where nothing was decided."""
+    mine = estimates.for_scenario(team.estimates, scenario.name)
+    built = done.finished(team.done, scenario.name)
+    bias = done.bias(team.done)
+    options = ranked(proposals(facts, scenario, mine, built), scenario.problem, bias, scenario.seed)
+    sheet = viability.answers(run, facts) if run else []
+    ships = facts.filter(topic="ships")
+    there = {*ships["what"], *ships["reason"], *built}
+    needs = {r: closed(r, scenario.plan.needs, there) for r in facts.filter(topic="ahead")["what"].unique()}
+    chances = {p.what: c for p, c in options}
+    moves = roadmap.moves(facts, needs, chances, viability.stop_here(sheet))
+    split = estimates.disagreement(mine)
+    return PlacePlan(place, scenario.problem, sheet, options, bias, split, moves, roadmap.table(moves, today))
