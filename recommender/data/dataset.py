@@ -84,12 +84,18 @@ class Table:
         if latest is None or latest[0] is not ids:
             exact = as_ids(ids, self.ids.dtype)
             known = exact.drop_nulls()  # with a null among them, NumPy would make floats of integers
-            rows = self._index.get_indexer(pd.Index(known.to_numpy())).astype(np.int64, copy=False)
+            rows = self._rows(known)
             if len(known) < len(ids):
                 known_rows, rows = rows, np.full(len(ids), -1, np.int64)
                 rows[exact.is_not_null().to_numpy()] = known_rows
             latest = self._memo["lookup"] = ids, rows
         return np.asarray(latest[1])
+
+    def _rows(self, ids: pl.Series) -> np.ndarray:
+        if ids.dtype == pl.String and len(ids) > len(self) and not self.ids.null_count():  # pandas would make objects
+            known = pl.Enum(self.ids)
+            return ids.cast(known, strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+        return self._index.get_indexer(pd.Index(ids.to_numpy())).astype(np.int64, copy=False)
 
     def take(self, rows: np.ndarray) -> Table:
         """The table with these rows, in this order (a boolean mask or row numbers)."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import yaml
 
+from recommender.data import memory
 from recommender.data.dataset import Dataset
 from recommender.data.gate import STANDARD, Spec, Tables, tables_of
 from recommender.data.notes import Note
@@ -108,6 +109,8 @@ def _read_one(folder: Path, table: str, spec: Spec, notes: list[Note]) -> TableF
     if origin is not None:
         return _noted(table, None, _read_origin(folder, table, origin, spec, exact), notes)
     path = _file_of(folder, table)
+    if path is not None and table == "interactions":
+        memory.check_reading(path)
     return None if path is None else _noted(table, path, read_file(path, spec.read, exact), notes)
 
 

@@ -66,6 +66,27 @@ def latest_of_pairs(
     return out
 
 
+def newcomers(week: np.ndarray, key: np.ndarray, known: np.ndarray, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many keys each week has, and how many of them are in no earlier week and not ``known``: int64 (n_weeks,).
+
+    week: int64 (n,), ascending from 0, none left out. key: int64 (n,), users or items, below ``n_keys``.
+    """
+    latest = np.full(n_keys, -2, np.int64)  # -2: never met, -1: met before the first week
+    latest[known] = -1
+    met, new = np.zeros((2, int(week[-1]) + 1), np.int64)
+    _newcomers(week, key, latest, met, new)
+    return met, new
+
+
+@numba.njit(cache=True, nogil=True)
+def _newcomers(week, key, latest, met, new):  # type: ignore[no-untyped-def]
+    for row in range(len(week)):
+        if latest[key[row]] != week[row]:
+            met[week[row]] += 1
+            new[week[row]] += latest[key[row]] == -2
+            latest[key[row]] = week[row]
+
+
 @numba.njit(cache=True, nogil=True)
 def _grouped(user, place, order):  # type: ignore[no-untyped-def]
     for row in range(len(user)):

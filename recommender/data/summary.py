@@ -10,9 +10,11 @@ import polars as pl
 
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
 from recommender.data.drift import drift, load_reference, reference, save_reference
+from recommender.data.kernels import first_of_pairs, newcomers
 from recommender.data.profile import coverage
 
 __all__ = ["drift", "load_reference", "reference", "save_reference", "summarise"]
+_MONDAY = 3  # 1970 began on a Thursday
 _QUANTILES = (0.1, 0.5, 0.9, 0.99)
 
 
@@ -26,7 +28,7 @@ def summarise(data: Dataset) -> dict[str, Any]:
     events_per_user_p50: quantiles over the users (items) with at least one interaction.
     """
     n_pairs = len(data.users) * len(data.items)
-    taken = data.interactions.select(pl.struct("user_id", "item_id").n_unique()).item() if n_pairs else 0
+    taken = first_of_pairs(data.user_idx, data.item_idx, len(data.users), len(data.items)).sum() if n_pairs else 0
     known = data.timestamps[data.timestamps != NO_TIME]
     popularity = np.sort(data.item_counts)[::-1]
     return {
@@ -37,19 +39,19 @@ def summarise(data: Dataset) -> dict[str, Any]:
         "n_items": len(data.items),
         "n_used_items": int((data.item_counts > 0).sum()),
         "n_signals": data.signals.height,
-        "density": taken / n_pairs if n_pairs else None,
+        "density": int(taken) / n_pairs if n_pairs else None,
         "first_time": _iso(known.min()) if len(known) else None,
         "last_time": _iso(known.max()) if len(known) else None,
         "span_days": float((known.max() - known.min()) / US_PER_DAY) if len(known) else None,
         "without_time_share": 1 - len(known) / max(1, data.interactions.height),
         "gini_items": gini(popularity),
         "top_10_percent_share": float(popularity[: -(-len(popularity) // 10)].sum() / max(1, popularity.sum())),
-        "item_lifetime_days": _lifetime(data.interactions),
+        "item_lifetime_days": _lifetime(data),
         "stated_availability_share": _stated_availability(data.items),
         **_quantiles("events_per_user", data.user_counts),
         **_quantiles("events_per_item", data.item_counts),
         "events": _events(data.interactions) | (_events(data.signals) if data.signals.width else {}),
-        "weeks": weeks(data.interactions),
+        "weeks": weeks(data),
         "columns": _columns("items", data.items) + _columns("users", data.users),
         "repairs": [
             {"table": r.table, "rule": r.rule, "action": r.action, "count": r.count, "reason": r.reason}
@@ -68,23 +70,25 @@ def gini(counts: np.ndarray) -> float | None:
     return float((2 * np.arange(1, n + 1) - n - 1) @ ascending / (n * ascending.sum()))
 
 
-def weeks(interactions: pl.DataFrame) -> list[dict[str, Any]]:
-    """Per week (Mondays): interactions, and the share of its users and items that were never seen before."""
-    dated = interactions.drop_nulls("timestamp").with_columns(
-        pl.col("timestamp").dt.truncate("1w").dt.date().alias("week")
-    )
-    # A user known from undated history is not new, whenever the first dated event is.
-    undated = interactions.filter(pl.col("timestamp").is_null())
-    out = dated.group_by("week").agg(pl.len().alias("n_interactions"))
-    for key, name in (("user_id", "users"), ("item_id", "items")):
-        first = dated.group_by(key).agg(pl.col("week").min().alias("first"))
-        old = pl.col(key).is_in(undated[key].unique().implode())
-        active = dated.select("week", key).unique().join(first, on=key)
-        new = active.group_by("week").agg(
-            pl.len().alias(f"n_{name}"), ((pl.col("first") == pl.col("week")) & ~old).mean().alias(f"new_{name}_share")
-        )
-        out = out.join(new, on="week")
-    return out.sort("week").with_columns(pl.col("week").cast(pl.String)).to_dicts()
+def weeks(data: Dataset) -> list[dict[str, Any]]:
+    """Per week (Mondays): interactions, and the share of its users and items that were never seen before.
+
+    A user known from undated history is not new, whenever the first dated event is.
+    """
+    dated = data.timestamps != NO_TIME
+    if not dated.any():
+        return []
+    number = np.where(dated, (data.timestamps // US_PER_DAY + _MONDAY) // 7, -1)
+    numbers = number[np.flatnonzero(np.diff(number, prepend=-1))]
+    week = np.repeat(np.arange(len(numbers)), np.diff(np.append(np.searchsorted(number, numbers), len(number))))
+    undated = len(number) - len(week)
+    columns = {"n_interactions": np.bincount(week)}
+    for name, idx, n in (("users", data.user_idx, len(data.users)), ("items", data.item_idx, len(data.items))):
+        met, new = newcomers(week, idx[undated:], idx[:undated], n)
+        columns |= {f"n_{name}": met, f"new_{name}_share": new / met}
+    first_days = [str(np.datetime64(int(7 * w - _MONDAY), "D")) for w in numbers]
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [{"week": day, **dict(zip(columns, row, strict=True))} for day, row in zip(first_days, rows, strict=True)]
 
 
 def _columns(name: str, table: Table) -> list[dict[str, Any]]:
@@ -102,17 +106,14 @@ def _iso(microseconds: int) -> str:
     return str(np.datetime64(int(microseconds), "us").astype("datetime64[s]")) + "Z"
 
 
-def _lifetime(interactions: pl.DataFrame) -> float | None:
-    used = (
-        interactions.drop_nulls("timestamp")
-        .group_by("item_id")
-        .agg(
-            pl.len().alias("n"),
-            (pl.col("timestamp").max() - pl.col("timestamp").min()).dt.total_microseconds().alias("us"),
-        )
-    )
-    median = used.filter(pl.col("n") > 1)["us"].median()
-    return None if median is None else float(median) / US_PER_DAY  # type: ignore[arg-type]
+def _lifetime(data: Dataset) -> float | None:
+    """Median days from the first to the last dated use of the items that have two."""
+    dated = data.timestamps != NO_TIME
+    item, time = data.item_idx[dated], data.timestamps[dated]
+    first, last = np.zeros((2, len(data.items)), np.int64)
+    first[item[::-1]], last[item] = time[::-1], time  # ascending: of several, NumPy writes the last one
+    again = np.bincount(item, minlength=len(data.items)) > 1
+    return float(np.median((last - first)[again])) / US_PER_DAY if again.any() else None
 
 
 def _stated_availability(items: Table) -> float:

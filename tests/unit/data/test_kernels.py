@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from recommender.data import checks, kernels
 from recommender.data.queries import BUCKET_STARTS, bucket
-from tests.helpers.small import at, dataset
+from tests.helpers.small import at, dataset, table
 
 SEEDS = st.integers(0, 2**32 - 1)
 N_USERS, N_ITEMS = 7, 5
@@ -76,6 +78,26 @@ def test_latest_of_pairs_is_the_last_row_of_each(seed: int) -> None:
     indptr = np.arange(0, 28, 3)
     latest = kernels.latest_of_pairs(queries, indptr, asked, start, item[order], value[order], N_ITEMS)
     np.testing.assert_array_equal(latest, np.array(expected, np.float32))
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS)
+def test_newcomers_are_those_that_no_earlier_week_has(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    week = np.sort(np.append(np.arange(6), rng.integers(0, 6, 60)))
+    key, known = rng.integers(0, 20, len(week)), rng.integers(0, 20, 3)
+    weeks = [set(key[week == w]) for w in range(6)]
+    new = [keys - set(known).union(*weeks[:w]) for w, keys in enumerate(weeks)]
+    measured = kernels.newcomers(week, key, known, 20)
+    np.testing.assert_array_equal(measured, [list(map(len, weeks)), list(map(len, new))])
+
+
+@pytest.mark.parametrize("ids", [["b", "a", "c"], [5, 3, 9]])
+def test_many_ids_are_looked_up_as_few_are(ids: list[Any]) -> None:
+    known = table("item_id", ids)
+    asked = [*ids, "x", None, *ids] if isinstance(ids[0], str) else [*ids, 7, None, *ids]
+    one_by_one = [known.lookup(pl.Series([i], dtype=known.ids.dtype))[0] for i in asked]
+    assert known.lookup(pl.Series(asked)).tolist() == one_by_one == [0, 1, 2, -1, -1, 0, 1, 2]
 
 
 def test_gather_puts_ranges_one_after_the_other() -> None:

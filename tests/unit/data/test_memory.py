@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from pipelines import LEAST_ADDRESSES_MB, cli
 from recommender.data import memory
+from recommender.data.folder import read_folder
 from recommender.errors import UserError
 from recommender.experiment.out_folder import disk_faults
 from tests.helpers.small import dataset
@@ -31,6 +34,24 @@ def test_a_train_that_cannot_fit_is_refused_with_what_it_needs_and_what_is_free(
     monkeypatch.setattr(memory, "free_mb", lambda: 123)
     with pytest.raises(UserError, match=r"about \d+ MB of memory, and 123 MB"):
         memory.check(SMALL)
+
+
+def test_a_file_that_cannot_be_read_whole_is_refused_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    numbers = pl.DataFrame({"user_id": np.arange(100_000), "item_id": 1, "timestamp": 2})
+    texts = numbers.with_columns(pl.col("user_id").cast(pl.String))
+    numbers.write_parquet(tmp_path / "numbers.parquet")
+    texts.write_parquet(tmp_path / "texts.parquet")
+    numbers.write_csv(tmp_path / "numbers.csv")
+    needed = {f.name: memory.reading_mb(f) for f in tmp_path.iterdir()}
+    assert 0 < needed["numbers.csv"] < needed["numbers.parquet"] < needed["texts.parquet"] < 50
+    (tmp_path / "damaged.parquet").write_bytes(b"PAR1")
+    assert memory.reading_mb(tmp_path / "damaged.parquet") == memory.reading_mb(tmp_path / "none.csv") == 0
+    monkeypatch.setattr(memory, "free_mb", lambda: 1)
+    (tmp_path / "numbers.parquet").rename(tmp_path / "interactions.parquet")
+    with pytest.raises(UserError, match=r"interactions.parquet: to read and check it takes about 12 MB"):
+        read_folder(tmp_path)
 
 
 @pytest.mark.parametrize("megabytes", [0, 500])
