@@ -17,6 +17,7 @@ READY_DEV := .venv/.ready-dev
 READY_TEXT := .venv/.ready-text
 READY_SQL := .venv/.ready-sql
 READY_DATABASE := .venv/.ready-database
+READY_SERVE := .venv/.ready-serve
 READY_SPARK := .venv/.ready-spark
 SPARK_SERVER := .venv-spark-server
 FAST := not slow and not real_data and not browser and not spark
@@ -109,6 +110,16 @@ promote: need-MODEL $(READY)
 rollback: need-MODEL $(READY)
 	@$(PY) -m pipelines rollback --model "$$MODEL" $${REASON:+--reason "$$REASON"}
 
+##   make serve                 lists over HTTP, a log of what was shown, and events that the next lists know
+##       MODEL=artifacts/latest required: OUT of a train, or models:/<name>@champion; followed where it moves
+##       LOG=service-log        the folder of the log
+##       PORT=8000 HOST=127.0.0.1   other hosts need keys: RECOMMENDER_API_KEYS
+##       PLAIN_IDS=1            log user ids as they are, not as pseudonyms
+.PHONY: serve
+serve: need-MODEL $(READY_SERVE)
+	@$(PY) -m pipelines serve --model "$$MODEL" $${LOG:+--log "$$LOG"} $${HOST:+--host "$$HOST"} \
+		$${PORT:+--port "$$PORT"} $${PLAIN_IDS:+--plain-ids}
+
 ##   make forget                remove users from kept results, models and MLflow; says which models to train again
 ##       USERS=gone.csv         required: a file of user_id
 ##       WITHIN=artifacts/mine  the folder to search beside MLflow's artifacts; default: artifacts and studies
@@ -189,6 +200,14 @@ setup-sql: $(READY_SQL)
 $(READY_SQL): requirements-sql.lock requirements.lock
 	@.ci/setup requirements-sql.lock $@
 
+##   make setup-serve           adds the extra `serve`: figures for Prometheus and a fast HTTP parser, for make serve
+.PHONY: setup-serve
+setup-serve: $(READY_SERVE)
+	@echo "The extra 'serve' is installed in .venv"
+
+$(READY_SERVE): requirements-serve.lock requirements.lock
+	@.ci/setup requirements-serve.lock $@
+
 ##   make setup-database        adds the extra `database`: interactions from PostgreSQL, MySQL or SQLite
 .PHONY: setup-database
 setup-database: $(READY_DATABASE)
@@ -224,6 +243,7 @@ lock: $(READY)
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra text -c requirements.lock -o requirements-text.lock && \
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra sql -c requirements.lock -o requirements-sql.lock && \
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra database -c requirements.lock -o requirements-database.lock && \
+	$(COMPILE) $${UPGRADE:+--upgrade} --extra serve -c requirements.lock -o requirements-serve.lock && \
 	$(COMPILE) $${UPGRADE:+--upgrade} --extra spark -c requirements.lock -o requirements-spark.lock && \
 	echo 'pyspark>=4.2,<4.3' | $(subst pyproject.toml,-,$(COMPILE)) $${UPGRADE:+--upgrade} -o requirements-spark-server.lock
 

@@ -127,6 +127,15 @@ def contacts_hash(to: argparse.ArgumentParser) -> None:
     to.add_argument("--to", required=True, help="file to write, .parquet or .csv")
 
 
+def serve(to: argparse.ArgumentParser) -> None:
+    """Serve lists over HTTP, log what was shown, and take in events, which the next lists know."""
+    to.add_argument("--model", required=True, help="the OUT folder of a train, a saved model, or a models:/ URI")
+    _log(to)
+    to.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: this machine only)")
+    to.add_argument("--port", type=int, default=8000)
+    to.add_argument("--plain-ids", action="store_true", help="log user ids as they are, not as pseudonyms")
+
+
 def sql(to: argparse.ArgumentParser) -> None:
     """Ask questions of all results, in SQL: DuckDB over the files that train, study, compare and serve left here."""
     to.add_argument("--query", help="one question, or several with semicolons (default: DuckDB's own shell)")
@@ -142,7 +151,7 @@ def ui(to: argparse.ArgumentParser) -> None:
 PROGRAMS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "train": train, "study": study, "compare": compare, "done": done, "recommend": recommend, "promote": promote,
     "rollback": rollback, "forget": forget, "data-check": data_check, "simulate": simulate,
-    "contacts-hash": contacts_hash, "sql": sql, "ui": ui, "data": data,
+    "contacts-hash": contacts_hash, "sql": sql, "serve": serve, "ui": ui, "data": data,
 }  # fmt: skip
 
 

@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     uri = store.tracking_uri()
     remote = uri.startswith(("http://", "https://"))
     if not remote:
-        _check_free(port)
+        check_free(port)
     with cli.console.status("Opening the tracking store"):
         experiment = store.prepare(uri)
     if remote:  # someone else's server: nothing to start
@@ -48,18 +48,16 @@ def main(argv: list[str]) -> None:
         _stop(server)
 
 
-def _check_free(port: int) -> None:
+def check_free(port: int, host: str = HOST) -> None:
     """Raises UserError where the port cannot be had."""
     if not 1 <= port <= 65535:
         raise UserError(f"Port {port}: expected 1 to 65535.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: TIME_WAIT is no obstacle
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
-            raise UserError(
-                f"Port {port} cannot be used ({error.strerror}). Try another: make ui PORT={port + 1}"
-            ) from None
+            raise UserError(f"Port {port} cannot be used ({error.strerror}). Try another: PORT={port + 1}") from None
 
 
 def _start(uri: str, port: int) -> subprocess.Popen[bytes]:

@@ -18,7 +18,7 @@ from recommender.data.queries import History, Queries
 from recommender.errors import DataError
 from recommender.ranking.asker import HERE, Asker
 from recommender.ranking.candidates import Candidates, completion_order, recent_popularity
-from recommender.ranking.router import Router
+from recommender.ranking.router import Routed, Router
 from recommender.serving.known import Known
 from recommender.serving.new_rows import asked_ids, extended, renamed, times
 
@@ -93,15 +93,10 @@ def serve(
     data = known.data
     asking = as_queries(queries, known, data.reading.times)
     if candidates is not None:
-        to_choose = to_choose.only(_allowed(candidates, data))
+        to_choose = to_choose.only(allowed_items(candidates, data))
     routed = asker.route(bundle.router, asking, to_choose, k, Scoring())
+    warn_of_gaps(routed, k)
     shown = routed.lists.item_idx >= 0
-    short = int((shown.sum(axis=1) < k).sum())
-    if short:
-        log.warning("%d of %d queries have fewer than %d eligible items; they get all there are", short, len(asking), k)
-    if nothing := int((~shown.any(axis=1)).sum()):
-        reason = "every item that may be shown is expired, not yet published, shut out by a rule, or taken before"
-        log.warning("%d of %d queries get nothing: at their as_of %s", nothing, len(asking), reason)
     row, place = np.nonzero(shown)
     return pl.DataFrame({
         "user_id": queries["user_id"][row],
@@ -110,6 +105,16 @@ def serve(
         "score": pl.Series(routed.lists.score[shown], nan_to_null=True),
         "source": routed.source[shown],
     })  # fmt: skip
+
+
+def warn_of_gaps(routed: Routed, k: int) -> None:
+    """Logs how many lists are shorter than ``k``, and how many are empty."""
+    shown = routed.lists.item_idx >= 0
+    if short := int((shown.sum(axis=1) < k).sum()):
+        log.warning("%d of %d queries have fewer than %d eligible items; they get all there are", short, len(shown), k)
+    if nothing := int((~shown.any(axis=1)).sum()):
+        reason = "every item that may be shown is expired, not yet published, shut out by a rule, or taken before"
+        log.warning("%d of %d queries get nothing: at their as_of %s", nothing, len(shown), reason)
 
 
 def as_queries(frame: pl.DataFrame, known: Known, formats: Mapping[str, str] | None = None) -> Queries:
@@ -127,16 +132,21 @@ def as_queries(frame: pl.DataFrame, known: Known, formats: Mapping[str, str] | N
     ids = asked_ids(frame["user_id"], known.data.users.ids, "queries")
     as_of = _as_of(frame, formats or {})
     _warn_too_early(as_of, known.first)
+    return queries_of(ids, as_of, known)
+
+
+def queries_of(ids: pl.Series, as_of: np.ndarray, known: Known) -> Queries:
+    """Queries of users by ids in the data's own type; as_of: int64 microseconds, NO_TIME for the latest known time."""
     number = known.data.users.lookup(ids)
-    entries, query = known.entries(number)
-    item, taken = known.histories.item_idx[entries].astype(np.int64), known.histories.timestamp[entries]
+    query, item, taken = known.taken(ids, number)
     past = (as_of[query] == NO_TIME) | (taken <= as_of[query])
     length = np.bincount(query[past], minlength=len(number))
     history = History(np.append(0, np.cumsum(length)), item[past], taken[past])
     return Queries(known.described(ids, number), np.where(as_of == NO_TIME, known.latest(), as_of), history)
 
 
-def _allowed(candidates: pl.Series, data: Dataset) -> np.ndarray:
+def allowed_items(candidates: pl.Series, data: Dataset) -> np.ndarray:
+    """Bool (n_items,). Raises DataError for no ids and unknown ones."""
     if not len(candidates):
         raise DataError("candidates: there are no rows, so nothing could be shown. Leave CANDIDATES out for all items.")
     rows = data.items.lookup(asked_ids(candidates, data.items.ids, "candidates"))

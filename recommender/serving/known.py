@@ -63,6 +63,14 @@ class Known:
         query = np.repeat(np.arange(len(users)), length)
         return np.arange(len(query)) + np.repeat(start - np.cumsum(length) + length, length), query
 
+    def taken(self, ids: pl.Series, users: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What these users took, each in the order of time: query, row of the item, and time, int64 (n,) each.
+
+        users: rows of ``ids`` in the data, -1 where unknown.
+        """
+        entries, query = self.entries(users)
+        return query, self.histories.item_idx[entries].astype(np.int64), self.histories.timestamp[entries]
+
     def described(self, ids: pl.Series, rows: np.ndarray) -> Table:
         """What is known of users, one row for each of ``ids``. rows: theirs in the data, -1 where unknown."""
         users = self.data.users

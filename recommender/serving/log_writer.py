@@ -72,4 +72,4 @@ class LogWriter:
 
 
 def _line(columns: dict[str, Any]) -> bytes:
-    return json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode()

@@ -90,6 +90,26 @@ def model_name(scenario: str, data: str) -> str:
     return re.sub(r"[^\w.-]+", "-", f"{EXPERIMENT}-{scenario}-{data}")[:200]  # what MLflow and its URIs take
 
 
+def version_of(uri: str) -> str:
+    """The version that a ``models:/name@alias`` or ``models:/name/version`` URI means now.
+
+    Raises UserError where there is none, TrackingError where the server fails.
+    """
+    from mlflow.exceptions import MlflowException
+
+    store = tracking_uri()
+    name, _, alias = uri.removeprefix("models:/").partition("@")
+    if not alias:
+        return name.rpartition("/")[2]
+    with failures(store):
+        try:
+            return str(connect(store).get_model_version_by_alias(name, alias).version)
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            raise UserError(f"No model {uri} in {store}. make ui shows what is registered.") from None
+
+
 def model_folder(uri: str) -> Path:
     """The ``model/`` folder behind a ``models:/`` URI, fetched where it lies elsewhere.
 

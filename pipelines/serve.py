@@ -1,0 +1,127 @@
+"""Serve lists over HTTP, log what was shown, and take in events, which the next lists know.
+
+coldstart serve --model OUT|models:/NAME@champion [--log FOLDER] [--host 127.0.0.1] [--port 8000] [--plain-ids]
+
+Keys are the environment variable RECOMMENDER_API_KEYS, separated by commas. Where the model moves (another champion,
+another folder behind a link), the server loads it and goes over to it between two requests.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from pipelines import arguments
+from pipelines.cli import console, run, show_log
+from pipelines.ui import check_free
+from recommender.errors import ConfigError, TrackingError, UserError
+from recommender.experiment.out_folder import finished
+from recommender.hashing import of_file
+from recommender.serving import persistence
+from recommender.serving.bundle import Bundle
+
+KEYS = "RECOMMENDER_API_KEYS"
+LEAST_KEY = 16  # characters
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+EVERY_S = 2.0  # how often it is asked whether the model has moved
+MOST_CONNECTIONS = 1_000
+
+log = logging.getLogger("recommender.serve")
+
+
+def main(argv: list[str]) -> None:
+    args = arguments.parse("serve", argv)
+    show_log(quiet=False)
+    keys = api_keys(args.host)
+    check_free(args.port, args.host)
+    try:
+        import uvicorn
+
+        from recommender.serving.app import app
+        from recommender.serving.service import Service
+    except ImportError as error:
+        raise UserError(f"{error.name} is not installed here. This command installs it: make setup-serve") from None
+    version, load = source(args.model)
+    with console.status("Loading the model"):
+        service = Service(load, Path(args.log), pseudonymous=not args.plain_ids)
+    stop = threading.Event()
+    watching = threading.Thread(target=watch, args=(service.swap, version, load, stop, EVERY_S), daemon=True)
+    config = uvicorn.Config(
+        app(service, keys), args.host, args.port, log_level="warning", access_log=False,
+        limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=30,
+    )  # fmt: skip
+    watching.start()
+    console.print(
+        f"Lists: http://{args.host}:{args.port}/recommend, described at /docs. Log: {args.log}/", markup=False
+    )
+    console.print(f"Model version {service.used.version}. Ctrl-C stops it.", markup=False)
+    try:
+        uvicorn.Server(config).run()
+    except KeyboardInterrupt:  # the way to stop it, so no error
+        pass
+    finally:
+        stop.set()
+        service.close()
+    console.print("Stopped; the log is complete.")
+
+
+def api_keys(host: str) -> list[str]:
+    """Keys of the environment. Raises ConfigError for a short one, and where others could ask without one."""
+    keys = [key.strip() for key in os.environ.get(KEYS, "").split(",") if key.strip()]
+    if short := [key for key in keys if len(key) < LEAST_KEY]:
+        raise ConfigError(
+            f"{KEYS}: {len(short)} of {len(keys)} keys have fewer than {LEAST_KEY} characters. Make one, for example: "
+            f"export {KEYS}=$(openssl rand -hex 32)"
+        )
+    if not keys and host not in LOOPBACK:
+        raise ConfigError(f"HOST={host} is open to other machines: set {KEYS}, or serve at 127.0.0.1.")
+    return keys
+
+
+def source(model: str) -> tuple[Callable[[], str], Callable[[], tuple[Bundle, str]]]:
+    """What tells the version of the model that is there now, and what loads it with its version."""
+    if model.startswith("models:/"):
+        from recommender.tracking.registry import model_folder, version_of
+
+        def load() -> tuple[Bundle, str]:
+            version = version_of(model)
+            return persistence.load(
+                model_folder(f"{model.partition('@')[0]}/{version}" if "@" in model else model)
+            ), version
+
+        return lambda: version_of(model), load
+
+    def folder() -> Path:
+        there = Path(model)
+        return there if persistence.holds(there) else finished(there) / "model"
+
+    def version() -> str:
+        return of_file(folder() / "state.json")[:8]
+
+    return version, lambda: (persistence.load(folder()), version())
+
+
+def watch(
+    swap: Callable[[Bundle, str], None], version: Callable[[], str], load: Callable[[], tuple[Bundle, str]],
+    stop: threading.Event, every_s: float,
+) -> None:  # fmt: skip
+    """Goes over to another model where there is one. What cannot be loaded is warned of once; the old one serves on."""
+    served, refused = version(), ""
+    while not stop.wait(every_s):
+        try:
+            there = version()
+            if there in (served, refused):
+                continue
+            refused = there
+            swap(*load())
+            served, refused = there, ""
+            log.info("Model version %s serves from now on", served)
+        except (UserError, TrackingError, OSError) as error:
+            log.warning("The model cannot be loaded, %s serves on: %s", served, error)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,319 @@
+"""`make serve`: the lists of make recommend over HTTP, events that the next list knows, models that are replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from starlette.testclient import TestClient
+
+from pipelines import serve as program
+from recommender.errors import ConfigError
+from recommender.serving import persistence
+from recommender.serving.bodies import Recommend
+from recommender.serving.bundle import Bundle, serve
+from recommender.serving.log import read_log
+from tests.helpers.folders import Trained, run
+from tests.integration.test_served_requests import wait_for
+
+pytest.importorskip("prometheus_client")
+from recommender.serving.app import app
+from recommender.serving.service import Service
+
+
+@pytest.fixture(scope="module")
+def bundle(trained: Trained) -> Bundle:
+    loaded: Bundle = persistence.load(trained.out / "model")
+    return loaded
+
+
+@pytest.fixture
+def service(bundle: Bundle, tmp_path: Path) -> Iterator[Service]:
+    made = Service(lambda: (bundle, "1"), tmp_path / "log")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[TestClient]:
+    with TestClient(app(service)) as made:
+        yield made
+
+
+def users(bundle: Bundle, n: int) -> list[Any]:
+    return bundle.data.users.ids.head(n).to_list()
+
+
+def lists(client: TestClient, **body: Any) -> list[dict[str, Any]]:
+    answer = client.post("/recommend", json=body)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["lists"]
+    return found
+
+
+def shown(client: TestClient, user: Any, **body: Any) -> list[Any]:
+    return [place["item_id"] for place in lists(client, user=user, **body)[0]["items"]]
+
+
+def test_the_lists_are_those_of_make_recommend(bundle: Bundle, client: TestClient) -> None:
+    asked = [*users(bundle, 8), "a stranger"]
+    expected = serve(bundle, pl.DataFrame({"user_id": asked}), 5).rows()
+    found = [
+        (one["user_id"], place["rank"], place["item_id"], place["score"], place["source"])
+        for one in lists(client, users=asked, k=5)
+        for place in one["items"]
+    ]
+    assert [row[:3] + row[4:] for row in found] == [row[:3] + row[4:] for row in expected]
+    assert [row[3] for row in found] == pytest.approx([row[3] for row in expected], nan_ok=True)
+
+
+def test_lists_for_a_past_time_are_those_of_make_recommend(bundle: Bundle, client: TestClient) -> None:
+    user, when = users(bundle, 1)[0], str(bundle.known.first // 10**6 + 86_400 * 20)
+    expected = serve(bundle, pl.DataFrame({"user_id": [user], "as_of": [int(when)]}), 5)["item_id"].to_list()
+    assert shown(client, user, k=5, as_of=int(when)) == expected
+
+
+def test_a_request_names_what_may_and_what_may_not_be_shown(bundle: Bundle, client: TestClient) -> None:
+    user = users(bundle, 1)[0]
+    best = shown(client, user)
+    assert shown(client, user, candidates=best[2:5]) == best[2:5]
+    assert shown(client, user, exclude=best[:2], k=8) == best[2:]
+    assert shown(client, user) == best
+
+
+def test_an_event_is_in_the_next_lists_history_and_seen_filter(bundle: Bundle, client: TestClient) -> None:
+    user = "someone new"
+    first = lists(client, user=user)[0]
+    taken = first["items"][0]["item_id"]
+    event = {"user_id": user, "item_id": taken, "event": "interaction", "list_id": first["list_id"],
+             "timestamp": bundle.known.last // 10**6}  # fmt: skip
+    assert client.post("/events", json={"events": [event]}).json() == {"events": 1, "items": 0, "users": 0}
+    rows = pl.DataFrame({"user_id": [user], "item_id": [taken], "timestamp": [event["timestamp"]]})
+    expected = serve(bundle, pl.DataFrame({"user_id": [user]}), 10, interactions=rows)["item_id"].to_list()
+    assert taken not in expected
+    assert shown(client, user) == expected
+
+
+def test_an_impression_lengthens_no_history(bundle: Bundle, client: TestClient) -> None:
+    before = shown(client, "someone new")
+    event = {"user_id": "someone new", "item_id": before[0], "event": "impression",
+             "timestamp": bundle.known.last // 10**6}  # fmt: skip
+    assert client.post("/events", json={"events": [event]}).status_code == 200
+    assert shown(client, "someone new") == before
+
+
+def test_rows_of_a_new_item_are_in_the_next_lists(bundle: Bundle, client: TestClient, service: Service) -> None:
+    assert client.post("/recommend", json={"user": "x", "candidates": ["brand new"]}).status_code == 400
+    described = {"item_id": "brand new"}
+    assert client.post("/events", json={"items": [described]}).json()["items"] == 1
+    assert shown(client, "x", candidates=["brand new"]) == ["brand new"]
+    service.swap(bundle, "2")
+    assert shown(client, "x", candidates=["brand new"]) == ["brand new"]
+
+
+def test_what_was_shown_and_taken_is_logged_and_known_after_a_restart(bundle: Bundle, tmp_path: Path) -> None:
+    first = Service(lambda: (bundle, "7"), tmp_path)
+    with TestClient(app(first)) as client:
+        answer = client.post("/recommend", json={"user": "new", "k": 3, "surface": "home", "variant": "b"}).json()
+        items = [place["item_id"] for place in answer["lists"][0]["items"]]
+        events = [{"user_id": "new", "item_id": item, "event": "interaction", "timestamp": bundle.known.last // 10**6,
+                   **extra} for item, extra in zip(items, ({"list_id": answer["lists"][0]["list_id"]}, {}, {}),
+                   strict=True)]  # fmt: skip
+        client.post("/events", json={"events": events})
+        after = shown(client, "new")
+    log = read_log(tmp_path)
+    rows = log.served.filter(pl.col("request_id") == answer["request_id"])
+    assert rows["item_id"].to_list() == items
+    assert rows["rank"].to_list() == [1, 2, 3]
+    assert rows.select("surface", "variant", "model_version").unique().rows() == [("home", "b", "7")]
+    assert "new" not in rows["user_id"].to_list()
+    assert log.feedback["item_id"].to_list() == items[:1]
+    assert log.interactions["item_id"].to_list() == items[1:]
+    with TestClient(app(Service(lambda: (bundle, "7"), tmp_path))) as client:
+        assert shown(client, "new") == after
+
+
+REFUSED: dict[str, tuple[int, Any]] = {
+    "k zero": (400, {"user": "a", "k": 0}),
+    "k a text": (400, {"user": "a", "k": "5"}),
+    "no user": (400, {"k": 5}),
+    "user and users": (400, {"user": "a", "users": ["a"]}),
+    "no users": (400, {"users": []}),
+    "an id of another type": (400, {"user": 7}),
+    "an id that is true": (400, {"user": True}),
+    "half a pair": (400, b'{"user": "\\ud800"}'),
+    "an unknown key": (400, {"user": "a", "user_id": "a"}),
+    "unknown candidates": (400, {"user": "a", "candidates": ["nowhere"]}),
+    "as_of no time": (400, {"user": "a", "as_of": "yesterday"}),
+    "exclude of another type": (400, {"user": "a", "exclude": [1]}),
+    "too many rows": (400, {"users": ["a"] * 1000, "k": 1000}),
+    "no JSON": (400, b"{"),
+    "nested without end": (400, b"[" * 100_000),
+    "large": (413, b" " * (2**20 + 1)),
+}
+
+
+@pytest.mark.parametrize(("status", "body"), REFUSED.values(), ids=REFUSED)
+def test_a_bad_request_gets_one_sentence(client: TestClient, status: int, body: Any) -> None:
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = client.post("/recommend", content=sent, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status, answer.text
+    sentence = answer.json()["error"]
+    assert sentence
+    assert "\n" not in sentence
+    assert "Traceback" not in sentence
+    assert len(sentence) < 400
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"user_id": 1, "item_id": "a", "event": "view"},
+        {"user_id": "u", "item_id": 1, "event": "view"},
+        {"user_id": "u", "item_id": "a", "event": "view", "timestamp": "2999-01-01"},
+        {"user_id": "u", "item_id": "a", "event": "view", "timestamp": "soon"},
+        {"user_id": "u", "item_id": "a"},
+    ],
+)
+def test_one_bad_event_refuses_all_of_its_request(client: TestClient, service: Service, event: dict[str, Any]) -> None:
+    good = {"user_id": "u", "item_id": "a", "event": "view"}
+    body = {"events": [good, event], "items": [{"item_id": "brand new"}]}
+    assert client.post("/events", json=body).status_code == 400
+    assert client.post("/recommend", json={"user": "x", "candidates": ["brand new"]}).status_code == 400
+    assert not read_log(service.writer.folder).interactions.height
+    assert not service.recent.takes
+
+
+def test_keys_of_the_environment_are_asked_for(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(program.KEYS, "a key of sixteen, another of sixteen")
+    keys = program.api_keys("0.0.0.0")
+    with TestClient(app(Service(lambda: (bundle, "1"), tmp_path), keys)) as client:
+        assert client.post("/recommend", json={"user": "a"}).status_code == 401
+        assert client.get("/metrics").status_code == 401
+        assert client.get("/health").status_code == 200
+        for header in ({"X-API-Key": "another of sixteen"}, {"Authorization": "Bearer a key of sixteen"}):
+            assert client.post("/recommend", json={"user": "a"}, headers=header).status_code == 200
+    monkeypatch.setenv(program.KEYS, "short")
+    with pytest.raises(ConfigError, match="1 of 1 keys have fewer than 16"):
+        program.api_keys("127.0.0.1")
+    monkeypatch.delenv(program.KEYS)
+    with pytest.raises(ConfigError, match=r"HOST=0\.0\.0\.0 is open to other machines"):
+        program.api_keys("0.0.0.0")
+
+
+def test_figures_and_the_description_of_the_api(client: TestClient) -> None:
+    shown(client, "someone new")
+    text = client.get("/metrics").text
+    assert 'recommender_requests_total{path="/recommend",status="200"} 1.0' in text
+    assert 'recommender_model{version="1"} 1.0' in text
+    described = client.get("/openapi.json").json()["paths"]
+    body = described["/recommend"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert set(body["properties"]) == set(Recommend.model_fields)
+    assert {"/recommend", "/events", "/health", "/metrics"} <= set(described)
+    assert client.get("/nowhere").json()["error"].startswith("Not Found")
+
+
+def test_a_model_is_replaced_between_two_requests_and_none_is_dropped(bundle: Bundle, service: Service) -> None:
+    stop, failed, versions = threading.Event(), [], set()
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                versions.add(service.ask(Recommend(user="u1")).result(10).version)
+            except Exception as error:
+                failed.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for version in ("2", "3"):
+        service.swap(bundle, version)
+        while version not in versions and not failed:
+            time.sleep(0.01)
+    stop.set()
+    asking.join()
+    assert not failed
+    assert versions >= {"2", "3"}
+
+
+def test_the_watcher_goes_over_to_another_model_and_stays_where_one_is_damaged(
+    tmp_path: Path, trained: Trained
+) -> None:
+    link, swapped, stop = tmp_path / "current", [], threading.Event()
+    for name in ("a", "b"):
+        shutil.copytree(trained.out / "model", tmp_path / name)
+    state = json.loads((tmp_path / "b/state.json").read_text())
+    (tmp_path / "b/state.json").write_text(json.dumps(state))  # the same model, other bytes
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/state.json").write_text("{}")
+    link.symlink_to("a")
+    version, load = program.source(str(link))
+    watching = threading.Thread(target=program.watch, args=(lambda _, v: swapped.append(v), version, load, stop, 0.01))
+    watching.start()
+    for target in ("c", "b"):
+        (tmp_path / "next").symlink_to(target)
+        os.replace(tmp_path / "next", link)
+        wanted = version()
+        for _ in range(500):
+            if target == "c" or wanted in swapped:
+                break
+            time.sleep(0.01)
+        time.sleep(0.05)
+    stop.set()
+    watching.join()
+    assert swapped == [version()]
+
+
+def test_what_cannot_be_served_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(program.KEYS, raising=False)
+    done = run(program.main, "--model", "nowhere", "--port", "5371")
+    assert done.code == 2
+    assert "nowhere" in done.err
+    assert run(program.main, "--model", "nowhere", "--port", "0").code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_program_ends_with_nothing_lost(trained: Trained, tmp_path: Path, ending: signal.Signals) -> None:
+    import urllib.request
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address, log = f"http://127.0.0.1:{port}", tmp_path / "log"
+    command = [sys.executable, "-m", "pipelines", "serve", "--model", str(trained.out), "--port", str(port), "--log",
+               str(log)]  # fmt: skip
+    path = {**os.environ, "PYTHONPATH": os.getcwd()}
+    process = subprocess.Popen(command, cwd=tmp_path, env=path, stderr=subprocess.PIPE)
+    wait_for(f"{address}/health", process)
+    acknowledged = 0
+    try:
+        for n in range(200):
+            body = json.dumps({"events": [{"user_id": "u", "item_id": f"i{n}", "event": "view"}]}).encode()
+            sent = urllib.request.Request(f"{address}/events", body, {"Content-Type": "application/json"})
+            urllib.request.urlopen(sent, timeout=10).read()
+            acknowledged += 1
+            if n == 100:
+                process.send_signal(ending)
+    except OSError:
+        pass
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == (-9 if ending == signal.SIGKILL else 0), err
+    assert b"Traceback" not in err
+    rows = read_log(log).interactions["item_id"].to_list()
+    assert rows[:acknowledged] == [f"i{n}" for n in range(acknowledged)]
+    assert len(rows) <= acknowledged + 1
+    if ending != signal.SIGKILL:
+        assert not list((log / "journal").glob("*.jsonl"))
