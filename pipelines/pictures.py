@@ -130,7 +130,7 @@ def report(out: Path, parts: Parts, to: Path) -> list[Path]:
 def charts(url: str, least: int, path: Path) -> Path:
     """Picture of MLflow's chart view, when so many charts are drawn."""
     width, height = CHARTS
-    with browser(width, 2 * height) as page:  # MLflow draws only what is in the window
+    with browser(width, 3 * height) as page:  # MLflow draws only what is in the window
         page.goto(url)
         page.wait_for_function(f"{DRAWN}.length >= {least}")
         page.evaluate(TIDY)

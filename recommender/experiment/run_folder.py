@@ -34,6 +34,7 @@ from recommender.files import write_json, write_table, write_text
 from recommender.names import PLAIN, ROUTER
 
 EXAMPLES = "examples.json"
+EFFORT_CHART = "effort.svg"  # the report's first chart by itself
 _METRICS = {
     **dict.fromkeys(("split", "origin", "rung", "user_bucket", "item_bucket"), pl.String),
     **dict.fromkeys(("slice", "slice_value", "metric"), pl.String),

@@ -13,14 +13,14 @@ from recommender.evaluation.metric_table import LOWER, better, glossary, metric_
 from recommender.experiment import facts as tables
 from recommender.experiment import run_tables
 from recommender.experiment.facts import train_facts
-from recommender.experiment.run_folder import RunFolder, read_run
+from recommender.experiment.run_folder import EFFORT_CHART, RunFolder, read_run
 from recommender.experiment.run_tables import LABELS, USERS, number, users
 from recommender.experiment.value import NOT_STATED
 from recommender.files import write_text
 from recommender.names import ALL, PLAIN, ROUTER
 from recommender.planning import viability
 from recommender.report import accuracy, audit, charts, costs, planning
-from recommender.report.page import capital, render, what_it_does, words
+from recommender.report.page import capital, picture, render, what_it_does, words
 from recommender.report.spam import spam
 from recommender.studies.engine.finding import Finding
 
@@ -44,7 +44,7 @@ Row = dict[str, Any]
 
 
 def write_report(out: Path) -> Path:
-    """Writes ``out/report.html`` from the other files there and returns its path.
+    """Writes ``out/report.html`` from the other files there and returns its path; its first chart also as SVG.
 
     Raises DataError where ``out`` is not the folder of a finished train.
     """
@@ -73,6 +73,8 @@ def write_report(out: Path) -> Path:
     )
     path = out / "report.html"
     write_text(path, text)
+    if effort:
+        write_text(out / EFFORT_CHART, picture(effort.spec, f"{place(run)}: {metric_label(run.metric)}, all users"))
     return path
 
 

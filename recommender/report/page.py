@@ -63,6 +63,11 @@ def render(template: str, specs: Mapping[str, Mapping[str, Any]], **context: Any
     return _environment().get_template(template).render(specs=specs, library=library, **context)
 
 
+def picture(spec: Mapping[str, Any], title: str, width: int = 760) -> str:
+    """A chart by itself, as SVG on white."""
+    return str(vl_convert.vegalite_to_svg({**spec, "title": title, "width": width, "background": "white"}))
+
+
 def macros(template: str) -> Any:
     """The macros of a template, as functions that return HTML."""
     return _environment().get_template(template).module

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from recommender.errors import DataError
+from recommender.evaluation.metric_table import metric_label
 from recommender.models.colours import colour, in_turn
 from recommender.names import ALL, ROUTER, USER_BUCKETS
 from recommender.studies import ablation, transfer
@@ -19,10 +19,13 @@ from recommender.studies.engine.measured import Measured, by_place
 from recommender.studies.engine.plan import SCENARIO, Study, pairs_of
 from recommender.studies.transfer import Ratio
 
-# What a run of a report is about (its tag ``kind``) -> the path that its charted metrics begin with.
+# What a run of a report is about (its tag ``kind``) -> what its charted metrics are called. MLflow titles charts and
+# axes by the names of metrics, and writes two decimals at its bars: so in plain words, and accuracy in hundredths.
 RUNG, DATA, PART, RECIPE = "rung", "data", "part", "recipe"
-PATHS = {RUNG: "accuracy", DATA: "worth", PART: "worth", RECIPE: "percent"}
-LEAST_S = 0.001  # log10 twins: anything faster counts as a millisecond, the clock's resolution
+CALLED = {RUNG: "100 x {}", DATA: "100 x gain in {}", PART: "100 x gain in {}", RECIPE: "Percent of own recipe"}
+USERS = {"0": "no history", "1_2": "1-2 earlier", "3_9": "3-9 earlier", "10_plus": "10 or more earlier"}
+HUNDREDTHS = 100
+CPU, MORE_CPU, LEARNT = "CPU seconds of fit and lists", "CPU seconds more", "interactions to learn from"
 Points = Mapping[str, Sequence[tuple[int, float]]]
 
 
@@ -84,34 +87,54 @@ def recipes(study: Study, runs: Sequence[Measured]) -> list[Summary]:
 def of_curves(place: str, curve: Curves, metric: str) -> list[Summary]:
     """Each rung's learning curve, by interactions to learn from; its effort at the largest size."""
     place, summaries = named(place), []
+    steps = [round(n) for n in curve.size]
     for rung in curve.rungs:
-        points = {
-            _charted(RUNG, place, metric, bucket): [
-                (round(n), float(v)) for n, v in zip(curve.size, curve.mean[rung, bucket], strict=True)
-            ]
-            for bucket in (ALL, *USER_BUCKETS)
-            if (rung, bucket) in curve.mean
-        }
-        summaries.append(Summary(RUNG, rung, place, metric, effort(float(curve.cpu_s[rung][-1])), points))
+        points: dict[str, Sequence[tuple[int, float]]] = {LEARNT: [(step, float(step)) for step in steps]}
+        for bucket in (b for b in (ALL, *USER_BUCKETS) if (rung, b) in curve.mean):
+            values = (HUNDREDTHS * float(v) for v in curve.mean[rung, bucket])
+            points[charted(RUNG, place, metric, bucket)] = list(zip(steps, values, strict=True))
+        cpu_s = float(curve.cpu_s[rung][-1])
+        if len(curve.replicates[rung, ALL]) > 1:  # else nothing was drawn again, so there is no interval
+            points |= against_effort(charted(RUNG, place, metric), curve.value(rung), cpu_s)
+        summaries.append(Summary(RUNG, rung, place, metric, effort(cpu_s), points))
     return summaries
 
 
 def effort(cpu_s: float) -> dict[str, float]:
-    """CPU seconds, with the logarithm for scatter charts."""
-    return {"effort/total_cpu_s": cpu_s, "effort/log10_total_cpu_s": math.log10(max(cpu_s, LEAST_S))}
+    """CPU seconds, under the name of a train's runs."""
+    return {"effort/total_cpu_s": cpu_s}
+
+
+def against_effort(
+    name: str, value: Sequence[float | None], cpu_s: float | None, x: str = CPU
+) -> dict[str, Sequence[tuple[int, float]]]:
+    """A point with its interval over CPU seconds, for a line chart of MLflow: low, high, value at steps 0 to 2, one
+    above the other, which draws an error bar. value: with its low and high, a share; none: no points."""
+    if cpu_s is None or any(v is None or v != v for v in value):
+        return {}
+    middle, low, high = (HUNDREDTHS * float(v or 0.0) for v in value)
+    return {f"{name} with interval": list(enumerate((low, high, middle))), x: [(step, cpu_s) for step in range(3)]}
 
 
 def of_effects(place: str, study: Study, runs: Sequence[Measured], table: pl.DataFrame) -> list[Summary]:
-    """What each data asset or part brings. table: of ``ablation.effects`` for the decision's metric alone."""
+    """What each data asset or part brings; without those that no rung of the place uses, whose gain is exactly 0.
+
+    table: of ``ablation.effects`` for the decision's metric alone.
+    """
     kind, rung = (PART, ROUTER) if study.mode == "ladder" else (DATA, ablation.BEST)
     cells = ablation.partners(runs, pairs_of(study, runs[0].labels[SCENARIO]))
-    metrics = {pair: {"worth/cpu_s": ablation.cost_of(*both, rung)["cpu_s"]} for pair, both in cells.items()}
-    for row in table.iter_rows(named=True):
-        values = (row["difference"], row["ci_low"], row["ci_high"])
-        metrics[row["pair"]] |= _bounded(kind, named(place), row["metric"], row["user_bucket"], *values)
-    metric = runs[0].scenario.decision.metric
-    pairs = table["pair"].unique(maintain_order=True)
-    return [Summary(kind, pair, named(place), metric, metrics[pair]) for pair in pairs]
+    place, metric, summaries = named(place), runs[0].scenario.decision.metric, []
+    used = table.filter((pl.col("ci_low") != 0) | (pl.col("ci_high") != 0))
+    for pair in used["pair"].unique(maintain_order=True):
+        rows = table.filter(pair=pair).select("user_bucket", "difference", "ci_low", "ci_high")
+        gains = {bucket: ends for bucket, *ends in rows.iter_rows()}
+        more = ablation.cost_of(*cells[pair], rung)["cpu_s"]
+        metrics = {"worth/cpu_s": more}
+        for bucket, ends in gains.items():
+            metrics |= _bounded(kind, place, metric, bucket, [HUNDREDTHS * v for v in ends])
+        points = against_effort(charted(kind, place, metric), gains.get(ALL, (None,)), more, MORE_CPU)
+        summaries.append(Summary(kind, pair, place, metric, metrics, points))
+    return summaries
 
 
 def of_transfer(matrix: Mapping[tuple[str, str, str], Ratio | None], metric: str) -> list[Summary]:
@@ -120,7 +143,7 @@ def of_transfer(matrix: Mapping[tuple[str, str, str], Ratio | None], metric: str
     for (to, source, bucket), ratio in matrix.items():
         if ratio is not None and not ratio.lacking:
             values = (ratio.percent, ratio.low, ratio.high)
-            metrics.setdefault((to, source), {}).update(_bounded(RECIPE, named(to), metric, bucket, *values))
+            metrics.setdefault((to, source), {}).update(_bounded(RECIPE, named(to), metric, bucket, values))
     return [Summary(RECIPE, source, named(to), metric, values) for (to, source), values in metrics.items()]
 
 
@@ -139,18 +162,14 @@ def shown(summaries: Iterable[Summary]) -> dict[str, list[tuple[str, str]]]:
     return places
 
 
-def charted(kind: str, place: str, metric: str, bucket: str | None = None) -> str:
-    """Name of the metric that a run of ``kind`` charts, for all users or a bucket. MLflow shows it as the chart's title
-    and cuts it off, so the place, which the heading shows too, stands last."""
-    return f"{PATHS[kind]}/" + (f"user_{bucket}/" if bucket else "") + f"{metric}/{place}"
+def charted(kind: str, place: str, metric: str, bucket: str | None = None, end: str = "") -> str:
+    """Name of the metric that a run of ``kind`` charts, for all users or a bucket. MLflow cuts a chart's title off, so
+    the place, which the heading shows too, stands last; it is empty for the runs of a train. end: low or high."""
+    called = CALLED[kind].format(metric_label(metric).replace("@", " at "))
+    who = USERS.get(bucket or ALL, "all users")
+    return ": ".join(filter(None, (called, f"{who} {end}".strip(), place)))
 
 
-def _charted(kind: str, place: str, metric: str, bucket: str) -> str:
-    return charted(kind, place, metric, None if bucket == ALL else bucket)
-
-
-def _bounded(
-    kind: str, place: str, metric: str, bucket: str, value: float, low: float, high: float
-) -> dict[str, float]:
-    ends = {"": value, "_ci_low": low, "_ci_high": high}
-    return {_charted(kind, place, metric + end, bucket): number for end, number in ends.items()}
+def _bounded(kind: str, place: str, metric: str, bucket: str, values: Sequence[float]) -> dict[str, float]:
+    """The value, low and high under their names."""
+    return {charted(kind, place, metric, bucket, end): v for end, v in zip(("", "low", "high"), values, strict=True)}

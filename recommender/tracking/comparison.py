@@ -89,14 +89,23 @@ def rungs(site: Site) -> list[Summary]:
     cell, runs = site.today, []
     for rung in [r for r in cell.rungs if r != PLAIN] if cell else []:
         assert cell is not None
-        n_train = cell.origin["n_train"]
-        metrics = {k: v for k, v in values.evaluation(cell.metrics, rung).items() if v is not None and math.isfinite(v)}
+        numbers = values.evaluation(cell.metrics, rung)
+        metrics = {k: v for k, v in numbers.items() if v is not None and math.isfinite(v)}
         for name, days in zip(("low", "high"), site.scenario.person_days.get(rung, ()), strict=False):
             metrics[f"effort/stated_person_days_{name}"] = days
         curve = curves.get(rung)
-        spent = curve.metrics if curve else summary.effort(cell.seconds.get(rung, 0.0))
-        names = {charted(RUNG, place, metric, b): f"acc/{f'user_{b}/' if b else ''}{metric}" for b in BUCKETS}
-        points = {name: [(n_train, metrics[key])] for name, key in names.items() if key in metrics}
-        logged = {**metrics, **spent, "data/n_train": float(n_train)}
-        runs.append(Summary(RUNG, rung, place, metric, logged, curve.curves if curve else points))
+        metrics |= {"data/n_train": float(cell.origin["n_train"])}
+        metrics |= curve.metrics if curve else summary.effort(cell.seconds.get(rung, 0.0))
+        points = curve.curves if curve else _point(site, rung, metrics)
+        runs.append(Summary(RUNG, rung, place, metric, *values.logged(metrics, metric, points)))
     return runs
+
+
+def _point(site: Site, rung: str, metrics: Mapping[str, float]) -> summary.Points:
+    """Of a rung without a learning curve: its accuracy with all of today's data."""
+    place, metric, step = summary.named(site.name), site.metric, round(metrics["data/n_train"])
+    names = {charted(RUNG, place, metric, b): f"acc/{f'user_{b}/' if b else ''}{metric}" for b in BUCKETS}
+    points = {name: [(step, summary.HUNDREDTHS * metrics[key])] for name, key in names.items() if key in metrics}
+    ends = [metrics.get(f"acc/{metric}{end}") for end in ("", "_ci_low", "_ci_high")]
+    spent = summary.against_effort(charted(RUNG, place, metric), ends, metrics["effort/total_cpu_s"])
+    return {**points, summary.LEARNT: [(step, float(step))], **spent}

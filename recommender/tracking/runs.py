@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from recommender.errors import TrackingError, UserError
-from recommender.experiment.run_folder import RunFolder, read_run
+from recommender.experiment.run_folder import EFFORT_CHART, RunFolder, read_run
 from recommender.models import colours
 from recommender.names import ROUTER
 from recommender.tracking import lost, values
@@ -29,13 +29,13 @@ from recommender.tracking.store import (
     run_status,
     tracking_uri,
 )
-from recommender.tracking.views import latest_view
+from recommender.tracking.views import artifact_url, latest_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
 
-ARTIFACTS = "*.parquet", "*.json", "config.yaml", "report.html"
+ARTIFACTS = "*.parquet", "*.json", "config.yaml", "report.html", EFFORT_CHART
 log = logging.getLogger(__name__)
 
 
@@ -80,7 +80,9 @@ class Tracker:
             for path in sorted(p for pattern in ARTIFACTS for p in folder.glob(pattern)):
                 with without_ids(path) as logged:
                     client.log_artifact(self.run_id, str(logged))
-            client.set_tag(self.run_id, "mlflow.note.content", values.note(run))
+            chart = artifact_url("", str(self.experiment_id), self.run_id, EFFORT_CHART)
+            links = [f"[Accuracy against effort, with intervals]({chart})"] * (folder / EFFORT_CHART).exists()
+            client.set_tag(self.run_id, "mlflow.note.content", "\n\n".join([*links, values.note(run)]))
             with only_warned():
                 client.set_experiment_tag(str(self.experiment_id), *latest_view(self.run_id))
             model_id = None
@@ -128,14 +130,18 @@ class Tracker:
     ) -> None:  # fmt: skip
         from mlflow.entities import Metric, Param, RunTag
 
-        now = now_ms()
+        now, numbers = now_ms(), values.every(run, rung)
+        metrics, points = values.logged(numbers, run.metric)
+        steps = [*((name, 0, value) for name, value in metrics.items()),
+                 *((name, step, value) for name, at in points.items() for step, value in at)]  # fmt: skip
         client.log_batch(
             run_id,
-            [Metric(name, value, now, 0, model_id) for name, value in values.metrics(run, rung).items()],
+            [Metric(name, value, now, step, model_id) for name, step, value in steps],
             [Param(name, value) for name, value in values.params(run, rung).items()],
             [RunTag(name, value) for name, value in {**values.tags(run, rung), **code}.items()],
         )
         client.log_inputs(run_id, [_dataset(run)])
+        client.log_text(run_id, values.as_csv(numbers), values.EVERYTHING)
 
 
 def _dataset(run: RunFolder) -> DatasetInput:

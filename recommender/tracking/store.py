@@ -58,16 +58,17 @@ def log_run(
     experiment_id: str,
     name: str,
     *,
-    metrics: Mapping[str, float],
     params: Mapping[str, str],
     tags: Mapping[str, str],
+    metrics: Mapping[str, float] = {},
     artifacts: Sequence[Path] = (),
     error: BaseException | None = None,
     curves: Mapping[str, Sequence[tuple[int, float]]] = {},
+    texts: Mapping[str, str] = {},
 ) -> str:
     """One finished run of an experiment that ``prepare`` made ready; its id. ``error``: it is FAILED, and why.
 
-    curves: metric -> its (step, value). Raises TrackingError.
+    curves: metric -> its (step, value); texts: name of an artifact -> its text. Raises TrackingError.
     """
     from mlflow.entities import Metric, Param, RunTag
 
@@ -84,6 +85,8 @@ def log_run(
             )
             for path in artifacts:
                 client.log_artifact(run_id, str(path))
+            for file, text in texts.items():
+                client.log_text(run_id, text, file)
         if error is not None:
             close_run(client, run_id, error)
         return run_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from recommender.data.operators import described
 from recommender.errors import TrackingError
@@ -16,9 +17,20 @@ from recommender.studies.engine.plan import DATA, SCENARIO, Cell
 from recommender.studies.engine.run import Failure
 from recommender.studies.summary import Summary, colours, effort, shown
 from recommender.tracking import store, values
-from recommender.tracking.views import CELLS_OF_STUDY, KIND, REPORT, STUDY, TAG, TITLES, report_views, view_url
+from recommender.tracking.views import (
+    CELLS_OF_STUDY,
+    KIND,
+    REPORT,
+    STUDY,
+    TAG,
+    TITLES,
+    artifact_url,
+    report_views,
+    view_url,
+)
 
 SOURCE = "make study"
+REPORT_TITLE = "Report, all charts with intervals"
 
 
 class StudyTracker:
@@ -54,8 +66,7 @@ class StudyTracker:
         if self.error:
             return
         try:
-            params = self._params(failure.cell)
-            self._log(failure.cell.name, {}, params, {}, error=failure.error)
+            self._log(failure.cell.name, self._params(failure.cell), {}, error=failure.error)
         except TrackingError as error:
             self.error = error
 
@@ -68,16 +79,16 @@ class StudyTracker:
         return log_report(self.uri, self.experiment_id, SOURCE, name, artifacts, note, summaries, ui)
 
     def _rung(self, measured: Measured, rung: str) -> str:
-        spent = measured.seconds.get(rung, 0.0)
         origin = {k: float(v) for k, v in measured.origin.items() if isinstance(v, int | float)}
-        logged = {**values.evaluation(measured.metrics, rung), **{f"data/{k}": v for k, v in origin.items()}}
-        logged |= effort(spent)
-        if origin.get("n_train"):
-            logged["data/log10_n_train"] = math.log10(origin["n_train"])
-        finite = {k: float(v) for k, v in logged.items() if v is not None and math.isfinite(v)}
+        numbers = {**values.evaluation(measured.metrics, rung), **{f"data/{k}": v for k, v in origin.items()}}
+        numbers |= effort(measured.seconds.get(rung, 0.0))
+        finite = {k: float(v) for k, v in numbers.items() if v is not None and math.isfinite(v)}
         cell = Cell(measured.labels, measured.scenario, "")
         tags = {"mlflow.runColor": colour(rung), "data_digest": str(measured.done["digest"])}
-        return self._log(f"{cell.name} {rung}", finite, {**self._params(cell), "rung": rung}, tags)
+        params = {**self._params(cell), "rung": rung}
+        metrics, points = values.logged(finite, measured.scenario.decision.metric)
+        table = {values.EVERYTHING: values.as_csv(finite)}
+        return self._log(f"{cell.name} {rung}", params, tags, metrics=metrics, curves=points, texts=table)
 
     def _params(self, cell: Cell) -> dict[str, str]:
         data = cell.scenario.data
@@ -85,16 +96,9 @@ class StudyTracker:
         axes = {SCENARIO: "", DATA: "", **cell.labels}
         return {k: v for k, v in {"study": self.study, **axes, **difference}.items() if v}
 
-    def _log(
-        self,
-        name: str,
-        metrics: dict[str, float],
-        params: dict[str, str],
-        tags: dict[str, str],
-        error: Exception | None = None,
-    ) -> str:
+    def _log(self, name: str, params: dict[str, str], tags: dict[str, str], **more: Any) -> str:
         tags = {"mlflow.source.name": SOURCE, **tags}
-        return store.log_run(self.uri, self.experiment_id, name, metrics=metrics, params=params, tags=tags, error=error)
+        return store.log_run(self.uri, self.experiment_id, name, params=params, tags=tags, **more)
 
 
 def log_report(
@@ -107,7 +111,8 @@ def log_report(
     summaries: Sequence[Summary],
     ui: str,
 ) -> dict[str, str]:
-    """A run with the artifacts, one for each summary, and the views that chart these: title -> link at ``ui``.
+    """A run with the artifacts, one for each summary, and the views that chart these: title -> link at ``ui``, the
+    report's, whose charts have all intervals, first.
 
     Raises TrackingError.
     """
@@ -126,4 +131,6 @@ def log_report(
     charts = report_views(report, shown(summaries))
     store.show_views(uri, experiment_id, charts)
     keys = [tag.removeprefix(TAG) for tag in charts] or [CELLS_OF_STUDY]
-    return {TITLES[key]: view_url(ui, experiment_id, key) for key in keys}
+    pages = [artifact_url(ui, experiment_id, report, a.name) for a in artifacts if a.suffix == ".html"]
+    links = {REPORT_TITLE: pages[0]} if pages else {}
+    return links | {TITLES[key]: view_url(ui, experiment_id, key) for key in keys}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,21 @@ from recommender.evaluation.metric_table import mlflow_section
 from recommender.experiment.attack_gain import gains
 from recommender.experiment.run_folder import RunFolder
 from recommender.hashing import of_file
-from recommender.names import ALL, ROUTER
+from recommender.names import ALL, ROUTER, USER_BUCKETS
 from recommender.spam.detector import Judgement
-from recommender.studies.summary import LEAST_S
+from recommender.studies.summary import HUNDREDTHS, RUNG, Points, against_effort, charted
 
 REPOSITORY = Path(__file__).parents[2]
+MOST = 60  # metrics of a run: more would bury those that matter
+HEADLINE, OF_ITEMS = "ndcg_at_10", "recall_at_20"  # what the views chart, by user and by item
+ITEMS = {"0": "new items", "1_2": "taken 1-2 times", "3_9": "taken 3-9 times", "10_plus": "taken 10 or more"}
+EVERYTHING = "all_metrics.csv"  # artifact of each run: the table of all its numbers
+# The numbers that a run logs as metrics, in the order of importance; {}: the metric that decides.
+_KEPT = (
+    r"acc/[a-z]\w*_at_\d+", "effort/(total|fit|recommend)_cpu_s", "effort/(total_wall_s|fit_peak_mb)",
+    "acc/user_[^/]+/{}", "data/n_(interactions|users|items|queries|train)", "effort/(stated|tun).*", "harm/.*",
+    "val/acc/{}", "data/user_[^/]+/n_queries", "acc/item_[^/]+/.*_at_20", "beyond/[^/]+", "acc/[^/]+",
+)  # fmt: skip
 
 
 def rungs(run: RunFolder) -> list[str]:
@@ -37,20 +47,55 @@ def rungs(run: RunFolder) -> list[str]:
     return [*named, *sorted(seen - {*named, ROUTER}), ROUTER]
 
 
-def metrics(run: RunFolder, rung: str) -> dict[str, float]:
-    """All numbers of a rung's run by slash-sectioned name; only finite ones.
+def every(run: RunFolder, rung: str) -> dict[str, float]:
+    """All numbers of a rung by slash-sectioned name, for its table; only finite ones.
 
     ``acc/ndcg_at_10``, ``acc/user_0/ndcg_at_10``, ``acc/ndcg_at_10_ci_low`` ... of the test origin,
     ``beyond/...`` likewise, ``harm/impact_ratio/<column>``: the lowest of the groups of a protected column,
     ``harm/spam_precision`` and ``spam_recall`` of the detector (with the router), ``harm/rank_gain_per_100_accounts``
     of popularity, ``val/acc/...`` of the validation origins, ``effort/...``, ``data/...``.
-    Slices stay in metrics.parquet and the report: hundreds of charts would bury the others.
+    Slices stay in metrics.parquet and the report.
     """
     values = {**evaluation(run.all_metrics, rung), **_effort(run, rung), **_data(run)}
     values |= {f"harm/{name}": ratio for name, ratio in impact_ratios(run.audit, rung).items()} | _spam(run, rung)
     if low_high := run.scenario.person_days.get(rung):
         values |= {"effort/stated_person_days_low": low_high[0], "effort/stated_person_days_high": low_high[1]}
     return {_clean(name): float(v) for name, v in values.items() if v is not None and math.isfinite(v)}
+
+
+def logged(numbers: Mapping[str, float], metric: str, points: Points | None = None) -> tuple[dict[str, float], Points]:
+    """What a run logs of its numbers, at most ``MOST`` names: metrics, and points that views chart.
+
+    metric: what decides; points: where the run charts others than ``charted_points``.
+    """
+    points = charted_points(numbers) if points is None else points
+    patterns = [f"acc/{metric}(_ci_low|_ci_high)?", *(p.replace("{}", metric) for p in _KEPT)]
+    names = dict.fromkeys(name for p in patterns for name in numbers if re.fullmatch(p, name))
+    return {name: numbers[name] for name in list(names)[: MOST - len(points)]}, points
+
+
+def as_csv(numbers: Mapping[str, float]) -> str:
+    """All of them as a table that MLflow shows."""
+    return pl.DataFrame({"metric": list(numbers), "value": list(numbers.values())}).write_csv()
+
+
+def charted_points(numbers: Mapping[str, float]) -> Points:
+    """What views of trains and cells chart, by a name that a person can read: steps with values, accuracy x 100."""
+    points: dict[str, Sequence[tuple[int, float]]] = {}
+    for bucket in (ALL, *USER_BUCKETS):
+        name = f"acc/{HEADLINE}" if bucket == ALL else f"acc/user_{bucket}/{HEADLINE}"
+        if name in numbers:
+            points[charted(RUNG, "", HEADLINE, bucket)] = [(0, HUNDREDTHS * numbers[name])]
+    for bucket in USER_BUCKETS:
+        if (name := f"acc/item_{bucket}/{OF_ITEMS}") in numbers:
+            points[of_items(bucket)] = [(0, HUNDREDTHS * numbers[name])]
+    ends = [numbers.get(f"acc/{HEADLINE}{end}") for end in ("", "_ci_low", "_ci_high")]
+    return points | against_effort(charted(RUNG, "", HEADLINE), ends, numbers.get("effort/total_cpu_s"))
+
+
+def of_items(bucket: str) -> str:
+    """Name of the charted recall of items of a bucket."""
+    return f"100 x {OF_ITEMS.replace('_', ' ')}: {ITEMS[bucket]}"
 
 
 def params(run: RunFolder, rung: str) -> dict[str, str]:
@@ -155,22 +200,18 @@ def _effort(run: RunFolder, rung: str) -> dict[str, float | None]:
     shown = stages.filter(pl.col("stage").is_in(["fit", "recommend"]))
     if shown.height:
         for measure in ("wall_s", "cpu_s"):
-            total = float(shown[measure].sum())
-            values[f"effort/total_{measure}"] = total
-            values[f"effort/log10_total_{measure}"] = math.log10(max(total, LEAST_S))
+            values[f"effort/total_{measure}"] = float(shown[measure].sum())
     for value in run.data_effort.filter(pl.col("measure") == TRIALS_TO_1PCT + rung)["value"]:
         values["effort/tuning_trials_to_1pct"] = value
     return values
 
 
 def _data(run: RunFolder) -> dict[str, float | None]:
-    """Flat numbers of the data's summary and what the data took; counts also as log10."""
+    """Flat numbers of the data's summary and what the data took."""
     values: dict[str, float | None] = {}
     for name, value in run.data.get("summary", {}).items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             values[f"data/{name}"] = value
-            if name.startswith("n_") and value > 0:
-                values[f"data/log10_{name}"] = math.log10(value)
     measured = run.data_effort.filter(~pl.col("measure").str.starts_with(TRIALS_TO_1PCT))
     values |= {f"data/{r['measure']}": r["value"] for r in measured.iter_rows(named=True)}
     return values

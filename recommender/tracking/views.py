@@ -17,7 +17,8 @@ from functools import partial
 from typing import Any
 
 from recommender.names import USER_BUCKETS, WITH_HISTORY
-from recommender.studies.summary import DATA, PART, RECIPE, RUNG, charted
+from recommender.studies.summary import CPU, DATA, LEARNT, MORE_CPU, PART, RECIPE, RUNG, charted
+from recommender.tracking.values import HEADLINE, of_items
 
 TAG = "mlflow.sharedViewState."
 EFFORT = "effort-vs-accuracy"
@@ -40,23 +41,25 @@ TITLES = {
     CELLS_OF_STUDY: "By cell",
     LATEST: "Latest train",
 }
-HEADLINE = "ndcg_at_10"
 LONGEST = 5000  # characters that a tag's value may have on every server
 CREATED = 1_767_225_600_000  # any fixed time (ms): equal views are equal tags
-# MLflow adds a section for each path of a metric's name; these ship folded, or hundreds of charts follow ours.
+UNNAMED = "Model metrics"  # MLflow's section of metrics without a path
+COLUMNS, CARD_HEIGHT = 2, 440  # of three side by side the titles are cut off; of low ones the numbers at a dozen bars
+# MLflow adds a section for each path of a metric's name; these ship folded, or dozens of charts follow ours.
 CELLS = (*(f"user_{b}" for b in (*USER_BUCKETS, WITH_HISTORY)), *(f"item_{b}" for b in USER_BUCKETS))
+HARMS = ("", *(f"/impact_ratio{kind}" for kind in ("", "_exposure", "_hits", "_taken")))
 FOLDED = (
-    *("acc", "beyond", "effort", "data", "val/acc", "val/beyond"),
-    *(f"data/repaired/{table}" for table in ("interactions", "items", "users")),
-    *(f"{section}/{cell}" for section in ("acc", "beyond", "data", "val/acc", "val/beyond") for cell in CELLS),
+    *(UNNAMED, "acc", "beyond", "effort", "data", "val/acc"),
+    *(f"harm{path}" for path in HARMS),
+    *(f"{section}/{cell}" for section in ("acc", "data") for cell in CELLS),
 )
 
 Card = dict[str, Any]
 
 
 def views() -> dict[str, str]:
-    """Tag -> value of every view that ships. MLflow titles a chart by its metric; the words are in the sections."""
-    by_item = {"Recall by warmth of the item": [_bar(f"acc/item_{b}/recall_at_20") for b in USER_BUCKETS]}
+    """Tag -> value of every view that ships. MLflow titles a chart and its axes by the names of their metrics."""
+    by_item = {"Recall by what is known of the item": [_bar(of_items(b)) for b in USER_BUCKETS]}
     return dict([
         _tag(EFFORT, _effort_sections()),
         _tag(HISTORY, {**_history_section(), **by_item}),
@@ -65,7 +68,7 @@ def views() -> dict[str, str]:
 
 def study_views() -> dict[str, str]:
     """Views of an experiment whose name begins with ``STUDY``: its runs are cells of a grid, one per rung."""
-    cells = {"Every cell and rung": [_bar(f"acc/{HEADLINE}"), _bar("effort/total_cpu_s")]}
+    cells = {"Every cell and rung": [_bar(_all()), _bar("effort/total_cpu_s")]}
     return dict([_tag(CELLS_OF_STUDY, {**cells, **_history_section()})])
 
 
@@ -76,9 +79,7 @@ def report_views(report: str, shown: Mapping[str, Sequence[tuple[str, str]]]) ->
     tags: list[tuple[str, str]] = []
     for kind, places in shown.items():
         search = f"tags.{REPORT} = '{report}' and tags.{KIND} = '{kind}'"
-        paths = {charted(kind, "", metric, b)[:-1] for _, metric in places for b in (None, *USER_BUCKETS)}
-        bounds = {f"{path}_{end}" for path in paths for end in ("ci_low", "ci_high") if kind != RUNG}
-        folded = [*(FOLDED if kind == RUNG else ()), "worth", *sorted(paths | bounds)]
+        folded = FOLDED if kind == RUNG else (UNNAMED, "worth")
         for view in _REPORTED[kind]:
             sections = {view.words.format(place): view.cards(kind, place, metric) for place, metric in places}
             tags.append(_tag(view.key, sections, search, folded))
@@ -99,19 +100,26 @@ def view_url(base: str, experiment_id: str, view: str = EFFORT) -> str:
     return f"{runs}?workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={view}"
 
 
+def artifact_url(base: str, experiment_id: str, run_id: str, name: str) -> str:
+    """Link that opens a file of a run in MLflow at ``base``; with an empty base, from another page of MLflow."""
+    return f"{base.rstrip('/')}{'/' * bool(base)}#/experiments/{experiment_id}/runs/{run_id}/artifacts/{name}"
+
+
 def _effort_sections() -> dict[str, list[Card]]:
     return {
-        "Effort vs accuracy": [
-            _scatter("effort/log10_total_cpu_s", f"acc/{HEADLINE}"),
-            _bar(f"acc/{HEADLINE}"),
-            _bar("effort/total_cpu_s"),
-        ],
+        "Accuracy against effort, with 95% intervals": [_against(CPU, _all()), _bar(_all()), _bar(CPU)],
         **_history_section(),
     }
 
 
 def _history_section() -> dict[str, list[Card]]:
-    return {"Accuracy by length of the user's history": [_bar(f"acc/user_{b}/{HEADLINE}") for b in USER_BUCKETS]}
+    cards = [_bar(charted(RUNG, "", HEADLINE, b)) for b in USER_BUCKETS]
+    return {"Accuracy by the user's earlier interactions": cards}
+
+
+def _all() -> str:
+    """The charted accuracy of all users, of the runs of a train or a study's cell."""
+    return charted(RUNG, "", HEADLINE)
 
 
 def _tag(
@@ -137,23 +145,25 @@ def _state(sections: dict[str, list[Card]], folded: Sequence[str]) -> dict[str, 
 
 
 def _section(name: str, display: bool) -> dict[str, Any]:
-    return {"uuid": name, "name": name, "display": display, "isReordered": False}
+    section = {"uuid": name, "name": name, "display": display, "isReordered": False}
+    return {**section, "columns": COLUMNS, "cardHeight": CARD_HEIGHT} if display else section
 
 
 def _bar(metric: str) -> Card:
     return {**_card("BAR"), "metricKey": metric}
 
 
-def _line(metric: str) -> Card:
-    """By step, on a logarithmic scale."""
-    scale = {"xAxisKey": "step", "useGlobalXaxisKey": False, "xAxisScaleType": "log"}
+def _line(metric: str, x: str) -> Card:
+    """Over another metric, matched by step, whose name is the title of the axis. A logarithmic axis MLflow draws over
+    steps only, and calls it "Step"."""
+    scale = {"xAxisKey": "metric", "selectedXAxisMetricKey": x, "useGlobalXaxisKey": False, "xAxisScaleType": "linear"}
     drawn = {"displayPoints": True, "lineSmoothness": 0, "useGlobalLineSmoothing": False}
     return {**_card("LINE"), "metricKey": metric, "selectedMetricKeys": [metric], **scale, **drawn}
 
 
-def _scatter(x: str, y: str) -> Card:
-    axes = {"xaxis": {"key": x, "type": "METRIC"}, "yaxis": {"key": y, "type": "METRIC"}}
-    return {**_card("SCATTER"), **axes}
+def _against(x: str, metric: str) -> Card:
+    """A point with its interval for each run (``summary.against_effort``)."""
+    return _line(f"{metric} with interval", x)
 
 
 def _card(kind: str) -> Card:
@@ -175,12 +185,13 @@ class _View:
         return of_all + [self.by_bucket(charted(kind, place, metric, b)) for b in USER_BUCKETS if self.by_bucket]
 
 
-_SPENT = partial(_scatter, "effort/log10_total_cpu_s")
-_MORE = partial(_scatter, "worth/cpu_s")
+_SPENT = partial(_against, CPU)
+_MORE = partial(_against, MORE_CPU)
+_CURVE = partial(_line, x=LEARNT)
 _REPORTED: Mapping[str, Sequence[_View]] = {
     RUNG: (
         _View(EFFORT, "{}", (_SPENT, _bar)),
-        _View(LEARNING, "{}: accuracy by interactions", (_line,), _line),
+        _View(LEARNING, "{}: accuracy by interactions", (_CURVE,), _CURVE),
         _View(HISTORY, "{}: accuracy by history", (), _bar),
     ),
     DATA: (_View(VALUE, "{}: with it less without it", (_bar, _MORE), _bar),),

@@ -27,6 +27,16 @@ pytestmark = [
     pytest.mark.skipif(BINARY is None, reason="no chromium: run tests/browser/install_chromium.sh"),
 ]
 # Of every chart, the points of its runs: MLflow draws one trace for a scatter or bars, one per run for lines.
+READ = f"""{DRAWN}.map(e => {{
+  const boxes = [...e.querySelectorAll('.xtick text, .ytick text, .bartext, .xtitle, .ytitle')]
+    .map(t => [t.textContent, t.getBoundingClientRect()]).filter(([t, b]) => t && b.width);
+  const apart = (a, b) => a.right <= b.left + 1 || b.right <= a.left + 1
+    || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
+  const overlaps = boxes.flatMap(([t, a], i) =>
+    boxes.slice(i + 1).filter(([, b]) => !apart(a, b)).map(([u]) => t + ' over ' + u));
+  const marks = [...e.querySelectorAll('.point path, path.point, .points path')].filter(p => {{
+    const b = p.getBoundingClientRect(); return b.width > 0 && b.height > 0; }}).length;
+  return {{marks, overlaps, titles: [...e.querySelectorAll('.xtitle, .ytitle')].map(t => t.textContent)}}; }})"""
 POINTS = f"{DRAWN}.map(e => e.data.map(t => (t.x || []).length).filter(n => n))"
 
 
@@ -59,7 +69,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    with browser(1900, 2600) as page:  # MLflow draws only what is in the window
+    with browser(1900, 4400) as page:  # MLflow draws only what is in the window
         yield page
 
 
@@ -73,28 +83,48 @@ def looked_at(page: Page, url: str, charts: int, picture: Path) -> tuple[list[li
     return points, text
 
 
+def drawn_for(runs: int, charts: int, first_has_intervals: bool) -> list[list[int]]:
+    """Points of every trace: bars are one trace of all runs, an error bar is a line and its three points per run."""
+    bars: list[list[int]] = [[runs]] * charts
+    return [[3] * 2 * runs, *bars[1:]] if first_has_intervals else bars
+
+
+def assert_readable(page: Page) -> None:
+    """Every chart has marks, no two labels of one overlap, and titles and axes are words."""
+    charts = page.evaluate(READ)
+    assert charts
+    for chart in charts:
+        assert chart["marks"], chart
+        assert not chart["overlaps"], chart
+        assert not [t for t in chart["titles"] if "_" in t or t == "Step"], chart
+
+
 @pytest.mark.parametrize(
     ("view", "title", "charts"),
-    [(views.EFFORT, "Effort vs accuracy", 7), (views.HISTORY, "Recall by warmth of the item", 8)],
+    [
+        (views.EFFORT, "Accuracy against effort, with 95% intervals", 7),
+        (views.HISTORY, "Recall by what is known of the item", 8),
+    ],
 )
 def test_a_view_of_trains_draws_every_run_in_every_chart(
     served: Served, page: Page, view: str, title: str, charts: int, tmp_path: Path
 ) -> None:
     points, text = looked_at(page, view_url(served.base, served.trains, view), charts, tmp_path / f"{view}.png")
-    assert points == [[2 * len(RUNGS)]] * charts
+    assert points == drawn_for(2 * len(RUNGS), charts, view == views.EFFORT)
     assert title in text
+    assert_readable(page)
 
 
 def test_the_view_of_the_latest_train_shows_its_runs_alone(served: Served, page: Page, tmp_path: Path) -> None:
     points, _ = looked_at(page, view_url(served.base, served.trains, views.LATEST), 7, tmp_path / f"{views.LATEST}.png")
-    assert points == [[len(RUNGS)]] * 7
+    assert points == drawn_for(len(RUNGS), 7, True)
 
 
 @pytest.mark.parametrize(
     ("view", "charts", "runs", "drawn"),
     [
         (views.EFFORT, 2, len(LADDER), [len(LADDER)]),
-        (views.LEARNING, 5, len(LADDER), [3] * 2 * len(LADDER)),  # a line, and its points
+        (views.LEARNING, 5, len(LADDER), [3] * 2 * len(LADDER)),
         (views.HISTORY, 4, len(LADDER), [len(LADDER)]),
         (views.VALUE, 6, len(ASSETS), [len(ASSETS)]),
         (views.PARTS, 6, len(ASSETS), [len(ASSETS)]),
@@ -106,7 +136,11 @@ def test_a_view_of_a_comparison_draws_the_runs_of_the_latest_report_place_by_pla
 ) -> None:
     """charts: of each place; runs: of each place; drawn: points of each trace of a chart."""
     points, text = looked_at(page, view_url(served.base, served.compared, view), 2 * charts, tmp_path / f"{view}.png")
-    assert points == [drawn] * (2 * charts)
+    # An error bar is a line of three points per run, and these points.
+    bars = {views.EFFORT: 0, views.VALUE: 1, views.PARTS: 1}.get(view)
+    expected = [[3] * 2 * runs if n % charts == bars else drawn for n in range(2 * charts)]
+    assert points == expected
+    assert_readable(page)
     assert views.TITLES[view] in text
     assert f"{2 * runs} matching runs" in text
     assert all(place in text for place in (SCENARIOS if view == views.TRANSFER else PLACES))

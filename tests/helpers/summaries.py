@@ -7,7 +7,7 @@ import numpy as np
 from recommender.names import ALL, USER_BUCKETS
 from recommender.studies import summary
 from recommender.studies.engine.curves import Curves
-from recommender.studies.summary import Summary, charted, of_curves, of_transfer
+from recommender.studies.summary import MORE_CPU, Summary, against_effort, charted, of_curves, of_transfer
 from recommender.studies.transfer import Ratio
 
 PLACES = ("catalog on simulated", "jobs on -data-my-jobs")
@@ -33,14 +33,16 @@ def told(places: tuple[str, ...]) -> list[Summary]:
     for place in places:
         size = np.array([1000.0, 5000.0, 20000.0])
         mean = {(rung, b): np.sort(rng.uniform(0.05, 0.2, len(size))) for rung in LADDER for b in buckets}
-        drawn = {segment: curve[None] for segment, curve in mean.items()}
+        drawn = {segment: curve + np.array([[-0.01], [0.01]]) for segment, curve in mean.items()}
         seconds = {rung: rng.uniform(0.1, 5, len(size)) for rung in LADDER}
         asked = dict.fromkeys(buckets, 500)
         found += of_curves(place, Curves(size, size / 1000, list(LADDER), mean, drawn, asked, seconds, 100, 1), METRIC)
         for kind in (summary.DATA, summary.PART):
             for name in ASSETS:
                 logged = {charted(kind, place, METRIC, None if b == ALL else b): rng.normal() for b in buckets}
-                found.append(Summary(kind, name, place, METRIC, {**logged, "worth/cpu_s": rng.normal()}))
+                gain = rng.normal(0, 0.01)
+                against = against_effort(charted(kind, place, METRIC), (gain, gain - 0.01, gain + 0.01), 2, MORE_CPU)
+                found.append(Summary(kind, name, place, METRIC, logged, against))
     ratio = {
         (to, of, b): Ratio(rng.uniform(20, 110), 20, 110, 500, ())
         for to in SCENARIOS

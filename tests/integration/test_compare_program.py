@@ -14,6 +14,8 @@ from mlflow import MlflowClient
 from pipelines import compare
 from recommender import config
 from recommender.compare import page_model
+from recommender.studies.summary import CPU
+from recommender.tracking import values
 from tests.helpers.folders import Done, run, shop
 
 SMALL = "data.source=shop split.min_train=20 split.validation=[0.6] bootstrap=100 decision.thin=10"
@@ -62,7 +64,9 @@ def test_a_comparison_writes_its_page_logs_its_runs_and_goes_on_where_it_was(pla
     assert {r.data.tags["kind"] for r in mine} == {"rung", "data"}
     rungs = [r for r in mine if r.data.tags["kind"] == "rung"]
     assert {"router", "popularity", "ranker"} <= {r.data.params["rung"] for r in rungs}
-    assert all({"accuracy/ndcg_at_10/jobs on shop", "effort/log10_total_cpu_s"} <= set(r.data.metrics) for r in rungs)
+    charted = {"100 x NDCG at 10: all users: jobs on shop", "100 x NDCG at 10: all users with interval: jobs on shop"}
+    assert all({*charted, CPU} <= set(r.data.metrics) for r in rungs)
+    assert all(len(r.data.metrics) <= values.MOST for r in rungs)
     assert re.findall("viewStateShareKey=([a-z-]+)", done.out) == [*VIEWS, "data-value"]
     assert "report.html" in [a.path for a in MlflowClient(store).list_artifacts(report.info.run_id)]
     ids = set(re.findall(r"/runs/([0-9a-f]{32})", page))

@@ -16,7 +16,7 @@ from recommender.studies.engine import plan
 from recommender.tracking import views
 from tests.helpers.folders import run, shop
 from tests.helpers.studies import WITHOUT_TEXT
-from tests.helpers.views import unpacked
+from tests.helpers.views import charted_names
 
 NONSENSE = {"without": {"data.differences": [{"metadata": {"drop": ["no such column"]}}]}}
 SMALL: dict[str, Any] = {**WITHOUT_TEXT, "pairs": {"all": {**WITHOUT_TEXT["pairs"]["all"], "nonsense": NONSENSE}}}
@@ -58,18 +58,13 @@ def test_a_study_writes_results_and_a_report_goes_on_after_failures_and_logs_eac
     assert "no column" in by_status["FAILED"][0].data.tags["error"]
     one = next(r for r in first if r.data.params.get("pair") == "text" and r.data.params["rung"] == "content")
     told = next(r for r in first if r.data.params.get("data") == "text")
-    assert {"worth/ndcg_at_10/jobs on shop", "worth/cpu_s"} <= set(told.data.metrics)
+    assert {"100 x gain in NDCG at 10: all users: jobs on shop", "worth/cpu_s"} <= set(told.data.metrics)
     assert told.data.tags["report"] in {r.info.run_id for r in first}
     assert one.data.params["data/difference"] == "metadata(roles=['text'])"
     assert "mlflow.parentRunId" not in one.data.tags
     assert {"acc/ndcg_at_10", "effort/total_cpu_s", "data/n_train"} <= set(one.data.metrics)
 
-    charted = {
-        name
-        for value in views.study_views().values()
-        for card in unpacked(value)["compareRunCharts"]
-        for name in ([card["metricKey"]] if card["type"] == "BAR" else [card["xaxis"]["key"], card["yaxis"]["key"]])
-    }
+    charted = set().union(*map(charted_names, views.study_views().values()))
     assert charted <= set(one.data.metrics)
     assert "Data value: http://127.0.0.1:5000/#/experiments/" in done.out
     assert "viewStateShareKey=data-value" in done.out

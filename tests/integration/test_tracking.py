@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import logging
-import math
 import os
+import re
 import shutil
 import signal
 import socket
@@ -32,12 +32,13 @@ from recommender.ranking.router import Router
 from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
 from recommender.studies import summary
+from recommender.studies.summary import CPU
 from recommender.tracking import lost, registry, store, values, views
 from recommender.tracking.runs import Tracker
 from recommender.tracking.views import LATEST, view_url
 from tests.helpers.out_folder import RUNGS, decided, write_out
 from tests.helpers.shared import tracking_database
-from tests.helpers.views import unpacked
+from tests.helpers.views import charted_names, unpacked
 
 REPOSITORY = Path(__file__).parents[2]
 MODEL = "models:/coldstart-jobs-simulated@candidate"
@@ -118,7 +119,8 @@ def test_every_rung_is_one_flat_finished_run_in_its_colour(uri: str, out: Path) 
 
 def test_logged_metrics_are_the_numbers_of_the_tables(uri: str, out: Path) -> None:
     track(out)
-    logged = runs(uri)["als"].data.metrics
+    logged = values.every(read_run(out), "als")
+    shown = runs(uri)["als"].data.metrics
     table = pl.read_parquet(out / "metrics.parquet").filter(
         (pl.col("rung") == "als") & (pl.col("metric") == "ndcg_at_10") & (pl.col("slice") == "all")
     )
@@ -134,8 +136,11 @@ def test_logged_metrics_are_the_numbers_of_the_tables(uri: str, out: Path) -> No
     effort = pl.read_parquet(out / "effort.parquet").filter((pl.col("rung") == "als") & (pl.col("split") == "test"))
     effort = effort.filter(pl.col("stage") != "evaluate")
     assert logged["effort/total_cpu_s"] == pytest.approx(effort["cpu_s"].sum())
-    assert 10 ** logged["effort/log10_total_cpu_s"] == pytest.approx(logged["effort/total_cpu_s"])
-    assert logged["data/log10_n_interactions"] == pytest.approx(math.log10(logged["data/n_interactions"]))
+    assert shown[CPU] == shown["effort/total_cpu_s"] == logged["effort/total_cpu_s"]
+    assert shown["100 x NDCG at 10: no history"] == pytest.approx(100 * new["value"])
+    everything = client(uri).download_artifacts(runs(uri)["als"].info.run_id, values.EVERYTHING)
+    assert dict(pl.read_csv(everything).iter_rows()) == pytest.approx(logged)
+    assert shown.items() >= values.logged(logged, "ndcg_at_10")[0].items()
     assert (logged["effort/stated_person_days_low"], logged["effort/stated_person_days_high"]) == (3, 8)
 
 
@@ -146,7 +151,7 @@ def test_effort_of_the_router_is_the_same_in_mlflow_and_in_the_report(out: Path,
     effort.filter((pl.col("rung") != "router") | (pl.col("stage") != "fit")).write_parquet(out / "effort.parquet")
     decision = json.loads((out / "decision.json").read_text())
     (out / "decision.json").write_text(json.dumps({**decision, "slots": {"rung": "content", "n": slots}}))
-    logged = values.metrics(read_run(out), "router")
+    logged = values.every(read_run(out), "router")
     tested = effort.filter(split="test")
     served = ["popularity", "als", *(["content"] if slots else [])]
     fits = tested.filter(pl.col("stage") == "fit", pl.col("rung").is_in(served))["cpu_s"].sum()
@@ -165,25 +170,29 @@ def test_cells_without_a_number_are_left_out(out: Path) -> None:
     for nothing in (None, float("nan")):
         emptied = table.with_columns(pl.when(empty).then(pl.lit(nothing)).otherwise(pl.col("value")).alias("value"))
         emptied.write_parquet(out / "metrics.parquet")
-        logged = values.metrics(read_run(out), "als")
+        logged = values.every(read_run(out), "als")
         assert "acc/user_0/ndcg_at_10" not in logged
         assert "acc/user_1_2/ndcg_at_10" in logged
 
 
 def test_names_that_mlflow_refuses_are_mended(uri: str, out: Path) -> None:
-    extra = pl.DataFrame({"measure": ["repaired@items|x"], "value": [3.0], "unit": ["rows"]})
-    pl.concat([pl.read_parquet(out / "data_effort.parquet"), extra]).write_parquet(out / "data_effort.parquet")
+    extra = pl.read_parquet(out / "metrics.parquet").filter(metric="hit_rate_at_10", user_bucket="all", rung="als")
+    extra = extra.with_columns(metric=pl.lit("clicks@first|x"))
+    pl.concat([pl.read_parquet(out / "metrics.parquet"), extra]).write_parquet(out / "metrics.parquet")
     track(out)
-    assert runs(uri)["als"].data.metrics["data/repaired_items_x"] == 3
+    assert "beyond/clicks_first_x" in runs(uri)["als"].data.metrics
 
 
 def test_the_routers_run_carries_the_files_and_the_decision(uri: str, out: Path) -> None:
+    (out / "effort.svg").write_text("<svg/>")  # of the report
     tracker = track(out)
     names = {f.path for f in client(uri).list_artifacts(tracker.run_id)}
     assert names >= {"report.html", "decision.json", "config.yaml", "metrics.parquet", "per_query.parquet"}
     note = runs(uri)["router"].data.tags["mlflow.note.content"]
     assert json.loads((out / "decision.json").read_text())["sentences"][0] in note
     assert "hindsight" in note
+    assert note.startswith(f"[Accuracy against effort, with intervals](#/experiments/{tracker.experiment_id}/runs/")
+    assert "effort.svg" in names
 
 
 def test_the_data_set_is_logged_with_its_digest(uri: str, out: Path) -> None:
@@ -288,16 +297,31 @@ def test_a_database_of_an_older_mlflow_is_upgraded_after_a_copy(tmp_path: Path) 
 
 
 def test_views_chart_only_metrics_that_a_run_has(out: Path) -> None:
-    logged = values.metrics(read_run(out), "als")
+    metrics, points = values.logged(values.every(read_run(out), "als"), "ndcg_at_10")
     for value in views.views().values():
-        for card in unpacked(value)["compareRunCharts"]:
-            names = [card["metricKey"]] if card["type"] == "BAR" else [card["xaxis"]["key"], card["yaxis"]["key"]]
-            assert set(names) <= set(logged)
+        assert charted_names(value) <= {*metrics, *points}
 
 
 def test_every_other_metric_falls_into_a_folded_section(out: Path) -> None:
-    sections = {name.rpartition("/")[0] for name in values.metrics(read_run(out), "als")}
+    metrics, points = values.logged(values.every(read_run(out), "als"), "ndcg_at_10")
+    sections = {name.rpartition("/")[0] or views.UNNAMED for name in (*metrics, *points)}
     assert sections <= set(views.FOLDED)
+
+
+def test_a_run_logs_at_most_sixty_metrics_and_those_that_decide_first() -> None:
+    numbers = {f"{section}/metric_{n}_at_10": 0.5 for section in ("acc", "beyond", "harm", "data") for n in range(50)}
+    numbers |= {f"acc/ndcg_at_10{end}": 0.5 for end in ("", "_ci_low", "_ci_high")} | {"effort/total_cpu_s": 2.0}
+    metrics, points = values.logged(numbers, "ndcg_at_10")
+    assert len(metrics) + len(points) == values.MOST
+    assert list(metrics)[:3] == ["acc/ndcg_at_10", "acc/ndcg_at_10_ci_low", "acc/ndcg_at_10_ci_high"]
+    assert "effort/total_cpu_s" not in metrics  # fifty metrics of accuracy come before it
+    assert points["100 x NDCG at 10: all users with interval"] == [(0, 50), (1, 50), (2, 50)]
+
+
+def test_charted_names_are_words_a_person_can_read() -> None:
+    names = set().union(*map(charted_names, [*views.views().values(), *views.study_views().values()]))
+    assert names
+    assert not [name for name in names if re.search("_|log10|ndcg", name) and not name.startswith("effort/")]
 
 
 def test_views_fit_into_a_tag_and_draw_every_run() -> None:
@@ -308,7 +332,7 @@ def test_views_fit_into_a_tag_and_draw_every_run() -> None:
 
 def test_views_of_a_report_show_its_runs_alone_and_fit_into_a_tag_with_many_places() -> None:
     places = [(f"scenario-{n} on a data set of a longer name {n}", "ndcg_at_10") for n in range(8)]
-    made = views.report_views("run", dict.fromkeys(summary.PATHS, places))
+    made = views.report_views("run", dict.fromkeys(summary.CALLED, places))
     assert len(made) == 6
     for value in made.values():
         assert len(value) <= views.LONGEST

@@ -48,7 +48,7 @@ def test_a_train_can_tune_first_and_tells_what_it_took(trained: Trained, untrack
     assert measured["value"].is_between(1, 3).all()
 
     run = read_run(Path("out"))
-    measures = {rung: values.metrics(run, rung) for rung in ("als", "router")}
+    measures = {rung: values.every(run, rung) for rung in ("als", "router")}
     of_als = measured.filter(pl.col("measure").str.ends_with("/als"))["value"].item()
     assert measures["als"]["effort/tuning_trials_to_1pct"] == of_als
     assert measures["als"]["effort/tune_cpu_s"] > 0

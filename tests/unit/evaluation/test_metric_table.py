@@ -113,7 +113,7 @@ def test_one_more_entry_appears_in_tables_report_mlflow_comparisons_and_glossary
     text = io.StringIO()
     print_result(tmp_path, Console(file=text, width=120))
     assert "test precision@10 by earlier interactions" in text.getvalue()
-    assert "acc/precision_at_10_ci_low" in values.metrics(run_folder.read_run(tmp_path), "popularity")
+    assert "acc/precision_at_10_ci_low" in values.every(run_folder.read_run(tmp_path), "popularity")
     assert "| precision@10 | `precision_at_10` | higher | Hits in the first 10 / 10. |" in glossary_markdown()
 
 

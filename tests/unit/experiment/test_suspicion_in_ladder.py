@@ -116,7 +116,7 @@ def test_the_report_tells_what_the_detector_found_what_lists_show_and_what_a_ran
 def test_mlflow_is_told_precision_and_recall_of_the_test_period_and_the_price_of_a_rank(out: Path) -> None:
     read = read_run(out)
     row = pl.read_parquet(out / "spam.parquet").filter(split="test").row(0, named=True)
-    router, popularity = (values.metrics(read, rung) for rung in ("router", "popularity"))
+    router, popularity = (values.every(read, rung) for rung in ("router", "popularity"))
     assert router["harm/spam_precision"] == row["n_found"] / row["n_flagged"]
     assert router["harm/spam_recall"] == row["n_found"] / row["n_violating"]
     assert "harm/spam_recall" not in popularity
@@ -124,7 +124,7 @@ def test_mlflow_is_told_precision_and_recall_of_the_test_period_and_the_price_of
     assert set(attack["model"]) == {"popularity", "guarded", "guarded-untrusted"}
     rows = attack.filter(model="popularity")
     assert popularity["harm/rank_gain_per_100_accounts"] == (rows["rank_before"] - rows["rank_after"]).median()
-    assert "harm/rank_gain_per_100_accounts" in values.metrics(read, "guarded")
+    assert "harm/rank_gain_per_100_accounts" in values.every(read, "guarded")
 
 
 def test_the_attack_is_on_popularity_as_chosen_and_where_it_has_guards_without_them(

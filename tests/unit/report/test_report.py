@@ -210,6 +210,7 @@ def test_names_from_data_and_configuration_are_escaped(tmp_path: Path) -> None:
     out = write_out(tmp_path / "out", data="<i>d", ladder=ladder)
     edit_json(out / "data.json", warnings=["<u>w"])
     text = write_report(out).read_text()
+    assert "what ships" in (out / "effort.svg").read_text()
     assert nasty in Page(text).text
     assert "<i>d" in Page(text).text
     assert "<u>w" in Page(text).text

@@ -91,10 +91,10 @@ def test_the_lists_before_re_ranking_are_no_rung_of_the_charts(out: Path) -> Non
 
 
 def test_mlflow_is_told_the_lowest_impact_ratio_of_each_column(out: Path) -> None:
-    found = values.metrics(read_run(out), "router")
+    found = values.every(read_run(out), "router")
     assert found["harm/impact_ratio/sex"] == 0.5
     assert found["harm/impact_ratio_hits/sex"] == 0.5
-    assert not any(name.startswith("harm/") for name in values.metrics(read_run(out), "als"))
+    assert not any(name.startswith("harm/") for name in values.every(read_run(out), "als"))
 
 
 def test_where_nobody_is_selected_there_is_no_chart(out: Path) -> None:

@@ -24,17 +24,17 @@ def test_a_learning_curve_has_a_point_per_size_and_its_effort_at_the_largest() -
     curves = made(popularity=[0.1, 0.1, 0.1], als=[0.05, 0.1, 0.2])
     first, als = summary.of_curves("jobs on simulated", curves, "ndcg_at_10")
     assert (first.what, als.what) == ("popularity", "als")
-    points = als.curves["accuracy/ndcg_at_10/jobs on simulated"]
+    points = als.curves["100 x NDCG at 10: all users: jobs on simulated"]
     assert [step for step, _ in points] == [round(n) for n in curves.size]
-    assert [value for _, value in points] == pytest.approx([0.05, 0.1, 0.2])
+    assert [value for _, value in points] == pytest.approx([5, 10, 20])
+    assert als.curves["interactions to learn from"] == [(step, step) for step, _ in points]
     assert als.metrics["effort/total_cpu_s"] == 3
-    assert 10 ** als.metrics["effort/log10_total_cpu_s"] == pytest.approx(als.metrics["effort/total_cpu_s"])
 
 
 def test_a_folder_as_data_makes_no_path_in_the_names_of_metrics() -> None:
     (one, *_) = summary.of_curves("jobs on /home/my.data/ü", made(popularity=[0.1, 0.2]), "ndcg_at_10")
     assert one.place == "jobs on -home-my.data--"
-    assert charted(RUNG, one.place, "ndcg_at_10", "0") == "accuracy/user_0/ndcg_at_10/jobs on -home-my.data--"
+    assert charted(RUNG, one.place, "ndcg_at_10", "0") == "100 x NDCG at 10: no history: jobs on -home-my.data--"
 
 
 def test_a_transfer_tells_each_recipe_at_each_place_but_what_could_not_be_used() -> None:
@@ -44,9 +44,9 @@ def test_a_transfer_tells_each_recipe_at_each_place_but_what_could_not_be_used()
     (one,) = summary.of_transfer(matrix, "ndcg_at_10")
     assert one.name == "recipe of ugc in jobs"
     assert one.metrics == {
-        "percent/ndcg_at_10/jobs": 80.0,
-        "percent/ndcg_at_10_ci_low/jobs": 70.0,
-        "percent/ndcg_at_10_ci_high/jobs": 90.0,
+        "Percent of own recipe: all users: jobs": 80.0,
+        "Percent of own recipe: all users low: jobs": 70.0,
+        "Percent of own recipe: all users high: jobs": 90.0,
     }
 
 
