@@ -184,6 +184,14 @@ class Everyone(Protocol):
         """What they count together for each item, float64 (n_items,); summed in the order of time."""
         ...
 
+    def takers(self, items: Table) -> np.ndarray:
+        """How many users took each item, int64 (n_items,)."""
+        ...
+
+    def pairs(self, items: Table) -> np.ndarray:
+        """How many users took both items of each pair, float32 (n_items, n_items), whole numbers."""
+        ...
+
 
 @dataclass(frozen=True)
 class Dataset:

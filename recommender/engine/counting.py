@@ -12,13 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
 from recommender.data.dataset import NO_TIME, US_PER_DAY, Table, Weigher, ages_of
 from recommender.engine.session import Engine
 from recommender.files import write_atomically
+from recommender.hashing import of_content
 
 ITEM_BLOCKS = 16
 _FOLDER = "items"
@@ -30,6 +33,7 @@ def write_for_counting(store: Path, block: int, rows: pl.DataFrame, item: np.nda
     row = rows.select(
         timestamp=pl.col("timestamp").dt.epoch("us").fill_null(NO_TIME),
         row=pl.col("row"),
+        user=(pl.col("user_id").rank("dense") - 1).cast(pl.Int64),
         first=pl.struct("user_id", "item_id").is_first_distinct(),
     ).with_columns(item=pl.Series(item, dtype=pl.Int64), part=pl.Series(item % ITEM_BLOCKS, dtype=pl.Int64))
     for (part,), mine in row.partition_by("part", as_dict=True).items():
@@ -69,6 +73,20 @@ class EngineCounts:
             self.kept[key] = self._run(bare, earliest, latest)["sums"]
         return self._of(items, self.kept[key])
 
+    def takers(self, items: Table) -> np.ndarray:
+        return self.once().counts(items)
+
+    def pairs(self, items: Table) -> np.ndarray:
+        numbers = self._known(items)
+        key = f"pairs {self.end} {of_content(numbers.tolist())}"
+        if key not in self.kept:  # their files: a matrix is large, and settings of one rung ask for the same
+            task = CountPairs(str(self.store), len(self.items), self.end, numbers)
+            self.kept[key] = self.engine.run(task, [b""] * ITEM_BLOCKS)
+        matrix = np.empty((len(items), len(items)), np.float32)
+        for part, name in enumerate(self.kept[key]):
+            matrix[part::ITEM_BLOCKS] = np.load(self.store / name.decode(), mmap_mode="r", allow_pickle=False)
+        return matrix
+
     def _extent(self) -> tuple[np.ndarray, int, int]:
         """Counts of all items, and the earliest and the latest time that is stated (NO_TIME: none is)."""
         key = f"{self.end} {self.first}"
@@ -89,8 +107,11 @@ class EngineCounts:
                 times.append(arrays["times"])
         return {"sums": sums, "times": np.concatenate(times)}
 
+    def _known(self, items: Table) -> np.ndarray:
+        return Table(self.items.to_frame(items.key), {}, items.key).lookup(items.ids)
+
     def _of(self, items: Table, values: np.ndarray) -> np.ndarray:
-        known = Table(self.items.to_frame(items.key), {}, items.key).lookup(items.ids)
+        known = self._known(items)
         return np.where(known >= 0, values[np.maximum(known, 0)], 0)
 
 
@@ -137,3 +158,48 @@ class CountItems:
         if self.latest == NO_TIME:
             return np.zeros(len(times)), 0.0
         return ages_of(times, self.earliest, self.latest), (self.latest - self.earliest) / US_PER_DAY
+
+
+@dataclass(frozen=True)
+class CountPairs:
+    """Rows of X'X, X users x items with a one where the user took the item: every ``ITEM_BLOCKS``-th, from the block's
+    number on. Whole numbers, so that no order matters; a user with n items costs n^2.
+
+    wanted: int64, the items' numbers among all. Returns the name of a file in ``store``: int32 (rows, len(wanted)).
+    """
+
+    store: str
+    n_items: int
+    end: int | None
+    wanted: np.ndarray
+
+    def run(self, number: int, folder: Path) -> bytes:
+        column = np.full(self.n_items, -1)
+        column[self.wanted] = np.arange(len(self.wanted))
+        counted = np.zeros((len(range(number, len(self.wanted), ITEM_BLOCKS)), len(self.wanted)), np.int32)
+        of_users: dict[str, list[Path]] = {}
+        for file in sorted((Path(self.store) / _FOLDER).glob("*/*.arrow")):
+            of_users.setdefault(file.name, []).append(file)
+        for files in of_users.values():
+            rows = pl.concat([pl.read_ipc(file, columns=["timestamp", "user", "item"]) for file in files])
+            taken = self._taken(rows, column)
+            counted += (taken[:, number::ITEM_BLOCKS].T @ taken).toarray()
+        result = Path(self.store) / f"pairs-{uuid4().hex}.npy"
+        write_atomically(result, lambda scratch: _save(scratch, counted))
+        return result.name.encode()
+
+    def _taken(self, rows: pl.DataFrame, column: np.ndarray) -> sp.csr_matrix:
+        """int32 (users of a block, wanted items)."""
+        rows = rows if self.end is None else rows.filter(pl.col("timestamp") < self.end)
+        user, item = rows["user"].to_numpy(), column[rows["item"].to_numpy()]
+        ones = np.ones(int((item >= 0).sum()), np.int32)
+        shape = (int(user.max(initial=-1)) + 1, int(column.max(initial=-1)) + 1)
+        taken = sp.csr_matrix((ones, (user[item >= 0], item[item >= 0])), shape=shape)
+        taken.sum_duplicates()
+        taken.data[:] = 1
+        return taken
+
+
+def _save(file: Path, array: np.ndarray) -> None:
+    with file.open("wb") as out:  # by its name, NumPy would add an ending
+        np.save(out, array, allow_pickle=False)

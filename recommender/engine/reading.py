@@ -154,7 +154,7 @@ def sampled(data: Dataset, sample_users: int | None) -> Dataset:
     return replace(data, interactions=rows, signals=signals, sample=sample)
 
 
-COUNTED = "Popularity, trending, the completion order and which items are new are counted over all users."
+COUNTED = "Popularity, trending, ease, the completion order and which items are new are counted over all users."
 
 
 def about_sample(n_users: int, of_users: int, n_rows: int, of_rows: int, counted: str) -> str:

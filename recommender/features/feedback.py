@@ -103,6 +103,17 @@ def decay(ages: np.ndarray, half_life_share: float, oldest: float | None = None)
     return np.asarray(0.5 ** (ages / (half_life_share * max(oldest, 1e-9))))
 
 
+@dataclass(frozen=True)
+class Decay:
+    """``decay`` as a ``Weigher``."""
+
+    half_life_share: float
+
+    def faded(self, ages: np.ndarray, oldest: float) -> np.ndarray:
+        """See ``Weigher``."""
+        return decay(ages, self.half_life_share, oldest)
+
+
 def hyperbolic_decay(ages: np.ndarray, half_life_share: float, oldest: float) -> np.ndarray:
     """``decay`` with a long tail: 1 / (1 + age / half-life), so half at the half-life, a third at twice that age."""
     return np.asarray(1 / (1 + ages / (half_life_share * max(oldest, 1e-9))))

@@ -14,10 +14,10 @@ from threadpoolctl import threadpool_limits
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import UserError
-from recommender.features.feedback import decay
+from recommender.features.feedback import Decay
 from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.space import Float, Space
-from recommender.models.vocabulary import interacted, model_history
+from recommender.models.vocabulary import ids_only, interacted, model_history
 
 BYTES_PER_WEIGHT = 4 * 2.2  # float32; the matrix, and room to score and save it
 UNSAFE_COLUMNS = 20_000  # above it LAPACK's potrf crashes with two OpenBLAS threads
@@ -58,16 +58,24 @@ class EASE:
         return self.trend > 0
 
     def fit(self, train: Dataset) -> Self:
-        taken, _, items = interacted(train)
-        if self.item_cap is not None and self.item_cap < len(items):
-            most_taken = np.argsort(-taken.getnnz(axis=0), kind="stable")[: self.item_cap]
-            learned = np.sort(most_taken)
-            taken, items = taken[:, learned], items.take(learned)
-        check_memory("ease", len(items), self.memory_mb)
-        self.items_ = items
-        self.weights_ = closed_form(taken, self.regularization)
-        self.weights_ *= by_trend(train, items, self.trend, self.trend_share)
+        if train.everyone is None:
+            taken, _, items = interacted(train)
+            learned = self._learned(taken.getnnz(axis=0))
+            pairs = gram(taken if len(learned) == len(items) else taken[:, learned])
+        else:
+            items = ids_only(train.items.take(train.item_totals > 0))
+            learned = self._learned(train.everyone.takers(items))
+            pairs = train.everyone.pairs(items.take(learned))
+        self.items_ = items.take(learned)
+        self.weights_ = solved(pairs, self.regularization)
+        self.weights_ *= by_trend(train, self.items_, self.trend, self.trend_share)
         return self
+
+    def _learned(self, takers: np.ndarray) -> np.ndarray:
+        """Rows of the most taken items, int64, ascending. Raises UserError where they need too much memory."""
+        n = len(takers) if self.item_cap is None else min(self.item_cap, len(takers))
+        check_memory("ease", n, self.memory_mb)
+        return np.sort(np.argsort(-takers, kind="stable")[:n])
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         model_item_idx = self.items_.lookup(items.ids)
@@ -83,7 +91,7 @@ def by_trend(train: Dataset, items: Table, power: float, half_life_share: float)
     An interaction counts half as much every ``half_life_share`` of the training period. Closed forms know who takes
     what together, at whatever time; what is taken now stands above what was.
     """
-    recent = np.bincount(train.item_idx, decay(train.age_days, half_life_share), len(train.items))
+    recent = train.faded(Decay(half_life_share))
     share = recent[train.items.lookup(items.ids)] / max(float(recent.max()), 1e-12)
     return np.asarray((share + LEAST_TREND) ** power, np.float32)
 
@@ -100,11 +108,16 @@ def check_memory(name: str, n_columns: int, memory_mb: int) -> None:
 
 
 def closed_form(taken: sp.csr_matrix, regularization: float) -> np.ndarray:
+    """``solved`` for users x items float32."""
+    return solved(gram(taken), regularization)
+
+
+def solved(matrix: np.ndarray, regularization: float) -> np.ndarray:
     """Item-item weights float32 (n_items, n_items), diagonal 0; row = item of the history.
 
-    B = I - P diag(1 / P_jj) with P = (X'X + regularization I)^-1, in float32 and in place: one matrix in memory.
+    B = I - P diag(1 / P_jj) with P = (X'X + regularization I)^-1, in float32. matrix: X'X, which is overwritten: one
+    matrix in memory.
     """
-    matrix = _gram(taken)
     matrix.flat[:: len(matrix) + 1] += np.float32(regularization)
     with threadpool_limits(1, "blas") if len(matrix) > UNSAFE_COLUMNS else nullcontext():
         # LAPACK is column-major: the transposed view is what it can overwrite, its lower triangle our upper one
@@ -119,7 +132,7 @@ def closed_form(taken: sp.csr_matrix, regularization: float) -> np.ndarray:
     return weights
 
 
-def _gram(taken: sp.csr_matrix) -> np.ndarray:
+def gram(taken: sp.csr_matrix) -> np.ndarray:
     """X'X as dense float32, filled block by block: as one sparse product it would need three times the memory."""
     n = taken.shape[1]
     gram = np.empty((n, n), np.float32)

@@ -18,6 +18,7 @@ from recommender.data.split import folds
 from recommender.engine import reading
 from recommender.engine.reading import EngineReader
 from recommender.engine.session import Engine
+from recommender.models.ease import EASE
 from recommender.models.popularity import Popularity
 from recommender.models.trending import Trending
 from recommender.ranking.candidates import recent_popularity
@@ -80,6 +81,22 @@ def test_count_based_rungs_fitted_on_a_sample_are_those_fitted_on_all(
         assert arrays
         for name in arrays:
             assert a[name].tobytes() == b[name].tobytes()
+
+
+@pytest.mark.parametrize("item_cap", [None, 7])
+def test_ease_fitted_on_a_sample_is_that_fitted_on_all(pair: tuple[Dataset, Dataset], item_cap: int | None) -> None:
+    for one, other in zip(stages(pair[0]), stages(pair[1]), strict=True):
+        a, b = (EASE(regularization=20.0, item_cap=item_cap, trend=0.3).fit(data) for data in (one, other))
+        assert a.items_.ids.equals(b.items_.ids)
+        assert a.weights_.tobytes() == b.weights_.tobytes()
+
+
+def test_pairs_are_whole_numbers_of_users(pair: tuple[Dataset, Dataset]) -> None:
+    whole, sample = pair
+    assert sample.everyone is not None
+    taken = whole.matrix()
+    assert sample.everyone.pairs(whole.items).tolist() == (taken.T @ taken).toarray().tolist()
+    assert sample.everyone.takers(whole.items).tolist() == taken.getnnz(axis=0).tolist()
 
 
 def test_candidates_and_new_items_of_a_sample_are_those_of_all(pair: tuple[Dataset, Dataset]) -> None:
