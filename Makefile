@@ -104,6 +104,18 @@ promote: need-MODEL $(READY)
 	@$(PY) -m pipelines promote --model "$$MODEL" $${DATA:+--data "$$DATA"} $${REASON:+--reason "$$REASON"} \
 		$${FORCE:+--force "$$FORCE"} $${JSON:+--json}
 
+##   make monitor               watch a model in use; exit code of the program: 4 on an alarm
+##       MODEL=artifacts/latest required: OUT of a train, or models:/<name>@champion
+##       INTERACTIONS= ITEMS= USERS=    files of rows that came since; DATA= where the train's data have grown
+##       SERVED=log FEEDBACK=log        log of the service; without it nothing is known of lists
+##       UNTIL=2026-01-31       the last whole day; QUICK=1 fits nothing; OUT= QUIET= JSON= as of train
+.PHONY: monitor
+monitor: need-MODEL $(READY)
+	@$(PY) -m pipelines monitor --model "$$MODEL" $${DATA:+--data "$$DATA"} $${INTERACTIONS:+--interactions "$$INTERACTIONS"} \
+		$${ITEMS:+--items "$$ITEMS"} $${USERS:+--users "$$USERS"} $${SERVED:+--served "$$SERVED"} \
+		$${FEEDBACK:+--feedback "$$FEEDBACK"} $${UNTIL:+--until "$$UNTIL"} $${OUT:+--out "$$OUT"} \
+		$${QUICK:+--quick} $${QUIET:+--quiet} $${JSON:+--json}
+
 ##   make rollback              the version that was champion before is served again
 ##       MODEL=coldstart-jobs-simulated    required: the name of a registered model; REASON=
 .PHONY: rollback
@@ -157,10 +169,11 @@ data-check: need-DATA $(READY)
 ##       LIKE=ml-100k           a twin: knobs set from the measures of a source or dataset folder
 ##       SET='knob=1 other=2'   knobs of the simulator (docs/simulator.md)
 ##       NO_TRUTH=1             without the folder truth/, for large sets
+##       UNTIL=0.7              only this share of the time; since/ in the folder holds the rest
 .PHONY: simulate
 simulate: need-SCENARIO need-TO $(READY)
 	@$(PY) -m pipelines simulate --scenario "$$SCENARIO" --to "$$TO" $${LIKE:+--like "$$LIKE"} \
-		$${NO_TRUTH:+--no-truth} $${SET:+--set "$$SET"}
+		$${NO_TRUTH:+--no-truth} $${UNTIL:+--until "$$UNTIL"} $${SET:+--set "$$SET"}
 
 ##   make contacts-hash         addresses as keyed hashes, so that imported contacts can enter a data set
 ##       FILE=book.csv          required: a table with addresses; once the address books, once the members' own

@@ -82,6 +82,20 @@ def promote(to: argparse.ArgumentParser) -> None:
     to.add_argument("--json", action="store_true", help="print the audit row as one JSON object")
 
 
+def monitor(to: argparse.ArgumentParser) -> None:
+    """Watch a model in use: is it alive, used, still right; reasons; what to do. Exit code 4: an alarm."""
+    to.add_argument("--model", required=True, help="the OUT folder of a train, or models:/<name>@champion")
+    to.add_argument("--data", help=f"{DATA}: what the train read, grown or not (default: where the train read)")
+    for table in ("items", "users", "interactions"):
+        to.add_argument(f"--{table}", help=f"file of {table} that came since")
+    to.add_argument("--served", type=Path, help="LOG of the service, or a file of the lists shown")
+    to.add_argument("--feedback", type=Path, help="what became of them, where it is not in the same LOG")
+    to.add_argument("--until", help="the last whole day of the data (default: the day before the latest interaction)")
+    to.add_argument("--out", help="a new folder for page and health.json (default: artifacts/health-<data>-<time>/)")
+    to.add_argument("--quick", action="store_true", help="fit nothing: neither accuracy nor the shadow decision")
+    _output(to)
+
+
 def rollback(to: argparse.ArgumentParser) -> None:
     """Move the alias champion back to the version that had it before."""
     to.add_argument("--model", required=True, help="name of the registered model, or models:/<name>@champion")
@@ -110,6 +124,7 @@ def simulate(to: argparse.ArgumentParser) -> None:
     to.add_argument("--like", metavar="DATA", help=f"{DATA} to make a twin of")
     _overrides(to, "a knob (docs/simulator.md)")
     to.add_argument("--no-truth", action="store_true", help="without the folder truth/ (large sets)")
+    to.add_argument("--until", type=float, help="share of the time in the folder; the rest goes into its since/")
     to.add_argument("--seed", type=int, help="default: the scenario's, else 0")
 
 
@@ -150,7 +165,7 @@ def ui(to: argparse.ArgumentParser) -> None:
 # Verb -> its arguments; the program is ``pipelines/<verb>.py``, a dash in the verb an underscore there.
 PROGRAMS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "train": train, "study": study, "compare": compare, "done": done, "recommend": recommend, "promote": promote,
-    "rollback": rollback, "forget": forget, "data-check": data_check, "simulate": simulate,
+    "monitor": monitor, "rollback": rollback, "forget": forget, "data-check": data_check, "simulate": simulate,
     "contacts-hash": contacts_hash, "sql": sql, "serve": serve, "ui": ui, "data": data,
 }  # fmt: skip
 

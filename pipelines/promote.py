@@ -19,11 +19,11 @@ from recommender.api import flow
 from recommender.config.files import raw_dir
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment.run_folder import read_run
+from recommender.operate.answering import Contender
 from recommender.operate.gate import Verdict, judge_pair
-from recommender.operate.paired import Contender, pair
+from recommender.operate.paired import pair
 from recommender.serving import persistence
 from recommender.tracking import promotion
-from recommender.tracking.registry import model_folder
 
 
 def main(argv: list[str]) -> None:
@@ -51,10 +51,8 @@ def compared(champion: promotion.Registered, candidate: promotion.Registered, da
     with tempfile.TemporaryDirectory(prefix="promote-") as scratch:
         sides = []
         for side in (champion, candidate):
-            folder = Path(scratch) / side.version
-            folder.mkdir()
-            run = read_run(promotion.fetch_run(side, folder))
-            sides.append(Contender(persistence.load(model_folder(side.uri)), run))
+            model, run = promotion.model_and_run(side.uri, Path(scratch) / side.version)
+            sides.append(Contender(persistence.load(model), read_run(run)))
         scenario = sides[1].run.scenario
         known = flow.read(data or str(sides[1].run.data["source"]), scenario, raw_dir(), EffortLog())
         pairing = pair(known, sides[0], sides[1], scenario, scenario.promote.least)

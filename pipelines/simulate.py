@@ -1,13 +1,17 @@
 """Writes a simulated data set as a dataset folder.
 
-coldstart simulate --scenario jobs --to DIR [--like DATA] [--set knob=value] [--seed N] [--no-truth]
+coldstart simulate --scenario jobs --to DIR [--like DATA] [--set knob=value] [--seed N] [--no-truth] [--until SHARE]
 
 Starts from the scenario's own options of the simulator; docs/simulator.md lists the knobs. ``--like`` turns them
 until the simulated set is like DATA in its measures: a twin. The folder's ``truth/`` holds what made the data;
-training on the folder reads it for its controls only.
+training on the folder reads it for its controls only. With ``--until`` the folder ends at that share of the time, and
+its ``since/`` holds the rows that come after, for what a model that was trained on the folder meets in use.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 from rich.table import Table
@@ -16,11 +20,12 @@ from pipelines import arguments, cli  # before the library: sets the threads bef
 from recommender import config
 from recommender.config.files import key_value, raw_dir
 from recommender.data.folder import write_folder
-from recommender.data.gate import build
+from recommender.data.gate import Tables, build
 from recommender.errors import ConfigError
-from recommender.simulate import observed, play, truth_files
+from recommender.simulate import SimulatedTruth, observed, play, truth_files
 from recommender.simulate.likeness import knobs_like, table
 from recommender.simulate.network import network_names
+from recommender.simulate.network_truth import NetworkTruth
 from recommender.sources.load import load
 
 
@@ -42,12 +47,46 @@ def main(argv: list[str]) -> None:
     tables = observed(truth)
     if args.like:
         _tell(table(real, build(tables)))
-    write_folder(tables, args.to, None if args.no_truth else lambda to: truth_files.write(truth, to / "truth"))
+    write(tables, truth, args.to, args.until, args.no_truth)
     cli.console.print(
         f"{tables.name}: {tables.interactions.height:,} rows of interactions, {tables.items.height:,} items",
         soft_wrap=True,
     )
     print(args.to)
+
+
+def write(tables: Tables, truth: SimulatedTruth | NetworkTruth, to: Path, until: float | None, no_truth: bool) -> None:
+    """The dataset folder; what comes after the share ``until`` of the time goes into its ``since/``."""
+    if until is not None and not 0 < until < 1:
+        raise ConfigError(f"UNTIL={until:g}: expected a share of the time, between 0 and 1.")
+    before, since = (tables, None) if until is None else parted(tables, until)
+
+    def beside(folder: Path) -> None:
+        if since is not None:
+            write_folder(since, folder / "since")
+        elif not no_truth:
+            truth_files.write(truth, folder / "truth")
+
+    write_folder(before, to, beside)
+
+
+def parted(tables: Tables, until: float) -> tuple[Tables, Tables]:
+    """What a service knows at that share of the time, and the rows that come after it."""
+    times = tables.interactions["timestamp"].cast(pl.Datetime("us", "UTC"))
+    first, last = times.dt.epoch("us").min(), times.dt.epoch("us").max()
+    cut = pl.lit(int(first + until * (last - first))).cast(pl.Datetime("us", "UTC"))  # type: ignore[operator]
+    old = tables.interactions.filter(times < pl.select(cut).item())
+    new = tables.interactions.filter(times >= pl.select(cut).item())
+    known = pl.col("item_id").is_in(old["item_id"].implode())
+    if "available_from" in tables.items.columns:
+        known |= pl.col("available_from").cast(pl.Datetime("us", "UTC")) < cut
+    met = pl.col("user_id").is_in(old["user_id"].implode())
+    users = tables.users
+    before = replace(tables, interactions=old, items=tables.items.filter(known), truth=None,
+                     users=None if users is None else users.filter(met))  # fmt: skip
+    after = replace(tables, interactions=new, items=tables.items.filter(~known), truth=None,
+                    users=None if users is None else users.filter(~met))  # fmt: skip
+    return before, after
 
 
 def _tell(measures: pl.DataFrame) -> None:

@@ -233,6 +233,14 @@ class Engine(Strict):
     sample_users: Count | None = None  # models are fitted on, and asked about, so many users; None: all
 
 
+class Monitor(Strict):
+    """Alarms of ``make monitor``."""
+
+    false_alarms_per_month: float = Field(0.1, gt=0, le=30)  # of all that is watched together, however often one looks
+    baseline_days: int = Field(60, ge=14, le=3650)  # before shipping, that later days are compared with
+    smallest: dict[str, float] = {}  # what is watched -> a change that nobody needs to hear of
+
+
 class Tune(Strict):
     """A budget per rung to search its parameters with. Without trials or minutes, a short search as ``search`` says."""
 
@@ -270,6 +278,7 @@ class Scenario(Strict):
     decision: DecisionRule = DecisionRule()
     scoring: Scoring = Scoring()
     promote: Promote = Promote()
+    monitor: Monitor = Monitor()
     tune: Tune = Tune()
     engine: Engine = Engine()
     bootstrap: int = Field(1000, ge=100, le=100_000)

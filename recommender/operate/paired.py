@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -14,40 +14,13 @@ from recommender.data.dataset import NO_TIME, Dataset, to_microseconds
 from recommender.data.split import Fold, folds, time_fold, to_datetime, without_confirmed_spam
 from recommender.errors import DataError
 from recommender.evaluation.audit import audit_table, impact_ratios
-from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import Group, Outcome, compare
-from recommender.experiment.fold_runner import FoldRunner
 from recommender.experiment.ladder import about_queries
-from recommender.experiment.refit_for_serving import refit_for_serving
-from recommender.experiment.run_folder import RunFolder
-from recommender.names import ALL, ROUTER
-from recommender.ranking.router import Router
-from recommender.serving.bundle import Bundle
+from recommender.names import ALL
+from recommender.operate.answering import Answering, Contender
 from recommender.spam.suspicion import suspected_fold
 
 CHAMPION, CANDIDATE = "champion", "candidate"
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A shipped model and the train that it came from."""
-
-    bundle: Bundle
-    run: RunFolder
-
-    @property
-    def last(self) -> int:
-        """The latest interaction that it learned from, int64 microseconds; NO_TIME where none is stated."""
-        return self.bundle.known.last
-
-    @property
-    def tested(self) -> datetime | None:
-        """Its test origin, after which its decision saw nothing; None on day zero and without times."""
-        origins = [o["origin"] for o in self.run.data.get("origins", []) if o["split"] == "test"]
-        try:
-            return datetime.fromisoformat(origins[-1]) if origins else None
-        except ValueError:  # a random split has no time
-            return None
 
 
 @dataclass(frozen=True)
@@ -82,7 +55,7 @@ def newest_fold(data: Dataset, scenario: Scenario, origin: datetime | None) -> F
 
 
 def pair(data: Dataset, champion: Contender, candidate: Contender, scenario: Scenario, least: int) -> Pairing:
-    """Both on the queries that neither has seen; the rules and metrics are ``scenario``'s, today's.
+    """Both, each with its own rules, on the queries that neither has seen, by the metrics of ``scenario``.
 
     Where at least ``least`` queries follow everything that both learned from, they are asked as shipped. Else the
     queries follow the later of the two test origins, after which neither decision saw anything; who learned from later
@@ -93,8 +66,8 @@ def pair(data: Dataset, champion: Contender, candidate: Contender, scenario: Sce
     refitted = tuple(name for name, one in by_name.items() if _saw(one, fold))
     outcomes: dict[str, Outcome] = {}
     for name, one in by_name.items():
-        router = _refitted(fold, one) if name in refitted else one.bundle.router
-        outcomes[name] = FoldRunner(fold, scenario, EffortLog(), lambda _: None).measure_router(router)[ROUTER]
+        version = Answering.refitted(one, fold.train) if name in refitted else Answering.shipped(one)
+        outcomes[name] = version.outcome(fold, scenario)
     group = Group("test", fold.origin, [about_queries(fold, scenario)], [outcomes])
     shared = [m for m in outcomes[CHAMPION].values if m in outcomes[CANDIDATE].values]
     table = compare(group, [(CHAMPION, CANDIDATE)], [CHAMPION], scenario.bootstrap, scenario.seed, shared)
@@ -128,11 +101,6 @@ def _saw(one: Contender, fold: Fold) -> bool:
         return one.last == NO_TIME or one.last >= to_microseconds(datetime.fromisoformat(fold.origin))
     except ValueError:
         return True
-
-
-def _refitted(fold: Fold, one: Contender) -> Router:
-    train = replace(fold.train, truth=None)
-    return refit_for_serving(train, one.run.decision, one.run.scenario, EffortLog(), lambda _: None)[0]
 
 
 def means(pairing: Pairing, name: str, metric: str) -> float | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recommender.errors import UserError
+from recommender.experiment.out_folder import finished
 from recommender.experiment.run_folder import read_run
 from recommender.serving import persistence
 from recommender.tracking.registry import CANDIDATE, CHAMPION, model_folder, model_name
@@ -76,6 +77,15 @@ def fetch_run(registered: Registered, to: Path) -> Path:
             if found.path.endswith(_FILES):
                 client.download_artifacts(registered.run_id, found.path, str(to))
     return to
+
+
+def model_and_run(model: str, scratch: Path) -> tuple[Path, Path]:
+    """Folders of the saved model and of its train's results, those of a ``models:/`` URI copied into ``scratch``."""
+    if not model.startswith("models:/"):
+        return finished(Path(model)) / "model", Path(model)
+    registered = find(model)
+    scratch.mkdir(parents=True, exist_ok=True)
+    return model_folder(registered.uri), fetch_run(registered, scratch)
 
 
 def promote(registered: Registered, row: Mapping[str, Any]) -> None:

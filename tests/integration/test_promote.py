@@ -13,7 +13,8 @@ from mlflow import MlflowClient
 from pipelines import promote, rollback, train
 from recommender.data.gate import from_frames
 from recommender.experiment.run_folder import read_run
-from recommender.operate.paired import Contender, pair
+from recommender.operate.answering import Contender
+from recommender.operate.paired import pair
 from recommender.serving import persistence
 from recommender.tracking import promotion
 from tests.helpers.folders import SMALL, Done, run, shop
