@@ -13,7 +13,7 @@ from recommender.operate.mix import coded, counted, moved, shared
 from recommender.operate.stream import EITHER, FEWER, MORE, Stream
 
 WINDOW = 28  # days that a mix is compared with
-LEAST = 5  # rows of a day, for its mix to count
+LEAST = 3  # rows of a day, for its mix to count
 VOLUME, CONCENTRATION = 0.1, 0.02  # the smallest changes that matter: in log rows, as a share of the interactions
 NEWS, MIX = 0.05, 0.15  # a share of the interactions; in log(1 + how far the mix is)
 
@@ -81,6 +81,7 @@ def _interactions(data: Dataset, day: np.ndarray, n_days: int, span: Span) -> It
 
 def _columns(data: Dataset, known: Dataset, day: np.ndarray, n_days: int, span: Span) -> Iterator[Stream]:
     window = min(WINDOW, max(1, (span.shipped - span.first) // 3))
+    shipped = span.shipped - span.first
     tables = (("items", data.items, known.items, data.item_idx), ("users", data.users, known.users, data.user_idx))
     for where, now, then, rows in tables:
         first = _first(rows, day, len(now))
@@ -93,9 +94,11 @@ def _columns(data: Dataset, known: Dataset, day: np.ndarray, n_days: int, span: 
             if pairs is None:
                 continue
             row, code, n_codes = pairs
-            values, _ = moved(counted(code, first[row], n_days, n_codes), window, LEAST)
+            values, _ = moved(counted(code, first[row], n_days, n_codes), window, LEAST, shipped)
             n = np.bincount(first[(first >= 0) & (first < n_days)], minlength=n_days).astype(np.float64)
-            label = f"mix of {where}.{column} in new rows against the {window} days before, times what luck does"
+            label = (
+                f"mix of {where}.{column} in new rows against the {window} days before shipping, times what luck does"
+            )
             if np.isfinite(values).sum() >= window:
                 yield span.stream(f"{where}.{column}", label, np.log1p(values), n, MORE, MIX, log=True)
             if where == "items" and table.roles[column] in ("category", "multi"):

@@ -12,14 +12,16 @@ BINS = 10  # of a number, by its quantiles before shipping
 _WORD = r"(?u)\b\w+\b"
 
 
-def moved(counts: np.ndarray, window: int, least: int) -> tuple[np.ndarray, np.ndarray]:
+def moved(counts: np.ndarray, window: int, least: int, shipped: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Total variation distance of each day's shares from those of the ``window`` days before, divided by what as many
     draws from these would give by luck (about 1 where nothing moved): float64 (n_days,), NaN for fewer than ``least``
-    rows; and the rows of each day. counts: (n_days, n_values), days without a gap.
+    rows; and the rows of each day. counts: (n_days, n_values), without a gap. shipped: the day from which on all are
+    compared with the window before it, so that a change cannot become the custom.
     """
     total = np.concatenate([np.zeros((1, counts.shape[1])), np.cumsum(counts, axis=0)])
     day = np.arange(len(counts))
-    past = total[day] - total[np.maximum(day - window, 0)]
+    until = day if shipped is None else np.minimum(day, shipped)
+    past = total[until] - total[np.maximum(until - window, 0)]
     n, n_past = counts.sum(axis=1), past.sum(axis=1)
     enough = (n >= least) & (n_past >= 5 * least) & (day >= window)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -126,8 +126,9 @@ def _recursive(stream: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             width = max(_width(np.array(noise)), stream.smallest / 3)
             at = known[m]
             residual[at], error[at], freedom[at] = off / root[m], width * spread / root[m], len(noise)
-        if stream.days[known[m]] < stream.shipped or m < start or abs(off) < 4 * max(_width(np.array(noise)), 1e-12):
-            noise.append(off / spread)  # a day far off would hide the next one
+        # The noise is that of before shipping, where there is enough of it: a lasting change would count as noise.
+        if stream.days[known[m]] < stream.shipped or len(noise) < LEARNING:
+            noise.append(off / spread)
     return residual, error, freedom
 
 
