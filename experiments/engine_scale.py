@@ -5,6 +5,9 @@ python -m experiments.engine_scale [ROWS ...]     (default: 3000000 10000000; ne
 Synthetic interactions in Parquet files of 5 million rows: 50 per user, 20,000 items of Zipf popularity, a year. Each
 measurement is a process of its own; ``this machine`` runs up to ``LOCAL_ROWS``. Appends to docs/data/engine_scale.csv:
 rows, where, partitions, seconds, CPU seconds, peak_mb, users in the sample. Seconds tell only beside each other.
+
+python -m experiments.engine_scale cost      writes docs/data/engine_cost.csv from that table: CPU seconds = a + b rows,
+fitted to all sizes but the largest, which it predicts; growth exponents over all sizes; and an extrapolation.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as every program does
 import numpy as np
 import polars as pl
 
+COST_COLUMNS = ("where", "partitions", "cpu_exponent", "memory_exponent", "held_out_rows", "predicted_cpu_s",
+                "measured_cpu_s", "cpu_s_at_1e9_rows")  # fmt: skip
 TABLE = (Path(__file__).parents[1] / "docs" / "data" / "engine_scale").with_suffix(".csv")
 COLUMNS = ("rows", "where", "partitions", "seconds", "cpu_seconds", "peak_mb", "sample_users")
 N_ITEMS, PER_USER, FILE_ROWS, LOCAL_ROWS, SAMPLE = 20_000, 50, 5_000_000, 20_000_000, 20_000
@@ -33,6 +38,9 @@ YEAR_US = 365 * 86_400_000_000
 def main(argv: list[str]) -> None:
     if argv[:1] == ["one"]:
         sys.stdout.write(json.dumps(one(argv[1], Path(argv[2]), int(argv[3]))))
+        return
+    if argv == ["cost"]:
+        write_costs()
         return
     for rows in map(int, argv or ["3000000", "10000000"]):
         with tempfile.TemporaryDirectory() as scratch:
@@ -87,6 +95,23 @@ def write(folder: Path, rows: int) -> Path:
     )
     (folder / "dataset.yaml").write_text("repairs: {duplicates: keep_first}\n")
     return folder
+
+
+def write_costs() -> None:
+    """Costs are relative, so small sizes weigh as much as large ones."""
+    table = pl.read_csv(TABLE).sort("rows")
+    lines = []
+    for (where, partitions), group in table.group_by("where", "partitions", maintain_order=True):
+        rows, cpu_s = group["rows"].to_numpy().astype(float), group["cpu_seconds"].to_numpy()
+        terms = np.column_stack([np.ones(len(rows)), rows])
+        known = slice(0, len(rows) - 1)
+        fitted, *_ = np.linalg.lstsq(terms[known] / cpu_s[known, None], np.ones(len(rows) - 1), rcond=None)
+        exponents = [np.polyfit(np.log(rows), np.log(y), 1)[0] for y in (cpu_s, group["peak_mb"].to_numpy())]
+        large = f"{fitted @ [1, 1e9]:.0f}" if where == "sail" else ""
+        lines.append([where, partitions, *(f"{e:.2f}" for e in exponents), int(rows[-1]), f"{fitted @ terms[-1]:.1f}",
+                      cpu_s[-1], large])  # fmt: skip
+    with TABLE.with_name("engine_cost" + TABLE.suffix).open("w", newline="") as file:
+        csv.writer(file).writerows([COST_COLUMNS, *lines])
 
 
 def add(row: dict[str, object]) -> None:

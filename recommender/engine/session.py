@@ -95,7 +95,7 @@ def connected(address: str, shared: Path | None = None, partitions: int = PARTIT
     """
     if address != LOCAL and not (address.startswith("sc://") and urlsplit(address).hostname):
         raise ConfigError(
-            f"ENGINE={address}: expected {LOCAL}, or the address of a Spark Connect server, sc://host:port."
+            f"ENGINE={without_secrets(address)}: expected {LOCAL}, or the address of a Spark Connect server, sc://host:port."
         )
     if shared is not None and not (shared.is_dir() and os.access(shared, os.W_OK)):
         raise ConfigError(f"SHARED={shared}: there is no such folder, or it cannot be written.")
@@ -103,6 +103,7 @@ def connected(address: str, shared: Path | None = None, partitions: int = PARTIT
         scratch = shared or Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="recommender-engine-")))
         scratch.chmod(0o755) if shared is None else None
         url = closing.enter_context(_sail()) if address == LOCAL else _reachable(address)
+        address = without_secrets(address)
         spark = _session(url, address)
         closing.callback(_close, spark)
         engine = Engine(spark, address, scratch.resolve(), partitions, closing)
@@ -132,6 +133,11 @@ def explained(error: Exception, address: str) -> Exception:
     return UserError(f"{address}: the engine failed ({first}).")
 
 
+def without_secrets(address: str) -> str:
+    """The address without its parameters, among which tokens are."""
+    return address.split(";")[0].rstrip("/")
+
+
 @contextmanager
 def _sail() -> Iterator[str]:
     """Sail, which speaks Spark Connect, in threads of this process."""
@@ -158,7 +164,7 @@ def _reachable(address: str) -> str:
         socket.create_connection((str(parts.hostname), parts.port or 15002), timeout=10).close()
     except (OSError, ValueError) as error:
         raise UserError(
-            f"ENGINE={address}: no server answers there ({error}). Is it running, is the port open?"
+            f"ENGINE={without_secrets(address)}: no server answers there ({error}). Is it running, is the port open?"
         ) from None
     return address
 

@@ -39,6 +39,17 @@ def test_a_server_that_does_not_answer_is_named() -> None:
             pass
 
 
+def test_no_message_shows_a_token() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"sc://127.0.0.1:{taken.getsockname()[1]}/;token=secret"
+        with pytest.raises(UserError, match=r"^ENGINE=sc://127.0.0.1:\d+: no server") as caught, place_at(address):
+            pass
+    with pytest.raises(ConfigError) as refused, place_at("http://host/;token=secret"):
+        pass
+    assert "secret" not in str(caught.value) + str(refused.value)
+
+
 def test_without_an_engine_lists_are_made_here() -> None:
     with place_at(None) as place:
         assert place.asker is HERE
