@@ -132,6 +132,22 @@ serve: need-MODEL $(READY_SERVE)
 	@$(PY) -m pipelines serve --model "$$MODEL" $${LOG:+--log "$$LOG"} $${HOST:+--host "$$HOST"} \
 		$${PORT:+--port "$$PORT"} $${PLAIN_IDS:+--plain-ids}
 
+##   make explain               why an item is in a user's list, or why not
+##       MODEL= USER= ITEM=     required; K=10: the length of the list, AS_OF=: another time than the latest
+##       JSON=1                 one JSON object
+.PHONY: explain
+explain: need-MODEL need-USER need-ITEM $(READY)
+	@$(PY) -m pipelines explain --model "$$MODEL" --user="$$USER" --item="$$ITEM" $${K:+--k "$$K"} \
+		$${AS_OF:+--as-of "$$AS_OF"} $${JSON:+--json}
+
+##   make related               the items most related to one
+##       MODEL= ITEM=           required; K=10
+##       INTERACTIONS=new.csv   rows that the model has not seen: how often the next item of a visit is in the list
+.PHONY: related
+related: need-MODEL need-ITEM $(READY)
+	@$(PY) -m pipelines related --model "$$MODEL" --item="$$ITEM" $${K:+--k "$$K"} \
+		$${INTERACTIONS:+--interactions "$$INTERACTIONS"}
+
 ##   make forget                remove users from kept results, models and MLflow; says which models to train again
 ##       USERS=gone.csv         required: a file of user_id
 ##       WITHIN=artifacts/mine  the folder to search beside MLflow's artifacts; default: artifacts and studies

@@ -151,6 +151,28 @@ def serve(to: argparse.ArgumentParser) -> None:
     to.add_argument("--plain-ids", action="store_true", help="log user ids as they are, not as pseudonyms")
 
 
+def explain(to: argparse.ArgumentParser) -> None:
+    """Say why an item is in a user's list, or why not: rung, rule, place, and what weighed how much."""
+    _asked(to)
+    to.add_argument("--user", required=True, help="a user_id, known or not")
+    to.add_argument("--item", required=True, help="an item_id that the model knows")
+    to.add_argument("--as-of", help="a time in UTC (default: the latest that the model's data know of)")
+    to.add_argument("--json", action="store_true", help="one JSON object instead of text")
+
+
+def related(to: argparse.ArgumentParser) -> None:
+    """The items most related to one, by the same rungs that make the lists."""
+    _asked(to)
+    to.add_argument("--item", required=True, help="an item_id that the model knows")
+    held_out = "file of interactions that the model has not seen: how often the next item of a visit was in the list"
+    to.add_argument("--interactions", help=held_out)
+
+
+def _asked(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--model", required=True, help="the OUT folder of a train, a saved model, or a models:/ URI")
+    to.add_argument("--k", type=int, default=10, help="length of the list (default: 10)")
+
+
 def sql(to: argparse.ArgumentParser) -> None:
     """Ask questions of all results, in SQL: DuckDB over the files that train, study, compare and serve left here."""
     to.add_argument("--query", help="one question, or several with semicolons (default: DuckDB's own shell)")
@@ -166,7 +188,8 @@ def ui(to: argparse.ArgumentParser) -> None:
 PROGRAMS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "train": train, "study": study, "compare": compare, "done": done, "recommend": recommend, "promote": promote,
     "monitor": monitor, "rollback": rollback, "forget": forget, "data-check": data_check, "simulate": simulate,
-    "contacts-hash": contacts_hash, "sql": sql, "serve": serve, "ui": ui, "data": data,
+    "contacts-hash": contacts_hash, "sql": sql, "serve": serve, "explain": explain,
+    "related": related, "ui": ui, "data": data,
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,12 +16,13 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from recommender.data.ids import CANONICAL
 from recommender.errors import UserError
 from recommender.serving.bodies import Events, Recommend, parsed
 from recommender.serving.figures import Figures
 from recommender.serving.http import one_line
-from recommender.serving.request import MOST_BODY_BYTES
-from recommender.serving.service import Answers, Busy, Service
+from recommender.serving.request import DEFAULT_K, MOST_BODY_BYTES, check_k
+from recommender.serving.service import Answer, Answers, Busy, Service
 
 log = logging.getLogger(__name__)
 TIMEOUT_S = 10.0  # for a body to arrive, and for an answer to be made
@@ -62,6 +64,8 @@ def app(service: Service, keys: Sequence[str] = (), timeout_s: float = TIMEOUT_S
     async def recommend(request: Request) -> Response:
         """Lists for one user or several, known or not."""
         asked = parsed(Recommend, await _body(request, timeout_s))
+        if request.query_params.get("explain") == "1":
+            asked = asked.model_copy(update={"explain": True})
         answers = await asyncio.wait_for(asyncio.wrap_future(service.ask(asked)), timeout_s)
         figures.listed(answers, asked.k)
         return _json(as_json(answers))
@@ -73,6 +77,17 @@ def app(service: Service, keys: Sequence[str] = (), timeout_s: float = TIMEOUT_S
         n = await asyncio.to_thread(service.add, given)
         figures.events.inc(n)
         return _json({"events": n, "items": len(given.items), "users": len(given.users)})
+
+    @route("GET", "/items/{item_id}/related")
+    async def related(request: Request) -> Response:
+        """The items most related to one; k: how many, by default 10."""
+        text, k = request.path_params["item_id"], request.query_params.get("k", str(DEFAULT_K))
+        whole = service.used.known.data.items.ids.dtype.is_integer() and re.fullmatch(CANONICAL, text)
+        answered = asyncio.to_thread(
+            service.related, int(text) if whole else text, check_k(int(k) if k.isdecimal() else k)
+        )
+        version, lists = await asyncio.wait_for(answered, timeout_s)
+        return _json({"model_version": version, "item_id": text, "items": _places(lists[0])})
 
     @route("GET", "/health")
     async def health(request: Request) -> Response:
@@ -100,14 +115,17 @@ def as_json(answers: Answers) -> dict[str, Any]:
             {
                 "list_id": shown.list_id, "user_id": shown.user_id,
                 "as_of": datetime.fromtimestamp(shown.as_of / 1e6, UTC).isoformat(),
-                "items": [
-                    {"rank": rank, "item_id": item, "score": score, "source": source}
-                    for rank, (item, score, source) in enumerate(
-                        zip(shown.items, shown.scores, shown.sources, strict=True), 1)
-                ],
+                "items": _places(shown),
             } for shown in answers.lists
         ],
     }  # fmt: skip
+
+
+def _places(shown: Answer) -> list[dict[str, Any]]:
+    rows = enumerate(zip(shown.items, shown.scores, shown.sources, strict=True), 1)
+    places = [{"rank": rank, "item_id": i, "score": score, "source": source} for rank, (i, score, source) in rows]
+    reasons = shown.reasons or []
+    return [place | {"reason": reason} for place, reason in zip(places, reasons, strict=True)] if reasons else places
 
 
 def refusal(status: int, sentence: str) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from recommender.errors import DataError
 from recommender.serving.request import DEFAULT_K, MOST_ID_BYTES, MOST_K, MOST_USERS
@@ -23,7 +23,8 @@ class Strict(BaseModel):
 
 class Recommend(Strict):
     """Lists for one user or several. as_of: the history and what is available then; by default the latest time that
-    the server knows of. candidates: show nothing else. exclude: never show these."""
+    the server knows of. candidates: show nothing else. exclude: never show these.
+    explain: with a sentence for each item, why it is there."""
 
     user: Id | None = None
     users: Annotated[list[Id], Field(min_length=1, max_length=MOST_USERS)] | None = None
@@ -33,6 +34,7 @@ class Recommend(Strict):
     exclude: Ids | None = None
     variant: Label = ""
     surface: Label = ""
+    explain: StrictBool = False
 
 
 class Event(Strict):

@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,19 @@ from recommender.ranking.router import Routed
 from recommender.serving import log as service_log
 from recommender.serving.bodies import Events, Id, Recommend
 from recommender.serving.bundle import Bundle, allowed_items, queries_of
+from recommender.serving.explain import explain, item_row
 from recommender.serving.known import Known
 from recommender.serving.live import LiveKnown, Recent, counts_as_take
 from recommender.serving.log_writer import LogWriter
 from recommender.serving.new_rows import extended
 from recommender.serving.new_rows_file import saved_rows
+from recommender.serving.related import related
 from recommender.serving.request import check_size, query_frame
 from recommender.serving.values import as_frame, as_times, check_ids, stamps_of
 
 log = logging.getLogger(__name__)
 MOST_TOGETHER = 64  # requests that are answered as one batch
+MOST_EXPLAINED = 100  # places of one request: each costs tens of scores
 MOST_WAITING = 1_000  # requests that wait; with more, the server says that it is busy
 
 
@@ -65,6 +68,7 @@ class Answer:
     items: list[Id]
     scores: list[float | None]
     sources: list[str]
+    reasons: list[str] | None = None  # a sentence for each item, where they were asked for
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,18 @@ class Service:
         except queue.Full:
             raise Busy from None
         return future
+
+    def related(self, item_id: Id, k: int) -> tuple[str, list[Answer]]:
+        """The version of the model, and the items most related to one as a list of nobody, which is not logged.
+
+        Raises DataError for an unknown item.
+        """
+        used = self.used
+        items = used.known.data.items
+        at = used.known.latest()
+        found = related(used.bundle.router, used.candidates, used.known.data.users, item_row(items, item_id), k, at)
+        scores = [None if s != s else s for s in found.score.tolist()]
+        return used.version, [Answer("", "", at, items.ids.gather(found.item_idx).to_list(), scores, found.sources)]
 
     def add(self, given: Events) -> int:
         """Logs events and makes them, and new rows of items and users, part of the next list. How many there were.
@@ -168,6 +184,8 @@ class Service:
         users = _users(request)
         check_size(len(users), request.k)
         query_frame({"user_id": users}, used.known.data.users.ids.dtype)
+        if request.explain and len(users) * request.k > MOST_EXPLAINED:
+            raise DataError(f"explain: at most {MOST_EXPLAINED} places of one request; ask for fewer users or items.")
         for name in ("candidates", "exclude"):
             check_ids(getattr(request, name) or [], used.known.data.items.ids.dtype, name)
         _as_of(request, used)
@@ -182,7 +200,7 @@ class Service:
             together: dict[Any, list[tuple[Recommend, Future[Answers]]]] = {}
             for n, entry in enumerate(taken):
                 if entry is not None:
-                    alone = entry[0].candidates or entry[0].exclude
+                    alone = entry[0].candidates or entry[0].exclude or entry[0].explain
                     together.setdefault((entry[0].k, n if alone else None), []).append(entry)
             for entries in together.values():
                 self._answer(entries)
@@ -204,8 +222,8 @@ class Service:
         used, users = self.used, [_users(request) for request in requests]
         as_of = np.concatenate([np.full(len(u), _as_of(r, used)) for r, u in zip(requests, users, strict=True)])
         ids = [user for several in users for user in several]
-        queries = queries_of(_ids(used, ids), as_of, used.known)
-        routed = used.route(queries, _allowed(requests[0], used), requests[0].k)
+        queries, to_choose = queries_of(_ids(used, ids), as_of, used.known), _allowed(requests[0], used)
+        routed = used.route(queries, to_choose, requests[0].k)
         items = used.known.data.items.ids.gather(routed.lists.item_idx.ravel().clip(min=0)).to_list()
         places, width = (routed.lists.item_idx >= 0).sum(axis=1).tolist(), routed.lists.width
         scores, sources, at = routed.lists.score.tolist(), routed.source.tolist(), queries.as_of.tolist()
@@ -215,6 +233,14 @@ class Service:
                 items[q * width : q * width + n], [None if s != s else s for s in scores[q][:n]], sources[q][:n],
             ) for q, (user, n) in enumerate(zip(ids, places, strict=True))
         ]  # fmt: skip
+        if requests[0].explain:
+            made = [
+                replace(
+                    answer,
+                    reasons=_reasons(used, queries.take(np.array([q])), to_choose, routed.lists.item_idx[q], answer),
+                )
+                for q, answer in enumerate(made)
+            ]
         answers, start = [], 0
         for request, several in zip(requests, users, strict=True):
             answer = Answers(secrets.token_hex(16), used.version, made[start : start + len(several)])
@@ -230,6 +256,12 @@ class Service:
                 as_of=shown.as_of, model_version=answer.version, variant=request.variant, surface=request.surface,
                 rank=list(range(1, len(shown.items) + 1)), item_id=shown.items, source=shown.sources, propensity=None,
             )  # fmt: skip
+
+
+def _reasons(used: InUse, query: Queries, candidates: Candidates, rows: np.ndarray, answer: Answer) -> list[str]:
+    places = enumerate(zip(rows.tolist(), answer.sources, strict=False), 1)
+    router, k = used.bundle.router, len(rows)
+    return [explain(router, query, candidates, row, k, (place, source)).sentence for place, (row, source) in places]
 
 
 def _users(request: Recommend) -> list[Id]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
+from pipelines import explain, related
 from pipelines import serve as program
 from recommender.errors import ConfigError
 from recommender.serving import persistence
@@ -143,6 +145,52 @@ def test_what_was_shown_and_taken_is_logged_and_known_after_a_restart(bundle: Bu
     assert log.interactions["item_id"].to_list() == items[1:]
     with TestClient(app(Service(lambda: (bundle, "7"), tmp_path))) as client:
         assert shown(client, "new") == after
+
+
+def test_each_item_of_a_list_comes_with_its_reason_where_that_is_asked_for(bundle: Bundle, client: TestClient) -> None:
+    user = users(bundle, 1)[0]
+    plain = lists(client, user=user, k=3)[0]["items"]
+    answer = client.post("/recommend?explain=1", json={"user": user, "k": 3}).json()["lists"][0]["items"]
+    assert [{key: place[key] for key in plain[0]} for place in answer] == plain
+    for place in answer:
+        assert place["reason"].startswith(f"{place['item_id']} is at place {place['rank']}")
+    assert client.post("/recommend?explain=1", json={"user": user, "k": 101}).status_code == 400
+
+
+def test_related_items_over_http_are_those_of_the_program(
+    bundle: Bundle, client: TestClient, trained: Trained, tmp_path: Path
+) -> None:
+    item = bundle.data.items.ids[0]
+    answer = client.get(f"/items/{item}/related?k=4").json()["items"]
+    assert len(answer) == 4
+    assert item not in [place["item_id"] for place in answer]
+    done = run(related.main, "--model", trained.out, "--item", item, "--k", 4)
+    assert [line.split()[1] for line in done.out.splitlines() if line.split()[:1] in (["1"], ["2"], ["3"], ["4"])] == [
+        place["item_id"] for place in answer
+    ]
+    assert client.get("/items/nowhere/related").status_code == 400
+    assert client.get(f"/items/{item}/related?k=x").status_code == 400
+    new = tmp_path / "new.csv"
+    when = [bundle.known.last // 10**6 + minute * 60 for minute in (1, 2, 90)]
+    ids = bundle.data.items.ids.head(3)
+    pl.DataFrame({"user_id": ["n"] * 3, "item_id": ids, "timestamp": when}).write_csv(new)
+    done = run(related.main, "--model", trained.out, "--item", item, "--interactions", new)
+    assert done.code == 0, done.err
+    assert re.search(r"fallback +1 ", done.out)
+
+
+def test_the_program_explain_names_place_rung_and_what_kept_an_item_out(bundle: Bundle, trained: Trained) -> None:
+    user = users(bundle, 1)[0]
+    best = serve(bundle, pl.DataFrame({"user_id": [user]}), 1)["item_id"][0]
+    done = run(explain.main, "--model", trained.out, "--user", user, "--item", best)
+    assert done.out == ""
+    assert f"{best} is at place 1" in done.err
+    taken = bundle.data.items.ids[int(bundle.known.histories.item_idx[0])]
+    done = run(explain.main, "--model", trained.out, "--user", user, "--item", taken, "--json")
+    assert "the user has taken it before" in json.loads(done.out)["kept_out"]
+    done = run(explain.main, "--model", trained.out, "--user", user, "--item", "nowhere")
+    assert done.code == 2
+    assert "ITEM=nowhere: unknown to the model" in done.err
 
 
 REFUSED: dict[str, tuple[int, Any]] = {
