@@ -1,7 +1,9 @@
-"""Lists of this system beside those of others: ``python -m experiments.accuracy_tables SET=FOLDER ...``.
+"""Lists of this system beside those of others: ``python -m experiments.accuracy_tables [--each] SET=FOLDER ...``.
 
 Writes ``docs/data/accuracy.csv``: per data set and group of users, NDCG@10 of ours
 and the best of the others there with the paired difference, and recall@20 of items that training has not seen taken.
+With ``--each``, ``docs/data/accuracy-ablations.csv``: ours beside every one of the others, such as lists of trains
+without a part, for all users.
 A FOLDER holds, as Parquet: ``interactions`` (what everyone learned from), ``truth`` (user_id, item_id: what those users
 took afterwards), ``ours`` and ``others/<name>`` (user_id, item_id, rank).
 """
@@ -32,6 +34,8 @@ WIDTH = 20
 
 
 def main(argv: list[str]) -> None:
+    each = argv[:1] == ["--each"]
+    argv = argv[each:]
     if not argv or not all("=" in given for given in argv):
         raise ConfigError(
             "Give one or more SET=FOLDER, folders as the docstring of experiments/accuracy_tables.py says."
@@ -39,12 +43,12 @@ def main(argv: list[str]) -> None:
     rows = [HEADS]
     for given in argv:
         name, _, folder = given.partition("=")
-        rows += [[name, *row] for row in compared(Path(folder))]
-    save("accuracy", rows)
+        rows += [[name, *row] for row in compared(Path(folder), each)]
+    save("accuracy-ablations" if each else "accuracy", rows)
 
 
-def compared(folder: Path) -> list[list[str]]:
-    """Rows of one set, without its name."""
+def compared(folder: Path, each: bool = False) -> list[list[str]]:
+    """Rows of one set, without its name. each: all users beside every one of the others, recall@20 of all items too."""
     table = {name: pl.read_parquet(folder / f"{name}.parquet") for name in ("interactions", "truth", "ours")}
     others = {file.stem: pl.read_parquet(file) for file in sorted((folder / "others").glob("*.parquet"))}
     truth = table["truth"].unique(["user_id", "item_id"])
@@ -59,6 +63,11 @@ def compared(folder: Path) -> list[list[str]]:
     groups = {ALL: np.ones(len(users), bool)} | {name: warmth == b for b, name in enumerate(USER_BUCKETS)}
     rows = [_row(name, "NDCG@10", {n: v[0][mask] for n, v in values.items()}) for name, mask in groups.items()]
     cold = ~np.isnan(values[""][1])
+    if each:
+        measures = {"NDCG@10": (0, groups[ALL]), "recall@20": (2, groups[ALL]), "recall@20 of new items": (1, cold)}
+        pairs = [(name, measure) for name in others for measure in measures]
+        rows = [_row(ALL, m, {n: values[n][measures[m][0]][measures[m][1]] for n in ("", name)}) for name, m in pairs]
+        return [row for row in rows if row]
     rows.append(_row(ALL, "recall@20 of new items", {n: v[1][cold] for n, v in values.items()}))
     return [row for row in rows if row]
 
@@ -77,10 +86,10 @@ def _row(group: str, measure: str, values: Mapping[str, np.ndarray]) -> list[str
     return [group, str(len(ours)), measure, value, best, other, difference]
 
 
-def _values(lists: Lists, taken: sp.csr_matrix, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """NDCG@10 of each user, and recall@20 of the new items; NaN for users who took none."""
+def _values(lists: Lists, taken: sp.csr_matrix, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """NDCG@10 of each user, recall@20 of the new items (NaN for users who took none), and of all items."""
     judged = Judged(lists, taken)
-    return metrics.ndcg(judged), metrics.item_recall(judged, counts)[:, 0]
+    return metrics.ndcg(judged), metrics.item_recall(judged, counts)[:, 0], metrics.recall(judged)
 
 
 def _lists(table: pl.DataFrame, users: pl.Series, items: pl.Series) -> Lists:

@@ -202,6 +202,7 @@ class DecisionRule(Strict):
     min_gain: float = Field(0.0, ge=0)
     away_days: float = Field(1.0, gt=0)  # who was last seen so long ago is returning, not in a visit
     thin: Count = 100  # buckets with fewer pooled queries inherit from all users with history
+    periods: int = Field(4, ge=0, le=100)  # of each horizon, that intervals count beside users; 0: users only
     blend: bool = False  # may a group's lists take in those of a second rung, by reciprocal rank, where that pays
 
 

@@ -39,11 +39,7 @@ class QueryInfo:
     returning: np.ndarray  # bool, has a history, but none of it in the last days
     slices: Mapping[str, pl.Series]  # user column -> value of each query, String
     groups: Mapping[str, pl.Series] = field(default_factory=dict)  # likewise, for the audit only
-
-    @property
-    def period(self) -> np.ndarray:
-        """Which of the ``PERIODS`` of the horizon each query lies in, int64; all have about equally many queries."""
-        return periods(self.as_of)
+    n_periods: int = PERIODS  # of the horizon, that decisions count
 
 
 @dataclass(frozen=True)
@@ -54,18 +50,34 @@ class Outcome:
     shares: Mapping[str, float] = field(default_factory=dict)  # of all lists together: coverage, survival
 
 
-def periods(as_of: np.ndarray) -> np.ndarray:
-    """Which of ``PERIODS`` of about equally many queries each one lies in, int64. as_of: microseconds of a fold's."""
-    return np.argsort(np.argsort(as_of, kind="stable"), kind="stable") * PERIODS // max(len(as_of), 1)
+def periods(as_of: np.ndarray, n: int = PERIODS) -> np.ndarray:
+    """Which of ``n`` periods of about equally many queries each one lies in, int64. as_of: microseconds of a fold's."""
+    return np.argsort(np.argsort(as_of, kind="stable"), kind="stable") * n // max(len(as_of), 1)
 
 
-def query_info(fold: Fold, slices: Sequence[str], away_days: float, groups: Sequence[str] = ()) -> QueryInfo:
+def periods_of(query_info: Sequence[QueryInfo]) -> list[np.ndarray]:
+    """The period of each query, int64 per fold: none is of two folds; a single one where none are counted."""
+    return [n * info.n_periods + periods(info.as_of, info.n_periods) for n, info in enumerate(query_info)]
+
+
+def query_info(
+    fold: Fold, slices: Sequence[str], away_days: float, groups: Sequence[str] = (), n_periods: int = PERIODS
+) -> QueryInfo:
     queries, users = fold.queries, fold.queries.users
     chosen = {c: labels(users, c, "slices") for c in slices if c in users.frame.columns}
     audited = {c: labels(users, c, "audit.columns") for c in groups if c in users.frame.columns}
     back = (queries.buckets > 0) & (queries.away_days >= away_days)
     return QueryInfo(
-        fold.split, fold.origin, queries.ids, queries.as_of, queries.buckets, fold.first, back, chosen, audited
+        fold.split,
+        fold.origin,
+        queries.ids,
+        queries.as_of,
+        queries.buckets,
+        fold.first,
+        back,
+        chosen,
+        audited,
+        n_periods,
     )
 
 
@@ -120,7 +132,7 @@ class Group:
 
     def periods(self) -> np.ndarray:
         """Of each query, int64; none is of two folds."""
-        return np.concatenate([n * PERIODS + info.period for n, info in enumerate(self.query_info)])
+        return np.concatenate(periods_of(self.query_info))
 
     def masks(self) -> Iterator[tuple[str, str, str, np.ndarray]]:
         """(user bucket, slice, slice value, which queries). Rows for all users use first queries only."""

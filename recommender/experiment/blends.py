@@ -13,7 +13,7 @@ import polars as pl
 
 from recommender.config import DecisionRule
 from recommender.evaluation import metric_table
-from recommender.evaluation.evaluate import PERIODS, QueryInfo
+from recommender.evaluation.evaluate import QueryInfo, periods_of
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, period_interval, sign_flip_p
 from recommender.experiment.climb import needed
 from recommender.experiment.validation_sample import ValidationSample
@@ -56,7 +56,7 @@ def choose_blends(
     users = [codes[start + s.rows] for start, s in zip(starts[:-1], samples, strict=True)]
     known = [a.bucket[s.rows] > 0 for a, s in zip(query_info, samples, strict=True)]
     back = [a.returning[s.rows] for a, s in zip(query_info, samples, strict=True)]
-    times = [n * PERIODS + a.period[s.rows] for n, (a, s) in enumerate(zip(query_info, samples, strict=True))]
+    times = [t[s.rows] for t, s in zip(periods_of(query_info), samples, strict=True)]
     groups = {
         USER_BUCKETS[0]: [~k for k in known],
         WITH_HISTORY: [k & ~b for k, b in zip(known, back, strict=True)],

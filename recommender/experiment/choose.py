@@ -10,7 +10,7 @@ import numpy as np
 
 from recommender.config import Scenario, Slots
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
-from recommender.evaluation.evaluate import PERIODS, Outcome, QueryInfo, comparisons_table, groups
+from recommender.evaluation.evaluate import Outcome, QueryInfo, comparisons_table, groups, periods_of
 from recommender.evaluation.statistics import period_error
 from recommender.experiment.blends import choose_blends
 from recommender.experiment.climb import climb
@@ -84,7 +84,8 @@ def _settings(trials: Sequence[FoldTrials], tries: Tries, scenario: Scenario, ef
     """Rung -> which of its settings, by the first queries of all users."""
     chosen, metric = {}, scenario.decision.metric
     searched = {measure for measure, _, _ in effort.noted}
-    when = np.concatenate([n * PERIODS + fold.info.period[fold.info.first] for n, fold in enumerate(trials)])
+    times = periods_of([fold.info for fold in trials])
+    when = np.concatenate([t[fold.info.first] for t, fold in zip(times, trials, strict=True)])
     for rung, tried in tries.items():
         values = [
             np.concatenate([fold.outcomes[rung, n].values[metric][fold.info.first] for fold in trials])
@@ -126,7 +127,7 @@ def slot_evidence(
     """What slots of some sizes (0 first) bring and cost for what the decision routes and blends; one row per size."""
     rows = [s.rows for s in samples]
     served, second = (_served(infos, r, rows) for r in (decision.routes, decision.routes | decision.blended))
-    times = [info.period[r] for info, r in zip(infos, rows, strict=True)]
+    times = [t[r] for t, r in zip(periods_of(infos), rows, strict=True)]
     return evidence(samples, served, (slots.rung, setting[slots.rung]), slots.of, setting, second, times, sizes)
 
 

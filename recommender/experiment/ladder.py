@@ -204,7 +204,7 @@ def _examples(runner: FoldRunner, parameters: Mapping[str, Any]) -> dict[str, An
 def about_queries(fold: Fold, scenario: Scenario) -> QueryInfo:
     """What is known of the fold's queries and users, as the scenario slices and audits them."""
     audited = scenario.audit.columns if scenario.audit else ()
-    return query_info(fold, scenario.slices, scenario.decision.away_days, audited)
+    return query_info(fold, scenario.slices, scenario.decision.away_days, audited, scenario.decision.periods)
 
 
 def about_origin(fold: Fold, generated_recall: float | None = None) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import numpy as np
 from recommender.config import Slots
 from recommender.data.queries import bucket
 from recommender.evaluation import metrics
-from recommender.evaluation.evaluate import PERIODS
 from recommender.evaluation.shown import Judged
 from recommender.evaluation.statistics import period_interval
 from recommender.experiment.validation_sample import ValidationSample
@@ -40,11 +39,11 @@ def evidence(samples: Sequence[ValidationSample], served: Sequence[np.ndarray], 
     """One row per size that fits into ``of`` places.
 
     served: the rung of each query, per sample; settings: rung -> its setting. second: the rung that is
-    blended in, the same one where none is. periods: which period each query lies in, int64, per sample. sizes: 0 first.
+    blended in, the same one where none is. periods: as of ``periods_of``, per sample. sizes: 0 first.
     """
     rows: list[SlotEvidence] = []
     without = np.empty(0)
-    when = np.concatenate([n * PERIODS + period for n, period in enumerate(periods)])
+    when = np.concatenate(periods)
     for n in (n for n in sizes if n <= of):
         recall, new_recall, new_truth, n_truth = [], [], 0, 0
         for sample, names, others in zip(samples, served, second, strict=True):

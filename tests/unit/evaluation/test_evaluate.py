@@ -24,6 +24,7 @@ from recommender.evaluation.evaluate import (
     metrics_table,
     outcome,
     per_query_table,
+    periods_of,
     query_info,
 )
 from recommender.evaluation.metric_table import METRICS, compared, of_every_query
@@ -129,8 +130,9 @@ def test_a_deciding_interval_is_as_wide_as_users_and_periods_make_it() -> None:
     asked_ = replace(people([f"u{n}" for n in range(200)], [1] * 200), as_of=np.arange(200)[::-1])
     base = np.random.default_rng(0).uniform(size=200)
     group = Group("validation", "o", [asked_], [{"pop": result(base), "b": result(base + (asked_.as_of >= 150))}])
-    assert np.bincount(asked_.period).tolist() == [50] * 4
-    assert (asked_.period[:50] == 3).all()
+    period = group.periods()
+    assert np.bincount(period).tolist() == [50] * 4
+    assert (period[:50] == 3).all()
     test, deciding = (
         comparisons_table(group, ["pop", "b"], 200, 0, deciding=d).filter(user_bucket="1_2", metric="ndcg_at_10")
         for d in (False, True)
@@ -138,6 +140,15 @@ def test_a_deciding_interval_is_as_wide_as_users_and_periods_make_it() -> None:
     assert test["ci_low"].item() > 0.15
     assert deciding["ci_low"].item() < 0
     assert deciding["difference"].item() == test["difference"].item() == pytest.approx(0.25)
+    by_users = replace(group, query_info=[replace(asked_, n_periods=0)])
+    assert not by_users.periods().any()
+    bounds = comparisons_table(by_users, ["pop", "b"], 200, 0, deciding=True)
+    assert bounds.filter(user_bucket="1_2", metric="ndcg_at_10")["ci_low"].item() == test["ci_low"].item()
+
+
+def test_no_period_is_of_two_folds() -> None:
+    asked_ = replace(people([f"u{n}" for n in range(8)], [1] * 8), as_of=np.arange(8))
+    assert [p.tolist() for p in periods_of([asked_, asked_])] == [[0, 0, 1, 1, 2, 2, 3, 3], [4, 4, 5, 5, 6, 6, 7, 7]]
 
 
 def test_a_ladder_of_one_rung_has_nothing_to_compare() -> None:

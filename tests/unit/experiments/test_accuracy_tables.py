@@ -47,6 +47,14 @@ def test_new_items_need_enough_users_who_took_one(folder: Path) -> None:
     assert row[3:6] == [f"{1 / N:.4f}", "them", "0.0000"]
 
 
+def test_each_of_the_others_has_rows_where_asked(folder: Path) -> None:
+    lists(["new"] * N).write_parquet(folder / "others" / "without.parquet")
+    rows = {(row[4], row[2]): row[6] for row in compared(folder, each=True)}
+    assert list(rows) == [(name, m) for name in ("them", "without") for m in ("NDCG@10", "recall@20")]
+    assert rows["without", "NDCG@10"] == "+0.0000 [+0.0000, +0.0000]"
+    assert rows["them", "recall@20"].startswith(f"{1 / N:+.4f} [")
+
+
 def test_a_folder_needs_the_name_of_its_set() -> None:
     with pytest.raises(ConfigError, match="SET=FOLDER"):
         main(["somewhere"])
