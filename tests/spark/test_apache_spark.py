@@ -18,8 +18,6 @@ import polars as pl
 import psutil
 import pytest
 
-pytest.importorskip("pysail.spark", reason="the extra `spark` is not installed: make setup-spark")
-
 from pipelines import train
 from recommender.config import Eligibility, Scoring
 from recommender.engine import asking, reading

@@ -10,8 +10,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-pytest.importorskip("pysail.spark", reason="the extra `spark` is not installed: make setup-spark")
-
 from recommender.config import Eligibility, Split
 from recommender.data.dataset import Dataset
 from recommender.data.split import folds

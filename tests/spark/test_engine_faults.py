@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("pysail.spark", reason="the extra `spark` is not installed: make setup-spark")
-
 from recommender.engine import session, worker
 from recommender.engine.session import Engine, Probe, connected
 from recommender.engine.worker import block

@@ -8,8 +8,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-pytest.importorskip("pysail.spark", reason="the extra `spark` is not installed: make setup-spark")
-
 from pipelines import recommend, train
 from tests.helpers.folders import SMALL, Done, NoTracker, run, shop
 

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("pysail.spark", reason="the extra `spark` is not installed: make setup-spark")
-
 from recommender.config import Eligibility, Scoring
 from recommender.data.queries import Queries
 from recommender.engine import asking

@@ -13,8 +13,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-pytest.importorskip("pysail.spark", reason="the extra `spark` is not installed: make setup-spark")
-
 from recommender.data.dataset import Dataset
 from recommender.engine import reading
 from recommender.engine.reading import EngineReader
