@@ -351,6 +351,11 @@ class Dataset:
         return self
 
 
+def at_hand(data: Dataset) -> Dataset:
+    """The data as if its interactions were all there are: for whoever changes rows, or adds some."""
+    return data if data.everyone is None else replace(data, everyone=None)
+
+
 def ages_of(timestamps: np.ndarray, earliest: int, latest: int) -> np.ndarray:
     """Days from each time to the latest one, float64; without a time: as old as the earliest."""
     return np.asarray((latest - np.maximum(timestamps, earliest)) / US_PER_DAY)

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from recommender.config import Scenario
-from recommender.data.dataset import Dataset
+from recommender.data.dataset import Dataset, at_hand
 from recommender.experiment.attack import rank_gain
 from recommender.experiment.rungs import make
 from recommender.models import RECOMMENDERS
@@ -35,7 +35,7 @@ def attacked(train: Dataset, scenario: Scenario, chosen: Mapping[str, Mapping[st
         models[rung.name] = partial(make, rung, params, scenario)
         if params.get("trusted"):
             models[rung.name + PLAIN] = partial(make, rung, {**params, "trusted": False}, scenario)
-    return rank_gain(train, models, ACCOUNTS, 0, TARGETS) if models else None
+    return rank_gain(at_hand(train), models, ACCOUNTS, 0, TARGETS) if models else None
 
 
 def gains(attack: pl.DataFrame) -> pl.DataFrame:

@@ -10,10 +10,9 @@ what it does to the past never depends on the future. Exceptions, which look at 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from recommender.data.dataset import Dataset
+from recommender.data.dataset import Dataset, at_hand
 from recommender.data.operators.columns import metadata
 from recommender.data.operators.inject import noise, spam
 from recommender.data.operators.rows import cold, drift, signals, volume
@@ -49,7 +48,7 @@ def apply(data: Dataset, differences: Sequence[Difference], seed: int) -> Datase
     check(differences)
     for name, params in map(_one, differences):
         try:
-            data = whole_links(OPERATORS[name](replace(data, everyone=None), **{"seed": seed, **params}))
+            data = whole_links(OPERATORS[name](at_hand(data), **{"seed": seed, **params}))
         except ValueError as error:
             raise ConfigError(f"{name}: {error}") from None
     return data
