@@ -14,6 +14,7 @@ from recommender.experiment import run_tables
 from recommender.experiment.facts import GAIN, LOSS
 from recommender.experiment.value import POINT
 from recommender.models.colours import colour as colour_of
+from recommender.models.colours import in_turn
 from recommender.studies.charts import GREY, effort_scatter, finish, lines, place_names
 from recommender.studies.engine.finding import Chart, slug
 from recommender.studies.transfer import Ratio
@@ -121,7 +122,7 @@ def bars(place: str, facts: pl.DataFrame, topic: str, label: str) -> Chart | Non
 
 def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
     """Percent of a place's own recipe that another place's gives there, all users."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for (to, source, bucket), r in ratios.items():
         if bucket == "all" and r is not None:
             known = not r.lacking
@@ -130,31 +131,45 @@ def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
                 if known
                 else dict.fromkeys(("percent", "low", "high"))
             )
-            name = f"{r.percent:.0f}" if known else "lacks " + ", ".join(r.lacking)
-            rows.append({"used in": to, "recipe of": source, **cell, "n": r.n, "text": name})
-    if len({r["used in"] for r in rows}) < 2:
+            name = f"{r.percent:.0f}" if known else "–"
+            lacks = ", ".join(r.lacking)
+            rows.append({"used in": to, "recipe of": source, **cell, "n": r.n, "text": name, "lacks": lacks})
+    places = list(dict.fromkeys(str(r["used in"]) for r in rows))
+    if len(places) < 2:
         return None
+    # The cells stand where the places do, in both layers: a cell without a number is no reason to reorder them.
+    across = alt.Axis(labelAngle=0, labelLimit=110, labelOverlap=False)
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X("recipe of:N", sort=None, axis=alt.Axis(labelAngle=0, labelLimit=110, labelOverlap=False)),
-        y=alt.Y("used in:N", sort=None, axis=LABELS),
+        x=alt.X("recipe of:N", sort=places, axis=across).scale(domain=places),
+        y=alt.Y("used in:N", sort=places, axis=LABELS).scale(domain=places),
     )
     colour = alt.Color("percent:Q", title="percent").scale(scheme="cividis", domain=[0, 100], clamp=True)
-    tips = [alt.Tooltip("used in:N"), alt.Tooltip("recipe of:N"), alt.Tooltip("text:N", title="percent")]
+    tips = [
+        alt.Tooltip("used in:N"),
+        alt.Tooltip("recipe of:N"),
+        alt.Tooltip("text:N", title="percent"),
+        alt.Tooltip("lacks:N"),
+    ]
     tips += [alt.Tooltip(f"{c}:Q", format=".0f") for c in ("low", "high")] + [
         alt.Tooltip("n:Q", title="users", format=",")
     ]
     ink = alt.condition("datum.percent > 55", alt.value("#111111"), alt.value("#FFFFFE"))
     layers = [
-        base.mark_rect(stroke=GREY).encode(color=colour, tooltip=tips),
+        base.transform_filter("!isValid(datum.percent)").mark_rect(fill=GREY, stroke=GREY).encode(tooltip=tips),
+        base.transform_filter("isValid(datum.percent)").mark_rect(stroke=GREY).encode(color=colour, tooltip=tips),
         base.mark_text(fontSize=14, fontWeight="bold").encode(text="text:N", color=ink),
     ]
     cells = "; ".join(
-        f"{r['recipe of']} in {r['used in']}: {r['text']}" for r in rows if r["used in"] != r["recipe of"]
+        f"{r['recipe of']} in {r['used in']}: {'lacks ' + r['lacks'] if r['lacks'] else r['text']}"
+        for r in rows
+        if r["used in"] != r["recipe of"]
     )
     text = f"Heatmap of percent of the own recipe's accuracy. {cells}."
-    n = len({r["used in"] for r in rows})
-    spec = finish(alt.layer(*layers), text, 62 * n)
-    title = "Percent of what a scenario's own recipe gives that another's gives there, all users. 100: as good."
+    spec = finish(alt.layer(*layers), text, 62 * len(places))
+    title = (
+        "Percent of what a scenario's own recipe gives that another's gives there, all users. 100: as good. "
+        "Grey, –: the data lack what the recipe needs."
+    )
     return Chart("transfer", title, spec, text, pl.DataFrame(rows))
 
 
@@ -192,7 +207,8 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
     xs = alt.X("days:Q", title="person-days, stated (log scale)").scale(type="log", nice=False, padding=60)
     ys = alt.Y("impact:Q", title=f"impact: hundredths of {label}").scale(zero=True, nice=False)
     shape = alt.Shape("shown:N", title=None).legend(orient="top")
-    colour = alt.Color("place:N", title=None, sort=None).scale(range=["#0072B2", "#D55E00", "#117733", "#882255"])
+    hues = in_turn(o.place for _, o in drawn)  # one for each place, however many
+    colour = alt.Color("place:N", title=None, sort=None).scale(domain=list(hues), range=list(hues.values()))
     colour = colour.legend(orient="top", columns=1)
     base = alt.Chart(alt.InlineData(values=rows)).encode(color=colour)
     tips = [alt.Tooltip(c) for c in ("what:N", "place:N", "shown:N")]

@@ -11,8 +11,8 @@ from recommender.config import Scenario
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, UserError
 from recommender.studies.engine import plan
-from recommender.studies.engine.cell import key
-from recommender.studies.engine.measured import DONE, Measured
+from recommender.studies.engine.cell import is_whole, key
+from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import Cell, Study
 from recommender.studies.engine.run import CHOOSER, CHOSEN, with_chosen_settings
 
@@ -94,4 +94,4 @@ def _kept(cell: Cell, folder: Path, source: Callable[[str, Scenario], Dataset]) 
         data = source(cell.labels[plan.DATA], cell.scenario)
     except UserError:
         return False
-    return (folder / cell.study / key(cell.scenario, cell.mode, data) / DONE).exists()
+    return is_whole(folder / cell.study / key(cell.scenario, cell.mode, data))

@@ -19,7 +19,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from recommender.evaluation.metric_table import heading, metric_label
+from recommender.evaluation.metric_table import METRICS, heading, metric_label
 from recommender.experiment.run_tables import interval, number
 from recommender.files import write_text
 from recommender.models import RECOMMENDERS
@@ -82,11 +82,17 @@ def _environment() -> Environment:
     made.filters |= {
         "num": number, "ci": _ci, "signed": _signed, "percent": _percent, "metric": metric_label, "heading": heading,
         "rung": _rung, "colour": colour, "id": slug, "capital": capital, "embed": _embed, "range": interval,
+        "labels": labels,
         "money": _money,
     }  # fmt: skip
     made.globals |= {"ROUTER": ROUTER, "PLAIN": PLAIN, "ORACLE": ORACLE, "explain": what_it_does}
     made.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
     return made
+
+
+def labels(text: str) -> str:
+    """A sentence with metrics by the names that readers know: ``ndcg_at_10`` -> ``NDCG@10``."""
+    return re.sub(rf"\b({'|'.join(map(re.escape, METRICS))})\b", lambda name: metric_label(name[0]), text)
 
 
 def capital(text: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from pipelines import pictures
 from recommender.compare import page_model
@@ -57,6 +59,38 @@ def test_no_chart_is_empty_and_no_two_texts_of_it_overlap(tmp_path: Path, width:
     assert all(marks > 0 for _, marks, _ in seen), seen
     assert not [pairs for *_, pairs in seen if pairs], seen
     assert not faults
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_screen_reader_finds_no_serious_fault(tmp_path: Path, scheme: Literal["light", "dark"]) -> None:
+    """axe-core over the whole page, all folds open; its script comes with axe-playwright-python."""
+    report = write_report(write_out(tmp_path / "out"))
+    with pictures.browser(1050, 1000) as page:
+        page.emulate_media(color_scheme=scheme)
+        page.goto(report.resolve().as_uri())
+        page.evaluate(pictures.UNFOLD)
+        page.wait_for_function("document.querySelectorAll('.chart svg').length >= 2")
+        violations = Axe().run(page).response["violations"]
+    serious = [v for v in violations if v["impact"] in ("serious", "critical")]
+    assert not [(v["id"], v["help"], [n["html"][:200] for n in v["nodes"][:3]]) for v in serious]
+
+
+def test_a_page_prints_on_a4_with_every_fold_open_and_every_chart_drawn(tmp_path: Path) -> None:
+    report = write_report(write_out(tmp_path / "out"))
+    with pictures.browser(703, 1000) as page:  # pixels of 210 mm less the margins
+        page.goto(report.resolve().as_uri())
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.wait_for_function(
+            "[...document.querySelectorAll('.chart')].every(c => c.clientWidth === 0 || c.querySelector('svg'))"
+        )
+        page.emulate_media(media="print")
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        closed = page.evaluate("document.querySelectorAll('main > section > details:not([open])').length")
+        pdf = page.pdf(format="A4", path=tmp_path / "report.pdf")
+    assert wide <= 703
+    assert closed == 0
+    assert pdf.startswith(b"%PDF")
+    assert b"/MediaBox [0 0 594" in pdf or b"/MediaBox [0 0 595" in pdf
 
 
 def test_a_comparison_gives_a_picture_of_its_answers_and_of_each_of_its_views(

@@ -60,6 +60,11 @@ def is_finished(folder: Path) -> bool:
     return (folder / DONE).exists()
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether the cell is finished and no file of it was changed since."""
+    return is_finished(folder) and not _damage(folder)
+
+
 def _damage(folder: Path) -> str:
     """What is wrong with a finished cell; empty where nothing is."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -16,7 +17,7 @@ import vl_convert
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.compare import build_next, page_model, plan
+from recommender.compare import build_next, charts, page_model, plan
 from recommender.compare.build_next import Option, ranked
 from recommender.compare.facts import BY_SEED, site_facts
 from recommender.compare.moves import moves
@@ -38,6 +39,7 @@ from recommender.studies.charts import frontier
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO
 from recommender.studies.engine.run import run
+from recommender.studies.transfer import Ratio
 from tests.helpers.out_folder import decided, write_out
 from tests.helpers.studies import made, source
 
@@ -107,6 +109,30 @@ def test_the_sizes_of_a_comparison_suffice_for_a_back_test() -> None:
     assert sum(s <= sizes[-1] / 2 for s in sizes) >= 3
 
 
+def test_a_recipe_that_cannot_be_used_is_a_grey_cell_of_the_heatmap_at_its_place() -> None:
+    places = ("jobs", "ugc", "people")
+    matrix: dict[tuple[str, str, str], Ratio | None] = {
+        (to, of, "all"): Ratio(100.0 - 40 * (to != of), 50.0, 110.0, 500, ()) for to in places for of in places
+    }
+    matrix["jobs", "people", "all"] = Ratio(np.nan, np.nan, np.nan, 500, ("contacts",))
+    drawn = charts.transfer(matrix)
+    assert drawn is not None
+    grey, coloured, words = drawn.spec["layer"]
+    assert grey["mark"]["fill"] == charts.GREY
+    assert [layer["encoding"]["x"]["scale"]["domain"] for layer in (grey, coloured, words)] == [list(places)] * 3
+    lacking = drawn.table.filter(pl.col("lacks") != "")
+    assert lacking.select("used in", "recipe of", "percent", "text").rows() == [("jobs", "people", None, "–")]
+    assert "people in jobs: lacks contacts" in drawn.alt
+
+
+def test_no_two_places_share_a_colour_in_the_chart_of_options() -> None:
+    option = build_next.Option("", "als", "rung", 0.02, 0.01, 0.03, True, "what ships", 1.0, (1, 2), None)
+    drawn = charts.plan([(n, replace(option, place=f"place {n}")) for n in range(5)], "NDCG@10")
+    assert drawn is not None
+    scales = [layer["encoding"]["color"]["scale"]["range"] for layer in drawn.spec["layer"]]
+    assert all(len(set(scale)) == 5 for scale in scales)
+
+
 def test_parts_are_read_where_they_are_kept_and_never_measured() -> None:
     (place,) = plan.site_specs(["jobs"], [])
     assert not any(needed for _, needed in plan.needed(plan.load(plan.PARTS, False), place, False, [], []))
@@ -120,7 +146,13 @@ def test_what_a_full_study_measured_is_read_beside_what_is_needed(
     shorter = study.model_copy(update={"grid": {**study.grid, "size": {"0.15": study.grid["size"]["0.15"]}}})
     deciding = [c for c in cells[place.name] if c.folder.parent.name == plan.TRANSFER]
     unneeded = ((c, False) for c, _ in plan.needed(shorter, place, True, SMALL, deciding))
-    assert len(plan.affordable(unneeded, folder, source())) == 1
+    (kept,) = plan.affordable(unneeded, folder, source())
+    (whole,) = (c.folder for c in cells[place.name] if c.labels == kept.labels and c.folder.parent.name == kept.study)
+    damaged = folder.with_name("damaged") / kept.study / whole.name
+    shutil.copytree(whole, damaged)
+    assert plan.affordable([(kept, False)], damaged.parents[1], source()) == [kept]
+    (damaged / "metrics.parquet").write_bytes(b"half of it")
+    assert plan.affordable([(kept, False)], damaged.parents[1], source()) == []  # not to be read
     others = ((c, False) for c, _ in plan.needed(shorter, place, True, [*SMALL, "seed=77"], deciding))
     assert plan.affordable(others, folder, source()) == []
 

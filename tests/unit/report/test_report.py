@@ -20,7 +20,7 @@ from recommender.experiment.facts import contradictions, train_facts
 from recommender.experiment.run_folder import read_run
 from recommender.report import charts, decision_table
 from recommender.report.document import write_report
-from recommender.report.page import plain_text
+from recommender.report.page import labels, plain_text
 from recommender.report.terminal import print_result
 from tests.helpers.out_folder import BUCKETS, RERANKED, RUNGS, decided, write_out
 
@@ -68,6 +68,10 @@ class Page(HTMLParser):
         """The first row of this name in a table whose caption holds these words."""
         found = zip(self.rows, self.captions, strict=True)
         return next([" ".join(c.split()) for c in r] for r, c in found if r[0].strip() == name and caption in c)
+
+
+def test_metrics_in_sentences_have_the_names_that_readers_know() -> None:
+    assert labels("beat als by .01 ndcg_at_10, not my_ndcg_at_10") == "beat als by .01 NDCG@10, not my_ndcg_at_10"
 
 
 @pytest.fixture(scope="module")
