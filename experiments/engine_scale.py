@@ -6,6 +6,8 @@ Synthetic interactions in Parquet files of 5 million rows: 50 per user, 20,000 i
 measurement is a process of its own; ``this machine`` runs up to ``LOCAL_ROWS``. Appends to docs/data/engine_scale.csv:
 rows, where, partitions, seconds, CPU seconds, peak_mb, users in the sample. Seconds tell only beside each other.
 
+python -m experiments.engine_scale train 20000000      trains four rungs on Sail with the sample; what it took.
+
 python -m experiments.engine_scale cost      writes docs/data/engine_cost.csv from that table: CPU seconds = a + b rows,
 fitted to all sizes but the largest, which it predicts; growth exponents over all sizes; and an extrapolation.
 """
@@ -32,12 +34,21 @@ COST_COLUMNS = ("where", "partitions", "cpu_exponent", "memory_exponent", "held_
 TABLE = (Path(__file__).parents[1] / "docs" / "data" / "engine_scale").with_suffix(".csv")
 COLUMNS = ("rows", "where", "partitions", "seconds", "cpu_seconds", "peak_mb", "sample_users")
 N_ITEMS, PER_USER, FILE_ROWS, LOCAL_ROWS, SAMPLE = 20_000, 50, 5_000_000, 20_000_000, 20_000
+LADDER = (
+    "ladder=[{name: popularity, recommender: popularity}, {name: recent, recommender: popularity, "
+    "params: {half_life_share: 0.05}}, {name: item_knn, recommender: item_knn}, "
+    "{name: als, recommender: als, params: {factors: 16, iterations: 3}}]"
+)
 YEAR_US = 365 * 86_400_000_000
 
 
 def main(argv: list[str]) -> None:
     if argv[:1] == ["one"]:
         sys.stdout.write(json.dumps(one(argv[1], Path(argv[2]), int(argv[3]))))
+        return
+    if argv[:1] == ["train"]:
+        with tempfile.TemporaryDirectory() as scratch:
+            whole_train(write(Path(scratch) / "shop", int(argv[1])), Path(scratch))
         return
     if argv == ["cost"]:
         write_costs()
@@ -73,6 +84,19 @@ def one(where: str, folder: Path, partitions: int) -> dict[str, float | int]:
         "peak_mb": round(peak),
         "sample_users": users,
     }
+
+
+def whole_train(folder: Path, scratch: Path) -> None:
+    """A train as a user starts it; its decision, and what the process took."""
+    from pipelines import cli, train
+
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{scratch}/mlflow.db"
+    os.chdir(scratch)
+    changes = [LADDER, f"engine.sample_users={SAMPLE}", "tune.search=0", "bootstrap=100"]
+    sets = [part for change in changes for part in ("--set", change)]
+    cli.run(train.main, ["--scenario", "catalog", "--data", str(folder), "--engine", "local-spark", *sets])
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    sys.stdout.write(f"{used.ru_utime + used.ru_stime:.0f} CPU seconds, at most {used.ru_maxrss / 1024:.0f} MB\n")
 
 
 def write(folder: Path, rows: int) -> Path:
