@@ -102,9 +102,13 @@ def _ahead(site: Site, widen: float) -> Iterator[Row]:
         "value": curve.per_week,
         "split": "train",
     }
+    served = [r for r in (site.ships.decision.served if site.ships else ()) if r in curve.rungs]
     for bucket in curve.buckets():
-        forecasts = ahead(curve, bucket, site.moves(bucket)[0][-1].rung, widen)
-        goal = reaches(curve, site.serves_today, site.scenario.problem.target, widen) if bucket == ALL else None
+        # What ships is evidence too, where the curves leave a lead open.
+        leads = [site.moves(bucket)[0][-1].rung, *served]
+        leader = max(leads, key=lambda r: curve.mean[r, bucket][-1])
+        forecasts = [a for a in ahead(curve, bucket, leader, widen) if a.rung not in site.doubted]
+        goal = reaches(curve, leader, site.scenario.problem.target, widen) if bucket == ALL else None
         for a in (*forecasts, *([goal] if goal else [])):
             ends = {e: n if np.isfinite(n) else None for e, n in (("value", a.at), ("low", a.low), ("high", a.high))}
             yield {"topic": "ahead", "bucket": bucket, "what": a.rung, "over": a.over, "own": a.share, **ends}

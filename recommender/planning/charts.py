@@ -16,7 +16,7 @@ from recommender.studies.charts import GREY, finish
 from recommender.studies.engine.finding import Chart, slug
 
 FURTHEST_WEEKS = 520.0  # a bar that goes on longer ends here, open
-WIDE = alt.Axis(labelLimit=170, labelOverlap=False)
+WIDE = alt.Axis(labelLimit=210, labelOverlap=False)
 GROUPS = {ALL: "all users"} | {b: f"{words} earlier" for b, words in LABELS.items() if b != ALL}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import polars as pl
@@ -81,7 +82,9 @@ def _known(rows: Sequence[Row], scenario: Scenario, ships: Collection[str]) -> I
             yield _unknown(what, "action")
             continue
         gain = (row["value"], row["low"], row["high"])
-        yield Proposal(what, "action", str(asset), gain, f"{STANDS_FOR} {asset}", row["over"], row["verdict"] == GAIN)
+        yield Proposal(
+            what, "action", str(asset), gain, f"at most, {STANDS_FOR} {asset}", row["over"], row["verdict"] == GAIN
+        )
 
 
 def _unknown(what: str, kind: str) -> Proposal:
@@ -97,8 +100,9 @@ def _proposal(
     gain, source, confirmed = p.gain, p.source, p.confirmed
     impacts = sorted(e.impact for e in mine if e.impact is not None)
     if gain is None and impacts:
-        ends = [impacts[len(impacts) // 2], impacts[0], impacts[-1]]
-        gain, source, confirmed = (ends[0] * POINT, ends[1] * POINT, ends[2] * POINT), ESTIMATED, True
+        guess = median(impacts)  # nobody has seen it: from nothing, or the lowest guess, to twice as much
+        gain = (guess * POINT, min(0.0, impacts[0]) * POINT, max(2 * guess, impacts[-1]) * POINT)
+        source, confirmed = ESTIMATED, True
     reason = "is built, and does not ship" if p.what in built else "gain " + NEITHER if gain is None else ""
     if not reason and not mine and (stated is None or sum(stated) <= 0):
         reason = "days not stated"

@@ -44,6 +44,17 @@ class PlacePlan:
         """Whether the simplest rung reaches the goal."""
         return viability.stop_here(self.sheet)
 
+    @property
+    def near(self) -> pl.DataFrame:
+        """The dated moves without those that are not in sight."""
+        return self.dated.filter(pl.col("verdict") != roadmap.NEVER)
+
+    @property
+    def far(self) -> list[str]:
+        """Moves that are not in sight for any group."""
+        far = [m for m in self.moves if m.verdict == roadmap.NEVER]
+        return list(dict.fromkeys(f"{m.what} after {m.over}" if m.over != roadmap.GOAL else "the goal" for m in far))
+
 
 def read_team() -> Team:
     """What stands in ``estimates/`` of the working directory. Raises DataError, naming file and line."""
@@ -64,5 +75,5 @@ def place_plan(
     needs = {r: closed(r, scenario.plan.needs, there) for r in facts.filter(topic="ahead")["what"].unique()}
     chances = {p.what: c for p, c in options}
     moves = roadmap.moves(facts, needs, chances, viability.stop_here(sheet))
-    split = estimates.disagreement(mine)
+    split = estimates.disagreement({option: es for option, es in mine.items() if option not in there})
     return PlacePlan(place, scenario.problem, sheet, options, bias, split, moves, roadmap.table(moves, today))

@@ -54,14 +54,14 @@ def ranked(
 
 
 def _gain(p: Proposal, rng: np.random.Generator, n: int) -> np.ndarray:
-    """Normal by its interval; between the lowest and highest estimate where people guessed it; around 0 where it was
-    seen in the test period only."""
-    normal = rng.standard_normal(n)  # drawn for each, so that one option's state changes no other's draws
+    """Normal by its interval; anywhere in it where people guessed it; around 0 where it was seen in the test period
+    only."""
+    normal, share = rng.standard_normal(n), rng.random(n)  # both, so that one option's state changes no other's draws
     if p.gain is None:
         return np.zeros(n)
     value, low, high = p.gain
     if p.source == ESTIMATED:
-        return np.asarray(value + (high - low) / 2 * np.clip(normal / 2, -1, 1))
+        return np.asarray(low + share * (high - low))
     return np.asarray((value if p.confirmed or p.kind == "action" else min(value, 0.0)) + normal * (high - low) / _SD)
 
 

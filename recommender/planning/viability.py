@@ -99,7 +99,8 @@ def _tolerable(run: RunFolder, rows: Sequence[Row]) -> Iterator[Answer]:
     now = {r["metric"]: r["value"] for r in rows if r["topic"] == "harm" and r["what"] == ROUTER and not r["over"]}
     harms = [m for m in problem.cost_of_error.per_1000 if m in now]
     if not harms:
-        yield Answer(TOLERABLE, OPEN, NOT_STATED, {})
+        stated = ", ".join(metric_label(m) for m in problem.cost_of_error.per_1000)
+        yield Answer(TOLERABLE, OPEN, "not measured" if stated else NOT_STATED, {"harms": stated})
     for harm in harms:
         numbers: dict[str, Any] = {"harm": metric_label(harm), "now": now[harm], "over": value["over"] if value else ""}
         share = tolerable(problem, harm, _span(value)) if value and value["low"] is not None else None

@@ -198,10 +198,16 @@ def worth(run: RunFolder, facts: pl.DataFrame) -> Row:
     errors = [r for r in rows(facts, topic="error cost", what=ROUTER) if r["verdict"] != NOT_STATED]
     low, high = asked.value_per_point or (0.0, 0.0)
     stated = (
-        f"{low:g} to {high:g} {asked.currency} a point (.01) and 1,000 users, {asked.users_per_week or 0:,.0f} users"
+        f"{low:g} to {high:g} {asked.currency} for .01 and 1,000 users, {asked.users_per_week or 0:,.0f} users a week"
     )
     value = next(iter(rows(facts, topic="value")), None)
-    return {"value": value, "errors": errors, "currency": asked.currency, "stated": stated}
+    return {
+        "value": value,
+        "errors": errors,
+        "currency": asked.currency,
+        "stated": stated,
+        "harms": len(asked.cost_of_error.per_1000),
+    }
 
 
 def cost(run: RunFolder, facts: pl.DataFrame) -> Row:

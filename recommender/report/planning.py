@@ -50,7 +50,7 @@ def markdown(plans: Sequence[PlacePlan]) -> list[str]:
     words, lines = macros("planning.html"), []
     for p in plans:
         lines += ["", f"## Plan: {p.place}", "", plain_text(str(words.head(p))), "", *grid_markdown(_options(p))]
-        lines += ["", *grid_markdown(_moves(p)), ""]
+        lines += ["", *grid_markdown(_moves(p)), "", *[f"Not in sight: {'; '.join(p.far)}.", ""] * bool(p.far)]
         lines += [f"- {a.question} {a.verdict.capitalize()}. {plain_text(str(words.sheet_words(a)))}" for a in p.sheet]
     return lines
 
@@ -94,6 +94,6 @@ def _moves(plan: PlacePlan) -> Any:
             f"{r['due_from'] or '–'} to {r['due_by'] or '–'}", str(r["start_by"] or "–"),
             *(r[c] or "–" for c in ("prepare", "stop", "note")),
         ]
-        for r in plan.dated.iter_rows(named=True)
+        for r in plan.near.iter_rows(named=True)
     ]  # fmt: skip
     return grid("When each move is due, at today's rate.", heads, rows)
