@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from recommender.data.dataset import NO_TIME, Dataset, Table
+from recommender.data.kernels import grouped
 from recommender.data.queries import History
 from recommender.data.threshold import within
 
@@ -34,9 +35,8 @@ class Known:
 
     @classmethod
     def of(cls, data: Dataset) -> Self:
-        order = np.lexsort((data.timestamps, data.user_idx))
-        ends = np.cumsum(data.user_counts)
-        taken = History(np.append(0, ends), data.item_idx[order].astype(np.int32), data.timestamps[order])
+        order, start = grouped(data.user_idx, len(data.users))  # rows ascend in time
+        taken = History(start, data.item_idx[order].astype(np.int32), data.timestamps[order])
         stated = data.timestamps[data.timestamps != NO_TIME]
         first, last = (int(stated.min()), int(stated.max())) if len(stated) else (NO_TIME, NO_TIME)
         repairs = tuple(replace(repair, examples=()) for repair in data.repairs)  # which may be users' ids
