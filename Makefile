@@ -302,6 +302,16 @@ bench: $(READY_DEV)
 	@$(PY) -m pytest tests/benchmarks/bench_stages.py --benchmark-autosave --benchmark-compare \
 		--benchmark-time-unit=ms --benchmark-columns=min,median,max,rounds
 
+##   make bench-peers           stages beside RecTools, implicit and irspack, each in its own environment; needs uv
+.PHONY: bench-peers
+bench-peers: $(READY_DEV)
+	@$(PY) -m experiments.bench_peers
+
+##   make bench-growth          how the cost of each stage grows from 1M to 20M interactions; takes 4 GB and minutes
+.PHONY: bench-growth
+bench-growth: $(READY_DEV)
+	@$(PY) -m experiments.bench_growth
+
 ##   make lint                  ruff, mypy --strict on recommender/, and that imports between its rooms go one way
 ##   make format                let ruff rewrite
 .PHONY: lint format

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import csv
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -149,6 +150,32 @@ def metrics() -> str:
     return glossary_markdown()
 
 
+def peers() -> str:
+    """A row per stage and other library: CPU seconds of both, from the last `make bench-peers`."""
+    measured = json.loads((DATA / "peers.json").read_text(encoding="utf-8"))
+    rows = [["stage", "ours, CPU s", "peer", "its CPU s", "its time / ours", "result"]]
+    for row in measured["stages"]:
+        ratio = f"{row['peer_s'] / row['ours_s']:.2f}" if row["equal"] else ""
+        result = "equal" if row["equal"] else "not alike"
+        rows.append([row["stage"], f"{row['ours_s']:.2f}", row["peer"], f"{row['peer_s']:.2f}", ratio, result])
+    alone = [name for name in measured["ours"] if name not in {row["stage"] for row in measured["stages"]}]
+    return table([*rows, *([name, f"{measured['ours'][name]:.2f}", "", "", "", ""] for name in alone)])
+
+
+def growth() -> str:
+    """A row per stage: CPU seconds and peak memory by size, from the last `make bench-growth`, and before it."""
+    names = ("growth", "growth_before")
+    measured, earlier = (json.loads((DATA / f"{name}.json").read_text(encoding="utf-8")) for name in names)
+    before = {row["stage"]: row for row in earlier["rows"]}
+    at = {(row["stage"], row["rows"]): row for row in measured["rows"]}
+    rows = [["stage", "1M", "20M", "20M before", "peak MB at 20M", "before", "exponent"]]
+    for stage, power in measured["exponents"].items():
+        small, big, old = at[stage, 10**6], at[stage, 2 * 10**7], before[stage]
+        seconds = [f"{row['cpu_s']:.2f}" for row in (small, big, old)]
+        rows.append([stage, *seconds, f"{big['peak_mb']:,.0f}", f"{old['peak_mb']:,.0f}", f"{power:.2f}"])
+    return table(rows)
+
+
 def knobs() -> str:
     """A row per knob of the simulator: its meaning, its real-world anchor, and its value in every preset."""
     from recommender.simulate import Knobs, resolve  # imports NumPy and polars: only where the page asks for it
@@ -209,4 +236,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "knobs": knobs,
     "network_knobs": network_knobs,
     "commands": commands,
+    "peers": peers,
+    "growth": growth,
 }
