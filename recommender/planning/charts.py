@@ -7,17 +7,14 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from recommender.experiment.run_tables import LABELS
 from recommender.models.colours import colour as colour_of
-from recommender.names import ALL
 from recommender.planning.place_plan import PlacePlan
-from recommender.planning.roadmap import DUE, GOAL, MAY, NOW
+from recommender.planning.roadmap import DUE, GOAL, GROUPS, MAY, NOW
 from recommender.studies.charts import GREY, finish
 from recommender.studies.engine.finding import Chart, slug
 
 FURTHEST_WEEKS = 520.0  # a bar that goes on longer ends here, open
 WIDE = alt.Axis(labelLimit=210, labelOverlap=False)
-GROUPS = {ALL: "all users"} | {b: f"{words} earlier" for b, words in LABELS.items() if b != ALL}
 
 
 def roadmap(plan: PlacePlan) -> Chart | None:

@@ -11,12 +11,15 @@ from typing import Any
 import polars as pl
 
 from recommender.experiment.facts import REACHED, untestable
+from recommender.experiment.run_tables import LABELS
 from recommender.names import ALL
 from recommender.planning.ranking import Chance
 from recommender.studies.data_volume import SURE
 
 NOW, DUE, MAY, NEVER, NO_RATE = "check now", "due", "may come", "not in sight", "no rate"
 GOAL = "the goal"
+# Users by their earlier interactions, as in the pictures.
+GROUPS = {ALL: "all users"} | {b: f"{words} earlier" for b, words in LABELS.items() if b != ALL}
 WORKDAYS = 5  # of a week
 _SCHEMA = {
     **dict.fromkeys(("place", "users", "move", "from", "verdict"), pl.String),
@@ -86,8 +89,8 @@ def table(steps: Sequence[DatedMove], today: date) -> pl.DataFrame:
         if m.prepare and earliest is not None and m.verdict in (DUE, MAY):
             start = max(today, earliest - timedelta(weeks=m.build_weeks))
         rows.append((
-            m.place, m.bucket, m.what, m.over, m.verdict, m.share, m.weeks, m.low, m.high, due, first, last, start,
-            ", ".join(m.prepare), m.stop, m.note,
+            m.place, GROUPS[m.bucket], m.what, m.over, m.verdict, m.share, m.weeks, m.low, m.high, due, first, last,
+            start, ", ".join(m.prepare), m.stop, m.note,
         ))  # fmt: skip
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 

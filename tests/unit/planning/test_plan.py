@@ -225,5 +225,5 @@ def test_page_and_files_show_the_plan(plan: tuple[PlacePlan, pl.DataFrame], tmp_
     planning.write_plan(tmp_path, [plan[0]])
     assert pl.read_csv(tmp_path / "roadmap.csv")["move"].to_list() == ["ranker", "ranker"]
     markdown = (tmp_path / "roadmap.md").read_text()
-    assert "| ranker after popularity | all | due | 2026-05-11 |" in markdown
+    assert "| ranker after popularity | all users | due | 2026-05-11 |" in markdown
     assert "Is the rule-based answer enough?" in markdown
