@@ -116,6 +116,20 @@ monitor: need-MODEL $(READY)
 		$${FEEDBACK:+--feedback "$$FEEDBACK"} $${UNTIL:+--until "$$UNTIL"} $${OUT:+--out "$$OUT"} \
 		$${QUICK:+--quick} $${QUIET:+--quiet} $${JSON:+--json}
 
+##   make retrain               train again on the data of now; registers a candidate
+##       MODEL=artifacts/latest required: OUT of a train, or models:/<name>@champion
+##       DATA=                  where the data lie now; DECIDE=1 decides again; PROMOTE=1 then promotes; OUT= QUIET=
+.PHONY: retrain
+retrain: need-MODEL $(READY)
+	@$(PY) -m pipelines retrain --model "$$MODEL" $${DATA:+--data "$$DATA"} $${DECIDE:+--decide} \
+		$${PROMOTE:+--promote} $${OUT:+--out "$$OUT"} $${QUIET:+--quiet}
+
+##   make demo-operate          the whole loop on a simulated job board: ship, watch, notice, mend, train again, promote
+##       QUICK=1                a small board: minutes; OUT=
+.PHONY: demo-operate
+demo-operate: $(READY)
+	@$(PY) -m pipelines demo-operate $${QUICK:+--quick} $${OUT:+--out "$$OUT"}
+
 ##   make rollback              the version that was champion before is served again
 ##       MODEL=coldstart-jobs-simulated    required: the name of a registered model; REASON=
 .PHONY: rollback
@@ -185,11 +199,14 @@ data-check: need-DATA $(READY)
 ##       LIKE=ml-100k           a twin: knobs set from the measures of a source or dataset folder
 ##       SET='knob=1 other=2'   knobs of the simulator (docs/simulator.md)
 ##       NO_TRUTH=1             without the folder truth/, for large sets
+##       SERVE=artifacts/mine   TO gets what comes after the data of this model, whose lists the users answer: its log,
+##                              and the new rows; the same SCENARIO, SET and seed as for its data
 ##       UNTIL=0.7              only this share of the time; since/ in the folder holds the rest
 .PHONY: simulate
 simulate: need-SCENARIO need-TO $(READY)
 	@$(PY) -m pipelines simulate --scenario "$$SCENARIO" --to "$$TO" $${LIKE:+--like "$$LIKE"} \
-		$${NO_TRUTH:+--no-truth} $${UNTIL:+--until "$$UNTIL"} $${SET:+--set "$$SET"}
+		$${NO_TRUTH:+--no-truth} $${UNTIL:+--until "$$UNTIL"} $${SERVE:+--serve "$$SERVE"} \
+		$${SET:+--set "$$SET"}
 
 ##   make contacts-hash         addresses as keyed hashes, so that imported contacts can enter a data set
 ##       FILE=book.csv          required: a table with addresses; once the address books, once the members' own

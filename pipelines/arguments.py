@@ -96,6 +96,22 @@ def monitor(to: argparse.ArgumentParser) -> None:
     _output(to)
 
 
+def retrain(to: argparse.ArgumentParser) -> None:
+    """Train a model again on the data of now, and register a candidate."""
+    to.add_argument("--model", required=True, help="the OUT folder of a train, or models:/<name>@champion")
+    to.add_argument("--data", help=f"{DATA} (default: where the model's train read)")
+    to.add_argument("--decide", action="store_true", help="decide again who gets which rung, with the whole ladder")
+    to.add_argument("--promote", action="store_true", help="then promote it, where the gate holds")
+    to.add_argument("--out", help="a new folder for the results (default: artifacts/<scenario>-<data>-again-<time>/)")
+    to.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def demo_operate(to: argparse.ArgumentParser) -> None:
+    """The whole loop of a model in use on a simulated job board; one page tells it."""
+    to.add_argument("--quick", action="store_true", help="a small board and three rungs: minutes")
+    to.add_argument("--out", help="a new folder (default: artifacts/demo-operate-<time>/)")
+
+
 def rollback(to: argparse.ArgumentParser) -> None:
     """Move the alias champion back to the version that had it before."""
     to.add_argument("--model", required=True, help="name of the registered model, or models:/<name>@champion")
@@ -125,6 +141,7 @@ def simulate(to: argparse.ArgumentParser) -> None:
     _overrides(to, "a knob (docs/simulator.md)")
     to.add_argument("--no-truth", action="store_true", help="without the folder truth/ (large sets)")
     to.add_argument("--until", type=float, help="share of the time in the folder; the rest goes into its since/")
+    to.add_argument("--serve", metavar="MODEL", help="OUT of a train on the folder of --until: its lists are answered")
     to.add_argument("--seed", type=int, help="default: the scenario's, else 0")
 
 
@@ -187,9 +204,9 @@ def ui(to: argparse.ArgumentParser) -> None:
 # Verb -> its arguments; the program is ``pipelines/<verb>.py``, a dash in the verb an underscore there.
 PROGRAMS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "train": train, "study": study, "compare": compare, "done": done, "recommend": recommend, "promote": promote,
-    "monitor": monitor, "rollback": rollback, "forget": forget, "data-check": data_check, "simulate": simulate,
-    "contacts-hash": contacts_hash, "sql": sql, "serve": serve, "explain": explain,
-    "related": related, "ui": ui, "data": data,
+    "monitor": monitor, "retrain": retrain, "demo-operate": demo_operate, "rollback": rollback, "forget": forget,
+    "data-check": data_check, "simulate": simulate, "contacts-hash": contacts_hash, "sql": sql, "serve": serve,
+    "explain": explain, "related": related, "ui": ui, "data": data,
 }  # fmt: skip
 
 

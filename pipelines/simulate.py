@@ -12,17 +12,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 from rich.table import Table
 
 from pipelines import arguments, cli  # before the library: sets the threads before NumPy is imported
 from recommender import config
+from recommender.config import Scenario
 from recommender.config.files import key_value, raw_dir
 from recommender.data.folder import write_folder
 from recommender.data.gate import Tables, build
 from recommender.errors import ConfigError
+from recommender.files import whole_folder
 from recommender.simulate import SimulatedTruth, observed, play, truth_files
+from recommender.simulate.column_values import days
 from recommender.simulate.likeness import knobs_like, table
 from recommender.simulate.network import network_names
 from recommender.simulate.network_truth import NetworkTruth
@@ -43,6 +48,8 @@ def main(argv: list[str]) -> None:
     options.update(key_value(given, "knob=value, for example --set n_users=2000") for given in args.set)
     if args.seed is not None:
         options["seed"] = args.seed
+    if args.serve:
+        return serve(args.serve, scenario, options, args.to)
     truth = play(**options, record=not args.no_truth)
     tables = observed(truth)
     if args.like:
@@ -53,6 +60,36 @@ def main(argv: list[str]) -> None:
         soft_wrap=True,
     )
     print(args.to)
+
+
+def serve(model: str, scenario: Scenario, options: dict[str, Any], to: Path) -> None:
+    """``to/log`` and the rows that come after what the model learned from: users answer its lists by the truth."""
+    from recommender.api.model import load_model
+    from recommender.operate.answering import Answering
+    from recommender.operate.traffic import serve_world
+    from recommender.serving.log import write_log
+
+    truth = play(**options)
+    if isinstance(truth, NetworkTruth):
+        raise ConfigError("SERVE: networks of people cannot be served yet. Choose a scenario with items.")
+    tables, bundle, knobs = observed(truth), load_model(model).bundle, truth.world.knobs
+    begin = float(days(np.array([bundle.known.last]), knobs)[0]) // 1 + 1
+    if not 0 < begin < knobs.span_days - 7:
+        raise ConfigError(f"SERVE: {model} did not learn from the first part of this world (see UNTIL=).")
+    versions = {"a": Answering(bundle.router, bundle.to_choose)}
+    played = serve_world(truth.world, truth.seed, build(tables), scenario, begin, versions)
+    last = pl.lit(bundle.known.last).cast(pl.Datetime("us", "UTC"))
+    with whole_folder(to) as folder:
+        write_log(folder / "log", served=played.served, feedback=played.feedback, pseudonymous=False)
+        rows = played.interactions.with_columns(event=pl.lit(knobs.event), weight=pl.lit(1.0))
+        rows.filter(pl.col("timestamp") > last).write_parquet(folder / "interactions.parquet")
+        for name, frame, known in (
+            ("items", tables.items, bundle.data.items), ("users", tables.users, bundle.data.users),
+        ):  # fmt: skip
+            if frame is not None:
+                new = known.lookup(frame[known.key]) < 0
+                frame.filter(pl.Series(new)).write_parquet(folder / f"{name}.parquet")
+    cli.console.print(f"{played.served['list_id'].n_unique():,} lists, {played.feedback.height:,} taken -> {to}")
 
 
 def write(tables: Tables, truth: SimulatedTruth | NetworkTruth, to: Path, until: float | None, no_truth: bool) -> None:

@@ -14,8 +14,8 @@ from recommender.operate.stream import EITHER, FEWER, MORE, Stream
 
 WINDOW = 28  # days that a mix is compared with
 LEAST = 3  # rows of a day, for its mix to count
-VOLUME, CONCENTRATION = 0.1, 0.02  # the smallest changes that matter: in log rows, as a share of the interactions
-NEWS, MIX = 0.05, 0.15  # a share of the interactions; in log(1 + how far the mix is)
+VOLUME, CONCENTRATION = 0.1, 0.06  # the smallest changes that matter: in log rows, as a share of the interactions
+NEWS, MIX, TAKEN = 0.05, 0.15, 0.5  # a share of the interactions; in units of ``mix.moved``
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def _interactions(data: Dataset, day: np.ndarray, n_days: int, span: Span) -> It
         yield span.stream(name, label, _share(new, day, n_days, rows), rows, EITHER, NEWS)
     window = min(WINDOW, max(1, (span.shipped - span.first) // 3))
     values, n = moved(shared(data.item_idx, day, n_days), window, 20)
-    label = f"attention moved against the {window} days before, times what luck does"
-    yield span.stream("popularity", label, np.log1p(values), n, MORE, MIX, log=True)
+    label = f"attention moved against the {window} days before; 1: nothing moved"
+    yield span.stream("popularity", label, values, n, MORE, MIX)
     for name, label, rows_of in (
         ("top_item", "share of the most taken item among users known before", ~new_user),
         ("newcomers_top_item", "share of the most taken item among users on their first day", new_user),
@@ -96,18 +96,16 @@ def _columns(data: Dataset, known: Dataset, day: np.ndarray, n_days: int, span: 
             row, code, n_codes = pairs
             values, _ = moved(counted(code, first[row], n_days, n_codes), window, LEAST, shipped)
             n = np.bincount(first[(first >= 0) & (first < n_days)], minlength=n_days).astype(np.float64)
-            label = (
-                f"mix of {where}.{column} in new rows against the {window} days before shipping, times what luck does"
-            )
+            label = f"mix of {where}.{column} in new rows against the {window} days before shipping; 1: nothing moved"
             if np.isfinite(values).sum() >= window:
-                yield span.stream(f"{where}.{column}", label, np.log1p(values), n, MORE, MIX, log=True)
+                yield span.stream(f"{where}.{column}", label, values, n, MORE, MIX)
             if where == "items" and table.roles[column] in ("category", "multi"):
                 taken = _of_rows(row, code, n_codes, len(now))[rows]
                 by_day = np.stack([np.bincount(day[(day >= 0) & (day < n_days)], weights, n_days)
                                    for weights in taken[(day >= 0) & (day < n_days)].T], axis=1)  # fmt: skip
                 values, n = moved(by_day, window, 20)
-                label = f"mix of {column} in what is taken against the {window} days before, times what luck does"
-                yield span.stream(f"taken.{column}", label, np.log1p(values), n, MORE, MIX, log=True)
+                label = f"mix of {column} in what is taken against the {window} days before; 1: nothing moved"
+                yield span.stream(f"taken.{column}", label, values, n, MORE, TAKEN)
 
 
 def described(now: Table, then: Table) -> Table:

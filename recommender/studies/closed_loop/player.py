@@ -141,11 +141,7 @@ class Player:
         self.origin = origin.isoformat(timespec="seconds")
         train = self._dataset().before(origin)
         self.n_train = train.interactions.height
-        end = self.edges[self._number + 1]
-        known = self.world.items.published < end
-        self._worlds = np.flatnonzero(known)  # world's number of each row of items
-        self.items = self.data.items.take(self._item_rows[self._worlds])
-        self._column = np.where(known, np.cumsum(known) - 1, -1)
+        self._list_items()
         self.candidates = Candidates.after(train, self.items, self.scenario.eligibility)
         slots = self.policy.slots
         seeded = self.scenario.model_copy(update={"slots": slots, "seed": self.scenario.seed + self._number})
@@ -154,6 +150,13 @@ class Player:
         self.router = Router(routes, rungs, slots, explorer=make_explorer(seeded))
         with self.effort.stage(self.policy_name, "fit", "test", self.origin, self.scenario.scoring.threads):
             self.router.fit(train)
+
+    def _list_items(self) -> None:
+        """The items that are published before the round ends."""
+        known = self.world.items.published < self.edges[self._number + 1]
+        self._worlds = np.flatnonzero(known)  # world's number of each row of items
+        self.items = self.data.items.take(self._item_rows[self._worlds])
+        self._column = np.where(known, np.cumsum(known) - 1, -1)
 
     def _record(self) -> None:
         """Turns what was taken since the last training into rows as a service logs them, ratings and signals too.
