@@ -85,8 +85,8 @@ def audit_sentences(table: pl.DataFrame, audit: Audit, rung: str = ROUTER) -> li
             f"{_verdict(low, worst['differs'], groups.height - 1)}"
         )
         if outcome == "selection":
-            got = f"{rates[0]} of the users of '{worst['group']}' get {enough}, {rates[1]} of '{best['group']}'"
-            sentences.append((f"Audit by {grouping}: {got}, who get most: {ratio}", low))
+            got = f"{rates[0]} of the users of '{worst['group']}' get {enough}; {rates[1]} of '{best['group']}'"
+            sentences.append((f"Audit by {grouping}: {got}; {ratio}", low))
         elif outcome == "taken" and low:
             got = f"{rates[0]} of what users of '{worst['group']}' took is favourable {favourable}, {rates[1]} of"
             sentences.append((f"Audit of the log by {grouping}: {got} '{best['group']}': {ratio}", low))

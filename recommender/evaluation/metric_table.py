@@ -64,9 +64,9 @@ def _ruled(metric: str) -> Callable[[Shown], bool]:
 # fmt: off
 METRICS: dict[str, Metric] = {m.name: m for m in (
     Metric("ndcg_at_10", "accuracy", HIGHER, metrics.ndcg, compared=True,
-           definition="Quality of the first 10 places, 0 to 1: an item that the user then took counts 1, discounted "
-                      "by 1/log2(rank + 1), divided by the best possible with min(10, n) items, n = items the user "
-                      "took from the list's candidates by the end of the period."),
+           definition="Quality of the first 10 places, 0 to 1. An item that the user then took counts 1, discounted "
+                      "by 1/log2(rank + 1). The sum is divided by the best possible with min(10, n) items; n = items "
+                      "the user took from the list's candidates by the end of the period."),
     Metric("recall_at_20", "accuracy", HIGHER, metrics.recall, by_item_bucket=metrics.item_recall, compared=True,
            definition="Share of those n items that are among the first 20: hits / n. Of new items: of those that "
                       "nobody had taken in training."),

@@ -264,7 +264,7 @@ def warnings(data: Dataset, scenario: Scenario, skipped: Mapping[str, str]) -> l
         notes.append(
             "Items state no availability: the candidates of a query are all items used before the end of its "
             "period. That is hindsight: an item without interactions is a candidate only because someone takes it "
-            "later, so rungs and slots that favour new items look better than they would be when serving."
+            "later. So rungs and slots that favour new items look better than they would be when serving."
         )
     notes += [f"{part} is off: {reason}." for part, reason in skipped.items()]
     if absent := [c for c in scenario.slices if c not in data.users.frame.columns]:

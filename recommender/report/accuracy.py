@@ -40,8 +40,8 @@ def regret(out: RunFolder) -> Finding:
     """How far each rung is from the best possible; empty where there is no truth to ask."""
     found = run_tables.regret(out).with_columns(is_best=pl.lit(False), ties_best=pl.lit(False))
     caption = (
-        f"{metric_label('ndcg_at_10')} of the oracle, which knows what made the simulated data, minus that of the "
-        "rung, for the same lists of evenly drawn users, with 95% intervals; lower is better, 0 the best possible."
+        f"{metric_label('ndcg_at_10')} of the oracle minus that of the rung, for the same lists of evenly drawn users, "
+        "with 95% intervals. The oracle knows what made the simulated data. Lower is better, 0 the best possible."
     )
     return _finding("Regret: how far from the best possible", _grid(found, out, caption))
 
@@ -84,9 +84,9 @@ def slots(out: RunFolder) -> Grid | None:
     rows = [_places(r, " ★" * (r.n == slots_.n and r.rung in ("", slots_.rung))) for r in evidence]
     rows += [_places(r, ", test") for r in out.slots_at_test]
     caption = (
-        f"Validation periods. ★ shipped: of the sizes that lose at most {slots_.max_loss:.0%} of Recall@20 by the "
-        "upper bound over users and periods, the one that finds most new items, if that is worth it. With "
-        "several rungs to choose new items, each has its rows."
+        f"Validation periods. ★ shipped: the size that finds most new items, of those that lose at most "
+        f"{slots_.max_loss:.0%} of Recall@20 by the upper bound over users and periods. None, where it finds too few. "
+        "With several rungs to choose new items, each has its rows."
     )
     return (
         grid(caption, ["Places", "Chosen by", "Recall@20", "Lost, at most", "Recall@20 of new items"], rows)
