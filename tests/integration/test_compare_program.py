@@ -64,7 +64,7 @@ def test_a_comparison_writes_its_page_logs_its_runs_and_goes_on_where_it_was(pla
     assert {r.data.tags["kind"] for r in mine} == {"rung", "data"}
     rungs = [r for r in mine if r.data.tags["kind"] == "rung"]
     assert {"router", "popularity", "ranker"} <= {r.data.params["rung"] for r in rungs}
-    charted = {"100 x NDCG at 10: all users: jobs on shop", "100 x NDCG at 10: all users with interval: jobs on shop"}
+    charted = {"100 x NDCG at 10: all users: jobs on shop", "100 x NDCG at 10: all users: jobs on shop with interval"}
     assert all({*charted, CPU} <= set(r.data.metrics) for r in rungs)
     assert all(len(r.data.metrics) <= values.MOST for r in rungs)
     assert re.findall("viewStateShareKey=([a-z-]+)", done.out) == [*VIEWS, "data-value"]
