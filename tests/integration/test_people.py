@@ -47,8 +47,8 @@ def members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, pl.S
     return tmp_path / "members", pl.concat([plain["users"]["email"], plain["contacts"]["email"]]).unique()
 
 
-def test_no_address_is_written_and_no_key_outside_of_the_model(
-    members: tuple[Path, pl.Series], workplace: Path
+def test_no_address_is_written_or_tracked_and_no_key_outside_of_the_model(
+    members: tuple[Path, pl.Series], workplace: Path, store: str
 ) -> None:
     folder, addresses = members
     done = run(train.main, "--scenario", "people", "--data", folder, "--out", "out", *FEW)
@@ -56,10 +56,12 @@ def test_no_address_is_written_and_no_key_outside_of_the_model(
     keys = [key.encode() for key in contact_keys(addresses, SECRET)]
     written = [f for f in (workplace / "out").rglob("*") if f.is_file()]
     assert any("model" in f.parts for f in written)
-    for file in written:
+    tracked = [f for f in Path(store.removeprefix("sqlite:///")).parent.rglob("*") if f.is_file()]
+    assert any(f.suffix == ".html" for f in tracked)  # the report of some run: the store is where it is looked for
+    for file in [*written, *tracked]:
         content = _content(file)
         assert not re.search(rb"(member|outsider)\d+@example", content), file
-        if "model" not in file.relative_to(workplace / "out").parts:
+        if not {"model", "models"} & set(file.parts):
             assert not any(key in content for key in keys), file
     queries = workplace / "queries.csv"
     queries.write_text("user_id\nm000\nm001\nnobody\n")
