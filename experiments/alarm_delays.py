@@ -22,9 +22,8 @@ import polars as pl
 from experiments.realism import markdown, save
 from recommender import config
 from recommender.api.model import fit
-from recommender.data.dataset import Dataset, microseconds
+from recommender.data.dataset import US_PER_DAY, Dataset, microseconds
 from recommender.data.gate import build
-from recommender.data.operators.inject import spam
 from recommender.data.split import to_datetime
 from recommender.operate.answering import Answering
 from recommender.operate.daily import Span, data_streams
@@ -37,6 +36,7 @@ from recommender.simulate.truth import SimulatedTruth
 
 KNOBS = {"n_interactions": 20_000, "n_users": 3_000, "n_items": 900, "span_days": 150.0}
 BEGIN, SHIP, FAULT, PATIENCE = 30.0, 90.0, 115.0, 30
+TIME = pl.Datetime("us", "UTC")
 RATE = 0.1  # false alarms a month, of all series together
 
 
@@ -84,15 +84,19 @@ def column(play: Play, start: int, change: Callable[[pl.Expr], pl.Expr], name: s
 
 
 def spam_wave(play: Play, start: int, seed: int) -> Play:
-    """A ring of 60 new accounts a day takes the same two items, for ten days."""
-    data, stamps = play.data, np.sort(play.data.timestamps)
-    for day in range(10):
-        at = np.searchsorted(stamps, start + day * 86_400_000_000) / len(stamps)
-        data = spam(data, seed * 100 + day, accounts=60, items=2, cover=0, at=min(max(at, 1e-6), 1.0))
-        names = pl.col("user_id").str.replace("spam-", f"spam{day}-")
-        data = replace(data, interactions=data.interactions.with_columns(names),
-                       users=replace(data.users, frame=data.users.frame.with_columns(names)))  # fmt: skip
-    return replace(play, data=data)
+    """On ten days, 60 new accounts a day take the same item, the newest one."""
+    data, rng = play.data, np.random.default_rng(seed)
+    newest = int(np.where(data.items.times("available_from") < start, data.items.times("available_from"), 0).argmax())
+    day, account = np.repeat(np.arange(10), 60), np.arange(600)
+    names = pl.Series([f"fake-{n}" for n in account])
+    fake = pl.DataFrame({
+        "user_id": names, "item_id": data.items.ids.gather(np.full(600, newest)),
+        "timestamp": pl.Series(start + day * US_PER_DAY + rng.integers(0, US_PER_DAY // 4, 600)).cast(TIME),
+        "event": pl.repeat(data.interactions["event"][0], 600, eager=True), "weight": np.ones(600, np.float32),
+    })  # fmt: skip
+    rows = pl.concat([data.interactions, fake.select(data.interactions.columns)]).sort("timestamp")
+    users = pl.concat([data.users.frame, names.alias("user_id").to_frame()], how="diagonal")
+    return replace(play, data=replace(data, interactions=rows, users=replace(data.users, frame=users)))
 
 
 WORLDS: Mapping[str, Callable[[World], World]] = {"seasonal change": seasonal, "new competitor item": competitor}
@@ -108,7 +112,7 @@ STALE, NONE = "stale model", "no fault"
 def play(fault: str, seed: int) -> Play:
     """The board with this fault."""
     one = served_board(fault if fault in (*WORLDS, STALE) else NONE, seed)
-    start = int(np.floor(one.data.timestamps.min() / 86_400_000_000) + FAULT) * 86_400_000_000
+    start = int(np.floor(one.data.timestamps.min() / US_PER_DAY) + FAULT) * US_PER_DAY
     return RECORDS.get(fault, lambda p, *_: p)(one, start, seed)
 
 
@@ -143,9 +147,9 @@ def _model(data: Dataset, world: World, day: float) -> Answering:
 def look(fault: str, seed: int) -> tuple[list[str], int | None, int, int]:
     """What alarmed after the fault first, after how many days, false alarms, and days looked at before the fault."""
     one = play(fault, seed)
-    days = one.data.timestamps // 86_400_000_000
+    days = one.data.timestamps // US_PER_DAY
     start = int(days.min())
-    last = (start + int(SHIP)) * 86_400_000_000 - 1
+    last = (start + int(SHIP)) * US_PER_DAY - 1
     known = one.data.before(to_datetime(last + 1))
     span = Span.of(one.data, last, 60)
     rows = answered(one.served.served, one.served.feedback, None)
