@@ -174,7 +174,7 @@ class Promote(Strict):
     free_cpu_s: float = Field(60, ge=0)  # CPU seconds that no one counts
 
 
-class Engine(Strict):
+class EngineOptions(Strict):
     """Where a train runs on an engine (ENGINE=): how its work is cut. Without one, nothing reads this."""
 
     partitions: int = Field(16, ge=1, le=100_000)  # tasks at once, at most; no result depends on it
@@ -219,7 +219,7 @@ class Scenario(Strict):
     promote: Promote = Promote()
     monitor: Monitor = Monitor()
     tune: Tune = Tune()
-    engine: Engine = Engine()
+    engine: EngineOptions = EngineOptions()
     bootstrap: int = Field(1000, ge=100, le=100_000)
     seed: Seed = 0
     slices: list[str] = []  # user or item columns that the metrics are also split by

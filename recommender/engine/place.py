@@ -25,11 +25,13 @@ class Place:
 
 
 @contextmanager
-def place_at(address: str | None, shared: Path | None = None, engine: config.Engine | None = None) -> Iterator[Place]:
+def place_at(
+    address: str | None, shared: Path | None = None, engine: config.EngineOptions | None = None
+) -> Iterator[Place]:
     """This process where ``address`` is None, else the engine there; see ``connected`` for what it raises."""
     if address is None:
         yield Place()
         return
-    settings = engine or config.Engine()
+    settings = engine or config.EngineOptions()
     with connected(address, shared, settings.partitions) as session:
         yield Place(EngineAsker(session), EngineReader(session, settings.sample_users))

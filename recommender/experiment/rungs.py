@@ -36,7 +36,10 @@ def check(scenario: Scenario) -> None:
         taken = ", ".join(f"'{name}'" for name in TAKEN)
         raise ConfigError(f"ladder: the name '{repeated[0]}' is used twice ({taken} are taken).")
     slots = scenario.slots
-    for key, chooser in [("rung", slots.rung), *(("instead", name) for name in slots.instead)] if slots.n else []:
+    instead = (
+        [("instead", name) for name in slots.instead] if slots.n == "auto" else []
+    )  # a given number has one chooser
+    for key, chooser in [("rung", slots.rung), *instead] if slots.n else []:
         left_out = slots.n == "auto" and chooser in RECOMMENDERS  # then it chooses nothing
         if chooser not in names and not left_out:
             raise ConfigError(f"slots.{key}: unknown rung '{chooser}'{nearest(chooser, names)}")

@@ -11,7 +11,7 @@ import polars as pl
 
 from recommender.data.dataset import NO_TIME, Dataset
 from recommender.serving.known import Known
-from recommender.serving.log import IMPRESSION, Log
+from recommender.serving.log import IMPRESSION, ServiceLog
 
 MINUTE_US = 60_000_000
 Id = int | str
@@ -35,7 +35,7 @@ class Recent:
         """Something happened at this time."""
         self.latest = max(self.latest, timestamp)
 
-    def replay(self, log: Log, counts: Callable[[str], bool]) -> None:
+    def replay(self, log: ServiceLog, counts: Callable[[str], bool]) -> None:
         """What the log of an earlier process holds. counts: whether a kind of event is a take."""
         who = log.served.select("list_id", "user_id").unique("list_id")
         on_lists = log.feedback.join(who, on="list_id", how="inner")

@@ -61,7 +61,7 @@ DAY = "day="
 
 
 @dataclass(frozen=True)
-class Log:
+class ServiceLog:
     """The tables of a log, in the columns of ``TABLES``, sorted by time."""
 
     served: pl.DataFrame
@@ -69,7 +69,7 @@ class Log:
     interactions: pl.DataFrame
 
 
-def read_log(folder: Path, since: date | None = None, until: date | None = None) -> Log:
+def read_log(folder: Path, since: date | None = None, until: date | None = None) -> ServiceLog:
     """Everything that ``folder`` holds of the days from ``since`` to ``until``, both included; None: no bound.
 
     Ids come back exactly, integers as Int64 and text as String. A table of which nothing was logged has no rows.
@@ -78,7 +78,7 @@ def read_log(folder: Path, since: date | None = None, until: date | None = None)
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder. Name the LOG of make serve, or where your own log lies.")
-    return Log(**{name: _read(folder, name, since, until) for name in TABLES})
+    return ServiceLog(**{name: _read(folder, name, since, until) for name in TABLES})
 
 
 def write_log(

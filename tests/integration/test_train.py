@@ -77,6 +77,7 @@ def test_out_holds_every_file_and_nothing_unfinished(trained: Trained) -> None:
         "data.json",
         "config.yaml",
         "report.html",
+        "effort.svg",
         "model",
         "pseudonyms.key",
         "reference",
