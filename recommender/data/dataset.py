@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,29 +18,13 @@ import scipy.sparse as sp
 
 from recommender.data.ids import as_ids
 from recommender.data.notes import Note, Repair
+from recommender.data.protocols import Everyone, Truth, Weigher
+from recommender.data.stated import Match, Reading, Relation
 from recommender.hashing import of_values
 
 FEATURE_ROLES = ("category", "multi", "text", "numeric", "embedding", "location")
 ROLES = (*FEATURE_ROLES, "protected", "ignore")
 US_PER_DAY = 86_400_000_000
-
-
-@dataclass(frozen=True)
-class Match:
-    """A user column and an item column that speak one language (past positions -> job title)."""
-
-    user: str
-    item: str
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What dataset.yaml said of the files that holds for new rows of them too."""
-
-    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # table -> standard name -> name in the file
-    times: Mapping[str, str] = field(default_factory=dict)  # time column -> stated format
-    weight: str | None = None  # the bound of the weight from which a row counts as taken, such as ">= 4"
-    events: tuple[str, ...] | None = None  # the kinds of event that count as taken; None: all
 
 
 @dataclass(frozen=True)
@@ -133,64 +117,6 @@ NO_TIME = np.iinfo(np.int64).min  # a time that is not stated; sorts before ever
 def microseconds(times: pl.Series) -> np.ndarray:
     """Timestamps as int64 microseconds since 1970 UTC; null -> ``NO_TIME``."""
     return times.dt.epoch("us").fill_null(NO_TIME).to_numpy()
-
-
-@dataclass(frozen=True)
-class Relation:
-    """The items are the users, and an interaction links two of them.
-
-    symmetric: each link is two rows of one time, one per direction (connections); else it has a direction (follows,
-    messages).
-    """
-
-    symmetric: bool
-
-
-class Truth(Protocol):
-    """What made a simulated data set: for controls, never for a rung."""
-
-    def scores(self, users: pl.Series, items: pl.Series, as_of: np.ndarray) -> np.ndarray:
-        """The oracle's: float32 (n_users, n_items), higher is more likely to be taken. users, items: ids.
-        as_of: int64 microseconds (n_users,). NaN for unknown ids."""
-
-    def spam(self, items: pl.Series) -> np.ndarray:
-        """Which items break the rules, whether anybody finds out or not: bool (n_items,); unknown ids do not."""
-
-
-class Weigher(Protocol):
-    """What an interaction counts by its age: a dataclass whose fields are its parameters."""
-
-    def faded(self, ages: np.ndarray, oldest: float) -> np.ndarray:
-        """float64, as ``ages`` (days). oldest: the largest age of all interactions, days."""
-        ...
-
-
-class Everyone(Protocol):
-    """The interactions of all users, counted where they lie; those at hand are a sample of them."""
-
-    def before(self, end: int) -> Everyone:
-        """Those before a time, int64 microseconds."""
-        ...
-
-    def once(self) -> Everyone:
-        """Only the earliest of each user with each item."""
-        ...
-
-    def counts(self, items: Table) -> np.ndarray:
-        """How many each item has, int64 (n_items,)."""
-        ...
-
-    def faded(self, items: Table, weigher: Weigher) -> np.ndarray:
-        """What they count together for each item, float64 (n_items,); summed in the order of time."""
-        ...
-
-    def takers(self, items: Table) -> np.ndarray:
-        """How many users took each item, int64 (n_items,)."""
-        ...
-
-    def pairs(self, items: Table) -> np.ndarray:
-        """How many users took both items of each pair, float32 (n_items, n_items), whole numbers."""
-        ...
 
 
 @dataclass(frozen=True)

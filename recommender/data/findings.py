@@ -10,7 +10,7 @@ import polars as pl
 
 from recommender.data.notes import Note, Repair
 from recommender.data.read.table_file import row_place
-from recommender.data.spec import RULES
+from recommender.data.repairs import RULES
 from recommender.errors import Problem
 
 ROW = "__row__"  # row number in the table as given, counted from 1, for messages

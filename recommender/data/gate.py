@@ -16,26 +16,17 @@ import pyarrow as pa
 
 from recommender.data import checks, ids, relation, structure, time_checks
 from recommender.data.column_names import in_yaml
-from recommender.data.dataset import Dataset, Match, Reading, Relation, Table
+from recommender.data.dataset import Dataset, Table
+from recommender.data.events import positive_of, split_events
 from recommender.data.findings import ROW, Findings
 from recommender.data.forms import to_form
 from recommender.data.ids import as_ids
+from recommender.data.repairs import RULES, check_repairs
 from recommender.data.roles import guess_roles
-from recommender.data.spec import (
-    KEYS,
-    RULES,
-    STANDARD,
-    Features,
-    MatchSpec,
-    RelationSpec,
-    Spec,
-    Tables,
-    Threshold,
-    check_repairs,
-)
-from recommender.data.threshold import threshold
+from recommender.data.spec import KEYS, STANDARD, Features, MatchSpec, RelationSpec, Spec, Tables, Threshold
+from recommender.data.stated import Match, Reading, Relation
 from recommender.data.times import UTC_US
-from recommender.errors import DataError, nearest
+from recommender.errors import DataError
 
 __all__ = [
     "RULES",
@@ -96,11 +87,11 @@ def build(
     structure.match_columns(findings, spec, roles)
     items, users = described.get("items"), described.get("users")
     if tables.elsewhere is not None and items is not None and not findings.problems:
-        interactions = tables.elsewhere(findings, spec, items["item_id"], _positive(spec, positive))
+        interactions = tables.elsewhere(findings, spec, items["item_id"], positive_of(spec, positive))
     else:
         interactions = _interactions(findings, ready["interactions"], items, spec, require_interactions)
-    chosen = _positive(spec, positive)
-    taken, signals = _split_events(findings, interactions, chosen)
+    chosen = positive_of(spec, positive)
+    taken, signals = split_events(findings, interactions, chosen)
     if require_interactions and not taken.height and not findings.problems:
         findings.problem(
             "interactions", None, "empty_table", 0, f"No row is left after repairs and events. {structure.NO_DATA}"
@@ -131,12 +122,6 @@ def build(
         ),
         relation=None if spec.relation is None else Relation(spec.relation.symmetric),
     )
-
-
-def _positive(spec: Spec, events: Sequence[str] | None) -> Threshold:
-    """What counts as taken: the caller's events before the data set's own, with the data set's own bound."""
-    stated = spec.positive if isinstance(spec.positive, Threshold) else Threshold(event=spec.positive)
-    return stated if events is None else Threshold(event=list(events), weight=stated.weight)
 
 
 def tables_of(data: Dataset) -> Tables:
@@ -271,29 +256,6 @@ def _no_interactions(items: pl.DataFrame | None) -> pl.DataFrame:
     id_type = pl.String() if items is None else items["item_id"].dtype
     types = {"user_id": id_type, "item_id": id_type, "timestamp": UTC_US, "event": pl.String, "weight": pl.Float32}
     return pl.DataFrame(schema=types)  # type: ignore[arg-type]
-
-
-def _split_events(findings: Findings, frame: pl.DataFrame, positive: Threshold) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(what counts as taken, the other events)."""
-    if positive.event is None and positive.weight is None:
-        return frame, frame.clear()
-    if positive.event is not None:
-        there = frame["event"].unique().sort().to_list()
-        absent = [e for e in positive.event if e not in there]
-        if frame.height and len(absent) == len(positive.event):
-            advice = f"None of the positive events is in the data: {', '.join(positive.event)}"
-            close = nearest(positive.event[0], there) if absent else "; the list is empty."
-            findings.problem("interactions", "event", "unknown_event", frame.height, f"{advice}{close}")
-        elif frame.height and absent:
-            log.warning("positive events that the data does not have: %s", ", ".join(absent))
-    took = taken(positive)
-    return frame.filter(took), frame.filter(~took)
-
-
-def taken(positive: Threshold) -> pl.Expr:
-    """Whether an interaction counts as taken."""
-    took = pl.lit(True) if positive.weight is None else threshold(positive.weight)
-    return took if positive.event is None else took & pl.col("event").is_in(positive.event)
 
 
 def _with_everyone(users: pl.DataFrame | None, active_ids: pl.Series) -> pl.DataFrame:

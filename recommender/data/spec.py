@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from recommender.data.dataset import ROLES, Truth
+from recommender.data.dataset import ROLES
 from recommender.data.notes import Note, Repair
+from recommender.data.protocols import Truth
+from recommender.data.repairs import check_repairs
 from recommender.data.threshold import PATTERN
 from recommender.data.times import check_format
 from recommender.errors import ConfigError, nearest
@@ -26,32 +28,6 @@ STANDARD = {
 }
 KEYS = {"items": "item_id", "users": "user_id"}
 TIME_COLUMNS = ("timestamp", "available_from", "expires_at", "as_of")
-
-# Every repair that ``repairs`` may name: rule -> the actions allowed. Rules without an entry have none.
-RULES: dict[str, tuple[str, ...]] = {
-    "null_ids": ("drop",),
-    "placeholder_ids": ("drop", "keep"),
-    "float_ids": ("to_integer", "keep"),
-    "shortened_ids": ("keep",),
-    "duplicate_ids": ("keep_first", "keep_last"),
-    "unparsable_times": ("drop", "set_null"),
-    "implausible_times": ("drop", "set_null"),
-    "future_times": ("drop", "set_null", "keep"),
-    "sentinel_times": ("drop", "set_null", "keep"),
-    "mixed_time_units": ("convert",),
-    "missing_times": ("history", "drop"),
-    "missing_events": ("drop", "keep"),
-    "duplicates": ("keep_first", "keep_all", "sum"),
-    "self_links": ("drop",),
-    "link_times": ("keep_first",),
-    "unknown_items": ("drop",),
-    "expires_before_start": ("set_null", "drop"),
-    "bad_weights": ("drop", "set_one"),
-    "zero_weights": ("drop", "keep"),
-    "bad_numbers": ("set_null",),
-    "bad_embeddings": ("set_null",),
-    "ragged_embeddings": ("set_null",),
-}
 
 
 class _Strict(BaseModel):
@@ -279,15 +255,6 @@ class Tables:
     blocks: pl.DataFrame | None = None  # with ``relation`` only, as contacts: see ``relation.py``
     contacts: pl.DataFrame | None = None
     elsewhere: Elsewhere | None = None
-
-
-def check_repairs(repairs: Mapping[str, str]) -> None:
-    """Raises ConfigError for an unknown rule or action, naming the nearest valid one."""
-    for rule, action in repairs.items():
-        if rule not in RULES:
-            raise ConfigError(f"unknown repair '{rule}'{nearest(rule, RULES)}")
-        if action not in RULES[rule]:
-            raise ConfigError(f"repair '{rule}' has no action '{action}'{nearest(action, RULES[rule])}")
 
 
 def as_texts(values: object) -> object:

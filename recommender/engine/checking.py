@@ -14,6 +14,7 @@ import polars as pl
 
 from recommender.data import checks, gate, ids, structure
 from recommender.data.dataset import Table
+from recommender.data.events import taken
 from recommender.data.findings import ROW
 from recommender.data.forms import as_text
 from recommender.data.read.table import read_file
@@ -107,7 +108,7 @@ class CheckUsers:
         rows = checks.duplicates(tally, rows).sort("timestamp", ROW, nulls_last=False)
         write_atomically(folder / CLEAN, rows.write_ipc)
         if self.items is not None:
-            took = rows.filter(gate.taken(Threshold.model_validate(self.positive))).rename({ROW: "row"})
+            took = rows.filter(taken(Threshold.model_validate(self.positive))).rename({ROW: "row"})
             item = Table(self.items.to_frame("item_id"), {}, "item_id").lookup(took["item_id"])
             write_for_counting(Path(self.store), number, took, item)
         alone = "rows are repeated" if self.lined and tally.entries else None

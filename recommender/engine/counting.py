@@ -18,7 +18,8 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from recommender.data.dataset import NO_TIME, US_PER_DAY, Table, Weigher, ages_of
+from recommender.data.dataset import NO_TIME, US_PER_DAY, Table, ages_of
+from recommender.data.protocols import Weigher
 from recommender.engine.session import Engine
 from recommender.files import write_atomically
 from recommender.hashing import of_content

@@ -18,8 +18,9 @@ import numpy as np
 import polars as pl
 
 from recommender.config import Scenario
-from recommender.data.dataset import NO_TIME, Dataset, Table, Truth
+from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.operators import shuffled_features, shuffled_times
+from recommender.data.protocols import Truth
 from recommender.data.queries import Queries
 from recommender.data.split import Fold
 from recommender.errors import DataError

@@ -32,7 +32,7 @@ class PlacePlan:
 
     place: str
     problem: ProblemStatement
-    sheet: Sequence[viability.Answer]
+    sheet: Sequence[viability.SheetAnswer]
     options: Sequence[tuple[Proposal, Chance]]
     team: Bias
     split: tuple[str, TeamEstimate, TeamEstimate] | None

@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Answer:
+class SheetAnswer:
     """A line of the sheet. what: a key for its words in planning.html; numbers: what they need; must: whether it has to
     be ``yes`` before anything is started."""
 
@@ -36,27 +36,27 @@ class Answer:
     must: bool = False
 
 
-def answers(run: RunFolder, facts: pl.DataFrame) -> list[Answer]:
+def answers(run: RunFolder, facts: pl.DataFrame) -> list[SheetAnswer]:
     """The sheet of one place. facts: of ``train_facts``, of the same run."""
     rows = facts.to_dicts()
     return [_label(run), _enough(run, rows), rule(run, rows), *_tolerable(run, rows), *_before(run, rows)]
 
 
-def stop_here(sheet: Sequence[Answer]) -> bool:
+def stop_here(sheet: Sequence[SheetAnswer]) -> bool:
     """Whether the simplest rung reaches the goal, so that nothing more needs to be built for it."""
     return any(a.question == RULE and a.verdict == YES for a in sheet)
 
 
-def _label(run: RunFolder) -> Answer:
+def _label(run: RunFolder) -> SheetAnswer:
     counted = dict(run.data_effort.select("measure", "value").iter_rows())
     summary = {f"n_{name}": counted.get(name, 0) for name in ("interactions", "users")} | run.data.get("summary", {})
     n = int(summary["n_interactions"])
     events = ", ".join(run.scenario.data.positive_events or ())
     numbers = {"n": n, "users": int(summary["n_users"]), "events": events}
-    return Answer(LABEL, YES if n else NO, "label" if n else "no label", numbers, must=True)
+    return SheetAnswer(LABEL, YES if n else NO, "label" if n else "no label", numbers, must=True)
 
 
-def _enough(run: RunFolder, rows: Sequence[Row]) -> Answer:
+def _enough(run: RunFolder, rows: Sequence[Row]) -> SheetAnswer:
     """Lists to decide by on validation, per group of users."""
     thin = run.scenario.decision.thin
     groups = [r for r in rows if r["topic"] == "ships"]
@@ -65,12 +65,12 @@ def _enough(run: RunFolder, rows: Sequence[Row]) -> Answer:
     n = tested["n"] if tested else 0
     numbers = {"n": n, "thin": thin, "few": few, "groups": len(groups)}
     verdict = NO if n < thin else OPEN if few else YES
-    return Answer(
+    return SheetAnswer(
         ENOUGH, verdict, "enough" if verdict == YES else "some few" if verdict == OPEN else "few", numbers, must=True
     )
 
 
-def rule(run: RunFolder, rows: Sequence[Row]) -> Answer:
+def rule(run: RunFolder, rows: Sequence[Row]) -> SheetAnswer:
     """Whether the simplest rung, a rule, reaches the goal; open where the goal cannot be tested."""
     problem, cheap = run.scenario.problem, simplest(run)
     goal = next((r for r in rows if r["topic"] == "goal"), None)
@@ -80,17 +80,17 @@ def rule(run: RunFolder, rows: Sequence[Row]) -> Answer:
     )  # fmt: skip
     numbers = {"rung": cheap, "row": row, "metric": problem.metric, "target": problem.target, "goal": goal}
     if row is None or goal is None or row["low"] is None:
-        return Answer(RULE, OPEN, "not measured", numbers)
+        return SheetAnswer(RULE, OPEN, "not measured", numbers)
     if untestable(goal):
-        return Answer(RULE, OPEN, "cannot be told", numbers)
+        return SheetAnswer(RULE, OPEN, "cannot be told", numbers)
     if row["low"] >= problem.target:
-        return Answer(RULE, YES, "stop here", numbers)
+        return SheetAnswer(RULE, YES, "stop here", numbers)
     if row["high"] < problem.target:
-        return Answer(RULE, NO, "more is needed", numbers)
-    return Answer(RULE, OPEN, "cannot be told", numbers)
+        return SheetAnswer(RULE, NO, "more is needed", numbers)
+    return SheetAnswer(RULE, OPEN, "cannot be told", numbers)
 
 
-def _tolerable(run: RunFolder, rows: Sequence[Row]) -> Iterator[Answer]:
+def _tolerable(run: RunFolder, rows: Sequence[Row]) -> Iterator[SheetAnswer]:
     """Of each harm with a stated cost: up to which share it costs less than the gain is surely worth."""
     problem = run.scenario.problem
     value = next(
@@ -100,28 +100,30 @@ def _tolerable(run: RunFolder, rows: Sequence[Row]) -> Iterator[Answer]:
     harms = [m for m in problem.cost_of_error.per_1000 if m in now]
     if not harms:
         stated = ", ".join(metric_label(m) for m in problem.cost_of_error.per_1000)
-        yield Answer(TOLERABLE, OPEN, "not measured" if stated else NOT_STATED, {"harms": stated})
+        yield SheetAnswer(TOLERABLE, OPEN, "not measured" if stated else NOT_STATED, {"harms": stated})
     for harm in harms:
         numbers: dict[str, Any] = {"harm": metric_label(harm), "now": now[harm], "over": value["over"] if value else ""}
         share = tolerable(problem, harm, _span(value)) if value and value["low"] is not None else None
         if share is None or now[harm] is None:
-            yield Answer(TOLERABLE, OPEN, "no gain to pay for it", numbers)
+            yield SheetAnswer(TOLERABLE, OPEN, "no gain to pay for it", numbers)
         else:
             verdict = YES if now[harm] <= share else NO
-            yield Answer(TOLERABLE, verdict, "tolerable" if verdict == YES else "too much", numbers | {"share": share})
+            yield SheetAnswer(
+                TOLERABLE, verdict, "tolerable" if verdict == YES else "too much", numbers | {"share": share}
+            )
 
 
-def _before(run: RunFolder, rows: Sequence[Row]) -> Iterator[Answer]:
+def _before(run: RunFolder, rows: Sequence[Row]) -> Iterator[SheetAnswer]:
     """What else must be true before starting."""
     question, problem = "What must be true before starting?", run.scenario.problem
     honest = run.scenario.split.kind == "time" and run.data.get("has_times") is not False
-    yield Answer(question, YES if honest else NO, "times" if honest else "no times", {}, must=True)
+    yield SheetAnswer(question, YES if honest else NO, "times" if honest else "no times", {}, must=True)
     goal = next((r for r in rows if r["topic"] == "goal"), None)
     testable = goal is not None and (goal["verdict"] in (REACHED, MISSED) or not untestable(goal))
-    yield Answer(question, YES if testable else NO, "goal testable" if testable else "goal not testable",
+    yield SheetAnswer(question, YES if testable else NO, "goal testable" if testable else "goal not testable",
                  {"reason": goal["reason"] if goal else ""}, must=True)  # fmt: skip
     stated = problem.value_per_point is not None
-    yield Answer(question, YES if stated else NO, "value stated" if stated else "value not stated", {}, must=False)
+    yield SheetAnswer(question, YES if stated else NO, "value stated" if stated else "value not stated", {}, must=False)
 
 
 def _span(r: Row) -> tuple[float, float, float]:

@@ -14,14 +14,14 @@ Label = Annotated[StrictStr, Field(max_length=100)]
 Ids = Annotated[list[Id], Field(max_length=10_000)]
 MOST_EVENTS = 1_000
 MOST_NEW_ROWS = 1_000
-Body = TypeVar("Body", bound=BaseModel)
+Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
-class Strict(BaseModel):
+class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Recommend(Strict):
+class Recommend(Body):
     """Lists for one user or several. as_of: the history and what is available then; by default the latest time that
     the server knows of. candidates: show nothing else. exclude: never show these.
     explain: with a sentence for each item, why it is there."""
@@ -37,7 +37,7 @@ class Recommend(Strict):
     explain: StrictBool = False
 
 
-class Event(Strict):
+class Event(Body):
     """What a user did with an item. event: ``impression`` where they saw it, else a kind of event of the data.
     timestamp: UTC; by default now. list_id: of the answer that showed the item."""
 
@@ -48,7 +48,7 @@ class Event(Strict):
     list_id: Label | None = None
 
 
-class Events(Strict):
+class Events(Body):
     """items, users: rows that the model has not seen, in the columns of its data; they replace rows of the same id."""
 
     events: Annotated[list[Event], Field(max_length=MOST_EVENTS)] = []
@@ -56,7 +56,7 @@ class Events(Strict):
     users: Annotated[list[dict[str, Any]], Field(max_length=MOST_NEW_ROWS)] = []
 
 
-def parsed(kind: type[Body], body: bytes) -> Body:
+def parsed(kind: type[Parsed], body: bytes) -> Parsed:
     """Raises DataError with one sentence, which names the place of the first fault and never repeats the body."""
     try:
         return kind.model_validate_json(body)

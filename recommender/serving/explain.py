@@ -26,7 +26,7 @@ RULES = {"reach": "it is out of reach", "blocked_column": "it is blocked", "bloc
 
 
 @dataclass(frozen=True)
-class Signal:
+class Contribution:
     """How much lower the rung's score is without this: of the user's history, or a column of the user or the item."""
 
     rung: str
@@ -46,7 +46,7 @@ class Explanation:
     place: int | None
     would_be: int | None
     kept_out: tuple[str, ...]
-    signals: tuple[Signal, ...]
+    signals: tuple[Contribution, ...]
     sentence: str
 
 
@@ -94,7 +94,7 @@ def kept_out(queries: Queries, candidates: Candidates, item: int) -> Iterator[st
         yield "it is the user"
 
 
-def contributions(name: str, model: Recommender, asked: Queries, items: Table, at: int) -> list[Signal]:
+def contributions(name: str, model: Recommender, asked: Queries, items: Table, at: int) -> list[Contribution]:
     """Signals of one rung's score of row ``at``, the largest first; what changes nothing is no signal.
 
     Each is the score less the score without it: one interaction of the history, or one column of the user or the item
@@ -117,7 +117,7 @@ def contributions(name: str, model: Recommender, asked: Queries, items: Table, a
         found.append(("item", column, float(model.score(asked, replace(items, frame=frame))[0, at])))
     weights = [(kind, of, base - (0.0 if np.isnan(score) else score)) for kind, of, score in found]
     least = SMALLEST * max([abs(base), *(abs(weight) for *_, weight in weights)])
-    kept = [Signal(name, kind, of, float(weight)) for kind, of, weight in weights if abs(weight) > least]
+    kept = [Contribution(name, kind, of, float(weight)) for kind, of, weight in weights if abs(weight) > least]
     return sorted(kept, key=lambda signal: -abs(signal.weight))
 
 

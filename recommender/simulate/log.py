@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.simulate.knobs import STEP_DAYS
-from recommender.simulate.service import Service
+from recommender.simulate.service import ShownItems
 from recommender.simulate.social import looked_up, taken_lately
 from recommender.simulate.world import Bursts, World
 
@@ -64,7 +64,7 @@ class Server(Protocol):
 
     def show(self, begin: float, visits: Visits, taste: np.ndarray, friends: sp.csr_matrix) -> np.ndarray | None:
         """Lists for the ``visits`` of the block that begins then (days): items int64 (n, list_length), -1: the place
-        stays empty. None: the service's own. taste, friends: see ``Service.show``, only to measure by."""
+        stays empty. None: the service's own. taste, friends: see ``ShownItems.show``, only to measure by."""
 
     def took(self, user: np.ndarray, item: np.ndarray, time: np.ndarray, utility: np.ndarray) -> None:
         """Receives what was taken in a block, by fake accounts too; columns of ``Log``."""
@@ -194,7 +194,7 @@ def _visited(
     _drift(world, state, np.unique(visits.user), begin, rng)
     taste, history = state.taste[visits.user], state.history[visits.user]
     friends = taken_lately(world.follows, visits.user, _recent(world, state, live))
-    service = Service(world, state.popularity, live, begin, rng)
+    service = ShownItems(world, state.popularity, live, begin, rng)
     served = None if state.server is None else state.server.show(begin, visits, taste, friends)
     if served is None:
         lists, shown = service.show(visits.user, taste, history, friends)

@@ -22,7 +22,7 @@ TRIPLES = 8
 WELL_PAID = 0.43  # standard deviations: the top third
 
 
-class Service:
+class ShownItems:
     """What is shown in one block."""
 
     def __init__(

@@ -18,7 +18,7 @@ from recommender.simulate.column_values import days, ids
 from recommender.simulate.knobs import Knobs
 from recommender.simulate.log import Log, simulate
 from recommender.simulate.make import make_world
-from recommender.simulate.service import Service
+from recommender.simulate.service import ShownItems
 from recommender.simulate.social import looked_up
 from recommender.simulate.world import World
 
@@ -95,7 +95,7 @@ class SimulatedTruth:
                 continue
             lists = np.broadcast_to(live, (len(rows), len(live)))
             liked = self.world.affinity(taste[rows], user[rows], lists, begin)
-            service = Service(self.world, self._popularity(begin), live, begin, np.random.default_rng(0))
+            service = ShownItems(self.world, self._popularity(begin), live, begin, np.random.default_rng(0))
             shown = service.propensity(
                 user[rows], taste[rows], self._history(user[rows], begin), friends[rows], lists, liked,
                 np.random.default_rng(0),

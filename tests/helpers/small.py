@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 
 from recommender import config
-from recommender.data.dataset import NO_TIME, Dataset, Match, Table, to_microseconds
+from recommender.data.dataset import NO_TIME, Dataset, Table, to_microseconds
 from recommender.data.queries import History, Queries
+from recommender.data.stated import Match
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TIME = pl.Datetime("us", "UTC")

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from recommender.data.dataset import NO_TIME, Dataset, Match, Table, microseconds
+from recommender.data.dataset import NO_TIME, Dataset, Table, microseconds
 from recommender.data.queries import History, Queries
+from recommender.data.stated import Match
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(days=60)  # when the queries are asked

@@ -14,7 +14,7 @@ from pipelines.arguments import pairs as pairs_of
 from recommender import config, simulate
 from recommender.config.files import key_value
 from recommender.data.dataset import ROLES
-from recommender.data.spec import RULES
+from recommender.data.repairs import RULES
 from recommender.experiment import requirements, rungs
 from recommender.simulate import network
 from recommender.sources import SOURCES

@@ -9,7 +9,8 @@ import polars as pl
 
 from recommender.config import Slots
 from recommender.data import operators
-from recommender.data.dataset import Dataset, Table, Weigher
+from recommender.data.dataset import Dataset, Table
+from recommender.data.protocols import Weigher
 from recommender.models.popularity import Popularity
 from recommender.names import USER_BUCKETS
 from recommender.ranking.router import Router

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from recommender.data.dataset import Dataset, Match
+from recommender.data.dataset import Dataset
 from recommender.data.operators import OPERATORS, apply, check, described, shuffled_features, shuffled_times
 from recommender.data.operators.chance import uniform
 from recommender.data.operators.columns import metadata
 from recommender.data.operators.inject import noise, spam
 from recommender.data.operators.rows import cold, drift, signals, volume
 from recommender.data.operators.times import lifetime, timestamps
+from recommender.data.stated import Match
 from recommender.errors import ConfigError, DataError, UserError
 from tests.helpers.small import TIME, at, dataset, table
 

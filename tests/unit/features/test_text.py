@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender import config
-from recommender.data.dataset import Match
+from recommender.data.stated import Match
 from recommender.errors import ConfigError
 from recommender.experiment import rungs
 from recommender.features import text

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recommender.data.dataset import Match
+from recommender.data.stated import Match
 from recommender.errors import ConfigError
 from recommender.models.content import Content
 from tests.helpers.small import Row, ask, dataset, table

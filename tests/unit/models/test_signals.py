@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.data.dataset import Dataset, Match, Table
+from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
+from recommender.data.stated import Match
 from recommender.models.ease import EASE
 from recommender.models.item_knn import ItemKNN
 from recommender.models.signals import SHARES, Signals

@@ -118,7 +118,7 @@ class Train:
         self.scenario = scenario(problem={**words, "target": 0.1, **problem})
 
 
-def sheet(target: float, **goal: Any) -> dict[str, viability.Answer]:
+def sheet(target: float, **goal: Any) -> dict[str, viability.SheetAnswer]:
     """Of popularity at .2 [.15, .25] and four groups of users."""
     value = {"value": 0.2, "low": 0.15, "high": 0.25, "n": 500}
     rows = facts(

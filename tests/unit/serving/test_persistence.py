@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.config import CONFIGS
-from recommender.data.dataset import Match, Table
+from recommender.data.dataset import Table
+from recommender.data.stated import Match
 from recommender.errors import UserError
 from recommender.models.bpr import BPR
 from recommender.models.item_knn import ItemKNN

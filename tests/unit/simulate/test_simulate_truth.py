@@ -17,7 +17,7 @@ from recommender.data.gate import build
 from recommender.errors import DataError
 from recommender.simulate import SimulatedTruth, load, observed, play, preset_names, truth_files
 from recommender.simulate.column_values import times
-from recommender.simulate.service import Service
+from recommender.simulate.service import ShownItems
 from recommender.simulate.truth import expected_utility
 from recommender.sources.load import read_tables
 
@@ -59,7 +59,7 @@ def test_propensities_of_all_items_add_up_to_one(preset: str, error: float) -> N
         made = play(preset=preset, seed=3, record=True, **{**SMALL, **knobs})
         world, begin, user = made.world, 10.0, np.arange(20)
         live = world.live(begin)
-        service = Service(world, made._popularity(begin), live, begin, np.random.default_rng(0))
+        service = ShownItems(world, made._popularity(begin), live, begin, np.random.default_rng(0))
         now, lists = np.full(20, begin), np.broadcast_to(live, (20, len(live)))
         taste, friends = made.taste(user, now), made.friends(user, now)
         liked = world.affinity(taste, user, lists, begin)
