@@ -59,17 +59,17 @@ def options(site: Site) -> list[Option]:
     return [*_rungs(site), *_parts(site)]
 
 
-def ranked(found: Sequence[Option]) -> list[Option]:
+def ranked(options: Sequence[Option]) -> list[Option]:
     """Sure gains first, then by gain."""
-    return sorted(found, key=lambda o: (not o.sure, -o.gain))
+    return sorted(options, key=lambda o: (not o.sure, -o.gain))
 
 
-def table(found: Sequence[Option]) -> pl.DataFrame:
+def table(options: Sequence[Option]) -> pl.DataFrame:
     """The options in the order of the ranking, for build.parquet."""
     rows = [
         (n, o.place, o.kind, o.what, o.over, o.sure, o.gain, o.low, o.high, o.impact, *(o.days or (None, None)),
          o.cpu_s)
-        for n, o in enumerate(ranked(found), 1)
+        for n, o in enumerate(ranked(options), 1)
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=_TABLE, orient="row")
 

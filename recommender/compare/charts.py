@@ -78,11 +78,11 @@ def _ticks(first: float, last: float) -> list[float]:
 
 def curves(place: str, facts: pl.DataFrame, label: str, target: float, shown: int = 5) -> Chart | None:
     """Learning curves of all users and, dashed, the forecast for twice the data; the most accurate rungs."""
-    found = facts.filter(topic="curve").select("what", "n", "value", "low", "high").rename({"what": "rung"})
-    if found.is_empty():
+    points = facts.filter(topic="curve").select("what", "n", "value", "low", "high").rename({"what": "rung"})
+    if points.is_empty():
         return None
-    best = found.filter(n=found["n"].max()).sort("value", descending=True)["rung"].head(shown)
-    kept = found.filter(pl.col("rung").is_in(best.implode())).rename({"n": "interactions"})
+    best = points.filter(n=points["n"].max()).sort("value", descending=True)["rung"].head(shown)
+    kept = points.filter(pl.col("rung").is_in(best.implode())).rename({"n": "interactions"})
     twice = facts.filter(topic="twice").select("n", "value", "low", "high", rung="what")
     ahead = twice.filter(pl.col("rung").is_in(best.implode())).rename({"n": "interactions"})
     values = ", ".join(f"{r['rung']} {r['value']:.3f}" for r in kept.filter(
@@ -98,11 +98,11 @@ def curves(place: str, facts: pl.DataFrame, label: str, target: float, shown: in
 
 def bars(place: str, facts: pl.DataFrame, topic: str, label: str) -> Chart | None:
     """What each data asset (topic asset) or part is worth, largest first, with 95% intervals."""
-    found = facts.filter(topic=topic).drop_nulls("value").sort("value", descending=True)
-    if found.is_empty():
+    gains = facts.filter(topic=topic).drop_nulls("value").sort("value", descending=True)
+    if gains.is_empty():
         return None
     said = pl.when(pl.col("verdict").is_in([GAIN, LOSS])).then("verdict").otherwise(pl.lit("not shown to differ"))
-    rows = found.select("what", "value", "low", "high", "n", shown=said)
+    rows = gains.select("what", "value", "low", "high", "n", shown=said)
     base = alt.Chart(alt.InlineData(values=rows.to_dicts()))
     y = alt.Y("what:N", title=None, sort=None, axis=LABELS)
     x = alt.X("value:Q", title=f"{label}, with it less without").scale(zero=True)

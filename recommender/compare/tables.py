@@ -41,7 +41,7 @@ def tables(
     facts: of all sites."""
     cells = [results_table(studies[name], runs) for s in sites for name, runs in s.runs.items()]
     cells += [results_table(studies[TRANSFER], again)] if again else []
-    found = {
+    by_name = {
         "facts": facts,
         "cells": pl.concat(cells, how="diagonal"),
         "ladder": ladder(sites),
@@ -51,7 +51,7 @@ def tables(
         "transfer": _transfer([*named(sites), *again]),
         "build": build_next.table([o for s in sites for o in build_next.options(s)]),
     }
-    return {name: table for name, table in found.items() if table.height}
+    return {name: table for name, table in by_name.items() if table.height}
 
 
 def ladder(sites: Sequence[Site]) -> pl.DataFrame:

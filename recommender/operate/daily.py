@@ -112,10 +112,10 @@ def described(now: Table, then: Table) -> Table:
     """The rows of ``now``; what ``then`` knows is described as it was then."""
     columns = [c for c in then.frame.columns if c in now.frame.columns and then.frame[c].dtype == now.frame[c].dtype]
     row = then.lookup(now.ids)
-    kept, new = then.frame[row[row >= 0]].select(columns), now.frame.filter(pl.Series(row < 0)).select(columns)
+    stayed, new = then.frame[row[row >= 0]].select(columns), now.frame.filter(pl.Series(row < 0)).select(columns)
     order = np.argsort(np.concatenate([np.flatnonzero(row >= 0), np.flatnonzero(row < 0)]))
     roles = {c: then.roles[c] for c in columns if c in then.roles}
-    return replace(now, frame=pl.concat([kept, new])[order], roles=roles)
+    return replace(now, frame=pl.concat([stayed, new])[order], roles=roles)
 
 
 def _first(row: np.ndarray, day: np.ndarray, n: int) -> np.ndarray:

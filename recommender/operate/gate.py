@@ -79,9 +79,9 @@ def _defined(pairing: Pairing, metric: str) -> bool:
 
 
 def _row(pairing: Pairing, metric: str) -> dict[str, Any]:
-    found = pairing.table.filter(pl.col("metric") == metric)
+    values = pairing.table.filter(pl.col("metric") == metric)
     empty = dict.fromkeys(("difference", "ci_low", "ci_high"))
-    return found.row(0, named=True) if found.height else {**empty, "n_queries": 0}
+    return values.row(0, named=True) if values.height else {**empty, "n_queries": 0}
 
 
 def _accuracy(pairing: Pairing, metric: str, max_loss: float, rule: Promote) -> Check:

@@ -94,12 +94,12 @@ def rates(rows: pl.DataFrame, warmth: pl.Series | None, slices: Sequence[str]) -
     looked = pl.lit(None, pl.Float64) if curve is None else pl.col("rank").cast(pl.Int64).replace_strict(
         curve, default=0.0, return_dtype=pl.Float64)  # fmt: skip
     rows = rows.with_columns(looked=looked)
-    found = []
+    table = []
     for by in (c for c in ("surface", "variant", "source", "warmth", *slices) if c in rows.columns):
         for (group,), part in sorted(rows.partition_by(by, as_dict=True).items(), key=lambda g: -g[1].height)[:10]:
-            found.append(_rate(by, str(group), part, curve is not None))
+            table.append(_rate(by, str(group), part, curve is not None))
     order = {bucket: n for n, bucket in enumerate(USER_BUCKETS)}
-    return sorted(found, key=lambda r: order.get(r.group, 0) if r.by == "warmth" else 0) if warmth is None else found
+    return sorted(table, key=lambda r: order.get(r.group, 0) if r.by == "warmth" else 0) if warmth is None else table
 
 
 def _rate(by: str, group: str, rows: pl.DataFrame, adjusted: bool) -> Rate:

@@ -31,19 +31,19 @@ def ladder(out: RunFolder) -> Finding:
 
 
 def history(out: RunFolder) -> Finding:
-    found = Finding("Accuracy by history length")
-    found.charts += [c for c in [history_chart(out)] if c]
-    return found
+    section = Finding("Accuracy by history length")
+    section.charts += [c for c in [history_chart(out)] if c]
+    return section
 
 
 def regret(out: RunFolder) -> Finding:
     """How far each rung is from the best possible; empty where there is no truth to ask."""
-    found = run_tables.regret(out).with_columns(is_best=pl.lit(False), ties_best=pl.lit(False))
+    distances = run_tables.regret(out).with_columns(is_best=pl.lit(False), ties_best=pl.lit(False))
     caption = (
         f"{metric_label('ndcg_at_10')} of the oracle minus that of the rung, for the same lists of evenly drawn users, "
         "with 95% intervals. The oracle knows what made the simulated data. Lower is better, 0 the best possible."
     )
-    return _finding("Regret: how far from the best possible", _grid(found, out, caption))
+    return _finding("Regret: how far from the best possible", _grid(distances, out, caption))
 
 
 def other_metrics(out: RunFolder) -> Finding:
@@ -66,12 +66,12 @@ def _wide(wide: pl.DataFrame, names: list[str], caption: str) -> Grid:
 
 
 def new_items(out: RunFolder) -> Finding:
-    found = run_tables.cells(out.metrics, out.rungs, "recall_at_20", "item_bucket")
+    recalls = run_tables.cells(out.metrics, out.rungs, "recall_at_20", "item_bucket")
     caption = (
         "Recall@20 counting only the items taken that had so many interactions in training: 0 = new items. "
         "★ best of its column."
     )
-    return _finding("New items", _grid(_untested(found, out), out, caption, "items with "))
+    return _finding("New items", _grid(_untested(recalls, out), out, caption, "items with "))
 
 
 def slots(out: RunFolder) -> Grid | None:
@@ -119,18 +119,18 @@ def slices(out: RunFolder) -> Finding:
     for name in out.metrics.filter(~pl.col("slice").is_in(["all", VISIT]))["slice"].unique().sort():
         measured = out.metrics.filter(slice=name)["metric"].unique().sort().to_list()
         metric = out.metric if out.metric in measured else measured[0]
-        found = run_tables.cells(out.metrics, out.rungs, metric, "slice_value", name)
-        grids.append(_grid(_untested(found, out), out, f"{metric_label(metric)} by {name}."))
+        values = run_tables.cells(out.metrics, out.rungs, metric, "slice_value", name)
+        grids.append(_grid(_untested(values, out), out, f"{metric_label(metric)} by {name}."))
     return _finding("Slices of the scenario", *grids)
 
 
 def controls(out: RunFolder) -> Finding:
     """Each rung against its controls by user bucket; empty where none were measured."""
     kept = out.controls.filter(pl.col("metric") == out.metric)
-    found = {(r["rung"], r["control"], r["user_bucket"]): r for r in kept.iter_rows(named=True)}
+    by_control = {(r["rung"], r["control"], r["user_bucket"]): r for r in kept.iter_rows(named=True)}
     buckets = [b for b in run_tables.BUCKETS if b in set(kept["user_bucket"])]
-    pairs = dict.fromkeys((rung, control) for rung, control, _ in found)
-    rows = [[f"{a} − {b}", *(_gain(found.get((a, b, bucket))) for bucket in buckets)] for a, b in pairs]
+    pairs = dict.fromkeys((rung, control) for rung, control, _ in by_control)
+    rows = [[f"{a} − {b}", *(_gain(by_control.get((a, b, bucket))) for bucket in buckets)] for a, b in pairs]
     caption = (
         f"{metric_label(out.metric)} of a rung minus that of its control on the test period, with 95% intervals, by "
         "earlier interactions of the user. Shuffled features: the same rung where every item and user has another's "
@@ -155,11 +155,11 @@ def _grid(marked: pl.DataFrame, out: RunFolder, caption: str, prefix: str = "") 
     columns = marked["column"].unique(maintain_order=True).to_list()
     places = run_tables.digits(marked["value"])
     thin = set(run_tables.small(marked, out)["column"])
-    found = {(r["rung"], r["column"]): r for r in marked.iter_rows(named=True)}
+    by_cell = {(r["rung"], r["column"]): r for r in marked.iter_rows(named=True)}
     n = dict(marked.group_by("column").agg(pl.max("n_queries")).iter_rows())
     heads = ["Rung", *(f"{prefix}{LABELS.get(c, c)} (n={n[c]:,})" for c in columns)]
     rows = [
-        [rung, *(_cell(found.get((rung, c)), places, c in thin or rung in (ORACLE, PLAIN)) for c in columns)]
+        [rung, *(_cell(by_cell.get((rung, c)), places, c in thin or rung in (ORACLE, PLAIN)) for c in columns)]
         for rung in marked["rung"].unique(maintain_order=True)
     ]
     return grid(caption, heads, rows)

@@ -22,11 +22,11 @@ def changes(out: RunFolder) -> Finding:
     whole = out.metrics.filter(
         pl.col("rung").is_in([PLAIN, ROUTER]), split="test", user_bucket="all", item_bucket="all", slice="all"
     )
-    found = {(r["metric"], r["rung"]): r for r in whole.iter_rows(named=True)}
-    names = [m for m, rung in found if rung == PLAIN]
+    by_metric = {(r["metric"], r["rung"]): r for r in whole.iter_rows(named=True)}
+    names = [m for m, rung in by_metric if rung == PLAIN]
     tested = out.comparisons.filter(rung_a=PLAIN, rung_b=ROUTER, user_bucket="all")
     gains = {r["metric"]: r for r in tested.iter_rows(named=True)}
-    rows = [[heading(m), *_change(found[m, PLAIN], found[m, ROUTER], gains.get(m))] for m in names]
+    rows = [[heading(m), *_change(by_metric[m, PLAIN], by_metric[m, ROUTER], gains.get(m))] for m in names]
     caption = (
         f"What ships before and after {', '.join(entries)}. Difference: of the same users, "
         f"with its 95% interval where it was tested. Hard rules hold in both. {LEGEND}"
@@ -52,14 +52,14 @@ def audit(out: RunFolder) -> Finding:
 
 
 def _rows(out: RunFolder) -> list[list[str]]:
-    found = {(r["rung"], r["outcome"], r["grouping"], r["group"]): r for r in out.audit.iter_rows(named=True)}
+    rates = {(r["rung"], r["outcome"], r["grouping"], r["group"]): r for r in out.audit.iter_rows(named=True)}
     groups = out.audit.filter(rung=ROUTER, outcome="selection").select("grouping", "group").rows()
     return [
         [
             f"{grouping}: {group}",
-            f"{found[ROUTER, 'selection', grouping, group]['n_users']:,}",
-            *(number(found[ROUTER, kind, grouping, group]["rate"]) for kind in OUTCOMES.values()),
-            *(_ratio(found.get((rung, "selection", grouping, group))) for rung in (ROUTER, PLAIN)),
+            f"{rates[ROUTER, 'selection', grouping, group]['n_users']:,}",
+            *(number(rates[ROUTER, kind, grouping, group]["rate"]) for kind in OUTCOMES.values()),
+            *(_ratio(rates.get((rung, "selection", grouping, group))) for rung in (ROUTER, PLAIN)),
         ]
         for grouping, group in groups
     ]
@@ -112,5 +112,5 @@ def audit_chart(out: RunFolder) -> Chart | None:
         "95% intervals; line: four fifths, a rule of thumb."
     )
     heads = ["Group", "users", *(f"{kind}, rate" for kind in OUTCOMES.values()), "ratio", "ratio before re-ranking"]
-    made = finish(spec, text, height=max(120, 22 * shown.height))
-    return Chart("audit-chart", caption, made, text, grid("", heads, _rows(out)).frame)
+    chart = finish(spec, text, height=max(120, 22 * shown.height))
+    return Chart("audit-chart", caption, chart, text, grid("", heads, _rows(out)).frame)

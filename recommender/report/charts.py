@@ -89,5 +89,5 @@ def front_rungs(out: RunFolder) -> list[str]:
     best = ladder(out).filter("is_best", pl.col("column") != "all")["rung"]
     overall = ladder(out).filter(pl.col("column") == "all").drop_nulls("value").sort("value", descending=True)["rung"]
     wanted = [*decided["rung"].drop_nulls(), *best, *decided["over"].drop_nulls(), *overall]
-    kept = [r for r in dict.fromkeys(wanted) if r not in _NO_LINE][:MAX_COLOURS]
-    return [r for r in out.rungs if r in kept]
+    drawn = [r for r in dict.fromkeys(wanted) if r not in _NO_LINE][:MAX_COLOURS]
+    return [r for r in out.rungs if r in drawn]

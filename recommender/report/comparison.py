@@ -43,80 +43,82 @@ _SIMULATED = "Data named “simulated” are made up: they show how the method w
 WORDS = "The words of this page, and what each rung does"
 
 
-def html(found: Comparison, out: Path, plans: Sequence[PlacePlan] = ()) -> str:
+def html(comparison: Comparison, out: Path, plans: Sequence[PlacePlan] = ()) -> str:
     """The whole report.html, for the folder ``out``: self-contained, every chart with its numbers. plans: by place."""
     planned = planning.sections(plans) if plans else []
     drawn = [
         *planning.drawn(planned),
-        *(c for charts in found.charts.values() for c in charts),
-        *(c for f in found.findings for c in f.charts),
+        *(c for charts in comparison.charts.values() for c in charts),
+        *(c for f in comparison.findings for c in f.charts),
     ]
     return render(
         "compare.html",
         {c.name: c.spec for c in drawn},
-        found=found,
-        lead=_lead(found),
-        sites=[_site(s, found) for s in found.sites],
-        questions=_questions(found),
+        comparison=comparison,
+        lead=_lead(comparison),
+        sites=[_site(s, comparison) for s in comparison.sites],
+        questions=_questions(comparison),
         plans=planned,
         contents=[
             *page_model.QUESTIONS,
             *(one["title"] for one in planned),
-            *(f.title for f in found.findings),
+            *(f.title for f in comparison.findings),
             "Evidence",
             WORDS,
         ],
         relative=lambda folder: _relative(folder, out),
         words=WORDS,
-        glossary=_words(found),
+        glossary=_words(comparison),
     )
 
 
-def answers(found: Comparison) -> dict[str, dict[str, list[str]]]:
+def answers(comparison: Comparison) -> dict[str, dict[str, list[str]]]:
     """Site -> question -> sentences, as plain text."""
     return {
-        site.name: {q: [text] for q, on in _questions(found).items() for s in on if s["name"] == site.name
+        site.name: {q: [text] for q, on in _questions(comparison).items() for s in on if s["name"] == site.name
                     for text in [plain_text(s["html"])]}
-        for site in found.sites
+        for site in comparison.sites
     }  # fmt: skip
 
 
-def answers_table(found: Comparison) -> pl.DataFrame:
+def answers_table(comparison: Comparison) -> pl.DataFrame:
     """A sentence with its site, question and evidence."""
     table = [
         {"place": s["name"], "question": q, "sentence": plain_text(s["html"]), "evidence": "; ".join(s["evidence"])}
-        for q, on in _questions(found).items()
+        for q, on in _questions(comparison).items()
         for s in on
     ]
     return pl.DataFrame(table, schema=dict.fromkeys(("place", "question", "sentence", "evidence"), pl.String))
 
 
-def markdown(found: Comparison, out: Path, plans: Sequence[PlacePlan] = ()) -> str:
+def markdown(comparison: Comparison, out: Path, plans: Sequence[PlacePlan] = ()) -> str:
     """The page as Markdown, charts as their numbers. plans: by place."""
-    lines = [f"# {found.title}", "", *(f"> ⚠ {w}" for w in found.warnings), "", _lead(found), ""]
-    for question, on in _questions(found).items():
+    lines = [f"# {comparison.title}", "", *(f"> ⚠ {w}" for w in comparison.warnings), "", _lead(comparison), ""]
+    for question, on in _questions(comparison).items():
         lines += ["", f"## {question}", "", *(f"- {s['name']}: {plain_text(s['html'])}" for s in on)]
-        for one in (g for f in found.tables.get(question, []) for g in f.grids):
+        for one in (g for f in comparison.tables.get(question, []) for g in f.grids):
             lines += ["", *grid_markdown(one)]
-    lines += [*planning.markdown(plans), *sections(found.findings), "", "## Evidence", ""]
-    lines += [f"- {e.name}: " + ", ".join(f"`{_relative(c.folder, out)}`" for c in e.cells) for e in found.evidence]
-    lines += ["", f"## {WORDS}", "", *(f"- **{w}**: {t}" for w, t in _words(found).items())]
+    lines += [*planning.markdown(plans), *sections(comparison.findings), "", "## Evidence", ""]
+    lines += [
+        f"- {e.name}: " + ", ".join(f"`{_relative(c.folder, out)}`" for c in e.cells) for e in comparison.evidence
+    ]
+    lines += ["", f"## {WORDS}", "", *(f"- **{w}**: {t}" for w, t in _words(comparison).items())]
     return "\n".join(lines) + "\n"
 
 
-def show(found: Comparison, console: Console) -> None:
+def show(comparison: Comparison, console: Console) -> None:
     """The answers, site by site; the report has the tables and charts."""
-    for site, by_question in answers(found).items():
+    for site, by_question in answers(comparison).items():
         console.print(Text(f"\n{site}", style="bold"))
         for question, texts in by_question.items():
             console.print(Text(question, style="underline"))
             print_sentences(texts, console)
-    print_warnings(found.warnings, console)
+    print_warnings(comparison.warnings, console)
 
 
-def _site(site: Site, found: Comparison) -> dict[str, Any]:
+def _site(site: Site, comparison: Comparison) -> dict[str, Any]:
     """The tiles of one site: those of a train's page, from the same facts."""
-    own = found.facts.filter(place=site.name)
+    own = comparison.facts.filter(place=site.name)
     run = site.ships
     return {
         "name": site.name,
@@ -127,31 +129,31 @@ def _site(site: Site, found: Comparison) -> dict[str, Any]:
     }
 
 
-def _questions(found: Comparison) -> dict[str, list[dict[str, Any]]]:
+def _questions(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
     """Question -> an answer per site: name, html, numbers of its evidence."""
-    listed = {e.name: n for n, e in enumerate(found.evidence, 1)}
-    made = macros("compare_words.html")
+    listed = {e.name: n for n, e in enumerate(comparison.evidence, 1)}
+    words_of = macros("compare_words.html")
     out: dict[str, list[dict[str, Any]]] = {q: [] for q in ANSWERS}
-    for site in found.sites:
-        own = found.facts.filter(place=site.name)
+    for site in comparison.sites:
+        own = comparison.facts.filter(place=site.name)
         f: dict[str, Any] = {topic: rows(own, topic=topic) for topic in TOPICS}
         f |= {"measure": site.measure_parts, "measuring": sum(c.whole_seconds for c in site.cells)}
         for question, (names, studies) in ANSWERS.items():
-            text = " ".join(str(getattr(made, name)(f)).strip() for name in names)
+            text = " ".join(str(getattr(words_of, name)(f)).strip() for name in names)
             evidence = [f"{study}, {site.name}" for study in studies if study in site.runs]
             marks = [listed[name] for name in evidence if name in listed]
             out[question].append({"name": site.name, "html": text, "marks": marks, "evidence": evidence})
     return out
 
 
-def _lead(found: Comparison) -> str:
-    made_up = any(c.labels.get(DATA) == "simulated" for e in found.evidence for c in e.cells)
+def _lead(comparison: Comparison) -> str:
+    made_up = any(c.labels.get(DATA) == "simulated" for e in comparison.evidence for c in e.cells)
     return _LEAD + f" {_SIMULATED}" * made_up
 
 
-def _words(found: Comparison) -> dict[str, str]:
+def _words(comparison: Comparison) -> dict[str, str]:
     """How to read the page, its metrics, and what each rung does."""
-    return {**words("comparison"), **glossary(), **found.glossary}
+    return {**words("comparison"), **glossary(), **comparison.glossary}
 
 
 def _relative(folder: Path, out: Path) -> str:

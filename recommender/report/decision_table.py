@@ -34,9 +34,9 @@ def decision(out: RunFolder) -> pl.DataFrame:
     tested = pl.concat([whole, *(v.select(whole.columns) for v in visits)]).rename(
         {"value": "test_value", "ci_low": "test_low", "ci_high": "test_high"}
     )
-    found = pl.DataFrame([{c: row[c] for c in _DECISION} for row in rows], schema=_DECISION)
+    choices = pl.DataFrame([{c: row[c] for c in _DECISION} for row in rows], schema=_DECISION)
     routed = PLAIN if PLAIN in out.rungs else ROUTER
-    shown = found.with_columns(shown=pl.when(pl.col("blended").is_null()).then("rung").otherwise(pl.lit(routed)))
+    shown = choices.with_columns(shown=pl.when(pl.col("blended").is_null()).then("rung").otherwise(pl.lit(routed)))
     tested = tested.rename({"rung": "shown"})
     return shown.join(tested, on=["user_bucket", "shown"], how="left", maintain_order="left").drop("shown")
 
@@ -44,8 +44,8 @@ def decision(out: RunFolder) -> pl.DataFrame:
 def visit(out: RunFolder, kind: str) -> pl.DataFrame:
     """``cells`` of the headline metric by user bucket, for users in a visit (IN_SESSION) or back after a while
     (RETURNING); without the buckets that hold none."""
-    found = cells(out.metrics, out.rungs, out.metric, "user_bucket", "visit", kind.removeprefix("_"))
-    return found.filter(pl.col("n_queries") > 0)
+    values = cells(out.metrics, out.rungs, out.metric, "user_bucket", "visit", kind.removeprefix("_"))
+    return values.filter(pl.col("n_queries") > 0)
 
 
 def in_visit(out: RunFolder, kind: str) -> str:

@@ -164,10 +164,10 @@ def problem(run: RunFolder, source: str = "") -> Row:
 
 def harm(facts: pl.DataFrame, shown: int = 3) -> Row:
     """The tile on harm: rules broken and unequal treatment of what ships, the worst first, and before re-ranking."""
-    found = rows(facts, topic="harm")
-    before = {(r["metric"], r["over"]): r for r in found if r["what"] == PLAIN}
+    harms = rows(facts, topic="harm")
+    before = {(r["metric"], r["over"]): r for r in harms if r["what"] == PLAIN}
     lines = []
-    for r in (r for r in found if r["what"] == ROUTER and r["value"] is not None):
+    for r in (r for r in harms if r["what"] == ROUTER and r["value"] is not None):
         ratio = r["metric"] == "impact ratio"
         low = r["verdict"] == "unequal" and r["value"] < FOUR_FIFTHS
         bad = low if ratio else better(r["metric"]) == LOWER and r["value"] > 0

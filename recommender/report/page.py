@@ -75,19 +75,19 @@ def macros(template: str) -> Any:
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {
+    environment.filters |= {
         "num": number, "ci": _ci, "signed": _signed, "percent": _percent, "metric": metric_label, "heading": heading,
         "rung": _rung, "colour": colour, "id": slug, "capital": capital, "embed": _embed, "range": interval,
         "labels": labels,
         "money": _money,
     }  # fmt: skip
-    made.globals |= {"ROUTER": ROUTER, "PLAIN": PLAIN, "ORACLE": ORACLE, "explain": what_it_does}
-    made.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
-    return made
+    environment.globals |= {"ROUTER": ROUTER, "PLAIN": PLAIN, "ORACLE": ORACLE, "explain": what_it_does}
+    environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+    return environment
 
 
 def labels(text: str) -> str:

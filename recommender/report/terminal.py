@@ -68,7 +68,7 @@ def _print_table(out: RunFolder, cells: pl.DataFrame, console: Console) -> None:
 def _table(out: RunFolder, cells: pl.DataFrame, columns: list[str], with_interval: list[str]) -> Table:
     n = dict(cells.group_by("column").agg(pl.max("n_queries")).iter_rows())
     spent = dict(run_tables.seconds(out).select("rung", "cpu_s").iter_rows())
-    found = {(r["rung"], r["column"]): r for r in cells.iter_rows(named=True)}
+    by_cell = {(r["rung"], r["column"]): r for r in cells.iter_rows(named=True)}
     places = run_tables.digits(cells["value"])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("rung", overflow="fold")
@@ -76,17 +76,17 @@ def _table(out: RunFolder, cells: pl.DataFrame, columns: list[str], with_interva
         table.add_column(f"{LABELS.get(column, column)}\nn={n[column]:,}", justify="right", no_wrap=True)
     table.add_column("CPU s\nfit+rec", justify="right", no_wrap=True)
     for rung in cells["rung"].unique(maintain_order=True):
-        values = [_cell(found.get((rung, c)), places, c in with_interval) for c in columns]
+        values = [_cell(by_cell.get((rung, c)), places, c in with_interval) for c in columns]
         table.add_row(Text(rung), *values, number(spent.get(rung), 2))
     return table
 
 
 def _bound(out: RunFolder) -> str:
     """How far the router is from the best that simulated data allow; empty without a truth."""
-    found = run_tables.regret(out).filter(pl.col("rung") == ROUTER, pl.col("column") == "all").drop_nulls("value")
-    if found.is_empty():
+    distances = run_tables.regret(out).filter(pl.col("rung") == ROUTER, pl.col("column") == "all").drop_nulls("value")
+    if distances.is_empty():
         return ""
-    row = found.row(0, named=True)
+    row = distances.row(0, named=True)
     low, value, high = (number(row[key]) for key in ("ci_low", "value", "ci_high"))
     return (
         f"Regret of the router: {value} [{low} {high}] below the oracle, which knows what made the data "

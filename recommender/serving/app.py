@@ -39,7 +39,7 @@ def app(service: Service, keys: Sequence[str] = (), timeout_s: float = TIMEOUT_S
         yield
         await asyncio.to_thread(service.close)
 
-    made = FastAPI(title="recommender", version="1", lifespan=lifespan, redoc_url=None)
+    application = FastAPI(title="recommender", version="1", lifespan=lifespan, redoc_url=None)
 
     def route(method: str, path: str, body: Any = None) -> Callable[[Handler], Handler]:
         described = None
@@ -55,7 +55,7 @@ def app(service: Service, keys: Sequence[str] = (), timeout_s: float = TIMEOUT_S
                 return response
 
             guarded.__doc__, guarded.__name__ = handler.__doc__, handler.__name__
-            made.add_api_route(path, guarded, methods=[method], openapi_extra=extra, response_class=Response)
+            application.add_api_route(path, guarded, methods=[method], openapi_extra=extra, response_class=Response)
             return handler
 
         return add
@@ -99,11 +99,11 @@ def app(service: Service, keys: Sequence[str] = (), timeout_s: float = TIMEOUT_S
         """Figures for Prometheus."""
         return Response(figures.text(), media_type=figures.media_type)
 
-    @made.exception_handler(HTTPException)
+    @application.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:
         return refusal(error.status_code, f"{error.detail}: see /docs for what there is.")
 
-    return made
+    return application
 
 
 def as_json(answers: Answers) -> dict[str, Any]:

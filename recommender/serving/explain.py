@@ -181,30 +181,30 @@ def _is_personal(model: Recommender, asked: Queries, items: Table, at: int, scor
     return not np.isclose(other, score, equal_nan=True)
 
 
-def _sentence(found: Explanation, item: str, k: int, unscored: bool, personal: bool) -> str:
-    bucket = found.group.removesuffix(RETURNING).replace("_plus", " or more").replace("_", "-")
-    back = ", back after a while" if found.group.endswith(RETURNING) else ""
-    who = f"{found.rung}, the rung for users with {bucket} interactions{back}"
-    if found.kept_out:
-        would = f" Its score would give it place {found.would_be}." if found.would_be else ""
-        return f"{item} is not shown: {'; '.join(found.kept_out)}.{would}{_weighed(found, personal)}"
-    if found.place is None:
+def _sentence(explanation: Explanation, item: str, k: int, unscored: bool, personal: bool) -> str:
+    bucket = explanation.group.removesuffix(RETURNING).replace("_plus", " or more").replace("_", "-")
+    back = ", back after a while" if explanation.group.endswith(RETURNING) else ""
+    who = f"{explanation.rung}, the rung for users with {bucket} interactions{back}"
+    if explanation.kept_out:
+        would = f" Its score would give it place {explanation.would_be}." if explanation.would_be else ""
+        return f"{item} is not shown: {'; '.join(explanation.kept_out)}.{would}{_weighed(explanation, personal)}"
+    if explanation.place is None:
         return f"{item} is not shown: it is not among the items that were looked through for this user."
-    below = f", below the {k} that are shown" if found.place > k else ""
-    if found.source == "pinned":
-        return f"{item} is at place {found.place}{below}: an editor put it there."
-    if found.source == "fallback" or unscored:
-        return f"{item} is at place {found.place}{below}: {who}, has no score for it, so the fallback order places it."
-    how = ", in a place reserved for new items" if found.source.startswith("new:") else ""
-    return f"{item} is at place {found.place}{below}, by {who}{how}.{_weighed(found, personal)}"
+    below = f", below the {k} that are shown" if explanation.place > k else ""
+    if explanation.source == "pinned":
+        return f"{item} is at place {explanation.place}{below}: an editor put it there."
+    if explanation.source == "fallback" or unscored:
+        return f"{item} is at place {explanation.place}{below}: {who}, has no score for it, so the fallback order places it."
+    how = ", in a place reserved for new items" if explanation.source.startswith("new:") else ""
+    return f"{item} is at place {explanation.place}{below}, by {who}{how}.{_weighed(explanation, personal)}"
 
 
-def _weighed(found: Explanation, personal: bool) -> str:
-    if not found.signals:
+def _weighed(explanation: Explanation, personal: bool) -> str:
+    if not explanation.signals:
         learned = "It comes from what was learned of this user in training." if personal else ""
         return f" {learned or 'Its score does not depend on this user.'}"
     words = {"history": "taken: {}", "user": "the user's {}", "item": "the item's {}"}
-    parts = [f"{words[s.kind].format(s.name)} ({s.weight:+.3g})" for s in found.signals[:SHOWN]]
+    parts = [f"{words[s.kind].format(s.name)} ({s.weight:+.3g})" for s in explanation.signals[:SHOWN]]
     return f" What weighed most: {', '.join(parts)}."
 
 

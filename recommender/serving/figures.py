@@ -45,4 +45,5 @@ class Figures:
     def text(self) -> bytes:
         self._version.clear()
         self._version.labels(self.service.used.version).set(1)
-        return generate_latest(self.registry)
+        text: bytes = generate_latest(self.registry)
+        return text
