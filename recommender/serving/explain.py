@@ -194,7 +194,8 @@ def _sentence(explanation: Explanation, item: str, k: int, unscored: bool, perso
     if explanation.source == "pinned":
         return f"{item} is at place {explanation.place}{below}: an editor put it there."
     if explanation.source == "fallback" or unscored:
-        return f"{item} is at place {explanation.place}{below}: {who}, has no score for it, so the fallback order places it."
+        at = f"{item} is at place {explanation.place}{below}"
+        return f"{at}: {who}, has no score for it, so the fallback order places it."
     how = ", in a place reserved for new items" if explanation.source.startswith("new:") else ""
     return f"{item} is at place {explanation.place}{below}, by {who}{how}.{_weighed(explanation, personal)}"
 
