@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,14 @@ settings.register_profile("fixed", deadline=None, derandomize=True, suppress_hea
 settings.load_profile("fixed")
 
 BESIDE = Path(__file__).parents[2] / "shared" / "data"  # where a checkout has the raw data beside it
+
+
+def pytest_configure() -> None:
+    """Names the main module of a process of pytest-xdist, which has no name and no file. pyspark takes such a process
+    for its own doctests, and ends it, as soon as MLflow asks for a Spark session."""
+    main = sys.modules["__main__"]
+    if main.__spec__ is None and not hasattr(main, "__file__"):
+        main.__spec__ = ModuleSpec("__main__", None)
 
 
 @pytest.fixture(scope="session")
