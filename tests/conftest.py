@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from recommender.tracking.store import name_main
 
 # No test asserts a time: a busy machine, or a kernel that is compiled at its first call, is no failure.
 # The examples are the same in every run, so that a change that fails is the one that broke something.
@@ -19,11 +19,8 @@ BESIDE = Path(__file__).parents[2] / "shared" / "data"  # where a checkout has t
 
 
 def pytest_configure() -> None:
-    """Names the main module of a process of pytest-xdist, which has no name and no file. pyspark takes such a process
-    for its own doctests, and ends it, as soon as MLflow asks for a Spark session."""
-    main = sys.modules["__main__"]
-    if main.__spec__ is None and not hasattr(main, "__file__"):
-        main.__spec__ = ModuleSpec("__main__", None)
+    """A process of pytest-xdist is one of ``python -c``; tests ask MLflow before any program does."""
+    name_main()
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,11 @@ import json
 import logging
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
@@ -99,7 +101,16 @@ def show_views(uri: str, experiment_id: str, shown: Mapping[str, str]) -> None:
             connect(uri).set_experiment_tag(experiment_id, tag, value)
 
 
+def name_main() -> None:
+    """Gives the main module of ``python -c``, which has neither name nor file, a name. pyspark, which MLflow asks for a
+    session wherever it is installed, takes a process without one for its own doctests, and ends it."""
+    main = sys.modules["__main__"]
+    if main.__spec__ is None and not hasattr(main, "__file__"):
+        main.__spec__ = ModuleSpec("__main__", None)
+
+
 def connect(uri: str) -> MlflowClient:
+    name_main()
     # Before the import, which reads them. A server that is away must not hold the train up for minutes.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
