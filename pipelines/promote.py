@@ -17,6 +17,7 @@ from typing import Any
 from pipelines import arguments, cli  # before the library: sets the threads before NumPy is imported
 from recommender.api import flow
 from recommender.config.files import raw_dir
+from recommender.errors import UserError
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment.run_folder import read_run
 from recommender.operate.answering import Contender
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> None:
     if champion == candidate:
         cli.console.print(f"{candidate.uri} is the champion already.", soft_wrap=True)
         return
-    verdict = Verdict(()) if champion is None else compared(champion, candidate, args.data)
+    verdict = Verdict(()) if champion is None else compared(champion, candidate, args.data, forced=bool(args.force))
     moves = verdict.holds or bool(args.force)
     row = {
         "who": getpass.getuser(), "reason": args.force or args.reason, "forced": bool(args.force and not verdict.holds),
@@ -46,13 +47,22 @@ def main(argv: list[str]) -> None:
         sys.exit(cli.ALARM)
 
 
-def compared(champion: promotion.Registered, candidate: promotion.Registered, data: str | None) -> Verdict:
-    """Both versions on the newest queries of ``data`` (None: where the candidate's train read them)."""
+def compared(
+    champion: promotion.Registered, candidate: promotion.Registered, data: str | None, forced: bool = False
+) -> Verdict:
+    """Both versions on the newest queries of ``data`` (None: where the candidate's train read them). A champion that
+    cannot be loaded, of an older version of this package, can only be replaced by force."""
     with tempfile.TemporaryDirectory(prefix="promote-") as scratch:
         sides = []
         for side in (champion, candidate):
             model, run = promotion.model_and_run(side.uri, Path(scratch) / side.version)
-            sides.append(Contender(persistence.load(model), read_run(run)))
+            try:
+                sides.append(Contender(persistence.load(model), read_run(run)))
+            except UserError as error:
+                if side is candidate or not forced:
+                    way_out = "" if side is candidate else ' FORCE="a reason" replaces it without a comparison.'
+                    raise UserError(f"{side.uri}: {error}{way_out}") from error
+                return Verdict((), incomparable=str(error))
         scenario = sides[1].run.scenario
         known = flow.read(data or str(sides[1].run.data["source"]), scenario, raw_dir(), EffortLog())
         pairing = pair(known, sides[0], sides[1], scenario, scenario.promote.least)

@@ -39,14 +39,17 @@ class Verdict:
     checks: tuple[Check, ...]
     n_queries: int = 0
     origin: str = ""
+    incomparable: str = ""  # why the champion could not be asked
 
     @property
     def holds(self) -> bool:
-        return all(check.holds for check in self.checks)
+        return not self.incomparable and all(check.holds for check in self.checks)
 
     @property
     def sentence(self) -> str:
         """One line for the audit row and the terminal."""
+        if self.incomparable:
+            return f"The champion cannot be compared: {self.incomparable}"
         if not self.checks:
             return "There is no champion yet: nothing to compare with."
         failed = [check.sentence for check in self.checks if not check.holds]

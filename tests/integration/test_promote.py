@@ -82,6 +82,21 @@ def test_the_champion_moves_only_through_the_gate_and_back(place: Path, store: s
     assert "already" in again.err
 
 
+def test_a_champion_that_cannot_be_loaded_is_replaced_by_force_alone(
+    place: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert served(store) == "1"
+    monkeypatch.setattr(persistence, "FORMAT", persistence.FORMAT + 1)  # as an update of this package does
+    refused = move(place / "bad", "--reason", "a new format")
+    assert (refused.code, served(store)) == (2, "1")
+    assert "Train again" in refused.err
+    assert 'FORCE="a reason"' in refused.err
+    forced = move(place / "bad", "--force", "a new format")
+    assert (forced.code, served(store)) == (0, "2"), forced.err
+    assert "The champion cannot be compared" in promotion.audit("coldstart-jobs-market")[-1]["gate"]
+    assert run(rollback.main, "--model", "coldstart-jobs-market", "--reason", "the test is over").code == 0
+
+
 def test_a_folder_that_was_never_registered_is_refused(place: Path, tmp_path: Path) -> None:
     done = move(tmp_path)
     assert done.code == 2

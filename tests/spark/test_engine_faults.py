@@ -97,16 +97,17 @@ def test_a_server_that_is_lost_is_named() -> None:
             engine.run(Probe(), [b"x"])
 
 
-def test_workers_without_the_package_are_refused() -> None:
+def test_workers_without_the_package_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "recommender.py").write_text("raise ModuleNotFoundError(\"No module named 'recommender'\")")
     missing = pytest.raises(UserError, match="do not have this package")
-    with server(package=False) as (_, address), missing, connected(address):
+    with server(tmp_path) as (_, address), missing, connected(address):
         pass
 
 
 @contextmanager
-def server(package: bool = True) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Sail in a process of its own, which can import this package or not."""
-    paths = {"PYTHONPATH": str(Path(__file__).parents[2])} if package else {}
+def server(first: Path = Path(__file__).parents[2]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Sail in a process of its own. first: where it looks for packages before those that are installed."""
+    paths = {"PYTHONPATH": str(first)}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
