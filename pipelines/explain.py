@@ -29,11 +29,11 @@ def main(argv: list[str]) -> None:
     frame = pl.DataFrame({"user_id": [args.user], **({"as_of": [args.as_of]} if args.as_of else {})})
     queries = as_queries(frame, bundle.known, bundle.data.reading.times)
     row = item_of(bundle.data.items, args.item)
-    found = explain(bundle.router, queries, bundle.candidates, row, args.k)
+    explanation = explain(bundle.router, queries, bundle.candidates, row, args.k)
     if args.json:
-        print(json.dumps({"user_id": args.user, "item_id": args.item, **asdict(found)}, ensure_ascii=False))
+        print(json.dumps({"user_id": args.user, "item_id": args.item, **asdict(explanation)}, ensure_ascii=False))
     else:
-        show(found)
+        show(explanation)
 
 
 def item_of(items: Table, text: str) -> int:
@@ -45,9 +45,9 @@ def item_of(items: Table, text: str) -> int:
     return row
 
 
-def show(found: Explanation) -> None:
-    console.print(found.sentence, markup=False, soft_wrap=True)
-    for signal in found.signals:
+def show(explanation: Explanation) -> None:
+    console.print(explanation.sentence, markup=False, soft_wrap=True)
+    for signal in explanation.signals:
         console.print(
             f"  {signal.rung}: {signal.kind} {signal.name} {signal.weight:+.4g}", markup=False, soft_wrap=True
         )

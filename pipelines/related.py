@@ -31,10 +31,10 @@ def main(argv: list[str]) -> None:
     bundle = load_model(args.model).bundle
     items, known = bundle.data.items, bundle.known
     row = item_of(items, args.item)
-    found = related(bundle.router, bundle.candidates, bundle.data.users, row, args.k, known.latest())
-    places = range(1, len(found.item_idx) + 1)
-    names = {"item_id": items.ids.gather(found.item_idx), "score": pl.Series(found.score, nan_to_null=True)}
-    show(iter([pl.DataFrame({"rank": places, **names, "source": found.sources})]))
+    neighbours = related(bundle.router, bundle.candidates, bundle.data.users, row, args.k, known.latest())
+    places = range(1, len(neighbours.item_idx) + 1)
+    names = {"item_id": items.ids.gather(neighbours.item_idx), "score": pl.Series(neighbours.score, nan_to_null=True)}
+    show(iter([pl.DataFrame({"rank": places, **names, "source": neighbours.sources})]))
     if args.interactions:
         new = new_interactions(bundle, Path(args.interactions))
         if not (answer := measured(bundle.router, bundle.candidates, new)).height:
@@ -47,9 +47,11 @@ def new_interactions(bundle: Bundle, file: Path) -> Dataset:
     rows = read_table(file, exact=exact_columns(bundle.data))
     with_new = extended(bundle.data, None, None, rows)
     known = bundle.data.items.lookup(with_new.interactions["item_id"]) >= 0
-    kept = with_new.only(known, listed=bundle.data.items.lookup(with_new.items.ids) >= 0)
-    order = kept.items.lookup(bundle.data.items.ids)
-    return type(kept)(kept.name, kept.interactions, kept.items.take(order), kept.users, reading=kept.reading)
+    listed = with_new.only(known, listed=bundle.data.items.lookup(with_new.items.ids) >= 0)
+    order = listed.items.lookup(bundle.data.items.ids)
+    return type(listed)(
+        listed.name, listed.interactions, listed.items.take(order), listed.users, reading=listed.reading
+    )
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ def as_asked(run: RunFolder, decide: bool) -> dict[str, Any]:
     if decide:
         return tree
     settings = run.decision.parameters
-    kept = [rung for rung in tree["ladder"] if rung["name"] in run.decision.served]
-    tree["ladder"] = [{**rung, "params": dict(settings[rung["name"]]), "candidates": []} for rung in kept]
+    serving = [rung for rung in tree["ladder"] if rung["name"] in run.decision.served]
+    tree["ladder"] = [{**rung, "params": dict(settings[rung["name"]]), "candidates": []} for rung in serving]
     tree["tune"] = {"search": 0}
     return tree
 

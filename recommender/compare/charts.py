@@ -82,17 +82,17 @@ def curves(place: str, facts: pl.DataFrame, label: str, target: float, shown: in
     if points.is_empty():
         return None
     best = points.filter(n=points["n"].max()).sort("value", descending=True)["rung"].head(shown)
-    kept = points.filter(pl.col("rung").is_in(best.implode())).rename({"n": "interactions"})
+    drawn = points.filter(pl.col("rung").is_in(best.implode())).rename({"n": "interactions"})
     twice = facts.filter(topic="twice").select("n", "value", "low", "high", rung="what")
     ahead = twice.filter(pl.col("rung").is_in(best.implode())).rename({"n": "interactions"})
-    values = ", ".join(f"{r['rung']} {r['value']:.3f}" for r in kept.filter(
-        interactions=kept["interactions"].max()).iter_rows(named=True))  # fmt: skip
+    values = ", ".join(f"{r['rung']} {r['value']:.3f}" for r in drawn.filter(
+        interactions=drawn["interactions"].max()).iter_rows(named=True))  # fmt: skip
     text = f"Line chart of {label} by interactions to learn from, {place}. With all of today's: {values}."
     title = (
         f"{place}: {label} of all users. Bars: 95%. Dashed: forecast for twice the data. Line: the goal, {target:g}."
     )
     return lines(
-        f"curves-{place}", title, text, kept, x="interactions", label=label, log=True, ahead=ahead, target=target
+        f"curves-{place}", title, text, drawn, x="interactions", label=label, log=True, ahead=ahead, target=target
     )
 
 

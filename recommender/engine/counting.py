@@ -55,7 +55,7 @@ class EngineCounts:
     items: pl.Series
     end: int | None = None
     first: bool = False
-    kept: dict[str, Any] = field(default_factory=dict, repr=False)
+    results: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def before(self, end: int) -> EngineCounts:
         return replace(self, end=end if self.end is None else min(end, self.end))
@@ -69,10 +69,10 @@ class EngineCounts:
     def faded(self, items: Table, weigher: Weigher) -> np.ndarray:
         _, earliest, latest = self._extent()
         key = f"{self.end} {self.first} {weigher}"
-        if key not in self.kept:
+        if key not in self.results:
             bare = replace(weigher)  # type: ignore[type-var]  # its parameters, without what was fitted
-            self.kept[key] = self._run(bare, earliest, latest)["sums"]
-        return self._of(items, self.kept[key])
+            self.results[key] = self._run(bare, earliest, latest)["sums"]
+        return self._of(items, self.results[key])
 
     def takers(self, items: Table) -> np.ndarray:
         return self.once().counts(items)
@@ -80,23 +80,23 @@ class EngineCounts:
     def pairs(self, items: Table) -> np.ndarray:
         numbers = self._known(items)
         key = f"pairs {self.end} {of_content(numbers.tolist())}"
-        if key not in self.kept:  # their files: a matrix is large, and settings of one rung ask for the same
+        if key not in self.results:  # their files: a matrix is large, and settings of one rung ask for the same
             task = CountPairs(str(self.store), len(self.items), self.end, numbers)
-            self.kept[key] = self.engine.run(task, [b""] * ITEM_BLOCKS)
+            self.results[key] = self.engine.run(task, [b""] * ITEM_BLOCKS)
         matrix = np.empty((len(items), len(items)), np.float32)
-        for part, name in enumerate(self.kept[key]):
+        for part, name in enumerate(self.results[key]):
             matrix[part::ITEM_BLOCKS] = np.load(self.store / name.decode(), mmap_mode="r", allow_pickle=False)
         return matrix
 
     def _extent(self) -> tuple[np.ndarray, int, int]:
         """Counts of all items, and the earliest and the latest time that is stated (NO_TIME: none is)."""
         key = f"{self.end} {self.first}"
-        if key not in self.kept:
-            found = self._run(None, 0, 0)
-            stated = found["times"][found["times"] != NO_TIME]
+        if key not in self.results:
+            counts = self._run(None, 0, 0)
+            stated = counts["times"][counts["times"] != NO_TIME]
             bounds = (int(stated.min()), int(stated.max())) if len(stated) else (NO_TIME, NO_TIME)
-            self.kept[key] = (found["sums"].astype(np.int64), *bounds)
-        counted: tuple[np.ndarray, int, int] = self.kept[key]
+            self.results[key] = (counts["sums"].astype(np.int64), *bounds)
+        counted: tuple[np.ndarray, int, int] = self.results[key]
         return counted
 
     def _run(self, weigher: Weigher | None, earliest: int, latest: int) -> Mapping[str, np.ndarray]:

@@ -50,15 +50,15 @@ def value_rows(problem: ProblemStatement, rows: Iterable[Mapping[str, Any]]) -> 
             yield _row(r, "value", worth(problem, _span(r)), r["verdict"], "problem.value_per_point")
         named = r["topic"] == "harm" and r["what"] in (ROUTER, PLAIN) and not r.get("over")
         if named and r["value"] is not None:
-            found = costs(problem, r["metric"], _span(r))
-            yield _row(r, "error cost", found, "", f"problem.cost_of_error.per_1000.{r['metric']}")
+            span = costs(problem, r["metric"], _span(r))
+            yield _row(r, "error cost", span, "", f"problem.cost_of_error.per_1000.{r['metric']}")
 
 
-def _row(r: Mapping[str, Any], topic: str, found: Span | None, outcome: str, key: str) -> Row:
+def _row(r: Mapping[str, Any], topic: str, span: Span | None, outcome: str, key: str) -> Row:
     same = {k: r.get(k) for k in ("bucket", "what", "metric", "split", "n")} | {"over": r.get("over") or ""}
-    if found is None:
+    if span is None:
         return {**same, "topic": topic, "verdict": NOT_STATED, "reason": f"{key} is not stated"}
-    value, low, high = found
+    value, low, high = span
     return {**same, "topic": topic, "value": value, "low": low, "high": high, "verdict": outcome}
 
 

@@ -135,7 +135,7 @@ def _used(watched: Sequence[Watched], rows: pl.DataFrame | None, data: Dataset, 
         return Finding(USED, ["No log of lists and feedback was given (SERVED=, FEEDBACK=): whether lists are taken is "
                               "not known."])  # fmt: skip
     described, warmth = _described(rows, data, slices)
-    found = service.rates(described, warmth, slices)
+    rates = service.rates(described, warmth, slices)
     whole = float(rows["taken"].mean() or 0)  # type: ignore[arg-type]
     lines = [f"Of the {rows.height:,} places shown, {whole:.2%} were taken."]
     if service.examination(rows) is None:
@@ -143,7 +143,7 @@ def _used(watched: Sequence[Watched], rows: pl.DataFrame | None, data: Dataset, 
     if warmth is None:
         lines.append("Users of the log are pseudonyms, so rates by warmth and slice are left out.")
     finding = _part(USED, watched, lines)
-    finding.grids.insert(0, rates_grid(found))
+    finding.grids.insert(0, rates_grid(rates))
     return finding
 
 

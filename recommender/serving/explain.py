@@ -69,9 +69,9 @@ def explain(
     ) if source not in ("pinned", "fallback") else ()  # fmt: skip
     bucket = USER_BUCKETS[int(queries.buckets[0])]
     group = bucket + RETURNING if bucket + RETURNING in router.routes and _is_back(router, queries) else bucket
-    made = Explanation(group, "+".join(names), source, place, would_be, reasons, signals, "")
+    whole = Explanation(group, "+".join(names), source, place, would_be, reasons, signals, "")
     personal = _is_personal(router.rungs[names[0]], asked, small, at, score)
-    return replace(made, sentence=_sentence(made, str(candidates.items.ids[item]), k, np.isnan(score), personal))
+    return replace(whole, sentence=_sentence(whole, str(candidates.items.ids[item]), k, np.isnan(score), personal))
 
 
 def kept_out(queries: Queries, candidates: Candidates, item: int) -> Iterator[str]:
@@ -104,21 +104,21 @@ def contributions(name: str, model: Recommender, asked: Queries, items: Table, a
     if np.isnan(base):
         return []
     taken = list(dict.fromkeys(asked.history.item_idx[::-1].tolist()))[:MOST_HISTORY]
-    found = []
+    scores_without = []
     if taken:
         scores = model.score(_without_each(asked, taken), items)[:, at]
-        found = [("history", str(items.ids[i]), s) for i, s in zip(taken, scores.tolist(), strict=True)]
+        scores_without = [("history", str(items.ids[i]), s) for i, s in zip(taken, scores.tolist(), strict=True)]
     for column in _stated(asked.users, 0):
         users = replace(asked.users, frame=asked.users.frame.with_columns(_absent(asked.users, column)))
-        found.append(("user", column, float(model.score(replace(asked, users=users), items)[0, at])))
+        scores_without.append(("user", column, float(model.score(replace(asked, users=users), items)[0, at])))
     row = pl.int_range(pl.len()) == at
     for column in _stated(items, at):
         frame = items.frame.with_columns(pl.when(row).then(_absent(items, column)).otherwise(column).alias(column))
-        found.append(("item", column, float(model.score(asked, replace(items, frame=frame))[0, at])))
-    weights = [(kind, of, base - (0.0 if np.isnan(score) else score)) for kind, of, score in found]
+        scores_without.append(("item", column, float(model.score(asked, replace(items, frame=frame))[0, at])))
+    weights = [(kind, of, base - (0.0 if np.isnan(score) else score)) for kind, of, score in scores_without]
     least = SMALLEST * max([abs(base), *(abs(weight) for *_, weight in weights)])
-    kept = [Contribution(name, kind, of, float(weight)) for kind, of, weight in weights if abs(weight) > least]
-    return sorted(kept, key=lambda signal: -abs(signal.weight))
+    weighty = [Contribution(name, kind, of, float(weight)) for kind, of, weight in weights if abs(weight) > least]
+    return sorted(weighty, key=lambda signal: -abs(signal.weight))
 
 
 def _few(queries: Queries, items: Table, item: int) -> tuple[Table, int, Queries]:
@@ -131,9 +131,9 @@ def _few(queries: Queries, items: Table, item: int) -> tuple[Table, int, Queries
 def _without_each(asked: Queries, taken: Sequence[int]) -> Queries:
     """The query once for each of the items, its history without that item."""
     past = asked.history
-    kept = [np.flatnonzero(past.item_idx != item) for item in taken]
-    entries = np.concatenate(kept)
-    ends = np.append(0, np.cumsum([len(rows) for rows in kept]))
+    others = [np.flatnonzero(past.item_idx != item) for item in taken]
+    entries = np.concatenate(others)
+    ends = np.append(0, np.cumsum([len(rows) for rows in others]))
     rows = np.zeros(len(taken), np.int64)
     return Queries(
         asked.users.take(rows), asked.as_of[rows], History(ends, past.item_idx[entries], past.timestamp[entries])

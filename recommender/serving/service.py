@@ -124,9 +124,9 @@ class Service:
         used = self.used
         items = used.known.data.items
         at = used.known.latest()
-        found = related(used.bundle.router, used.candidates, used.known.data.users, item_row(items, item_id), k, at)
-        scores = [None if s != s else s for s in found.score.tolist()]
-        return used.version, [Answer("", "", at, items.ids.gather(found.item_idx).to_list(), scores, found.sources)]
+        near = related(used.bundle.router, used.candidates, used.known.data.users, item_row(items, item_id), k, at)
+        scores = [None if s != s else s for s in near.score.tolist()]
+        return used.version, [Answer("", "", at, items.ids.gather(near.item_idx).to_list(), scores, near.sources)]
 
     def add(self, given: Events) -> int:
         """Logs events and makes them, and new rows of items and users, part of the next list. How many there were.
@@ -227,23 +227,23 @@ class Service:
         items = used.known.data.items.ids.gather(routed.lists.item_idx.ravel().clip(min=0)).to_list()
         places, width = (routed.lists.item_idx >= 0).sum(axis=1).tolist(), routed.lists.width
         scores, sources, at = routed.lists.score.tolist(), routed.source.tolist(), queries.as_of.tolist()
-        made = [
+        lists = [
             Answer(
                 secrets.token_hex(16), user, service_log.now() if at[q] == NO_TIME else at[q],
                 items[q * width : q * width + n], [None if s != s else s for s in scores[q][:n]], sources[q][:n],
             ) for q, (user, n) in enumerate(zip(ids, places, strict=True))
         ]  # fmt: skip
         if requests[0].explain:
-            made = [
+            lists = [
                 replace(
                     answer,
                     reasons=_reasons(used, queries.take(np.array([q])), to_choose, routed.lists.item_idx[q], answer),
                 )
-                for q, answer in enumerate(made)
+                for q, answer in enumerate(lists)
             ]
         answers, start = [], 0
         for request, several in zip(requests, users, strict=True):
-            answer = Answers(secrets.token_hex(16), used.version, made[start : start + len(several)])
+            answer = Answers(secrets.token_hex(16), used.version, lists[start : start + len(several)])
             start += len(several)
             self._log(request, answer)
             answers.append(answer)

@@ -53,8 +53,8 @@ def find(model: str) -> Registered:
         client = connect(store)
         name, _, alias = model.removeprefix("models:/").partition("@")
         name, _, number = name.partition("/")
-        found = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
-        return Registered(name, str(found.version), str(found.run_id))
+        version = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
+        return Registered(name, str(version.version), str(version.run_id))
 
 
 def champion(name: str) -> Registered | None:
@@ -73,9 +73,9 @@ def fetch_run(registered: Registered, to: Path) -> Path:
     store = tracking_uri()
     with failures(store):
         client = connect(store)
-        for found in client.list_artifacts(registered.run_id):
-            if found.path.endswith(_FILES):
-                client.download_artifacts(registered.run_id, found.path, str(to))
+        for file in client.list_artifacts(registered.run_id):
+            if file.path.endswith(_FILES):
+                client.download_artifacts(registered.run_id, file.path, str(to))
     return to
 
 
