@@ -68,13 +68,13 @@ def main(argv: list[str]) -> None:
 def one(where: str, folder: Path, partitions: int) -> dict[str, float | int]:
     """Reads the folder once; seconds without the imports."""
     from recommender import config
-    from recommender.engine.place import place_at
+    from recommender.engine.backend import backend_at
 
     local = where == "this machine"
     engine = config.Engine(partitions=partitions, sample_users=None if local else SAMPLE)
-    with place_at(None if local else "local-spark", None, engine) as place:
+    with backend_at(None if local else "local-spark", None, engine) as backend:
         begun, cpu = time.perf_counter(), time.process_time()
-        data = place.load(str(folder), raw_dir=None)
+        data = backend.load(str(folder), raw_dir=None)
         seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     users = data.interactions["user_id"].n_unique()

@@ -28,7 +28,7 @@ from recommender.experiment import run_folder
 from recommender.experiment.out_folder import ARTIFACTS, disk_faults, out_folder
 from recommender.files import write_table, write_text
 from recommender.planning.facts import plan_facts
-from recommender.planning.place_plan import PlacePlan, Team, place_plan, read_team
+from recommender.planning.site_plan import SitePlan, Team, read_team, site_plan
 from recommender.report.comparison import answers, answers_table, html, markdown, show
 from recommender.report.planning import write_plan
 from recommender.studies import transfer
@@ -124,10 +124,10 @@ class Bench:
         return cells
 
 
-def planned(sites: list[Site], comparison: Comparison, team: Team) -> tuple[list[PlacePlan], pl.DataFrame]:
+def planned(sites: list[Site], comparison: Comparison, team: Team) -> tuple[list[SitePlan], pl.DataFrame]:
     """The plan of each site, and the facts of the page with those of the plans."""
-    by_place = [(s, comparison.facts.filter(place=s.name)) for s in sites]
-    plans = [place_plan(s.name, facts, s.scenario, s.ships, team, date.today()) for s, facts in by_place]
+    by_site = [(s, comparison.facts.filter(site=s.name)) for s in sites]
+    plans = [site_plan(s.name, facts, s.scenario, s.ships, team, date.today()) for s, facts in by_site]
     return plans, pl.concat([comparison.facts, *(plan_facts(p) for p in plans)])
 
 

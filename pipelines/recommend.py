@@ -16,7 +16,7 @@ from pipelines.cli import console, run, show_log
 from recommender.api.model import load_model
 from recommender.data.dataset import Dataset
 from recommender.data.read.table import EXACT, read_table
-from recommender.engine.place import place_at
+from recommender.engine.backend import backend_at
 from recommender.errors import ConfigError, DataError
 from recommender.experiment.out_folder import disk_fault
 from recommender.files import write_atomically
@@ -36,8 +36,8 @@ def main(argv: list[str]) -> None:
     added = {name: read_table(Path(file), exact=exact) for name, file in tables.items() if file}
     candidates = None if args.candidates is None else candidate_ids(Path(args.candidates), data, exact)
     queries = read_table(Path(args.queries), exact=exact)
-    with place_at(args.engine, args.shared) as place:
-        shown = serve(model.bundle, queries, args.k, candidates=candidates, asker=place.asker, **added)
+    with backend_at(args.engine, args.shared) as backend:
+        shown = serve(model.bundle, queries, args.k, candidates=candidates, asker=backend.asker, **added)
     write(shown, to)
     sources = shown["source"].value_counts(sort=True)
     counts = ", ".join(f"{n:,} by {name}" for name, n in sources.iter_rows())

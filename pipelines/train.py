@@ -16,7 +16,7 @@ from pipelines.cli import Steps, run, show_log
 from recommender import config
 from recommender.api import flow
 from recommender.config.files import raw_dir
-from recommender.engine.place import place_at
+from recommender.engine.backend import backend_at
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment import requirements, tuning
 from recommender.experiment.out_folder import disk_faults, out_folder
@@ -30,14 +30,14 @@ def main(argv: list[str]) -> None:
     scenario = config.load(args.scenario, args.set)
     flow.check(scenario)
     source, effort = args.data or scenario.data.source, EffortLog()
-    with place_at(args.engine, args.shared, scenario.engine) as place:
-        data = flow.read(source, scenario, raw_dir(), effort, place.load)
+    with backend_at(args.engine, args.shared, scenario.engine) as backend:
+        data = flow.read(source, scenario, raw_dir(), effort, backend.load)
         scenario, skipped = requirements.supported(scenario, data)
 
         name = f"{scenario.name}-{data.name}"
         with out_folder(args.out, name) as out, Tracker(scenario.name, data.name) as tracker, disk_faults(out):
             with Steps(tuning.n_steps(scenario), quiet=args.quiet or args.json) as progress:
-                flow.run(data, scenario, skipped, source, out, effort, progress, place.asker)
+                flow.run(data, scenario, skipped, source, out, effort, progress, backend.asker)
             from recommender.report.document import write_report  # with the library of charts: a second, only now
 
             write_report(out)

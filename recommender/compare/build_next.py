@@ -19,7 +19,7 @@ from recommender.studies.engine.plan import pairs_of
 
 _TABLE = {
     "rank": pl.Int64,
-    **dict.fromkeys(("place", "kind", "what", "over"), pl.String),
+    **dict.fromkeys(("site", "kind", "what", "over"), pl.String),
     "sure": pl.Boolean,
     **dict.fromkeys(("gain", "ci_low", "ci_high", "impact", "days_low", "days_high"), pl.Float64),
     "cpu_s": pl.Float64,
@@ -31,7 +31,7 @@ class Option:
     """Something that does not ship yet. gain: of the scenario's metric, with its 95% interval; cpu_s: what it adds to
     one fit and the lists of the test period; days: stated, None where they are not."""
 
-    place: str
+    site: str
     what: str
     kind: str  # rung or part
     gain: float
@@ -67,7 +67,7 @@ def ranked(options: Sequence[Option]) -> list[Option]:
 def table(options: Sequence[Option]) -> pl.DataFrame:
     """The options in the order of the ranking, for build.parquet."""
     rows = [
-        (n, o.place, o.kind, o.what, o.over, o.sure, o.gain, o.low, o.high, o.impact, *(o.days or (None, None)),
+        (n, o.site, o.kind, o.what, o.over, o.sure, o.gain, o.low, o.high, o.impact, *(o.days or (None, None)),
          o.cpu_s)
         for n, o in enumerate(ranked(options), 1)
     ]  # fmt: skip

@@ -25,7 +25,7 @@ GROUPS = {"all": "all users"} | {b: f"{words} earlier" for b, words in run_table
 LABELS = alt.Axis(labelLimit=150, labelOverlap=False)
 
 
-def climb(place: str, facts: pl.DataFrame, per_week: float | None) -> Chart | None:
+def climb(site: str, facts: pl.DataFrame, per_week: float | None) -> Chart | None:
     """Who serves each group of users from how many interactions on, as a timeline; bands are 95% intervals."""
     sizes = facts.filter(topic="curve")["n"]
     serves = facts.filter(topic="serves")
@@ -68,15 +68,15 @@ def climb(place: str, facts: pl.DataFrame, per_week: float | None) -> Chart | No
     text = f"Timeline of the rung that serves each group of users. {who}."
     height = 46 * len({r["users"] for r in rows}) + 20
     spec = finish(alt.layer(*layers), text, height)
-    caption = f"{place}: from how many interactions on which rung serves whom. Grey bands: 95% interval of a move."
-    return Chart(f"climb-{slug(place)}", caption, spec, text, pl.DataFrame(rows).drop("name"))
+    caption = f"{site}: from how many interactions on which rung serves whom. Grey bands: 95% interval of a move."
+    return Chart(f"climb-{slug(site)}", caption, spec, text, pl.DataFrame(rows).drop("name"))
 
 
 def _ticks(first: float, last: float) -> list[float]:
     return [round(first * (last / first) ** (i / 2)) for i in range(3)]
 
 
-def curves(place: str, facts: pl.DataFrame, label: str, target: float, shown: int = 5) -> Chart | None:
+def curves(site: str, facts: pl.DataFrame, label: str, target: float, shown: int = 5) -> Chart | None:
     """Learning curves of all users and, dashed, the forecast for twice the data; the most accurate rungs."""
     points = facts.filter(topic="curve").select("what", "n", "value", "low", "high").rename({"what": "rung"})
     if points.is_empty():
@@ -87,16 +87,14 @@ def curves(place: str, facts: pl.DataFrame, label: str, target: float, shown: in
     ahead = twice.filter(pl.col("rung").is_in(best.implode())).rename({"n": "interactions"})
     values = ", ".join(f"{r['rung']} {r['value']:.3f}" for r in drawn.filter(
         interactions=drawn["interactions"].max()).iter_rows(named=True))  # fmt: skip
-    text = f"Line chart of {label} by interactions to learn from, {place}. With all of today's: {values}."
-    title = (
-        f"{place}: {label} of all users. Bars: 95%. Dashed: forecast for twice the data. Line: the goal, {target:g}."
-    )
+    text = f"Line chart of {label} by interactions to learn from, {site}. With all of today's: {values}."
+    title = f"{site}: {label} of all users. Bars: 95%. Dashed: forecast for twice the data. Line: the goal, {target:g}."
     return lines(
-        f"curves-{place}", title, text, drawn, x="interactions", label=label, log=True, ahead=ahead, target=target
+        f"curves-{site}", title, text, drawn, x="interactions", label=label, log=True, ahead=ahead, target=target
     )
 
 
-def bars(place: str, facts: pl.DataFrame, topic: str, label: str) -> Chart | None:
+def bars(site: str, facts: pl.DataFrame, topic: str, label: str) -> Chart | None:
     """What each data asset (topic asset) or part is worth, largest first, with 95% intervals."""
     gains = facts.filter(topic=topic).drop_nulls("value").sort("value", descending=True)
     if gains.is_empty():
@@ -115,13 +113,13 @@ def bars(place: str, facts: pl.DataFrame, topic: str, label: str) -> Chart | Non
         base.mark_rule(strokeWidth=1.5, color=GREY).encode(x=alt.X("low:Q", title=x["title"]), x2="high:Q", y=y),
     ]
     top = rows.row(0, named=True)
-    text = f"Bar chart of what {rows.height} are worth, {place}. Largest: {top['what']}, {top['value']:+.3f}."
+    text = f"Bar chart of what {rows.height} are worth, {site}. Largest: {top['what']}, {top['value']:+.3f}."
     spec = finish(alt.layer(*layers), text, 26 * rows.height + 20)
-    return Chart(f"{topic}-{slug(place)}", f"{place}: bars from zero; lines: 95% intervals.", spec, text, rows)
+    return Chart(f"{topic}-{slug(site)}", f"{site}: bars from zero; lines: 95% intervals.", spec, text, rows)
 
 
 def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
-    """Percent of a place's own recipe that another place's gives there, all users."""
+    """Percent of a site's own recipe that another site's gives there, all users."""
     rows: list[dict[str, Any]] = []
     for (to, source, bucket), r in ratios.items():
         if bucket == "all" and r is not None:
@@ -134,14 +132,14 @@ def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
             name = f"{r.percent:.0f}" if known else "–"
             lacks = ", ".join(r.lacking)
             rows.append({"used in": to, "recipe of": source, **cell, "n": r.n, "text": name, "lacks": lacks})
-    places = list(dict.fromkeys(str(r["used in"]) for r in rows))
-    if len(places) < 2:
+    sites = list(dict.fromkeys(str(r["used in"]) for r in rows))
+    if len(sites) < 2:
         return None
-    # The cells stand where the places do, in both layers: a cell without a number is no reason to reorder them.
+    # The cells stand where the sites do, in both layers: a cell without a number is no reason to reorder them.
     across = alt.Axis(labelAngle=0, labelLimit=110, labelOverlap=False)
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X("recipe of:N", sort=places, axis=across).scale(domain=places),
-        y=alt.Y("used in:N", sort=places, axis=LABELS).scale(domain=places),
+        x=alt.X("recipe of:N", sort=sites, axis=across).scale(domain=sites),
+        y=alt.Y("used in:N", sort=sites, axis=LABELS).scale(domain=sites),
     )
     colour = alt.Color("percent:Q", title="percent").scale(scheme="cividis", domain=[0, 100], clamp=True)
     tips = [
@@ -165,7 +163,7 @@ def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
         if r["used in"] != r["recipe of"]
     )
     text = f"Heatmap of percent of the own recipe's accuracy. {cells}."
-    spec = finish(alt.layer(*layers), text, 62 * len(places))
+    spec = finish(alt.layer(*layers), text, 62 * len(sites))
     title = (
         "Percent of what a scenario's own recipe gives that another's gives there, all users. 100: as good. "
         "Grey, –: the data lack what the recipe needs."
@@ -173,7 +171,7 @@ def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
     return Chart("transfer", title, spec, text, pl.DataFrame(rows))
 
 
-def effort(place: str, ladder: pl.DataFrame, label: str) -> Chart | None:
+def effort(site: str, ladder: pl.DataFrame, label: str) -> Chart | None:
     """Accuracy against CPU seconds, all of today's data; what ships as a diamond. ladder: of ``tables.ladder``."""
     points = ladder.select(
         "rung", "metric", "value", "cpu_s", group="user_bucket", low="ci_low", high="ci_high", n="n_queries",
@@ -182,8 +180,8 @@ def effort(place: str, ladder: pl.DataFrame, label: str) -> Chart | None:
     if points.filter(group="all").is_empty():
         return None
     spec = effort_scatter(points, label)
-    title = f"{place}: up is better, left is cheaper. Diamond: what ships. Dashed: nothing cheaper is as accurate."
-    return Chart(f"effort-{slug(place)}", title, spec, spec["description"], points.filter(group="all").drop("metric"))
+    title = f"{site}: up is better, left is cheaper. Diamond: what ships. Dashed: nothing cheaper is as accurate."
+    return Chart(f"effort-{slug(site)}", title, spec, spec["description"], points.filter(group="all").drop("metric"))
 
 
 def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
@@ -199,7 +197,7 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
     y = [(top - o.impact) / max(top - low, 1e-9) for _, o in drawn]
     placed = place_names([o.what for _, o in drawn], x, y)
     rows = [
-        {"what": o.what, "place": o.place, "shown": "shown to gain" if o.sure else "not shown", "impact": o.impact,
+        {"what": o.what, "site": o.site, "shown": "shown to gain" if o.sure else "not shown", "impact": o.impact,
          "low": o.low / POINT, "high": o.high / POINT, "days": 10**m, "days_low": (o.days or (1, 1))[0],
          "days_high": (o.days or (1, 1))[1], "cpu_s": o.cpu_s, **where}
         for (_, o), m, where in zip(drawn, middle, placed, strict=True)
@@ -207,11 +205,11 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
     xs = alt.X("days:Q", title="person-days, stated (log scale)").scale(type="log", nice=False, padding=60)
     ys = alt.Y("impact:Q", title=f"impact: hundredths of {label}").scale(zero=True, nice=False)
     shape = alt.Shape("shown:N", title=None).legend(orient="top")
-    hues = in_turn(o.place for _, o in drawn)  # one for each place, however many
-    colour = alt.Color("place:N", title=None, sort=None).scale(domain=list(hues), range=list(hues.values()))
+    hues = in_turn(o.site for _, o in drawn)  # one for each site, however many
+    colour = alt.Color("site:N", title=None, sort=None).scale(domain=list(hues), range=list(hues.values()))
     colour = colour.legend(orient="top", columns=1)
     base = alt.Chart(alt.InlineData(values=rows)).encode(color=colour)
-    tips = [alt.Tooltip(c) for c in ("what:N", "place:N", "shown:N")]
+    tips = [alt.Tooltip(c) for c in ("what:N", "site:N", "shown:N")]
     tips += [alt.Tooltip(f"{c}:Q", format=".2f") for c in ("impact", "low", "high", "days_low", "days_high", "cpu_s")]
     names: dict[str, Any] = {n: alt.ExprRef(f"datum.{n}") for n in ("dx", "dy", "align")}
     layers = [
@@ -221,7 +219,7 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
         base.mark_text(fontSize=12, **names).encode(x=xs, y=ys, text="what:N"),
     ]
     text = "Scatter chart of impact against stated person-days; upper left is best: "
-    text += ", ".join(f"{o.what} at {o.place}" for _, o in drawn[:5]) + "."
+    text += ", ".join(f"{o.what} at {o.site}" for _, o in drawn[:5]) + "."
     table = pl.DataFrame(rows).drop("dx", "dy", "align")
     title = "Impact against ease: what does not ship yet. Upper left pays most. Bars: 95% intervals, days stated."
     return Chart("impact-ease", title, finish(alt.layer(*layers), text), text, table)

@@ -56,7 +56,7 @@ def site_facts(site: Site, widen: float, reduced: bool = False) -> pl.DataFrame:
         _left(site),
     )
     blank = {**dict.fromkeys(SCHEMA), **dict.fromkeys(("over", "split", "reason", "verdict"), "")}
-    blank |= {"place": site.name, "bucket": ALL, "metric": site.metric}
+    blank |= {"site": site.name, "bucket": ALL, "metric": site.metric}
     rows = pl.DataFrame([{**blank, **row} for made in makers for row in made], schema=SCHEMA)
     if site.ships is None:
         return rows

@@ -69,7 +69,7 @@ def _options(order: Sequence[tuple[int, build_next.Option]]) -> Finding:
     heads = ["what", "gain, 95%", "over", "impact", "days, stated", "CPU s more"]
     rows = [
         [
-            f"{n}. {o.what} ({o.place})", o.interval + "" * o.sure, o.over, f"{o.impact:+.2f}",
+            f"{n}. {o.what} ({o.site})", o.interval + "" * o.sure, o.over, f"{o.impact:+.2f}",
             f"{o.days[0]:g} to {o.days[1]:g}" if o.days else "not stated",
             f"{o.cpu_s:+.2f}",
         ]

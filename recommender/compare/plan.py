@@ -33,7 +33,7 @@ class SiteSpec:
 
     @property
     def name(self) -> str:
-        """``<scenario> on <data>``, also in ``measured.by_place``."""
+        """``<scenario> on <data>``, also in ``measured.by_site``."""
         return f"{config.load(self.scenario).name} on {self.data}"
 
 

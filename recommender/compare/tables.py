@@ -1,4 +1,4 @@
-"""The numbers of a comparison as tidy tables, one Parquet file each; ``place`` is the site's name."""
+"""The numbers of a comparison as tidy tables, one Parquet file each; ``site`` is the site's name."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from recommender.studies.engine.plan import SCENARIO, Study
 from recommender.studies.engine.run import results_table
 
 _LADDER = {
-    **dict.fromkeys(("place", "rung", "user_bucket"), pl.String),
+    **dict.fromkeys(("site", "rung", "user_bucket"), pl.String),
     "n_queries": pl.Int64,
     "metric": pl.String,
     **dict.fromkeys(("value", "ci_low", "ci_high", "cpu_s"), pl.Float64),
 }
 _MOVES = {
-    **dict.fromkeys(("place", "user_bucket", "rung", "over"), pl.String),
+    **dict.fromkeys(("site", "user_bucket", "rung", "over"), pl.String),
     **dict.fromkeys(("interactions", "ci_low", "ci_high", "ahead_share"), pl.Float64),
 }
 _TRANSFER = {
@@ -55,7 +55,7 @@ def tables(
 
 
 def ladder(sites: Sequence[Site]) -> pl.DataFrame:
-    """place, rung, user_bucket, n_queries, metric, value, ci_low, ci_high, cpu_s, with all of today's data. The router
+    """site, rung, user_bucket, n_queries, metric, value, ci_low, ci_high, cpu_s, with all of today's data. The router
     is what the validation periods chose to ship."""
     rows: list[tuple[object, ...]] = []
     for site, cell in ((s, s.today) for s in sites if s.today):
@@ -83,7 +83,7 @@ def _moves(sites: Sequence[Site]) -> pl.DataFrame:
 
 def _effects(by_site: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     frames = [
-        table.select(pl.lit(name).alias("place"), "pair", pl.exclude("pair", "name", "shown"))
+        table.select(pl.lit(name).alias("site"), "pair", pl.exclude("pair", "name", "shown"))
         for name, table in by_site.items()
         if table.height
     ]
@@ -91,8 +91,8 @@ def _effects(by_site: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def _transfer(runs: Sequence[Measured]) -> pl.DataFrame:
-    places = {r.labels[SCENARIO] for r in runs if transfer.RECIPE not in r.labels}
-    if len(places) < 2 or not any(transfer.RECIPE in r.labels for r in runs):
+    sites = {r.labels[SCENARIO] for r in runs if transfer.RECIPE not in r.labels}
+    if len(sites) < 2 or not any(transfer.RECIPE in r.labels for r in runs):
         return pl.DataFrame()
     rows = [
         (to, source, bucket, ratio.percent, ratio.low, ratio.high, ratio.n, ", ".join(ratio.lacking))

@@ -1,6 +1,6 @@
 """What a finished train says, as one table of rows from which every tile, sentence and chart of its page reads.
 
-A row: place (scenario on data), topic, bucket (user bucket or segment of the decision), what (rung, or ``router``: what
+A row: site (scenario on data), topic, bucket (user bucket or segment of the decision), what (rung, or ``router``: what
 ships), over (what it is compared with), metric, split, n (lists), value with its 95% interval (low, high), own (share
 of the places that the rung itself filled), target, verdict and, where that needs words, reason. Topics:
 
@@ -32,7 +32,7 @@ from recommender.experiment.run_tables import FALLBACK_SHARE, cells, mark, secon
 from recommender.experiment.value import value_rows
 from recommender.names import ALL, IN_SESSION, ORACLE, PLAIN, RETURNING, ROUTER
 
-KEY = ("place", "topic", "bucket", "what", "over", "metric", "split")
+KEY = ("site", "topic", "bucket", "what", "over", "metric", "split")
 SCHEMA = {
     **dict.fromkeys(KEY, pl.String),
     "n": pl.Int64,
@@ -47,14 +47,14 @@ VISITS = (IN_SESSION, RETURNING)
 
 
 def train_facts(
-    run: RunFolder, place: str = "", reduced: bool = False, problem: ProblemStatement | None = None
+    run: RunFolder, site: str = "", reduced: bool = False, problem: ProblemStatement | None = None
 ) -> pl.DataFrame:
     """All rows of a run's folder. reduced: the data are a part of what the goal was made for, so it is not tested;
     problem: what is stated of value and cost, where that is not as when the run was made."""
-    place = place or f"{run.scenario.name} on {run.data.get('name', run.scenario.data.source)}"
+    site = site or f"{run.scenario.name} on {run.data.get('name', run.scenario.data.source)}"
     makers = (_accuracy(run), _ships(run), _gains(run), [goal(run, reduced)], _harms(run), _costs(run), _back(run))
     rows = [row for made in makers for row in made]
-    rows = [{"place": place, **row} for row in (*rows, *value_rows(problem or run.scenario.problem, rows))]
+    rows = [{"site": site, **row} for row in (*rows, *value_rows(problem or run.scenario.problem, rows))]
     blank = dict.fromkeys(("bucket", "what", "over", "metric", "split", "verdict", "reason"), "")
     return pl.DataFrame([{**dict.fromkeys(SCHEMA), **blank, **row} for row in rows], schema=SCHEMA)
 
@@ -196,7 +196,7 @@ def _back(run: RunFolder) -> Iterator[Row]:
 
 def label(row: Mapping[str, Any]) -> str:
     """``NDCG@10, jobs on simulated, all: lightfm``, for messages."""
-    return f"{metric_label(row['metric'])}, {row['place']}, {row['bucket']}: {row['what']} ({row['verdict']})"
+    return f"{metric_label(row['metric'])}, {row['site']}, {row['bucket']}: {row['what']} ({row['verdict']})"
 
 
 def contradictions(facts: pl.DataFrame) -> list[str]:
@@ -211,23 +211,23 @@ def contradictions(facts: pl.DataFrame) -> list[str]:
         if any(row[c] != first[c] for c in ("value", "low", "high", "n")):
             faults.append(f"two numbers for one thing: {label(first)} and {label(row)}")
         faults += [f"{fault}: {label(row)}" for fault, holds in _faults(row).items() if holds]
-    ships = {(r["place"], r["what"]) for r in rows if r["topic"] == "ships"}
-    ships |= {(r["place"], r["reason"]) for r in rows if r["topic"] == "ships" and r["reason"]}
+    ships = {(r["site"], r["what"]) for r in rows if r["topic"] == "ships"}
+    ships |= {(r["site"], r["reason"]) for r in rows if r["topic"] == "ships" and r["reason"]}
     paths: dict[tuple[str, str], set[str]] = {}
     for row in rows:
-        if row["topic"] == "build" and row["verdict"] == "next" and (row["place"], row["what"]) in ships:
+        if row["topic"] == "build" and row["verdict"] == "next" and (row["site"], row["what"]) in ships:
             faults.append(f"to be built next, and ships: {label(row)}")
         if row["topic"] == "serves":
-            paths.setdefault((row["place"], row["bucket"]), set()).add(row["verdict"])
-    worth = {(r["place"], r["over"], r["metric"]): r for r in rows if r["topic"] == "value" and r["value"] is not None}
-    gains = {(r["place"], r["over"], r["metric"]): r for r in rows if r["topic"] == "gain" and r["bucket"] == ALL}
+            paths.setdefault((row["site"], row["bucket"]), set()).add(row["verdict"])
+    worth = {(r["site"], r["over"], r["metric"]): r for r in rows if r["topic"] == "value" and r["value"] is not None}
+    gains = {(r["site"], r["over"], r["metric"]): r for r in rows if r["topic"] == "gain" and r["bucket"] == ALL}
     faults += [
         f"worth something else than its gain: {label(row)}"
         for at, row in worth.items()
         if at not in gains or gains[at]["verdict"] != row["verdict"]
     ]
     faults += [f"stays and moves: {at}" for at, verdicts in paths.items() if {"stays", "moves"} <= verdicts]
-    best = [(r["place"], r["bucket"], r["metric"]) for r in rows if r["verdict"] == "best"]
+    best = [(r["site"], r["bucket"], r["metric"]) for r in rows if r["verdict"] == "best"]
     return faults + [f"two are best: {key}" for key in dict.fromkeys(best) if best.count(key) > 1]
 
 

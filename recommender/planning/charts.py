@@ -8,8 +8,8 @@ import altair as alt
 import polars as pl
 
 from recommender.models.colours import colour as colour_of
-from recommender.planning.place_plan import PlacePlan
 from recommender.planning.roadmap import DUE, GOAL, GROUPS, MAY, NOW
+from recommender.planning.site_plan import SitePlan
 from recommender.studies.charts import GREY, finish
 from recommender.studies.engine.finding import Chart, slug
 
@@ -17,7 +17,7 @@ FURTHEST_WEEKS = 520.0  # a bar that goes on longer ends here, open
 WIDE = alt.Axis(labelLimit=210, labelOverlap=False)
 
 
-def roadmap(plan: PlacePlan) -> Chart | None:
+def roadmap(plan: SitePlan) -> Chart | None:
     """When each move is due: a bar from the earliest to the latest week, a tick in the middle, building before it."""
     shown = [m for m in plan.moves if m.verdict in (DUE, MAY, NOW)]
     if not shown:
@@ -50,17 +50,17 @@ def roadmap(plan: PlacePlan) -> Chart | None:
         .mark_tick(thickness=3, height=20)
         .encode(x=alt.X("weeks:Q", title=title), color=colour, tooltip=tips),
     ]
-    text = f"Roadmap of {plan.place}, in weeks from today. " + "; ".join(
+    text = f"Roadmap of {plan.site}, in weeks from today. " + "; ".join(
         f"{r['move']}: {r['verdict']}" + (f", week {r['weeks']:.0f}" if r["weeks"] is not None else "") for r in rows
     ) + "."  # fmt: skip
     spec = finish(alt.layer(*layers), text, 34 * len(rows) + 20)
     caption = (
-        f"{plan.place}: bars, 95% interval of when a move is due; to the edge, open. Ticks: middle; dashes: building."
+        f"{plan.site}: bars, 95% interval of when a move is due; to the edge, open. Ticks: middle; dashes: building."
     )
-    return Chart(f"roadmap-{slug(plan.place)}", caption, spec, text, pl.DataFrame(rows))
+    return Chart(f"roadmap-{slug(plan.site)}", caption, spec, text, pl.DataFrame(rows))
 
 
-def chances(plan: PlacePlan) -> Chart | None:
+def chances(plan: SitePlan) -> Chart | None:
     """Each ranked option's chance to be among the best three, and to be the best."""
     shown = [(p.what, c) for p, c in plan.options if not p.reason and c.best > 0]
     rows: list[dict[str, Any]] = [
@@ -87,6 +87,6 @@ def chances(plan: PlacePlan) -> Chart | None:
         )
     )
     top: dict[str, Any] = max(rows[:n], key=lambda r: r["chance"])
-    text = f"Bar chart of the chances of {n} options at {plan.place}. Largest: {top['option']}, {top['chance']:.0%}."
-    title = f"{plan.place}: how often each option is picked when gain, value and days are drawn anew."
-    return Chart(f"chances-{slug(plan.place)}", title, finish(chart, text, 26 * n + 20), text, pl.DataFrame(rows))
+    text = f"Bar chart of the chances of {n} options at {plan.site}. Largest: {top['option']}, {top['chance']:.0%}."
+    title = f"{plan.site}: how often each option is picked when gain, value and days are drawn anew."
+    return Chart(f"chances-{slug(plan.site)}", title, finish(chart, text, 26 * n + 20), text, pl.DataFrame(rows))

@@ -17,18 +17,18 @@ from recommender.experiment import facts as base
 from recommender.experiment.facts import LOSS, SCHEMA, Row
 from recommender.experiment.value import NOT_STATED
 from recommender.names import ALL
-from recommender.planning.place_plan import PlacePlan
 from recommender.planning.ranking import LIKELY, MAYBE, PICKS
 from recommender.planning.roadmap import DUE, GOAL, MAY
+from recommender.planning.site_plan import SitePlan
 from recommender.planning.viability import NO, RULE, YES
 
 LIKELY_, MAYBE_, UNLIKELY, NOT_RANKED = "likely", "maybe", "unlikely", "not ranked"
 
 
-def plan_facts(plan: PlacePlan) -> pl.DataFrame:
-    """The rows of one place."""
+def plan_facts(plan: SitePlan) -> pl.DataFrame:
+    """The rows of one site."""
     blank = {**dict.fromkeys(SCHEMA), **dict.fromkeys(("over", "metric", "split", "reason", "verdict"), "")}
-    blank |= {"place": plan.place, "bucket": ALL}
+    blank |= {"site": plan.site, "bucket": ALL}
     rows = [{**blank, **row} for rows in (_options(plan), _due(plan), _sheet(plan)) for row in rows]
     return pl.DataFrame(rows, schema=SCHEMA)
 
@@ -38,7 +38,7 @@ def verdict(best: float) -> str:
     return LIKELY_ if best >= LIKELY else MAYBE_ if best >= MAYBE else UNLIKELY
 
 
-def _options(plan: PlacePlan) -> Iterator[Row]:
+def _options(plan: SitePlan) -> Iterator[Row]:
     for p, chance in plan.options:
         value, low, high = p.gain or (None, None, None)
         where = {"what": p.what, "over": p.over, "metric": plan.problem.metric, "split": p.kind}
@@ -61,14 +61,14 @@ def _options(plan: PlacePlan) -> Iterator[Row]:
             }
 
 
-def _due(plan: PlacePlan) -> Iterator[Row]:
+def _due(plan: SitePlan) -> Iterator[Row]:
     for m in plan.moves:
         ends = {"value": m.weeks, "low": m.low, "high": m.high, "own": m.share}
         yield {"topic": "due", "bucket": m.bucket, "what": m.what, "over": m.over, **ends, "verdict": m.verdict,
                "reason": m.note}  # fmt: skip
 
 
-def _sheet(plan: PlacePlan) -> Iterator[Row]:
+def _sheet(plan: SitePlan) -> Iterator[Row]:
     for a in plan.sheet:
         yield {"topic": "viability", "what": a.question, "over": a.what, "metric": str(a.numbers.get("harm", "")),
                "verdict": a.verdict}  # fmt: skip
@@ -78,16 +78,16 @@ def contradictions(facts: pl.DataFrame) -> list[str]:
     """Those of ``experiment.facts.contradictions``, and of the plan with itself and with what was measured."""
     faults = base.contradictions(facts)
     rows = facts.to_dicts()
-    for place in facts["place"].unique(maintain_order=True):
-        here = [r for r in rows if r["place"] == place]
+    for site in facts["site"].unique(maintain_order=True):
+        here = [r for r in rows if r["site"] == site]
         faults += [f"{fault}: {base.label(r)}" for r in here for fault, holds in _faults(r, here).items() if holds]
         if sum(r["own"] or 0.0 for r in here if r["topic"] == "option") > PICKS + 1e-9:
-            faults.append(f"more than {PICKS} are among the best {PICKS}: {place}")
+            faults.append(f"more than {PICKS} are among the best {PICKS}: {site}")
     return faults
 
 
 def _faults(r: Row, here: Sequence[Row]) -> dict[str, bool]:
-    """Fault -> whether the row has it, among the rows of its place."""
+    """Fault -> whether the row has it, among the rows of its site."""
     ships = {o["what"] for o in here if o["topic"] == "ships"} | {o["reason"] for o in here if o["topic"] == "ships"}
     stop = any(o["topic"] == "viability" and o["what"] == RULE and o["verdict"] == YES for o in here)
     option, due = r["topic"] == "option", r["topic"] == "due"

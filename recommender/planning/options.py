@@ -1,4 +1,4 @@
-"""What could be done next at one place: rungs and parts that do not ship, what is no code, and the team's own ideas."""
+"""What could be done next at one site: rungs and parts that do not ship, what is no code, and the team's own ideas."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Proposal:
 def proposals(
     facts: pl.DataFrame, scenario: Scenario, estimates: Mapping[str, Sequence[TeamEstimate]], built: Collection[str]
 ) -> list[Proposal]:
-    """facts: of one place; built: options that are finished. What ships is none; what is built, or lacks days or a
+    """facts: of one site; built: options that are finished. What ships is none; what is built, or lacks days or a
     gain, is listed with the reason that it is not ranked, as is what others need."""
     rows = facts.to_dicts()
     ships = {r["what"] for r in rows if r["topic"] == "ships"} | {r["reason"] for r in rows if r["topic"] == "ships"}

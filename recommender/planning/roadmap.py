@@ -22,7 +22,7 @@ GOAL = "the goal"
 GROUPS = {ALL: "all users"} | {b: f"{words} earlier" for b, words in LABELS.items() if b != ALL}
 WORKDAYS = 5  # of a week
 _SCHEMA = {
-    **dict.fromkeys(("place", "users", "move", "from", "verdict"), pl.String),
+    **dict.fromkeys(("site", "users", "move", "from", "verdict"), pl.String),
     **dict.fromkeys(("chance", "weeks", "weeks_low", "weeks_high"), pl.Float64),
     **dict.fromkeys(("due", "due_from", "due_by", "start_by"), pl.Date),
     **dict.fromkeys(("prepare", "stop", "note"), pl.String),
@@ -36,7 +36,7 @@ class DatedMove:
     beyond ten times today's data; prepare: what must be built before; build_weeks: that it takes one person, at the 95%
     end, so that it is ready at the earliest due date; stop: what serves nobody afterwards."""
 
-    place: str
+    site: str
     bucket: str
     what: str
     over: str
@@ -54,7 +54,7 @@ class DatedMove:
 def moves(
     facts: pl.DataFrame, needs: Mapping[str, Sequence[str]], chances: Mapping[str, Chance], stop_here: bool
 ) -> list[DatedMove]:
-    """facts: of one place; needs: option -> everything that must be there before and is not; stop_here: the simplest
+    """facts: of one site; needs: option -> everything that must be there before and is not; stop_here: the simplest
     rung reaches the goal, so that moves are not needed for it. What ships already is no move, nor is a goal that is
     reached or that these data cannot test."""
     rows = facts.to_dicts()
@@ -72,7 +72,7 @@ def moves(
         spans = [chances[b].days for b in before if b in chances]
         last = not goal and r["bucket"] == ALL and len(leads) == 1  # it leads in no other group
         steps.append(DatedMove(
-            r["place"], r["bucket"], r["what"], r["over"], _verdict(r["own"], weeks, rate), r["own"],
+            r["site"], r["bucket"], r["what"], r["over"], _verdict(r["own"], weeks, rate), r["own"],
             weeks[0], weeks[1], weeks[2], before, sum(days[2] for days in spans if days) / WORKDAYS,
             r["over"] if last else "", "the goal is reached without it" if stop_here and not goal else "",
         ))  # fmt: skip
@@ -89,7 +89,7 @@ def table(steps: Sequence[DatedMove], today: date) -> pl.DataFrame:
         if m.prepare and earliest is not None and m.verdict in (DUE, MAY):
             start = max(today, earliest - timedelta(weeks=m.build_weeks))
         rows.append((
-            m.place, GROUPS[m.bucket], m.what, m.over, m.verdict, m.share, m.weeks, m.low, m.high, due, first, last,
+            m.site, GROUPS[m.bucket], m.what, m.over, m.verdict, m.share, m.weeks, m.low, m.high, due, first, last,
             start, ", ".join(m.prepare), m.stop, m.note,
         ))  # fmt: skip
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")

@@ -37,7 +37,7 @@ class SheetAnswer:
 
 
 def answers(run: RunFolder, facts: pl.DataFrame) -> list[SheetAnswer]:
-    """The sheet of one place. facts: of ``train_facts``, of the same run."""
+    """The sheet of one site. facts: of ``train_facts``, of the same run."""
     rows = facts.to_dicts()
     return [_label(run), _enough(run, rows), rule(run, rows), *_tolerable(run, rows), *_before(run, rows)]
 

@@ -17,7 +17,7 @@ from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.compare.site import Site
 from recommender.evaluation.metric_table import glossary
 from recommender.experiment import run_tables
-from recommender.planning.place_plan import PlacePlan
+from recommender.planning.site_plan import SitePlan
 from recommender.report import planning
 from recommender.report.document import first_screen, rows
 from recommender.report.page import macros, plain_text, render, words
@@ -43,8 +43,8 @@ _SIMULATED = "Data named “simulated” are made up: they show how the method w
 WORDS = "The words of this page, and what each rung does"
 
 
-def html(comparison: Comparison, out: Path, plans: Sequence[PlacePlan] = ()) -> str:
-    """The whole report.html, for the folder ``out``: self-contained, every chart with its numbers. plans: by place."""
+def html(comparison: Comparison, out: Path, plans: Sequence[SitePlan] = ()) -> str:
+    """The whole report.html, for the folder ``out``: self-contained, every chart with its numbers. plans: by site."""
     planned = planning.sections(plans) if plans else []
     drawn = [
         *planning.drawn(planned),
@@ -84,15 +84,15 @@ def answers(comparison: Comparison) -> dict[str, dict[str, list[str]]]:
 def answers_table(comparison: Comparison) -> pl.DataFrame:
     """A sentence with its site, question and evidence."""
     table = [
-        {"place": s["name"], "question": q, "sentence": plain_text(s["html"]), "evidence": "; ".join(s["evidence"])}
+        {"site": s["name"], "question": q, "sentence": plain_text(s["html"]), "evidence": "; ".join(s["evidence"])}
         for q, on in _questions(comparison).items()
         for s in on
     ]
-    return pl.DataFrame(table, schema=dict.fromkeys(("place", "question", "sentence", "evidence"), pl.String))
+    return pl.DataFrame(table, schema=dict.fromkeys(("site", "question", "sentence", "evidence"), pl.String))
 
 
-def markdown(comparison: Comparison, out: Path, plans: Sequence[PlacePlan] = ()) -> str:
-    """The page as Markdown, charts as their numbers. plans: by place."""
+def markdown(comparison: Comparison, out: Path, plans: Sequence[SitePlan] = ()) -> str:
+    """The page as Markdown, charts as their numbers. plans: by site."""
     lines = [f"# {comparison.title}", "", *(f"> ⚠ {w}" for w in comparison.warnings), "", _lead(comparison), ""]
     for question, on in _questions(comparison).items():
         lines += ["", f"## {question}", "", *(f"- {s['name']}: {plain_text(s['html'])}" for s in on)]
@@ -118,7 +118,7 @@ def show(comparison: Comparison, console: Console) -> None:
 
 def _site(site: Site, comparison: Comparison) -> dict[str, Any]:
     """The tiles of one site: those of a train's page, from the same facts."""
-    own = comparison.facts.filter(place=site.name)
+    own = comparison.facts.filter(site=site.name)
     run = site.ships
     return {
         "name": site.name,
@@ -135,7 +135,7 @@ def _questions(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
     words_of = macros("compare_words.html")
     out: dict[str, list[dict[str, Any]]] = {q: [] for q in ANSWERS}
     for site in comparison.sites:
-        own = comparison.facts.filter(place=site.name)
+        own = comparison.facts.filter(site=site.name)
         f: dict[str, Any] = {topic: rows(own, topic=topic) for topic in TOPICS}
         f |= {"measure": site.measure_parts, "measuring": sum(c.whole_seconds for c in site.cells)}
         for question, (names, studies) in ANSWERS.items():

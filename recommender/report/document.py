@@ -58,7 +58,7 @@ def write_report(out: Path) -> Path:
         "train.html",
         {c.name: c.spec for c in drawn},
         s=first_screen(run, facts),
-        place=place(run),
+        site=site_name(run),
         effort=effort,
         findings=findings,
         sheet=planning.sheet_html(viability.answers(run, facts)),
@@ -74,11 +74,11 @@ def write_report(out: Path) -> Path:
     path = out / "report.html"
     write_text(path, text)
     if effort:
-        write_text(out / EFFORT_CHART, picture(effort.spec, f"{place(run)}: {metric_label(run.metric)}, all users"))
+        write_text(out / EFFORT_CHART, picture(effort.spec, f"{site_name(run)}: {metric_label(run.metric)}, all users"))
     return path
 
 
-def place(run: RunFolder) -> str:
+def site_name(run: RunFolder) -> str:
     """``<scenario> on <data>``."""
     return f"{run.scenario.name} on {run.data.get('name', run.scenario.data.source)}"
 

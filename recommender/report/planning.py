@@ -11,8 +11,8 @@ import polars as pl
 from recommender.experiment.value import worth
 from recommender.files import write_text
 from recommender.planning import charts
-from recommender.planning.place_plan import PlacePlan
 from recommender.planning.roadmap import GOAL
+from recommender.planning.site_plan import SitePlan
 from recommender.report.page import macros, plain_text
 from recommender.report.study import grid_markdown
 from recommender.studies.engine.finding import Chart, grid
@@ -22,21 +22,21 @@ SECTIONS = (OPTIONS, ROADMAP, VIABILITY)
 
 
 def sheet_html(plan_sheet: Sequence[Any]) -> str:
-    """The viability sheet of one place."""
+    """The viability sheet of one site."""
     return str(macros("planning.html").sheet(plan_sheet))
 
 
-def sections(plans: Sequence[PlacePlan]) -> list[dict[str, Any]]:
-    """What compare.html shows of the plans: title -> a piece per place, with its chart."""
+def sections(plans: Sequence[SitePlan]) -> list[dict[str, Any]]:
+    """What compare.html shows of the plans: title -> a piece per site, with its chart."""
     words = macros("planning.html")
     return [
         {"title": OPTIONS, "pieces": [
-            {"name": p.place, "before": str(words.head(p)), "chart": charts.chances(p),
+            {"name": p.site, "before": str(words.head(p)), "chart": charts.chances(p),
              "after": str(words.options(p, _worth(p)))} for p in plans]},
         {"title": ROADMAP, "pieces": [
-            {"name": p.place, "before": "", "chart": charts.roadmap(p), "after": str(words.moves(p))} for p in plans]},
+            {"name": p.site, "before": "", "chart": charts.roadmap(p), "after": str(words.moves(p))} for p in plans]},
         {"title": VIABILITY, "pieces": [
-            {"name": p.place, "before": "", "chart": None, "after": str(words.sheet(p.sheet))} for p in plans]},
+            {"name": p.site, "before": "", "chart": None, "after": str(words.sheet(p.sheet))} for p in plans]},
     ]  # fmt: skip
 
 
@@ -45,17 +45,17 @@ def drawn(plan_sections: Sequence[dict[str, Any]]) -> list[Chart]:
     return [piece["chart"] for one in plan_sections for piece in one["pieces"] if piece["chart"]]
 
 
-def markdown(plans: Sequence[PlacePlan]) -> list[str]:
+def markdown(plans: Sequence[SitePlan]) -> list[str]:
     """The plans as lines of Markdown."""
     words, lines = macros("planning.html"), []
     for p in plans:
-        lines += ["", f"## Plan: {p.place}", "", plain_text(str(words.head(p))), "", *grid_markdown(_options(p))]
+        lines += ["", f"## Plan: {p.site}", "", plain_text(str(words.head(p))), "", *grid_markdown(_options(p))]
         lines += ["", *grid_markdown(_moves(p)), "", *[f"Not in sight: {'; '.join(p.far)}.", ""] * bool(p.far)]
         lines += [f"- {a.question} {a.verdict.capitalize()}. {plain_text(str(words.sheet_words(a)))}" for a in p.sheet]
     return lines
 
 
-def write_plan(out: Path, plans: Sequence[PlacePlan]) -> None:
+def write_plan(out: Path, plans: Sequence[SitePlan]) -> None:
     """roadmap.csv and roadmap.md."""
     if not plans:
         return
@@ -63,7 +63,7 @@ def write_plan(out: Path, plans: Sequence[PlacePlan]) -> None:
     write_text(out / "roadmap.md", "\n".join(["# Plan", *markdown(plans)]) + "\n")
 
 
-def _worth(plan: PlacePlan) -> dict[str, dict[str, float] | None]:
+def _worth(plan: SitePlan) -> dict[str, dict[str, float] | None]:
     """Option -> what its gain is worth a week, None where that is not stated."""
     spans = {p.what: worth(plan.problem, p.gain) if p.gain else None for p, _ in plan.options}
     return {
@@ -71,7 +71,7 @@ def _worth(plan: PlacePlan) -> dict[str, dict[str, float] | None]:
     }
 
 
-def _options(plan: PlacePlan) -> Any:
+def _options(plan: SitePlan) -> Any:
     rows = [
         [
             p.what, f"{c.best:.0%}" if not p.reason else "not ranked", f"{c.first:.0%}" if not p.reason else "–",
@@ -85,7 +85,7 @@ def _options(plan: PlacePlan) -> Any:
     return grid("What could be done next, by the chance to be among the best three.", heads, rows)
 
 
-def _moves(plan: PlacePlan) -> Any:
+def _moves(plan: SitePlan) -> Any:
     heads = ["move", "users", "verdict", "due", "between", "start by", "prepare", "stop", "note"]
     rows = [
         [

@@ -17,7 +17,7 @@ from recommender.studies import ablation_tables as tables
 from recommender.studies.ablation_sentences import CPU_NOISE, Effect, ordered, verdicts
 from recommender.studies.engine.contrast import Contrast, contrast, values
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding
-from recommender.studies.engine.measured import Measured, by_place
+from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import PAIR, SCENARIO, STATE, WITH, WITHOUT, Pair, Study, pairs_of
 
 BEST = "best"  # stands for the rung that is most accurate
@@ -34,7 +34,7 @@ def analyse(study: Study, runs: Sequence[Measured], brief: bool = False) -> list
     First its short answers (in mode ladder by status: ``ablation_sentences.HEADS``), then a sentence for each part;
     brief: only for parts that have a measurable effect. The first of its grids has every part.
     """
-    return [_finding(study, place, cells, brief) for place, cells in by_place(runs).items()]
+    return [_finding(study, site, cells, brief) for site, cells in by_site(runs).items()]
 
 
 def partners(runs: Sequence[Measured], pairs: Mapping[str, Pair]) -> dict[str, tuple[Measured, Measured]]:
@@ -111,11 +111,11 @@ def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, tree
 
 
-def _finding(study: Study, place: str, runs: Sequence[Measured], brief: bool) -> Finding:
+def _finding(study: Study, site: str, runs: Sequence[Measured], brief: bool) -> Finding:
     scenario, metric = runs[0].labels[SCENARIO], runs[0].scenario.decision.metric
     pairs = pairs_of(study, scenario)
     cells = partners(runs, pairs)
-    out = Finding(place)
+    out = Finding(site)
     if not cells:
         out.sentences.append(f"{NOT_ENOUGH}: no pair of runs is complete for {scenario}.")
         return out

@@ -22,7 +22,7 @@ from recommender.studies.charts import lines
 from recommender.studies.engine import powerlaw
 from recommender.studies.engine.curves import Crossing, Curves, crossings, curves
 from recommender.studies.engine.finding import NOT_ENOUGH, Chart, Finding, Grid, grid, interval
-from recommender.studies.engine.measured import Measured, by_place
+from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import Study
 
 COVERED = 0.9  # a back-test that covers less than this has its intervals widened
@@ -35,7 +35,7 @@ SURE = 0.975  # share of the replicates in which a rung must be ahead at the lar
 class Forecast:
     """A forecast from the smaller half for one larger size, and what was observed there."""
 
-    place: str
+    site: str
     rung: str
     size: float
     forecast: float
@@ -54,20 +54,20 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     """A finding per scenario and data set, then the back-test over all of them."""
     by_data: dict[str, tuple[Curves, list[Measured]]] = {}
     failed: list[Finding] = []
-    for place, cells in by_place(runs).items():
+    for site, cells in by_site(runs).items():
         try:
-            by_data[place] = curves(cells), cells
+            by_data[site] = curves(cells), cells
         except DataError as error:
-            failed.append(Finding(place, [f"{NOT_ENOUGH}: {error}"]))
-    tests = [f for place, (curve, _) in by_data.items() for f in back_test(place, curve)]
+            failed.append(Finding(site, [f"{NOT_ENOUGH}: {error}"]))
+    tests = [f for site, (curve, _) in by_data.items() for f in back_test(site, curve)]
     widen = widening(tests)
     metrics = [cells[0].scenario.decision.metric for _, cells in by_data.values()]
     findings = [
-        _finding(place, curve, cells, metric, widen)
-        for metric, (place, (curve, cells)) in zip(metrics, by_data.items(), strict=True)
+        _finding(site, curve, cells, metric, widen)
+        for metric, (site, (curve, cells)) in zip(metrics, by_data.items(), strict=True)
     ]
     for finding in findings:
-        off, unchanged = errors([f for f in tests if f.place == finding.title])
+        off, unchanged = errors([f for f in tests if f.site == finding.title])
         if off >= unchanged:
             finding.sentences.append(
                 f"Mind: in the back-test these forecasts were off by {off:.4f} here, no less than the forecast that "
@@ -76,7 +76,7 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     return [*findings, *failed, trust(tests, widen, metrics)] if by_data else failed
 
 
-def back_test(place: str, curve: Curves) -> list[Forecast]:
+def back_test(site: str, curve: Curves) -> list[Forecast]:
     """Forecasts of every rung, all users, for the sizes above half of the largest, from those up to half."""
     small = curve.size <= curve.size[-1] / 2 * 1.02
     if small.sum() < 3:
@@ -86,7 +86,7 @@ def back_test(place: str, curve: Curves) -> list[Forecast]:
         mean, drawn = curve.mean[rung, ALL], curve.replicates[rung, ALL][:, small]
         for n, observed in zip(curve.size[~small], mean[~small], strict=True):
             forecast = powerlaw.forecast(curve.size[small], mean[small], drawn, n, 1.0, 0)
-            forecasts.append(Forecast(place, rung, float(n), *forecast, float(observed), float(mean[small][-1])))
+            forecasts.append(Forecast(site, rung, float(n), *forecast, float(observed), float(mean[small][-1])))
     return forecasts
 
 
@@ -116,7 +116,7 @@ def coverage(tests: Sequence[Forecast]) -> float:
     return float(np.mean([f.within for f in tests]))
 
 
-def _finding(place: str, curve: Curves, runs: Sequence[Measured], metric: str, widen: float) -> Finding:
+def _finding(site: str, curve: Curves, runs: Sequence[Measured], metric: str, widen: float) -> Finding:
     target = runs[0].scenario.problem.target
     crossed = [c for bucket in curve.buckets() for c in crossings(curve, bucket)]
     sentences = [_crossing(c, curve) for c in crossed if c.bucket == ALL]
@@ -132,7 +132,7 @@ def _finding(place: str, curve: Curves, runs: Sequence[Measured], metric: str, w
         "of the data."
     )
     grids = [curve_grid(curve, metric), crossing_grid(crossed, curve)]
-    return Finding(place, sentences, grids, [chart(place, curve, metric)], [note])
+    return Finding(site, sentences, grids, [chart(site, curve, metric)], [note])
 
 
 def _crossing(c: Crossing, curve: Curves) -> str:
@@ -240,7 +240,7 @@ def crossing_grid(crossed: Sequence[Crossing], curve: Curves) -> Grid:
     return grid("Where each rung overtakes the best simpler one, by history of the user.", heads, rows)
 
 
-def chart(place: str, curve: Curves, metric: str) -> Chart:
+def chart(site: str, curve: Curves, metric: str) -> Chart:
     """The learning curves of all users."""
     label = metric_label(metric)
     rows = [
@@ -254,9 +254,9 @@ def chart(place: str, curve: Curves, metric: str) -> Chart:
     ]
     best_first = sorted(curve.rungs, key=lambda r: -curve.mean[r, ALL][-1])
     values = ", ".join(f"{r} {curve.mean[r, ALL][-1]:.4f}" for r in best_first)
-    alt = f"Line chart of {label} by interactions to learn from, {place}. At the largest size: {values}."
+    alt = f"Line chart of {label} by interactions to learn from, {site}. At the largest size: {values}."
     title = f"Learning curves: {label} of all users, with 95% intervals"
-    return lines(f"curves-{place}", title, alt, pl.DataFrame(rows), x="interactions", label=label, log=True)
+    return lines(f"curves-{site}", title, alt, pl.DataFrame(rows), x="interactions", label=label, log=True)
 
 
 def trust(tests: Sequence[Forecast], widen: float, metrics: Sequence[str]) -> Finding:
@@ -276,7 +276,7 @@ def trust(tests: Sequence[Forecast], widen: float, metrics: Sequence[str]) -> Fi
         f"Their 95% intervals held the observed value in {coverage(tests):.0%} of the cases: {verdict}.",
     ]
     rows = [
-        [f.place, f.rung, f"{f.size:,.0f}", interval(f.forecast, f.low, f.high), f"{f.observed:.4f}",
+        [f.site, f.rung, f"{f.size:,.0f}", interval(f.forecast, f.low, f.high), f"{f.observed:.4f}",
          f"{f.forecast - f.observed:+.4f}", "yes" if f.within else "no"] for f in tests
     ]  # fmt: skip
     heads = ["data", "rung", "interactions", "forecast", "observed", "error", "within"]

@@ -19,7 +19,7 @@ from recommender.studies.engine.cell import TUNED
 from recommender.studies.engine.contrast import values
 from recommender.studies.engine.curves import Curves, curves, interactions, overtakes
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, Grid, grid, interval, not_enough
-from recommender.studies.engine.measured import Measured, by_place
+from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import Cell, Study
 
 MODE = "tuning"  # the label of second cells
@@ -27,7 +27,7 @@ MODE = "tuning"  # the label of second cells
 
 def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     """A finding per scenario and data set."""
-    return [_finding(study, place, cells) for place, cells in by_place(runs).items()]
+    return [_finding(study, site, cells) for site, cells in by_site(runs).items()]
 
 
 def more(study: Study, runs: Sequence[Measured]) -> list[Cell]:
@@ -35,7 +35,7 @@ def more(study: Study, runs: Sequence[Measured]) -> list[Cell]:
     trials = int(study.options.get("trials", 0))
     if not trials or any(MODE in r.labels for r in runs):
         return []
-    full = [max(cells, key=lambda r: r.origin["n_train"]) for cells in by_place(runs).values()]
+    full = [max(cells, key=lambda r: r.origin["n_train"]) for cells in by_site(runs).values()]
     return [
         Cell({**r.labels, MODE: TUNED}, r.scenario.model_copy(update={"tune": Tune(trials=trials)}), TUNED)
         for r in full
@@ -50,8 +50,8 @@ def reached(curve: Curves, rung: str, goal: float) -> tuple[float, float, float]
     return interactions(point, overtakes(x, curve.replicates[rung, ALL] - goal))
 
 
-def _finding(study: Study, place: str, runs: Sequence[Measured]) -> Finding:
-    out = Finding(place)
+def _finding(study: Study, site: str, runs: Sequence[Measured]) -> Finding:
+    out = Finding(site)
     tuned = next((r for r in runs if MODE in r.labels), None)
     runs = [r for r in runs if r is not tuned]
     problem, metric = runs[0].scenario.problem, runs[0].scenario.decision.metric

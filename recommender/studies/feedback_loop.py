@@ -21,7 +21,7 @@ from recommender.studies.closed_loop.measures import FIRST, MEASURES, ROUND
 from recommender.studies.closed_loop.options import Loop, read
 from recommender.studies.engine.contrast import ALPHA
 from recommender.studies.engine.finding import NOT_ENOUGH, Chart, Finding, Grid, grid, interval, not_enough
-from recommender.studies.engine.measured import Measured, by_place
+from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import Study
 
 DECIMALS = {"utility": 2, "regret": 2}  # 3 for the others
@@ -68,7 +68,7 @@ def over_seeds(values: np.ndarray) -> Mean:
 def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     """A finding per scenario."""
     loop = read(study.options, study.name)
-    return [_finding(place, cells, loop) for place, cells in by_place(runs).items()]
+    return [_finding(site, cells, loop) for site, cells in by_site(runs).items()]
 
 
 def by_round(runs: Sequence[Measured], policies: Sequence[str], rounds: int) -> Values:
@@ -84,8 +84,8 @@ def by_round(runs: Sequence[Measured], policies: Sequence[str], rounds: int) -> 
     return tables
 
 
-def _finding(place: str, runs: Sequence[Measured], loop: Loop) -> Finding:
-    out = Finding(place)
+def _finding(site: str, runs: Sequence[Measured], loop: Loop) -> Finding:
+    out = Finding(site)
     # Policies that a seed lacks are left out of all, so that seeds stay paired.
     policies = [p for p in loop.policies if all(p in r.rungs for r in runs)]
     if missing := [p for p in loop.policies if p not in policies]:
@@ -113,7 +113,7 @@ def _finding(place: str, runs: Sequence[Measured], loop: Loop) -> Finding:
         _differences(f"Difference to {loop.against}, paired by seed; * significant.", gains, others),
         _differences("Change from the first round that has it to the last; * significant.", trends, policies),
     ]
-    out.charts = [_chart(place, m, values, policies) for m in measures]
+    out.charts = [_chart(site, m, values, policies) for m in measures]
     out.notes.append(_note(runs, loop))
     return out
 
@@ -181,7 +181,7 @@ def _differences(caption: str, means: Means, policies: Sequence[str]) -> Grid:
     return grid(caption, ["measure", *policies], rows)
 
 
-def _chart(place: str, measure: str, values: Values, policies: Sequence[str]) -> Chart:
+def _chart(site: str, measure: str, values: Values, policies: Sequence[str]) -> Chart:
     rows = []
     for policy in policies:
         for number, seeds in enumerate(values[policy, measure].T, 1):
@@ -192,9 +192,9 @@ def _chart(place: str, measure: str, values: Values, policies: Sequence[str]) ->
     last = {r["rung"]: r["value"] for r in rows}
     ends = ", ".join(f"{p} {v:.{DECIMALS.get(measure, 3)}f}" for p, v in last.items())
     what = MEASURES[measure]
-    alt = f"Line chart of {what} by round, {place}. In the last round: {ends}."
+    alt = f"Line chart of {what} by round, {site}. In the last round: {ends}."
     title = f"{_capital(measure)}, by round"
-    return lines(f"loop-{measure}-{place}", title, alt, pl.DataFrame(rows), x="round", label=what, whole=True)
+    return lines(f"loop-{measure}-{site}", title, alt, pl.DataFrame(rows), x="round", label=what, whole=True)
 
 
 def _note(runs: Sequence[Measured], loop: Loop) -> str:

@@ -17,7 +17,7 @@ from recommender.evaluation.metric_table import metric_label
 from recommender.studies.charts import lines
 from recommender.studies.engine.contrast import ALPHA, Contrast, contrast, paired, ratio_interval
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
-from recommender.studies.engine.measured import Measured, by_place
+from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import Study
 
 AXIS = "model"
@@ -31,7 +31,7 @@ _LOSSES = {
 def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     """A finding per scenario and data set."""
     tolerated = float(study.options.get("tolerated_loss", 0.05))
-    return [_finding(place, cells, tolerated) for place, cells in by_place(runs).items()]
+    return [_finding(site, cells, tolerated) for site, cells in by_site(runs).items()]
 
 
 def losses(runs: Sequence[Measured]) -> pl.DataFrame:
@@ -69,8 +69,8 @@ def lasts(age: np.ndarray, loss: np.ndarray, tolerated: float) -> float:
     return float(x[n - 1] + (x[n] - x[n - 1]) * (tolerated - y[n - 1]) / (y[n] - y[n - 1])) if n else 0.0
 
 
-def _finding(place: str, runs: Sequence[Measured], tolerated: float) -> Finding:
-    out = Finding(place)
+def _finding(site: str, runs: Sequence[Measured], tolerated: float) -> Finding:
+    out = Finding(site)
     if not any(r.labels[AXIS] == FRESH for r in runs) or len(runs) < 2:
         out.sentences.append(f"{NOT_ENOUGH}: the fresh model, or every older one, could not be measured.")
         return out
@@ -91,10 +91,10 @@ def _finding(place: str, runs: Sequence[Measured], tolerated: float) -> Finding:
     out.grids.append(grid(f"Loss of {label} against the fresh model, percent of it; * significant.", heads, rows))
     change = {"value": -100 * pl.col("loss"), "low": -100 * pl.col("high"), "high": -100 * pl.col("low")}
     age = "days that the model is older than the fresh one"
-    alt = f"Line chart of the change of {label} in percent by the age of the model in days, {place}."
+    alt = f"Line chart of the change of {label} in percent by the age of the model in days, {site}."
     title = f"{label} against the fresh model, percent, by age of the model"
     points = older.select("rung", "age_days", **change)
-    out.charts.append(lines(f"stale-{place}", title, alt, points, x="age_days", x_title=age, label="percent"))
+    out.charts.append(lines(f"stale-{site}", title, alt, points, x="age_days", x_title=age, label="percent"))
     out.notes.append(
         "older: fitted without the latest part of the training period, measured on the same queries. shorter: without "
         "as much of its earliest part instead, which separates the loss by age from the loss by having less data. "

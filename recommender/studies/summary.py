@@ -15,7 +15,7 @@ from recommender.names import ALL, ROUTER, USER_BUCKETS
 from recommender.studies import ablation, transfer
 from recommender.studies.effort_to_goal import MODE
 from recommender.studies.engine.curves import Curves, curves
-from recommender.studies.engine.measured import Measured, by_place
+from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import SCENARIO, Study, pairs_of
 from recommender.studies.transfer import Ratio
 
@@ -31,14 +31,14 @@ Points = Mapping[str, Sequence[tuple[int, float]]]
 
 @dataclass(frozen=True)
 class Summary:
-    """A run: a rung, a data asset, a part or a recipe (``kind``) at one place, its samples folded into means.
+    """A run: a rung, a data asset, a part or a recipe (``kind``) at one site, its samples folded into means.
 
     ``metric``: the decision's metric, which the views chart; ``curves``: metric -> (step, value).
     """
 
     kind: str
     what: str
-    place: str
+    site: str
     metric: str
     metrics: Mapping[str, float]
     curves: Points = field(default_factory=dict)
@@ -46,20 +46,20 @@ class Summary:
     @property
     def name(self) -> str:
         """The run's name."""
-        return f"{self.what}, {self.place}" if self.kind != RECIPE else f"recipe of {self.what} in {self.place}"
+        return f"{self.what}, {self.site}" if self.kind != RECIPE else f"recipe of {self.what} in {self.site}"
 
 
-def named(place: str) -> str:
-    """A place as the names of metrics take it."""
-    return re.sub(r"[^\w\-. ]", "-", place, flags=re.ASCII)
+def named(site: str) -> str:
+    """A site as the names of metrics take it."""
+    return re.sub(r"[^\w\-. ]", "-", site, flags=re.ASCII)
 
 
 def learning(study: Study, runs: Sequence[Measured]) -> list[Summary]:
     """Learning curves of a study over sizes of the data, where there are any."""
     summaries: list[Summary] = []
-    for place, cells in by_place([r for r in runs if MODE not in r.labels]).items():
+    for site, cells in by_site([r for r in runs if MODE not in r.labels]).items():
         try:
-            summaries += of_curves(place, curves(cells, resamples=1), cells[0].scenario.decision.metric)
+            summaries += of_curves(site, curves(cells, resamples=1), cells[0].scenario.decision.metric)
         except DataError:  # the report says so
             continue
     return summaries
@@ -68,9 +68,9 @@ def learning(study: Study, runs: Sequence[Measured]) -> list[Summary]:
 def pairs(study: Study, runs: Sequence[Measured]) -> list[Summary]:
     """The data assets or parts of a study with and without them."""
     summaries: list[Summary] = []
-    for place, cells in by_place(runs).items():
+    for site, cells in by_site(runs).items():
         if ablation.partners(cells, pairs_of(study, cells[0].labels[SCENARIO])):
-            summaries += of_effects(place, study, cells, ablation.effects(study, cells, headline_only=True))
+            summaries += of_effects(site, study, cells, ablation.effects(study, cells, headline_only=True))
     return summaries
 
 
@@ -84,19 +84,19 @@ def recipes(study: Study, runs: Sequence[Measured]) -> list[Summary]:
     ]
 
 
-def of_curves(place: str, curve: Curves, metric: str) -> list[Summary]:
+def of_curves(site: str, curve: Curves, metric: str) -> list[Summary]:
     """Each rung's learning curve, by interactions to learn from; its effort at the largest size."""
-    place, summaries = named(place), []
+    site, summaries = named(site), []
     steps = [round(n) for n in curve.size]
     for rung in curve.rungs:
         points: dict[str, Sequence[tuple[int, float]]] = {LEARNT: [(step, float(step)) for step in steps]}
         for bucket in (b for b in (ALL, *USER_BUCKETS) if (rung, b) in curve.mean):
             values = (HUNDREDTHS * float(v) for v in curve.mean[rung, bucket])
-            points[charted(RUNG, place, metric, bucket)] = list(zip(steps, values, strict=True))
+            points[charted(RUNG, site, metric, bucket)] = list(zip(steps, values, strict=True))
         cpu_s = float(curve.cpu_s[rung][-1])
         if len(curve.replicates[rung, ALL]) > 1:  # else nothing was drawn again, so there is no interval
-            points |= against_effort(charted(RUNG, place, metric), curve.value(rung), cpu_s)
-        summaries.append(Summary(RUNG, rung, place, metric, effort(cpu_s), points))
+            points |= against_effort(charted(RUNG, site, metric), curve.value(rung), cpu_s)
+        summaries.append(Summary(RUNG, rung, site, metric, effort(cpu_s), points))
     return summaries
 
 
@@ -116,14 +116,14 @@ def against_effort(
     return {f"{name} with interval": list(enumerate((low, high, middle))), x: [(step, cpu_s) for step in range(3)]}
 
 
-def of_effects(place: str, study: Study, runs: Sequence[Measured], table: pl.DataFrame) -> list[Summary]:
-    """What each data asset or part brings; without those that no rung of the place uses, whose gain is exactly 0.
+def of_effects(site: str, study: Study, runs: Sequence[Measured], table: pl.DataFrame) -> list[Summary]:
+    """What each data asset or part brings; without those that no rung of the site uses, whose gain is exactly 0.
 
     table: of ``ablation.effects`` for the decision's metric alone.
     """
     kind, rung = (PART, ROUTER) if study.mode == "ladder" else (DATA, ablation.BEST)
     cells = ablation.partners(runs, pairs_of(study, runs[0].labels[SCENARIO]))
-    place, metric, summaries = named(place), runs[0].scenario.decision.metric, []
+    site, metric, summaries = named(site), runs[0].scenario.decision.metric, []
     used = table.filter((pl.col("ci_low") != 0) | (pl.col("ci_high") != 0))
     for pair in used["pair"].unique(maintain_order=True):
         rows = table.filter(pair=pair).select("user_bucket", "difference", "ci_low", "ci_high")
@@ -131,14 +131,14 @@ def of_effects(place: str, study: Study, runs: Sequence[Measured], table: pl.Dat
         more = ablation.cost_of(*cells[pair], rung)["cpu_s"]
         metrics = {"worth/cpu_s": more}
         for bucket, ends in gains.items():
-            metrics |= _bounded(kind, place, metric, bucket, [HUNDREDTHS * v for v in ends])
-        points = against_effort(charted(kind, place, metric), gains.get(ALL, (None,)), more, MORE_CPU)
-        summaries.append(Summary(kind, pair, place, metric, metrics, points))
+            metrics |= _bounded(kind, site, metric, bucket, [HUNDREDTHS * v for v in ends])
+        points = against_effort(charted(kind, site, metric), gains.get(ALL, (None,)), more, MORE_CPU)
+        summaries.append(Summary(kind, pair, site, metric, metrics, points))
     return summaries
 
 
 def of_transfer(matrix: Mapping[tuple[str, str, str], Ratio | None], metric: str) -> list[Summary]:
-    """What each recipe gives at each place, in percent of the place's own. matrix: of ``transfer.matrix``."""
+    """What each recipe gives at each site, in percent of the site's own. matrix: of ``transfer.matrix``."""
     metrics: dict[tuple[str, str], dict[str, float]] = {}
     for (to, source, bucket), ratio in matrix.items():
         if ratio is not None and not ratio.lacking:
@@ -154,22 +154,22 @@ def colours(summaries: Sequence[Summary]) -> dict[str, str]:
 
 
 def shown(summaries: Iterable[Summary]) -> dict[str, list[tuple[str, str]]]:
-    """Kind -> places with their metric, for ``tracking.views.report_views``."""
-    places: dict[str, list[tuple[str, str]]] = {}
+    """Kind -> sites with their metric, for ``tracking.views.report_views``."""
+    sites: dict[str, list[tuple[str, str]]] = {}
     for s in summaries:
-        if (s.place, s.metric) not in places.setdefault(s.kind, []):
-            places[s.kind].append((s.place, s.metric))
-    return places
+        if (s.site, s.metric) not in sites.setdefault(s.kind, []):
+            sites[s.kind].append((s.site, s.metric))
+    return sites
 
 
-def charted(kind: str, place: str, metric: str, bucket: str | None = None, end: str = "") -> str:
+def charted(kind: str, site: str, metric: str, bucket: str | None = None, end: str = "") -> str:
     """Name of the metric that a run of ``kind`` charts, for all users or a bucket. MLflow cuts a chart's title off, so
-    the place, which the heading shows too, stands last; it is empty for the runs of a train. end: low or high."""
+    the site, which the heading shows too, stands last; it is empty for the runs of a train. end: low or high."""
     called = CALLED[kind].format(metric_label(metric).replace("@", " at "))
     who = USERS.get(bucket or ALL, "all users")
-    return ": ".join(filter(None, (called, f"{who} {end}".strip(), place)))
+    return ": ".join(filter(None, (called, f"{who} {end}".strip(), site)))
 
 
-def _bounded(kind: str, place: str, metric: str, bucket: str, values: Sequence[float]) -> dict[str, float]:
+def _bounded(kind: str, site: str, metric: str, bucket: str, values: Sequence[float]) -> dict[str, float]:
     """The value, low and high under their names."""
-    return {charted(kind, place, metric, bucket, end): v for end, v in zip(("", "low", "high"), values, strict=True)}
+    return {charted(kind, site, metric, bucket, end): v for end, v in zip(("", "low", "high"), values, strict=True)}

@@ -80,7 +80,7 @@ def matrix(runs: Sequence[Measured]) -> dict[tuple[str, str, str], Ratio | None]
     """(used in, recipe of, user bucket) -> what it gives there; None where there are too few queries to tell."""
     chosen = {r.labels[SCENARIO]: recipe(r) for r in runs if RECIPE not in r.labels}
     used = {(r.labels[SCENARIO], r.labels[RECIPE]): r for r in runs if RECIPE in r.labels}
-    places = [s for s in chosen if (s, s) in used]
+    sites = [s for s in chosen if (s, s) in used]
     metrics = deciding_metrics(runs)
 
     def ratio(to: str, source: str, bucket: str) -> Ratio | None:
@@ -98,7 +98,7 @@ def matrix(runs: Sequence[Measured]) -> dict[tuple[str, str, str], Ratio | None]
         low, high = ratio_interval(values, RESAMPLES, 0)
         return Ratio(100 * values[1].mean() / values[0].mean(), 100 * low, 100 * high, both.height, ())
 
-    keys = [(to, source, bucket) for to in places for source in places for bucket in (ALL, *USER_BUCKETS)]
+    keys = [(to, source, bucket) for to in sites for source in sites for bucket in (ALL, *USER_BUCKETS)]
     return {key: ratio(*key) for key in keys}
 
 
@@ -120,22 +120,22 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     """One matrix for all users, and one per user bucket; a sentence for each recipe used elsewhere."""
     out = Finding("One scenario's recipe in another")
     ratios = matrix(runs)
-    places = list(dict.fromkeys(to for to, _, _ in ratios))
-    if len(places) < 2:
+    sites = list(dict.fromkeys(to for to, _, _ in ratios))
+    if len(sites) < 2:
         out.sentences.append(f"{NOT_ENOUGH}: a transfer needs two scenarios that could be measured.")
         return [out]
     metrics = deciding_metrics(runs)
     deciding = {r.labels[SCENARIO]: r for r in runs if RECIPE not in r.labels}
     for bucket in (ALL, *USER_BUCKETS):
         rows = [
-            [f"{to} ({deciding[to].labels[DATA]})", *(_percent(ratios[to, s, bucket], to == s) for s in places)]
-            for to in places
+            [f"{to} ({deciding[to].labels[DATA]})", *(_percent(ratios[to, s, bucket], to == s) for s in sites)]
+            for to in sites
         ]
         caption = (
             f"{metric_labels(metrics.values())} of {USERS[bucket]}: percent of what the scenario's own recipe gives."
         )
-        out.grids.append(grid(caption, ["used in", *(f"recipe of {s}" for s in places)], rows))
-    for to, source in ((to, s) for to in places for s in places if s != to):
+        out.grids.append(grid(caption, ["used in", *(f"recipe of {s}" for s in sites)], rows))
+    for to, source in ((to, s) for to in sites for s in sites if s != to):
         rungs = ", ".join(dict.fromkeys(recipe(deciding[source]).routes.values()))
         out.sentences.append(
             f"The recipe of {source} ({rungs}) in {to}{_outcome(ratios[to, source, ALL], metric_label(metrics[to]))}."

@@ -14,7 +14,7 @@ import numpy as np
 from recommender.evaluation.metric_table import metric_label
 from recommender.studies.engine.contrast import values
 from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid
-from recommender.studies.engine.measured import Measured, by_place
+from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import Study
 
 AXES = ("seed", "sample", "origin")
@@ -24,7 +24,7 @@ _SOURCES = {"seed": "the seed", "sample": "the sample", "origin": "the origin", 
 
 def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     """A finding per scenario and data set."""
-    return [_finding(place, cells) for place, cells in by_place(runs).items()]
+    return [_finding(site, cells) for site, cells in by_site(runs).items()]
 
 
 def components(values: np.ndarray) -> dict[str, float]:
@@ -50,8 +50,8 @@ def components(values: np.ndarray) -> dict[str, float]:
     return {name: max(variance, 0.0) for name, variance in variances.items()}
 
 
-def _finding(place: str, runs: Sequence[Measured]) -> Finding:
-    out = Finding(place)
+def _finding(site: str, runs: Sequence[Measured]) -> Finding:
+    out = Finding(site)
     cells = {tuple(r.labels[a] for a in AXES): r for r in runs}
     levels = [list(dict.fromkeys(r.labels[a] for r in runs)) for a in AXES]
     points = list(product(*levels))

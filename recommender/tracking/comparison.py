@@ -1,5 +1,5 @@
 """A comparison in MLflow: its cells in the experiments of their studies, and in ``compare`` the flat runs that its
-views chart (rungs, data assets, parts, recipes, place by place), and one that carries the report."""
+views chart (rungs, data assets, parts, recipes, site by site), and one that carries the report."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Trackers:
         self.of[failure.cell.study].failed(failure)
 
     def evidence(self, sites: Sequence[Site], again: Mapping[str, Sequence[Measured]], ui: str) -> list[Evidence]:
-        """Per place and study. again: place -> its cells of every recipe; ui: address of MLflow's pages."""
+        """Per site and study. again: site -> its cells of every recipe; ui: address of MLflow's pages."""
         evidence = []
         for site in sites:
             for study, runs in site.runs.items():
@@ -84,7 +84,7 @@ def summaries(sites: Sequence[Site], again: Sequence[Measured]) -> list[Summary]
 
 def rungs(site: Site) -> list[Summary]:
     """A run per rung, with all of today's data, and its learning curve; the router has none, but a point of it."""
-    place, metric = summary.named(site.name), site.metric
+    label, metric = summary.named(site.name), site.metric
     curves = {s.what: s for s in summary.of_curves(site.name, site.curves, metric)} if site.curves else {}
     cell, runs = site.today, []
     for rung in [r for r in cell.rungs if r != PLAIN] if cell else []:
@@ -97,15 +97,15 @@ def rungs(site: Site) -> list[Summary]:
         metrics |= {"data/n_train": float(cell.origin["n_train"])}
         metrics |= curve.metrics if curve else summary.effort(cell.seconds.get(rung, 0.0))
         points = curve.curves if curve else _point(site, rung, metrics)
-        runs.append(Summary(RUNG, rung, place, metric, *values.logged(metrics, metric, points)))
+        runs.append(Summary(RUNG, rung, label, metric, *values.logged(metrics, metric, points)))
     return runs
 
 
 def _point(site: Site, rung: str, metrics: Mapping[str, float]) -> summary.Points:
     """Of a rung without a learning curve: its accuracy with all of today's data."""
-    place, metric, step = summary.named(site.name), site.metric, round(metrics["data/n_train"])
-    names = {charted(RUNG, place, metric, b): f"acc/{f'user_{b}/' if b else ''}{metric}" for b in BUCKETS}
+    label, metric, step = summary.named(site.name), site.metric, round(metrics["data/n_train"])
+    names = {charted(RUNG, label, metric, b): f"acc/{f'user_{b}/' if b else ''}{metric}" for b in BUCKETS}
     points = {name: [(step, summary.HUNDREDTHS * metrics[key])] for name, key in names.items() if key in metrics}
     ends = [metrics.get(f"acc/{metric}{end}") for end in ("", "_ci_low", "_ci_high")]
-    spent = summary.against_effort(charted(RUNG, place, metric), ends, metrics["effort/total_cpu_s"])
+    spent = summary.against_effort(charted(RUNG, label, metric), ends, metrics["effort/total_cpu_s"])
     return {**points, summary.LEARNT: [(step, float(step))], **spent}

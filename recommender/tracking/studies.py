@@ -122,7 +122,7 @@ def log_report(
     for summary in reversed(summaries):  # MLflow lists the latest first
         store.log_run(
             uri, experiment_id, summary.name, metrics=summary.metrics, curves=summary.curves,
-            params={"place": summary.place, summary.kind: summary.what},
+            params={"site": summary.site, summary.kind: summary.what},
             tags={
                 "mlflow.source.name": source, "mlflow.runColor": colour[summary.what],
                 REPORT: report, KIND: summary.kind,

@@ -73,15 +73,15 @@ def study_views() -> dict[str, str]:
 
 
 def report_views(report: str, shown: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, str]:
-    """Views of the runs behind one report, every place (a scenario on its data) in charts of its
-    own. report: id of the run that carries it; shown: kind of the runs -> places with their metric.
+    """Views of the runs behind one report, every site (a scenario on its data) in charts of its
+    own. report: id of the run that carries it; shown: kind of the runs -> sites with their metric.
     """
     tags: list[tuple[str, str]] = []
-    for kind, places in shown.items():
+    for kind, sites in shown.items():
         search = f"tags.{REPORT} = '{report}' and tags.{KIND} = '{kind}'"
         folded = FOLDED if kind == RUNG else (UNNAMED, "worth")
         for view in _REPORTED[kind]:
-            sections = {view.words.format(place): view.cards(kind, place, metric) for place, metric in places}
+            sections = {view.words.format(site): view.cards(kind, site, metric) for site, metric in sites}
             tags.append(_tag(view.key, sections, search, folded))
     return dict(tags)
 
@@ -172,7 +172,7 @@ def _card(kind: str) -> Card:
 
 @dataclass(frozen=True)
 class _View:
-    """Views of the runs of a report. words: the heading of a place's charts, short, since MLflow cuts it off; whole:
+    """Views of the runs of a report. words: the heading of a site's charts, short, since MLflow cuts it off; whole:
     charts of all users; by_bucket: a chart for each length of the users' history."""
 
     key: str
@@ -180,9 +180,9 @@ class _View:
     whole: Sequence[Callable[[str], Card]] = ()
     by_bucket: Callable[[str], Card] | None = None
 
-    def cards(self, kind: str, place: str, metric: str) -> list[Card]:
-        of_all = [drawn(charted(kind, place, metric)) for drawn in self.whole]
-        return of_all + [self.by_bucket(charted(kind, place, metric, b)) for b in USER_BUCKETS if self.by_bucket]
+    def cards(self, kind: str, site: str, metric: str) -> list[Card]:
+        of_all = [drawn(charted(kind, site, metric)) for drawn in self.whole]
+        return of_all + [self.by_bucket(charted(kind, site, metric, b)) for b in USER_BUCKETS if self.by_bucket]
 
 
 _SPENT = partial(_against, CPU)

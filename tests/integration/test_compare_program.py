@@ -51,16 +51,16 @@ def test_a_comparison_writes_its_page_logs_its_runs_and_goes_on_where_it_was(pla
     assert not (place / "artifacts/latest").exists()  # it names the latest train, and this is none
     assert "What to do next" in page
     assert {"option", "days", "viability"} <= set(pl.read_parquet(place / "first/facts.parquet")["topic"])
-    assert (place / "first/roadmap.csv").read_text().startswith("place,users,move,from,verdict")
+    assert (place / "first/roadmap.csv").read_text().startswith("site,users,move,from,verdict")
     assert "Is the rule-based answer enough?" in (place / "first/roadmap.md").read_text()
     ladder = pl.read_parquet(place / "first/ladder.parquet")
-    assert set(ladder["place"]) == {"jobs on shop"}
+    assert set(ladder["site"]) == {"jobs on shop"}
     assert {"router", "popularity", "ranker"} <= set(ladder["rung"])
 
     logged = runs(store, "compare")
     report = next(r for r in logged if r.info.run_name == "report")
     mine = [r for r in logged if r.data.tags.get("report") == report.info.run_id]
-    assert {r.data.params["place"] for r in mine} == {"jobs on shop"}
+    assert {r.data.params["site"] for r in mine} == {"jobs on shop"}
     assert {r.data.tags["kind"] for r in mine} == {"rung", "data"}
     rungs = [r for r in mine if r.data.tags["kind"] == "rung"]
     assert {"router", "popularity", "ranker"} <= {r.data.params["rung"] for r in rungs}

@@ -30,7 +30,7 @@ def place(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "artifacts/latest").symlink_to("jobs-one")
     compared = tmp_path / "artifacts/compare-1"
     compared.mkdir()
-    pl.DataFrame({"place": ["jobs"], "rung": ["als"], "value": [0.5]}).write_parquet(compared / "ladder.parquet")
+    pl.DataFrame({"site": ["jobs"], "rung": ["als"], "value": [0.5]}).write_parquet(compared / "ladder.parquet")
     studied = tmp_path / "studies/data_volume"
     studied.mkdir(parents=True)
     pl.DataFrame({"study": ["data_volume"], "value": [0.25]}).write_parquet(studied / "results.parquet")

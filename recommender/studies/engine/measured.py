@@ -20,7 +20,7 @@ from recommender.studies.engine.plan import DATA, SCENARIO
 DONE = "done.json"  # the last file of a finished cell
 
 
-def by_place(runs: Sequence[Measured]) -> dict[str, list[Measured]]:
+def by_site(runs: Sequence[Measured]) -> dict[str, list[Measured]]:
     """Cells by ``<scenario> on <data>``, in their order."""
     places: dict[str, list[Measured]] = {}
     for run in runs:

@@ -73,20 +73,20 @@ def run(
     measured: list[Measured] = []
     failures: list[Failure] = []
     warm: Dataset | None = None
-    for place in {folder / cell.study for cell in cells}:
-        clear_leftovers(place)
+    for study_folder in {folder / cell.study for cell in cells}:
+        clear_leftovers(study_folder)
     for number, cell in enumerate(cells, 1):
         progress(cell.name)
         begun = time.perf_counter()
         try:
             data = source(cell.labels[DATA], cell.scenario)
-            place = folder / cell.study / key(cell.scenario, cell.mode, data, cell.loop)
-            put_aside_damaged(place)
-            if not (was_finished := is_finished(place)):
+            cell_folder = folder / cell.study / key(cell.scenario, cell.mode, data, cell.loop)
+            put_aside_damaged(cell_folder)
+            if not (was_finished := is_finished(cell_folder)):
                 if data is not warm and cell.loop is None:
                     warm_up(data, cell.scenario)
                     warm = data
-                measure(data, cell.scenario, cell.mode, place, cell.loop)
+                measure(data, cell.scenario, cell.mode, cell_folder, cell.loop)
         except Exception as error:  # whatever it is, it is kept, reported and, where it is a bug, raised at the end
             failures.append(Failure(cell, error))
             log.error("%d/%d %s", number, len(cells), failures[-1])
@@ -94,7 +94,7 @@ def run(
             continue
         spent = "kept" if was_finished else f"{time.perf_counter() - begun:.1f} s"
         log.info("%d/%d %s: %s", number, len(cells), cell.name, spent)
-        measured.append(Measured(cell.labels, cell.scenario, place))
+        measured.append(Measured(cell.labels, cell.scenario, cell_folder))
         done(measured[-1])
     return measured, failures
 

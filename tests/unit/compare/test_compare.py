@@ -32,7 +32,7 @@ from recommender.experiment.facts import contradictions
 from recommender.names import ALL, USER_BUCKETS
 from recommender.planning.facts import contradictions as plan_contradictions
 from recommender.planning.facts import plan_facts
-from recommender.planning.place_plan import Team, place_plan
+from recommender.planning.site_plan import Team, site_plan
 from recommender.report import comparison as report
 from recommender.studies import transfer
 from recommender.studies.charts import frontier
@@ -56,14 +56,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cells(folder: Path) -> dict[str, list[Measured]]:
     """What a quick comparison of two scenarios measures, on a small world."""
     found = {}
-    for place in plan.site_specs(["catalog", "jobs"], []):
+    for site in plan.site_specs(["catalog", "jobs"], []):
         mine: list[Measured] = []
         for names in ([plan.TRANSFER], [plan.VOLUME, plan.VALUE, plan.PARTS]):
-            wanted = [c for n in names for c in plan.needed(STUDIES[n], place, True, SMALL, mine)]
+            wanted = [c for n in names for c in plan.needed(STUDIES[n], site, True, SMALL, mine)]
             more, failures = run(plan.affordable(wanted, folder, source()), folder, source(), lambda _: None)
             assert not failures, [str(f) for f in failures]
             mine += more
-        found[place.name] = mine
+        found[site.name] = mine
     return found
 
 
@@ -99,8 +99,8 @@ def test_the_levels_of_a_comparison_are_levels_of_its_studies(quick: bool) -> No
     study = plan.load(plan.VOLUME, quick)
     assert all(set(levels) <= set(study.grid[axis]) for axis, levels in grid.items())
     assert set(plan.QUICK_PAIRS) - {""} <= set(plan.load(plan.VALUE, False).pairs["all"])
-    (place,) = plan.site_specs(["jobs"], [])
-    wanted = [c for c, needed in plan.needed(study, place, quick, [], []) if needed]
+    (site,) = plan.site_specs(["jobs"], [])
+    wanted = [c for c, needed in plan.needed(study, site, quick, [], []) if needed]
     assert len(wanted) == np.prod([len(levels) for levels in grid.values()])
 
 
@@ -127,33 +127,33 @@ def test_a_recipe_that_cannot_be_used_is_a_grey_cell_of_the_heatmap_at_its_place
 
 def test_no_two_places_share_a_colour_in_the_chart_of_options() -> None:
     option = build_next.Option("", "als", "rung", 0.02, 0.01, 0.03, True, "what ships", 1.0, (1, 2), None)
-    drawn = charts.plan([(n, replace(option, place=f"place {n}")) for n in range(5)], "NDCG@10")
+    drawn = charts.plan([(n, replace(option, site=f"site {n}")) for n in range(5)], "NDCG@10")
     assert drawn is not None
     scales = [layer["encoding"]["color"]["scale"]["range"] for layer in drawn.spec["layer"]]
     assert all(len(set(scale)) == 5 for scale in scales)
 
 
 def test_parts_are_read_where_they_are_kept_and_never_measured() -> None:
-    (place,) = plan.site_specs(["jobs"], [])
-    assert not any(needed for _, needed in plan.needed(plan.load(plan.PARTS, False), place, False, [], []))
+    (site,) = plan.site_specs(["jobs"], [])
+    assert not any(needed for _, needed in plan.needed(plan.load(plan.PARTS, False), site, False, [], []))
 
 
 def test_what_a_full_study_measured_is_read_beside_what_is_needed(
     folder: Path, cells: dict[str, list[Measured]]
 ) -> None:
-    (place, _) = plan.site_specs(["catalog", "jobs"], [])
+    (site, _) = plan.site_specs(["catalog", "jobs"], [])
     study = STUDIES[plan.VOLUME]
     shorter = study.model_copy(update={"grid": {**study.grid, "size": {"0.15": study.grid["size"]["0.15"]}}})
-    deciding = [c for c in cells[place.name] if c.folder.parent.name == plan.TRANSFER]
-    unneeded = ((c, False) for c, _ in plan.needed(shorter, place, True, SMALL, deciding))
+    deciding = [c for c in cells[site.name] if c.folder.parent.name == plan.TRANSFER]
+    unneeded = ((c, False) for c, _ in plan.needed(shorter, site, True, SMALL, deciding))
     (kept,) = plan.affordable(unneeded, folder, source())
-    (whole,) = (c.folder for c in cells[place.name] if c.labels == kept.labels and c.folder.parent.name == kept.study)
+    (whole,) = (c.folder for c in cells[site.name] if c.labels == kept.labels and c.folder.parent.name == kept.study)
     damaged = folder.with_name("damaged") / kept.study / whole.name
     shutil.copytree(whole, damaged)
     assert plan.affordable([(kept, False)], damaged.parents[1], source()) == [kept]
     (damaged / "metrics.parquet").write_bytes(b"half of it")
     assert plan.affordable([(kept, False)], damaged.parents[1], source()) == []  # not to be read
-    others = ((c, False) for c, _ in plan.needed(shorter, place, True, [*SMALL, "seed=77"], deciding))
+    others = ((c, False) for c, _ in plan.needed(shorter, site, True, [*SMALL, "seed=77"], deciding))
     assert plan.affordable(others, folder, source()) == []
 
 
@@ -291,14 +291,14 @@ def facts(comparison: Comparison) -> pl.DataFrame:
 
 
 def test_no_two_statements_of_a_comparison_contradict_each_other(facts: pl.DataFrame) -> None:
-    assert facts["place"].n_unique() == 2
+    assert facts["site"].n_unique() == 2
     assert contradictions(facts) == []
 
 
 def test_no_statement_of_the_plans_contradicts_what_was_measured(read: list[Site], comparison: Comparison) -> None:
     for site in read:
-        mine = comparison.facts.filter(place=site.name)
-        plan = place_plan(site.name, mine, site.scenario, site.ships, Team(), date(2026, 3, 2))
+        mine = comparison.facts.filter(site=site.name)
+        plan = site_plan(site.name, mine, site.scenario, site.ships, Team(), date(2026, 3, 2))
         rows = plan_facts(plan)
         assert rows.filter(topic="option").height > 3
         assert rows.filter(topic="viability").height > 4
@@ -323,9 +323,9 @@ ASSET = {"topic": "asset", "what": "x", "value": 0.1, "high": 1.0}
 def test_a_contradiction_between_statements_is_found(
     facts: pl.DataFrame, rows: list[dict[str, object]], fault: str
 ) -> None:
-    place = facts["place"][0]
-    ships = facts.filter(topic="ships", place=place)["what"][0]
-    blank = {c: "" if t == pl.String else None for c, t in facts.schema.items()} | {"place": place}
+    site = facts["site"][0]
+    ships = facts.filter(topic="ships", site=site)["what"][0]
+    blank = {c: "" if t == pl.String else None for c, t in facts.schema.items()} | {"site": site}
     added = [{**blank, **row} | ({"what": ships} if row.get("what") == "SHIPS" else {}) for row in rows]
     told = contradictions(pl.concat([facts, pl.DataFrame(added, schema=facts.schema)]))
     assert any(fault in t for t in told)
@@ -392,7 +392,7 @@ def test_a_quick_run_does_not_hold_small_data_to_goals_made_for_all_of_it(read: 
 
 
 def test_rungs_that_a_train_would_measure_too_are_named(read: list[Site], comparison: Comparison) -> None:
-    left = comparison.facts.filter(topic="left out", place="jobs on simulated")["what"].to_list()
+    left = comparison.facts.filter(topic="left out", site="jobs on simulated")["what"].to_list()
     assert left == ["bpr", "lightfm"]
     assert read[1].full is not None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recommender.engine.place import place_at
+from recommender.engine.backend import backend_at
 from recommender.engine.session import LOCAL, explained
 from recommender.errors import ConfigError, UserError
 from recommender.ranking.asker import HERE
@@ -16,18 +16,18 @@ from recommender.ranking.asker import HERE
 
 @pytest.mark.parametrize("address", ["spark", "http://host:1", "sc://", "local"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(ConfigError, match=r"expected local-spark, or .* sc://host:port"), place_at(address):
+    with pytest.raises(ConfigError, match=r"expected local-spark, or .* sc://host:port"), backend_at(address):
         pass
 
 
 def test_without_the_extra_the_message_names_the_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pysail.spark", None)
-    with pytest.raises(ConfigError, match="make setup-spark"), place_at(LOCAL):
+    with pytest.raises(ConfigError, match="make setup-spark"), backend_at(LOCAL):
         pass
 
 
 def test_a_shared_folder_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"SHARED=.*no such folder"), place_at(LOCAL, tmp_path / "absent"):
+    with pytest.raises(ConfigError, match=r"SHARED=.*no such folder"), backend_at(LOCAL, tmp_path / "absent"):
         pass
 
 
@@ -35,7 +35,7 @@ def test_a_server_that_does_not_answer_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening
         address = f"sc://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(UserError, match="no server answers there"), place_at(address):
+        with pytest.raises(UserError, match="no server answers there"), backend_at(address):
             pass
 
 
@@ -43,16 +43,16 @@ def test_no_message_shows_a_token() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"sc://127.0.0.1:{taken.getsockname()[1]}/;token=secret"
-        with pytest.raises(UserError, match=r"^ENGINE=sc://127.0.0.1:\d+: no server") as caught, place_at(address):
+        with pytest.raises(UserError, match=r"^ENGINE=sc://127.0.0.1:\d+: no server") as caught, backend_at(address):
             pass
-    with pytest.raises(ConfigError) as refused, place_at("http://host/;token=secret"):
+    with pytest.raises(ConfigError) as refused, backend_at("http://host/;token=secret"):
         pass
     assert "secret" not in str(caught.value) + str(refused.value)
 
 
 def test_without_an_engine_lists_are_made_here() -> None:
-    with place_at(None) as place:
-        assert place.asker is HERE
+    with backend_at(None) as backend:
+        assert backend.asker is HERE
 
 
 @pytest.mark.parametrize(

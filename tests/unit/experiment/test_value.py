@@ -55,7 +55,7 @@ def test_what_is_silent_is_not_stated() -> None:
 
 def test_a_gain_and_its_worth_cannot_say_different_things() -> None:
     def facts(*rows: dict[str, Any]) -> pl.DataFrame:
-        return pl.DataFrame([{**dict.fromkeys(SCHEMA), "place": "x", "reason": "", **r} for r in rows], schema=SCHEMA)
+        return pl.DataFrame([{**dict.fromkeys(SCHEMA), "site": "x", "reason": "", **r} for r in rows], schema=SCHEMA)
 
     (made,) = value_rows(problem(), [GAIN])
     assert contradictions(facts(GAIN, made)) == []

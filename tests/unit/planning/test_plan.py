@@ -1,4 +1,4 @@
-"""A place's plan from its facts: roadmap, viability sheet, and statements that cannot both hold."""
+"""A site's plan from its facts: roadmap, viability sheet, and statements that cannot both hold."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from recommender.experiment.facts import SCHEMA, train_facts
 from recommender.experiment.run_folder import read_run
 from recommender.planning import roadmap, viability
 from recommender.planning.facts import contradictions, plan_facts
-from recommender.planning.place_plan import PlacePlan, Team, place_plan
 from recommender.planning.ranking import Chance
+from recommender.planning.site_plan import SitePlan, Team, site_plan
 from recommender.report import planning
 from tests.helpers.out_folder import decided, write_out
 from tests.helpers.small import scenario
 from tests.helpers.studies import made
 
 TODAY = date(2026, 3, 2)
-PLACE = "jobs on simulated"
+SITE = "jobs on simulated"
 RATE = {"topic": "rate", "what": "interactions", "n": 1000, "value": 100.0}
 RANKER = {
     "topic": "ahead",
@@ -37,7 +37,7 @@ RANKER = {
 
 
 def facts(*rows: dict[str, Any]) -> pl.DataFrame:
-    blank = {**dict.fromkeys(SCHEMA), "place": PLACE, "bucket": "all"}
+    blank = {**dict.fromkeys(SCHEMA), "site": SITE, "bucket": "all"}
     blank |= dict.fromkeys(("reason", "over", "split", "metric", "verdict"), "")
     return pl.DataFrame([{**blank, **r} for r in rows], schema=SCHEMA)
 
@@ -167,7 +167,7 @@ def test_tolerable_errors_are_held_against_what_the_gain_is_worth() -> None:
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> tuple[PlacePlan, pl.DataFrame]:
+def plan(tmp_path_factory: pytest.TempPathFactory) -> tuple[SitePlan, pl.DataFrame]:
     run = read_run(decided(write_out(tmp_path_factory.mktemp("plan") / "out", changes=("problem.target=0.9",))))
     gain = {"value": 0.03, "low": 0.01, "high": 0.05, "metric": "ndcg_at_10"}
     more = facts(
@@ -176,13 +176,13 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> tuple[PlacePlan, pl.DataFr
         {"topic": "build", "what": "bpr", "split": "rung", "verdict": "loss", "over": "what ships", "value": -0.03,
          "low": -0.05, "high": -0.01, "metric": "ndcg_at_10"},
     )  # fmt: skip
-    table = pl.concat([train_facts(run, PLACE), more])
+    table = pl.concat([train_facts(run, SITE), more])
     asked = run.scenario.model_copy(update={"person_days": {"ranker": (10, 20), "bpr": (1, 2)}})
-    found = place_plan(PLACE, table, asked, run, Team(), TODAY)
+    found = site_plan(SITE, table, asked, run, Team(), TODAY)
     return found, pl.concat([table, plan_facts(found)])
 
 
-def test_a_plan_says_nothing_against_itself_or_what_was_measured(plan: tuple[PlacePlan, pl.DataFrame]) -> None:
+def test_a_plan_says_nothing_against_itself_or_what_was_measured(plan: tuple[SitePlan, pl.DataFrame]) -> None:
     assert contradictions(plan[1]) == []
     assert {"option", "days", "due", "viability"} <= set(plan[1]["topic"])
     assert plan[1].filter(topic="option", what="ranker")["verdict"].item() == "likely"
@@ -209,14 +209,14 @@ def test_a_plan_says_nothing_against_itself_or_what_was_measured(plan: tuple[Pla
     ],
 )
 def test_statements_of_a_plan_that_cannot_both_hold_are_named(
-    plan: tuple[PlacePlan, pl.DataFrame], where: dict[str, str], change: dict[str, Any], fault: str
+    plan: tuple[SitePlan, pl.DataFrame], where: dict[str, str], change: dict[str, Any], fault: str
 ) -> None:
     hit = pl.all_horizontal(pl.col(c) == v for c, v in where.items())
     changed = plan[1].with_columns(pl.when(hit).then(pl.lit(v)).otherwise(c).alias(c) for c, v in change.items())
     assert any(fault in named for named in contradictions(changed))
 
 
-def test_page_and_files_show_the_plan(plan: tuple[PlacePlan, pl.DataFrame], tmp_path: Path) -> None:
+def test_page_and_files_show_the_plan(plan: tuple[SitePlan, pl.DataFrame], tmp_path: Path) -> None:
     sections = planning.sections([plan[0]])
     assert [one["title"] for one in sections] == list(planning.SECTIONS)
     assert len(planning.drawn(sections)) == 2

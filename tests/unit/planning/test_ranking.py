@@ -84,7 +84,7 @@ def test_what_has_no_days_is_listed_last_with_the_reason() -> None:
 def facts(*rows: dict[str, Any]) -> pl.DataFrame:
     blank = {
         **dict.fromkeys(SCHEMA),
-        "place": "jobs on simulated",
+        "site": "jobs on simulated",
         "bucket": "all",
         "reason": "",
         "over": "",

@@ -207,11 +207,11 @@ def test_data_volume_tells_crossings_forecasts_and_how_far_to_trust_them(tmp_pat
         "seed": {"0": {}, "1": {"seed": 1}},
     }
     given = study(grid=axes, analysis="data_volume")
-    place, trust = ANALYSES["data_volume"].findings(given, measured(given, tmp_path))
-    told = " ".join(place.sentences)
+    site, trust = ANALYSES["data_volume"].findings(given, measured(given, tmp_path))
+    told = " ".join(site.sentences)
     assert "content" in told
     assert "wice the data" in told
-    assert len(place.charts[0].table) == len(shares) * 3
+    assert len(site.charts[0].table) == len(shares) * 3
     assert "forecasts of NDCG@10" in trust.sentences[0]
 
 
@@ -258,8 +258,8 @@ def test_transfer_uses_every_recipe_in_every_scenario(tmp_path: Any) -> None:
     assert in_catalog.startswith("The recipe of skills")
     assert "of the NDCG@10 of its own recipe" in in_catalog  # each scenario is measured in what it decides by
     assert "of the acceptance@10 of its own recipe" in in_skills
-    by_place = {s.place: s.metric for s in summary.recipes(given, [*first, *second])}
-    assert by_place == {"catalog": "ndcg_at_10", "skills": "acceptance_at_10"}
+    by_site = {s.site: s.metric for s in summary.recipes(given, [*first, *second])}
+    assert by_site == {"catalog": "ndcg_at_10", "skills": "acceptance_at_10"}
     (finding,) = ANALYSES["transfer"].findings(given, first)
     assert finding.sentences[0].startswith(NOT_ENOUGH)
 

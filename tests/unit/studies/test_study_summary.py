@@ -1,4 +1,4 @@
-"""Runs that a study's views chart: means over samples, a place's metrics under its own name, a colour each."""
+"""Runs that a study's views chart: means over samples, a site's metrics under its own name, a colour each."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_a_learning_curve_has_a_point_per_size_and_its_effort_at_the_largest() -
 
 def test_a_folder_as_data_makes_no_path_in_the_names_of_metrics() -> None:
     (one, *_) = summary.of_curves("jobs on /home/my.data/ü", made(popularity=[0.1, 0.2]), "ndcg_at_10")
-    assert one.place == "jobs on -home-my.data--"
-    assert charted(RUNG, one.place, "ndcg_at_10", "0") == "100 x NDCG at 10: no history: jobs on -home-my.data--"
+    assert one.site == "jobs on -home-my.data--"
+    assert charted(RUNG, one.site, "ndcg_at_10", "0") == "100 x NDCG at 10: no history: jobs on -home-my.data--"
 
 
 def test_a_transfer_tells_each_recipe_at_each_place_but_what_could_not_be_used() -> None:
@@ -52,7 +52,7 @@ def test_a_transfer_tells_each_recipe_at_each_place_but_what_could_not_be_used()
 
 def test_rungs_keep_their_colour_and_other_things_share_none() -> None:
     rungs = summary.of_curves("a", made(popularity=[0.1, 0.2], als=[0.1, 0.2]), "m")
-    assets = [summary.Summary("data", name, place, "m", {}) for place in "ab" for name in ("text", "times", "tags")]
+    assets = [summary.Summary("data", name, site, "m", {}) for site in "ab" for name in ("text", "times", "tags")]
     colour = summary.colours([*rungs, *assets])
     assert colour["als"] == "#0072B2"
     assert len({colour[name] for name in ("text", "times", "tags")}) == 3

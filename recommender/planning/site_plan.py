@@ -1,4 +1,4 @@
-"""The whole plan of one place: what it stands on, what to do next, when, and whether to start at all."""
+"""The whole plan of one site: what it stands on, what to do next, when, and whether to start at all."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Team:
 
 
 @dataclass(frozen=True)
-class PlacePlan:
+class SitePlan:
     """sheet: of viability, empty where nothing ships; options: by their chance to be among the best three; split: where
     people disagree most; dated: ``roadmap.table``."""
 
-    place: str
+    site: str
     problem: ProblemStatement
     sheet: Sequence[viability.SheetAnswer]
     options: Sequence[tuple[Proposal, Chance]]
@@ -61,10 +61,10 @@ def read_team() -> Team:
     return Team(estimates.read_estimates(), done.read_done())
 
 
-def place_plan(
-    place: str, facts: pl.DataFrame, scenario: Scenario, run: RunFolder | None, team: Team, today: date
-) -> PlacePlan:
-    """facts: of this place, of its train and of its comparison; run: what ships, None where nothing was decided."""
+def site_plan(
+    site: str, facts: pl.DataFrame, scenario: Scenario, run: RunFolder | None, team: Team, today: date
+) -> SitePlan:
+    """facts: of this site, of its train and of its comparison; run: what ships, None where nothing was decided."""
     mine = estimates.for_scenario(team.estimates, scenario.name)
     built = done.finished(team.done, scenario.name)
     bias = done.bias(team.done)
@@ -76,4 +76,4 @@ def place_plan(
     chances = {p.what: c for p, c in options}
     moves = roadmap.moves(facts, needs, chances, viability.stop_here(sheet))
     split = estimates.disagreement({option: es for option, es in mine.items() if option not in there})
-    return PlacePlan(place, scenario.problem, sheet, options, bias, split, moves, roadmap.table(moves, today))
+    return SitePlan(site, scenario.problem, sheet, options, bias, split, moves, roadmap.table(moves, today))

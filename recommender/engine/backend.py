@@ -17,7 +17,7 @@ from recommender.sources.load import load
 
 
 @dataclass(frozen=True)
-class Place:
+class Backend:
     """asker: makes lists. load: gives the checked Dataset of a source or folder, as ``sources/load.py::load``."""
 
     asker: Asker = HERE
@@ -25,13 +25,13 @@ class Place:
 
 
 @contextmanager
-def place_at(
+def backend_at(
     address: str | None, shared: Path | None = None, engine: config.EngineOptions | None = None
-) -> Iterator[Place]:
+) -> Iterator[Backend]:
     """This process where ``address`` is None, else the engine there; see ``connected`` for what it raises."""
     if address is None:
-        yield Place()
+        yield Backend()
         return
     settings = engine or config.EngineOptions()
     with connected(address, shared, settings.partitions) as session:
-        yield Place(EngineAsker(session), EngineReader(session, settings.sample_users))
+        yield Backend(EngineAsker(session), EngineReader(session, settings.sample_users))
