@@ -75,6 +75,8 @@ def options(rung: Rung, scenario: Scenario, data: Dataset) -> tuple[list[dict[st
             reason = "it needs times, and this split has none"
         elif getattr(model, "needs_relation", False) and data.relation is None:
             reason = "the items are not users (relation in dataset.yaml)"
+        elif getattr(model, "needs_direction", False) and data.symmetric:
+            reason = "links have no direction here (relation: {symmetric: true})"
         elif columns:
             reason = f"users have no column {', '.join(columns)}"
         else:

@@ -13,6 +13,7 @@ from recommender.models.contacts import Contacts
 from recommender.models.content import Content
 from recommender.models.content_popularity import ContentPopularity
 from recommender.models.ease import EASE
+from recommender.models.follow_back import FollowBack
 from recommender.models.item_knn import ItemKNN
 from recommender.models.lightfm import LightFM
 from recommender.models.neighbours import Neighbours
@@ -54,6 +55,7 @@ RECOMMENDERS: Mapping[str, Described] = {
     "trending": Trending,
     "social": Social,
     "contacts": Contacts,
+    "follow_back": FollowBack,
     "neighbours": Neighbours,
     "content_popularity": ContentPopularity,
     "content": Content,

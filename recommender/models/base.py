@@ -19,11 +19,11 @@ class Recommender(Protocol):
     package only, so that ``serving/persistence.py`` can write it without pickle.
 
     Optional attributes state what it reads beside who took what. It is skipped where the data lack what it needs:
-    ``needs_times`` (bool), ``needs_relation`` (bool: items that are users), ``needs_user_columns`` (names of columns
-    that are no features). ``controls.py`` measures whether it pays that a rung reads ``uses_times`` (bool: times of
-    training; by default as ``needs_times``), ``uses_features`` (bool) and ``user_columns`` (names). A contract test
-    checks these statements. ``per_user``: names of a fitted Table of users and of what has a row for each of them, from
-    which ``serving/forget.py`` takes users out.
+    ``needs_times`` (bool), ``needs_relation`` (bool: items that are users), ``needs_direction`` (bool: links that
+    hold one way), ``needs_user_columns`` (names of columns that are no features). ``controls.py`` measures whether it
+    pays that a rung reads ``uses_times`` (bool: times of training; by default as ``needs_times``), ``uses_features``
+    (bool) and ``user_columns`` (names). A contract test checks these statements. ``per_user``: names of a fitted
+    Table of users and of what has a row for each of them, from which ``serving/forget.py`` takes users out.
     """
 
     def fit(self, train: Dataset) -> Self: ...

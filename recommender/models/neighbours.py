@@ -60,29 +60,51 @@ class Neighbours:
 
     def fit(self, train: Dataset) -> Self:
         self.items_ = ids_only(train.items)
-        member = train.items.lookup(train.users.ids)[train.user_idx]  # each link's first end, as a row of items
-        known, n = member >= 0, len(train.items)
-        fresh = np.ones(len(member)) if self.half_life_share is None else decay(train.age_days, self.half_life_share)
-        # Of repeated links (messages) the latest counts, once
-        order = np.argsort(fresh[known], kind="stable")[::-1]
-        ends = member[known][order] * n + train.item_idx[known][order]
-        _, once = np.unique(ends, return_index=True)
-        pairs, value = ends[once], fresh[known][order][once].astype(np.float32)
-        self.links_ = sp.csr_matrix((value, (pairs // n, pairs % n)), shape=(n, n))
+        ages = train.age_days
+        fresh = np.ones(len(ages)) if self.half_life_share is None else decay(ages, self.half_life_share)
+        self.links_ = latest_links(train, fresh)
         degree = np.maximum(np.diff(self.links_.indptr), 1)
-        between = {"count": np.ones(n), "adamic_adar": 1 / np.log(degree + 1), "resource_allocation": 1 / degree}
+        between = {
+            "count": np.ones(len(degree)),
+            "adamic_adar": 1 / np.log(degree + 1),
+            "resource_allocation": 1 / degree,
+        }
         self.links_ = sp.csr_matrix(sp.diags(between[self.weight].astype(np.float32)) @ self.links_)
         return self
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
-        model_item_idx = self.items_.lookup(items.ids)
-        counts = sp.coo_matrix(model_history(queries, model_item_idx, len(self.items_)) @ self.links_)
-        column = np.full(len(self.items_), -1)
-        column[model_item_idx[model_item_idx >= 0]] = np.flatnonzero(model_item_idx >= 0)
-        is_candidate = column[counts.col] >= 0  # never dense over all members: there may be a million
-        out = np.full((len(queries), len(items)), np.nan, np.float32)
-        out[counts.row[is_candidate], column[counts.col[is_candidate]]] = counts.data[is_candidate]
-        out[queries.history.row, queries.history.item_idx] = np.nan
-        own = items.lookup(queries.ids)
-        out[np.flatnonzero(own >= 0), own[own >= 0]] = np.nan
-        return out
+        history = model_history(queries, self.items_.lookup(items.ids), len(self.items_))
+        return of_candidates(history @ self.links_, queries, items, self.items_)
+
+
+def latest_links(train: Dataset, value: np.ndarray) -> sp.csr_matrix:
+    """Who has linked to whom, float32 csr (n_items, n_items), rows of ``train.items`` on both sides.
+
+    value: float64, one for each interaction; of a repeated link (messages) the largest counts, once. Members that are
+    no item have no links.
+    """
+    member = train.items.lookup(train.users.ids)[train.user_idx]  # each link's first end, as a row of items
+    known, n = member >= 0, len(train.items)
+    order = np.argsort(value[known], kind="stable")[::-1]
+    ends = member[known][order] * n + train.item_idx[known][order]
+    _, once = np.unique(ends, return_index=True)
+    pairs, of_pair = ends[once], value[known][order][once].astype(np.float32)
+    return sp.csr_matrix((of_pair, (pairs // n, pairs % n)), shape=(n, n))
+
+
+def of_candidates(scores: sp.csr_matrix, queries: Queries, items: Table, known: Table) -> np.ndarray:
+    """Scores of few members as those of the candidates, float32 (n_queries, n_items); NaN: no score, the asking member,
+    and whom it has.
+
+    scores: csr (n_queries, n_known), its columns the rows of ``known``. It is never made dense: there may be a million.
+    """
+    entries, row = sp.coo_matrix(scores), known.lookup(items.ids)
+    column = np.full(len(known), -1)
+    column[row[row >= 0]] = np.flatnonzero(row >= 0)
+    is_candidate = column[entries.col] >= 0
+    out = np.full((len(queries), len(items)), np.nan, np.float32)
+    out[entries.row[is_candidate], column[entries.col[is_candidate]]] = entries.data[is_candidate]
+    out[queries.history.row, queries.history.item_idx] = np.nan
+    own = items.lookup(queries.ids)
+    out[np.flatnonzero(own >= 0), own[own >= 0]] = np.nan
+    return out

@@ -18,6 +18,7 @@ from recommender.models.als import ALS
 from recommender.models.base import Recommender, above, at_least
 from recommender.models.contacts import Contacts
 from recommender.models.ease import EASE
+from recommender.models.follow_back import FollowBack
 from recommender.models.item_knn import ItemKNN
 from recommender.models.neighbours import Neighbours
 from recommender.models.popularity import Popularity
@@ -28,7 +29,7 @@ from recommender.models.user_ease import UserEASE
 
 INPUTS: Mapping[str, Callable[..., Recommender]] = {
     "item_knn": ItemKNN, "als": ALS, "ease": EASE, "user_ease": UserEASE, "social": Social,
-    "contacts": Contacts, "neighbours": Neighbours, "popularity": Popularity,
+    "contacts": Contacts, "follow_back": FollowBack, "neighbours": Neighbours, "popularity": Popularity,
 }  # fmt: skip
 
 

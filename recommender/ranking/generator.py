@@ -1,8 +1,9 @@
 """Per-query candidates, where there are too many items to score all of them for everyone.
 
 A query is scored on what lies two hops away (links of its links; in a catalogue, what those took who took the same),
-on members of its address book and those who have it in theirs, on the most popular items with the same value of a
-matched column (company, city), and on the most popular of all. What that misses is measured: ``recall``.
+on members of its address book and those who have it in theirs, on the latest who linked to it where links have a
+direction, on the most popular items with the same value of a matched column (company, city), and on the most popular of
+all. What that misses is measured: ``recall``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from recommender.data.dataset import Dataset, Table
+from recommender.data.kernels import gather
 from recommender.data.queries import Queries
 from recommender.data.relation import CONTACT_KEY, entries
 
@@ -30,7 +32,8 @@ class Generator:
 
     forth: what each user took, latest last; csr (n_users, n_items). back: users reached from an item: who took it, in
     a relation the member itself; csr (n_items, n_users). order: item rows, the most popular first. match: pairs of
-    (user column, item column).
+    (user column, item column). toward: who linked to each member, latest last, csr (n_items, n_items); no row where
+    links hold both ways, since ``forth`` has them.
     """
 
     items: Table
@@ -38,26 +41,29 @@ class Generator:
     back: sp.csr_matrix
     order: np.ndarray
     match: tuple[tuple[str, str], ...]
+    toward: sp.csr_matrix
 
     @classmethod
     def after(cls, train: Dataset, items: Table, order: np.ndarray) -> Self:
         """The generator that knows the links of ``train``. order: int64 (n_items,), rows of items, best first."""
         item = items.lookup(train.items.ids)[train.item_idx]
         shape = (len(train.users), len(items))
-        forth = _ragged(train.user_idx, item, shape)
+        forth, toward = _ragged(train.user_idx, item, shape), sp.csr_matrix((len(items), len(items)), dtype=bool)
         if train.relation is None:
             back = _ragged(item, train.user_idx, shape[::-1])
         else:
             own = items.lookup(train.users.ids)
             back = sp.csr_matrix((np.ones(len(own), bool), (own, np.arange(len(own)))), shape=shape[::-1])
+            if not train.symmetric:
+                toward = _ragged(item, own[train.user_idx], toward.shape)
         match = tuple((m.user, m.item) for m in train.match if items.roles.get(m.item) in ("category", "multi"))
-        return cls(items, forth, back, order, match)
+        return cls(items, forth, back, order, match, toward)
 
     def rows(self, queries: Queries) -> sp.csr_matrix:
         """Which items each query is scored on: bool csr (n_queries, n_items); without what it took."""
         query, item = [np.repeat(np.arange(len(queries)), min(POPULAR, len(self.order)))], []
         item.append(np.tile(self.order[:POPULAR], len(queries)))
-        for pairs in (self._two_hops(queries), *self._by_value(queries)):
+        for pairs in (self._two_hops(queries), self._toward(queries), *self._by_value(queries)):
             query.append(pairs[0])
             item.append(pairs[1])
         q, i = np.concatenate(query), np.concatenate(item)
@@ -80,6 +86,14 @@ class Generator:
         query, item = np.empty(counted, np.int64), np.empty(counted, np.int64)
         _hops(history.indptr, history.item_idx, *parts, HOPS, query, item)
         return query, item
+
+    def _toward(self, queries: Queries) -> tuple[np.ndarray, np.ndarray]:
+        """The latest who linked to the asking member."""
+        own = self.items.lookup(queries.ids)
+        known = np.flatnonzero(own >= 0)
+        stop = self.toward.indptr[own[known] + 1].astype(np.int64)
+        start = np.maximum(self.toward.indptr[own[known]], stop - HOPS)
+        return np.repeat(known, stop - start), gather(start, stop, self.toward.indices)
 
     def _by_value(self, queries: Queries) -> list[tuple[np.ndarray, np.ndarray]]:
         """Members of address books, both ways, and the most popular items of each value that the user has."""

@@ -3,7 +3,8 @@
 collegemsg: private messages at a college (Panzarasa, Opsahl & Carley 2009). bitcoinotc: who trusts whom on a trading
 platform, -10 to 10 (Kumar et al. 2016); a rating above 0 is a link, one below is a signal. ego-facebook: friendships
 without times (McAuley & Leskovec 2012). None describes its members. A link is the first line of a pair in either
-direction: the later ones are counted as a repair. SNAP states no licence and asks for citation.
+direction (``symmetric: false``: in this one): the later ones are counted as a repair. SNAP states no licence and asks
+for citation.
 """
 
 from __future__ import annotations
@@ -37,9 +38,12 @@ LAYOUTS = {
 }
 
 
-def load(name: str, raw_dir: Path | None) -> Tables:
-    """Links of one of LAYOUTS, and every member that a line names. Raises DataError where the file is missing or is
-    not in this layout."""
+def load(name: str, raw_dir: Path | None, symmetric: bool = True) -> Tables:
+    """Links of one of LAYOUTS, and every member that a line names.
+
+    symmetric: who wrote to whom, or trusts whom, counts as a link of both; False: as a link one way. Raises DataError
+    where the file is missing or is not in this layout.
+    """
     layout = LAYOUTS[name]
     folder, file = find(name, raw_dir, (name, name.replace("-", "_")), {file: (file,) for file in layout.files})
     path = folder / file
@@ -59,7 +63,7 @@ def load(name: str, raw_dir: Path | None) -> Tables:
     )
     members = pl.concat([lines["a"], lines["b"]]).unique().sort().alias("user_id").to_frame()
     spec = Spec(
-        relation=RelationSpec(symmetric=True),
+        relation=RelationSpec(symmetric=symmetric),
         repairs={"self_links": "drop", "link_times": "keep_first", "duplicates": "keep_first"},
         positive=[layout.event],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -48,8 +49,8 @@ def fold() -> Fold:
     return list(folds(world(), scenario().split, scenario().eligibility))[-1]
 
 
-@pytest.fixture(scope="module")
-def fold_of_members() -> Fold:
+@cache
+def fold_of_members(symmetric: bool) -> Fold:
     """Links between sixty members, for what reads only those."""
     rng = np.random.default_rng(0)
     ends = np.unique(rng.integers(0, 60, (300, 2)), axis=0)
@@ -60,16 +61,15 @@ def fold_of_members() -> Fold:
     )
     members = pl.DataFrame({"user_id": np.arange(60), "contact_key": [f"k{n}" for n in range(60)]})
     books = members.with_columns(contacts=pl.Series([[f"k{n * 7 % 60}"] for n in range(60)]))
-    spec = {"relation": {"symmetric": True}}
+    spec = {"relation": {"symmetric": symmetric}}
     data = from_frames(links, books.select(pl.col("user_id").alias("item_id")), books, spec)
     return list(folds(data, scenario().split, scenario().eligibility))[-1]
 
 
 @pytest.mark.parametrize("name", RECOMMENDERS)
-def test_a_recommender_has_the_controls_of_what_it_reads_and_no_others(
-    name: str, fold: Fold, fold_of_members: Fold
-) -> None:
-    fold = fold_of_members if getattr(RECOMMENDERS[name], "needs_relation", False) else fold
+def test_a_recommender_has_the_controls_of_what_it_reads_and_no_others(name: str, fold: Fold) -> None:
+    if getattr(RECOMMENDERS[name], "needs_relation", False):
+        fold = fold_of_members(symmetric=not getattr(RECOMMENDERS[name], "needs_direction", False))
     known = inspect.signature(RECOMMENDERS[name]).parameters
     params: dict[str, Any] = {key: value for key, value in FAST.items() if key in known}
     kinds = uses(RECOMMENDERS[name](**params), scenario())

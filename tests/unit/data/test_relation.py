@@ -16,13 +16,14 @@ from recommender.data import operators
 from recommender.data.dataset import Dataset
 from recommender.data.folder import read_folder, write_folder
 from recommender.data.gate import build, from_frames, tables_of
-from recommender.data.split import folds
+from recommender.data.split import folds, time_fold
 from recommender.errors import ConfigError, DataError, UserError
 from recommender.ranking.candidates import Candidates
 from tests.helpers.small import ask, at
 
 MEMBERS = pl.DataFrame({"user_id": list("abcdef"), "company": ["x", "x", "y", "y", None, "x"]})
 SYMMETRIC = {"relation": {"symmetric": True}}
+DIRECTED = {"relation": {"symmetric": False}}
 Link = tuple[str, str, float]
 
 
@@ -46,8 +47,29 @@ def test_a_link_given_once_or_twice_is_two_rows_of_one_event_and_one_time() -> N
 
 
 def test_a_directed_link_stays_one_row() -> None:
-    data = related([("b", "a", 1), ("a", "b", 3)], {"relation": {"symmetric": False}})
+    data = related([("b", "a", 1), ("a", "b", 3)], DIRECTED)
     assert pairs(data) == [("b", "a"), ("a", "b")]
+    assert len(set(data.links)) == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [(("a", "a", 1.0), "self_links"), (("z", "a", 1.0), "unknown_items"), (("a", "z", 1.0), "unknown_items")],
+)
+def test_the_gate_refuses_directed_links_that_cannot_be(row: Link, rule: str) -> None:
+    with pytest.raises(DataError, match=rule):
+        related([row, ("a", "b", 2.0)], DIRECTED)
+    mended = related([row, ("a", "b", 2.0)], {**DIRECTED, "repairs": {rule: "drop"}})
+    assert (pairs(mended), [r.rule for r in mended.repairs]) == ([("a", "b")], [rule])
+
+
+def test_an_answer_after_the_origin_is_asked_for_and_no_part_of_training() -> None:
+    """The two directions of a pair are links of their own, each on its side of the origin."""
+    data = related([("a", "b", 1), ("c", "a", 2), ("b", "a", 11), ("a", "c", 12)], DIRECTED)
+    fold = time_fold(data, "test", at(10), None, 1)
+    assert pairs(fold.train) == [("a", "b"), ("c", "a")]
+    answers = [fold.items.ids[int(i)] for i in fold.truth.indices]
+    assert dict(zip(fold.queries.ids, answers, strict=True)) == {"b": "a", "a": "c"}
 
 
 @pytest.mark.parametrize(
@@ -172,8 +194,16 @@ def test_nobody_is_shown_themselves_or_whom_they_have_from_either_side() -> None
     assert shown.tolist() == [[False, False, True, True, True, True]] * 2
 
 
-def test_a_block_holds_for_both_from_its_time_on() -> None:
-    tables = tables_of(related([("a", "b", 1), ("c", "d", 2)]))
+def test_one_way_hides_whom_a_member_follows_and_the_member_but_no_follower() -> None:
+    data = related([("a", "b", 1), ("c", "d", 2)], DIRECTED)
+    queries = ask([["b"], []], data.items, data.users.take(np.array([0, 1])))
+    shown = Candidates.after(data, data.items, Eligibility()).eligible(queries)
+    assert shown.tolist() == [[False, False, True, True, True, True], [True, False, True, True, True, True]]
+
+
+@pytest.mark.parametrize("spec", [SYMMETRIC, DIRECTED])
+def test_a_block_holds_for_both_from_its_time_on(spec: dict[str, Any]) -> None:
+    tables = tables_of(related([("a", "b", 1), ("c", "d", 2)], spec))
     tables.blocks = pl.DataFrame({"user_id": ["a", "e"], "item_id": ["c", "f"], "timestamp": [at(5), at(500)]})
     data = build(tables)
     rules = Eligibility(blocks_column="blocks")

@@ -15,6 +15,7 @@ from recommender.data.queries import Queries
 from recommender.errors import ConfigError
 from recommender.experiment.rungs import options
 from recommender.models.contacts import Contacts
+from recommender.models.follow_back import FollowBack
 from recommender.models.neighbours import Neighbours
 from tests.helpers.small import ask, at, dataset, scenario, table
 
@@ -78,10 +79,32 @@ def test_a_directed_relation_is_followed_along_the_links() -> None:
     assert scores(model, asked("d", [], data), data.items) == {}
 
 
-def test_both_step_aside_where_items_are_not_users() -> None:
+def test_who_linked_to_the_member_is_followed_back_the_latest_first() -> None:
+    links = [("a", "d"), ("b", "d"), ("d", "b"), ("c", "d"), ("a", "d")]  # at the hours 0 to 4
+    data = network(links, symmetric=False)
+    found = scores(FollowBack().fit(data), asked("d", ["b"], data), data.items)
+    assert found == {"a": 1, "c": round(1 / (1 + 1 / 24), 4)}
+    assert scores(FollowBack().fit(data), asked("a", ["d"], data), data.items) == {}
+
+
+def test_a_member_who_linked_to_nobody_can_follow_back() -> None:
+    data = network(symmetric=False)
+    assert scores(FollowBack().fit(data), asked("e", [], data), data.items) == {"c": 1}
+
+
+def test_nobody_follows_back_where_links_hold_both_ways() -> None:
+    parts = scenario(ladder=[{"name": "follow_back", "recommender": "follow_back"}])
+    assert options(parts.ladder[0], parts, network()) == (
+        [],
+        "links have no direction here (relation: {symmetric: true})",
+    )
+    assert options(parts.ladder[0], parts, network(symmetric=False)) == ([{}], "")
+
+
+def test_all_step_aside_where_items_are_not_users() -> None:
     users = table("user_id", ["u"], contacts=[["k"]], contact_key=["l"])
     data = dataset([("u", "i", 1.0)], users=users)
-    for name in ("neighbours", "contacts"):
+    for name in ("neighbours", "contacts", "follow_back"):
         parts = scenario(ladder=[{"name": name, "recommender": name}])
         assert options(parts.ladder[0], parts, data) == ([], "the items are not users (relation in dataset.yaml)")
 

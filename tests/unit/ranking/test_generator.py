@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from recommender.config import Eligibility, Scoring
 from recommender.data.gate import build
 from recommender.data.queries import Queries
+from recommender.data.spec import RelationSpec
 from recommender.data.split import Fold, time_fold, to_datetime
 from recommender.models import RECOMMENDERS
 from recommender.ranking import generator
@@ -58,6 +60,23 @@ def test_who_is_two_hops_away_or_in_a_book_is_never_missed(rung: str) -> None:
     assert scored.any()
     assert few.generator is not None
     assert (few.generator.rows(made.queries).toarray() | ~scored).all()
+
+
+def test_who_linked_to_a_member_one_way_is_never_missed() -> None:
+    tables = load(**PEOPLE)  # type: ignore[arg-type]
+    data = build(replace(tables, spec=tables.spec.model_copy(update={"relation": RelationSpec(symmetric=False)})))
+    made = time_fold(data, "test", to_datetime(int(np.quantile(data.timestamps, 0.8))), None, 1)
+    few = Candidates.after(made.train, made.items, Eligibility()).generated(made.train)
+    model = RECOMMENDERS["follow_back"]().fit(made.train)
+    scored = np.isfinite(model.score(made.queries, made.items))
+    assert scored.any(axis=1).mean() > 0.3
+    assert few.generator is not None
+    assert (few.generator.rows(made.queries).toarray() | ~scored).all()
+    shown = lists(model, made.queries, few)
+    taken = np.zeros(made.truth.shape, bool)
+    taken[made.queries.history.row, made.queries.history.item_idx] = True
+    assert not np.take_along_axis(taken, shown, axis=1).any()
+    assert not (shown == made.items.lookup(made.queries.ids)[:, None]).any()
 
 
 def test_recall_is_the_share_of_the_answers_that_are_generated() -> None:

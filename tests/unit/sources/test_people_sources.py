@@ -15,11 +15,11 @@ MESSAGES = "1 2 1082040961\n2 1 1082040999\n3 4 1082155839\n1 2 1082200000\n"
 RATINGS = "6,2,4,1289241912.5\n2,6,1,1289241999\n1,15,-3,1289243140\n"
 
 
-def loaded(source: str, folder: Path, files: dict[str, str]) -> Dataset:
+def loaded(source: str, folder: Path, files: dict[str, str], **options: bool) -> Dataset:
     folder.mkdir(parents=True)
     for name, text in files.items():
         (folder / name).write_text(text)
-    return build(SOURCES[source](folder.parent.parent))
+    return build(SOURCES[source](folder.parent.parent, **options))
 
 
 def links(data: Dataset) -> list[tuple[int, int]]:
@@ -32,6 +32,13 @@ def test_a_message_in_either_direction_is_one_link_of_its_first_time(tmp_path: P
     assert data.timestamps.tolist()[:2] == [1082040961_000_000] * 2
     assert {r.rule: r.count for r in data.repairs} == {"link_times": 2}
     assert data.symmetric
+
+
+def test_who_wrote_to_whom_is_a_link_one_way_where_asked_for(tmp_path: Path) -> None:
+    files = {"CollegeMsg.txt": MESSAGES}
+    data = loaded("collegemsg", tmp_path / "people" / "collegemsg", files, symmetric=False)
+    assert links(data) == [(1, 2), (2, 1), (3, 4), (1, 2)]
+    assert not data.symmetric
 
 
 def test_trust_is_a_link_and_distrust_a_signal(tmp_path: Path) -> None:
