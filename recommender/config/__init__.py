@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
-from recommender.config.files import Overrides, names_in, overridden, read_yaml, shipped
+from recommender.config.files import Overrides, names_in, overridden, read_named, shipped
 from recommender.config.problem import Planning as Planning
 from recommender.config.problem import ProblemStatement as ProblemStatement
 from recommender.config.strict import Strict as Strict
@@ -245,7 +245,7 @@ def load(name: str | Path, overrides: Overrides = ()) -> Scenario:
     overrides: ``split.test=0.7`` (the value as YAML), or a mapping of such keys to values.
     Raises ConfigError naming the file, the key and the nearest valid one.
     """
-    tree, path = read_yaml(name, CONFIGS, "scenario")
+    tree, path = read_named(name, CONFIGS, "scenario")
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected keys such as 'name:' and 'ladder:', found {type(tree).__name__}.")
     try:

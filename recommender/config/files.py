@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recommender.errors import ConfigError, nearest
+from recommender.yaml_text import parse_yaml, read_yaml
 
 PACKAGE = Path(__file__).parents[1]
 Overrides = Sequence[str] | Mapping[str, Any]  # ["split.test=0.7"] (the value as YAML) or {"split.test": 0.7}
@@ -35,10 +34,10 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
-def read_yaml(name: str | Path, folder: Path, kind: str) -> tuple[Any, Path]:
+def read_named(name: str | Path, folder: Path, kind: str) -> tuple[Any, Path]:
     """The content of ``folder/<name>.yaml``, or of any file that ``name`` is the path of, and where it lies.
 
-    kind: what the file is, for errors. Raises ConfigError where there is none, or it is no YAML.
+    kind: what the file is, for errors. Raises ConfigError where there is none, or where it cannot be read as YAML.
     """
     path = folder / f"{name}.yaml"
     if str(name) not in names_in(folder):
@@ -46,12 +45,9 @@ def read_yaml(name: str | Path, folder: Path, kind: str) -> tuple[Any, Path]:
         if path.suffix not in (".yaml", ".yml"):
             hint = nearest(str(name), names_in(folder))
             raise ConfigError(f"Unknown {kind} '{name}'{hint}. The path of a YAML file is accepted too.")
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")), path
-    except OSError as error:
-        raise ConfigError(f"{path}: this {kind} cannot be read ({error.strerror}).") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no UTF-8, or 2024-13-45
-        raise ConfigError(f"{path}: is no YAML ({' '.join(str(error).split())}).") from None
+    if not path.is_file():
+        raise ConfigError(f"{path}: this {kind} cannot be read (no such file).")
+    return read_yaml(path, ConfigError, aliases=True), path
 
 
 def overridden(tree: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
@@ -79,11 +75,7 @@ def key_value(given: str, expected: str) -> tuple[str, Any]:
     key, separator, text = given.partition("=")
     if not separator or not key:
         raise ConfigError(f"--set {given}: expected {expected}")
-    try:
-        return key, yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2024-13-45 looks like a date and is none
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"--set {given}: the value is no YAML ({reason}). Close brackets and quotes.") from None
+    return key, parse_yaml(text, f"--set {given}", ConfigError)
 
 
 def _assign(tree: Any, keys: list[str], value: Any, override: str) -> None:

@@ -16,11 +16,11 @@ from recommender.data.notes import Note
 from recommender.data.read.database import read_query
 from recommender.data.read.table import EXACT, endings, is_address, read_address, read_file
 from recommender.data.read.table_file import TableFile
-from recommender.data.read.yaml_text import read_yaml
 from recommender.data.relation import LISTS
 from recommender.data.spec import Origin
 from recommender.errors import DataError, UserError
 from recommender.files import whole_folder
+from recommender.yaml_text import read_yaml
 
 _YAML = ("dataset.yaml", "dataset.yml")
 _NEARLY = {  # what a file of each table is called where it has not the right name

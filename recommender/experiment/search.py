@@ -58,10 +58,10 @@ def n_draws(rung: Rung, scenario: Scenario, n_rows: int = 0) -> int:
 def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> list[FoldRunner]:
     """The validation origins, each with a sample of its users' first queries; the latest first."""
     validation = islice(folds(data, scenario.split, scenario.eligibility), len(scenario.split.validation))
-    return [FoldRunner(sampled(fold), scenario, effort, lambda _: None) for fold in validation][::-1]
+    return [FoldRunner(sample_queries(fold), scenario, effort, lambda _: None) for fold in validation][::-1]
 
 
-def sampled(fold: Fold) -> Fold:
+def sample_queries(fold: Fold) -> Fold:
     """The fold with at most ``SAMPLE`` of its users' first queries."""
     rows = evenly(np.flatnonzero(fold.first), SAMPLE)
     grades = None if fold.grades is None else fold.grades[rows]

@@ -46,7 +46,7 @@ def save(obj: object, folder: Path) -> None:
 
 
 @contextmanager
-def replacement(obj: object, folder: Path) -> Iterator[Callable[[], None]]:
+def model_replacement(obj: object, folder: Path) -> Iterator[Callable[[], None]]:
     """Writes ``obj`` beside what ``folder`` holds; a call of what is given puts it in the place of that, in one step.
 
     Whoever has loaded the model before goes on with that. Nothing is left of an error, or where it is not called.

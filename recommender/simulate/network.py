@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender.config import CONFIGS
-from recommender.config.files import names_in, read_yaml
+from recommender.config.files import names_in, read_named
 from recommender.errors import ConfigError, nearest
 from recommender.simulate.draw import zipf
 
@@ -81,7 +81,7 @@ def network_names() -> list[str]:
 
 def resolve(preset: str, turned: Mapping[str, Any]) -> NetworkKnobs:
     """The preset with some knobs turned. Raises ConfigError: the nearest valid knob, or what is out of range."""
-    return make_knobs({**read_yaml(preset, FOLDER, "preset")[0], **turned})
+    return make_knobs({**read_named(preset, FOLDER, "preset")[0], **turned})
 
 
 def make_knobs(turned: Mapping[str, Any]) -> NetworkKnobs:

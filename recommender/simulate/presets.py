@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recommender.config import CONFIGS
-from recommender.config.files import names_in, read_yaml
+from recommender.config.files import names_in, read_named
 from recommender.errors import ConfigError
 from recommender.simulate.knobs import Knobs, make_knobs
 
@@ -46,7 +46,7 @@ def _given(preset: str, folder: Path) -> dict[str, Any]:
 
 
 def _read(preset: str, folder: Path) -> dict[str, Any]:
-    tree, path = read_yaml(preset, folder, "preset")
+    tree, path = read_named(preset, folder, "preset")
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected lines of 'knob: value', got {tree!r}")
     return tree

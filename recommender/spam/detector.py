@@ -135,18 +135,11 @@ class Judgement:
 
 
 def judge(items: Table, suspicion: np.ndarray, origin: int, columns: Spam, split: str, name: str) -> Judgement:
+    from sklearn.metrics import average_precision_score  # takes half a second to import
+
     judged = live(items, origin) & ~confirmed_before(items, origin, columns)
     violating = (items.times(columns.label_column or "") != NO_TIME)[judged]
     flagged = suspicion[judged] >= columns.threshold
-    precision = average_precision(suspicion[judged], violating)
+    precision = float(average_precision_score(violating, suspicion[judged])) if violating.any() else 0.0
     n_found = int((flagged & violating).sum())
     return Judgement(split, name, int(judged.sum()), int(violating.sum()), int(flagged.sum()), n_found, precision)
-
-
-def average_precision(score: np.ndarray, positive: np.ndarray) -> float:
-    """Mean over the positives of the precision at their rank; ties share the precision of the last; 0 without any."""
-    order = np.argsort(-score, kind="stable")
-    ranked, values = positive[order], score[order]
-    last = np.searchsorted(-values, -values, side="right")  # of the ties of each place
-    precision = np.cumsum(ranked)[last - 1] / last if len(values) else np.zeros(0)
-    return float(precision[ranked].mean()) if ranked.any() else 0.0

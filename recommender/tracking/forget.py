@@ -103,7 +103,7 @@ def _model(folder: Path, ids: pl.Series, done: Forgotten, stack: ExitStack) -> l
         return []
     done.changed.append(folder)
     done.found.update(map(str, set(bundle.data.users.ids) - set(fewer.data.users.ids)))
-    return [stack.enter_context(persistence.replacement(fewer, folder))]
+    return [stack.enter_context(persistence.model_replacement(fewer, folder))]
 
 
 def _table(path: Path, ids: pl.Series, done: Forgotten, stack: ExitStack) -> list[Callable[[], None]]:

@@ -78,7 +78,7 @@ def test_equal_seeds_write_equal_files_and_other_seeds_others() -> None:
     ("given", "said"),
     [
         ("n_user=80", "did you mean 'n_users'"),
-        ("n_users=[80", "--set n_users=[80: the value is no YAML"),
+        ("n_users=[80", "--set n_users=[80: cannot be read as YAML"),
         ("n_users=many", "n_users"),
         ("n_users", "expected knob=value"),
     ],

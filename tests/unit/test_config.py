@@ -49,7 +49,8 @@ def test_values_given_from_python_stay_as_they_were() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", r"mine\.yaml: is no YAML"),
+        ("a: [", r"mine\.yaml: cannot be read as YAML"),
+        ("name: x\nname: y\n", r"mine\.yaml: the key 'name' is given twice, in line 1 and line 2"),
         ("- a", r"mine\.yaml: expected keys such as 'name:'"),
         ("nam: x", r"(?s)mine\.yaml: .*'problem' is missing.*'nam'; did you mean 'name'"),
     ],
@@ -61,7 +62,7 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_an_absent_file_is_told_from_a_wrong_name() -> None:
-    with pytest.raises(ConfigError, match=r"none\.yaml: this scenario cannot be read \(No such file"):
+    with pytest.raises(ConfigError, match=r"none\.yaml: this scenario cannot be read \(no such file"):
         config.load("none.yaml")
     with pytest.raises(ConfigError, match=r"did you mean 'jobs'.*path of a YAML file is accepted too"):
         config.load("job")

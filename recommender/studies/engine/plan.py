@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from recommender import config
 from recommender.config import Rung, Scenario, Strict
-from recommender.config.files import names_in, read_yaml, shipped
+from recommender.config.files import names_in, read_named, shipped
 from recommender.errors import ConfigError
 from recommender.studies.closed_loop import options
 from recommender.studies.closed_loop.options import LOOP, Loop
@@ -91,7 +91,7 @@ def load(name: str, quick: bool = False) -> Study:
 
     Raises ConfigError.
     """
-    tree, path = read_yaml(name, EXPERIMENTS, "study")
+    tree, path = read_named(name, EXPERIMENTS, "study")
     study = parse(tree, str(path) if path.parent != EXPERIMENTS else f"experiments/{path.name}")
     return study if not quick else _quick(study)
 

@@ -128,7 +128,7 @@ def test_points_fill_every_side_evenly() -> None:
 
 def test_a_sample_has_each_users_first_query_with_its_answers() -> None:
     fold = next(iter(folds(data(), plain(EASE).split, plain(EASE).eligibility)))
-    some = search.sampled(fold)
+    some = search.sample_queries(fold)
     assert some.first.all()
     assert some.queries.ids.to_list() == fold.queries.ids.filter(fold.first).to_list()  # few enough: all users
     assert (some.truth != fold.truth[fold.first]).nnz == 0

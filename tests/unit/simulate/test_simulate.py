@@ -226,7 +226,7 @@ def test_a_wrong_knob_is_refused_with_what_is_valid(preset: str, knobs: dict[str
     [
         ("rhoo: 0.2", r"mine.yaml: Unknown knob 'rhoo'.*did you mean 'rho'"),
         ("rho: 2", "mine.yaml: Knob 'rho' is a share between 0 and 1"),
-        ("rho: [", "mine.yaml: is no YAML"),
+        ("rho: [", "mine.yaml: cannot be read as YAML"),
         ("- rho", "expected lines of 'knob: value'"),
         ("preset: min", "did you mean 'mine'"),
         ("preset: mine", "one step only"),

@@ -18,7 +18,7 @@ from recommender.errors import DataError
 from recommender.experiment.attack import rank_gain
 from recommender.models.popularity import Popularity
 from recommender.names import SUSPICION
-from recommender.spam.detector import Detector, average_precision, judge, live
+from recommender.spam.detector import Detector, judge, live
 from recommender.spam.evidence import clone_similarity, evidence, ring_overlap, strikes
 from recommender.spam.suspicion import suspected, suspected_fold
 from recommender.spam.trust import LEAST, trust
@@ -173,21 +173,6 @@ def test_where_nothing_can_be_learned_nobody_is_suspected() -> None:
 def test_items_of_the_future_and_expired_ones_are_not_live() -> None:
     made = table("item_id", list("abc"), available_from=times([0, 10, 0]), expires_at=times([None, None, 5]))
     assert live(made, us(6)).tolist() == [True, False, False]
-
-
-scores = st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.9]), st.booleans()), max_size=20)
-
-
-@settings(deadline=None)  # a busy machine
-@given(scores)
-def test_average_precision_lies_between_chance_and_one_and_does_not_depend_on_order(pairs: Any) -> None:
-    score, positive = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs], bool)
-    found = average_precision(score, positive)
-    assert found == pytest.approx(average_precision(score[::-1], positive[::-1]))
-    assert 0 <= found <= 1
-    if positive.any():
-        assert found >= positive.sum() / len(positive) / len(positive)
-        assert average_precision(positive.astype(float), positive) == 1
 
 
 # --- trust
