@@ -116,6 +116,21 @@ monitor: need-MODEL $(READY)
 		$${FEEDBACK:+--feedback "$$FEEDBACK"} $${UNTIL:+--until "$$UNTIL"} $${OUT:+--out "$$OUT"} \
 		$${QUICK:+--quick} $${QUIET:+--quiet} $${JSON:+--json}
 
+##   make experiment            plan a test of a change with users, or read it out: effect, guardrails, verdict
+##       SCENARIO=jobs          required: its online: says metric, least effect and guardrails
+##       SERVED=log FEEDBACK=log        log of the service: without a test in it, a plan; with one, its read-out
+##       BEFORE=interactions.parquet    rows from before the test, which sharpen it (CUPED)
+##       CONTROL=champion TREATED=candidate     names of the variants; PLANNED=20000 users by the plan
+##       USERS=5000 RATE=0.08 LISTS=3   without a log: users a week, share of lists with a take, lists per user
+##       OUT= SET= QUIET= JSON=         as of train
+.PHONY: experiment
+experiment: need-SCENARIO $(READY)
+	@$(PY) -m pipelines experiment --scenario "$$SCENARIO" $${SERVED:+--served "$$SERVED"} \
+		$${FEEDBACK:+--feedback "$$FEEDBACK"} $${BEFORE:+--before "$$BEFORE"} $${CONTROL:+--control "$$CONTROL"} \
+		$${TREATED:+--treated "$$TREATED"} $${PLANNED:+--planned "$$PLANNED"} $${USERS:+--users "$$USERS"} \
+		$${RATE:+--rate "$$RATE"} $${LISTS:+--lists "$$LISTS"} $${OUT:+--out "$$OUT"} $${SET:+--set "$$SET"} \
+		$${QUIET:+--quiet} $${JSON:+--json}
+
 ##   make retrain               train again on the data of now; registers a candidate
 ##       MODEL=artifacts/latest required: OUT of a train, or models:/<name>@champion
 ##       DATA=                  where the data lie now; DECIDE=1 decides again; PROMOTE=1 then promotes; OUT= QUIET=

@@ -96,6 +96,25 @@ def monitor(to: argparse.ArgumentParser) -> None:
     _output(to)
 
 
+def experiment(to: argparse.ArgumentParser) -> None:
+    """Plan a test of a change with users, or read it out: effect, guardrails, verdict."""
+    to.add_argument("--scenario", required=True, help=f"whose thresholds (online:) count: {SCENARIO}")
+    to.add_argument("--served", type=Path, help="LOG of the service, or a file of the lists shown")
+    to.add_argument("--feedback", type=Path, help="what became of them, where it is not in the same LOG")
+    to.add_argument("--before", type=Path, help="file of interactions: those from before the test sharpen it (CUPED)")
+    to.add_argument("--control", help="the variant in use (default: champion, else the first of two)")
+    to.add_argument("--treated", help="the variant that may replace it (default: the other one)")
+    to.add_argument("--planned", type=int, help="users in all, by the plan that was made before")
+    to.add_argument("--users", type=float, help="without a log: users a week (default: problem.users_per_week)")
+    to.add_argument("--rate", type=float, help="without a log: share of the lists with a take")
+    to.add_argument("--lists", type=float, default=1.0, help="without a log: lists per user (default: 1)")
+    to.add_argument(
+        "--out", help="a new folder for page and experiment.json (default: artifacts/experiment-...-<time>/)"
+    )
+    _overrides(to)
+    _output(to)
+
+
 def retrain(to: argparse.ArgumentParser) -> None:
     """Train a model again on the data of now, and register a candidate."""
     to.add_argument("--model", required=True, help="the OUT folder of a train, or models:/<name>@champion")
@@ -204,9 +223,10 @@ def ui(to: argparse.ArgumentParser) -> None:
 # Verb -> its arguments; the program is ``pipelines/<verb>.py``, a dash in the verb an underscore there.
 PROGRAMS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "train": train, "study": study, "compare": compare, "done": done, "recommend": recommend, "promote": promote,
-    "monitor": monitor, "retrain": retrain, "demo-operate": demo_operate, "rollback": rollback, "forget": forget,
-    "data-check": data_check, "simulate": simulate, "contacts-hash": contacts_hash, "sql": sql, "serve": serve,
-    "explain": explain, "related": related, "ui": ui, "data": data,
+    "monitor": monitor, "experiment": experiment, "retrain": retrain, "demo-operate": demo_operate,
+    "rollback": rollback, "forget": forget, "data-check": data_check, "simulate": simulate,
+    "contacts-hash": contacts_hash, "sql": sql, "serve": serve, "explain": explain, "related": related, "ui": ui,
+    "data": data,
 }  # fmt: skip
 
 

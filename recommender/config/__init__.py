@@ -174,6 +174,19 @@ class Promote(Strict):
     free_cpu_s: float = Field(60, ge=0)  # CPU seconds that no one counts
 
 
+class OnlineTest(Strict):
+    """A test of a change with users, ``make experiment``."""
+
+    metric: Literal["takes_per_list", "lists_with_take", "takes_per_user", "users_who_take"] = "takes_per_list"
+    min_effect: float = Field(0.05, gt=0, le=10)  # the least change worth finding, as a share of the control's value
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    power: float = Field(0.8, gt=0, lt=1)
+    share: float = Field(0.5, gt=0, lt=1)  # of the users who see the candidate
+    # Names of recommender/online/log_totals.py -> the most that may be lost: a share of the control's value, or, where
+    # less is better, the rise of a share
+    guardrails: dict[str, float] = {"users_who_take": 0.05, "lists_per_user": 0.05, "short_lists": 0.02}
+
+
 class EngineOptions(Strict):
     """Where a train runs on an engine (ENGINE=): how its work is cut. Without one, nothing reads this."""
 
@@ -218,6 +231,7 @@ class Scenario(Strict):
     scoring: Scoring = Scoring()
     promote: Promote = Promote()
     monitor: Monitor = Monitor()
+    online: OnlineTest = OnlineTest()
     tune: Tune = Tune()
     engine: EngineOptions = EngineOptions()
     bootstrap: int = Field(1000, ge=100, le=100_000)

@@ -1,0 +1,121 @@
+"""Plans and reads tests of a change with users: before, how many users and weeks; after, the effect and a verdict.
+
+coldstart experiment --scenario jobs [--served LOG] [--feedback LOG] [--before FILE] [--control NAME] [--treated NAME]
+    [--users N --rate R [--lists N]] [--planned N] [--out OUT]
+
+What the log holds says what is done: one variant, or none, is planned for; two are read out. Thresholds are ``online``
+of the scenario.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from pipelines import arguments, cli  # before the library: sets the threads before NumPy is imported
+from pipelines.monitor import logged
+from recommender import config
+from recommender.config import Scenario
+from recommender.data.read.table import read_table
+from recommender.errors import ConfigError
+from recommender.experiment.out_folder import out_folder
+from recommender.files import write_json
+from recommender.online import ab_test, log_frames, pictures, sample_size
+from recommender.online.log_totals import totals
+from recommender.report.experiment import ExperimentPage, write_experiment
+
+STATUS = {ab_test.SHIP: "good", ab_test.KEEP: "bad", ab_test.BROKEN: "bad", ab_test.WAIT: "open"}
+
+
+def main(argv: list[str]) -> None:
+    args = arguments.parse("experiment", argv)
+    cli.show_log(quiet=args.quiet or args.json)
+    scenario = config.load(args.scenario, args.set)
+    tree, page = stated(args, scenario) if args.served is None else from_log(args, scenario)
+    with out_folder(args.out, f"experiment-{scenario.name}") as out:
+        write_json(out / "experiment.json", tree)
+        write_experiment(out, page, scenario.name)
+        tell(out, tree, page, args)
+
+
+def stated(args: argparse.Namespace, scenario: Scenario) -> tuple[dict[str, Any], ExperimentPage]:
+    """The plan from stated numbers."""
+    users = args.users or scenario.problem.users_per_week
+    if users is None or args.rate is None:
+        raise ConfigError(
+            "To plan a test, give SERVED=<log of the service>, or what you know of it: USERS=<a week> "
+            "RATE=<share of lists with a take> LISTS=<per user>."
+        )
+    if not 0 < args.rate < 1 or users <= 0 or args.lists <= 0:
+        raise ConfigError(f"RATE={args.rate:g} lies between 0 and 1; USERS and LISTS are above 0.")
+    return planned(sample_size.stated_traffic(users, args.rate, args.lists), scenario)
+
+
+def from_log(args: argparse.Namespace, scenario: Scenario) -> tuple[dict[str, Any], ExperimentPage]:
+    """The plan where the log has no test, else the read-out of its test."""
+    served, feedback = logged(args.served, "served"), logged(args.feedback or args.served, "feedback")
+    events, rule = scenario.data.positive_events, scenario.online
+    pair = log_frames.pair_of(served, args.control, args.treated)
+    test, earlier = (served, served.clear()) if pair is None else log_frames.parted(served, pair)
+    if args.before is not None:
+        before = log_frames.taken_before(read_table(args.before), test, args.served)
+    else:
+        before = log_frames.lists_before(earlier, feedback)
+    seen = totals(test, feedback, events, before)
+    if pair is None:
+        return planned(sample_size.logged_traffic(seen, rule.metric), scenario)
+    out = ab_test.read_out(seen, *pair, rule, args.planned)
+    sentences = [out.reason, *(f"Guardrail {g.state}: {g.sentence}." for g in out.guardrails), *split_words(out)]
+    page = ExperimentPage(
+        f"{out.treated} against {out.control}", "Ship the candidate?", out.verdict, out.reason, STATUS[out.verdict],
+        sentences, [pictures.effect_chart(out)] if out.by_day.height else [], [pictures.effects_grid(out)],
+    )  # fmt: skip
+    return {"kind": "a/b test", "sentences": sentences, **out.tree()}, page
+
+
+def planned(traffic: sample_size.Traffic, scenario: Scenario) -> tuple[dict[str, Any], ExperimentPage]:
+    plan = sample_size.plan(traffic, scenario.online)
+    first, *rest = sample_size.sentences(plan, scenario.online)
+    verdict = f"{plan.weeks} week{'s' * (plan.weeks > 1)}" if plan.weeks else "Not with this traffic"
+    rest.append("Guardrails: " + ", ".join(f"{k} {v:.0%}" for k, v in scenario.online.guardrails.items()) + ".")
+    page = ExperimentPage(
+        "Plan of a test",
+        "How long?",
+        verdict,
+        first,
+        "good" if plan.weeks else "open",
+        rest,
+        [pictures.plan_chart(plan)],
+    )
+    return {"kind": "plan", "sentences": [first, *rest], **plan.tree()}, page
+
+
+def split_words(out: ab_test.ReadOut) -> list[str]:
+    """Is the split sound, and what CUPED brought."""
+    lines = [
+        f"{out.effect.users[0]:,} and {out.effect.users[1]:,} users; the split is as meant (p = {out.p_split:.2g})."
+    ]
+    if out.p_split < ab_test.MISMATCH:
+        lines = []
+    if out.mixed:
+        lines.append(f"{out.mixed:,} users saw both variants and are left out.")
+    if out.effect.explained > 0.005:
+        lines.append(f"What users took before explains {out.effect.explained:.0%} of the variance (CUPED).")
+    return lines
+
+
+def tell(out: Path, tree: dict[str, Any], page: ExperimentPage, args: argparse.Namespace) -> None:
+    if args.json:
+        print(json.dumps({"out": str(out), **tree}))
+    elif not args.quiet:
+        print(f"{page.verdict[:1].upper()}{page.verdict[1:]}. {page.reason}")
+        for sentence in page.sentences:
+            if sentence != page.reason:
+                cli.console.print(sentence, markup=False, soft_wrap=True)
+        print(f"Page, open in a browser: {(out / 'experiment.html').resolve().as_uri()}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

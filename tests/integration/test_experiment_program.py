@@ -1,0 +1,94 @@
+"""`make experiment` as a team runs it: a plan from traffic, the read-out of a log, one page with the verdict first."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines import experiment
+from recommender.serving.log import write_log
+from tests.helpers.folders import Done, run
+from tests.helpers.service_log import log_of
+
+
+def asked(*args: object) -> Done:
+    return run(experiment.main, "--scenario", "jobs", "--out", "o", *args)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def logged(here: Path) -> Path:
+    """A log of pseudonyms: a test of two variants."""
+    served, feedback = log_of({"champion": 0.10, "candidate": 0.16})
+    write_log(here / "log", served=served, feedback=feedback)
+    return here
+
+
+def test_a_plan_needs_no_log(here: Path) -> None:
+    done = asked("--users", 5000, "--rate", 0.1, "--lists", 2)
+    assert done.code == 0, done.err
+    tree = json.loads((here / "o/experiment.json").read_text())
+    assert (tree["kind"], tree["weeks"]) == ("plan", 12)
+    assert done.out.startswith("12 weeks. A change of 5% in takes per list needs")
+    assert "without a log" not in done.err
+    nothing = run(experiment.main, "--scenario", "jobs", "--out", "p")
+    assert (nothing.code, (here / "p").exists()) == (2, False)
+    assert "RATE=" in nothing.err
+
+
+def test_a_test_is_read_out_verdict_first(logged: Path) -> None:
+    done = asked("--served", "log", "--set", "online.min_effect=0.2")
+    assert done.code == 0, done.err
+    assert done.out.startswith("Ship. Takes per list +")
+    page = (logged / "o/experiment.html").read_text()
+    order = [
+        page.index(part) for part in ("Ship the candidate?", 'id="effect"', "<li>Takes per list", "Difference with its")
+    ]
+    assert order == sorted(order)
+    tree = json.loads((logged / "o/experiment.json").read_text())
+    assert (tree["kind"], tree["control"], tree["treated"], tree["verdict"]) == (
+        "a/b test", "champion", "candidate", "ship",
+    )  # fmt: skip
+    assert tree["effect"]["low"] > 0
+
+
+def test_history_of_pseudonymous_users_sharpens_it(logged: Path) -> None:
+    served, feedback = log_of({"champion": 0.10, "candidate": 0.16})
+    earlier = feedback.join(served.select("list_id", "user_id").unique("list_id"), on="list_id")
+    earlier = earlier.select("user_id", "item_id", timestamp=pl.col("timestamp").dt.offset_by("-60d"))
+    earlier.write_parquet(logged / "before.parquet")
+    done = asked("--served", "log", "--before", "before.parquet", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["effect"]["explained"] > 0.3
+
+
+def test_a_log_without_a_test_is_planned_from(here: Path) -> None:
+    served, feedback = log_of({"": 0.05})
+    write_log(here / "log", served=served, feedback=feedback)
+    done = asked("--served", "log", "--set", "online.min_effect=0.4")
+    assert done.code == 0, done.err
+    assert re.match(r"1 week\. A change of 40% in takes per list needs", done.out)
+    assert "400 users of the log" in done.err
+
+
+def test_what_cannot_be_read_is_said_in_one_message(logged: Path) -> None:
+    for args, words in (
+        (("--served", "nowhere"), "no such folder"),
+        (("--served", "log", "--treated", "c"), "no variant 'c'"),
+        (("--served", "log", "--set", "online.guardrails={joy: 1}"), "joy is no metric"),
+        (("--users", 100, "--rate", 2), "between 0 and 1"),
+    ):
+        done = asked(*args)
+        assert (done.code, (logged / "o").exists()) == (2, False), done.err
+        assert words in done.err
+        assert "Traceback" not in done.err
