@@ -62,16 +62,18 @@ def explain(
     slot = source.removeprefix("new:")
     names = [slot] if slot != source else list(dict.fromkeys([first, second]))
     small, at, asked = _few(queries, candidates.items, item)
-    score = float(router.rungs[names[0]].score(asked, small)[0, at])
-    would_be = _would_be(router.rungs[names[0]], queries, candidates, score) if reasons else None
+    scores = {name: float(router.rungs[name].score(asked, small)[0, at]) for name in names}
+    scored = [name for name, score in scores.items() if not np.isnan(score)]
+    best = (scored or names)[0]  # of a blend, one rung may have a score where the other has none
+    would_be = _would_be(router.rungs[best], queries, candidates, scores[best]) if reasons else None
     signals = tuple(
-        signal for name in names for signal in contributions(name, router.rungs[name], asked, small, at)
+        signal for name in scored for signal in contributions(name, router.rungs[name], asked, small, at)
     ) if source not in ("pinned", "fallback") else ()  # fmt: skip
     bucket = USER_BUCKETS[int(queries.buckets[0])]
     group = bucket + RETURNING if bucket + RETURNING in router.routes and _is_back(router, queries) else bucket
     whole = Explanation(group, "+".join(names), source, place, would_be, reasons, signals, "")
-    personal = _is_personal(router.rungs[names[0]], asked, small, at, score)
-    return replace(whole, sentence=_sentence(whole, str(candidates.items.ids[item]), k, np.isnan(score), personal))
+    personal = _is_personal(router.rungs[best], asked, small, at, scores[best])
+    return replace(whole, sentence=_sentence(whole, str(candidates.items.ids[item]), k, scored, personal))
 
 
 def kept_out(queries: Queries, candidates: Candidates, item: int) -> Iterator[str]:
@@ -181,10 +183,11 @@ def _is_personal(model: Recommender, asked: Queries, items: Table, at: int, scor
     return not np.isclose(other, score, equal_nan=True)
 
 
-def _sentence(explanation: Explanation, item: str, k: int, unscored: bool, personal: bool) -> str:
+def _sentence(explanation: Explanation, item: str, k: int, scored: Sequence[str], personal: bool) -> str:
     bucket = explanation.group.removesuffix(RETURNING).replace("_plus", " or more").replace("_", "-")
     back = ", back after a while" if explanation.group.endswith(RETURNING) else ""
-    who = f"{explanation.rung}, the rung for users with {bucket} interactions{back}"
+    blend = "+" in explanation.rung
+    who = f"{explanation.rung}, the {'blend' if blend else 'rung'} for users with {bucket} interactions{back}"
     if explanation.kept_out:
         would = f" Its score would give it place {explanation.would_be}." if explanation.would_be else ""
         return f"{item} is not shown: {'; '.join(explanation.kept_out)}.{would}{_weighed(explanation, personal)}"
@@ -193,11 +196,12 @@ def _sentence(explanation: Explanation, item: str, k: int, unscored: bool, perso
     below = f", below the {k} that are shown" if explanation.place > k else ""
     if explanation.source == "pinned":
         return f"{item} is at place {explanation.place}{below}: an editor put it there."
-    if explanation.source == "fallback" or unscored:
+    if explanation.source == "fallback" or not scored:
         at = f"{item} is at place {explanation.place}{below}"
         return f"{at}: {who}, has no score for it, so the fallback order places it."
     how = ", in a place reserved for new items" if explanation.source.startswith("new:") else ""
-    return f"{item} is at place {explanation.place}{below}, by {who}{how}.{_weighed(explanation, personal)}"
+    alone = f" Of the blend only {scored[0]} has a score for it." if blend and len(scored) == 1 else ""
+    return f"{item} is at place {explanation.place}{below}, by {who}{how}.{alone}{_weighed(explanation, personal)}"
 
 
 def _weighed(explanation: Explanation, personal: bool) -> str:

@@ -119,6 +119,22 @@ def test_an_item_below_the_list_and_one_without_a_score_are_told_apart() -> None
     assert "has no score for it" in silent.sentence
 
 
+@pytest.mark.parametrize("user", HISTORIES)
+def test_a_blend_in_which_only_one_rung_has_a_score_says_which(user: str) -> None:
+    choose, data = candidates(), worlds.two_tastes()
+    rungs = {"neighbours": RECOMMENDERS["item_knn"](), "popular": RECOMMENDERS["popularity"]()}
+    blends = dict.fromkeys(USER_BUCKETS, "popular")
+    both = Router(dict.fromkeys(USER_BUCKETS, "neighbours"), rungs, blends=blends).fit(data)
+    queries = asked(user, choose)
+    routed = both.recommend(queries, choose, 5, Scoring())
+    for item, source in zip(routed.lists.item_idx[0].tolist(), routed.source[0].tolist(), strict=True):
+        explanation = explain(both, queries, choose, item, 5)
+        assert explanation.source == source
+        assert ("fallback order" in explanation.sentence) == (source == "fallback")
+        silent = source != "fallback" and np.isnan(rungs["neighbours"].score(queries, choose.items)[0, item])
+        assert ("only popular has a score" in explanation.sentence) == silent
+
+
 @pytest.mark.parametrize("name", RECOMMENDERS)
 def test_related_items_name_their_source_and_never_the_item_itself(name: str) -> None:
     choose, made = candidates(), router(name)
