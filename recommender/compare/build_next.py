@@ -9,12 +9,12 @@ import polars as pl
 
 from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.compare.site import Site, Value
+from recommender.evaluation.rounding import with_interval
 from recommender.experiment.value import POINT
 from recommender.names import ALL, PLAIN, ROUTER
 from recommender.studies import ablation
 from recommender.studies.ablation_sentences import OFF, status
 from recommender.studies.engine.contrast import significant
-from recommender.studies.engine.finding import interval
 from recommender.studies.engine.plan import pairs_of
 
 _TABLE = {
@@ -51,7 +51,7 @@ class Option:
     @property
     def interval(self) -> str:
         """The gain with its interval."""
-        return interval(self.gain, self.low, self.high, sign=True)
+        return with_interval(self.gain, self.low, self.high, sign=True)
 
 
 def options(site: Site) -> list[Option]:

@@ -25,7 +25,8 @@ from recommender.data.queries import Queries
 from recommender.data.split import Fold
 from recommender.errors import DataError
 from recommender.evaluation.evaluate import Group, Outcome, accuracy_values, compare
-from recommender.evaluation.metric_table import REGRET
+from recommender.evaluation.metric_table import REGRET, metric_label
+from recommender.evaluation.rounding import with_interval
 from recommender.evaluation.shown import Judged
 from recommender.experiment.fold_runner import FoldRunner
 from recommender.experiment.rungs import make
@@ -183,10 +184,10 @@ def unbeaten(table: pl.DataFrame, metric: str) -> list[str]:
     sentences = []
     for (rung,), rows in lost.group_by("rung", maintain_order=True):
         parts = [
-            f"{_called(str(rung), control)} ({gain:+.4f}, 95% interval {low:+.4f} to {high:+.4f})"
+            f"{_called(str(rung), control)} ({with_interval(gain, low, high, sign=True)})"
             for control, gain, low, high in rows.select("control", "difference", "ci_low", "ci_high").iter_rows()
         ]
-        sentences.append(f"{rung} does not beat its control in {metric}, all users: {'; '.join(parts)}.")
+        sentences.append(f"{rung} does not beat its control in {metric_label(metric)}, all users: {'; '.join(parts)}.")
     return sentences
 
 

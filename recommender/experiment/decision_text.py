@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from recommender.config import DecisionRule
+from recommender.evaluation.metric_table import metric_label
+from recommender.evaluation.rounding import with_interval
 from recommender.experiment.blends import Blend
 from recommender.experiment.climb import Choice, needed
 from recommender.experiment.decision import Decision
@@ -48,8 +50,8 @@ def _sentence(audience: str, choice: Choice, rule: DecisionRule) -> str:
         reason = f"over {n} no higher rung gained enough to replace it"
     else:
         reason = (
-            f"it beat {choice.over} by {choice.gain:.4f} {rule.metric} [{choice.ci_low:.4f}, {choice.ci_high:.4f}], "
-            f"adjusted p {_p(choice.p_holm)}"
+            f"it beat {choice.over} in {metric_label(rule.metric)} by "
+            f"{with_interval(choice.gain, choice.ci_low, choice.ci_high)}, adjusted p {_p(choice.p_holm)}"
         )
     if choice.inherited_from:  # the evidence of the wider group stands for one that is too thin
         because = f", where {reason}" if choice.over else ""
@@ -66,9 +68,9 @@ def _blended(audience: str, blend: Blend | None, rule: DecisionRule) -> list[str
     if blend is None:
         return []
     return [
-        f"For {audience} the list of {blend.rung} is merged in (reciprocal rank fusion): {rule.metric} "
-        f"{blend.gain:+.4f} [{blend.ci_low:.4f}, {blend.ci_high:.4f}], adjusted p {_p(blend.p_holm)}, "
-        f"over {blend.n_queries:,} validation queries."
+        f"For {audience} the list of {blend.rung} is merged in (reciprocal rank fusion): "
+        f"{metric_label(rule.metric)} {with_interval(blend.gain, blend.ci_low, blend.ci_high, sign=True)}, "
+        f"adjusted p {_p(blend.p_holm)}, over {blend.n_queries:,} validation queries."
     ]
 
 
@@ -84,8 +86,8 @@ def _slots(decision: Decision) -> list[str]:
     change = chosen.recall_at_20 / without.recall_at_20 - 1 if without.recall_at_20 else 0.0
     return [
         f"{slots.n} of the first {slots.of} slots are reserved for new items, chosen by {slots.rung}: {share}. "
-        f"recall_at_20 of new items goes from {without.new_item_recall_at_20:.4f} to "
-        f"{chosen.new_item_recall_at_20:.4f}; overall recall_at_20 changes by {change:+.1%} "
+        f"Recall@20 of new items goes from {without.new_item_recall_at_20:.3f} to "
+        f"{chosen.new_item_recall_at_20:.3f}; overall recall@20 changes by {change:+.1%} "
         f"(by {-chosen.loss_high:+.1%} at worst, over users and periods)."
     ]
 

@@ -14,6 +14,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from recommender.evaluation.evaluate import POOLED, Group, QueryInfo
+from recommender.evaluation.metric_table import metric_label
+from recommender.evaluation.rounding import with_interval
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, sign_flip_p
 from recommender.experiment.decision_text import AUDIENCE
 from recommender.names import ALL, PLAIN, ROUTER, USER_BUCKETS
@@ -52,10 +54,10 @@ class Hindsight:
     def sentence(self, metric: str) -> str:
         who = "all users" if self.user_bucket == ALL else AUDIENCE[self.user_bucket]
         head = (
-            f"Looking back, {self.rung} alone beats the router on the test period for {who}: by {self.gain:.4f} "
-            f"{metric} [{self.ci_low:.4f}, {self.ci_high:.4f}]. Over the {len(self.periods)} periods, validation "
-            f"included, it gains {self.mean:+.4f} on average [{self.mean_low:+.4f}, {self.mean_high:+.4f}], from "
-            f"{min(self.periods):+.4f} to {max(self.periods):+.4f}: "
+            f"Looking back, {self.rung} alone beats the router on the test period for {who}: {metric_label(metric)} "
+            f"{with_interval(self.gain, self.ci_low, self.ci_high, sign=True)}. Over the {len(self.periods)} periods, "
+            f"validation included, it gains {with_interval(self.mean, self.mean_low, self.mean_high, sign=True)} on "
+            f"average, from {min(self.periods):+.3f} to {max(self.periods):+.3f}: "
         )
         if self.holds:
             return f"{head}decide again on newer data."

@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from recommender.evaluation.metric_table import LOWER, NEITHER, better, heading, metric_label, of_every_query
+from recommender.evaluation.rounding import with_interval
 from recommender.names import ROUTER
 from recommender.studies.engine.contrast import significant
-from recommender.studies.engine.finding import interval, not_enough
+from recommender.studies.engine.finding import not_enough
 from recommender.studies.engine.plan import Pair
 
 Row = Mapping[str, Any]  # of ``ablation.effects``
@@ -249,7 +250,7 @@ def _best_rungs(row: Row) -> str:
 
 def _change(row: Row) -> str:
     """``spam@10 from 0.3921 to 0.0002, -0.3919 [-0.3939, -0.3900] (n=2,961)``."""
-    difference = interval(row["difference"], row["ci_low"], row["ci_high"], decimals(row), sign=True)
+    difference = with_interval(row["difference"], row["ci_low"], row["ci_high"], decimals(row), sign=True)
     return f"{metric_label(row['metric'])} from {ends(row).replace('→', 'to')}, {difference} (n={row['n_queries']:,})"
 
 

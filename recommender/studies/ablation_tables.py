@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from recommender.evaluation.metric_table import LEGEND, METRICS, heading, metric_label
+from recommender.evaluation.rounding import with_interval
 from recommender.experiment.run_tables import USERS
 from recommender.names import ALL, ROUTER
 from recommender.studies.ablation_sentences import (
@@ -20,7 +21,7 @@ from recommender.studies.ablation_sentences import (
     status,
 )
 from recommender.studies.engine.contrast import significant
-from recommender.studies.engine.finding import Grid, grid, interval
+from recommender.studies.engine.finding import Grid, grid
 from recommender.studies.engine.measured import Measured
 
 Cells = Mapping[str, tuple[Measured, Measured]]  # pair -> its cells (without, with)
@@ -115,7 +116,7 @@ def impact(cells: Cells) -> list[Grid]:
 def _difference(row: Row | None) -> str:
     if row is None:
         return "–"
-    change = interval(row["difference"], row["ci_low"], row["ci_high"], decimals(row), sign=True)
+    change = with_interval(row["difference"], row["ci_low"], row["ci_high"], decimals(row), sign=True)
     return change + " *" * significant(row)
 
 
@@ -133,4 +134,4 @@ def _lowest_ratio(run: Measured, grouping: str) -> str | None:
     if rows.is_empty():
         return None
     row = rows.sort("ratio").row(0, named=True)
-    return f"{interval(row['ratio'], row['ratio_low'], row['ratio_high'], 2)} {row['group']}"
+    return f"{with_interval(row['ratio'], row['ratio_low'], row['ratio_high'], 2)} {row['group']}"

@@ -16,12 +16,13 @@ import polars as pl
 
 from recommender.errors import DataError
 from recommender.evaluation.metric_table import metric_label, metric_labels
+from recommender.evaluation.rounding import with_interval
 from recommender.experiment.run_tables import USERS
 from recommender.names import ALL
 from recommender.studies.charts import lines
 from recommender.studies.engine import powerlaw
 from recommender.studies.engine.curves import Crossing, Curves, crossings, curves
-from recommender.studies.engine.finding import NOT_ENOUGH, Chart, Finding, Grid, grid, interval
+from recommender.studies.engine.finding import NOT_ENOUGH, Chart, Finding, Grid, grid
 from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import Study
 
@@ -167,10 +168,10 @@ def forecasts(curve: Curves, metric: str, widen: float) -> list[str]:
         mean, drawn = curve.mean[rung, ALL], curve.replicates[rung, ALL]
         now, forecast = float(mean[-1]), powerlaw.forecast(curve.size, mean, drawn, 2 * float(curve.size[-1]), widen, 0)
         if forecast[1] <= now <= forecast[2]:
-            change = f"{label} {now:.4f} today, forecast {interval(*forecast)}"
+            change = f"{label} {now:.4f} today, forecast {with_interval(*forecast)}"
             sentences.append(f"{NOT_ENOUGH} that twice the data would change {rung}: {change}.")
         else:
-            sentences.append(f"Twice the data would take {rung} from {label} {now:.4f} to {interval(*forecast)}.")
+            sentences.append(f"Twice the data would take {rung} from {label} {now:.4f} to {with_interval(*forecast)}.")
     return sentences
 
 
@@ -215,7 +216,7 @@ def curve_grid(curve: Curves, metric: str) -> Grid:
     """All users: a row per rung, a column per size."""
     rows = []
     for rung in curve.rungs:
-        cells = [interval(*curve.value(rung, ALL, n)) for n in range(len(curve.size))]
+        cells = [with_interval(*curve.value(rung, ALL, n)) for n in range(len(curve.size))]
         rows.append([rung, *cells, f"{curve.cpu_s[rung][-1]:.2f}"])
     caption = f"{metric_label(metric)} of all users by interactions to learn from; CPU seconds at the largest."
     return grid(caption, ["rung", *(f"{n:,.0f}" for n in curve.size), "CPU s"], rows)
@@ -276,7 +277,7 @@ def trust(tests: Sequence[Forecast], widen: float, metrics: Sequence[str]) -> Fi
         f"Their 95% intervals held the observed value in {coverage(tests):.0%} of the cases: {verdict}.",
     ]
     rows = [
-        [f.site, f.rung, f"{f.size:,.0f}", interval(f.forecast, f.low, f.high), f"{f.observed:.4f}",
+        [f.site, f.rung, f"{f.size:,.0f}", with_interval(f.forecast, f.low, f.high), f"{f.observed:.4f}",
          f"{f.forecast - f.observed:+.4f}", "yes" if f.within else "no"] for f in tests
     ]  # fmt: skip
     heads = ["data", "rung", "interactions", "forecast", "observed", "error", "within"]

@@ -14,11 +14,12 @@ import numpy as np
 from recommender.config import Tune
 from recommender.errors import DataError
 from recommender.evaluation.metric_table import metric_label
+from recommender.evaluation.rounding import with_interval
 from recommender.names import ALL
 from recommender.studies.engine.cell import TUNED
 from recommender.studies.engine.contrast import values
 from recommender.studies.engine.curves import Curves, curves, interactions, overtakes
-from recommender.studies.engine.finding import NOT_ENOUGH, Finding, Grid, grid, interval, not_enough
+from recommender.studies.engine.finding import NOT_ENOUGH, Finding, Grid, grid, not_enough
 from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import Cell, Study
 
@@ -69,7 +70,7 @@ def _finding(study: Study, site: str, runs: Sequence[Measured]) -> Finding:
         if at < np.inf:
             seconds = float(np.interp(np.log(max(at, curve.size[0])), np.log(curve.size), curve.cpu_s[rung]))
         cells = [_size(curve, n) for n in (at, low, high)]
-        rows.append([rung, interval(*curve.value(rung)), *cells, "–" if seconds is None else f"{seconds:.2f}"])
+        rows.append([rung, with_interval(*curve.value(rung)), *cells, "–" if seconds is None else f"{seconds:.2f}"])
         head = f"{rung} and {label} {goal:g}"
         if low == np.inf:
             out.sentences.append(f"{head}: not reached with up to {curve.size[-1]:,.0f} interactions.")
@@ -109,7 +110,7 @@ def _tuning(tuned: Measured, untuned: Measured, metric: str, goal: float) -> Gri
         met = "yes" if mean - half >= goal else "no" if mean + half < goal else not_enough
         effort = ((tuned.trials.get(rung), 0), (tuned.tuning_seconds.get(rung), 1))
         cells = ["–" if v is None else f"{v:.{digits}f}" for v, digits in effort]
-        rows.append([rung, f"{before.mean():.4f}", interval(mean, mean - half, mean + half), *cells, met])
+        rows.append([rung, f"{before.mean():.4f}", with_interval(mean, mean - half, mean + half), *cells, met])
     heads = ["rung", "untuned", "tuned", "trials to within 1% of the best", "CPU s of tuning", "goal met"]
     return grid("With all data and tuned on the validation periods, all users of the test.", heads, rows)
 

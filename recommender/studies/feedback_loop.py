@@ -15,12 +15,13 @@ import numpy as np
 import polars as pl
 from scipy.special import stdtr, stdtrit
 
+from recommender.evaluation.rounding import with_interval
 from recommender.evaluation.statistics import holm
 from recommender.studies.charts import lines
 from recommender.studies.closed_loop.measures import FIRST, MEASURES, ROUND
 from recommender.studies.closed_loop.options import Loop, read
 from recommender.studies.engine.contrast import ALPHA
-from recommender.studies.engine.finding import NOT_ENOUGH, Chart, Finding, Grid, grid, interval, not_enough
+from recommender.studies.engine.finding import NOT_ENOUGH, Chart, Finding, Grid, grid, not_enough
 from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import Study
 
@@ -48,7 +49,9 @@ class Mean:
 
     def text(self, measure: str, sign: bool = False, star: bool = False) -> str:
         """The mean with its interval, in the decimals of the measure; star: `` *`` where it is ``sure``."""
-        return interval(self.value, self.low, self.high, DECIMALS.get(measure, 3), sign) + " *" * (star and self.sure)
+        return with_interval(self.value, self.low, self.high, DECIMALS.get(measure, 3), sign) + " *" * (
+            star and self.sure
+        )
 
 
 Means = Mapping[str, Mapping[str, Mean]]  # measure -> policy

@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 
 from recommender.evaluation.metric_table import metric_label
+from recommender.evaluation.rounding import with_interval
 from recommender.studies.charts import lines
 from recommender.studies.engine.contrast import ALPHA, Contrast, contrast, paired, ratio_interval
-from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
+from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid, not_enough
 from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import Study
 
@@ -129,7 +130,7 @@ def _age_or_volume(table: pl.DataFrame, label: str) -> list[str]:
     if shorter.is_empty():
         return []
     worst, other = older.row(0, named=True), shorter.row(0, named=True)
-    change = interval(-100 * other["loss"], -100 * other["high"], -100 * other["low"], 1, sign=True)
+    change = with_interval(-100 * other["loss"], -100 * other["high"], -100 * other["low"], 1, sign=True)
     reason = ": its age costs that, not having less data" if worst["low"] > max(other["high"], 0) else ""
     rung = worst["rung"]
     return [f"Without as much of its earliest data instead, {rung} changes by {change} percent of its {label}{reason}."]
@@ -139,4 +140,4 @@ def _percent(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return "–"
     sure = bool(row["p_holm"] < ALPHA and row["low"] * row["high"] > 0)
-    return interval(100 * row["loss"], 100 * row["low"], 100 * row["high"], 1) + " *" * sure
+    return with_interval(100 * row["loss"], 100 * row["low"], 100 * row["high"], 1) + " *" * sure

@@ -14,10 +14,11 @@ import polars as pl
 
 from recommender.config import Rung
 from recommender.evaluation.metric_table import metric_label, metric_labels
+from recommender.evaluation.rounding import with_interval
 from recommender.experiment.run_tables import USERS
 from recommender.names import ALL, RETURNING, USER_BUCKETS
 from recommender.studies.engine.contrast import ratio_interval
-from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid, interval, not_enough
+from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid, not_enough
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO, Cell, Study
 
@@ -154,7 +155,7 @@ def _percent(ratio: Ratio | None, is_home: bool) -> str:
         return "–"
     if ratio.lacking:
         return f"lacks {', '.join(ratio.lacking)}"
-    return "100" if is_home else interval(ratio.percent, ratio.low, ratio.high, 0)
+    return "100" if is_home else with_interval(ratio.percent, ratio.low, ratio.high, 0)
 
 
 def _outcome(ratio: Ratio | None, label: str) -> str:
@@ -163,5 +164,5 @@ def _outcome(ratio: Ratio | None, label: str) -> str:
     if ratio.lacking:
         return f" cannot be used: the data have nothing for {', '.join(ratio.lacking)}"
     verdict = "more" if ratio.low > 100 else "less" if ratio.high < 100 else "no difference is shown"
-    percent = interval(ratio.percent, ratio.low, ratio.high, 0)
+    percent = with_interval(ratio.percent, ratio.low, ratio.high, 0)
     return f" gives {percent} percent of the {label} of its own recipe: {verdict} (n={ratio.n:,})"

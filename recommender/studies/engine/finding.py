@@ -48,15 +48,6 @@ def grid(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> G
     return Grid(caption, pl.DataFrame(list(map(list, rows)), schema=dict.fromkeys(heads, pl.String), orient="row"))
 
 
-def interval(value: float | None, low: float | None, high: float | None, places: int = 4, sign: bool = False) -> str:
-    """``.1234 [.1200, .1300]``; a dash where there is no value."""
-    if value is None or value != value:
-        return "–"
-    form = f"{'+' if sign else ''}.{places}f"
-    bounds = f" [{low:{form}}, {high:{form}}]" if low is not None and high is not None and low == low else ""
-    return f"{value:{form}}{bounds}"
-
-
 def slug(text: str) -> str:
     """Letters, digits and hyphens, for the id of an element."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -149,10 +149,8 @@ def test_a_sentence_names_every_control_that_a_rung_does_not_beat() -> None:
             ("ranker", "popularity", "0", "ndcg_at_10", 0.0, -0.01, 0.01)]  # fmt: skip
     names = ["rung", "control", "user_bucket", "metric", "difference", "ci_low", "ci_high"]
     als, ranker = unbeaten(pl.DataFrame(rows, schema=names, orient="row"), "ndcg_at_10")
-    assert als == (
-        "als does not beat its control in ndcg_at_10, all users: popularity (-0.0100, 95% interval -0.0200 to -0.0010)."
-    )
-    assert ranker.startswith("ranker does not beat its control in ndcg_at_10, all users: itself with times shuffled")
+    assert als == ("als does not beat its control in NDCG@10, all users: popularity (-0.010 [-0.020, -0.001]).")
+    assert ranker.startswith("ranker does not beat its control in NDCG@10, all users: itself with times shuffled")
 
 
 class Knowing:

@@ -172,7 +172,7 @@ def test_a_sentence_per_group_says_who_gets_what_and_why() -> None:
         "climb (300 are needed)."
     )
     assert visiting == (
-        "Users with history in a visit get als: it beat popularity by 0.0213 ndcg_at_10 [0.0101, 0.0325], adjusted p "
+        "Users with history in a visit get als: it beat popularity in NDCG@10 by 0.021 [0.010, 0.033], adjusted p "
         "below .001, over 500 validation queries."
     )
     assert back == (
@@ -195,8 +195,8 @@ def test_a_group_too_thin_to_tell_says_whose_evidence_it_takes() -> None:
     none, visiting = sentences(Decision(choices=climb(frame, LADDER, rule := DecisionRule())), rule)
     assert none.startswith("Users without history get popularity")
     assert visiting == (
-        "Users with history get als, as all users with history, where it beat popularity by 0.0200 ndcg_at_10 "
-        "[0.0100, 0.0300], adjusted p .001: only 40 validation queries of their own."
+        "Users with history get als, as all users with history, where it beat popularity in NDCG@10 by 0.020 "
+        "[0.010, 0.030], adjusted p .001: only 40 validation queries of their own."
     )
 
 
