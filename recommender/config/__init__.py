@@ -192,6 +192,7 @@ class EngineOptions(Strict):
 
     partitions: int = Field(16, ge=1, le=100_000)  # tasks at once, at most; no result depends on it
     sample_users: Count | None = None  # models are fitted on, and asked about, so many users; None: all
+    history_cap: Count = 1000  # with a sample: pairs of items are those of each user's latest so many, n cost n^2
 
 
 class Monitor(Strict):

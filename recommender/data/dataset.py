@@ -5,7 +5,7 @@ Everything here has passed the gate in ``gate.py``; code downstream trusts it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -170,6 +170,13 @@ class Dataset:
     def has_times(self) -> bool:
         return bool((self.timestamps != NO_TIME).any())
 
+    def time_quantiles(self, shares: Sequence[float]) -> list[int]:
+        """Of the times that are stated, all users', microseconds: for each share, the one below which it lies."""
+        if self.everyone is not None:
+            return self.everyone.quantiles(shares)
+        stated = self.timestamps[self.timestamps != NO_TIME]
+        return [int(time) for time in np.quantile(stated, shares, method="lower")]
+
     @property
     def states_availability(self) -> bool:
         """True where some item says when it was published or expires."""
@@ -198,7 +205,7 @@ class Dataset:
     def faded(self, weigher: Weigher) -> np.ndarray:
         """What the interactions of each item count together, by their ages, float64 (n_items,); all users'."""
         if self.everyone is not None:
-            return self.everyone.faded(self.items, weigher)
+            return np.asarray(self.everyone.faded(self.items, weigher)[0])
         weights = weigher.faded(self.age_days, float(self.age_days.max(initial=0)))
         return np.bincount(self.item_idx, weights=weights, minlength=len(self.items))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -30,6 +31,14 @@ class Weigher(Protocol):
         ...
 
 
+class UserWeigher(Protocol):
+    """What a user counts by the number of items taken: a dataclass whose fields are its parameters."""
+
+    def weights(self, lengths: np.ndarray) -> np.ndarray:
+        """int64, as ``lengths``."""
+        ...
+
+
 class Everyone(Protocol):
     """The interactions of all users, counted where they lie; those at hand are a sample of them."""
 
@@ -45,14 +54,33 @@ class Everyone(Protocol):
         """How many each item has, int64 (n_items,)."""
         ...
 
-    def faded(self, items: Table, weigher: Weigher) -> np.ndarray:
-        """What they count together for each item, float64 (n_items,); summed in the order of time."""
+    @property
+    def users(self) -> Table:
+        """All users whom the data describe."""
+        ...
+
+    def faded(
+        self, items: Table, weigher: Weigher, segment: np.ndarray | None = None, n_segments: int = 1
+    ) -> np.ndarray:
+        """What they count together for each item, float64 (n_segments, n_items); summed in the order of time.
+
+        segment: int64, one of each of ``users``, -1: in none. None: one segment of all, whom the data describe or not.
+        """
         ...
 
     def takers(self, items: Table) -> np.ndarray:
         """How many users took each item, int64 (n_items,)."""
         ...
 
-    def pairs(self, items: Table) -> np.ndarray:
-        """How many users took both items of each pair, float32 (n_items, n_items), whole numbers."""
+    def pairs(self, items: Table, weigher: UserWeigher | None = None) -> Sequence[tuple[np.ndarray, np.ndarray]]:
+        """How many users took both items of each pair, whole numbers, in parts that are read when they are asked for.
+
+        weigher: what a user counts; None: 1. Each part: numbers of items, int64 (m,), every item in one part, and their
+        counts with all, (m, n_items).
+        """
+        ...
+
+    def quantiles(self, shares: Sequence[float]) -> list[int]:
+        """Of all stated times, microseconds, the one below which each share of them lies: an order statistic
+        (``np.quantile(..., method="lower")``). Empty where none is stated."""
         ...

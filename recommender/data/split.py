@@ -221,13 +221,12 @@ def _checked(fold: Fold) -> Fold:
 
 
 def _origins(data: Dataset, split: config.Split) -> list[datetime]:
-    times = data.timestamps[data.timestamps != NO_TIME]
     wanted = [*split.validation, split.test]
     if split.unit == "days":
-        last = to_datetime(int(times.max()))
+        last = to_datetime(data.time_quantiles([1.0])[0])
         origins = [last - timedelta(days=d) for d in wanted]
     else:
-        origins = [to_datetime(int(t)) for t in np.quantile(times, wanted, method="lower")]
+        origins = [to_datetime(time) for time in data.time_quantiles(wanted)]
     if any(a >= b for a, b in pairwise(origins)):
         raise ConfigError(
             f"split: origins must ascend in time, got {', '.join(map(_iso, origins))} from {wanted} {split.unit}. "

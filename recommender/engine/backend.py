@@ -34,4 +34,4 @@ def backend_at(
         return
     settings = engine or config.EngineOptions()
     with connected(address, shared, settings.partitions) as session:
-        yield Backend(EngineAsker(session), EngineReader(session, settings.sample_users))
+        yield Backend(EngineAsker(session), EngineReader(session, settings.sample_users, settings.history_cap))

@@ -21,7 +21,7 @@ from recommender.data.read.table import read_file
 from recommender.data.read.table_file import TableFile
 from recommender.data.spec import Spec, Threshold
 from recommender.data.times import parse_times
-from recommender.engine.counting import write_for_counting
+from recommender.engine.count_tasks import write_for_counting
 from recommender.engine.tally import OneMachine, Tally
 from recommender.engine.worker import block
 from recommender.files import write_atomically
@@ -89,7 +89,8 @@ class CheckPart:
 @dataclass(frozen=True)
 class CheckUsers:
     """Finds repeats among all rows of a block's users, in the order of the table, and leaves the rest in ``store``.
-    Returns JSON as ``CheckPart``, with n_rows and n_users. lined: rows are shown by their lines, which only the reader
+    Returns JSON as ``CheckPart``, with n_rows and n_users, and how many users took more than ``history_cap`` items, by
+    how many together (n_long, n_left). lined: rows are shown by their lines, which only the reader
     of the whole file knows. items: sorted ids, where what was taken is to be counted. positive: plain ``Threshold``."""
 
     repairs: Mapping[str, str]
@@ -97,12 +98,14 @@ class CheckUsers:
     lined: bool
     items: pl.Series | None = None
     positive: Mapping[str, Any] = field(default_factory=dict)
+    history_cap: int = 1000
 
     def run(self, number: int, folder: Path) -> bytes:
+        counts = dict.fromkeys(("n_rows", "n_users", "n_long", "n_left"), 0)
         folder = Path(self.store) / f"{number:03d}"
         files = sorted(f for f in folder.glob("*.arrow") if f.name != CLEAN)
         if not files:
-            return json.dumps({"n_rows": 0, "n_users": 0, "alone": None, "seen": {}, **Tally({}).plain()}).encode()
+            return json.dumps({**counts, "alone": None, "seen": {}, **Tally({}).plain()}).encode()
         tally = Tally(self.repairs)
         rows = pl.concat([pl.read_ipc(file) for file in files]).sort(ROW)
         rows = checks.duplicates(tally, rows).sort("timestamp", ROW, nulls_last=False)
@@ -111,8 +114,11 @@ class CheckUsers:
             took = rows.filter(taken(Threshold.model_validate(self.positive))).rename({ROW: "row"})
             item = Table(self.items.to_frame("item_id"), {}, "item_id").lookup(took["item_id"])
             write_for_counting(Path(self.store), number, took, item)
+            lengths = took.select("user_id", "item_id").unique().group_by("user_id").len()["len"].cast(pl.Int64)
+            beyond = lengths.filter(lengths > self.history_cap) - self.history_cap
+            counts |= {"n_long": len(beyond), "n_left": int(beyond.sum())}
         alone = "rows are repeated" if self.lined and tally.entries else None
-        counts = {"n_rows": rows.height, "n_users": rows["user_id"].n_unique()}
+        counts |= {"n_rows": rows.height, "n_users": rows["user_id"].n_unique()}
         return json.dumps({"alone": alone, "seen": {}, **counts, **tally.plain()}).encode()
 
 

@@ -40,10 +40,12 @@ ROWS = 1_000_000  # of a part, about; whole row groups
 
 @dataclass(frozen=True)
 class EngineReader:
-    """In place of ``sources/load.py::load``. sample_users: about so many users, by the hash of their id; None: all."""
+    """In place of ``sources/load.py::load``. sample_users: about so many users, by the hash of their id; None: all.
+    history_cap: see ``CountPairs``."""
 
     engine: Engine
     sample_users: int | None = None
+    history_cap: int = 1000
 
     def __call__(self, data: str, *, raw_dir: Path | None, **loading: Any) -> Dataset:
         """The Dataset that ``load`` gives, or of it the sampled users. Raises as ``load``."""
@@ -60,7 +62,7 @@ class EngineReader:
         chunks = parts_of(file)
         actions = {**spec.repairs, **(loading.get("repairs") or {})}
         check = CheckPart([str(f) for f in _files(file)], spec.model_dump(), actions, sorted(exact))
-        checking = _Checking(self.engine, check, chunks, self.sample_users)
+        checking = _Checking(self.engine, check, chunks, self.sample_users, self.history_cap)
         try:
             notes, few = self.engine.run(FirstRows(check), [json.dumps(chunks[0]).encode()] * 2)
             witness = TableFile(pl.read_ipc(io.BytesIO(few)), json.loads(notes))
@@ -74,16 +76,19 @@ class EngineReader:
                 raise
             raise OneMachine("the folder has faults that are none of single rows") from None
         data = weighed(data, loading.get("event_weights") or {})
-        return replace(data, everyone=checking.everyone, sample=checking.sample)
+        everyone = None if checking.everyone is None else replace(checking.everyone, users=data.users)
+        return replace(data, everyone=everyone, sample=checking.sample)
 
 
 class _Checking:
     """What the gate calls in place of its own checks of interactions (``spec.py::Elsewhere``)."""
 
     def __init__(
-        self, engine: Engine, check: CheckPart, chunks: Sequence[Mapping[str, int]], sample_users: int | None
-    ) -> None:
+        self, engine: Engine, check: CheckPart, chunks: Sequence[Mapping[str, int]], sample_users: int | None,
+        history_cap: int,
+    ) -> None:  # fmt: skip
         self.engine, self.check, self.chunks, self.sample_users = engine, check, chunks, sample_users
+        self.history_cap = history_cap
         self.sample = ""
         self.called = False
         self.everyone: EngineCounts | None = None
@@ -99,7 +104,7 @@ class _Checking:
             merge(findings, checked)
             numbers = [str(block).encode() for block in range(BLOCKS)]
             lined = self.chunks[0]["rows"] < 0
-            repeats = CheckUsers(task.repairs, str(store), lined, ids, positive.model_dump())
+            repeats = CheckUsers(task.repairs, str(store), lined, ids, positive.model_dump(), self.history_cap)
             users = _json(self.engine.run(repeats, numbers))
             _agree(users)
             merge(findings, [block for block in users if block["n_rows"]])
@@ -111,8 +116,10 @@ class _Checking:
             raise OneMachine("no row is left")
         rows = pl.concat(frames).sort("timestamp", ROW, nulls_last=False)
         if ids is not None:
-            self.sample = about_sample(rows["user_id"].n_unique(), n_users, rows.height, n_rows, COUNTED)
-            self.everyone = EngineCounts(self.engine, store, ids)
+            n_long, n_left = (sum(block[n] for block in users) for n in ("n_long", "n_left"))
+            counted = f"{COUNTED} {about_pairs(self.history_cap, n_long, n_left)}"
+            self.sample = about_sample(rows["user_id"].n_unique(), n_users, rows.height, n_rows, counted)
+            self.everyone = EngineCounts(self.engine, store, ids, self.history_cap)
         return rows.select(STANDARD["interactions"])
 
 
@@ -154,7 +161,20 @@ def sampled(data: Dataset, sample_users: int | None) -> Dataset:
     return replace(data, interactions=rows, signals=signals, sample=sample)
 
 
-COUNTED = "Popularity, trending, ease, the completion order and which items are new are counted over all users."
+COUNTED = (
+    "Popularity (of segments too), trending, item_knn, ease, content_popularity, the completion order, which items are "
+    "new and the origins are counted over all users."
+)
+
+
+def about_pairs(history_cap: int, n_long: int, n_left: int) -> str:
+    """What the report says of the users whose pairs of items are not all counted."""
+    if not n_long:
+        return f"No user took more than {history_cap:,} items (engine.history_cap), so all pairs of items count."
+    return (
+        f"Of {n_long:,} users who took more, pairs are those of the latest {history_cap:,} items (engine.history_cap); "
+        f"{n_left:,} older ones make no pair."
+    )
 
 
 def about_sample(n_users: int, of_users: int, n_rows: int, of_rows: int, counted: str) -> str:

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import lsqr
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.features.encoder import FeatureEncoder
-from recommender.features.feedback import decay
+from recommender.features.feedback import Decay
 from recommender.models.base import above
 from recommender.models.space import Float, Space
 
@@ -49,10 +49,9 @@ class ContentPopularity:
 
     def fit(self, train: Dataset) -> Self:
         self.encoder_ = FeatureEncoder().fit(train.items)
-        taken = train.item_counts > 0
+        taken = train.item_totals > 0
         share = self.half_life_share
-        weight = np.ones(len(train.item_idx)) if share is None else decay(train.age_days, share)
-        popularity = np.log1p(np.bincount(train.item_idx, weight, len(train.items))[taken])
+        popularity = np.log1p((train.item_totals if share is None else train.faded(Decay(share)))[taken])
         self.mean_ = float(popularity.mean()) if taken.any() else float("nan")
         self.weights_ = np.zeros(self.encoder_.width, np.float32)
         if taken.any():

@@ -16,6 +16,7 @@ from recommender.data.queries import Queries
 from recommender.errors import UserError
 from recommender.features.feedback import Decay
 from recommender.models.base import above, at_least, to_catalogue
+from recommender.models.item_pairs import dense
 from recommender.models.space import Float, Space
 from recommender.models.vocabulary import ids_only, interacted, model_history
 
@@ -65,7 +66,7 @@ class EASE:
         else:
             items = ids_only(train.items.take(train.item_totals > 0))
             learned = self._learned(train.everyone.takers(items))
-            pairs = train.everyone.pairs(items.take(learned))
+            pairs = dense(train.everyone.pairs(items.take(learned)), len(learned))
         self.items_ = items.take(learned)
         self.weights_ = solved(pairs, self.regularization)
         self.weights_ *= by_trend(train, self.items_, self.trend, self.trend_share)

@@ -1,21 +1,20 @@
-"""Item-kNN: items similar to those of the history (Sarwar et al. 2001), similarities by implicit."""
+"""Item-kNN: items similar to those of the history (Sarwar et al. 2001), similarities as in implicit."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, ItemItemRecommender, TFIDFRecommender
-from implicit.utils import ParameterWarning
+import scipy.sparse as sp
 
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import ConfigError, nearest
 from recommender.models.base import above, at_least, to_catalogue
+from recommender.models.item_pairs import SCALE, Best, Rarity, counted, diagonal
 from recommender.models.space import Float, Int, OneOf, Space
-from recommender.models.vocabulary import fitting, interacted, model_history
+from recommender.models.vocabulary import ids_only, interacted, model_history, require_interactions
 
 WEIGHTINGS = ("cosine", "tfidf", "bm25")
 
@@ -25,7 +24,7 @@ class ItemKNN:
     """Score of an item = sum of its similarities to the items of the history.
 
     weighting: cosine, tfidf or bm25 (K1 and B are of bm25 only), as in implicit.
-    K: similar items kept per item; an item is among its own K, as in implicit.
+    K: similar items kept per item; an item is among its own K, as in implicit. Of equal ones, see ``Best``.
     half_life_positions: a history entry counts half as much for every so many entries after it;
         None: all count alike.
 
@@ -62,17 +61,18 @@ class ItemKNN:
             raise ValueError(f"B must be at most 1, got {self.B}")
 
     def fit(self, train: Dataset) -> Self:
-        taken, _, self.items_ = interacted(train)
-        model = self._upstream()
-        with fitting("item_knn", "Try weighting=cosine."), warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore", ParameterWarning)  # implicit hands itself the wrong format
-            model.fit(taken, show_progress=False)
-        similarity = model.similarity.astype(np.float32)
-        # tfidf divides by zero where every user of an item has idf 0: no evidence
-        similarity.data[~np.isfinite(similarity.data)] = 0
-        similarity.eliminate_zeros()
-        self.similarity_ = similarity  # csr (n_model_items, n_model_items), row = item of the history
-        return self
+        require_interactions(train)
+        if train.everyone is None:
+            taken, _, self.items_ = interacted(train)
+            lengths, takers, rarity = np.diff(taken.indptr), taken.getnnz(axis=0), self._rarity()
+            weights = np.ones(len(lengths), np.int64) if rarity is None else rarity.weights(lengths)
+            own = np.asarray(sp.csr_matrix((np.repeat(weights, lengths), taken.indices, taken.indptr)).sum(axis=0))
+            self.similarity_ = counted(taken, weights, self.threads, self._best(own.ravel(), takers))
+        else:
+            self.items_ = ids_only(train.items.take(train.item_totals > 0))
+            pairs, takers = train.everyone.pairs(self.items_, self._rarity()), train.everyone.takers(self.items_)
+            self.similarity_ = self._best(diagonal(pairs, len(self.items_)), takers).of_rows(pairs)
+        return self  # similarity_: csr (n_model_items, n_model_items), row = item of the history
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         model_item_idx = self.items_.lookup(items.ids)
@@ -83,8 +83,13 @@ class ItemKNN:
         scores[scores == 0] = np.nan
         return to_catalogue(scores, model_item_idx)
 
-    def _upstream(self) -> ItemItemRecommender:
+    def _rarity(self) -> Rarity | None:
+        return None if self.weighting == "cosine" else Rarity(len(self.items_))
+
+    def _best(self, own: np.ndarray, takers: np.ndarray) -> Best:
+        """own: int64 (n_items,), what the takers of each item count together. takers: int64 (n_items,)."""
         if self.weighting == "bm25":
-            return BM25Recommender(K=self.K, K1=self.K1, B=self.B, num_threads=self.threads)
-        kind = CosineRecommender if self.weighting == "cosine" else TFIDFRecommender
-        return kind(K=self.K, num_threads=self.threads)
+            length = 1 - self.B + self.B * takers / takers.mean()
+            return Best(self.K, (self.K1 + 1) / (self.K1 * length + 1) / SCALE**0.5)
+        with np.errstate(divide="ignore"):  # where every user of an item has idf 0: no evidence
+            return Best(self.K, np.where(own > 0, 1 / np.sqrt(own), 0.0))

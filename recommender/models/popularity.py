@@ -6,7 +6,7 @@ against collaborative filtering on many data sets, and no fixed window is right 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
@@ -85,23 +85,30 @@ class Popularity:
         self.levels_: list[dict[str, int]] = []
         self.tables_: list[np.ndarray] = []
         self.returning_ = None if self.returning_share is None else self._recent(self.returning_share).fit(train)
-        if not (self.segment or self.weighted or self.trusted or train.event_weights):  # by item and age alone
+        _check(train.users, self.segment)
+        by_age_alone = not (self.weighted or self.trusted or train.event_weights)
+        if by_age_alone and (train.everyone is not None or not self.segment):
             self.counts_ = train.faded(self).astype(np.float32)[None]
+            if train.everyone is not None:
+                for row, n in self._segments(train.everyone.users):
+                    self.tables_.append(train.everyone.faded(train.items, self, row, n).astype(np.float32))
             return self
         events = feedback(train)
         weight = self._weights(train, events)
         self.counts_ = _count(np.zeros(len(weight), np.int64), events.item, weight, 1, len(train.items))
-        _check(train.users, self.segment)
-        for depth in range(1, len(self.segment) + 1):
-            keys = _keys(train.users, self.segment[:depth])
-            known = [k for k in dict.fromkeys(keys.to_list()) if k is not None]
-            numbers = dict(zip(known, range(len(known)), strict=True))
-            row = _numbers(keys, numbers)[events.user]
+        for row, n in self._segments(train.users):
+            row = row[events.user]
             inside = row >= 0
-            table = _count(row[inside], events.item[inside], weight[inside], len(known), len(train.items))
-            self.levels_.append(numbers)
-            self.tables_.append(table)
+            self.tables_.append(_count(row[inside], events.item[inside], weight[inside], n, len(train.items)))
         return self
+
+    def _segments(self, users: Table) -> Iterator[tuple[np.ndarray, int]]:
+        """Of each depth: the segment of each user, int64 (-1: none), and how many there are; adds them to levels_."""
+        for depth in range(1, len(self.segment) + 1):
+            keys = _keys(users, self.segment[:depth])
+            known = [k for k in dict.fromkeys(keys.to_list()) if k is not None]
+            self.levels_.append(dict(zip(known, range(len(known)), strict=True)))
+            yield _numbers(keys, self.levels_[-1]), len(known)
 
     def _recent(self, half_life_share: float) -> Popularity:
         """This recommender with another half-life, not fitted."""

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 import polars as pl
 import pytest
 
 from recommender.config import Eligibility, Split
-from recommender.data.dataset import Dataset
+from recommender.data.dataset import NO_TIME, Dataset
+from recommender.data.queries import History, Queries
 from recommender.data.split import folds
-from recommender.engine import reading
+from recommender.engine import counting, reading
 from recommender.engine.reading import EngineReader
 from recommender.engine.session import Engine
+from recommender.errors import UserError
+from recommender.models.content import Content
+from recommender.models.content_popularity import ContentPopularity
 from recommender.models.ease import EASE
+from recommender.models.item_knn import ItemKNN
+from recommender.models.item_pairs import dense
 from recommender.models.popularity import Popularity
 from recommender.models.trending import Trending
 from recommender.ranking.candidates import recent_popularity
@@ -81,6 +90,55 @@ def test_count_based_rungs_fitted_on_a_sample_are_those_fitted_on_all(
             assert a[name].tobytes() == b[name].tobytes()
 
 
+def ends(pair: tuple[Dataset, Dataset]) -> Iterator[tuple[Dataset, Dataset]]:
+    """The first and the last of the stages, where each answer takes several jobs of the engine."""
+    one, other = (stages(data) for data in pair)
+    yield from ((one[0], other[0]), (one[-1], other[-1]))
+
+
+def test_popularity_within_segments_is_that_of_all_users(pair: tuple[Dataset, Dataset]) -> None:
+    segment = ["wants", "city"]
+    model = Popularity(half_life_share=0.2, segment=segment, returning_share=0.02)
+    for one, other in ends(pair):
+        a, b = (replace(model).fit(data) for data in (one, other))
+        assert len(b.tables_) == len(segment)
+        users = pair[0].users
+        nothing = History(np.zeros(len(users) + 1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
+        queries = Queries(users, np.full(len(users), NO_TIME), nothing)
+        assert a.score(queries, one.items).tobytes() == b.score(queries, one.items).tobytes()
+
+
+@pytest.mark.parametrize("weighting", ["cosine", "tfidf", "bm25"])
+def test_item_knn_fitted_on_a_sample_is_that_fitted_on_all(
+    pair: tuple[Dataset, Dataset], weighting: Literal["cosine", "tfidf", "bm25"]
+) -> None:
+    for one, other in ends(pair):
+        a, b = (ItemKNN(weighting=weighting, K=5).fit(data) for data in (one, other))
+        assert a.items_.ids.equals(b.items_.ids)
+        assert a.similarity_.nnz > len(a.items_)
+        for name in ("data", "indices", "indptr"):
+            assert getattr(a.similarity_, name).tolist() == getattr(b.similarity_, name).tolist()
+
+
+@pytest.mark.parametrize("model", [Content(), ContentPopularity()], ids=str)
+def test_content_fitted_on_a_sample_is_that_fitted_on_all(
+    pair: tuple[Dataset, Dataset], model: Content | ContentPopularity
+) -> None:
+    """Of content, nothing depends on interactions but which items there are."""
+    for one, other in zip(stages(pair[0]), stages(pair[1]), strict=True):
+        users = other.users
+        history = History(np.arange(len(users) + 1), np.arange(len(users)) % len(one.items), np.zeros(len(users), int))
+        queries = Queries(users, np.full(len(users), NO_TIME), history)
+        a, b = (replace(model).fit(data).score(queries, one.items) for data in (one, other))
+        assert a.tobytes() == b.tobytes()
+
+
+def test_origins_are_quantiles_of_all_rows(pair: tuple[Dataset, Dataset]) -> None:
+    shares = [0.0, 0.1, 0.5, 0.77, 0.999, 1.0]
+    for one, other in ends(pair):
+        assert one.time_quantiles(shares) == other.time_quantiles(shares)
+
+
 @pytest.mark.parametrize("item_cap", [None, 7])
 def test_ease_fitted_on_a_sample_is_that_fitted_on_all(pair: tuple[Dataset, Dataset], item_cap: int | None) -> None:
     for one, other in zip(stages(pair[0]), stages(pair[1]), strict=True):
@@ -93,12 +151,43 @@ def test_pairs_are_whole_numbers_of_users(pair: tuple[Dataset, Dataset]) -> None
     whole, sample = pair
     assert sample.everyone is not None
     taken = whole.matrix()
-    assert sample.everyone.pairs(whole.items).tolist() == (taken.T @ taken).toarray().tolist()
+    parts = sample.everyone.pairs(whole.items)
+    assert dense(parts, len(whole.items)).tolist() == (taken.T @ taken).toarray().tolist()
+    assert {counts.dtype for _, counts in parts} == {np.dtype(np.int32)}
     assert sample.everyone.takers(whole.items).tolist() == taken.getnnz(axis=0).tolist()
 
 
+def test_pairs_of_long_histories_are_those_of_the_latest_items(
+    sail: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cap = 12
+    monkeypatch.setattr(reading, "ROWS", 100)
+    sample = EngineReader(sail, FEW, cap)(str(folder), raw_dir=None)
+    whole = load(str(folder), raw_dir=None).first_interactions()
+    rows = whole.interactions.with_columns(left=pl.col("item_id").cum_count(reverse=True).over("user_id"))
+    latest = replace(whole, interactions=rows.filter(pl.col("left") <= cap).drop("left"), users=whole.users)
+    taken = latest.matrix()
+    assert sample.everyone is not None
+    assert dense(sample.everyone.pairs(whole.items), len(whole.items)).tolist() == (taken.T @ taken).toarray().tolist()
+    lengths = rows["user_id"].value_counts()["count"]
+    n_long, n_left = int((lengths > cap).sum()), (rows["left"] > cap).sum()
+    assert 0 < n_long < 60
+    assert f"Of {n_long} users who took more, pairs are those of the latest {cap} items" in sample.sample
+    assert f"; {n_left:,} older ones make no pair." in sample.sample
+
+
+def test_pairs_that_the_shared_folder_cannot_hold_are_refused(
+    pair: tuple[Dataset, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    everyone = pair[1].everyone
+    assert everyone is not None
+    with pytest.raises(UserError, match=r"Pairs of 40 items need .* item_cap, or name a larger folder"):
+        everyone.before(10**18).pairs(pair[0].items)
+
+
 def test_candidates_and_new_items_of_a_sample_are_those_of_all(pair: tuple[Dataset, Dataset]) -> None:
-    split = Split(min_train=10, validation=[60.0, 40.0], test=20.0, unit="days")
+    split = Split(min_train=10, validation=[0.6, 0.8], test=0.9)
     for one, other in zip(*(folds(data, split, Eligibility()) for data in pair), strict=True):
         assert one.items.ids.equals(other.items.ids)
         assert one.item_counts.tolist() == other.item_counts.tolist()

@@ -53,8 +53,13 @@ def test_a_train_on_a_sample_says_so_and_serves_everyone(place: Path) -> None:
 
 
 def test_a_sample_of_everyone_decides_as_all_of_them(place: Path) -> None:
-    trained("plain")
-    trained("spread", *ENGINE, "--set", "engine.sample_users=1000000")
+    """With every rung that is counted over all users."""
+    rungs = ("popularity", "trending", "content", "item_knn", "ease", "content_popularity")
+    ladder = [f"{{name: {name}, recommender: {name}}}" for name in rungs]
+    by_city = "{name: by_city, recommender: popularity, params: {segment: [city], half_life_share: 0.2}}"
+    ladder_of_counts = ("--set", f"ladder=[{', '.join([*ladder, by_city])}]")
+    trained("plain", *ladder_of_counts)
+    trained("spread", *ENGINE, *ladder_of_counts, "--set", "engine.sample_users=1000000")
     assert (place / "plain/decision.json").read_bytes() == (place / "spread/decision.json").read_bytes()
     one, other = (pl.read_parquet(place / f"{out}/per_query.parquet") for out in ("plain", "spread"))
     assert one.equals(other)

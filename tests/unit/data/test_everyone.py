@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,8 @@ import polars as pl
 from recommender.config import Slots
 from recommender.data import operators
 from recommender.data.dataset import Dataset, Table
-from recommender.data.protocols import Weigher
+from recommender.data.protocols import UserWeigher, Weigher
+from recommender.models.item_knn import ItemKNN
 from recommender.models.popularity import Popularity
 from recommender.names import USER_BUCKETS
 from recommender.ranking.router import Router
@@ -36,14 +38,27 @@ class Elsewhere:
         of = {"a": 1, "b": 10, "c": 0 if self.end is not None else 4}
         return np.array([of[i] for i in items.ids])
 
-    def faded(self, items: Table, weigher: Weigher) -> np.ndarray:
-        return self.counts(items) * weigher.faded(np.ones(1), 1.0)
+    @property
+    def users(self) -> Table:
+        return table("user_id", ["u", "v"])
+
+    def faded(
+        self, items: Table, weigher: Weigher, segment: np.ndarray | None = None, n_segments: int = 1
+    ) -> np.ndarray:
+        of = self.counts(items) * weigher.faded(np.ones(1), 1.0)
+        return of[None] / n_segments if segment is None else np.repeat(of[None], n_segments, axis=0)
 
     def takers(self, items: Table) -> np.ndarray:
         return self.counts(items)
 
-    def pairs(self, items: Table) -> np.ndarray:
-        raise NotImplementedError
+    def pairs(self, items: Table, weigher: UserWeigher | None = None) -> Sequence[tuple[np.ndarray, np.ndarray]]:
+        """a and b share a user, b and c two; weighed, each user is three."""
+        shared = np.array([[1, 1, 0], [1, 10, 2], [0, 2, 4]]) * (1 if weigher is None else 3)
+        rows = np.array(["abc".index(i) for i in items.ids])
+        return [(np.arange(len(rows)), shared[np.ix_(rows, rows)])]
+
+    def quantiles(self, shares: Sequence[float]) -> list[int]:
+        return [int(share * 100) for share in shares]
 
 
 def sample() -> Dataset:
@@ -53,6 +68,16 @@ def sample() -> Dataset:
 def test_popularity_counts_users_that_are_elsewhere() -> None:
     fitted = Popularity().fit(sample())
     assert dict(zip(fitted.items_.ids, fitted.counts_[0].tolist(), strict=True)) == {"a": 1, "b": 10, "c": 4}
+
+
+def test_item_knn_is_made_of_pairs_of_users_that_are_elsewhere() -> None:
+    similar = ItemKNN(K=2).fit(sample()).similarity_.toarray()
+    assert similar[0].tolist() == [1, np.float32(1 / 10**0.5), 0]
+    assert similar[2].tolist() == [0, np.float32(2 / 40**0.5), 1]
+
+
+def test_times_of_the_origins_are_those_of_everyone() -> None:
+    assert sample().time_quantiles([0.3, 1.0]) == [30, 100]
 
 
 def test_an_item_that_only_others_took_is_known_and_not_new() -> None:

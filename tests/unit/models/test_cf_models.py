@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
+from typing import Any
 
 import implicit.nearest_neighbours as nearest
 import lightfm
@@ -26,6 +28,7 @@ from recommender.models.item_knn import ItemKNN
 from recommender.models.lightfm import LightFM
 from recommender.models.memo import per_table
 from recommender.models.side_features import SideFeatures, heaviest
+from tests.helpers.small import dataset
 
 N_USERS, N_ITEMS = 40, 15
 
@@ -67,26 +70,50 @@ def one_query(item_idx: list[int], user: int = 1000) -> Queries:
     return Queries(users, np.array([NO_TIME]), history)
 
 
-@pytest.mark.parametrize(
-    ("weighting", "upstream"),
-    [
-        ("cosine", nearest.CosineRecommender(K=6, num_threads=1)),
-        ("tfidf", nearest.TFIDFRecommender(K=6, num_threads=1)),
-        ("bm25", nearest.BM25Recommender(K=6, K1=1.2, B=0.75, num_threads=1)),
-    ],
-)
-def test_item_knn_scores_are_those_of_implicit(weighting: str, upstream: nearest.ItemItemRecommender) -> None:
-    train = random_world()
-    taken = train.matrix()
+UPSTREAM = {
+    "cosine": nearest.CosineRecommender,
+    "tfidf": nearest.TFIDFRecommender,
+    "bm25": partial(nearest.BM25Recommender, K1=1.2, B=0.75),
+}
+
+
+def fitted_upstream(weighting: str, train: Dataset, k: int) -> nearest.ItemItemRecommender:
+    model = UPSTREAM[weighting](K=k, num_threads=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        upstream.fit(taken, show_progress=False)
-    scores = ItemKNN(weighting=weighting, K=6).fit(train).score(histories_of(train), train.items)
+        model.fit(train.matrix(), show_progress=False)
+    return model
+
+
+@pytest.mark.parametrize("weighting", UPSTREAM)
+def test_item_knn_scores_are_those_of_implicit(weighting: Any) -> None:
+    train = random_world()
+    taken, upstream = train.matrix(), fitted_upstream(weighting, train, N_ITEMS)
+    scores = ItemKNN(weighting=weighting, K=N_ITEMS).fit(train).score(histories_of(train), train.items)
     for user in range(N_USERS):
         ids, expected = upstream.recommend(user, taken[user], N=N_ITEMS, filter_already_liked_items=False)
         scored = ids[expected != 0]
         np.testing.assert_allclose(scores[user, scored], expected[expected != 0], rtol=1e-5)
         assert np.isnan(np.delete(scores[user], scored)).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("weighting", UPSTREAM)
+def test_item_knn_keeps_as_good_neighbours_as_implicit(weighting: Any, threads: int) -> None:
+    """Which of equal ones is kept differs: here the one that more users share with the item."""
+    train = random_world()
+    upstream = np.sort(fitted_upstream(weighting, train, 6).similarity.toarray(), axis=1)
+    kept = ItemKNN(weighting=weighting, K=6, threads=threads).fit(train).similarity_
+    assert np.diff(kept.indptr).max() == 6
+    np.testing.assert_allclose(np.sort(kept.toarray(), axis=1), upstream, rtol=1e-5, atol=1e-9)
+
+
+def test_of_equal_neighbours_the_one_with_more_users_is_kept_then_the_first() -> None:
+    """Item 0 is as near to 1 and 2 (one user each) as to 3 (two of four)."""
+    taken = [(u, 0) for u in range(4)] + [(0, 1), (1, 2), (2, 3), (3, 3), (4, 3), (5, 3)]
+    train = dataset([(f"u{u}", f"i{i}", 0) for u, i in taken])
+    for k, kept in ((2, [0, 3]), (3, [0, 1, 3])):
+        assert ItemKNN(K=k).fit(train).similarity_[0].indices.tolist() == kept
 
 
 def test_item_knn_forgets_old_history_by_position() -> None:
