@@ -49,21 +49,22 @@ train: need-SCENARIO $(READY)
 ##       SCENARIO=jobs,ugc      one or several; default: the study's own, else all
 ##       DATA=ml-100k           in place of the scenarios' own data; with commas: one for each of them
 ##       QUICK=1                smaller: a first look
+##       WORKERS=1              cells measured at once; default: as many as cores and memory allow
 ##       SET='a.b=1'            configuration keys of every cell; QUIET=1 JSON=1 as of train
 .PHONY: study
 study: need-STUDY $(READY)
 	@$(PY) -m pipelines study --study "$$STUDY" $${SCENARIO:+--scenario "$$SCENARIO"} $${DATA:+--data "$$DATA"} \
-		$${SET:+--set "$$SET"} $${QUICK:+--quick} $${QUIET:+--quiet} $${JSON:+--json}
+		$${SET:+--set "$$SET"} $${QUICK:+--quick} $${WORKERS:+--workers "$$WORKERS"} $${QUIET:+--quiet} $${JSON:+--json}
 
 ##   make compare               scenarios side by side: who wins for whom, what more data bring, what to build next
 ##       SCENARIO=jobs,ugc      default: all, each on its own data
 ##       DATA=jobs:my-jobs      more data, each with its scenario; several with commas
 ##       OUT= SET= QUIET= JSON= as of train; default of OUT: artifacts/compare-<time>/
-##       QUICK=1                less data, fewer sizes, one seed: a first look
+##       QUICK=1                less data, fewer sizes, one seed: a first look; WORKERS= as of study
 .PHONY: compare
 compare: $(READY)
 	@$(PY) -m pipelines compare $${SCENARIO:+--scenario "$$SCENARIO"} $${DATA:+--data "$$DATA"} $${OUT:+--out "$$OUT"} \
-		$${SET:+--set "$$SET"} $${QUICK:+--quick} $${QUIET:+--quiet} $${JSON:+--json}
+		$${SET:+--set "$$SET"} $${QUICK:+--quick} $${WORKERS:+--workers "$$WORKERS"} $${QUIET:+--quiet} $${JSON:+--json}
 
 ##   make done                  keep what an option took, beside what was stated: later estimates are corrected by it
 ##       OPTION=ranker          required: its name in estimates/*.csv, in person_days, or of a recommender

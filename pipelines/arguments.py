@@ -40,6 +40,7 @@ def study(to: argparse.ArgumentParser) -> None:
     to.add_argument("--scenario", help="one, or several with commas (default: the study's, else all)")
     to.add_argument("--data", help=f"{DATA}, or one for each scenario with commas")
     to.add_argument("--quick", action="store_true", help="a smaller variant, for a first look")
+    _workers(to)
     _overrides(to)
     _output(to)
 
@@ -50,6 +51,7 @@ def compare(to: argparse.ArgumentParser) -> None:
     to.add_argument("--data", help="more data, each with its scenario, with commas: jobs:my-jobs,catalog:ml-100k")
     to.add_argument("--out", help="a new folder for the results (default: artifacts/compare-<time>/)")
     to.add_argument("--quick", action="store_true", help="less data, fewer sizes, one seed: a first look")
+    _workers(to)
     _overrides(to)
     _output(to)
 
@@ -262,6 +264,10 @@ class _Pairs(argparse.Action):
 def _overrides(to: argparse.ArgumentParser, what: str = "a configuration key") -> None:
     help_text = f"override {what}; repeatable, or several in one"
     to.add_argument("--set", action=_Pairs, default=[], metavar="KEY=YAML", help=help_text)
+
+
+def _workers(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--workers", type=int, help="cells measured at once (default: as many as cores and memory allow)")
 
 
 def _engine(to: argparse.ArgumentParser) -> None:

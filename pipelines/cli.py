@@ -19,12 +19,21 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing calls home
 
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from recommender.errors import TrackingError, UserError
 from recommender.files import TOO_LITTLE, ran_out
 
 ALARM = 4  # the exit code of a check that ran and found something that cannot wait
+LONGEST_STEP_S = 600.0  # the time left is told by the speed of this long
+LEFT = TimeRemainingColumn()
 console = Console(stderr=True, highlight=False)
 
 
@@ -58,12 +67,15 @@ def show_log(quiet: bool) -> None:
 
 
 class Steps:
-    """A progress bar on stderr: called with a description as each of ``total`` steps begins."""
+    """A progress bar on stderr, with the time left: called with a description as each of ``total`` steps begins, or
+    ``done`` as each ends."""
 
     def __init__(self, total: int, quiet: bool = False) -> None:
-        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), LEFT, TextColumn("{task.description}"))
         shown = console.is_terminal and not quiet  # a log gets no bar, nor the blank line that one leaves there
-        self.bar = Progress(*columns, console=console, disable=not shown, transient=True)
+        self.bar = Progress(
+            *columns, console=console, disable=not shown, transient=True, speed_estimate_period=LONGEST_STEP_S
+        )
         self.task = self.bar.add_task("", total=total)
         self.begun = 0
 
@@ -74,6 +86,11 @@ class Steps:
     def __call__(self, description: str) -> None:
         self.bar.update(self.task, completed=self.begun, description=description)
         self.begun += 1
+
+    def done(self, description: str) -> None:
+        """A step has ended, whichever began first."""
+        self.begun += 1
+        self.bar.update(self.task, completed=self.begun, description=description)
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()

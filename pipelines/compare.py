@@ -24,7 +24,6 @@ from recommender.compare.page_model import Comparison
 from recommender.compare.site import Site, finished_trains, named, read_sites
 from recommender.compare.tables import tables
 from recommender.config.files import raw_dir
-from recommender.experiment import run_folder
 from recommender.experiment.out_folder import ARTIFACTS, disk_faults, out_folder
 from recommender.files import write_table, write_text
 from recommender.planning.facts import plan_facts
@@ -32,16 +31,22 @@ from recommender.planning.site_plan import SitePlan, Team, read_team, site_plan
 from recommender.report.comparison import answers, answers_table, html, markdown, show
 from recommender.report.planning import write_plan
 from recommender.studies import transfer
-from recommender.studies.engine.measured import Measured
+from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import Cell, Study
-from recommender.studies.engine.run import Failure, Source
+from recommender.studies.engine.run import CHOSEN, Failure, with_chosen_settings
 from recommender.studies.engine.run import run as run_cells
+from recommender.studies.engine.workers import Crew, Source, measuring
 from recommender.tracking.comparison import Trackers
 
 QUICK = (
     "Quick variant, no intervals over samples of the data: simulated data of 20,000 interactions, three sizes, one "
     "seed. Intervals shown resample users only. A first look, no evidence to decide by."
 )
+
+PHASES = (
+    [plan.TRANSFER],
+    [plan.VOLUME, plan.VALUE, plan.PARTS],
+)  # validation of the first chooses settings of the others
 
 
 def main(argv: list[str]) -> None:
@@ -54,11 +59,9 @@ def main(argv: list[str]) -> None:
     team = read_team()
     bench = Bench(args, studies)
     with out_folder(args.out or default_out(), "compare") as out:
-        cells = {spec.name: bench.site(spec) for spec in specs}
-        if not any(cells.values()):
+        sites, by_site = bench.measure(specs)
+        if not sites:
             raise_first(bench.failures)
-        sites = read_sites(cells, studies, make_variables(args), finished_trains(ARTIFACTS))
-        by_site = bench.recipes(sites)
         recipes = [run for runs in by_site.values() for run in runs]
         warnings = [QUICK] * args.quick + bench.notes + [f"Failed, and left out: {f}" for f in bench.failures]
         comparison = compare_sites(sites, recipes, bench.trackers.evidence(sites, by_site, UI), warnings, args.quick)
@@ -78,50 +81,67 @@ def main(argv: list[str]) -> None:
 
 
 class Bench:
-    """Measures cells, site by site, and keeps what failed and what readers must know of the data."""
+    """Measures the cells of all sites, and keeps what failed and what readers must know of the data."""
 
     def __init__(self, args: argparse.Namespace, studies: dict[str, Study]) -> None:
         self.args, self.studies = args, studies
-        self.source = Source(raw_dir())
         self.trackers = Trackers(list(studies))
         self.failures: list[Failure] = []
         self.notes: list[str] = []
 
-    def site(self, spec: plan.SiteSpec) -> list[Measured]:
-        """The cells of a site: those that the page needs and those that full studies have measured."""
-        measured: list[Measured] = []
-        # Validation, in the cells of the transfer, chooses the settings of all the others.
-        for names in ([plan.TRANSFER], [plan.VOLUME, plan.VALUE, plan.PARTS]):
-            args = (spec, self.args.quick, self.args.set, measured)
-            wanted = (cell for name in names for cell in plan.needed(self.studies[name], *args))
-            measured = measured + self.measure(plan.affordable(wanted, STUDIES, self.source))
-        if measured:
-            first = measured[0]
-            notes = run_folder.warnings(self.source(spec.data, first.scenario), first.scenario, {})
-            if skipped := first.done["skipped"]:
-                notes.append(f"Off, because the data lack what they need: {', '.join(skipped)}.")
-            self.notes += [f"{spec.name}: {note}" for note in notes]
-        return measured
+    def measure(self, specs: list[plan.SiteSpec]) -> tuple[list[Site], dict[str, list[Measured]]]:
+        """The sites, and by their names the cells of every recipe there.
 
-    def measure(self, cells: list[Cell]) -> list[Measured]:
+        First what decides at each site: its validation chooses the settings of all other cells, and the recipes.
+        """
+        deciding, others = ([c for s in specs for n in names for c in self.planned(n, s)] for names in PHASES)
+        n_cells = len(deciding) + len(others) + len(specs) ** 2 * (len(specs) > 1)
         silent = self.args.quiet or self.args.json
-        with disk_faults(STUDIES), Steps(len(cells), quiet=silent) as progress:
-            STUDIES.mkdir(parents=True, exist_ok=True)
-            measured, failed = run_cells(
-                cells, STUDIES, self.source, progress, self.trackers.cell, self.trackers.failed
-            )
-        self.failures += failed
+        with (
+            disk_faults(STUDIES),
+            measuring(raw_dir(), self.args.workers) as source,
+            Steps(n_cells, quiet=silent) as progress,
+        ):
+            chosen = self.run(deciding, source, progress)
+            decided = named(self.sites(specs, chosen))
+            recipes = plan.recipes(self.studies[plan.TRANSFER], decided)
+            found = self.run([*self.settled(others, chosen), *recipes], source, progress)
+        again = [m for m in found if transfer.RECIPE in m.labels]
+        sites = self.sites(specs, [*chosen, *(m for m in found if transfer.RECIPE not in m.labels)])
+        names = [s.name for s in sites if s.decided]
+        here = ([m for m in again if m.labels.items() >= cell.labels.items()] for cell in decided)
+        return sites, dict(zip(names, here, strict=True))
+
+    def planned(self, study: str, spec: plan.SiteSpec) -> list[Cell]:
+        """Cells of a study at a site; those that are only read where the study has measured anything."""
+        cells = plan.needed(self.studies[study], spec, self.args.quick, self.args.set)
+        return [c for c in cells if not c.only_kept or (STUDIES / study).is_dir()]
+
+    def settled(self, cells: list[Cell], chosen: list[Measured]) -> list[Cell]:
+        """The cells with the settings that validation chose, where their study takes these."""
+        takes = {name for name, study in self.studies.items() if study.settings == CHOSEN}
+        return [with_chosen_settings([c], chosen)[0] if c.study in takes else c for c in cells]
+
+    def run(self, cells: list[Cell], source: Source | Crew, progress: Steps) -> list[Measured]:
+        STUDIES.mkdir(parents=True, exist_ok=True)
+        cell, failed = self.trackers.cell, self.trackers.failed
+        measured, failures = run_cells(cells, STUDIES, source, progress.done, cell, failed)
+        self.failures += failures
         return measured
 
-    def recipes(self, sites: list[Site]) -> dict[str, list[Measured]]:
-        """Site -> the cells of every recipe there."""
-        decided = named(sites)
-        more = transfer.more(self.studies[plan.TRANSFER], decided) if len(decided) > 1 else []
-        cells = {}
-        for site, cell in zip((s for s in sites if s.decided), decided, strict=True):
-            here = [plan.of_study(c, plan.TRANSFER) for c in more if c.labels.items() >= cell.labels.items()]
-            cells[site.name] = self.measure(here)
-        return cells
+    def sites(self, specs: list[plan.SiteSpec], measured: list[Measured]) -> list[Site]:
+        cells_of = by_site(measured)
+        cells = {s.name: cells_of.get(s.name, []) for s in specs}
+        sites = read_sites(cells, self.studies, make_variables(self.args), finished_trains(ARTIFACTS))
+        self.notes = [f"{s.name}: {note}" for s in sites for note in notes(s.cells[0])]
+        return sites
+
+
+def notes(cell: Measured) -> list[str]:
+    """What a reader of a site's numbers must know, from its first cell."""
+    skipped = ", ".join(cell.done["skipped"])
+    off = [f"Off, because the data lack what they need: {skipped}."] if skipped else []
+    return [*cell.done["warnings"], *off]
 
 
 def planned(sites: list[Site], comparison: Comparison, team: Team) -> tuple[list[SitePlan], pl.DataFrame]:

@@ -23,8 +23,9 @@ from recommender.studies.analyses import analysis_of
 from recommender.studies.engine import plan
 from recommender.studies.engine.finding import Finding
 from recommender.studies.engine.measured import Measured
-from recommender.studies.engine.run import CHOOSER, CHOSEN, Failure, Source, results_table, with_chosen_settings
+from recommender.studies.engine.run import CHOOSER, CHOSEN, Failure, results_table, with_chosen_settings
 from recommender.studies.engine.run import run as run_cells
+from recommender.studies.engine.workers import measuring
 from recommender.tracking.studies import StudyTracker
 
 STUDIES = Path("studies")
@@ -40,19 +41,20 @@ def main(argv: list[str]) -> None:
     analysis = analysis_of(study)
     scenarios = args.scenario.split(",") if args.scenario else study.scenarios or config.scenarios()
     cells = planned(study, scenarios, args.data, args.set)
-    folder, tracker, source = STUDIES / study.name, StudyTracker(study.name), Source(raw_dir())
+    folder, tracker = STUDIES / study.name, StudyTracker(study.name)
     measured: list[Measured] = []
     failures: list[Failure] = []
-    with disk_faults(folder):
+    with disk_faults(folder), measuring(raw_dir(), args.workers) as source:
         folder.mkdir(parents=True, exist_ok=True)
         if study.settings == CHOSEN:
             choosing = planned(plan.load(CHOOSER, args.quick), scenarios, args.data, args.set)
             with Steps(len(choosing), quiet=silent) as progress:
-                chosen, failures = run_cells(choosing, STUDIES / CHOOSER, source, progress)
+                chosen, failures = run_cells(plan.of_study(choosing, CHOOSER), STUDIES, source, progress.done)
             cells = with_chosen_settings(cells, chosen)
         while cells:  # an analysis may ask for more cells when it has seen the first ones
             with Steps(len(cells), quiet=silent) as progress:
-                more, failed = run_cells(cells, folder, source, progress, tracker.cell, tracker.failed)
+                here = plan.of_study(cells, study.name)
+                more, failed = run_cells(here, STUDIES, source, progress.done, tracker.cell, tracker.failed)
             measured, failures = [*measured, *more], [*failures, *failed]
             cells = analysis.more(study, measured) if more else []
         if not measured:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from recommender import config
-from recommender.config import Scenario
-from recommender.data.dataset import Dataset
-from recommender.errors import ConfigError, UserError
+from recommender.errors import ConfigError
+from recommender.studies import transfer
 from recommender.studies.engine import plan
-from recommender.studies.engine.cell import is_whole, key
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import Cell, Study
-from recommender.studies.engine.run import CHOOSER, CHOSEN, with_chosen_settings
+from recommender.studies.engine.run import CHOOSER
 
 VOLUME, VALUE, TRANSFER, PARTS = "data_volume", "data_value", CHOOSER, "parts"
 # Levels that are measured where nothing is there yet. Three sizes up to half of the data and one above: the least
@@ -62,36 +59,16 @@ def load(name: str, quick: bool) -> Study:
     return study
 
 
-def needed(
-    study: Study, spec: SiteSpec, quick: bool, overrides: Sequence[str], chosen: Sequence[Measured]
-) -> Iterator[tuple[Cell, bool]]:
-    """Every cell of the study at the site; True: measure it where it is not kept, False: read it only where it is.
-    chosen: the chooser's cells at the site (``with_chosen_settings``)."""
+def needed(study: Study, spec: SiteSpec, quick: bool, overrides: Sequence[str]) -> list[Cell]:
+    """Every cell of the study at the site, with the first settings of its rungs; what the page does without is read
+    where it is kept (``Cell.only_kept``)."""
     grid = QUICK_GRID if quick else GRID
     cells = plan.cells(study, [spec.scenario], spec.data, overrides)
-    for cell in with_chosen_settings(cells, chosen) if study.settings == CHOSEN else cells:
-        wanted = study.name != PARTS and all(cell.labels[axis] in grid[axis] for axis in study.grid)
-        yield of_study(cell, study.name), wanted
+    wanted = [study.name != PARTS and all(c.labels[axis] in grid[axis] for axis in study.grid) for c in cells]
+    return [replace(c, study=study.name, only_kept=not want) for c, want in zip(cells, wanted, strict=True)]
 
 
-def of_study(cell: Cell, study: str) -> Cell:
-    """The cell, to be kept in the folder of ``study``."""
-    return replace(cell, study=study)
-
-
-def affordable(
-    cells: Iterable[tuple[Cell, bool]], folder: Path, source: Callable[[str, Scenario], Dataset]
-) -> list[Cell]:
-    """Cells to measure, and those that are kept under ``folder``. Errors of the data are left to the run, which
-    reports them."""
-    return [cell for cell, wanted in cells if wanted or _kept(cell, folder, source)]
-
-
-def _kept(cell: Cell, folder: Path, source: Callable[[str, Scenario], Dataset]) -> bool:
-    if not (folder / cell.study).is_dir():
-        return False
-    try:
-        data = source(cell.labels[plan.DATA], cell.scenario)
-    except UserError:
-        return False
-    return is_whole(folder / cell.study / key(cell.scenario, cell.mode, data))
+def recipes(study: Study, decided: Sequence[Measured]) -> list[Cell]:
+    """The cells of every recipe at every site; none for one site alone. decided: of ``site.named``."""
+    more = transfer.more(study, decided) if len(decided) > 1 else []
+    return plan.of_study(more, study.name)

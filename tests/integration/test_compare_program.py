@@ -31,7 +31,7 @@ def place(workplace: Path) -> Path:
 
 
 def compare_sites(*more: object) -> Done:
-    return run(compare.main, "--scenario", "jobs", "--quick", "--set", SMALL, *more)
+    return run(compare.main, "--scenario", "jobs", "--quick", "--workers", "1", "--set", SMALL, *more)
 
 
 def runs(store: str, experiment: str) -> list[Any]:
@@ -88,7 +88,7 @@ def test_what_cannot_be_compared_is_told_and_leaves_nothing(place: Path) -> None
     broken = compare_sites("--out", "x")
     assert (broken.code, "estimates/team.csv.days_likely" in broken.err, (place / "x").exists()) == (2, True, False)
     (place / "estimates/team.csv").unlink()
-    small = run(compare.main, "--scenario", "jobs", "--quick", "--quiet", "--out", "x", "--set", MOST)
+    small = run(compare.main, "--scenario", "jobs", "--quick", "--quiet", "--workers", "1", "--out", "x", "--set", MOST)
     assert (small.code, "split.min_train" in small.err, (place / "x").exists()) == (2, True, False)
 
 

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from pipelines import study
 from recommender.studies.engine import plan
 from recommender.tracking import views
-from tests.helpers.folders import run, shop
+from tests.helpers.folders import Done, run, shop
 from tests.helpers.studies import WITHOUT_TEXT
 from tests.helpers.views import charted_names
 
@@ -38,10 +38,14 @@ def runs(store: str, experiment: str) -> list[Any]:
     return list(client.search_runs([found.experiment_id], max_results=1000))
 
 
+def small(*more: str) -> Done:
+    return run(study.main, "--study", "small", "--data", "shop", "--workers", "1", *more)
+
+
 def test_a_study_writes_results_and_a_report_goes_on_after_failures_and_logs_each_cell_once(
     place: Path, store: str
 ) -> None:
-    done = run(study.main, "--study", "small", "--data", "shop")
+    done = small()
     assert done.code == 0, done.err
     out = place / "studies/small"
     assert "text" in done.out
@@ -69,14 +73,14 @@ def test_a_study_writes_results_and_a_report_goes_on_after_failures_and_logs_eac
     assert "Data value: http://127.0.0.1:5000/#/experiments/" in done.out
     assert "viewStateShareKey=data-value" in done.out
 
-    again = run(study.main, "--study", "small", "--data", "shop", "--json")
+    again = small("--json")
     assert json.loads(again.out)["findings"][0]["title"] == "jobs on shop"
     assert pl.read_parquet(out / "results.parquet").equals(table)  # read, not measured again: seconds are the same
     assert len([r for r in runs(store, "study-small") if r.info.status == "FINISHED"]) == 2 * 2 + 4
 
 
 def test_a_study_of_which_every_cell_fails_is_the_users_to_mend(place: Path) -> None:
-    done = run(study.main, "--study", "small", "--data", "shop", "--set", "split.min_train=1000000", "--quiet")
+    done = small("--set", "split.min_train=1000000", "--quiet")
     assert done.code == 2
     assert "No cell of the study could be measured" in done.err
     assert "split.min_train" in done.err
@@ -99,7 +103,7 @@ def test_each_scenario_may_have_data_of_its_own(place: Path) -> None:
 
 def test_a_store_that_fails_costs_no_results(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////dev/null/no.db")
-    done = run(study.main, "--study", "small", "--data", "shop", "--quiet")
+    done = small("--quiet")
     assert done.code == 3
     assert "results are kept" in done.err
     assert (place / "studies/small/report.html").exists()

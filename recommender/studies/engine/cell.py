@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from recommender.experiment import ladder, requirements, run_folder, tuning
 from recommender.experiment.decision import Decision
 from recommender.experiment.fold_runner import FoldRunner
 from recommender.experiment.rungs import check, options
+from recommender.features.encoder import FeatureEncoder
 from recommender.files import put_aside, whole_folder, write_text
 from recommender.hashing import code_digest, of_content, of_file
 from recommender.names import USER_BUCKETS
@@ -31,15 +34,15 @@ from recommender.studies.closed_loop.measures import rows
 from recommender.studies.closed_loop.options import Loop
 from recommender.studies.closed_loop.player import play
 from recommender.studies.engine.measured import DONE
+from recommender.studies.engine.plan import measured_of
 
 TUNED = "tuned"  # a mode of cells: every rung's parameters are searched on validation first
 
 
 def key(scenario: Scenario, mode: str, data: Dataset, loop: Loop | None = None) -> str:
     """16 hex digits of everything that a cell's numbers depend on: configuration, data, code, packages."""
-    tree = scenario.model_dump(mode="json", exclude={"problem", "person_days", "plan"})
     played = [] if loop is None else [loop.model_dump(mode="json")]
-    return of_content(tree, mode, _digest(data), code_digest(), *played)
+    return of_content(measured_of(scenario), mode, _digest(data), code_digest(), *played)
 
 
 def _digest(data: Dataset) -> str:
@@ -79,6 +82,13 @@ def _damage(folder: Path) -> str:
         if of_file(folder / name) != digest_then:
             return f"{name} has changed"
     return ""
+
+
+def copy(cell: Path, to: Path) -> None:
+    """Takes over a finished cell that another study has measured, without the marks that it was logged for that one."""
+    with whole_folder(to) as scratch:
+        for name in [*json.loads((cell / DONE).read_text())["files"], DONE]:
+            shutil.copyfile(cell / name, scratch / name)
 
 
 def seal_again(folder: Path) -> None:
@@ -123,13 +133,21 @@ def _measure_loop(data: Dataset, scenario: Scenario, loop: Loop, folder: Path) -
         rows(played.rounds, loop.late).write_parquet(scratch / "metrics.parquet")
         run_folder.write_effort(scratch, effort, data, scenario)
         origin = {"n_train": float(np.mean(list(played.n_train.values()))), "rounds": loop.rounds}
-        _finish(scratch, data, origin, played.parameters, played.skipped, list(played.rounds))
+        _finish(scratch, data, scenario, origin, played.parameters, played.skipped, list(played.rounds))
 
 
-def warm_up(data: Dataset, scenario: Scenario) -> None:
-    """Compiles kernels and hashes the texts of ``data``, which only the first cell of a process would pay for."""
-    data = operators.apply(data, scenario.data.differences, scenario.seed)
-    at_test(data, requirements.supported(scenario, data)[0], EffortLog(), {})
+def warm_up(data: Dataset, scenario: Scenario, compiled: set[str], new: bool) -> None:
+    """Does what only the first cell of a process would pay for: compiles kernels of recommenders that are not in
+    ``compiled`` (and adds them) and, where the data are new, hashes their texts."""
+    for table in (data.items, data.users) if new else ():
+        FeatureEncoder().fit(table)
+    ladder = [r for r in scenario.ladder if r.recommender not in compiled]
+    compiled |= {r.recommender for r in ladder}
+    if ladder:
+        data = operators.apply(data, scenario.data.differences, scenario.seed)
+        alone, _ = requirements.supported(scenario.model_copy(update={"ladder": ladder}), data)
+        with suppress(DataError):  # none of them can be used with these data: the cell says so where it matters
+            at_test(data, alone, EffortLog(), {})
 
 
 def at_test(data: Dataset, scenario: Scenario, effort: EffortLog, skipped: Mapping[str, str]) -> ladder.Results:
@@ -198,12 +216,12 @@ def _write(folder: Path, data: Dataset, scenario: Scenario, results: ladder.Resu
     run_folder.write_effort(folder, effort, data, scenario)
     if scenario.audit is not None:
         audit_table(test, scenario.audit, scenario.bootstrap, scenario.seed).write_parquet(folder / "audit.parquet")
-    _finish(folder, data, results.origins[-1], results.parameters, results.skipped, list(test.outcomes[0]))
+    _finish(folder, data, scenario, results.origins[-1], results.parameters, results.skipped, list(test.outcomes[0]))
 
 
 def _finish(
-    folder: Path, data: Dataset, origin: Mapping[str, Any], parameters: Mapping[str, Any], skipped: Mapping[str, str],
-    rungs: Sequence[str],
+    folder: Path, data: Dataset, scenario: Scenario, origin: Mapping[str, Any], parameters: Mapping[str, Any],
+    skipped: Mapping[str, str], rungs: Sequence[str],
 ) -> None:  # fmt: skip
     """The last file of the folder, with the hashes of the others and its own."""
     done = {
@@ -213,6 +231,7 @@ def _finish(
         "parameters": parameters,
         "skipped": skipped,
         "rungs": rungs,
+        "warnings": run_folder.warnings(data, scenario, {}),
     }
     tree = json.loads(json.dumps(done, default=str))
     (folder / DONE).write_text(json.dumps({**tree, "sha256": of_content(tree)}, indent=1) + "\n")

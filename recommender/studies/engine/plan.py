@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from recommender import config
 from recommender.config import Rung, Scenario, Strict
 from recommender.config.files import names_in, read_named, shipped
 from recommender.errors import ConfigError
+from recommender.hashing import of_content
 from recommender.studies.closed_loop import options
 from recommender.studies.closed_loop.options import LOOP, Loop
 
@@ -64,6 +66,11 @@ class Study(Strict):
     quick: Quick = Quick()
 
 
+def measured_of(scenario: Scenario) -> dict[str, Any]:
+    """What numbers depend on; not what the scenario says of its problem and plans."""
+    return scenario.model_dump(mode="json", exclude={"problem", "person_days", "plan"})
+
+
 @dataclass(frozen=True)
 class Cell:
     """One point of the grid. labels: axis -> level, the scenario and data among them."""
@@ -73,6 +80,13 @@ class Cell:
     mode: str
     study: str = ""  # its folder, where cells of several studies are run together
     loop: Loop | None = None  # of mode loop: what is played
+    only_kept: bool = False  # read where it is kept, never measured
+
+    @cached_property
+    def content(self) -> str:
+        """Equal for cells that measure the same of data of one name, whatever they are called."""
+        played = self.loop and self.loop.model_dump(mode="json")
+        return of_content(self.labels[DATA], measured_of(self.scenario), self.mode, played)
 
     @property
     def name(self) -> str:
@@ -123,6 +137,11 @@ def cells(study: Study, scenarios: Sequence[str], data: str | None, overrides: S
     if not planned:
         raise ConfigError(f"Study '{study.name}' has nothing for {', '.join(scenarios)}.")
     return planned
+
+
+def of_study(cells: Iterable[Cell], study: str) -> list[Cell]:
+    """The cells, to be kept in the folder of ``study``."""
+    return [replace(c, study=study) for c in cells]
 
 
 def merged(*all_changes: Changes) -> Changes:

@@ -1,24 +1,19 @@
-"""All cells of a study, one after the other: finished ones are read, others measured; one that fails stops no other."""
+"""All cells of a study: finished ones are read, others measured; one that fails stops no other."""
 
 from __future__ import annotations
 
-import json
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
-from recommender.config import Scenario, loading
-from recommender.data.dataset import Dataset
 from recommender.errors import UserError
 from recommender.files import clear_leftovers
-from recommender.sources.load import load
-from recommender.studies.engine.cell import is_finished, key, measure, put_aside_damaged, warm_up
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO, Cell, Study
+from recommender.studies.engine.workers import Crew, Load, Outcome, Worker
 
 log = logging.getLogger(__name__)
 
@@ -43,60 +38,51 @@ class Failure:
         return f"{self.cell.name}: {type(self.error).__name__}: {' '.join(str(self.error).split())}"
 
 
-class Source:
-    """Data sets as loaded; the latest is kept, since the cells of a scenario follow one another."""
-
-    def __init__(self, raw_dir: Path | None) -> None:
-        self.raw_dir = raw_dir
-        self._latest: tuple[str, Dataset] | None = None
-
-    def __call__(self, name: str, scenario: Scenario) -> Dataset:
-        wanted = json.dumps([name, loading(scenario)], sort_keys=True, default=str)
-        if self._latest is None or self._latest[0] != wanted:
-            self._latest = wanted, load(name, raw_dir=self.raw_dir, **loading(scenario))
-        return self._latest[1]
-
-
 def run(
     cells: Sequence[Cell],
     folder: Path,
-    source: Callable[[str, Scenario], Dataset],
+    source: Load | Crew,
     progress: Callable[[str], None],
     done: Callable[[Measured], None] = lambda _: None,
     failed: Callable[[Failure], None] = lambda _: None,
 ) -> tuple[list[Measured], list[Failure]]:
-    """Measures every cell that ``folder`` does not hold yet. ``done`` and ``failed`` are called after each.
+    """Measures every cell that ``folder`` does not hold yet. source: processes that do it, or where this one takes the
+    data from. Each cell that has ended is named to ``progress``, and given to ``done`` or ``failed``.
 
-    A cell that failed is tried again by the next run. Raises only what is not an Exception (Ctrl-C), and
-    nothing of what a cell raises: that is a Failure.
+    Both lists have the order of ``cells``, whichever ended first. A cell that failed is tried again by the next run.
+    Raises only what is not an Exception (Ctrl-C) and the end of a process, and nothing of what a cell raises: that is
+    a Failure.
     """
-    measured: list[Measured] = []
-    failures: list[Failure] = []
-    warm: Dataset | None = None
+    measured: dict[int, Measured] = {}
+    failures: dict[int, Failure] = {}
+    shown: set[str] = set()
     for study_folder in {folder / cell.study for cell in cells}:
         clear_leftovers(study_folder)
-    for number, cell in enumerate(cells, 1):
+    for ended, (n, outcome) in enumerate(_outcomes(cells, folder, source), 1):
+        cell = cells[n]
         progress(cell.name)
-        begun = time.perf_counter()
-        try:
-            data = source(cell.labels[DATA], cell.scenario)
-            cell_folder = folder / cell.study / key(cell.scenario, cell.mode, data, cell.loop)
-            put_aside_damaged(cell_folder)
-            if not (was_finished := is_finished(cell_folder)):
-                if data is not warm and cell.loop is None:
-                    warm_up(data, cell.scenario)
-                    warm = data
-                measure(data, cell.scenario, cell.mode, cell_folder, cell.loop)
-        except Exception as error:  # whatever it is, it is kept, reported and, where it is a bug, raised at the end
-            failures.append(Failure(cell, error))
-            log.error("%d/%d %s", number, len(cells), failures[-1])
-            failed(failures[-1])
-            continue
-        spent = "kept" if was_finished else f"{time.perf_counter() - begun:.1f} s"
-        log.info("%d/%d %s: %s", number, len(cells), cell.name, spent)
-        measured.append(Measured(cell.labels, cell.scenario, cell_folder))
-        done(measured[-1])
-    return measured, failures
+        for record in (r for r in outcome.records if r.getMessage() not in shown):  # each process says the same of data
+            shown.add(record.getMessage())
+            logging.getLogger(record.name).handle(record)
+        if outcome.error is not None:
+            failures[n] = Failure(cell, outcome.error)
+            log.error("%d/%d %s", ended, len(cells), failures[n])
+            failed(failures[n])
+        elif outcome.folder is not None:
+            spent = "kept" if outcome.kept else f"{outcome.seconds:.1f} s"
+            log.info("%d/%d %s: %s", ended, len(cells), cell.name, spent)
+            measured[n] = Measured(cell.labels, cell.scenario, outcome.folder)
+            done(measured[n])
+    return [measured[n] for n in sorted(measured)], [failures[n] for n in sorted(failures)]
+
+
+def _outcomes(cells: Sequence[Cell], folder: Path, source: Load | Crew) -> Iterator[tuple[int, Outcome]]:
+    if isinstance(source, Crew):
+        yield from source(cells, folder)
+        return
+    worker = Worker(source)
+    for n, cell in enumerate(cells):
+        yield n, worker(cell, folder)
 
 
 def with_chosen_settings(cells: Sequence[Cell], chosen: Sequence[Measured]) -> list[Cell]:

@@ -34,11 +34,10 @@ from recommender.planning.facts import contradictions as plan_contradictions
 from recommender.planning.facts import plan_facts
 from recommender.planning.site_plan import Team, site_plan
 from recommender.report import comparison as report
-from recommender.studies import transfer
 from recommender.studies.charts import frontier
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO
-from recommender.studies.engine.run import run
+from recommender.studies.engine.run import run, with_chosen_settings
 from recommender.studies.transfer import Ratio
 from tests.helpers.out_folder import decided, write_out
 from tests.helpers.studies import made, source
@@ -59,8 +58,8 @@ def cells(folder: Path) -> dict[str, list[Measured]]:
     for site in plan.site_specs(["catalog", "jobs"], []):
         mine: list[Measured] = []
         for names in ([plan.TRANSFER], [plan.VOLUME, plan.VALUE, plan.PARTS]):
-            wanted = [c for n in names for c in plan.needed(STUDIES[n], site, True, SMALL, mine)]
-            more, failures = run(plan.affordable(wanted, folder, source()), folder, source(), lambda _: None)
+            wanted = [c for n in names for c in plan.needed(STUDIES[n], site, True, SMALL) if n != plan.PARTS]
+            more, failures = run(with_chosen_settings(wanted, mine), folder, source(), lambda _: None)
             assert not failures, [str(f) for f in failures]
             mine += more
         found[site.name] = mine
@@ -74,8 +73,8 @@ def read(cells: dict[str, list[Measured]]) -> list[Site]:
 
 @pytest.fixture(scope="module")
 def again(read: list[Site], folder: Path) -> list[Measured]:
-    more = transfer.more(STUDIES[plan.TRANSFER], named(read))
-    found, failures = run([plan.of_study(c, plan.TRANSFER) for c in more], folder, source(), lambda _: None)
+    more = plan.recipes(STUDIES[plan.TRANSFER], named(read))
+    found, failures = run(more, folder, source(), lambda _: None)
     assert not failures
     return found
 
@@ -100,7 +99,7 @@ def test_the_levels_of_a_comparison_are_levels_of_its_studies(quick: bool) -> No
     assert all(set(levels) <= set(study.grid[axis]) for axis, levels in grid.items())
     assert set(plan.QUICK_PAIRS) - {""} <= set(plan.load(plan.VALUE, False).pairs["all"])
     (site,) = plan.site_specs(["jobs"], [])
-    wanted = [c for c, needed in plan.needed(study, site, quick, [], []) if needed]
+    wanted = [c for c in plan.needed(study, site, quick, []) if not c.only_kept]
     assert len(wanted) == np.prod([len(levels) for levels in grid.values()])
 
 
@@ -135,7 +134,7 @@ def test_no_two_places_share_a_colour_in_the_chart_of_options() -> None:
 
 def test_parts_are_read_where_they_are_kept_and_never_measured() -> None:
     (site,) = plan.site_specs(["jobs"], [])
-    assert not any(needed for _, needed in plan.needed(plan.load(plan.PARTS, False), site, False, [], []))
+    assert all(c.only_kept for c in plan.needed(plan.load(plan.PARTS, False), site, False, []))
 
 
 def test_what_a_full_study_measured_is_read_beside_what_is_needed(
@@ -145,16 +144,20 @@ def test_what_a_full_study_measured_is_read_beside_what_is_needed(
     study = STUDIES[plan.VOLUME]
     shorter = study.model_copy(update={"grid": {**study.grid, "size": {"0.15": study.grid["size"]["0.15"]}}})
     deciding = [c for c in cells[site.name] if c.folder.parent.name == plan.TRANSFER]
-    unneeded = ((c, False) for c, _ in plan.needed(shorter, site, True, SMALL, deciding))
-    (kept,) = plan.affordable(unneeded, folder, source())
-    (whole,) = (c.folder for c in cells[site.name] if c.labels == kept.labels and c.folder.parent.name == kept.study)
-    damaged = folder.with_name("damaged") / kept.study / whole.name
+
+    def read(where: Path, *more: str) -> list[Path]:
+        unneeded = (replace(c, only_kept=True) for c in plan.needed(shorter, site, True, [*SMALL, *more]))
+        found, failures = run(with_chosen_settings(list(unneeded), deciding), where, source(), lambda _: None)
+        assert not failures
+        return [f.folder for f in found]
+
+    (whole,) = read(folder)
+    damaged = folder.with_name("damaged") / plan.VOLUME / whole.name
     shutil.copytree(whole, damaged)
-    assert plan.affordable([(kept, False)], damaged.parents[1], source()) == [kept]
+    assert read(damaged.parents[1]) == [damaged]
     (damaged / "metrics.parquet").write_bytes(b"half of it")
-    assert plan.affordable([(kept, False)], damaged.parents[1], source()) == []  # not to be read
-    others = ((c, False) for c, _ in plan.needed(shorter, site, True, [*SMALL, "seed=77"], deciding))
-    assert plan.affordable(others, folder, source()) == []
+    assert read(damaged.parents[1]) == []  # not to be read
+    assert read(folder, "seed=77") == []
 
 
 def test_a_rung_has_one_setting_and_with_all_data_one_number_in_every_section(read: list[Site]) -> None:
