@@ -121,7 +121,7 @@ def bars(site: str, facts: pl.DataFrame, topic: str, label: str) -> Chart | None
 def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
     """Percent of a site's own recipe that another site's gives there, all users."""
     rows: list[dict[str, Any]] = []
-    for (to, source, bucket), r in ratios.items():
+    for (to, home, bucket), r in ratios.items():
         if bucket == "all" and r is not None:
             known = not r.lacking
             cell = (
@@ -131,7 +131,7 @@ def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
             )
             name = f"{r.percent:.0f}" if known else "–"
             lacks = ", ".join(r.lacking)
-            rows.append({"used in": to, "recipe of": source, **cell, "n": r.n, "text": name, "lacks": lacks})
+            rows.append({"used in": to, "recipe of": home, **cell, "n": r.n, "text": name, "lacks": lacks})
     sites = list(dict.fromkeys(str(r["used in"]) for r in rows))
     if len(sites) < 2:
         return None

@@ -95,8 +95,8 @@ def _transfer(runs: Sequence[Measured]) -> pl.DataFrame:
     if len(sites) < 2 or not any(transfer.RECIPE in r.labels for r in runs):
         return pl.DataFrame()
     rows = [
-        (to, source, bucket, ratio.percent, ratio.low, ratio.high, ratio.n, ", ".join(ratio.lacking))
-        for (to, source, bucket), ratio in transfer.matrix(runs).items()
+        (to, home, bucket, ratio.percent, ratio.low, ratio.high, ratio.n, ", ".join(ratio.lacking))
+        for (to, home, bucket), ratio in transfer.matrix(runs).items()
         if ratio is not None
     ]
     return pl.DataFrame(rows, schema=_TRANSFER, orient="row")

@@ -75,8 +75,8 @@ def _n(rows: pl.DataFrame) -> int:
     return int(rows["n_queries"].max() or 0)  # type: ignore[arg-type]
 
 
-def _inherit(choice: Choice, source: str, n: int) -> Choice:
-    return replace(choice, n_queries=n, inherited_from=source)
+def _inherit(choice: Choice, wider: str, n: int) -> Choice:
+    return replace(choice, n_queries=n, inherited_from=wider)
 
 
 def _climb(rows: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule, start: Choice | None = None) -> Choice:
@@ -89,9 +89,9 @@ def _climb(rows: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule, start:
     return choice
 
 
-def _deviate(rows: pl.DataFrame, group: Choice, ladder: Sequence[str], rule: DecisionRule, source: str) -> Choice:
+def _deviate(rows: pl.DataFrame, group: Choice, ladder: Sequence[str], rule: DecisionRule, wider: str) -> Choice:
     """The group's rung, unless the bucket's own queries are enough and speak for a simpler or a higher one."""
-    inherited = _inherit(group, source, _n(rows))
+    inherited = _inherit(group, wider, _n(rows))
     if _n(rows) < rule.thin:
         return inherited
     for simpler in ladder[: ladder.index(group.rung)]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
-from recommender.errors import DataError
+from recommender.errors import DataError, nearest
 from recommender.serving.request import DEFAULT_K, MOST_ID_BYTES, MOST_K, MOST_USERS
 
 Id = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Annotated[StrictStr, Field(max_length=MOST_ID_BYTES)]
@@ -65,4 +65,6 @@ def parsed(kind: type[Parsed], body: bytes) -> Parsed:
         # Of a value of two types the one with the longest way fits best, such as user.int against user.str.
         first = faults[0]
         where = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("constrained", "function")))
-        raise DataError(f"{where or 'The body'}: {first['msg']}. See /docs for what a request holds.") from None
+        unknown = first["type"] == "extra_forbidden" and len(first["loc"]) == 1  # a key of the request itself
+        fault = f"no such key{nearest(where, kind.model_fields)}" if unknown else first["msg"]
+        raise DataError(f"{where or 'The body'}: {fault}. See /docs for what a request holds.") from None

@@ -140,11 +140,11 @@ def of_effects(site: str, study: Study, runs: Sequence[Measured], table: pl.Data
 def of_transfer(matrix: Mapping[tuple[str, str, str], Ratio | None], metric: str) -> list[Summary]:
     """What each recipe gives at each site, in percent of the site's own. matrix: of ``transfer.matrix``."""
     metrics: dict[tuple[str, str], dict[str, float]] = {}
-    for (to, source, bucket), ratio in matrix.items():
+    for (to, home, bucket), ratio in matrix.items():
         if ratio is not None and not ratio.lacking:
             values = (ratio.percent, ratio.low, ratio.high)
-            metrics.setdefault((to, source), {}).update(_bounded(RECIPE, named(to), metric, bucket, values))
-    return [Summary(RECIPE, source, named(to), metric, values) for (to, source), values in metrics.items()]
+            metrics.setdefault((to, home), {}).update(_bounded(RECIPE, named(to), metric, bucket, values))
+    return [Summary(RECIPE, home, named(to), metric, values) for (to, home), values in metrics.items()]
 
 
 def colours(summaries: Sequence[Summary]) -> dict[str, str]:

@@ -84,13 +84,13 @@ def matrix(runs: Sequence[Measured]) -> dict[tuple[str, str, str], Ratio | None]
     sites = [s for s in chosen if (s, s) in used]
     metrics = deciding_metrics(runs)
 
-    def ratio(to: str, source: str, bucket: str) -> Ratio | None:
-        run = used.get((to, source))
+    def ratio(to: str, home: str, bucket: str) -> Ratio | None:
+        run = used.get((to, home))
         if run is None:
             return None
-        lacking = tuple(sorted({r for r in chosen[source].routes.values() if r not in run.rungs}))
+        lacking = tuple(sorted({r for r in chosen[home].routes.values() if r not in run.rungs}))
         base = _served(used[to, to], chosen[to], bucket, metrics[to])
-        both = base.join(_served(run, chosen[source], bucket, metrics[to]), on="user_id", suffix=":other")
+        both = base.join(_served(run, chosen[home], bucket, metrics[to]), on="user_id", suffix=":other")
         if lacking:
             return Ratio(np.nan, np.nan, np.nan, both.height, lacking)
         values = both.select("value", "value:other").to_numpy().T.astype(np.float64)
@@ -99,7 +99,7 @@ def matrix(runs: Sequence[Measured]) -> dict[tuple[str, str, str], Ratio | None]
         low, high = ratio_interval(values, RESAMPLES, 0)
         return Ratio(100 * values[1].mean() / values[0].mean(), 100 * low, 100 * high, both.height, ())
 
-    keys = [(to, source, bucket) for to in sites for source in sites for bucket in (ALL, *USER_BUCKETS)]
+    keys = [(to, home, bucket) for to in sites for home in sites for bucket in (ALL, *USER_BUCKETS)]
     return {key: ratio(*key) for key in keys}
 
 
@@ -136,10 +136,10 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
             f"{metric_labels(metrics.values())} of {USERS[bucket]}: percent of what the scenario's own recipe gives."
         )
         out.grids.append(grid(caption, ["used in", *(f"recipe of {s}" for s in sites)], rows))
-    for to, source in ((to, s) for to in sites for s in sites if s != to):
-        rungs = ", ".join(dict.fromkeys(recipe(deciding[source]).routes.values()))
+    for to, home in ((to, s) for to in sites for s in sites if s != to):
+        rungs = ", ".join(dict.fromkeys(recipe(deciding[home]).routes.values()))
         out.sentences.append(
-            f"The recipe of {source} ({rungs}) in {to}{_outcome(ratios[to, source, ALL], metric_label(metrics[to]))}."
+            f"The recipe of {home} ({rungs}) in {to}{_outcome(ratios[to, home, ALL], metric_label(metrics[to]))}."
         )
     out.notes.append(
         "A recipe: which rung serves which users, with the parameters chosen on the validation periods of its own "
