@@ -1,9 +1,9 @@
 """Do decisions hold in the next period? ``python -m experiments.next_period [SEEDS [SCENARIO ...]]``.
 
 Writes ``docs/data/next-period.csv``. The embedded data of a scenario are simulated anew with each seed, smaller. A
-short ladder is measured at all origins and decides on validation twice: by intervals that count users and periods, and
-by users alone. Each group of users that climbed is then looked at in the test period: what the rung gains over the one
-that it replaced.
+short ladder is measured at all origins and decides on validation three times: by intervals that count users and
+periods, by users alone, and by twelve short periods before each of which every rung is fitted again. Each group of
+users that climbed is then looked at in the test period: what the rung gains over the one that it replaced.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ GROUPS = {  # of a decision: their rows in a table of comparisons
     WITH_HISTORY: WITH_HISTORY + IN_SESSION,
     WITH_HISTORY + RETURNING: WITH_HISTORY + RETURNING,
 }
-COUNTED = {"users and periods": PERIODS, "users alone": 0}
+COUNTED = {"users and periods": PERIODS, "users alone": 0}  # periods of each horizon
+SHORT = "users and twelve periods, fitted before each"
+TWELVE = [f"{0.5 + n / 40:g}" for n in range(12)]  # origins up to the test's, as many quantiles apart
 HEADS = ["scenario", "intervals count", "data sets", "climbs", "promised, at least", "gain in the next period",
          "lost there", "lost, by the interval", "below the promise, by the interval"]  # fmt: skip
 
@@ -58,15 +60,20 @@ def main(argv: list[str]) -> None:
     rows = [HEADS]
     for name in names or SCENARIOS:
         measured = [climbed(name, seed) for seed in range(int(seeds))]
-        for counted in COUNTED:
+        for counted in (*COUNTED, SHORT):
             rows.append([name, counted, seeds, *summary([one for found in measured for one in found[counted]])])
     save("next-period", rows)
 
 
 def climbed(name: str, seed: int) -> dict[str, list[Climb]]:
     """The climbs on one simulated data set, by what intervals count."""
+    return decided(name, seed, COUNTED) | decided(name, seed, {SHORT: 1}, [f"split.validation=[{','.join(TWELVE)}]"])
+
+
+def decided(name: str, seed: int, periods: Mapping[str, int], settings: Sequence[str] = ()) -> dict[str, list[Climb]]:
+    """The climbs of one train, by what intervals count: so many periods of each horizon."""
     knobs = [f"data.options.simulated.{knob}={value}" for knob, value in {**KNOBS, "seed": seed}.items()]
-    scenario = config.load(name, [*knobs, "decision.blend=false", "bootstrap=300"])
+    scenario = config.load(name, [*knobs, "decision.blend=false", "bootstrap=300", *settings])
     short = [rung for rung in scenario.ladder if rung.name in RUNGS]
     scenario = scenario.model_copy(update={"ladder": short, "slots": config.Slots(), "rerank": []})
     data = load(scenario.data.source, raw_dir=raw_dir(), **config.loading(scenario))
@@ -74,7 +81,7 @@ def climbed(name: str, seed: int) -> dict[str, list[Climb]]:
     results = ladder.run(data, scenario, EffortLog(), lambda _: None, lambda _: None, skipped, regret=False)
     names, rule = [r.name for r in short if r.name in results.parameters], scenario.decision
     found: dict[str, list[Climb]] = {}
-    for counted, n in COUNTED.items():
+    for counted, n in periods.items():
         *validation, test = (replace(info, n_periods=n) for info in results.query_info)
         pooled = groups(validation, results.outcomes[:-1])[-1]
         table = comparisons_table(pooled, names, scenario.bootstrap, seed, [rule.metric], deciding=True)

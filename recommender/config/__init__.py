@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 from recommender.config.files import Overrides, names_in, overridden, read_named, shipped
 from recommender.config.problem import Planning as Planning
 from recommender.config.problem import ProblemStatement as ProblemStatement
+from recommender.config.split import SHORT_HORIZONS as SHORT_HORIZONS
+from recommender.config.split import Split as Split
+from recommender.config.strict import Count, Seed
 from recommender.config.strict import Strict as Strict
 from recommender.errors import ConfigError, nearest
 
 CONFIGS = shipped("configs")
-Count = Annotated[int, Field(ge=1, lt=2**31)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and the libraries accept
-Origin = Annotated[float, Field(gt=0, le=36_500)]  # a quantile, or days before the end; a century at most
 
 
 class Data(Strict):
@@ -28,17 +28,6 @@ class Data(Strict):
     event_weights: dict[str, float] = {}  # what an event of a kind is worth to models; below 0: a dislike
     differences: list[dict[str, dict[str, Any]]] = []  # what is changed about the data: data/operators, in turn
     train_differences: list[dict[str, dict[str, Any]]] = []  # the same of what models learn from; the test stays
-
-
-class Split(Strict):
-    """Rolling origins. ``quantiles`` of the interactions' times, or ``days`` before the end."""
-
-    kind: Literal["time", "random"] = "time"
-    validation: list[Origin] = Field([0.6, 0.7], min_length=1)  # ascending; a horizon ends at the next origin
-    test: Origin = 0.8
-    unit: Literal["quantiles", "days"] = "quantiles"  # days: counted back from the end of the data
-    min_train: Count = 100  # fewer interactions before an origin is an error
-    seed: Seed = 0  # of the random split
 
 
 class Reach(Strict):

@@ -1,8 +1,13 @@
-"""The base of every model of the configuration: unknown keys are refused."""
+"""The base of every model of the configuration, which refuses unknown keys, and the types of its numbers."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and the libraries accept
 
 
 class Strict(BaseModel):

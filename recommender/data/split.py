@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import datetime
 
 import numba
 import numpy as np
@@ -18,6 +17,8 @@ import scipy.sparse as sp
 from recommender import config
 from recommender.data.dataset import NO_TIME, Dataset, Table, to_microseconds
 from recommender.data.kernels import first_in_buckets, gather, grouped, latest_of_pairs
+from recommender.data.origins import iso, origins
+from recommender.data.origins import to_datetime as to_datetime
 from recommender.data.queries import BUCKET_STARTS, History, Queries
 from recommender.errors import ConfigError, DataError, Problem
 
@@ -61,6 +62,8 @@ def folds(data: Dataset, split: config.Split, eligibility: config.Eligibility) -
     if not all(0 < q < 1 for q in quantiles):
         raise ConfigError(f"split: quantiles lie between 0 and 1, got {quantiles}. With days, set split.unit=days.")
     if split.kind == "random":
+        if split.retrain_days is not None:
+            raise ConfigError("split.retrain_days needs times, and split.kind=random has none. Set one of them only.")
         yield from _random_folds(data, split)
         return
     if not data.has_times:
@@ -73,8 +76,8 @@ def folds(data: Dataset, split: config.Split, eligibility: config.Eligibility) -
             f"interactions: '{data.name}' has {len(data.user_idx):,} rows, and split.min_train asks for "
             f"{split.min_train:,} before the first origin alone. Bring more data, or lower split.min_train."
         )
-    origins = _origins(data, split)
-    for origin, end in zip(origins, [*origins[1:], None], strict=True):
+    starts = origins(data, split)
+    for origin, end in zip(starts, [*starts[1:], None], strict=True):
         fold = time_fold(data, "test" if end is None else "validation", origin, end, split.min_train)
         yield (
             fold if eligibility.moderated_column is None else without_confirmed_spam(fold, eligibility.moderated_column)
@@ -106,7 +109,7 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
     first = np.diff(user, prepend=-1) > 0
     truth, outside = _truth(taken, allowed, len(items)), int((~allowed).sum())
     grades = _grades(data, (order, start), user, column, truth)
-    return _checked(Fold(split, _iso(origin), _iso(end), train, items, queries, first, truth, outside, grades))
+    return _checked(Fold(split, iso(origin), iso(end), train, items, queries, first, truth, outside, grades))
 
 
 def without_confirmed_spam(fold: Fold, column: str) -> Fold:
@@ -220,21 +223,6 @@ def _checked(fold: Fold) -> Fold:
     return fold
 
 
-def _origins(data: Dataset, split: config.Split) -> list[datetime]:
-    wanted = [*split.validation, split.test]
-    if split.unit == "days":
-        last = to_datetime(data.time_quantiles([1.0])[0])
-        origins = [last - timedelta(days=d) for d in wanted]
-    else:
-        origins = [to_datetime(time) for time in data.time_quantiles(wanted)]
-    if any(a >= b for a, b in pairwise(origins)):
-        raise ConfigError(
-            f"split: origins must ascend in time, got {', '.join(map(_iso, origins))} from {wanted} {split.unit}. "
-            "Timestamps that are all alike cannot be split in time."
-        )
-    return origins
-
-
 def _random_folds(data: Dataset, split: config.Split) -> Iterator[Fold]:
     """Per-interaction random splits: not honest in time, for data without times only."""
     n, share = len(data.user_idx), 1 - split.test if split.unit == "quantiles" else 0.2
@@ -277,15 +265,6 @@ def _require(data: Dataset, split: str, origin: datetime | None, available: int,
     if available < needed:
         raise DataError(
             f"interactions: {available:,} rows of '{data.name}' lie before the {split} origin"
-            f"{_iso(origin) and ' ' + _iso(origin)}, split.min_train asks for {needed:,}. Bring more data, "
+            f"{iso(origin) and ' ' + iso(origin)}, split.min_train asks for {needed:,}. Bring more data, "
             "set later origins (SET='split.validation=[0.8] split.test=0.9') or lower split.min_train."
         )
-
-
-def to_datetime(us: int) -> datetime:
-    """Microseconds since 1970 as a UTC datetime."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us)
-
-
-def _iso(time: datetime | None) -> str:
-    return "" if time is None else time.isoformat(timespec="seconds")

@@ -128,7 +128,9 @@ def slot_evidence(
     rows = [s.rows for s in samples]
     served, second = (_served(infos, r, rows) for r in (decision.routes, decision.routes | decision.blended))
     times = [t[r] for t, r in zip(periods_of(infos), rows, strict=True)]
-    return evidence(samples, served, (slots.rung, setting[slots.rung]), slots.of, setting, second, times, sizes)
+    shown = evidence(samples, served, (slots.rung, setting[slots.rung]), slots.of, setting, second, times, sizes)
+    sampled = sum(len(r) for r in rows) < sum(int(info.first.sum()) for info in infos)
+    return [replace(row, sampled=sampled) for row in shown]
 
 
 def simplest_of_best(values: Sequence[np.ndarray], periods: np.ndarray) -> int:

@@ -35,8 +35,9 @@ def climb(evidence: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule) -> 
 
     Users without history are one group; those with history are two, in the midst of a visit and back after
     ``away_days`` (who is back wants what is new, who is in a visit wants more of the same). Each group climbs
-    on all of its queries. A warmth bucket of it then starts from the group's rung and leaves it, upwards or
-    downwards, only where its own queries say so by the same test. Starting every bucket at the bottom
+    on all of its queries, and on to the rung of all users with history where the queries of all show that it gains over
+    the group's and the mean of the group agrees. A warmth bucket of it then starts from the group's rung and leaves it,
+    upwards or downwards, only where its own queries say so by the same test. Starting every bucket at the bottom
     instead keeps small buckets on popularity for want of queries, not for want of gain (seen on KuaiRand,
     experiments/LOG.md). Groups with fewer than ``thin`` queries take the rung
     of all users with history; without history, the simplest rung stands below ``NEWCOMERS`` times as many.
@@ -53,7 +54,10 @@ def climb(evidence: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule) -> 
     }
     for visit in (IN_SESSION, RETURNING):
         group = _rows(evidence, WITH_HISTORY + visit)
-        known = _climb(group, ladder, rule) if _n(group) >= rule.thin else _inherit(everyone, WITH_HISTORY, _n(group))
+        if _n(group) >= rule.thin:
+            known = _join(_climb(group, ladder, rule), everyone, group, _rows(evidence, WITH_HISTORY), rule)
+        else:
+            known = _inherit(everyone, WITH_HISTORY, _n(group))
         suffix = "" if visit == IN_SESSION else RETURNING
         choices[WITH_HISTORY + suffix] = known
         for bucket in USER_BUCKETS[1:]:
@@ -87,6 +91,16 @@ def _climb(rows: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule, start:
             gain = (row["difference"], row["ci_low"], row["ci_high"])
             choice = Choice(rung, choice.rung, *gain, row["p_holm"], _n(rows))
     return choice
+
+
+def _join(choice: Choice, everyone: Choice, rows: pl.DataFrame, of_all: pl.DataFrame, rule: DecisionRule) -> Choice:
+    """The group's choice, or everyone's where the queries of all show that it gains over the group's, and those of the
+    group (``rows``), too few to show it, gain on average."""
+    row, own = _pair(of_all, choice.rung, everyone.rung), _pair(rows, choice.rung, everyone.rung)
+    if not (row and own and row["p_holm"] < rule.alpha and row["ci_low"] > rule.min_gain and own["difference"] > 0):
+        return choice
+    gain = (row["difference"], row["ci_low"], row["ci_high"])
+    return Choice(everyone.rung, choice.rung, *gain, row["p_holm"], _n(rows), WITH_HISTORY)
 
 
 def _deviate(rows: pl.DataFrame, group: Choice, ladder: Sequence[str], rule: DecisionRule, wider: str) -> Choice:

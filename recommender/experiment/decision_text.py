@@ -8,6 +8,7 @@ from recommender.evaluation.rounding import with_interval
 from recommender.experiment.blends import Blend
 from recommender.experiment.climb import Choice, needed
 from recommender.experiment.decision import Decision
+from recommender.experiment.slots import SlotEvidence
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
 
 AUDIENCE = {
@@ -31,13 +32,13 @@ def sentences(decision: Decision, rule: DecisionRule) -> list[str]:
     choices, newcomers = decision.choices, USER_BUCKETS[0]
     days = "a day" if rule.away_days == 1 else f"{rule.away_days:g} days"
     lines = [_sentence(AUDIENCE[newcomers], choices[newcomers], rule)]
-    lines += _blended(AUDIENCE[newcomers], decision.blends.get(newcomers), rule)
+    lines += _blended(AUDIENCE[newcomers], decision.blends.get(newcomers), choices[newcomers].n_queries, rule)
     seen = choices[WITH_HISTORY + RETURNING].n_queries > 0
     visits = {"": " in a visit", RETURNING: f" who come back after {days} or more"} if seen else {"": ""}
     for suffix, words in visits.items():
         group = WITH_HISTORY + suffix
         lines.append(_sentence(AUDIENCE[WITH_HISTORY] + words, choices[group], rule))
-        lines += _blended(AUDIENCE[WITH_HISTORY] + words, decision.blends.get(group), rule)
+        lines += _blended(AUDIENCE[WITH_HISTORY] + words, decision.blends.get(group), choices[group].n_queries, rule)
         alone = [b for b in USER_BUCKETS[1:] if choices[b + suffix].inherited_from is None]
         lines += [_sentence(AUDIENCE[bucket] + words, choices[bucket + suffix], rule) for bucket in alone]
     return lines + _slots(decision)
@@ -54,8 +55,11 @@ def _sentence(audience: str, choice: Choice, rule: DecisionRule) -> str:
             f"{with_interval(choice.gain, choice.ci_low, choice.ci_high)}, adjusted p {_p(choice.p_holm)}"
         )
     if choice.inherited_from:  # the evidence of the wider group stands for one that is too thin
+        wider = f"all {AUDIENCE[choice.inherited_from]}"
+        if choice.n_queries >= rule.thin:
+            return f"{head}: for {wider} {reason}, and the mean of these users' {n} agrees."
         because = f", where {reason}" if choice.over else ""
-        return f"{head}, as all {AUDIENCE[choice.inherited_from]}{because}: only {n} of their own."
+        return f"{head}, as {wider}{because}: only {n} of their own."
     if choice.over:
         return f"{head}: {reason}, over {n}."
     least = needed(USER_BUCKETS[0] if audience == AUDIENCE[USER_BUCKETS[0]] else WITH_HISTORY, rule)
@@ -64,13 +68,15 @@ def _sentence(audience: str, choice: Choice, rule: DecisionRule) -> str:
     return f"{head}: {reason}."
 
 
-def _blended(audience: str, blend: Blend | None, rule: DecisionRule) -> list[str]:
+def _blended(audience: str, blend: Blend | None, n: int, rule: DecisionRule) -> list[str]:
+    """n: validation queries of the group, of which a blend may have seen a sample only."""
     if blend is None:
         return []
+    sample = f"a sample of {blend.n_queries:,} of {n:,}" if blend.n_queries < n else f"{blend.n_queries:,}"
     return [
         f"For {audience} the list of {blend.rung} is merged in (reciprocal rank fusion): "
         f"{metric_label(rule.metric)} {with_interval(blend.gain, blend.ci_low, blend.ci_high, sign=True)}, "
-        f"adjusted p {_p(blend.p_holm)}, over {blend.n_queries:,} validation queries."
+        f"adjusted p {_p(blend.p_holm)}, over {sample} validation queries."
     ]
 
 
@@ -88,8 +94,12 @@ def _slots(decision: Decision) -> list[str]:
         f"{slots.n} of the first {slots.of} slots are reserved for new items, chosen by {slots.rung}: {share}. "
         f"Recall@20 of new items goes from {without.new_item_recall_at_20:.3f} to "
         f"{chosen.new_item_recall_at_20:.3f}; overall recall@20 changes by {change:+.1%} "
-        f"(by {-chosen.loss_high:+.1%} at worst, over users and periods)."
+        f"(by {-chosen.loss_high:+.1%} at worst, over users and periods), {_seen(chosen)}."
     ]
+
+
+def _seen(row: SlotEvidence) -> str:
+    return f"seen on {'a sample of ' if row.sampled else ''}{row.n_queries:,} users' first queries"
 
 
 def _p(p: float | None) -> str:

@@ -61,13 +61,17 @@ class FoldRunner:
         self.shown: dict[str, Lists] = {}  # lists of the examples, by rung
         self.served: tuple[np.ndarray, Lists] | None = None  # sources of the examples; the router's first tens, of all
 
-    def measure(self, rung: Rung, params: Mapping[str, Any], tuning: bool = False) -> MeasuredRung:
-        """``tuning``: one of several settings that are tried, so its cost is tuning's."""
+    def measure(
+        self, rung: Rung, params: Mapping[str, Any], tuning: bool = False, fitted: Recommender | None = None
+    ) -> MeasuredRung:
+        """tuning: one of several settings that are tried, so its cost is tuning's. fitted: at an earlier origin, to be
+        asked here as it is."""
         fold, scoring = self.fold, self.scenario.scoring
         self.progress(f"{fold.split} {fold.origin[:10]} {rung.name}")
-        model = make(rung, params, self.scenario)
-        with self.effort.stage(rung.name, "tune" if tuning else "fit", fold.split, fold.origin, scoring.threads):
-            model.fit(fold.train)
+        model = fitted or make(rung, params, self.scenario)
+        if fitted is None:
+            with self.effort.stage(rung.name, "tune" if tuning else "fit", fold.split, fold.origin, scoring.threads):
+                model.fit(fold.train)
         with self.effort.stage(rung.name, "tune" if tuning else "recommend", fold.split, fold.origin):
             lists = self.asker.recommend(model, fold.queries, self.candidates, DEEPEST, scoring)
         self.shown[rung.name] = lists.take(self._example_rows)

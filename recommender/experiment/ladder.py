@@ -33,6 +33,8 @@ from recommender.ranking.lists import Lists
 from recommender.spam.detector import Judgement
 from recommender.spam.suspicion import suspected_fold
 
+InUse = dict[tuple[str, int], tuple[int, Recommender]]  # rung and setting -> the origin's number, the model
+
 
 @dataclass(frozen=True)
 class Results:
@@ -74,6 +76,7 @@ def run(
     skipped |= unsupported
     can_serve(tries, skipped, scenario)
     trials: list[FoldTrials] = []
+    in_use: InUse = {}
     origins, judgements = [], []
     for fold in folds(data, scenario.split, scenario.eligibility):
         if fold.split == "test":
@@ -87,7 +90,7 @@ def run(
         runner = FoldRunner(fold, scenario, effort, progress, asker)
         origins.append(about_origin(runner.fold, runner.generated_recall))
         if fold.split == "validation":
-            measured, failed = _validate(runner, tries)
+            measured, failed = _validate(runner, tries, in_use, len(trials))
             trials.append(measured)
             tries, skipped = {r: [] if r in failed else t for r, t in tries.items()}, skipped | failed
     tested, parameters, attack, failed, at_test = _test(runner, decision)
@@ -115,10 +118,11 @@ def _suspected(fold: Fold, scenario: Scenario, effort: EffortLog) -> tuple[Fold,
     return fold, judged
 
 
-def _validate(runner: FoldRunner, tries: Tries) -> tuple[FoldTrials, dict[str, str]]:
+def _validate(runner: FoldRunner, tries: Tries, in_use: InUse, number: int) -> tuple[FoldTrials, dict[str, str]]:
     """Measures every rung with every setting; also the reasons of rungs that cannot be fitted here.
 
-    Controls wait for the test, since nothing is chosen of them.
+    Controls wait for the test, since nothing is chosen of them. in_use: models that stay for the next short horizons
+    (``fits_every``), which this adds to. number: of the origin, from 0.
     """
     outcomes, to_slot, new, to_blend, failed = {}, {}, {}, {}, {}
     fold, scenario, slots = runner.fold, runner.scenario, runner.scenario.slots
@@ -127,11 +131,15 @@ def _validate(runner: FoldRunner, tries: Tries) -> tuple[FoldTrials, dict[str, s
     for rung in (r for r in scenario.ladder if not r.control):
         for n, params in enumerate(tries[rung.name]):
             try:
-                measured = runner.measure(rung, params, tuning=len(tries[rung.name]) > 1)
+                measured = runner.measure(
+                    rung, params, len(tries[rung.name]) > 1, _fitted(in_use, rung.name, n, number)
+                )
             except DataError as error:  # too little to learn from, for this rung: the others go on
                 failed[rung.name] = _reason(error, rung)
                 break
             outcomes[rung.name, n] = measured.outcome
+            if scenario.split.retrain_days is not None and hasattr(measured.model, "fits_every"):
+                in_use.setdefault((rung.name, n), (number, measured.model))
             to_slot[rung.name, n] = measured.lists.take(slot_rows).head(DEEPEST)
             if scenario.decision.blend:
                 to_blend[rung.name, n] = measured.lists.take(blend_rows).head(DEPTH).without_scores()
@@ -140,6 +148,15 @@ def _validate(runner: FoldRunner, tries: Tries) -> tuple[FoldTrials, dict[str, s
     slot_sample = ValidationSample.of(fold, slot_rows, to_slot, new)
     blend_sample = ValidationSample.of(fold, blend_rows, to_blend)
     return FoldTrials(about_queries(fold, scenario), outcomes, slot_sample, blend_sample), failed
+
+
+def _fitted(in_use: InUse, rung: str, setting: int, number: int) -> Recommender | None:
+    """The model that is still in use at the ``number``-th origin; one that has had its time is taken out."""
+    fitted_at, model = in_use.get((rung, setting), (0, None))
+    if model is None or number - fitted_at < getattr(model, "fits_every", 1):
+        return model
+    del in_use[rung, setting]
+    return None
 
 
 def _reason(error: DataError, rung: Rung) -> str:
@@ -204,7 +221,9 @@ def _examples(runner: FoldRunner, parameters: Mapping[str, Any]) -> dict[str, An
 def about_queries(fold: Fold, scenario: Scenario) -> QueryInfo:
     """What is known of the fold's queries and users, as the scenario slices and audits them."""
     audited = scenario.audit.columns if scenario.audit else ()
-    return query_info(fold, scenario.slices, scenario.decision.away_days, audited, scenario.decision.periods)
+    short = scenario.split.retrain_days is not None  # each horizon is a period
+    n_periods = min(scenario.decision.periods, 1) if short else scenario.decision.periods
+    return query_info(fold, scenario.slices, scenario.decision.away_days, audited, n_periods)
 
 
 def about_origin(fold: Fold, generated_recall: float | None = None) -> dict[str, Any]:

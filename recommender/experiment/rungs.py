@@ -61,7 +61,7 @@ def n_steps(scenario: Scenario) -> int:
     """How many times ``progress`` is called by ``ladder.run`` and ``refit_for_serving`` together, at most."""
     tried = sum(len(settings(r)) for r in scenario.ladder if not r.control)
     tested = len(scenario.ladder) * (3 if scenario.controls else 1)
-    return tried * len(scenario.split.validation) + tested + 1
+    return tried * scenario.split.most_origins + tested + 1
 
 
 def options(rung: Rung, scenario: Scenario, data: Dataset) -> tuple[list[dict[str, Any]], str]:

@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from recommender.models import RECOMMENDERS
 log = logging.getLogger(__name__)
 
 SAMPLE = 1000  # users per origin, evenly spread, each with the first query
+ORIGINS = 3  # about so many are searched, evenly spread over those of validation
 KEPT = 1 / 3  # of the settings, after the first origin
 ROWS = 100_000  # interactions up to which a recommender's draws are as stated; with twice as many, half of them
 
@@ -56,9 +57,11 @@ def n_draws(rung: Rung, scenario: Scenario, n_rows: int = 0) -> int:
 
 
 def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> list[FoldRunner]:
-    """The validation origins, each with a sample of its users' first queries; the latest first."""
-    validation = islice(folds(data, scenario.split, scenario.eligibility), len(scenario.split.validation))
-    return [FoldRunner(sample_queries(fold), scenario, effort, lambda _: None) for fold in validation][::-1]
+    """Some validation origins, each with a sample of its users' first queries; the latest first."""
+    made = islice(folds(data, scenario.split, scenario.eligibility), scenario.split.most_origins)
+    validation = list(takewhile(lambda fold: fold.split == "validation", made))
+    few = validation[:: -max(1, round(len(validation) / ORIGINS))]
+    return [FoldRunner(sample_queries(fold), scenario, effort, lambda _: None) for fold in few]
 
 
 def sample_queries(fold: Fold) -> Fold:

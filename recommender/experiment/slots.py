@@ -31,6 +31,8 @@ class SlotEvidence:
     loss: float = 0.0  # share of recall_at_20 without slots; below 0: a gain
     loss_high: float = 0.0  # upper bound of its 95% interval over users and over periods, the larger one
     rung: str = ""  # that chose the new items
+    n_queries: int = 0  # first queries of users, of all origins together
+    sampled: bool = False  # there were more of them
 
 
 def evidence(samples: Sequence[ValidationSample], served: Sequence[np.ndarray], slot: tuple[str, int], of: int,
@@ -62,7 +64,8 @@ def evidence(samples: Sequence[ValidationSample], served: Sequence[np.ndarray], 
         recalls = np.concatenate(recall)
         without = without if rows else recalls
         loss, high = _loss(recalls, without, when)
-        rows.append(SlotEvidence(n, float(recalls.mean()), of_new, new_truth / max(n_truth, 1), loss, high, slot[0]))
+        share = new_truth / max(n_truth, 1)
+        rows.append(SlotEvidence(n, float(recalls.mean()), of_new, share, loss, high, slot[0], len(recalls)))
     return rows
 
 

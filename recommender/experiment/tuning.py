@@ -76,7 +76,7 @@ def n_steps(scenario: Scenario) -> int:
 
 def _steps_of_search(rung: Rung, scenario: Scenario) -> int:
     """What a search adds: a step, and a second setting of a rung that names one only."""
-    return 1 + (len(rungs.settings(rung)) == 1) * len(scenario.split.validation) if n_draws(rung, scenario) else 0
+    return 1 + (len(rungs.settings(rung)) == 1) * scenario.split.most_origins if n_draws(rung, scenario) else 0
 
 
 class Search:

@@ -24,6 +24,8 @@ class Recommender(Protocol):
     pays that a rung reads ``uses_times`` (bool: times of training; by default as ``needs_times``), ``uses_features``
     (bool) and ``user_columns`` (names). A contract test checks these statements. ``per_user``: names of a fitted
     Table of users and of what has a row for each of them, from which ``serving/forget.py`` takes users out.
+    ``fits_every``: where a fit costs much, for how many short horizons of validation (``split.retrain_days``) it stays
+    in use.
     """
 
     def fit(self, train: Dataset) -> Self: ...

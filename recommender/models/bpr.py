@@ -30,6 +30,7 @@ class BPR:
     colour = "#882255"
     person_days = (3, 6)
     needs_interactions = True
+    fits_every = 4
     per_user = ("users_", "user_factors_")
     space: ClassVar[Space] = {
         "factors": Int(16, 128, log=True),

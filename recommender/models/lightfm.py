@@ -36,6 +36,7 @@ class LightFM:
     colour = "#CC79A7"
     person_days = (5, 10)
     needs_interactions = True
+    fits_every = 4
     space: ClassVar[Space] = {
         "no_components": Int(16, 128, log=True),
         "epochs": Int(5, 50, log=True),

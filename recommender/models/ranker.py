@@ -55,6 +55,7 @@ class Ranker:
     colour = "#332288"
     person_days = (10, 20)
     needs_interactions = True
+    fits_every = 4
     space: ClassVar[Space] = {"C": Float(1e-5, 1, log=True)}
 
     inputs: Mapping[str, Mapping[str, Any]] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -256,6 +257,41 @@ def test_days_are_counted_back_from_the_end() -> None:
     last = data.interactions["timestamp"].max()
     origins = [f.origin for f in folds(data, split, config.Eligibility())]
     assert origins == [(last - timedelta(days=d)).isoformat(timespec="seconds") for d in (3, 2, 1)]
+
+
+class TestShortHorizons:
+    """``retrain_days``: validation as a team uses a model that it trains again and again."""
+
+    @staticmethod
+    def origins(days: float | str, n: int = 3000) -> list[datetime]:
+        split = config.Split.model_validate({"validation": [0.5], "test": 0.8, "retrain_days": days, "min_train": 10})
+        made = list(folds(busy(n), split, config.Eligibility(repeats=True)))
+        assert [f.split for f in made] == ["validation"] * (len(made) - 1) + ["test"]
+        assert [f.end for f in made[:-1]] == [f.origin for f in made[1:]]
+        return [datetime.fromisoformat(f.origin) for f in made]
+
+    def test_as_many_days_apart_from_the_first_origin_to_the_test(self) -> None:
+        first, *_, test = self.origins("auto")
+        few = self.origins(8 / 24)
+        assert {b - a for a, b in pairwise(few)} == {timedelta(hours=8)}
+        assert few[-1] == test
+        assert abs(few[0] - first) < timedelta(hours=4)
+
+    def test_at_most_twelve_the_latest(self) -> None:
+        assert len(self.origins(1 / 24, 5000)) == 13
+
+    def test_a_horizon_with_few_interactions_is_joined_to_the_one_before(self) -> None:
+        gaps = [b - a for a, b in pairwise(self.origins(1 / 24, 600))]
+        assert len(gaps) < 12
+        assert max(gaps) > min(gaps)
+
+    def test_no_horizon_has_enough(self) -> None:
+        with pytest.raises(ConfigError, match=r"retrain_days: no 0\.001 days"):
+            self.origins(0.001)
+
+    def test_a_random_split_has_none(self) -> None:
+        with pytest.raises(ConfigError, match="retrain_days needs times"):
+            next(folds(busy(), config.Split(kind="random", retrain_days=1), config.Eligibility()))
 
 
 def test_without_repeats_only_the_first_time_counts() -> None:

@@ -139,6 +139,19 @@ def test_a_thin_group_takes_the_rung_of_all_users_with_history() -> None:
     assert {choices[b].rung for b in USER_BUCKETS} == {"popularity"}
 
 
+@pytest.mark.parametrize(("of_the_group", "rung"), [((0.01, -0.01, 0.4), "als"), ((-0.01, -0.03, 1.0), "content")])
+def test_a_group_joins_all_users_with_history_where_its_mean_agrees(of_the_group: Gain, rung: str) -> None:
+    step = {("popularity", "content"): YES}
+    frame = evidence({}, **{f"in_{WITH_HISTORY}": step | {("content", "als"): YES}},
+                     **{f"in_{WITH_HISTORY}{IN_SESSION}": step | {("content", "als"): of_the_group}})  # fmt: skip
+    frame = frame.filter(pl.col("user_bucket") != WITH_HISTORY + RETURNING)
+    choices = climb(frame, LADDER, rule := DecisionRule())
+    assert {choices[b].rung for b in WARM} == {rung}
+    told = sentences(Decision(choices=choices), rule)
+    assert any("get als: for all users with history it beat content" in t for t in told) == (rung == "als")
+    assert any("the mean of these users' 500 validation queries agrees" in t for t in told) == (rung == "als")
+
+
 def test_users_without_history_do_not_inherit_from_those_with() -> None:
     everyone = {("popularity", "als"): YES}
     assert rungs(evidence(everyone, n={"0": 299}))["0"] == "popularity"
@@ -198,6 +211,20 @@ def test_a_group_too_thin_to_tell_says_whose_evidence_it_takes() -> None:
         "Users with history get als, as all users with history, where it beat popularity in NDCG@10 by 0.020 "
         "[0.010, 0.030], adjusted p .001: only 40 validation queries of their own."
     )
+
+
+def test_what_a_sample_showed_is_called_a_sample() -> None:
+    choices = climb(evidence({}), LADDER, rule := DecisionRule())
+    rows = [SlotEvidence(0, 0.3, 0.0, 0.1), SlotEvidence(2, 0.29, 0.2, 0.1, 0.03, 0.05, "content", 900, sampled=True)]
+    blends = {
+        USER_BUCKETS[0]: Blend("als", 0.02, 0.01, 0.03, 0.001, 400),
+        WITH_HISTORY: Blend("als", 0.02, 0, 1, 0, 500),
+    }
+    decision = Decision(choices=choices, blends=blends, slots=Slots(n=2, rung="content"), slot_evidence=rows)
+    _, newcomers, _, visiting, _, slots = sentences(decision, rule)
+    assert newcomers.endswith("over a sample of 400 of 500 validation queries.")
+    assert visiting.endswith("over 500 validation queries.")
+    assert slots.endswith("seen on a sample of 900 users' first queries.")
 
 
 def routed(here: str, back: str, n_back: int = 0) -> Decision:

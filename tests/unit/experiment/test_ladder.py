@@ -13,11 +13,12 @@ from recommender.config import Eligibility, Rung, Scenario, Scoring
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, DataError, UserError
 from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
-from recommender.experiment import ladder, requirements
+from recommender.experiment import fold_runner, ladder, requirements
 from recommender.experiment.choose import simplest_of_best, trials_to_1pct
 from recommender.experiment.refit_for_serving import refit_for_serving
 from recommender.experiment.rungs import check, make, n_steps
 from recommender.models import RECOMMENDERS
+from recommender.models.item_knn import ItemKNN
 from recommender.models.popularity import Popularity
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.candidates import Candidates
@@ -27,6 +28,7 @@ POPULARITY = {"name": "popularity", "recommender": "popularity"}
 CONTENT = {"name": "content", "recommender": "content"}
 KNN = {"name": "knn", "recommender": "item_knn"}
 TRENDING = {"name": "trending", "recommender": "trending"}
+ALS = {"name": "als", "recommender": "als", "params": {"factors": 4}}
 RANDOM = {"name": "random", "recommender": "random", "control": True}
 
 
@@ -105,6 +107,24 @@ def test_what_gains_in_one_period_only_replaces_nothing() -> None:
     assert simplest_of_best([base, lucky], period) == 0
     assert simplest_of_best([base, lucky], np.zeros(300, int)) == 1
     assert simplest_of_best([base, steady], period) == 1
+
+
+def test_with_short_horizons_a_costly_rung_stays_in_use_for_four_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: dict[str, int] = {}
+
+    def counted(rung: Rung, *given: Any) -> Any:
+        fitted[rung.name] = fitted.get(rung.name, 0) + 1
+        return make(rung, *given)
+
+    monkeypatch.setattr(fold_runner, "make", counted)
+    monkeypatch.setattr(ItemKNN, "fits_every", 4, raising=False)
+    split = {"min_train": 20, "validation": [0.4], "test": 0.8, "retrain_days": "auto"}
+    results = run(data(n=1500), scenario(POPULARITY, KNN, split=split))
+    n_origins = len(results.decision.decided_on)
+    assert n_origins > 4
+    assert fitted == {"popularity": n_origins + 1, "knn": -(-n_origins // 4) + 1}
+    assert [info.n_periods for info in results.query_info[:-1]] == [1] * n_origins
+    assert all(set(outcomes) >= {"popularity", "knn"} for outcomes in results.outcomes)
 
 
 def test_every_rung_is_measured_at_every_origin_and_controls_and_the_router_at_the_test() -> None:
@@ -257,14 +277,14 @@ def test_the_shipped_router_has_the_chosen_rungs_fitted_on_all_data() -> None:
 
 
 def test_a_ladder_that_may_blend_ships_the_rungs_that_it_blends_and_one_that_may_not_blends_nothing() -> None:
-    rule = {"thin": 5, "alpha": 0.9, "blend": True}
-    chosen, given = scenario(POPULARITY, CONTENT, KNN, decision=rule), data(seed=2)
+    rule, rungs = {"thin": 5, "alpha": 0.9, "blend": True}, (POPULARITY, KNN, ALS)
+    chosen, given = scenario(*rungs, decision=rule), data(seed=2)
     results = run(given, chosen)
     assert results.decision.blends
     router, _ = refit_for_serving(given, results.decision, chosen, EffortLog(), lambda _: None)
     assert router.blends == results.decision.blended
     assert set(router.rungs) == set(results.decision.served) >= {b.rung for b in results.decision.blends.values()}
-    assert not run(given, scenario(POPULARITY, CONTENT, KNN, decision=rule | {"blend": False})).decision.blends
+    assert not run(given, scenario(*rungs, decision=rule | {"blend": False})).decision.blends
 
 
 def test_day_zero_ships_a_router_that_serves_everyone_without_any_interaction() -> None:
