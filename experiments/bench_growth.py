@@ -24,7 +24,8 @@ from recommender.data.folder import read_folder
 from recommender.data.gate import build
 from recommender.data.split import time_fold, to_datetime
 from recommender.evaluation.effort import EffortLog
-from recommender.evaluation.evaluate import Group, Outcome, accuracy_values, metrics_table, query_info
+from recommender.evaluation.evaluate import Group, Outcome, metrics_table, query_info
+from recommender.evaluation.judge import accuracy_values
 from recommender.evaluation.shown import Judged
 from recommender.models import RECOMMENDERS
 from recommender.models.vocabulary import interacted

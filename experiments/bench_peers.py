@@ -27,7 +27,7 @@ from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import History, Queries
 from recommender.errors import UserError
-from recommender.evaluation.evaluate import accuracy_values
+from recommender.evaluation.judge import accuracy_values
 from recommender.evaluation.shown import Judged
 from recommender.evaluation.statistics import ClusteredValues, estimates
 from recommender.models.als import ALS

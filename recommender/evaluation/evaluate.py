@@ -12,9 +12,9 @@ import scipy.sparse as sp
 
 from recommender.config import Scenario
 from recommender.data.split import Fold
+from recommender.evaluation.judge import AccuracyJudge
 from recommender.evaluation.metric_table import ANSWERED, METRICS, compared, of_every_query
-from recommender.evaluation.metrics import ITEM_BUCKETS
-from recommender.evaluation.shown import Judged, Shown
+from recommender.evaluation.shown import Shown
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, period_interval, sign_flip_p
 from recommender.features.columns import labels
 from recommender.names import ALL, USER_BUCKETS, WITH_HISTORY
@@ -81,26 +81,16 @@ def query_info(
     )
 
 
-def accuracy_values(judged: Judged, item_counts: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics of accuracy and completion that ``judged`` has all data for, by name of column.
-
-    item_counts: int64 (n_items,), interactions in training, for the columns of item buckets.
-    """
-    basic = (m for m in METRICS.values() if m.section in ("accuracy", "completion"))
-    ready = [m for m in basic if not m.needs or (isinstance(judged, Shown) and m.needs(judged))]
-    values = {m.name: m.values(judged) for m in ready if m.values}
-    for by_item, m in ((m.by_item_bucket(judged, item_counts), m) for m in ready if m.by_item_bucket):
-        values |= {f"{m.name}:{bucket}": by_item[:, b] for b, bucket in enumerate(ITEM_BUCKETS)}
-    return values
-
-
-def outcome(lists: Lists, fold: Fold, scenario: Scenario, item_rows: sp.csr_matrix | None = None) -> Outcome:
+def outcome(
+    lists: Lists, fold: Fold, scenario: Scenario, item_rows: sp.csr_matrix | None = None,
+    values: Mapping[str, np.ndarray] | None = None,
+) -> Outcome:  # fmt: skip
     """Every metric whose ``needs`` are met. item_rows: feature rows of ``fold.items``, for diversity; None: accuracy
-    only, all that a choice reads."""
-    shown = Shown(lists, fold.truth, fold, scenario, item_rows)
-    values = accuracy_values(shown, shown.item_counts)
+    only, all that a choice reads. values: of accuracy, where they are measured already."""
+    values = AccuracyJudge.of(fold).values(lists) if values is None else dict(values)
     if item_rows is None:
         return Outcome(values)
+    shown = Shown(lists, fold.truth, fold, scenario, item_rows, grades=fold.grades)
     ready = [m for m in METRICS.values() if m.name not in values and (not m.needs or m.needs(shown))]
     values |= {m.name: m.values(shown) for m in ready if m.values}
     whole = {m.name: m.over_lists(shown) for m in ready if m.over_lists}

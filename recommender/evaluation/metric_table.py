@@ -32,7 +32,7 @@ class Metric:
     definition: one sentence with its denominator; n = items that the user took from the list's candidates.
     values: one float per query, from a Judged (accuracy, completion) or a Shown; None: another module adds it.
     over_lists: one number for all lists of a fold together, in place of ``values``; NaN where it is not defined.
-    needs: of a Shown (for accuracy of a Fold): whether data and scenario have what it reads.
+    needs: of a Shown (for accuracy of a Judged): whether data and scenario have what it reads.
     by_item_bucket: (n_queries, n_buckets), the metric restricted to what was taken of each item bucket.
     compared: stands in comparisons.parquet; where more is better, a scenario may decide by it.
     """
@@ -43,7 +43,7 @@ class Metric:
     values: Callable[[Any], np.ndarray] | None = None
     definition: str = field(kw_only=True)
     over_lists: Callable[[Shown], float] | None = None
-    needs: Callable[[Shown], bool] | None = None
+    needs: Callable[[Any], bool] | None = None
     by_item_bucket: Callable[[Judged, np.ndarray], np.ndarray] | None = None
     compared: bool = False
 
@@ -81,7 +81,7 @@ METRICS: dict[str, Metric] = {m.name: m for m in (
     Metric(ANSWERED, "completion", NEITHER, metrics.answered_share,
            definition="Share of the first 10 that the rung itself could fill; the fallback filled the rest. Cells "
                       "marked “own 0%” show the fallback's quality."),
-    Metric("graded_ndcg_at_10", "accuracy", HIGHER, metrics.graded_ndcg, needs=lambda s: s.fold.grades is not None,
+    Metric("graded_ndcg_at_10", "accuracy", HIGHER, metrics.graded_ndcg, needs=lambda j: j.grades is not None,
            definition="NDCG@10 where an item counts its rating instead of 1; the best possible has the 10 highest "
                       "ratings of the n items on top."),
     Metric(REGRET, "accuracy", LOWER,  # added by experiment/controls.py, which has the oracle

@@ -10,7 +10,7 @@ import numpy as np
 
 from recommender.data.queries import bucket
 from recommender.evaluation.kernels import bucket_counts, ideal_gain, positions
-from recommender.evaluation.shown import Judged, Shown, first, share
+from recommender.evaluation.shown import Judged, first, share
 from recommender.names import USER_BUCKETS
 from recommender.ranking.lists import NEW, RUNG
 
@@ -21,7 +21,7 @@ DISCOUNT = 1 / np.log2(np.arange(2, 12))  # of the ranks 1 to 10
 def ndcg(judged: Judged) -> np.ndarray:
     """Sum over hits in R_10 of 1/log2(rank + 1), over the same sum for min(10, |T|) hits at the top."""
     ideal = np.concatenate([[0], np.cumsum(DISCOUNT)])[np.minimum(judged.n_truth, 10)]
-    return share(judged.hit_at_10 @ DISCOUNT, ideal)
+    return share((judged.hit_at_10 * DISCOUNT).sum(axis=1), ideal)  # BLAS would round by how many queries there are
 
 
 def recall(judged: Judged) -> np.ndarray:
@@ -56,14 +56,14 @@ def answered_share(judged: Judged) -> np.ndarray:
     return np.asarray(((source == RUNG) | (source == NEW)).sum(axis=1) / np.maximum((source > 0).sum(axis=1), 1))
 
 
-def graded_ndcg(shown: Shown) -> np.ndarray:
+def graded_ndcg(judged: Judged) -> np.ndarray:
     """NDCG where a hit gains its grade (a rating, say) instead of 1 (Jarvelin & Kekalainen 2002, gains linear in the
     grade), over the same sum for the ten highest grades of T on top; NaN where no item of T has a grade above 0."""
-    grades = shown.fold.grades
+    grades = judged.grades
     assert grades is not None  # the entry's ``needs``
-    place = positions(first(shown.lists.item_idx, 10), grades)
+    place = positions(first(judged.lists.item_idx, 10), grades)
     gain = np.append(grades.data, 0.0)[place]  # -1, not in T, is the last
-    return share(gain @ DISCOUNT, ideal_gain(grades, DISCOUNT))
+    return share((gain * DISCOUNT).sum(axis=1), ideal_gain(grades, DISCOUNT))
 
 
 def item_recall(judged: Judged, item_counts: np.ndarray) -> np.ndarray:

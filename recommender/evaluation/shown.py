@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +23,7 @@ class Judged:
 
     lists: Lists
     truth: sp.csr_matrix  # (n_queries, n_items): what each query's user took
+    grades: sp.csr_matrix | None = field(default=None, kw_only=True)  # as truth: what each answer weighs
 
     @cached_property
     def hit(self) -> np.ndarray:

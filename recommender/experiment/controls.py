@@ -24,7 +24,8 @@ from recommender.data.protocols import Truth
 from recommender.data.queries import Queries
 from recommender.data.split import Fold
 from recommender.errors import DataError
-from recommender.evaluation.evaluate import Group, Outcome, accuracy_values, compare
+from recommender.evaluation.evaluate import Group, Outcome, compare
+from recommender.evaluation.judge import accuracy_values
 from recommender.evaluation.metric_table import REGRET, metric_label
 from recommender.evaluation.rounding import with_interval
 from recommender.evaluation.shown import Judged

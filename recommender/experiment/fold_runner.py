@@ -13,12 +13,13 @@ from recommender.data import operators
 from recommender.data.split import Fold
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import Outcome, outcome
+from recommender.evaluation.judge import AccuracyJudge
 from recommender.experiment.examples import PLACES, example_rows
 from recommender.experiment.rungs import make
 from recommender.features.encoder import FeatureEncoder
 from recommender.models.base import Recommender
 from recommender.names import DEEPEST, PLAIN, ROUTER
-from recommender.ranking.asker import HERE, Asker
+from recommender.ranking.asker import HERE, Answer, Asker
 from recommender.ranking.candidates import Candidates
 from recommender.ranking.exploration import make_explorer
 from recommender.ranking.lists import Lists
@@ -30,7 +31,7 @@ Progress = Callable[[str], None]
 @dataclass(frozen=True)
 class MeasuredRung:
     model: Recommender
-    lists: Lists
+    answer: Answer
     outcome: Outcome
 
 
@@ -62,10 +63,12 @@ class FoldRunner:
         self.served: tuple[np.ndarray, Lists] | None = None  # sources of the examples; the router's first tens, of all
 
     def measure(
-        self, rung: Rung, params: Mapping[str, Any], tuning: bool = False, fitted: Recommender | None = None
-    ) -> MeasuredRung:
+        self, rung: Rung, params: Mapping[str, Any], tuning: bool = False, fitted: Recommender | None = None,
+        rows: np.ndarray | None = None,
+    ) -> MeasuredRung:  # fmt: skip
         """tuning: one of several settings that are tried, so its cost is tuning's. fitted: at an earlier origin, to be
-        asked here as it is."""
+        asked here as it is. rows: queries whose lists are wanted, int64, ascending; None: all, as always at the test
+        origin, for metrics of all lists together."""
         fold, scoring = self.fold, self.scenario.scoring
         self.progress(f"{fold.split} {fold.origin[:10]} {rung.name}")
         model = fitted or make(rung, params, self.scenario)
@@ -73,10 +76,15 @@ class FoldRunner:
             with self.effort.stage(rung.name, "tune" if tuning else "fit", fold.split, fold.origin, scoring.threads):
                 model.fit(fold.train)
         with self.effort.stage(rung.name, "tune" if tuning else "recommend", fold.split, fold.origin):
-            lists = self.asker.recommend(model, fold.queries, self.candidates, DEEPEST, scoring)
-        self.shown[rung.name] = lists.take(self._example_rows)
+            wanted = rows if self.item_rows is None else None
+            answer = self.asker.judged(
+                model, fold.queries, self.candidates, DEEPEST, scoring, AccuracyJudge.of(fold), wanted
+            )
+        self.shown[rung.name] = answer.take(self._example_rows)
         with self.effort.stage(rung.name, "evaluate", fold.split, fold.origin):
-            return MeasuredRung(model, lists, outcome(lists, fold, self.scenario, self.item_rows))
+            return MeasuredRung(
+                model, answer, outcome(answer.lists, fold, self.scenario, self.item_rows, answer.values)
+            )
 
     def measure_router(self, router: Router) -> dict[str, Outcome]:
         """Outcomes of the router, and of its lists before re-ranking if it re-ranks."""

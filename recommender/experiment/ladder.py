@@ -128,11 +128,12 @@ def _validate(runner: FoldRunner, tries: Tries, in_use: InUse, number: int) -> t
     fold, scenario, slots = runner.fold, runner.scenario, runner.scenario.slots
     blend_rows = evenly(np.arange(len(fold.queries)), blends.SAMPLE)
     slot_rows = evenly(np.flatnonzero(fold.first), SAMPLE)
+    rows = np.union1d(blend_rows, slot_rows)
     for rung in (r for r in scenario.ladder if not r.control):
         for n, params in enumerate(tries[rung.name]):
             try:
                 measured = runner.measure(
-                    rung, params, len(tries[rung.name]) > 1, _fitted(in_use, rung.name, n, number)
+                    rung, params, len(tries[rung.name]) > 1, _fitted(in_use, rung.name, n, number), rows
                 )
             except DataError as error:  # too little to learn from, for this rung: the others go on
                 failed[rung.name] = _reason(error, rung)
@@ -140,9 +141,9 @@ def _validate(runner: FoldRunner, tries: Tries, in_use: InUse, number: int) -> t
             outcomes[rung.name, n] = measured.outcome
             if scenario.split.retrain_days is not None and hasattr(measured.model, "fits_every"):
                 in_use.setdefault((rung.name, n), (number, measured.model))
-            to_slot[rung.name, n] = measured.lists.take(slot_rows).head(DEEPEST)
+            to_slot[rung.name, n] = measured.answer.take(slot_rows).head(DEEPEST)
             if scenario.decision.blend:
-                to_blend[rung.name, n] = measured.lists.take(blend_rows).head(DEPTH).without_scores()
+                to_blend[rung.name, n] = measured.answer.take(blend_rows).head(DEPTH).without_scores()
             if slots.n == "auto" and rung.name in (slots.rung, *slots.instead):
                 new[rung.name, n] = runner.new_items(measured.model, slot_rows, max(SIZES))
     slot_sample = ValidationSample.of(fold, slot_rows, to_slot, new)
@@ -182,7 +183,7 @@ def _test(
         outcomes[rung.name], parameters[rung.name] = measured.outcome, decision.parameters[rung.name]
         if rung.name in decision.served:
             models[rung.name] = measured.model
-            to_slot[rung.name, 0] = measured.lists.take(slot_rows).head(DEEPEST)
+            to_slot[rung.name, 0] = measured.answer.take(slot_rows).head(DEEPEST)
     at_test = _slots_at_test(runner, decision, slot_rows, to_slot, models)
     if scenario.controls:
         shuffled, unfit = controls.measure(runner, parameters)

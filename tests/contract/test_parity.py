@@ -7,8 +7,6 @@ here as a user of the library would call it on data of some size, top-k lists in
 from __future__ import annotations
 
 import warnings
-from types import SimpleNamespace
-from typing import Any
 
 import implicit.evaluation
 import numpy as np
@@ -34,7 +32,7 @@ from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import History, Queries
 from recommender.evaluation.metric_table import accuracy, of_every_query
 from recommender.evaluation.metrics import graded_ndcg
-from recommender.evaluation.shown import Shown
+from recommender.evaluation.shown import Judged
 from recommender.models.als import ALS
 from recommender.models.base import Recommender
 from recommender.models.bpr import BPR
@@ -122,8 +120,8 @@ def test_ndcg_and_recall_are_those_of_scikit_learn(case: Case) -> None:
 def test_graded_ndcg_is_that_of_scikit_learn(case: Case, seed: int) -> None:
     ranking, wanted = case
     grades = wanted * np.random.default_rng(seed).integers(1, 6, wanted.shape)
-    fold: Any = SimpleNamespace(grades=sp.csr_matrix(grades.astype(np.float32)))
-    made = graded_ndcg(Shown(shown(ranking), fold.grades, fold, None, None))  # type: ignore[arg-type]
+    of = sp.csr_matrix(grades.astype(np.float32))
+    made = graded_ndcg(Judged(shown(ranking), of, grades=of))
     expected = [ndcg_score(g[None], s[None], k=10) for g, s in zip(grades, as_scores(ranking), strict=True)]
     np.testing.assert_allclose(made, expected, atol=EXACT)
 

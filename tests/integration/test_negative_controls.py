@@ -71,7 +71,7 @@ def lists(fold: Fold, recommender: str, **params: object) -> tuple[np.ndarray, L
         fold, config.Scenario(name="bare", problem=problem, ladder=[rung]), EffortLog(), lambda step: None
     )
     found = runner.measure(rung, params)
-    return found.outcome.values["ndcg_at_10"], found.lists
+    return found.outcome.values["ndcg_at_10"], found.answer.lists
 
 
 def gain(fold: Fold, better: tuple[str, dict[str, object]], than: tuple[str, dict[str, object]]) -> float:

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from recommender.config import Eligibility, Scoring
 from recommender.data.queries import Queries
 from recommender.engine import asking
 from recommender.engine.asking import EngineAsker
 from recommender.engine.session import Engine
+from recommender.evaluation.judge import AccuracyJudge
 from recommender.models import RECOMMENDERS
 from recommender.models.base import Recommender
 from recommender.names import USER_BUCKETS
@@ -70,6 +72,25 @@ def test_a_router_answers_alike_with_its_sources(asker: EngineAsker) -> None:
     assert_same(here.lists, there.lists)
     assert_same(here.plain, there.plain)
     assert here.source.tolist() == there.source.tolist()
+
+
+@pytest.mark.parametrize("graded", [False, True])
+def test_metrics_measured_on_the_workers_are_those_measured_here_to_the_bit(asker: EngineAsker, graded: bool) -> None:
+    rng = np.random.default_rng(0)
+    taken = sp.csr_matrix(rng.random((len(QUERIES), len(DATA.items))) < 0.4)
+    grades = sp.csr_matrix((rng.integers(1, 6, taken.nnz).astype(np.float32), taken.indices, taken.indptr), taken.shape)
+    judge = AccuracyJudge(taken, grades if graded else None, DATA.item_counts)
+    rows = np.array([0, 3, 130, 399])
+    model = fitted("item_knn")
+    here, there = (a.judged(model, QUERIES, candidates(), 5, SCORING, judge, rows) for a in (HERE, asker))
+    assert_same(here.take(rows), there.take(rows))
+    assert len(there.lists.item_idx) == len(rows)
+    expected = judge.values(here.lists)
+    assert there.values is not None
+    assert list(there.values) == list(expected)
+    assert ("graded_ndcg_at_10" in expected) == graded
+    for name, values in expected.items():
+        assert values.tobytes() == there.values[name].tobytes()
 
 
 def test_no_query_is_an_answer_too(asker: EngineAsker) -> None:

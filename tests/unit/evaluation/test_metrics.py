@@ -38,7 +38,14 @@ def truth(rows: list[set[int]], n_items: int = N_ITEMS) -> sp.csr_matrix:
 
 def shown_of(made: Lists, of: Any, item_rows: Any = None) -> Shown:
     """Lists of a fold (or what a metric reads of one) without a scenario."""
-    return Shown(made, sp.csr_matrix((len(made.item_idx), N_ITEMS), dtype=bool), of, None, item_rows)  # type: ignore[arg-type]
+    return Shown(
+        made,
+        sp.csr_matrix((len(made.item_idx), N_ITEMS), dtype=bool),
+        of,
+        None,
+        item_rows,
+        grades=getattr(of, "grades", None),
+    )  # type: ignore[arg-type]
 
 
 def score(shown: list[int], wanted: set[int]) -> dict[str, float]:
