@@ -5,6 +5,7 @@ Everything above this only decides where the folder lies and who is told.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +21,14 @@ from recommender.experiment import ladder, requirements, run_folder, rungs, tuni
 from recommender.experiment.decision import Decision
 from recommender.experiment.fold_runner import Progress
 from recommender.experiment.refit_for_serving import refit_for_serving
+from recommender.experiment.workers import ALONE, Workers
 from recommender.ranking.asker import HERE, Asker
 from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
 from recommender.sources.load import load
 from recommender.spam.suspicion import suspected
 
+HELPED_FROM = 20_000  # interactions; with fewer, a helper's imports take longer than what it saves
 TUNING = Path("tuning")  # in the working directory: trials of one train are not repeated by the next
 
 
@@ -57,10 +60,14 @@ def run(
     asker: makes the lists that are measured; the search of parameters, on a sample, makes its own here.
     """
     run_folder.write_config(out, scenario)
-    scenario = tuning.tune(data, scenario, TUNING, effort, progress)
-    # The decision is written, complete, before the test is looked at.
-    results = ladder.run(data, scenario, effort, progress, lambda decision: decision.write(out), skipped, asker=asker)
-    persistence.save(serving_bundle(data, results.decision, scenario, effort, progress), out / "model")
+    with Workers(helped=asker is HERE and worth_helping(data, scenario)) as workers:
+        scenario = tuning.tune(data, scenario, TUNING, effort, progress, workers)
+        results = ladder.run(
+            data, scenario, effort, progress,
+            lambda decision: decision.write(out),  # complete, before the test is looked at
+            skipped, asker=asker, workers=workers,
+        )  # fmt: skip
+        persistence.save(serving_bundle(data, results.decision, scenario, effort, progress, workers), out / "model")
     save_reference(data, out / REFERENCE)
     run_folder.write_tables(out, results, scenario)
     run_folder.write_effort(out, effort, data, scenario)
@@ -68,9 +75,16 @@ def run(
 
 
 def serving_bundle(
-    data: Dataset, decision: Decision, scenario: Scenario, effort: EffortLog, progress: Progress
-) -> Bundle:
+    data: Dataset, decision: Decision, scenario: Scenario, effort: EffortLog, progress: Progress,
+    workers: Workers = ALONE,
+) -> Bundle:  # fmt: skip
     """The router that serves what was decided, refitted on all of ``data``, with the data that it knows."""
     known = replace(suspected(data, scenario.spam), truth=None)
-    router, served = refit_for_serving(known, decision, scenario, effort, progress)
+    router, served = refit_for_serving(known, decision, scenario, effort, progress, workers)
     return Bundle.of(router, served, scenario.eligibility)
+
+
+def worth_helping(data: Dataset, scenario: Scenario) -> bool:
+    """Whether a second process shortens the train, and memory holds two."""
+    asked = scenario.scoring.workers > 1 and not scenario.day_zero and data.interactions.height >= HELPED_FROM
+    return asked and (os.cpu_count() or 1) > 1 and 2 * memory.needed_mb(data) < memory.free_mb()

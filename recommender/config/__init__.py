@@ -147,7 +147,9 @@ class Scoring(Strict):
     # Above so many candidates, each query is scored on those that a generator chooses; its recall is in data.json
     full_up_to: int = Field(100_000, ge=1)
     memory_mb: int = Field(256, ge=16, lt=2**20)  # bound of one batch of scores, whatever the number of users
-    workers: int = Field(2, ge=1, le=256)  # batches scored at once; results do not depend on it
+    workers: int = Field(
+        2, ge=1, le=256
+    )  # batches scored at once; above 1, two processes fit rungs too; results do not depend on it
     threads: int = Field(1, ge=1, le=256)  # of the libraries' fit; LightFM and BPR repeat exactly only with 1
 
 

@@ -78,6 +78,19 @@ class EffortLog:
         """Adds an effort that is not a stage's seconds, for data_effort.parquet."""
         self.noted.append((measure, value, unit))
 
+    def add(self, other: EffortLog) -> None:
+        """Appends the stages and notes of another log, such as that of another process."""
+        self.rows += other.rows
+        self.noted += other.noted
+
+    def together(self) -> EffortLog:
+        """A log whose only stage is all of these, which are parts of one: seconds add up, the peak is the largest."""
+        whole = EffortLog()
+        rung, stage, split, origin, *_, threads = self.rows[0]
+        wall_s, cpu_s, peak_mb = (list(values) for values in list(zip(*self.rows, strict=True))[4:7])
+        whole.rows = [(rung, stage, split, origin, sum(wall_s), sum(cpu_s), max(peak_mb), threads)]
+        return whole
+
     def frame(self) -> pl.DataFrame:
         """One row per finished stage, in the order in which they ended.
 

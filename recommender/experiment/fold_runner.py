@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -26,6 +27,10 @@ from recommender.ranking.lists import Lists
 from recommender.ranking.router import Router
 
 Progress = Callable[[str], None]
+
+
+def silent(step: str) -> None:
+    """Progress that nobody sees."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,19 @@ class FoldRunner:
             self.examples = example_rows(fold, scenario.decision.away_days) if test else {}
         self.shown: dict[str, Lists] = {}  # lists of the examples, by rung
         self.served: tuple[np.ndarray, Lists] | None = None  # sources of the examples; the router's first tens, of all
+
+    def detached(self, workers: int) -> Self:
+        """A copy for steps that may run in another process: with a log of its own, and silent.
+
+        workers: how many such processes share this machine; batches of lists are as large as without them.
+        """
+        apart, scoring = copy(self), self.scenario.scoring
+        apart.effort, apart.progress, apart.shown = EffortLog(), silent, {}
+        threads = max(1, scoring.workers // workers)
+        memory_mb = scoring.memory_mb // scoring.workers * threads
+        fewer = scoring.model_copy(update={"workers": threads, "memory_mb": memory_mb})
+        apart.scenario = self.scenario.model_copy(update={"scoring": fewer})
+        return apart
 
     def measure(
         self, rung: Rung, params: Mapping[str, Any], tuning: bool = False, fitted: Recommender | None = None,

@@ -22,13 +22,15 @@ from recommender.experiment.decision import Decision
 from recommender.experiment.examples import describe
 from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.refit_for_serving import make_router
+from recommender.experiment.rung_tasks import SettingTask, at_test, measure_all, on_validation
 from recommender.experiment.rungs import allowed_settings, can_serve
-from recommender.experiment.slots import SAMPLE, SIZES, SlotEvidence
+from recommender.experiment.slots import SAMPLE, SlotEvidence
 from recommender.experiment.validation_sample import ValidationSample, evenly
+from recommender.experiment.workers import ALONE, Workers
 from recommender.models.base import Recommender
-from recommender.names import DEEPEST, ROUTER
+from recommender.names import ROUTER
 from recommender.ranking.asker import HERE, Asker
-from recommender.ranking.fusion import DEPTH, Setting
+from recommender.ranking.fusion import Setting
 from recommender.ranking.lists import Lists
 from recommender.spam.detector import Judgement
 from recommender.spam.suspicion import suspected_fold
@@ -58,14 +60,14 @@ class Results:
 
 def run(
     data: Dataset, scenario: Scenario, effort: EffortLog, progress: Progress, decided: Callable[[Decision], None],
-    skipped: Mapping[str, str] | None = None, regret: bool = True, asker: Asker = HERE,
+    skipped: Mapping[str, str] | None = None, regret: bool = True, asker: Asker = HERE, workers: Workers = ALONE,
 ) -> Results:  # fmt: skip
     """Measures, decides and tests the whole ladder of a scenario.
 
     scenario, skipped: what ``requirements.supported`` returned for the data. decided: called once, with the complete
     decision, before the test is touched. regret: on simulated data, also measure how far every rung is from the best
-    possible. asker: makes the lists. Raises ConfigError where no rung is left to serve, DataError where a served rung
-    cannot be fitted.
+    possible. asker: makes the lists. workers: fit and measure rungs; no result depends on them. Raises ConfigError
+    where no rung is left to serve, DataError where a served rung cannot be fitted.
     """
     skipped = dict(skipped or {})
     if scenario.day_zero:
@@ -90,10 +92,10 @@ def run(
         runner = FoldRunner(fold, scenario, effort, progress, asker)
         origins.append(about_origin(runner.fold, runner.generated_recall))
         if fold.split == "validation":
-            measured, failed = _validate(runner, tries, in_use, len(trials))
+            measured, failed = _validate(runner, tries, workers, in_use, len(trials))
             trials.append(measured)
             tries, skipped = {r: [] if r in failed else t for r, t in tries.items()}, skipped | failed
-    tested, parameters, attack, failed, at_test = _test(runner, decision)
+    tested, parameters, attack, failed, at_test = _test(runner, decision, workers)
     tested = controls.bounded(runner, data, tested) if regret else tested
     examples = _examples(runner, parameters)
     infos = [*(fold.info for fold in trials), about_queries(runner.fold, scenario)]
@@ -118,34 +120,38 @@ def _suspected(fold: Fold, scenario: Scenario, effort: EffortLog) -> tuple[Fold,
     return fold, judged
 
 
-def _validate(runner: FoldRunner, tries: Tries, in_use: InUse, number: int) -> tuple[FoldTrials, dict[str, str]]:
+def _validate(
+    runner: FoldRunner, tries: Tries, workers: Workers, in_use: InUse, number: int
+) -> tuple[FoldTrials, dict[str, str]]:
     """Measures every rung with every setting; also the reasons of rungs that cannot be fitted here.
 
     Controls wait for the test, since nothing is chosen of them. in_use: models that stay for the next short horizons
     (``fits_every``), which this adds to. number: of the origin, from 0.
     """
-    outcomes, to_slot, new, to_blend, failed = {}, {}, {}, {}, {}
-    fold, scenario, slots = runner.fold, runner.scenario, runner.scenario.slots
+    outcomes, failed = {}, {}
+    to_slot, to_blend, new = (dict[Setting, Lists]() for _ in range(3))
+    fold, scenario = runner.fold, runner.scenario
     blend_rows = evenly(np.arange(len(fold.queries)), blends.SAMPLE)
     slot_rows = evenly(np.flatnonzero(fold.first), SAMPLE)
-    rows = np.union1d(blend_rows, slot_rows)
-    for rung in (r for r in scenario.ladder if not r.control):
-        for n, params in enumerate(tries[rung.name]):
-            try:
-                measured = runner.measure(
-                    rung, params, len(tries[rung.name]) > 1, _fitted(in_use, rung.name, n, number), rows
-                )
-            except DataError as error:  # too little to learn from, for this rung: the others go on
-                failed[rung.name] = _reason(error, rung)
-                break
-            outcomes[rung.name, n] = measured.outcome
-            if scenario.split.retrain_days is not None and hasattr(measured.model, "fits_every"):
-                in_use.setdefault((rung.name, n), (number, measured.model))
-            to_slot[rung.name, n] = measured.answer.take(slot_rows).head(DEEPEST)
-            if scenario.decision.blend:
-                to_blend[rung.name, n] = measured.answer.take(blend_rows).head(DEPTH).without_scores()
-            if slots.n == "auto" and rung.name in (slots.rung, *slots.instead):
-                new[rung.name, n] = runner.new_items(measured.model, slot_rows, max(SIZES))
+    settings = [
+        SettingTask(rung, n, params, len(tries[rung.name]) > 1, _fitted(in_use, rung.name, n, number))
+        for rung in scenario.ladder
+        if not rung.control
+        for n, params in enumerate(tries[rung.name])
+    ]
+    tried = measure_all(workers, on_validation, runner, (slot_rows, blend_rows), settings)
+    for setting, measured in zip(settings, tried, strict=True):
+        rung, key = setting.rung, (setting.rung.name, setting.n)
+        if rung.name in failed:
+            continue
+        if isinstance(measured, DataError):  # too little to learn from, for this rung: the others go on
+            failed[rung.name] = _reason(measured, rung)
+            continue
+        if measured.model is not None:
+            in_use.setdefault(key, (number, measured.model))
+        outcomes[key], to_slot[key] = measured.outcome, measured.to_slot
+        to_blend |= {} if measured.to_blend is None else {key: measured.to_blend}
+        new |= {} if measured.new is None else {key: measured.new}
     slot_sample = ValidationSample.of(fold, slot_rows, to_slot, new)
     blend_sample = ValidationSample.of(fold, blend_rows, to_blend)
     return FoldTrials(about_queries(fold, scenario), outcomes, slot_sample, blend_sample), failed
@@ -165,26 +171,30 @@ def _reason(error: DataError, rung: Rung) -> str:
 
 
 def _test(
-    runner: FoldRunner, decision: Decision
+    runner: FoldRunner, decision: Decision, workers: Workers
 ) -> tuple[dict[str, Outcome], dict[str, Mapping[str, Any]], pl.DataFrame | None, dict[str, str], list[SlotEvidence]]:
     """Outcomes of rungs, controls and router; parameters of the rungs measured; the attack; what failed here; slots."""
     fold, scenario = runner.fold, runner.scenario
     slot_rows, to_slot = evenly(np.flatnonzero(fold.first), SAMPLE), {}
     outcomes: dict[str, Outcome] = {}
     models, parameters, failed, attack = {}, {}, {}, None
-    for rung in (r for r in scenario.ladder if r.name in decision.parameters):
-        try:
-            measured = runner.measure(rung, decision.parameters[rung.name])
-        except DataError as error:
-            if rung.name in decision.served:  # decided, and not to be decided again by what the test shows
-                raise
-            failed[rung.name] = f"at the test origin: {_reason(error, rung)}"
+    settings = [
+        SettingTask(r, 0, decision.parameters[r.name]) for r in scenario.ladder if r.name in decision.parameters
+    ]
+    tried = measure_all(workers, at_test, runner, (slot_rows, decision.served), settings)
+    for setting, measured in zip(settings, tried, strict=True):
+        name = setting.rung.name
+        if isinstance(measured, DataError):
+            if name in decision.served:  # decided, and not to be decided again by what the test shows
+                raise measured
+            failed[name] = f"at the test origin: {_reason(measured, setting.rung)}"
             continue
-        outcomes[rung.name], parameters[rung.name] = measured.outcome, decision.parameters[rung.name]
-        if rung.name in decision.served:
-            models[rung.name] = measured.model
-            to_slot[rung.name, 0] = measured.answer.take(slot_rows).head(DEEPEST)
-    at_test = _slots_at_test(runner, decision, slot_rows, to_slot, models)
+        outcomes[name], parameters[name] = measured.outcome, setting.params
+        assert measured.shown is not None  # at the test origin
+        runner.shown[name] = measured.shown
+        if measured.model is not None:
+            models[name], to_slot[name, 0] = measured.model, measured.to_slot
+    slots_at_test = _slots_at_test(runner, decision, slot_rows, to_slot, models)
     if scenario.controls:
         shuffled, unfit = controls.measure(runner, parameters)
         outcomes, failed = outcomes | shuffled, failed | unfit
@@ -195,7 +205,7 @@ def _test(
             except DataError as error:
                 failed["rank gain of fake accounts"] = str(error).rstrip(".")
     router = make_router(decision, models, scenario).fit_rerankers(fold.train)
-    return outcomes | runner.measure_router(router), parameters, attack, failed, at_test
+    return outcomes | runner.measure_router(router), parameters, attack, failed, slots_at_test
 
 
 def _slots_at_test(

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from typing import Any
 
@@ -24,9 +25,10 @@ from recommender.errors import DataError, UserError
 from recommender.evaluation.effort import SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT, EffortLog
 from recommender.experiment import rungs
 from recommender.experiment.choose import trials_to_1pct
-from recommender.experiment.fold_runner import FoldRunner, Progress
+from recommender.experiment.fold_runner import FoldRunner, Progress, silent
 from recommender.experiment.search_spaces import draw, space
 from recommender.experiment.validation_sample import evenly
+from recommender.experiment.workers import ALONE, Workers
 from recommender.models import RECOMMENDERS
 
 log = logging.getLogger(__name__)
@@ -37,16 +39,27 @@ KEPT = 1 / 3  # of the settings, after the first origin
 ROWS = 100_000  # interactions up to which a recommender's draws are as stated; with twice as many, half of them
 
 
-def search(data: Dataset, scenario: Scenario, effort: EffortLog, progress: Progress) -> Scenario:
+def search(
+    data: Dataset, scenario: Scenario, effort: EffortLog, progress: Progress, workers: Workers = ALONE
+) -> Scenario:
     """The scenario whose rungs have two settings: their own first, and the best that the search found where another is.
 
-    Raises what ``folds`` raises. A rung that has nothing to search, or too little to learn from, stays as it is.
+    workers: search several rungs at once; no result depends on them. A rung that has nothing to search, or too little
+    to learn from, stays as it is. Raises what ``folds`` raises.
     """
     drawn = {r.name: n_draws(r, scenario, len(data.user_idx)) for r in scenario.ladder if not r.control}
     if not any(drawn.values()):
         return scenario
     runners = validation_runners(data, scenario, effort)
-    ladder = [_searched(r, drawn.get(r.name, 0), data, scenario, runners, progress) for r in scenario.ladder]
+    tasks = [_task(r, drawn.get(r.name, 0), data, scenario) for r in scenario.ladder]
+    asked = sorted((t for t in tasks if len(t.settings) > 1), key=lambda task: -len(task.settings))
+    shared = [runner.detached(2 if workers.helped else 1) for runner in runners]
+    found = workers.map(_searched, shared, asked, lambda task: progress(f"search {task.rung.name}"))
+    by_name = {task.rung.name: one for task, one in zip(asked, found, strict=True)}
+    for rung in scenario.ladder:
+        if rung.name in by_name:
+            effort.add(by_name[rung.name].effort)
+    ladder = [by_name[r.name].rung if r.name in by_name else r for r in scenario.ladder]
     return scenario.model_copy(update={"ladder": ladder})
 
 
@@ -61,7 +74,7 @@ def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> 
     made = islice(folds(data, scenario.split, scenario.eligibility), scenario.split.most_origins)
     validation = list(takewhile(lambda fold: fold.split == "validation", made))
     few = validation[:: -max(1, round(len(validation) / ORIGINS))]
-    return [FoldRunner(sample_queries(fold), scenario, effort, lambda _: None) for fold in few]
+    return [FoldRunner(sample_queries(fold), scenario, effort, silent) for fold in few]
 
 
 def sample_queries(fold: Fold) -> Fold:
@@ -71,17 +84,34 @@ def sample_queries(fold: Fold) -> Fold:
     return replace(fold, queries=fold.queries.take(rows), first=fold.first[rows], truth=fold.truth[rows], grades=grades)
 
 
-def _searched(
-    rung: Rung, n: int, data: Dataset, scenario: Scenario, runners: Sequence[FoldRunner], progress: Progress
-) -> Rung:
+@dataclass(frozen=True)
+class _Task:
+    rung: Rung
+    settings: Sequence[Mapping[str, Any]]  # the rung's own first; fewer than two: nothing to search
+
+
+@dataclass(frozen=True)
+class _Found:
+    rung: Rung  # with what was found
+    effort: EffortLog
+
+
+def _task(rung: Rung, n: int, data: Dataset, scenario: Scenario) -> _Task:
     starts, _ = rungs.options(rung, scenario, data)
-    if not n or not starts:
-        return rung
-    progress(f"search {rung.name}")
-    settings = distinct([*starts, *draws(rung, starts, n, data, scenario)])
-    if len(settings) == 1:
-        return rung
-    first, *others = runners
+    return _Task(rung, distinct([*starts, *draws(rung, starts, n, data, scenario)]) if n and starts else [])
+
+
+def _searched(shared: Sequence[FoldRunner], task: _Task) -> _Found:
+    """shared: the runners of all origins, the latest first."""
+    effort = EffortLog()
+    first, *others = (copy(runner) for runner in shared)
+    for runner in (first, *others):
+        runner.effort = effort
+    return _Found(_best_of(task, first, others), effort)
+
+
+def _best_of(task: _Task, first: FoldRunner, others: Sequence[FoldRunner]) -> Rung:
+    rung, settings, metric = task.rung, task.settings, first.scenario.decision.metric
     values: dict[int, list[np.ndarray]] = {}
     for i, setting in enumerate(settings):
         measured = _values(rung, setting, first)
@@ -98,11 +128,11 @@ def _searched(
     means = {i: float(np.concatenate(values[i]).mean()) for i in finalists}
     winner = max(finalists, key=lambda i: means[i])
     gain = means[winner] - means[0]
-    log.info("search %s: %d settings, %s %+.4f with %s", rung.name, len(settings), scenario.decision.metric, gain,
+    log.info("search %s: %d settings, %s %+.4f with %s", rung.name, len(settings), metric, gain,
              json.dumps(settings[winner]))  # fmt: skip
     effort = first.effort
     effort.note(f"{SEARCHED}{rung.name}", len(settings), "settings")
-    effort.note(f"{SEARCH_GAIN}{rung.name}", gain, scenario.decision.metric)
+    effort.note(f"{SEARCH_GAIN}{rung.name}", gain, metric)
     effort.note(f"{TRIALS_TO_1PCT}{rung.name}", trials_to_1pct([means.get(i) for i in range(len(settings))]), "trials")
     if not winner:
         return rung.model_copy(update={"params": settings[0], "candidates": []})

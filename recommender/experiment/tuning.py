@@ -28,6 +28,7 @@ from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.journal import journal
 from recommender.experiment.search import n_draws, search, validation_runners
 from recommender.experiment.search_spaces import answers, space, suggest
+from recommender.experiment.workers import ALONE, Workers
 from recommender.hashing import code_digest, of_content, of_name
 
 if TYPE_CHECKING:
@@ -43,17 +44,19 @@ _BEFORE_PRUNING = 5  # trials that are complete before one may be cut short
 _IDLE = 20  # suggestions in a row that had been tried before; then the space is exhausted
 
 
-def tune(data: Dataset, scenario: Scenario, folder: Path, effort: EffortLog, progress: Progress) -> Scenario:
+def tune(
+    data: Dataset, scenario: Scenario, folder: Path, effort: EffortLog, progress: Progress, workers: Workers = ALONE
+) -> Scenario:
     """The scenario with one setting per rung: the best found, or the entry's own first where none is surely better.
 
-    folder: where the journal is kept. Where ``scenario.tune`` asks for no trials, a short ``search``; on
-    day zero, nothing.
+    folder: where the journal is kept. workers: of a search; trials go one after the other. Where ``scenario.tune``
+    asks for no trials, a short ``search``; on day zero, nothing.
     Raises ConfigError where the folder cannot be written, and what ``folds`` and the recommenders raise.
     """
     if scenario.day_zero:
         return scenario
     if not asked_for(scenario):
-        return search(data, scenario, effort, progress)
+        return search(data, scenario, effort, progress, workers)
     with journal(folder / f"{scenario.name}-{data.name}-{_key(data, scenario)}.log") as storage:
         runners = validation_runners(data, scenario, effort)
         ladder = [_tuned(rung, data, scenario, runners, storage, progress) for rung in scenario.ladder]

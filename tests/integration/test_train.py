@@ -21,6 +21,7 @@ from mlflow.entities import Run
 from polars.testing import assert_frame_equal
 
 from pipelines import train
+from recommender.api import flow
 from recommender.data import split
 from recommender.errors import TrackingError
 from recommender.experiment import ladder
@@ -480,3 +481,24 @@ def test_two_trains_at_once_in_a_fresh_place_both_succeed(workplace: Path, monke
     assert len({json.loads(out)["out"] for out, *_ in ends}) == 2
     assert (workplace / "artifacts/latest/report.html").is_file()
     assert {r.info.status for r in runs(f"sqlite:///{workplace / 'mlflow.db'}", "shop")} == {"FINISHED"}
+
+
+@pytest.mark.slow
+def test_a_helper_process_changes_no_result(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "HELPED_FROM", 0)
+    data = shop().write(workplace / "shop")
+    for out, workers in (("alone", 1), ("helped", 2)):
+        searched = ("--set", "tune.search=1", "--set", f"scoring.workers={workers}")
+        assert train_on(data, out, *searched).code == 0
+    for table in ("metrics", "per_query", "comparisons"):
+        alone, helped = (Path(out, f"{table}.parquet").read_bytes() for out in ("alone", "helped"))
+        assert alone == helped, table
+    for file in ("decision.json", "examples.json"):
+        assert Path("alone", file).read_bytes() == Path("helped", file).read_bytes(), file
+    arrays = {
+        out: {p.name: p.read_bytes() for p in Path(out, "model").glob("array_*.npy")} for out in ("alone", "helped")
+    }
+    assert arrays["alone"] == arrays["helped"]
+    alone, helped = (pl.read_parquet(Path(out, "effort.parquet")) for out in ("alone", "helped"))
+    stages = ("rung", "stage", "split", "origin", "threads")
+    assert_frame_equal(alone.select(stages), helped.select(stages))

@@ -57,6 +57,9 @@ class Formula:
     def __init__(self, fold: Fold, scenario: Scenario, effort: EffortLog, progress: Callable[[str], None]) -> None:
         self.fold, self.effort, self.scenario = fold, effort, scenario
 
+    def detached(self, workers: int) -> Formula:
+        return self
+
     def measure(self, rung: Rung, params: dict[str, Any], tuning: bool) -> SimpleNamespace:
         if Formula.stop_after is not None and len(Formula.calls) == Formula.stop_after:
             raise KeyboardInterrupt
