@@ -122,13 +122,14 @@ monitor: need-MODEL $(READY)
 ##       SERVED=log FEEDBACK=log        log of the service: without a test in it, a plan; with one, its read-out
 ##       BEFORE=interactions.parquet    rows from before the test, which sharpen it (CUPED)
 ##       CONTROL=champion TREATED=candidate     names of the variants; PLANNED=20000 users by the plan
+##       CANDIDATE=artifacts/mine       a model that was not shown: what it would have got, by the log's propensities
 ##       USERS=5000 RATE=0.08 LISTS=3   without a log: users a week, share of lists with a take, lists per user
 ##       OUT= SET= QUIET= JSON=         as of train
 .PHONY: experiment
 experiment: need-SCENARIO $(READY)
 	@$(PY) -m pipelines experiment --scenario "$$SCENARIO" $${SERVED:+--served "$$SERVED"} \
 		$${FEEDBACK:+--feedback "$$FEEDBACK"} $${BEFORE:+--before "$$BEFORE"} $${CONTROL:+--control "$$CONTROL"} \
-		$${TREATED:+--treated "$$TREATED"} $${PLANNED:+--planned "$$PLANNED"} $${USERS:+--users "$$USERS"} \
+		$${TREATED:+--treated "$$TREATED"} $${CANDIDATE:+--candidate "$$CANDIDATE"} $${PLANNED:+--planned "$$PLANNED"} $${USERS:+--users "$$USERS"} \
 		$${RATE:+--rate "$$RATE"} $${LISTS:+--lists "$$LISTS"} $${OUT:+--out "$$OUT"} $${SET:+--set "$$SET"} \
 		$${QUIET:+--quiet} $${JSON:+--json}
 
@@ -157,10 +158,13 @@ rollback: need-MODEL $(READY)
 ##       LOG=service-log        the folder of the log
 ##       PORT=8000 HOST=127.0.0.1   other hosts need keys: RECOMMENDER_API_KEYS
 ##       PLAIN_IDS=1            log user ids as they are, not as pseudonyms
+##       CANDIDATE=models:/<name>@candidate    test another model beside it; make experiment reads the log out
+##       SPLIT=ab SHARE=0.5     each user by one of the two, so many by the candidate; SPLIT=interleaved: both in each list
 .PHONY: serve
 serve: need-MODEL $(READY_SERVE)
 	@$(PY) -m pipelines serve --model "$$MODEL" $${LOG:+--log "$$LOG"} $${HOST:+--host "$$HOST"} \
-		$${PORT:+--port "$$PORT"} $${PLAIN_IDS:+--plain-ids}
+		$${PORT:+--port "$$PORT"} $${PLAIN_IDS:+--plain-ids} $${CANDIDATE:+--candidate "$$CANDIDATE"} \
+		$${SPLIT:+--split "$$SPLIT"} $${SHARE:+--share "$$SHARE"}
 
 ##   make explain               why an item is in a user's list, or why not
 ##       MODEL= USER= ITEM=     required; K=10: the length of the list, AS_OF=: another time than the latest

@@ -106,6 +106,8 @@ def experiment(to: argparse.ArgumentParser) -> None:
     to.add_argument("--before", type=Path, help="file of interactions: those from before the test sharpen it (CUPED)")
     to.add_argument("--control", help="the variant in use (default: champion, else the first of two)")
     to.add_argument("--treated", help="the variant that may replace it (default: the other one)")
+    to.add_argument("--candidate", metavar="MODEL", help="a model that was not shown: what it would have got, by the "
+                    "propensities of the log")  # fmt: skip
     to.add_argument("--planned", type=int, help="users in all, by the plan that was made before")
     to.add_argument("--users", type=float, help="without a log: users a week (default: problem.users_per_week)")
     to.add_argument("--rate", type=float, help="without a log: share of the lists with a take")
@@ -187,6 +189,11 @@ def serve(to: argparse.ArgumentParser) -> None:
     to.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: this machine only)")
     to.add_argument("--port", type=int, default=8000)
     to.add_argument("--plain-ids", action="store_true", help="log user ids as they are, not as pseudonyms")
+    to.add_argument("--candidate", help="another model, tested beside it: make experiment reads the log out")
+    to.add_argument(
+        "--split", choices=("ab", "interleaved"), default="ab", help="each user by one, or both in each list"
+    )
+    to.add_argument("--share", type=float, default=0.5, help="ab: of the users who see the candidate (default: .5)")
 
 
 def explain(to: argparse.ArgumentParser) -> None:

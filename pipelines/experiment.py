@@ -1,10 +1,11 @@
 """Plans and reads tests of a change with users: before, how many users and weeks; after, the effect and a verdict.
 
 coldstart experiment --scenario jobs [--served LOG] [--feedback LOG] [--before FILE] [--control NAME] [--treated NAME]
-    [--users N --rate R [--lists N]] [--planned N] [--out OUT]
+    [--users N --rate R [--lists N]] [--planned N] [--candidate MODEL] [--out OUT]
 
-What the log holds says what is done: one variant, or none, is planned for; two are read out. Thresholds are ``online``
-of the scenario.
+What the log holds says what is done: one variant, or none, is planned for; two are read out, as a test of two groups
+or as interleaved lists. With a candidate it is said what that would have got, though it was not shown. Thresholds are
+``online`` of the scenario.
 """
 
 from __future__ import annotations
@@ -14,18 +15,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from pipelines import arguments, cli  # before the library: sets the threads before NumPy is imported
 from pipelines.monitor import logged
 from recommender import config
+from recommender.api.model import load_model
 from recommender.config import Scenario
 from recommender.data.read.table import read_table
 from recommender.errors import ConfigError
 from recommender.experiment.out_folder import out_folder
 from recommender.files import write_json
 from recommender.online import ab_test, log_frames, pictures, sample_size
-from recommender.online.log_totals import totals
+from recommender.online.interleaved import BETTER, WORSE, Preference, preference
+from recommender.online.log_totals import is_interleaved, totals
+from recommender.online.replay import off_policy
 from recommender.report.experiment import ExperimentPage, write_experiment
 
+MORE, LESS = "more than was shown", "less than was shown"
+Result = tuple[dict[str, Any], ExperimentPage]  # experiment.json and the page
 STATUS = {ab_test.SHIP: "good", ab_test.KEEP: "bad", ab_test.BROKEN: "bad", ab_test.WAIT: "open"}
 
 
@@ -40,7 +48,7 @@ def main(argv: list[str]) -> None:
         tell(out, tree, page, args)
 
 
-def stated(args: argparse.Namespace, scenario: Scenario) -> tuple[dict[str, Any], ExperimentPage]:
+def stated(args: argparse.Namespace, scenario: Scenario) -> Result:
     """The plan from stated numbers."""
     users = args.users or scenario.problem.users_per_week
     if users is None or args.rate is None:
@@ -53,11 +61,15 @@ def stated(args: argparse.Namespace, scenario: Scenario) -> tuple[dict[str, Any]
     return planned(sample_size.stated_traffic(users, args.rate, args.lists), scenario)
 
 
-def from_log(args: argparse.Namespace, scenario: Scenario) -> tuple[dict[str, Any], ExperimentPage]:
+def from_log(args: argparse.Namespace, scenario: Scenario) -> Result:
     """The plan where the log has no test, else the read-out of its test."""
     served, feedback = logged(args.served, "served"), logged(args.feedback or args.served, "feedback")
     events, rule = scenario.data.positive_events, scenario.online
+    if args.candidate is not None:
+        return not_shown(args, served, feedback, scenario)
     pair = log_frames.pair_of(served, args.control, args.treated)
+    if pair is not None and is_interleaved(served):
+        return preferred(preference(served, feedback, events, pair, rule.alpha))
     test, earlier = (served, served.clear()) if pair is None else log_frames.parted(served, pair)
     if args.before is not None:
         before = log_frames.taken_before(read_table(args.before), test, args.served)
@@ -75,7 +87,7 @@ def from_log(args: argparse.Namespace, scenario: Scenario) -> tuple[dict[str, An
     return {"kind": "a/b test", "sentences": sentences, **out.tree()}, page
 
 
-def planned(traffic: sample_size.Traffic, scenario: Scenario) -> tuple[dict[str, Any], ExperimentPage]:
+def planned(traffic: sample_size.Traffic, scenario: Scenario) -> Result:
     plan = sample_size.plan(traffic, scenario.online)
     first, *rest = sample_size.sentences(plan, scenario.online)
     verdict = f"{plan.weeks} week{'s' * (plan.weeks > 1)}" if plan.weeks else "Not with this traffic"
@@ -90,6 +102,41 @@ def planned(traffic: sample_size.Traffic, scenario: Scenario) -> tuple[dict[str,
         [pictures.plan_chart(plan)],
     )
     return {"kind": "plan", "sentences": [first, *rest], **plan.tree()}, page
+
+
+def preferred(out: Preference) -> Result:
+    """The read-out of interleaved lists."""
+    status = {BETTER: "good", WORSE: "bad"}.get(out.verdict, "open")
+    so_what = "Interleaving says which lists users prefer, not by how much takes rise: ship by a test of two groups."
+    page = ExperimentPage(
+        f"{out.treated} and {out.control} in one list", "Whose places are taken?", out.verdict, out.sentence,
+        status, [out.sentence, so_what], [pictures.share_chart(out)], [pictures.share_grid(out)],
+    )  # fmt: skip
+    return {"kind": "interleaving", "sentences": [out.sentence, so_what], **out.tree()}, page
+
+
+def not_shown(args: argparse.Namespace, served: pl.DataFrame, feedback: pl.DataFrame, scenario: Scenario) -> Result:
+    """What a candidate would have got at the places that exploration drew."""
+    since = None if args.before is None else read_table(args.before)
+    bundle = load_model(args.candidate).bundle
+    out = off_policy(bundle, served, feedback, scenario.data.positive_events, args.served, since)
+    dr = out.estimates[-1]
+    gain = f"{dr.value:.4f} [{dr.low:.4f}, {dr.high:.4f}] takes per drawn place, where {out.logged:.4f} were logged"
+    verdict = (
+        "more than was shown" if dr.low > out.logged else "less" if dr.high < out.logged else "no clear difference"
+    )
+    words = [
+        f"Doubly robust: {gain}.",
+        f"{out.rows:,} drawn places of {out.users:,} users; the candidate has the same item at {out.matched:.1%}, "
+        f"which are worth {out.effective:,.0f} places.",
+        "It speaks of the drawn places only. Where the log's model drew nothing, a test with users tells.",
+    ]  # fmt: skip
+    page = ExperimentPage(
+        f"{args.candidate}, not shown", "What would it have got?", verdict, words[0],
+        {MORE: "good", LESS: "bad"}.get(verdict, "open"), words[1:],
+        [pictures.off_policy_chart(out)], [pictures.off_policy_grid(out)],
+    )  # fmt: skip
+    return {"kind": "off-policy", "sentences": words, "verdict": verdict, **out.tree()}, page
 
 
 def split_words(out: ab_test.ReadOut) -> list[str]:

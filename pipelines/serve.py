@@ -1,9 +1,11 @@
 """Serve lists over HTTP, log what was shown, and take in events, which the next lists know.
 
 coldstart serve --model OUT|models:/NAME@champion [--log FOLDER] [--host 127.0.0.1] [--port 8000] [--plain-ids]
+    [--candidate OUT|models:/NAME@candidate [--split ab|interleaved] [--share 0.5]]
 
 Keys are the environment variable RECOMMENDER_API_KEYS, separated by commas. Where the model moves (another champion,
-another folder behind a link), the server loads it and goes over to it between two requests.
+another folder behind a link), the server loads it and goes over to it between two requests. With a candidate, both are
+served side by side: the log's column ``variant`` says which of the two chose a place.
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pipelines import arguments
 from pipelines.cli import console, run, show_log
 from pipelines.ui import check_free
-from recommender.errors import ConfigError, TrackingError, UserError
+from recommender.errors import ConfigError, UserError
 from recommender.experiment.out_folder import finished
 from recommender.hashing import of_file
 from recommender.serving import persistence
@@ -42,22 +45,32 @@ def main(argv: list[str]) -> None:
 
         from recommender.serving.app import app
         from recommender.serving.service import Service
+        from recommender.serving.variants import CANDIDATE, Split
     except ImportError as error:
         raise UserError(f"{error.name} is not installed here. This command installs it: make setup-serve") from None
+    if not 0 < args.share < 1:
+        raise ConfigError(f"SHARE={args.share:g}: expected a share of the users, between 0 and 1.")
     version, load = source(args.model)
+    tested = None if args.candidate is None else source(args.candidate)
     with console.status("Loading the model"):
-        service = Service(load, Path(args.log), pseudonymous=not args.plain_ids)
+        service = Service(load, Path(args.log), pseudonymous=not args.plain_ids, candidate=tested and tested[1],
+                          split=Split(args.split, args.share))  # fmt: skip
     stop = threading.Event()
-    watching = threading.Thread(target=watch, args=(service.swap, version, load, stop, EVERY_S), daemon=True)
+    watched = [(service.swap, service.used.version, version, load)]
+    if tested is not None and service.candidate is not None:
+        watched.append((partial(service.swap, variant=CANDIDATE), service.candidate.version, *tested))
+    watching = [threading.Thread(target=watch, args=(*one, stop, EVERY_S), daemon=True) for one in watched]
     config = uvicorn.Config(
         app(service, keys), args.host, args.port, log_level="warning", access_log=False,
         limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=30,
     )  # fmt: skip
-    watching.start()
+    for thread in watching:
+        thread.start()
     console.print(
         f"Lists: http://{args.host}:{args.port}/recommend, described at /docs. Log: {args.log}/", markup=False
     )
-    console.print(f"Model version {service.used.version}. Ctrl-C stops it.", markup=False)
+    beside = f" beside version {service.candidate.version} ({args.split})" if service.candidate else ""
+    console.print(f"Model version {service.used.version}{beside}. Ctrl-C stops it.", markup=False)
     try:
         uvicorn.Server(config).run()
     except KeyboardInterrupt:  # the way to stop it, so no error
@@ -105,22 +118,31 @@ def source(model: str) -> tuple[Callable[[], str], Callable[[], tuple[Bundle, st
 
 
 def watch(
-    swap: Callable[[Bundle, str], None], version: Callable[[], str], load: Callable[[], tuple[Bundle, str]],
-    stop: threading.Event, every_s: float,
+    swap: Callable[[Bundle, str], None], served: str, version: Callable[[], str],
+    load: Callable[[], tuple[Bundle, str]], stop: threading.Event, every_s: float,
 ) -> None:  # fmt: skip
-    """Goes over to another model where there is one. What cannot be loaded is warned of once; the old one serves on."""
-    served, refused = version(), ""
+    """Goes over to another model where there is one, until ``stop``. served: the version in use.
+
+    The old model serves on where another cannot be loaded, or the registry does not answer: both are warned of once,
+    and the registry is asked again.
+    """
+    refused = warned = ""
     while not stop.wait(every_s):
         try:
             there = version()
             if there in (served, refused):
                 continue
-            refused = there
-            swap(*load())
-            served, refused = there, ""
+            try:
+                swap(*load())
+            except UserError:
+                refused = there
+                raise
+            served, refused, warned = there, "", ""
             log.info("Model version %s serves from now on", served)
-        except (UserError, TrackingError, OSError) as error:
-            log.warning("The model cannot be loaded, %s serves on: %s", served, error)
+        except Exception as error:  # whatever it is: the thread has to look again
+            if (reason := f"{type(error).__name__}: {error}") != warned:
+                log.warning("The model cannot be loaded, %s serves on: %s", served, error)
+            warned = reason
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import altair as alt
 import polars as pl
 
 from recommender.online.ab_test import ReadOut
+from recommender.online.interleaved import Preference
 from recommender.online.log_totals import ONLINE_METRICS
+from recommender.online.off_policy import OffPolicy
 from recommender.online.ratio import Effect
 from recommender.online.sample_size import SamplePlan
 from recommender.studies.charts import BLUE, GREY, finish
@@ -70,6 +72,46 @@ def effects_grid(out: ReadOut) -> Grid:
     rows += [_row(g.metric, g.effect, g.state, f"{g.tolerance:.0%}") for g in out.guardrails]
     heads = ["metric", out.control, out.treated, "difference", "as a share", "tolerance", "state", "by CUPED"]
     return grid("Difference with its 95% interval for one look at the end; users are the unit", heads, rows)
+
+
+def share_chart(out: Preference) -> Chart:
+    """The share of the takes with its interval, beside the half."""
+    text = f"Share of the takes that went to places of {out.treated}; dashed: half, where nobody is preferred."
+    return _intervals("share", text, [(out.treated, out.share, out.low, out.high)], 0.5, "%")
+
+
+def share_grid(out: Preference) -> Grid:
+    """The numbers of interleaved lists."""
+    span = f"{out.share:.1%} [{out.low:.1%}, {out.high:.1%}]"
+    row = [out.treated, span, f"{out.places:.1%}", f"{out.takes:,}", f"{out.users:,}", f"{out.lists:,}"]
+    return grid("Credit by place; the interval holds however often one looks",
+                ["variant", "share of takes", "of places", "takes", "users", "lists"], [row])  # fmt: skip
+
+
+def off_policy_chart(out: OffPolicy) -> Chart:
+    """Each estimate with its interval, beside what was logged."""
+    text = "Takes per drawn place that the candidate would have got; dashed: what was shown there."
+    rows = [(e.name, e.value, e.low, e.high) for e in out.estimates]
+    return _intervals("off-policy", text, rows, out.logged, ".3f")
+
+
+def off_policy_grid(out: OffPolicy) -> Grid:
+    """Estimates and the support that they stand on."""
+    rows = [[e.name, f"{e.value:.4f} [{e.low:.4f}, {e.high:.4f}]"] for e in out.estimates]
+    rows.append(["as logged", f"{out.logged:.4f}"])
+    rows.append(["mean weight, 1 with full support", f"{out.mean_weight:.2f} ± {out.weight_error:.2f}"])
+    rows.append(["effective places", f"{out.effective:,.0f} of {out.rows:,}"])
+    return grid("Takes per drawn place, 95% intervals with users as the unit", ["estimate", "value"], rows)
+
+
+def _intervals(name: str, text: str, rows: Sequence[tuple[str, float, float, float]], mark: float, form: str) -> Chart:
+    table = pl.DataFrame(rows, schema=["what", "value", "low", "high"], orient="row")
+    base = alt.Chart(alt.InlineData(values=table.to_dicts())).encode(y=alt.Y("what:N", title=None, sort=None))
+    x = alt.X("value:Q", title=None, axis=alt.Axis(format=form)).scale(zero=False)
+    line = alt.Chart(alt.InlineData(values=[{"value": mark}])).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=x)
+    layers = [line, base.mark_rule(color=BLUE, strokeWidth=2).encode(x=alt.X("low:Q", title=None), x2="high:Q"),
+              base.mark_point(filled=True, color=BLUE, size=70, opacity=1).encode(x=x)]  # fmt: skip
+    return Chart(name, text, finish(alt.layer(*layers), text, 50 * len(rows)), text, table)
 
 
 def _row(metric: str, e: Effect, state: str, tolerance: str) -> Sequence[str]:

@@ -111,14 +111,17 @@ class Traffic(Player):
         n, length = len(queries), self.world.knobs.list_length
         item = np.full((n, length), -1, np.int64)
         self._sources = np.full((n, length), "", dtype=object)
+        self._chance = np.full((n, length), np.nan)
         self._variants = variants(list(self.answering), self.data.users.lookup(queries.ids))
         for variant, version in self.answering.items():
             rows = np.flatnonzero(self._variants == variant)
             if len(rows):
                 chosen = version.choose(self.items)
-                routed = version.router.recommend(queries.take(rows), chosen, length, self.scenario.scoring)
+                asked, scoring = queries.take(rows), self.scenario.scoring
+                routed = version.router.recommend(asked, chosen, length, scoring)
                 wide = routed.lists.item_idx.shape[1]
                 item[rows, :wide], self._sources[rows, :wide] = routed.lists.item_idx, routed.source
+                self._chance[rows, :wide] = version.router.propensities(asked, chosen, routed.lists, scoring)
         return Lists(item, np.full(item.shape, np.nan, np.float32), np.zeros(item.shape, np.int8))
 
     def _measure(self, *_: object) -> None:
@@ -135,7 +138,7 @@ class Traffic(Player):
             "model_version": variant, "variant": variant, "surface": pl.repeat(SURFACE, len(row), eager=True),
             "rank": pl.Series(place + 1, dtype=pl.Int32), "item_id": self.item_ids.gather(shown[row, place]),
             "source": pl.Series(self._sources[row, place].astype(str)),
-            "propensity": pl.repeat(None, len(row), dtype=pl.Float64, eager=True),
+            "propensity": pl.Series(self._chance[row, place], nan_to_null=True),
         }))  # fmt: skip
 
 

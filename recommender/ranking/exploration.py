@@ -28,6 +28,7 @@ from recommender.ranking.recommend import recommend
 
 CONFIDENCE = 0.9  # of the upper bound
 PRIOR_DAYS = 1.0  # how long an average item must be out to say as much as the prior
+NODES = 64  # of the integral over what a drawn rate could be
 _SCALE = np.float64(2**-64)
 
 How = Literal["ucb", "thompson"]
@@ -38,8 +39,8 @@ class Explorer:
     """Orders what a rung finds relevant among little-known items by what their take rate could be.
 
     how: ucb, the ``CONFIDENCE`` quantile of what the rate may be (upper confidence bound; Kaufmann et al. 2012),
-        equal for all queries; or thompson, a draw of it for every query and item (Chapelle & Li 2011), fixed by a
-        hash of the two, so that equal queries get equal lists.
+        equal for all queries; or thompson, a draw of it for every query, place and item (Chapelle & Li 2011), fixed by
+        a hash of the three, so that equal queries get equal lists.
     below: items with fewer interactions in training are little known. pool: relevant ones to choose from.
     floor: share of the places that go by lot, a guaranteed minimum of exposure: every little-known item that may be
         shown is drawn with a chance, as often as one of any other creator (``creator_column``; None: item).
@@ -69,33 +70,100 @@ class Explorer:
 
     def choose(self, model: Recommender, queries: Queries, candidates: Candidates, n: int, scoring: Scoring) -> Lists:
         """``n`` little-known items for each query; the first m of them are those of a choice of m."""
-        items = candidates.items
-        unknown = candidates.only(self.thin(items))
-        relevant = recommend(model, queries, unknown, max(self.pool, n), scoring)
-        order = np.argsort(-self._index(relevant, queries, items), axis=1, kind="stable")
-        chosen = relevant.permute(order).head(n)
-        if not self.floor:
-            return chosen
-        assert unknown.allowed is not None
-        lot = recommend(_Lot(self._weights(items, unknown.allowed)), queries, unknown, n, scoring)
-        coin = _uniform(queries_hash(queries)[:, None], np.arange(n, dtype=np.uint64)[None]) < self.floor
-        return _merged(chosen, lot, coin)
+        return self._drawn(model, queries, candidates, n, scoring)[0]
 
-    def _index(self, lists: Lists, queries: Queries, items: Table) -> np.ndarray:
-        """What the rate of each entry could be, takes per day, float64 (n_queries, width); -inf without an item."""
-        from scipy.special import gammaincinv  # a tenth of a second, which a served model without slots need not pay
+    def propensities(
+        self, model: Recommender, queries: Queries, candidates: Candidates, n: int, scoring: Scoring
+    ) -> tuple[Lists, np.ndarray]:
+        """What ``choose`` gives, and with which probability each item was drawn for its place, given those drawn
+        before it: float64 (n_queries, n); NaN where that is not known, as items were generated."""
+        drawn, by_lot, pool = self._drawn(model, queries, candidates, n, scoring)
+        chance = np.full(drawn.item_idx.shape, np.nan)
+        if candidates.generator is not None:
+            return drawn, chance
+        weights = self._weights(candidates.items, self._unknown(candidates).allowed)
+        left = np.where(self._unknown(candidates).eligible(queries), weights, 0.0)
+        rows, shape_rate = np.arange(len(queries)), self._posterior(pool, queries, candidates.items)
+        used = np.zeros(pool.item_idx.shape, bool)
+        for place in range(drawn.width):
+            item = drawn.item_idx[:, place]
+            known, free = item >= 0, (pool.item_idx >= 0) & ~used
+            lot = left[rows, item] / np.maximum(left.sum(axis=1), 1e-300)
+            floor = np.where(free.any(axis=1), np.where(by_lot, self.floor, 0.0), 1.0)
+            picked = self._picked(free & (pool.item_idx == item[:, None]), free, shape_rate)
+            chance[:, place] = np.where(known, floor * lot + (1 - floor) * picked, np.nan)
+            left[rows[known], item[known]] = 0.0
+            used |= pool.item_idx == item[:, None]
+        return drawn, chance
 
+    def _drawn(
+        self, model: Recommender, queries: Queries, candidates: Candidates, n: int, scoring: Scoring
+    ) -> tuple[Lists, bool, Lists]:
+        """The choice; whether some places go by lot; and the relevant items that the others are chosen from."""
+        unknown = self._unknown(candidates)
+        pool = recommend(model, queries, unknown, max(self.pool, n), scoring)
+        place = np.arange(min(n, pool.width), dtype=np.uint64)
+        both, coin = pool, np.zeros((len(queries), len(place)), bool)
+        if self.floor:
+            weights = self._weights(candidates.items, unknown.allowed)
+            both = Lists.concat([pool, recommend(_Lot(weights), queries, unknown, n, scoring)], axis=1)
+            coin = _uniform(queries_hash(queries)[:, None], place[None]) < self.floor
+        posterior = self._posterior(pool, queries, candidates.items)
+        order = np.zeros((len(queries), len(place)), np.int64)
+        left, of_pool, rows = both.item_idx >= 0, np.arange(both.width) < pool.width, np.arange(len(queries))
+        index = np.zeros(both.item_idx.shape)
+        for at in range(len(place)):  # few: at most the number of slots
+            if at == 0 or self.how == "thompson":
+                index[:, : pool.width] = self._index(pool, posterior, queries, candidates.items, at)
+            wanted = left & (of_pool != coin[:, [at]])
+            wanted = np.where(wanted.any(axis=1, keepdims=True), wanted, left)
+            order[:, at] = best = np.where(wanted, index, -np.inf).argmax(axis=1)
+            left &= both.item_idx != both.item_idx[rows, best][:, None]
+        return both.permute(order).head(len(place)), bool(self.floor), pool
+
+    def _unknown(self, candidates: Candidates) -> Candidates:
+        return candidates.only(self.thin(candidates.items))
+
+    def _posterior(self, lists: Lists, queries: Queries, items: Table) -> tuple[np.ndarray, np.ndarray]:
+        """Shape and rate of the Gamma distribution of each entry's takes per day, float64 (n_queries, width)."""
         item = lists.item_idx.clip(min=0)
         published = np.maximum(items.times("available_from"), self.start_)[item]
         as_of = queries.as_of[:, None]
         days = np.where(as_of == NO_TIME, 0, as_of - published).clip(0) / US_PER_DAY
-        shape = self.rate_ * PRIOR_DAYS + self._takes(items)[item]
+        return self.rate_ * PRIOR_DAYS + self._takes(items)[item], PRIOR_DAYS + days
+
+    def _index(
+        self, lists: Lists, posterior: tuple[np.ndarray, np.ndarray], queries: Queries, items: Table, place: int
+    ) -> np.ndarray:
+        """What the rate of each entry could be, takes per day, float64 (n_queries, width); -inf without an item."""
+        from scipy.special import gammaincinv  # a tenth of a second, which a served model without slots need not pay
+
         if self.how == "ucb":
-            share = np.full(item.shape, CONFIDENCE)
+            share = np.full(lists.item_idx.shape, CONFIDENCE)
         else:
-            share = _uniform(queries_hash(queries)[:, None], items.id_hash[item])
-        bound = gammaincinv(shape, share) / (PRIOR_DAYS + days)
-        return np.where(lists.item_idx < 0, -np.inf, bound)
+            drawn = queries_hash(queries) ^ mixed(np.full(len(queries), place, np.uint64))
+            share = _uniform(drawn[:, None], items.id_hash[lists.item_idx.clip(min=0)])
+        shape, rate = posterior
+        return np.where(lists.item_idx < 0, -np.inf, gammaincinv(shape, share) / rate)
+
+    def _picked(self, one: np.ndarray, free: np.ndarray, posterior: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Probability that the entry ``one`` of each row (bool, at most one) is the best of those that are free."""
+        from scipy.special import gammainc, gammaincinv
+
+        rows, column = np.flatnonzero(one.any(axis=1)), one.argmax(axis=1)
+        shape, rate = posterior
+        out = np.zeros(len(one))
+        if self.how == "ucb":
+            index = np.where(free, gammaincinv(shape, CONFIDENCE) / rate, -np.inf)
+            out[rows] = index[rows].argmax(axis=1) == column[rows]
+            return out
+        share = (np.arange(NODES) + 0.5) / NODES
+        at = rows, column[rows]
+        value = gammaincinv(shape[at][:, None], share) / rate[at][:, None]  # (rows, nodes)
+        below = gammainc(shape[rows, :, None], value[:, None, :] * rate[rows, :, None])
+        others = free[rows] & ~one[rows]
+        out[rows] = np.where(others[:, :, None], below, 1.0).prod(axis=1).mean(axis=1)
+        return out
 
     def _takes(self, items: Table) -> np.ndarray:
         """Interactions in training of each item, int64 (n_items,)."""
@@ -103,8 +171,9 @@ class Explorer:
             np.append(self.takes_, 0)[self.items_.lookup(items.ids)]
         )  # -1, unknown, reads the zero at the end
 
-    def _weights(self, items: Table, thin: np.ndarray) -> np.ndarray:
+    def _weights(self, items: Table, thin: np.ndarray | None) -> np.ndarray:
         """One over the little-known items of the same creator, float64 (n_items,)."""
+        assert thin is not None
         if self.creator_column is None or self.creator_column not in items.frame.columns:
             return np.ones(len(items))
         creator = labels(items, self.creator_column, "exposure.creator_column")
@@ -143,15 +212,3 @@ def queries_hash(queries: Queries) -> np.ndarray:
 def _uniform(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Pseudo-random numbers in (0, 1) fixed by two uint64, which are broadcast."""
     return np.asarray((mixed(one + other * GOLDEN) * _SCALE).clip(1e-12, 1 - 1e-12))
-
-
-def _merged(chosen: Lists, lot: Lists, coin: np.ndarray) -> Lists:
-    """Each place takes the next unused entry of ``lot`` where ``coin``, bool (n, width), is set, else of ``chosen``."""
-    both = Lists.concat([chosen, lot], axis=1)
-    rows, of_chosen = np.arange(len(coin)), np.arange(both.width) < chosen.width
-    left, order = both.item_idx >= 0, np.zeros(chosen.item_idx.shape, np.int64)
-    for place in range(chosen.width):  # few: at most the number of slots
-        wanted = left & (of_chosen != coin[:, [place]])
-        order[:, place] = at = np.where(wanted.any(axis=1), wanted.argmax(axis=1), left.argmax(axis=1))
-        left &= both.item_idx != both.item_idx[rows, at][:, None]
-    return both.permute(order).head(chosen.width)

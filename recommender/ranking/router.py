@@ -17,7 +17,7 @@ from recommender.names import RETURNING, USER_BUCKETS
 from recommender.ranking.candidates import Candidates
 from recommender.ranking.exploration import Explorer
 from recommender.ranking.fusion import DEPTH, blended
-from recommender.ranking.lists import PINNED, RUNG, Lists, with_slots
+from recommender.ranking.lists import NEW, PINNED, RUNG, Lists, with_slots
 from recommender.ranking.recommend import recommend
 from recommender.ranking.rerankers.base import Chooser, Reranker
 
@@ -111,6 +111,19 @@ class Router:
                 lists = with_slots(lists, chosen, self.depth, PINNED)
             lists = lists.permute(reranker.order(lists.head(self.depth), queries, candidates.items))
         return Routed(lists.head(k), self._sources(queries, lists.head(k)), plain)
+
+    def propensities(self, queries: Queries, candidates: Candidates, lists: Lists, scoring: Scoring) -> np.ndarray:
+        """The probability with which exploration drew the item of each place, given what it drew before in the list;
+        NaN where nothing was drawn. float64 (n_queries, k). lists: what ``recommend`` gave for these queries."""
+        out = np.full(lists.item_idx.shape, np.nan)
+        if self.explorer is None or not (lists.source_code == NEW).any():
+            return out
+        model = self.rungs[self.slot_rung]
+        drawn, chance = self.explorer.propensities(model, queries, candidates, self.slots, scoring)
+        for place in range(drawn.width):
+            at = (lists.item_idx == drawn.item_idx[:, [place]]) & (lists.source_code == NEW)
+            out = np.where(at, chance[:, [place]], out)
+        return out
 
     def _blended(self, queries: Queries, candidates: Candidates, k: int, scoring: Scoring) -> Lists:
         """Long enough for what comes after."""

@@ -21,8 +21,9 @@ from recommender.errors import UserError
 from recommender.serving.bodies import Events, Recommend, parsed
 from recommender.serving.figures import Figures
 from recommender.serving.http import one_line
+from recommender.serving.in_use import Answer
 from recommender.serving.request import DEFAULT_K, MOST_BODY_BYTES, check_k
-from recommender.serving.service import Answer, Answers, Busy, Service
+from recommender.serving.service import Answers, Busy, Service
 
 log = logging.getLogger(__name__)
 TIMEOUT_S = 10.0  # for a body to arrive, and for an answer to be made
@@ -124,8 +125,10 @@ def as_json(answers: Answers) -> dict[str, Any]:
 def _places(shown: Answer) -> list[dict[str, Any]]:
     rows = enumerate(zip(shown.items, shown.scores, shown.sources, strict=True), 1)
     places = [{"rank": rank, "item_id": i, "score": score, "source": source} for rank, (i, score, source) in rows]
-    reasons = shown.reasons or []
-    return [place | {"reason": reason} for place, reason in zip(places, reasons, strict=True)] if reasons else places
+    for name, values in (("reason", shown.reasons), ("variant", shown.variants)):
+        if values:
+            places = [place | {name: value} for place, value in zip(places, values, strict=True)]
+    return places
 
 
 def refusal(status: int, sentence: str) -> Response:

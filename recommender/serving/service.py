@@ -8,24 +8,21 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from recommender.config import Scoring
 from recommender.data.dataset import NO_TIME
-from recommender.data.queries import Queries
 from recommender.errors import DataError
 from recommender.files import write_json
-from recommender.ranking.candidates import Candidates
-from recommender.ranking.router import Routed
 from recommender.serving import log as service_log
 from recommender.serving.bodies import Events, Id, Recommend
-from recommender.serving.bundle import Bundle, allowed_items, queries_of
-from recommender.serving.explain import explain, item_row
+from recommender.serving.bundle import Bundle, queries_of
+from recommender.serving.explain import item_row
+from recommender.serving.in_use import Answer, InUse
 from recommender.serving.known import Known
 from recommender.serving.live import LiveKnown, Recent, counts_as_take
 from recommender.serving.log_writer import LogWriter
@@ -34,8 +31,10 @@ from recommender.serving.new_rows_file import saved_rows
 from recommender.serving.related import related
 from recommender.serving.request import check_size, query_frame
 from recommender.serving.values import as_frame, as_times, check_ids, stamps_of
+from recommender.serving.variants import CANDIDATE, CHAMPION, Split, interleaved
 
 log = logging.getLogger(__name__)
+Load = Callable[[], tuple[Bundle, str]]  # gives a model and its version
 MOST_TOGETHER = 64  # requests that are answered as one batch
 MOST_EXPLAINED = 100  # places of one request: each costs tens of scores
 MOST_WAITING = 1_000  # requests that wait; with more, the server says that it is busy
@@ -46,48 +45,31 @@ class Busy(Exception):
 
 
 @dataclass(frozen=True)
-class InUse:
-    """A model with everything that a request needs of it; replaced whole, so that a request sees one or the other."""
-
-    bundle: Bundle
-    known: LiveKnown
-    candidates: Candidates
-    version: str
-
-    def route(self, queries: Queries, candidates: Candidates, k: int) -> Routed:
-        return self.bundle.router.recommend(queries, candidates, k, Scoring())
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One list, best first. as_of: int64 microseconds."""
-
-    list_id: str
-    user_id: Id
-    as_of: int
-    items: list[Id]
-    scores: list[float | None]
-    sources: list[str]
-    reasons: list[str] | None = None  # a sentence for each item, where they were asked for
-
-
-@dataclass(frozen=True)
 class Answers:
+    """version: of the champion."""
+
     request_id: str
     version: str
     lists: list[Answer]
 
 
 class Service:
-    """Thread-safe. load: gives the model to serve and its version. Close it, so that the log is complete."""
+    """Thread-safe. load: gives the model to serve and its version; candidate: another one, tested beside it as
+    ``split`` says. Close it, so that the log is complete."""
 
-    def __init__(self, load: Callable[[], tuple[Bundle, str]], folder: Path, *, pseudonymous: bool = True) -> None:
+    def __init__(
+        self, load: Load, folder: Path, *, pseudonymous: bool = True, candidate: Load | None = None,
+        split: Split | None = None,
+    ) -> None:  # fmt: skip
+        self.split, self.candidate = split or Split(), None
         self.writer = LogWriter(folder, pseudonymous=pseudonymous)
         self.recent = Recent()
         self._changing = threading.Lock()  # held by whoever replaces ``used``
         self._waiting: queue.Queue[tuple[Recommend, Future[Answers]] | None] = queue.Queue(MOST_WAITING)
         try:
             self.swap(*load())
+            if candidate is not None:
+                self.swap(*candidate(), CANDIDATE)
             self.recent.replay(service_log.read_log(folder), counts_as_take(self.used.known.data))
         except BaseException:
             self.writer.close()
@@ -95,16 +77,19 @@ class Service:
         self._worker = threading.Thread(target=self._work, name="lists", daemon=True)
         self._worker.start()
 
-    def swap(self, bundle: Bundle, version: str) -> None:
+    def swap(self, bundle: Bundle, version: str, variant: str = CHAMPION) -> None:
         """Serves another model from the next batch on; it answers once before, so that no request waits for it."""
         with self._changing:
             known = bundle.known
             for items, users in saved_rows(self.writer.folder, bundle.data, version):
                 known = Known.of(extended(known.dataset(), items, users, None))
             used = self._prepared(bundle, known, version)
-            stranger = queries_of(_ids(used, [-1 if _integer(used) else "a new user"]), np.array([NO_TIME]), used.known)
+            stranger = queries_of(used.ids([-1 if _integer(used) else "a new user"]), np.array([NO_TIME]), used.known)
             used.route(stranger, used.candidates, 1)
-            self.used = used
+            if variant == CHAMPION:
+                self.used = used
+            else:
+                self.candidate = used
 
     def ask(self, request: Recommend) -> Future[Answers]:
         """Raises Busy where too many wait, DataError for ids or times that the model cannot have."""
@@ -126,7 +111,8 @@ class Service:
         at = used.known.latest()
         near = related(used.bundle.router, used.candidates, used.known.data.users, item_row(items, item_id), k, at)
         scores = [None if s != s else s for s in near.score.tolist()]
-        return used.version, [Answer("", "", at, items.ids.gather(near.item_idx).to_list(), scores, near.sources)]
+        shown = items.ids.gather(near.item_idx).to_list()
+        return used.version, [Answer("", "", at, shown, scores, near.sources, [used.version] * len(shown))]
 
     def add(self, given: Events) -> int:
         """Logs events and makes them, and new rows of items and users, part of the next list. How many there were.
@@ -169,15 +155,19 @@ class Service:
         return InUse(bundle, LiveKnown.over(known, self.recent, self.writer.user), candidates, version)
 
     def _add_rows(self, items: list[dict[str, Any]], users: list[dict[str, Any]]) -> None:
+        new_items, new_users = as_frame(items, "items"), as_frame(users, "users")
         with self._changing:
-            used = self.used
-            bare = Known(used.known.data, used.known.histories, used.known.first, used.known.last)
-            new_items, new_users = as_frame(items, "items"), as_frame(users, "users")
-            known = Known.of(extended(bare.dataset(), new_items, new_users, None))
+            used = self._with_rows(self.used, new_items, new_users)
+            candidate = self.candidate and self._with_rows(self.candidate, new_items, new_users)
             to = self.writer.folder / "rows" / f"{service_log.now()}.json"
             to.parent.mkdir(exist_ok=True)
             write_json(to, {"version": used.version, "items": items, "users": users})
-            self.used = self._prepared(used.bundle, known, used.version)
+            self.used, self.candidate = used, candidate
+
+    def _with_rows(self, used: InUse, items: pl.DataFrame | None, users: pl.DataFrame | None) -> InUse:
+        bare = Known(used.known.data, used.known.histories, used.known.first, used.known.last)
+        known = Known.of(extended(bare.dataset(), items, users, None))
+        return self._prepared(used.bundle, known, used.version)
 
     def _check(self, request: Recommend) -> None:
         used = self.used
@@ -190,7 +180,7 @@ class Service:
             check_ids(getattr(request, name) or [], used.known.data.items.ids.dtype, name)
         _as_of(request, used)
         if request.candidates:
-            _allowed(request, used)
+            used.allowed(request)
 
     def _work(self) -> None:
         while True:
@@ -221,26 +211,7 @@ class Service:
     def _lists(self, requests: Sequence[Recommend]) -> list[Answers]:
         used, users = self.used, [_users(request) for request in requests]
         as_of = np.concatenate([np.full(len(u), _as_of(r, used)) for r, u in zip(requests, users, strict=True)])
-        ids = [user for several in users for user in several]
-        queries, to_choose = queries_of(_ids(used, ids), as_of, used.known), _allowed(requests[0], used)
-        routed = used.route(queries, to_choose, requests[0].k)
-        items = used.known.data.items.ids.gather(routed.lists.item_idx.ravel().clip(min=0)).to_list()
-        places, width = (routed.lists.item_idx >= 0).sum(axis=1).tolist(), routed.lists.width
-        scores, sources, at = routed.lists.score.tolist(), routed.source.tolist(), queries.as_of.tolist()
-        lists = [
-            Answer(
-                secrets.token_hex(16), user, service_log.now() if at[q] == NO_TIME else at[q],
-                items[q * width : q * width + n], [None if s != s else s for s in scores[q][:n]], sources[q][:n],
-            ) for q, (user, n) in enumerate(zip(ids, places, strict=True))
-        ]  # fmt: skip
-        if requests[0].explain:
-            lists = [
-                replace(
-                    answer,
-                    reasons=_reasons(used, queries.take(np.array([q])), to_choose, routed.lists.item_idx[q], answer),
-                )
-                for q, answer in enumerate(lists)
-            ]
+        lists = self._by_variant(requests[0], [user for several in users for user in several], as_of, used)
         answers, start = [], 0
         for request, several in zip(requests, users, strict=True):
             answer = Answers(secrets.token_hex(16), used.version, lists[start : start + len(several)])
@@ -249,19 +220,37 @@ class Service:
             answers.append(answer)
         return answers
 
+    def _by_variant(self, request: Recommend, users: list[Id], as_of: np.ndarray, used: InUse) -> list[Answer]:
+        """Every list by the champion, or as the split says where a candidate is tested."""
+        candidate = self.candidate
+        if candidate is None or candidate.version == used.version:
+            return used.lists(request, users, as_of, None)
+        if self.split.how == "interleaved":
+            both = [side.lists(request, users, as_of, None) for side in (used, candidate)]
+            return [interleaved(one, other, request.k) for one, other in zip(*both, strict=True)]
+        sees = self.split.sees_candidate(users, candidate.version)
+        answers: dict[int, Answer] = {}
+        for side, name, rows in ((used, CHAMPION, ~sees), (candidate, CANDIDATE, sees)):
+            if rows.any():
+                theirs = np.flatnonzero(rows)
+                lists = side.lists(request, [users[q] for q in theirs], as_of[theirs], name)
+                answers |= dict(zip(theirs.tolist(), lists, strict=True))
+        return [answers[q] for q in range(len(users))]
+
     def _log(self, request: Recommend, answer: Answers) -> None:
         for shown in answer.lists:
             self.writer.served(
                 list_id=shown.list_id, request_id=answer.request_id, user_id=self.writer.user(shown.user_id),
-                as_of=shown.as_of, model_version=answer.version, variant=request.variant, surface=request.surface,
-                rank=list(range(1, len(shown.items) + 1)), item_id=shown.items, source=shown.sources, propensity=None,
+                as_of=shown.as_of, model_version=_one_or_all(shown.versions) or answer.version,
+                variant=_one_or_all(shown.variants or []) or request.variant, surface=request.surface,
+                rank=list(range(1, len(shown.items) + 1)), item_id=shown.items, source=shown.sources,
+                propensity=shown.propensities,
             )  # fmt: skip
 
 
-def _reasons(used: InUse, query: Queries, candidates: Candidates, rows: np.ndarray, answer: Answer) -> list[str]:
-    places = enumerate(zip(rows.tolist(), answer.sources, strict=False), 1)
-    router, k = used.bundle.router, len(rows)
-    return [explain(router, query, candidates, row, k, (place, source)).sentence for place, (row, source) in places]
+def _one_or_all(values: list[str]) -> str | list[str]:
+    """The value of all places where it is one, else that of each."""
+    return (values[0] if len(set(values)) == 1 else values) if values else ""
 
 
 def _users(request: Recommend) -> list[Id]:
@@ -274,22 +263,5 @@ def _integer(used: InUse) -> bool:
     return bool(used.known.data.users.ids.dtype.is_integer())
 
 
-def _ids(used: InUse, ids: Sequence[Id]) -> pl.Series:
-    return pl.Series("user_id", ids, used.known.data.users.ids.dtype)
-
-
 def _as_of(request: Recommend, used: InUse) -> int:
     return NO_TIME if request.as_of is None else as_times([request.as_of], "as_of", used.known.data.reading.times)[0]
-
-
-def _allowed(request: Recommend, used: InUse) -> Candidates:
-    items, candidates = used.known.data.items, used.candidates
-    if request.candidates:
-        asked = pl.Series("item_id", request.candidates, items.ids.dtype)
-        candidates = candidates.only(allowed_items(asked, used.known.data))
-    if request.exclude:
-        rows = items.lookup(pl.Series("item_id", request.exclude, items.ids.dtype))
-        shown = np.ones(len(items), bool)
-        shown[rows[rows >= 0]] = False
-        candidates = candidates.only(shown)
-    return candidates

@@ -92,3 +92,18 @@ def test_what_cannot_be_read_is_said_in_one_message(logged: Path) -> None:
         assert (done.code, (logged / "o").exists()) == (2, False), done.err
         assert words in done.err
         assert "Traceback" not in done.err
+
+
+def test_interleaved_lists_are_read_out_as_such(here: Path) -> None:
+    served, feedback = log_of({"x": 0.2})
+    turn = (pl.col("rank") + pl.col("list_id").hash(0) % 2) % 2 == 0
+    served = served.with_columns(variant=pl.when(turn).then(pl.lit("champion")).otherwise(pl.lit("candidate")))
+    teams = feedback.join(served.select("list_id", "item_id", "variant"), on=["list_id", "item_id"])
+    worse = teams.filter((pl.col("variant") == "champion") | (pl.int_range(pl.len()) % 2 == 0)).drop("variant")
+    write_log(here / "log", served=served, feedback=worse)
+    done = asked("--served", "log")
+    assert done.code == 0, done.err
+    assert done.out.startswith("The control is preferred. 3")
+    tree = json.loads((here / "o/experiment.json").read_text())
+    assert (tree["kind"], tree["treated"]) == ("interleaving", "candidate")
+    assert tree["high"] < 0.5

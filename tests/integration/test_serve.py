@@ -18,16 +18,17 @@ from typing import Any
 
 import polars as pl
 import pytest
+from mlflow import MlflowClient
 from starlette.testclient import TestClient
 
-from pipelines import explain, related
+from pipelines import explain, related, train
 from pipelines import serve as program
-from recommender.errors import ConfigError
+from recommender.errors import ConfigError, TrackingError
 from recommender.serving import persistence
 from recommender.serving.bodies import Recommend
 from recommender.serving.bundle import Bundle, serve
 from recommender.serving.log import read_log
-from tests.helpers.folders import Trained, run
+from tests.helpers.folders import SMALL, Trained, run
 from tests.integration.test_served_requests import wait_for
 
 pytest.importorskip("prometheus_client")
@@ -307,7 +308,8 @@ def test_the_watcher_goes_over_to_another_model_and_stays_where_one_is_damaged(
     (tmp_path / "c/state.json").write_text("{}")
     link.symlink_to("a")
     version, load = program.source(str(link))
-    watching = threading.Thread(target=program.watch, args=(lambda _, v: swapped.append(v), version, load, stop, 0.01))
+    goes_over = (lambda _, v: swapped.append(v), version(), version, load, stop, 0.01)
+    watching = threading.Thread(target=program.watch, args=goes_over)
     watching.start()
     for target in ("c", "b"):
         (tmp_path / "next").symlink_to(target)
@@ -321,6 +323,85 @@ def test_the_watcher_goes_over_to_another_model_and_stays_where_one_is_damaged(
     stop.set()
     watching.join()
     assert swapped == [version()]
+
+
+@pytest.mark.parametrize("failing", ["version", "load"])
+def test_the_watcher_outlives_a_registry_that_does_not_answer(failing: str) -> None:
+    answers: list[str | Exception] = [TrackingError("down"), OSError("down"), KeyError("odd"), "2"]
+    swapped, stop = [], threading.Event()
+
+    def fails() -> str:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    version, load = (fails, lambda: (None, "2")) if failing == "version" else (lambda: "2", lambda: (None, fails()))
+    goes_over = (lambda _, v: swapped.append(v), "1", version, load, stop, 0.001)
+    watching = threading.Thread(target=program.watch, args=goes_over)
+    watching.start()
+    for _ in range(1000):
+        if swapped:
+            break
+        time.sleep(0.005)
+    stop.set()
+    watching.join()
+    assert swapped == ["2"]
+
+
+@pytest.mark.slow
+def test_a_moved_champion_is_served_by_a_running_server_and_no_request_is_dropped(
+    trained: Trained, workplace: Path
+) -> None:
+    import urllib.request
+
+    name, first = trained.model.removeprefix("models:/").rpartition("/")[::2]
+    again = run(train.main, "--scenario", "jobs", "--data", trained.data, "--out", "again", *SMALL)
+    assert again.code == 0, again.err
+    client = MlflowClient(trained.store)
+    second = str(client.get_model_version_by_alias(name, "candidate").version)
+    client.set_registered_model_alias(name, "champion", first)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "pipelines", "serve", "--model", f"models:/{name}@champion", "--port", str(port)]
+    root = str(Path(program.__file__).parents[1])
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": root}, stderr=subprocess.PIPE)
+    wait_for(f"{address}/health", process)
+    versions, failed, stop = [], [], threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            body = json.dumps({"user": "u1", "k": 3}).encode()
+            sent = urllib.request.Request(f"{address}/recommend", body, {"Content-Type": "application/json"})
+            try:
+                versions.append(json.load(urllib.request.urlopen(sent, timeout=20))["model_version"])
+            except OSError as error:
+                failed.append(error)
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    try:
+        for thread in asking:
+            thread.start()
+        while not versions and not failed:
+            time.sleep(0.01)
+        client.set_registered_model_alias(name, "champion", second)
+        until = time.monotonic() + 60
+        while second not in versions and time.monotonic() < until and not failed:
+            time.sleep(0.05)
+    finally:
+        stop.set()
+        for thread in asking:
+            thread.join()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+        client.delete_registered_model_alias(name, "champion")
+    assert not failed, err
+    assert set(versions) == {first, second}
+    served = read_log(workplace / "service-log").served
+    assert set(served["model_version"]) == {first, second}
+    assert served["list_id"].n_unique() == len(versions)
 
 
 def test_what_cannot_be_served_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

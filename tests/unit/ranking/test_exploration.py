@@ -112,6 +112,27 @@ def test_lists_hold_no_item_twice_and_a_shorter_choice_begins_a_longer_one(
     assert (long.source_code == RUNG).all()
 
 
+@pytest.mark.parametrize(("how", "floor"), [("ucb", 0.3), ("thompson", 0.3), ("thompson", 0.0), ("ucb", 1.0)])
+def test_logged_probabilities_are_those_of_the_draws(how: How, floor: float) -> None:
+    """As often as it says, given what stands before; and 1 / p counts, on average, the items that could stand there."""
+    items, explorer = catalogue(), Explorer(how, pool=4, floor=floor, creator_column="creator").fit(data(1))
+    asked = ask([[]] * 1500, items, as_of=100.0)
+    candidates = Candidates(items, Eligibility(), np.arange(N))
+    drawn, chance = explorer.propensities(InOrder(), asked, candidates, 2, Scoring())
+    plain = explorer.choose(InOrder(), asked, candidates, 2, Scoring())
+    np.testing.assert_array_equal(drawn.item_idx, plain.item_idx)
+    for place, given_first in ((0, None), (1, drawn.item_idx[0, 0])):
+        rows = np.arange(1500) if given_first is None else np.flatnonzero(drawn.item_idx[:, 0] == given_first)
+        found = drawn.item_idx[rows, place]
+        for item in np.unique(found):
+            of_item = chance[rows, place][found == item]
+            assert of_item.std() < 1e-9
+            expected, noise = of_item[0], np.sqrt(of_item[0] * (1 - of_item[0]) / len(rows)) + 1e-9
+            assert (found == item).mean() == pytest.approx(expected, abs=4 * noise + 0.004)
+    support = 29 if floor else len(np.unique(drawn.item_idx[:, 0]))  # item 10 was taken
+    assert (1 / chance[:, 0]).mean() == pytest.approx(support, rel=0.3)
+
+
 def test_slots_of_the_router_hold_what_is_explored() -> None:
     explorer = Explorer("thompson", pool=N, floor=0.5, creator_column="creator")
     routes = dict.fromkeys(("0", "1_2", "3_9", "10_plus"), "in_order")
@@ -123,3 +144,6 @@ def test_slots_of_the_router_hold_what_is_explored() -> None:
     assert (routed.lists.item_idx[:, 7:] >= 10).all()
     assert len(np.unique(routed.lists.item_idx[:, 7:])) > 10
     assert set(routed.source[:, 7:].ravel()) == {"new:in_order"}
+    chance = router.propensities(asked, Candidates(items, Eligibility(), np.arange(N)), routed.lists, Scoring())
+    assert np.isnan(chance[:, :7]).all()
+    assert ((chance[:, 7:] > 0) & (chance[:, 7:] <= 1)).all()
