@@ -48,11 +48,16 @@ def taken_before(interactions: pl.DataFrame, served: pl.DataFrame, log: Path) ->
 
 
 def lists_before(earlier: pl.DataFrame, feedback: pl.DataFrame) -> pl.DataFrame | None:
-    """``taken_before`` from the log's own lists before the test; None where there are none."""
+    """user_id and ``before``: how many events of each user on the log's own lists before the test, beyond what so many
+    lists bring on average. None where there are no such lists."""
     if not earlier.height:
         return None
-    users = earlier.select("list_id", "user_id").unique("list_id")
-    return feedback.join(users, on="list_id").group_by("user_id").agg(pl.len().alias("before"))
+    lists = earlier.select("list_id", "user_id").unique("list_id")
+    taken = feedback.join(lists, on="list_id").group_by("user_id").agg(pl.len().alias("n"))
+    users = lists.group_by("user_id").agg(pl.len().alias("lists")).join(taken, on="user_id", how="left")
+    users = users.with_columns(pl.col("n").fill_null(0))
+    rate = pl.col("n").sum() / pl.col("lists").sum()
+    return users.select("user_id", before=pl.col("n") - rate * pl.col("lists"))
 
 
 def _known(rows: pl.DataFrame, served: pl.DataFrame) -> bool:

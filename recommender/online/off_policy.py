@@ -18,7 +18,7 @@ from scipy.stats import norm
 from recommender.errors import DataError
 
 LEAST_EFFECTIVE = 50  # places that the weighted rows are worth
-UNSUPPORTED = 4.0  # standard errors that the mean weight may be away from 1
+UNSUPPORTED = 3.0  # standard errors that the mean weight may be away from 1
 FOLDS = 2  # of the users, so that the reward model of a place has not seen it
 
 

@@ -132,7 +132,12 @@ def test_the_test_begins_when_both_variants_are_shown_and_what_was_before_sharpe
     before = lists_before(earlier, past)
     assert before is not None
     seen = totals(test, feedback, None, before)
-    assert seen.users["before"].sum() > 0
+    assert seen.users["before"].std() > 0.5  # type: ignore[operator]
+    assert seen.users["before"].mean() == pytest.approx(0, abs=0.1)
+    plain = ab_test.read_out(totals(test, feedback, None), "a", "b", LOOSE)
+    sharp = ab_test.read_out(seen, "a", "b", LOOSE)
+    assert sharp.effect.explained > 0.3  # the same liking of each user made both
+    assert sharp.effect.error < plain.effect.error
     assert lists_before(earlier.clear(), past) is None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy.stats import norm, ttest_ind
@@ -28,6 +30,17 @@ def test_users_not_lists_are_the_unit() -> None:
     assert found.error / np.sqrt(2) == pytest.approx(resampled, rel=0.06)
     naive = np.sqrt(x.sum() / n.sum() * (1 - x.sum() / n.sum()) / n.sum())  # as if lists were independent
     assert resampled > 1.5 * naive
+
+
+def test_over_all_ways_to_split_the_users_there_is_no_bias() -> None:
+    """Six users, three of them treated: all 20 splits are enumerated."""
+    untreated, gain = np.array([0.0, 1.0, 1.0, 2.0, 5.0, 3.0]), np.array([1.0, 0.0, 2.0, -1.0, 0.5, 1.0])
+    found = []
+    for chosen in combinations(range(6), 3):
+        t = np.isin(np.arange(6), chosen)
+        e = effect(Sample(untreated[~t], np.ones(3)), Sample((untreated + gain)[t], np.ones(3)), 0.05)
+        found.append(e.difference)
+    assert np.mean(found) == pytest.approx(gain.mean())
 
 
 def test_cuped_takes_away_what_the_past_explains_and_moves_no_mean() -> None:
