@@ -121,7 +121,7 @@ class Traffic(Player):
                 routed = version.router.recommend(asked, chosen, length, scoring)
                 wide = routed.lists.item_idx.shape[1]
                 item[rows, :wide], self._sources[rows, :wide] = routed.lists.item_idx, routed.source
-                self._chance[rows, :wide] = version.router.propensities(asked, chosen, routed.lists, scoring)
+                self._chance[rows, :wide] = version.router.propensities(asked, chosen, length, routed.lists, scoring)
         return Lists(item, np.full(item.shape, np.nan, np.float32), np.zeros(item.shape, np.int8))
 
     def _measure(self, *_: object) -> None:

@@ -73,26 +73,34 @@ class Explorer:
         return self._drawn(model, queries, candidates, n, scoring)[0]
 
     def propensities(
-        self, model: Recommender, queries: Queries, candidates: Candidates, n: int, scoring: Scoring
+        self, model: Recommender, queries: Queries, candidates: Candidates, n: int, scoring: Scoring, above: np.ndarray
     ) -> tuple[Lists, np.ndarray]:
-        """What ``choose`` gives, and with which probability each item was drawn for its place, given those drawn
-        before it: float64 (n_queries, n); NaN where that is not known, as items were generated."""
+        """What ``choose`` gives, and with which probability each item was drawn for its place, float64 (n_queries, n):
+        given the draws before it, and that it is none of ``above``, items (n_queries, m) that stand in the list anyway,
+        so that a draw of them fills no place. NaN where that is not known, as items were generated."""
         drawn, by_lot, pool = self._drawn(model, queries, candidates, n, scoring)
         chance = np.full(drawn.item_idx.shape, np.nan)
         if candidates.generator is not None:
             return drawn, chance
-        weights = self._weights(candidates.items, self._unknown(candidates).allowed)
-        left = np.where(self._unknown(candidates).eligible(queries), weights, 0.0)
-        rows, shape_rate = np.arange(len(queries)), self._posterior(pool, queries, candidates.items)
-        used = np.zeros(pool.item_idx.shape, bool)
+        unknown = self._unknown(candidates)
+        left = np.where(unknown.eligible(queries), self._weights(candidates.items, unknown.allowed), 0.0)
+        rows, posterior = np.arange(len(queries)), self._posterior(pool, queries, candidates.items)
+        standing = np.zeros(left.shape, bool)
+        row, column = np.nonzero(above >= 0)
+        standing[row, above[row, column]] = True
+        used, never = np.zeros(pool.item_idx.shape, bool), standing[rows[:, None], pool.item_idx] & (pool.item_idx >= 0)
         for place in range(drawn.width):
-            item = drawn.item_idx[:, place]
-            known, free = item >= 0, (pool.item_idx >= 0) & ~used
-            lot = left[rows, item] / np.maximum(left.sum(axis=1), 1e-300)
-            floor = np.where(free.any(axis=1), np.where(by_lot, self.floor, 0.0), 1.0)
-            picked = self._picked(free & (pool.item_idx == item[:, None]), free, shape_rate)
-            chance[:, place] = np.where(known, floor * lot + (1 - floor) * picked, np.nan)
-            left[rows[known], item[known]] = 0.0
+            item, total = drawn.item_idx[:, place], np.maximum(left.sum(axis=1), 1e-300)
+            free = (pool.item_idx >= 0) & ~used
+            floor = np.where(free.any(axis=1), self.floor if by_lot else 0.0, 1.0)
+            one = free & (pool.item_idx == item[:, None])
+            here = floor * left[rows, item] / total + (1 - floor) * self._picked(one, free, posterior)
+            lost = floor * np.where(standing, left, 0.0).sum(axis=1) / total
+            for n_th in np.flatnonzero((free & never).any(axis=0)):
+                lost += (1 - floor) * self._picked(free & never & (np.arange(pool.width) == n_th), free, posterior)
+            fills = (item >= 0) & ~standing[rows, item]
+            chance[:, place] = np.where(fills, here / np.maximum(1 - lost, 1e-12), np.nan)
+            left[rows[item >= 0], item[item >= 0]] = 0.0
             used |= pool.item_idx == item[:, None]
         return drawn, chance
 

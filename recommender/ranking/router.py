@@ -112,14 +112,19 @@ class Router:
             lists = lists.permute(reranker.order(lists.head(self.depth), queries, candidates.items))
         return Routed(lists.head(k), self._sources(queries, lists.head(k)), plain)
 
-    def propensities(self, queries: Queries, candidates: Candidates, lists: Lists, scoring: Scoring) -> np.ndarray:
+    def propensities(
+        self, queries: Queries, candidates: Candidates, k: int, lists: Lists, scoring: Scoring
+    ) -> np.ndarray:
         """The probability with which exploration drew the item of each place, given what it drew before in the list;
-        NaN where nothing was drawn. float64 (n_queries, k). lists: what ``recommend`` gave for these queries."""
+        NaN where nothing was drawn. float64 (n_queries, k). lists: what ``recommend`` gave for these arguments."""
         out = np.full(lists.item_idx.shape, np.nan)
         if self.explorer is None or not (lists.source_code == NEW).any():
             return out
+        plain = self._blended(queries, candidates, k, scoring)
+        n = min(self.slots, len(candidates.items))
+        above = plain.item_idx[:, : max(min(self.of, plain.width) - n, 0)]
         model = self.rungs[self.slot_rung]
-        drawn, chance = self.explorer.propensities(model, queries, candidates, self.slots, scoring)
+        drawn, chance = self.explorer.propensities(model, queries, candidates, self.slots, scoring, above)
         for place in range(drawn.width):
             at = (lists.item_idx == drawn.item_idx[:, [place]]) & (lists.source_code == NEW)
             out = np.where(at, chance[:, [place]], out)

@@ -118,7 +118,7 @@ def test_logged_probabilities_are_those_of_the_draws(how: How, floor: float) -> 
     items, explorer = catalogue(), Explorer(how, pool=4, floor=floor, creator_column="creator").fit(data(1))
     asked = ask([[]] * 1500, items, as_of=100.0)
     candidates = Candidates(items, Eligibility(), np.arange(N))
-    drawn, chance = explorer.propensities(InOrder(), asked, candidates, 2, Scoring())
+    drawn, chance = explorer.propensities(InOrder(), asked, candidates, 2, Scoring(), np.zeros((1500, 0), np.int64))
     plain = explorer.choose(InOrder(), asked, candidates, 2, Scoring())
     np.testing.assert_array_equal(drawn.item_idx, plain.item_idx)
     for place, given_first in ((0, None), (1, drawn.item_idx[0, 0])):
@@ -144,6 +144,27 @@ def test_slots_of_the_router_hold_what_is_explored() -> None:
     assert (routed.lists.item_idx[:, 7:] >= 10).all()
     assert len(np.unique(routed.lists.item_idx[:, 7:])) > 10
     assert set(routed.source[:, 7:].ravel()) == {"new:in_order"}
-    chance = router.propensities(asked, Candidates(items, Eligibility(), np.arange(N)), routed.lists, Scoring())
+    candidates = Candidates(items, Eligibility(), np.arange(N))
+    chance = router.propensities(asked, candidates, 10, routed.lists, Scoring())
     assert np.isnan(chance[:, :7]).all()
     assert ((chance[:, 7:] > 0) & (chance[:, 7:] <= 1)).all()
+
+
+@pytest.mark.parametrize("how", ["ucb", "thompson"])
+def test_a_draw_that_stands_in_the_list_anyway_fills_no_place_and_does_not_count(how: How) -> None:
+    """Any item may be drawn, 0 to 6 stand above: as often as it is logged, each of the 33 others fills the place."""
+    items, explorer = catalogue(), Explorer(how, below=100, pool=12, floor=0.5)
+    routes = dict.fromkeys(("0", "1_2", "3_9", "10_plus"), "in_order")
+    router = Router(routes, {"in_order": InOrder()}, Slots(rung="in_order", n=1, of=8), explorer=explorer).fit(data())
+    asked, candidates = ask([[]] * 1500, items, as_of=100.0), Candidates(items, Eligibility(), np.arange(N))
+    lists = router.recommend(asked, candidates, 8, Scoring()).lists
+    chance = router.propensities(asked, candidates, 8, lists, Scoring())
+    filled = lists.source_code[:, 7] == NEW
+    found, logged = lists.item_idx[filled, 7], chance[filled, 7]
+    assert np.isnan(chance[:, :7]).all()
+    assert 0.2 < filled.mean() < 0.95
+    support = np.unique(found)
+    assert (1 / logged).mean() == pytest.approx(len(support), rel=0.2)
+    for item in support[:8]:
+        p = float(logged[found == item][0])
+        assert (found == item).mean() == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / len(found)) + 0.004)
