@@ -85,9 +85,15 @@ class Table:
         """The table with these rows, in this order (a boolean mask or row numbers)."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         taken = replace(self, frame=self.frame[rows])
-        whole, of_whole = self.source
-        taken._memo["source"] = whole, rows if of_whole is None else of_whole[rows]
+        for memo, (whole, of_whole) in (("source", self.source), ("taken_from", self.taken_from)):
+            taken._memo[memo] = whole, rows if of_whole is None else of_whole[rows]
         return taken
+
+    @property
+    def taken_from(self) -> tuple[Table, np.ndarray | None]:
+        """The table whose rows these are, all columns alike, and which of its rows (int64; None: it is that table)."""
+        whole: tuple[Table, np.ndarray | None] = self._memo.get("taken_from", (self, None))
+        return whole
 
     @property
     def source(self) -> tuple[Table, np.ndarray | None]:
@@ -105,10 +111,11 @@ class Table:
 
     def times(self, column: str) -> np.ndarray:
         """A timestamp column as int64 microseconds since 1970 UTC (n,); the column or value absent: int64 min."""
-        if column not in self._memo:
+        key = f"times of {column}"
+        if key not in self._memo:
             absent = column not in self.frame.columns
-            self._memo[column] = np.full(len(self), NO_TIME) if absent else microseconds(self.frame[column])
-        return np.asarray(self._memo[column])
+            self._memo[key] = np.full(len(self), NO_TIME) if absent else microseconds(self.frame[column])
+        return np.asarray(self._memo[key])
 
 
 NO_TIME = np.iinfo(np.int64).min  # a time that is not stated; sorts before every stated one

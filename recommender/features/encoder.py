@@ -18,6 +18,7 @@ import scipy.sparse as sp
 
 from recommender.data.dataset import FEATURE_ROLES, Table
 from recommender.errors import ConfigError, nearest
+from recommender.features.memo import forget, per_row
 from recommender.features.text import WIDTH, TextAs, vectors
 
 if TYPE_CHECKING:
@@ -123,10 +124,9 @@ class FeatureEncoder:
         self.columns = columns
         self.text = text
         self.weights = weights
-        self._latest: tuple[Table, sp.csr_matrix] | None = None
 
     def fit(self, table: Table) -> Self:
-        self._latest = None
+        forget(self)
         allowed = table.columns(*FEATURE_ROLES)
         for c in self.columns or ():
             if c not in allowed:
@@ -141,11 +141,10 @@ class FeatureEncoder:
     def width(self) -> int:
         return sum(e.width_ for e in self.encoders_.values())
 
+    @per_row
     def transform(self, table: Table) -> sp.csr_matrix:
-        """float32 csr (len(table), width). The latest table's rows are kept: batches of queries share one."""
-        if self._latest is None or self._latest[0] is not table:
-            self._latest = table, self.transform_as(table, {c: c for c in self.encoders_})
-        return self._latest[1]
+        """float32 csr (len(table), width)."""
+        return self.transform_as(table, {c: c for c in self.encoders_})
 
     def transform_as(self, table: Table, columns: Mapping[str, str]) -> sp.csr_matrix:
         """Columns in the language of this table's: own column name -> name in ``table``. float32 csr (n, width)."""

@@ -36,6 +36,14 @@ def pair_products(left: sp.csr_matrix, right: sp.csr_matrix, i: np.ndarray, j: n
     return out
 
 
+def scaled(rows: sp.csr_matrix, weights: np.ndarray) -> sp.csr_matrix:
+    """``rows``, each times its weight; weights: (n,) of the same type. Entries stand in reverse order, as in SciPy's
+    product with a diagonal matrix, so that sums over them keep their last bit."""
+    indices, data = np.empty_like(rows.indices), np.empty_like(rows.data)
+    _scaled(rows.indptr, rows.indices, rows.data, weights, indices, data)
+    return sp.csr_matrix((data, indices, rows.indptr), shape=rows.shape)
+
+
 def similarity_within(rows: sp.csr_matrix, groups: np.ndarray) -> np.ndarray:
     """Sum of the cosines of all ordered pairs of different members of each group, float64 (n_groups,).
 
@@ -70,6 +78,14 @@ def _similarity_within(out, dense, groups, indptr, indices, data):  # type: igno
                 total += dense[indices[at]] ** 2
                 dense[indices[at]] = 0
         out[g] = total - itself
+
+
+@numba.njit(cache=True, nogil=True)
+def _scaled(indptr, indices, data, weights, out_indices, out_data):  # type: ignore[no-untyped-def]
+    for row in range(len(indptr) - 1):
+        first, last = indptr[row], indptr[row + 1]
+        for n in range(last - first):
+            out_indices[first + n], out_data[first + n] = indices[last - 1 - n], weights[row] * data[last - 1 - n]
 
 
 @numba.njit(cache=True, nogil=True)

@@ -12,8 +12,8 @@ from implicit.cpu.als import AlternatingLeastSquares
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.features.feedback import Confidence
+from recommender.features.memo import forget, per_table
 from recommender.models.base import above, at_least
-from recommender.models.memo import forget, per_table
 from recommender.models.space import Float, Int, Space
 from recommender.models.vocabulary import fitting, interacted, model_history, rows_or_nan
 

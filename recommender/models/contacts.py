@@ -13,7 +13,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.data.relation import CONTACT_KEY, entries, holds
 from recommender.errors import ConfigError, nearest
-from recommender.models.memo import forget, per_table
+from recommender.features.memo import forget, per_table
 from recommender.models.space import Space
 
 DIRECTIONS = ("both", "mine", "theirs")

@@ -12,10 +12,10 @@ import scipy.sparse as sp
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.features.encoder import FeatureEncoder, unit_rows
+from recommender.features.memo import forget, per_row, per_table
 from recommender.features.sparse import add_products, transpose
 from recommender.features.text import TextAs, require
 from recommender.models.base import above, at_least
-from recommender.models.memo import forget, per_table
 from recommender.models.space import Float, Space
 
 
@@ -84,6 +84,7 @@ class Content:
         taken = unit_rows(history @ rows)
         return unit_rows(taken + self.match_weight * unit_rows(self.stated(queries.users)))
 
+    @per_row
     def stated(self, users: Table) -> sp.csr_matrix:
         """What users say of themselves, in the items' feature space."""
         total = sp.csr_matrix((len(users), self.encoder_.width), dtype=np.float32)

@@ -12,8 +12,8 @@ import scipy.sparse as sp
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import UserError
+from recommender.features.memo import per_row
 from recommender.models.base import above, at_least
-from recommender.models.memo import per_table
 from recommender.models.side_features import SideFeatures
 from recommender.models.space import Float, Int, Space
 from recommender.models.vocabulary import fitting, interacted, mean_vectors, model_history
@@ -138,7 +138,7 @@ class Side:
         features = features.multiply(1 / np.where(sums, sums, 1)[:, None])
         return sp.hstack([identity, features], format="csr", dtype=np.float32)
 
-    @per_table
+    @per_row
     def vectors(self, table: Table) -> tuple[np.ndarray, np.ndarray]:
         """Vectors float32 (len(table), no_components + 1), and which rows anything is known of, bool."""
         rows = self.rows(table)

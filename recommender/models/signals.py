@@ -18,10 +18,10 @@ from recommender.data.dataset import FEATURE_ROLES, NO_TIME, US_PER_DAY, Dataset
 from recommender.data.queries import Queries
 from recommender.features.encoder import ColumnEncoder, unit_rows
 from recommender.features.feedback import decay
-from recommender.features.sparse import add_products, pair_products, transpose
+from recommender.features.memo import per_row, per_table
+from recommender.features.sparse import add_products, pair_products, scaled, transpose
 from recommender.features.text import TextAs
 from recommender.models.base import Recommender
-from recommender.models.memo import per_table
 
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # half-lives of popularity, as shares of the training period
 
@@ -105,8 +105,12 @@ class Signals:
         history = queries.history_matrix(np.arange(len(items)), len(items), decay)
         liked = [(unit_rows(history @ rows), c) for c, rows in enumerate(self.rows(items))]
         names = list(self.encoders_)
-        stated = [(self.encoders_[i].transform(queries.users, u), names.index(i)) for u, i in self.match_]
-        return liked + stated
+        return liked + list(zip(self.stated(queries.users), [names.index(i) for _, i in self.match_], strict=True))
+
+    @per_row
+    def stated(self, users: Table) -> tuple[sp.csr_matrix, ...]:
+        """Unit rows of what users say of themselves, for each pair of columns that match."""
+        return tuple(self.encoders_[i].transform(users, u) for u, i in self.match_)
 
     def of_inputs(self, queries: Queries, items: Table) -> list[np.ndarray]:
         """float32 (n_queries, n_items) each: every input's scores over its row's largest, and their square roots."""
@@ -132,7 +136,7 @@ class Signals:
         out: np.ndarray = weights[:, : self.n_item] @ self.of_items(items).T
         parts: list[list[sp.csr_matrix]] = [[] for _ in self.encoders_]
         for place, (profile, column) in enumerate(self.profiles(queries, items), start=self.n_item):
-            parts[column].append(sp.diags_array(weights[:, place]) @ profile)
+            parts[column].append(scaled(profile, weights[:, place]))
         for weighed, columns in zip(parts, self.columns(items), strict=True):
             add_products(out, _sum(weighed), columns)
         for place, scores in enumerate(self.of_inputs(queries, items), start=self.n_item + self.n_feature):

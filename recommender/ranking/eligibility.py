@@ -22,6 +22,7 @@ from recommender.data.relation import entries, holds
 from recommender.errors import ConfigError
 from recommender.features.columns import flags, levels, numbers, plain_values, read_column, times
 from recommender.features.geography import beyond, km, vectors
+from recommender.features.memo import of_whole
 
 Pairs = tuple[np.ndarray, np.ndarray]  # rows of queries (or users), rows of items: int64 (n,) each
 # What is against a rule: bool (n_queries, n_items), (n_items,) where the query does not matter, or (n,) of pairs
@@ -185,24 +186,35 @@ def level_gap(users: Table, items: Table, rule: Seniority, pairs: Pairs | None =
 
 def _user_places(users: Table, rule: Reach) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors, and who is willing to move."""
-    where = "eligibility.reach.willing"
-    willing = np.zeros(len(users), bool) if rule.willing is None else flags(users, rule.willing, where)
-    return vectors(read_column(users, rule.user, "eligibility.reach.user"), f"users.{rule.user}"), willing
+    return _places(users, rule.user, rule.willing, ("user", "willing"))
 
 
 def _item_places(items: Table, rule: Reach) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors, and what is remote."""
-    where = "eligibility.reach.remote"
-    remote = np.zeros(len(items), bool) if rule.remote is None else flags(items, rule.remote, where)
-    return vectors(read_column(items, rule.item, "eligibility.reach.item"), f"items.{rule.item}"), remote
+    return _places(items, rule.item, rule.remote, ("item", "remote"))
+
+
+def _places(table: Table, column: str, exempt: str | None, keys: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """keys: of the rule, for errors."""
+    of_column, of_exempt = (f"eligibility.reach.{key}" for key in keys)
+
+    def read(table: Table) -> tuple[np.ndarray, np.ndarray]:
+        free = np.zeros(len(table), bool) if exempt is None else flags(table, exempt, of_exempt)
+        return vectors(read_column(table, column, of_column), f"{table.key[:-3]}s.{column}"), free
+
+    return of_whole(table, f"places of {column!r}, {exempt!r}", read)
 
 
 def _user_levels(users: Table, rule: Seniority) -> np.ndarray:
-    return levels(users, rule.user, rule.order, "eligibility.seniority.user")
+    return _levels(users, rule.user, rule.order, "eligibility.seniority.user")
 
 
 def _item_levels(items: Table, rule: Seniority) -> np.ndarray:
-    return levels(items, rule.item, rule.order, "eligibility.seniority.item")
+    return _levels(items, rule.item, rule.order, "eligibility.seniority.item")
+
+
+def _levels(table: Table, column: str, order: list[str], where: str) -> np.ndarray:
+    return of_whole(table, f"levels of {column!r} by {order}", lambda whole: levels(whole, column, order, where))
 
 
 def _gap(user: np.ndarray, item: np.ndarray, pairs: Pairs | None) -> np.ndarray:

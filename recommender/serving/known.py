@@ -75,7 +75,7 @@ class Known:
         """What is known of users, one row for each of ``ids``. rows: theirs in the data, -1 where unknown."""
         users = self.data.users
         if (rows >= 0).all():
-            return Table(users.frame[rows], users.roles, users.key)
+            return users.take(rows)
         row = pl.Series(rows).set(pl.Series(rows < 0), None)
         frame = users.frame.select(pl.all().gather(row)).with_columns(ids.alias(users.key))
         return Table(frame, users.roles, users.key)

@@ -21,12 +21,12 @@ from implicit.cpu.bpr import BayesianPersonalizedRanking
 from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import History, Queries
 from recommender.errors import ConfigError, UserError
+from recommender.features.memo import per_table
 from recommender.models.als import ALS
 from recommender.models.bpr import BPR
 from recommender.models.ease import BLOCK, EASE, closed_form
 from recommender.models.item_knn import ItemKNN
 from recommender.models.lightfm import LightFM
-from recommender.models.memo import per_table
 from recommender.models.side_features import SideFeatures, heaviest
 from tests.helpers.small import dataset
 
