@@ -356,6 +356,15 @@ experiment-strong: need-DATA $(READY_DEV)
 experiment-cold-items: need-DATA $(READY_DEV)
 	@$(PY) -m experiments.cold_items "$$DATA"
 
+##   make experiment-judged     a plain train on DATA/public, and lists for its queries, for a judge who has the answers
+##       SCENARIO=catalog       required
+##       DATA=judged/ml-100k    required: experiments/judged.py says what it holds
+##       NAME=                  of a train without a part, with SET=
+##       SET='key=value ...'    overrides
+.PHONY: experiment-judged
+experiment-judged: need-SCENARIO need-DATA $(READY_DEV)
+	@$(PY) -m experiments.judged "$$SCENARIO" "$$DATA" $${NAME:+"$$NAME" "$$SET"}
+
 ##   make bench-growth          how the cost of each stage grows from 1M to 20M interactions; takes 4 GB and minutes
 .PHONY: bench-growth
 bench-growth: $(READY_DEV)

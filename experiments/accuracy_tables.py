@@ -2,10 +2,10 @@
 
 Writes ``docs/data/accuracy.csv``: per data set and group of users, NDCG@10 of ours
 and the best of the others there with the paired difference, and recall@20 of items that training has not seen taken.
-With ``--each``, ``docs/data/accuracy-ablations.csv``: ours beside every one of the others, such as lists of trains
-without a part, for all users.
-A FOLDER holds, as Parquet: ``interactions`` (what everyone learned from), ``truth`` (user_id, item_id: what those users
-took afterwards), ``ours`` and ``others/<name>`` (user_id, item_id, rank).
+With ``--each``, ``docs/data/accuracy-ablations.csv``: ours beside every one of ``parts``, lists of trains without a
+part, for all users.
+A FOLDER holds, as Parquet: ``public/interactions`` (what everyone learned from), ``private/truth`` (user_id, item_id:
+what those users took afterwards), ``others/<name>`` (user_id, item_id, rank), and what ``experiments/judged.py`` makes.
 """
 
 from __future__ import annotations
@@ -48,17 +48,23 @@ def main(argv: list[str]) -> None:
 
 
 def compared(folder: Path, each: bool = False) -> list[list[str]]:
-    """Rows of one set, without its name. each: all users beside every one of the others, recall@20 of all items too."""
-    table = {name: pl.read_parquet(folder / f"{name}.parquet") for name in ("interactions", "truth", "ours")}
-    others = {file.stem: pl.read_parquet(file) for file in sorted((folder / "others").glob("*.parquet"))}
-    truth = table["truth"].unique(["user_id", "item_id"])
+    """Rows of one set, without its name. each: all users beside every one of the parts, recall@20 of all items too."""
+    files = [folder / name for name in ("public/interactions.parquet", "private/truth.parquet", "ours.parquet")]
+    if missing := [str(file) for file in files if not file.is_file()]:
+        raise ConfigError(
+            f"No file {', '.join(missing)}: the docstring of experiments/accuracy_tables.py says what is."
+        )
+    interactions, truth, ours = map(pl.read_parquet, files)
+    beside = folder / ("parts" if each else "others")
+    others = {file.stem: pl.read_parquet(file) for file in sorted(beside.glob("*.parquet"))}
+    truth = truth.unique(["user_id", "item_id"])
     users = truth["user_id"].unique().sort()
-    train = table["interactions"].unique(["user_id", "item_id"])
-    items = pl.concat([table["interactions"]["item_id"], truth["item_id"]]).unique().sort()
-    counts = _counted(items, table["interactions"]["item_id"])
+    train = interactions.unique(["user_id", "item_id"])
+    items = pl.concat([interactions["item_id"], truth["item_id"]]).unique().sort()
+    counts = _counted(items, interactions["item_id"])
     cells = (np.ones(truth.height, bool), (_rows(users, truth["user_id"]), _rows(items, truth["item_id"])))
     taken = sp.csr_matrix(cells, shape=(len(users), len(items)))
-    values = {n: _values(_lists(t, users, items), taken, counts) for n, t in {"": table["ours"], **others}.items()}
+    values = {n: _values(_lists(t, users, items), taken, counts) for n, t in {"": ours, **others}.items()}
     warmth = bucket(_counted(users, train["user_id"]))
     groups = {ALL: np.ones(len(users), bool)} | {name: warmth == b for b, name in enumerate(USER_BUCKETS)}
     rows = [_row(name, "NDCG@10", {n: v[0][mask] for n, v in values.items()}) for name, mask in groups.items()]
