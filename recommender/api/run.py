@@ -17,6 +17,7 @@ from recommender.api.frames import PLAIN, ScenarioLike, scenario
 from recommender.api.model import Model, RungLike, load_model, only
 from recommender.config.files import Overrides, raw_dir
 from recommender.data.dataset import Dataset
+from recommender.engine.backend import backend_at
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import metrics_table
 from recommender.experiment import requirements
@@ -105,6 +106,8 @@ def train(
     overrides: Overrides = (),
     out: str | Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    engine: str | None = None,
+    shared: str | Path | None = None,
 ) -> Run:
     """Runs a whole ladder: fits every rung at every origin, decides on validation, measures on the test origin, and
     refits what is served on all data. The same steps as ``coldstart train``, without tracking.
@@ -115,12 +118,17 @@ def train(
         overrides: keys of the scenario to change.
         out: a new folder to keep everything in. None: a temporary one, which goes when the Run does.
         progress: called with a description as each step begins.
+        engine: makes the lists, and reads the data where they are no Dataset: ``"local-spark"``, or the address of a
+            Spark Connect server, ``"sc://host:port"``. None: this process. The Run is the same.
+        shared: a folder that the engine's workers see too, under the same path.
 
     Returns:
         The Run. Parameter searches (``tune.trials``) keep their trials in ``tuning/``.
 
     Raises:
-        ConfigError: an unknown name, key or value; a part that the data do not support; a folder that exists.
+        ConfigError: an unknown name, key or value; a part that the data do not support; a folder that exists; an
+            engine that is none, or the extra ``spark`` lacks.
+        UserError: an engine that cannot be reached or cannot run this package.
         DataError: data that break the contract, or are too few.
 
     Example:
@@ -131,15 +139,16 @@ def train(
     flow.check(chosen)
     effort = EffortLog()
     source = data.name if isinstance(data, Dataset) else str(data)
-    known = flow.read(data if isinstance(data, Dataset) else source, chosen, raw_dir(), effort)
-    chosen, skipped = requirements.supported(chosen, known)
-    from recommender.report.document import write_report  # with the library of charts
+    with backend_at(engine, None if shared is None else Path(shared), chosen.engine) as backend:
+        known = flow.read(data if isinstance(data, Dataset) else source, chosen, raw_dir(), effort, backend.load)
+        chosen, skipped = requirements.supported(chosen, known)
+        from recommender.report.document import write_report  # with the library of charts
 
-    temporary = tempfile.TemporaryDirectory(prefix="coldstart-") if out is None else None
-    wanted = str(out) if temporary is None else f"{temporary.name}/run"
-    with out_folder(wanted, chosen.name) as folder, disk_faults(folder):
-        flow.run(known, chosen, skipped, source, folder, effort, progress)
-        write_report(folder)
+        temporary = tempfile.TemporaryDirectory(prefix="coldstart-") if out is None else None
+        wanted = str(out) if temporary is None else f"{temporary.name}/run"
+        with out_folder(wanted, chosen.name) as folder, disk_faults(folder):
+            flow.run(known, chosen, skipped, source, folder, effort, progress, backend.asker)
+            write_report(folder)
     return Run(folder, temporary)
 
 

@@ -28,6 +28,7 @@ from recommender.data.spec import STANDARD, Spec, Threshold
 from recommender.engine.checking import BLOCKS, CheckPart, CheckUsers, Collect, FirstRows, in_sample, share_of
 from recommender.engine.counting import EngineCounts
 from recommender.engine.session import Engine
+from recommender.engine.tables import copied, is_address
 from recommender.engine.tally import OneMachine, merge
 from recommender.errors import UserError
 from recommender.sources import SOURCES
@@ -49,10 +50,14 @@ class EngineReader:
 
     def __call__(self, data: str, *, raw_dir: Path | None, **loading: Any) -> Dataset:
         """The Dataset that ``load`` gives, or of it the sampled users. Raises as ``load``."""
+        if is_address(data):
+            data = str(copied(self.engine, data, self.engine.closing.enter_context(self.engine.folder())))
         folder = Path(data).expanduser()
         located = None if data in SOURCES else interactions_file(folder)
         if located is not None:
             try:
+                if self.engine.shared is None:
+                    raise OneMachine("no folder is shared with the engine's workers (SHARED=)")
                 return self._read(folder, *located, loading)
             except OneMachine as reason:
                 log.info("interactions: %s, so this machine reads and checks them", reason)

@@ -8,15 +8,18 @@ import shutil
 import socket
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from recommender.engine.worker import SCHEMA, TASK, Task, block, run_blocks
+import pyarrow as pa
+
+from recommender.engine.worker import SCHEMA, TASK, Task, block, run_blocks, run_sent
 from recommender.errors import ConfigError, UserError
 from recommender.hashing import code_digest
 from recommender.serving import persistence
@@ -26,17 +29,19 @@ if TYPE_CHECKING:
 
 LOCAL = "local-spark"
 PARTITIONS = 16
+WAVE_BYTES = 1 << 26  # of blocks that go out through the engine at once; a plan may have twice that
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Engine:
-    """An open session. shared: a folder that this machine and all workers see. partitions: at most so many tasks at
-    once; no result depends on it."""
+    """An open session. shared: a folder that this machine and all workers see; None: there is none, and the engine
+    carries tasks and blocks. partitions: at most so many tasks at once; no result depends on it."""
 
     spark: SparkSession
     address: str
-    shared: Path
+    shared: Path | None
     partitions: int
     closing: ExitStack  # what is done when the session ends
 
@@ -45,6 +50,8 @@ class Engine:
         engine fails."""
         with self.folder() as folder:
             persistence.save(task, folder / TASK)
+            if self.shared is None:
+                return self._sent(folder, blocks)
             n = 0
             for n, content in enumerate(blocks, start=1):
                 block(folder, n - 1).write_bytes(content)
@@ -52,7 +59,7 @@ class Engine:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """A new folder in the shared one, removed at the end."""
+        """A new folder in the shared one (of this machine, where there is none), removed at the end."""
         folder = Path(tempfile.mkdtemp(prefix="recommender-", dir=self.shared))
         folder.chmod(0o755)  # workers may be another user
         try:
@@ -60,23 +67,61 @@ class Engine:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _sent(self, folder: Path, blocks: Iterable[bytes]) -> list[bytes]:
+        """The task as an archive that the engine brings to each worker once, blocks as rows, some at a time."""
+        archive = folder.with_suffix(".zip")
+        try:
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as opened:
+                for file in sorted((folder / TASK).iterdir()):
+                    opened.write(file, f"{TASK}/{file.name}")
+            self._ask(lambda: self.spark.addArtifacts(f"{archive}#{folder.name}", archive=True))
+        finally:
+            archive.unlink(missing_ok=True)
+        work, results = partial(run_sent, archive=folder.name, code=code_digest()), list[bytes]()
+        for wave in _waves(blocks):
+            numbers = range(len(results), len(results) + len(wave))
+            rows = self.spark.createDataFrame(pa.table({"block": pa.array(numbers, pa.int64()), "content": wave}))
+            spread = rows.repartition(min(len(wave), self.partitions)).mapInArrow(work, SCHEMA)
+            results += self._results(self._ask(spread.toArrow), numbers)
+        return results
+
     def _collect(self, folder: Path, n: int) -> list[bytes]:
         if not n:
             return []
         work = partial(run_blocks, folder=str(folder), code=code_digest())
+        spread = self.spark.range(0, n, 1, min(n, self.partitions)).mapInArrow(work, SCHEMA)
+        return self._results(self._ask(spread.toArrow), range(n))
+
+    def _ask(self, what: Callable[[], T]) -> T:
         try:
-            rows = self.spark.range(0, n, 1, min(n, self.partitions)).mapInArrow(work, SCHEMA).toArrow()
+            return what()
         except Exception as error:
             raise explained(error, self.address) from error
+
+    def _results(self, rows: pa.Table, numbers: range) -> list[bytes]:
+        """The content of each block, in their order, however the rows came."""
         faults = [fault for fault in rows["fault"].to_pylist() if fault is not None]
         if faults:
             raise UserError(sorted(faults)[0])
         contents: dict[int, bytes] = dict(zip(rows["block"].to_pylist(), rows["content"].to_pylist(), strict=True))
-        if sorted(contents) != list(range(n)) or len(rows) != n:
+        if sorted(contents) != list(numbers) or len(rows) != len(numbers):
             raise UserError(
-                f"{self.address}: the engine returned {len(rows):,} blocks where {n:,} were given. Try again."
+                f"{self.address}: the engine returned {len(rows):,} blocks where {len(numbers):,} were given. "
+                "Try again."
             )
-        return [contents[number] for number in range(n)]
+        return [contents[number] for number in numbers]
+
+
+def _waves(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Blocks for one job each: at least one, until they are ``WAVE_BYTES``."""
+    wave = list[bytes]()
+    for content in blocks:
+        if wave and sum(map(len, wave)) + len(content) > WAVE_BYTES:
+            yield wave
+            wave = []
+        wave.append(content)
+    if wave:
+        yield wave
 
 
 class Probe:
@@ -90,8 +135,10 @@ class Probe:
 def connected(address: str, shared: Path | None = None, partitions: int = PARTITIONS) -> Iterator[Engine]:
     """An engine that has been tried. address: ``local-spark`` or ``sc://host:port`` (with parameters of Spark Connect).
 
-    shared: by default a temporary folder of this machine. Raises ConfigError for an address that is none, or where the
-    extra is not installed; UserError where the engine cannot be reached or cannot run this package.
+    shared: a folder that this machine and the workers see. Without one, a server that takes archives (Apache Spark's)
+    carries everything; any other is taken to run on this machine, and shares a temporary folder. Raises ConfigError for
+    an address that is none, or where the extra is not installed; UserError where the engine cannot be reached or cannot
+    run this package.
     """
     if address != LOCAL and not (address.startswith("sc://") and urlsplit(address).hostname):
         raise ConfigError(
@@ -100,15 +147,16 @@ def connected(address: str, shared: Path | None = None, partitions: int = PARTIT
     if shared is not None and not (shared.is_dir() and os.access(shared, os.W_OK)):
         raise ConfigError(f"SHARED={shared}: there is no such folder, or it cannot be written.")
     with ExitStack() as closing:
-        scratch = shared or Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="recommender-engine-")))
-        scratch.chmod(0o755) if shared is None else None
         url = closing.enter_context(_sail()) if address == LOCAL else _reachable(address)
         address = without_secrets(address)
         spark = _session(url, address)
         closing.callback(_close, spark)
-        engine = Engine(spark, address, scratch.resolve(), partitions, closing)
+        if shared is None and (address == LOCAL or not _takes_archives(spark)):
+            shared = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="recommender-engine-")))
+            shared.chmod(0o755)
+        engine = Engine(spark, address, None if shared is None else shared.resolve(), partitions, closing)
         if engine.run(Probe(), [b"seen"]) != [b"seen"]:
-            raise UserError(f"{address}: the engine's workers read something else than was written to {scratch}.")
+            raise UserError(f"{address}: the engine's workers read something else than was sent to them.")
         yield engine
 
 
@@ -186,6 +234,20 @@ def _session(url: str, address: str) -> SparkSession:
         raise explained(error, address) from error
     session: SparkSession = spark
     return session
+
+
+def _takes_archives(spark: SparkSession) -> bool:
+    """Whether the server hands archives on to its workers."""
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch) / "probe.zip"
+        with zipfile.ZipFile(archive, "w") as opened:
+            opened.writestr("probe", "")
+        try:
+            spark.addArtifacts(f"{archive}#recommender-probe", archive=True)
+        except Exception as error:
+            log.info("the engine takes no archives: %s", str(error)[:200])
+            return False
+    return True
 
 
 def _close(spark: Any) -> None:

@@ -1,13 +1,14 @@
 """What runs on the engine's workers: a task, loaded once per process, over the blocks of a partition.
 
 Only numbers of blocks and bytes pass through the engine, so its types and the order of its rows cannot change a
-value. Task and blocks lie in a folder that the driver and all workers see.
+value. Task and blocks lie in a folder that the driver and all workers see, or the engine carries them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -42,17 +43,34 @@ def run_blocks(batches: Iterator[pa.RecordBatch], folder: str, code: str) -> Ite
     """
     for batch in batches:
         for number in batch.column(0).to_pylist():
-            content, fault = None, None
-            try:
-                content = _task(folder, code).run(number, Path(folder))
-            except UserError as error:
-                fault = str(error)
-            columns = {
-                "block": [number],
-                "content": pa.array([content], pa.binary()),
-                "fault": pa.array([fault], pa.string()),
-            }
-            yield pa.RecordBatch.from_pydict(columns)
+            yield _result(number, lambda n: _task(folder, code).run(n, Path(folder)))
+
+
+def run_sent(batches: Iterator[pa.RecordBatch], archive: str, code: str) -> Iterator[pa.RecordBatch]:
+    """``run_blocks`` where no folder is shared: batches have the content of each block beside its number, and the
+    engine has unpacked the task beside the worker, as ``archive``."""
+    for batch in batches:
+        for number, content in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield _result(number, partial(_run_sent, content, archive, code))
+
+
+def _run_sent(content: bytes, archive: str, code: str, number: int) -> bytes:
+    from pyspark import SparkFiles  # of the engine's own Python; the client has none
+
+    task = _task(str(Path(SparkFiles.getRootDirectory()) / archive), code)
+    with tempfile.TemporaryDirectory() as scratch:
+        block(Path(scratch), number).write_bytes(content)
+        return task.run(number, Path(scratch))
+
+
+def _result(number: int, run: Callable[[int], bytes]) -> pa.RecordBatch:
+    content, fault = None, None
+    try:
+        content = run(number)
+    except UserError as error:
+        fault = str(error)
+    columns = {"block": [number], "content": pa.array([content], pa.binary()), "fault": pa.array([fault], pa.string())}
+    return pa.RecordBatch.from_pydict(columns)
 
 
 @lru_cache(maxsize=2)

@@ -19,6 +19,8 @@ from recommender.sources import SOURCES
 
 log = logging.getLogger(__name__)
 
+ON_ENGINE = ("table", "delta", "iceberg", "parquet")  # kinds of addresses whose tables an engine reads
+
 
 def load(
     data: str,
@@ -57,6 +59,8 @@ def read_tables(data: str, *, raw_dir: Path | None, options: Mapping[str, Mappin
         return SOURCES[data](raw_dir, **_checked_options(data, (options or {}).get(data, {})))
     folder = Path(data).expanduser()
     if not folder.is_dir():
+        if data.partition(":")[0] in ON_ENGINE:
+            raise ConfigError(f"{data}: only an engine reads such tables. Name one: ENGINE=sc://host:port.")
         hint = nearest(data, SOURCES)
         raise ConfigError(f"Unknown data '{data}'{hint}. The path of a dataset folder is accepted too; none is there.")
     tables, truth = read_folder(folder), folder / "truth"

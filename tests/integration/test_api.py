@@ -195,6 +195,12 @@ def test_a_train_from_python_is_that_of_the_program(ladder: recommender.Run, tmp
     assert recommender.load_run(tmp_path / "out").sentences == ladder.sentences
 
 
+def test_an_engine_that_is_none_is_refused_before_anything_is_done(data: recommender.Dataset, tmp_path: Path) -> None:
+    with pytest.raises(recommender.ConfigError, match="expected local-spark"):
+        recommender.train(data, "jobs", overrides=FEW, out=tmp_path / "out", engine="spark")
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(Exception, match=r"(no finished train here|no such folder)") as raised:

@@ -20,7 +20,7 @@ import pytest
 
 from pipelines import train
 from recommender.config import Eligibility, Scoring
-from recommender.engine import asking, reading
+from recommender.engine import asking, reading, session
 from recommender.engine.asking import EngineAsker
 from recommender.engine.reading import EngineReader
 from recommender.engine.session import Engine, Probe, connected
@@ -79,8 +79,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def apache(server: Server) -> Iterator[Engine]:
+def apache(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with connected(server.address, tmp_path_factory.mktemp("shared"), 2) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def carrying(server: Server) -> Iterator[Engine]:
+    """As a cluster that shares no folder with this machine: the engine carries tasks and blocks."""
     with connected(server.address, None, 2) as engine:
+        assert engine.shared is None
         yield engine
 
 
@@ -95,6 +103,46 @@ def test_lists_are_those_of_one_machine(apache: Engine, monkeypatch: pytest.Monk
     here, there = (a.recommend(model, queries, candidates, 5, Scoring()) for a in (HERE, asker))
     assert here.item_idx.tobytes() == there.item_idx.tobytes()
     assert here.score.tobytes() == there.score.tobytes()
+
+
+@pytest.mark.parametrize("partitions", [1, 7])
+def test_without_a_shared_folder_lists_are_those_of_one_machine(
+    carrying: Engine, monkeypatch: pytest.MonkeyPatch, partitions: int
+) -> None:
+    monkeypatch.setattr(asking, "AT_LEAST", 1)
+    monkeypatch.setattr(session, "WAVE_BYTES", 20_000)  # several jobs
+    data = two_tastes()
+    queries = ask([["r1"], ["f2", "x1"], []] * 150, data.items, as_of=24.0 * 60)
+    model = RECOMMENDERS["item_knn"]().fit(data)
+    candidates = Candidates.after(data, data.items, Eligibility())
+    askers = (HERE, EngineAsker(replace(carrying, partitions=partitions)))
+    here, there = (a.recommend(model, queries, candidates, 5, Scoring()) for a in askers)
+    assert here.item_idx.tobytes() == there.item_idx.tobytes()
+    assert here.score.tobytes() == there.score.tobytes()
+
+
+def test_without_a_shared_folder_blocks_come_back_in_their_order(carrying: Engine) -> None:
+    contents = [str(n).encode() * 50 for n in range(23)]
+    assert carrying.run(Probe(), contents) == contents
+    assert carrying.run(Probe(), []) == []
+
+
+def test_an_engine_without_a_reader_of_delta_says_so(apache: Engine, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the engine has no reader for delta .*io.delta:delta-spark"):
+        EngineReader(apache)(f"delta:{tmp_path}", raw_dir=None)
+
+
+def test_parquet_at_an_address_is_the_folder_of_the_same_rows(apache: Engine, tmp_path: Path) -> None:
+    data = shop()
+    data.interactions = data.interactions.sort("timestamp", "user_id", "item_id")
+    data.spec = {}
+    data.items = data.items.select("item_id", "title")
+    here = load(str(data.write(tmp_path / "shop")), raw_dir=None)
+    for name in ("interactions", "items", "users"):
+        (tmp_path / f"shop/{name}.parquet").rename(tmp_path / f"shop/{name}")
+    there = EngineReader(apache)(f"parquet:{tmp_path}/shop", raw_dir=None)
+    assert here.interactions.rows() == there.interactions.rows()
+    assert here.items.frame.rows() == there.items.frame.rows()
 
 
 @pytest.mark.parametrize("repairs", [{}, {"null_ids": "drop", "duplicates": "keep_first"}], ids=["refused", "repaired"])
@@ -128,10 +176,14 @@ def test_counts_of_all_users_are_those_of_one_machine(apache: Engine, tmp_path: 
     assert one == other
 
 
-def test_a_train_decides_the_same(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("shares", [True, False], ids=["shared", "carried"])
+def test_a_train_decides_the_same(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shares: bool
+) -> None:
+    engine = ("--engine", server.address, *(("--shared", tmp_path) if shares else ()))
     monkeypatch.setattr(train, "Tracker", NoTracker)
     folder = shop().write(tmp_path / "shop")
-    for out, more in (("plain", ()), ("spread", ("--engine", server.address))):
+    for out, more in (("plain", ()), ("spread", engine)):
         done = run(train.main, "--scenario", "catalog", "--data", folder, "--out", tmp_path / out, *SMALL, *more)
         assert done.code == 0, done.err
     assert (tmp_path / "plain/decision.json").read_bytes() == (tmp_path / "spread/decision.json").read_bytes()

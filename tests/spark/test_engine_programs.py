@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from pipelines import recommend, train
-from tests.helpers.folders import SMALL, Done, NoTracker, run, shop
+from tests.helpers.folders import LADDER, SMALL, Done, NoTracker, run, shop
 
 pytestmark = pytest.mark.spark
 
@@ -73,6 +74,19 @@ def test_lists_of_the_engine_are_those_without_it(place: Path) -> None:
         done = run(recommend.main, *asked, "--to", to, *more)
         assert done.code == 0, done.err
     assert (place / "plain.csv").read_bytes() == (place / "spread.csv").read_bytes()
+
+
+def test_a_train_in_python_takes_an_engine(place: Path) -> None:
+    import recommender
+
+    overrides = {"ladder": yaml.safe_load(LADDER.removeprefix("ladder=")), "bootstrap": 100, "tune.search": 0}
+    runs = [
+        recommender.train("shop", "catalog", overrides=overrides, engine=engine, shared=shared)
+        for engine, shared in ((None, None), ("local-spark", place))
+    ]
+    assert runs[0].metrics.equals(runs[1].metrics)
+    one, other = ((run.folder / "decision.json").read_bytes() for run in runs)
+    assert one == other
 
 
 def test_an_engine_that_is_not_there_ends_before_anything_is_written(place: Path) -> None:

@@ -1,0 +1,139 @@
+"""Tables that only the engine can read, copied to a dataset folder: its catalogue's, Delta, Iceberg, Parquet elsewhere.
+
+``table:catalog.schema``, ``delta:ADDRESS``, ``iceberg:ADDRESS`` or ``parquet:ADDRESS`` names the tables interactions,
+items and, where there is one, users, with the standard names of columns.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from uuid import uuid4
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recommender.data.memory import PER_ROW_B, PER_TEXT_B, free_mb
+from recommender.engine.ordering import in_order
+from recommender.engine.session import Engine, explained
+from recommender.errors import UserError
+from recommender.sources.load import ON_ENGINE
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+T = TypeVar("T")
+ORDER = ("timestamp", "user_id", "item_id", "event", "weight")  # of rows, which a table does not have
+GROUP = 500_000  # rows of a row group
+ABSENT = ("NOT_FOUND", "not found", "No commit files", "No metadata files", "no columns")  # Spark's and Sail's words
+READERLESS = ("DATA_SOURCE_NOT_FOUND", "Failed to find", "No data source found")
+PACKAGES = {"delta": "io.delta:delta-spark_2.13", "iceberg": "org.apache.iceberg:iceberg-spark-runtime"}
+
+
+def is_address(data: str) -> bool:
+    kind, _, where = data.partition(":")
+    return kind in ON_ENGINE and bool(where)
+
+
+def copied(engine: Engine, data: str, to: Path) -> Path:
+    """A dataset folder in ``to`` with the tables of an address.
+
+    Interactions are sorted by all that is read of them, so that the copy is the same however the engine has cut it, by
+    the workers where they and this machine share a folder. Raises UserError where the engine cannot read them.
+    """
+    where = data.partition(":")[2].rstrip("/")
+    folder = to / (re.sub(r"[^\w.-]+", "-", re.split(r"[/.]", where)[-1]) or "tables")
+    folder.mkdir()
+    for name in ("items", "users"):
+        frame = _frame(engine, data, name)
+        if frame is not None:
+            pq.write_table(_asked(engine, frame.toArrow), folder / f"{name}.parquet")
+    frame = _frame(engine, data, "interactions")
+    assert frame is not None  # only users may lack
+    frame = frame.select(*[column for column in ORDER if column in frame.columns])
+    file = folder / "interactions.parquet"
+    if engine.shared is None:
+        _require_memory(engine, data, frame)
+        rows = pl.DataFrame(_asked(engine, frame.toArrow))
+        rows.sort(rows.columns).write_parquet(file)
+        return folder
+    file.mkdir()
+    given = folder / "parts"
+    given.mkdir()
+    written = _asked(engine, frame.mapInArrow(partial(write_part, folder=str(given)), "file string, n bigint").toArrow)
+    if not len(written):
+        pq.write_table(_asked(engine, frame.limit(0).toArrow), file / "part-000000.parquet")
+        return folder
+    names = sorted(written["file"].to_pylist())  # those of a worker that died after it wrote are not among them
+    in_order(engine, [given / name for name in names], sum(written["n"].to_pylist()), frame.columns, file)
+    shutil.rmtree(given)
+    return folder
+
+
+def write_part(batches: Iterator[pa.RecordBatch], folder: str) -> Iterator[pa.RecordBatch]:
+    """For ``mapInArrow``: the rows of a partition as a Parquet file in ``folder``; gives its name and how many there
+    are, nothing where there are none."""
+    n = 0
+    name, writer, held = f"{uuid4().hex}.parquet", None, list[pa.RecordBatch]()
+    for batch in (*batches, None):
+        held += [] if batch is None or not batch.num_rows else [batch]
+        if held and (batch is None or sum(part.num_rows for part in held) >= GROUP):
+            writer = writer or pq.ParquetWriter(Path(folder) / name, held[0].schema)
+            writer.write_table(pa.Table.from_batches(held))
+            n += sum(part.num_rows for part in held)
+            held = []
+    if writer is not None:
+        writer.close()
+        yield pa.RecordBatch.from_pydict({"file": [name], "n": [n]})
+
+
+def _frame(engine: Engine, data: str, table: str) -> DataFrame | None:
+    """The engine's plan of reading a table; None for users where there are none."""
+    kind, _, where = data.partition(":")
+    where = where.rstrip("/")
+    try:
+        if kind == "table":
+            frame = engine.spark.table(f"{where}.{table}")
+        else:
+            frame = engine.spark.read.format(kind).load(f"{where}/{table}")
+        if not frame.columns:  # what Sail finds in a folder that is none
+            raise ValueError("no columns")
+    except Exception as error:
+        text = str(error)
+        shown = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[:300]
+        if any(sign in text for sign in READERLESS):
+            raise UserError(
+                f"{data}: the engine has no reader for {kind} ({shown}). Start its server with one"
+                f"{f' ({PACKAGES[kind]})' if kind in PACKAGES else ''}, or write Parquet files."
+            ) from None
+        if table == "users" and any(sign in text for sign in ABSENT):
+            return None
+        raise UserError(
+            f"{data}: the engine cannot read the table {table} ({shown}). An address names the tables interactions, "
+            "items and, where there is one, users."
+        ) from None
+    return frame
+
+
+def _asked(engine: Engine, ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except Exception as error:
+        raise explained(error, engine.address) from error
+
+
+def _require_memory(engine: Engine, data: str, frame: DataFrame) -> None:
+    """Raises UserError where the interactions do not fit this machine, which is to hold them."""
+    rows, free = _asked(engine, frame.count), free_mb()
+    needed = int(rows * (PER_ROW_B + PER_TEXT_B * len(frame.columns)) / 1e6)
+    if needed > free:
+        raise UserError(
+            f"{data}: to hold {rows:,} interactions takes about {needed:,} MB of memory, and {free:,} MB can be had "
+            "here. Name a folder that the engine's workers and this machine share, and they are read there: "
+            "SHARED=/mnt/shared."
+        )

@@ -1,0 +1,156 @@
+"""Tables that the engine reads are the data set that a folder of the same rows is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from recommender.engine import ordering, tables
+from recommender.engine.reading import EngineReader
+from recommender.engine.session import Engine
+from recommender.errors import ConfigError, UserError
+from recommender.sources.load import load
+from tests.helpers.folders import Folder, shop
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def rows() -> Folder:
+    """With times that tie, so that the order of rows counts, and a user without an id."""
+    data = shop()
+    data.items, data.users = data.items.select("item_id", "title", "city"), data.users.select("user_id", "city")
+    times = data.interactions.with_columns(pl.col("timestamp").dt.truncate("5d"), event=pl.lit("buy"))
+    data.interactions = times.with_columns(user_id=pl.when(pl.int_range(pl.len()) != 400).then("user_id"))
+    data.spec = {"repairs": {"null_ids": "drop"}}
+    return data
+
+
+@pytest.fixture(scope="module")
+def here(rows: Folder, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What this machine reads of the same rows in their order."""
+    ordered = rows.interactions.sort("timestamp", "user_id", "item_id", "event")
+    folder = Folder(ordered, rows.items, rows.users, rows.spec).write(tmp_path_factory.mktemp("plain") / "shop")
+    return load(str(folder), raw_dir=None)
+
+
+def written(engine: Engine, rows: Folder, kind: str, to: Path) -> str:
+    """The address of tables that the engine itself wrote."""
+    for name in ("interactions", "items", "users"):
+        frame = engine.spark.createDataFrame(getattr(rows, name).to_arrow().cast(_plain(getattr(rows, name))))
+        if kind == "table":
+            frame.write.mode("overwrite").saveAsTable(f"default.{name}")
+        else:
+            frame.repartition(3).write.format(kind).save(str(to / name))
+    return "table:default" if kind == "table" else f"{kind}:{to}"
+
+
+def _plain(frame: pl.DataFrame) -> Any:
+    """The Arrow schema that every engine takes: no views of strings."""
+    import pyarrow as pa
+
+    of = frame.to_arrow().schema
+    text = {pa.string_view(), pa.large_string()}
+    return pa.schema([pa.field(f.name, pa.string() if f.type in text else f.type) for f in of])
+
+
+@pytest.mark.parametrize(("kind", "partitions"), [("delta", 1), ("delta", 7), ("iceberg", 2), ("parquet", 2)])
+def test_tables_of_the_engine_are_the_data_set_of_a_folder(
+    sail: Engine,
+    rows: Folder,
+    here: Any,
+    tmp_path: Path,
+    kind: str,
+    partitions: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ordering, "ROWS", 150)  # several ranges
+    address = written(sail, rows, kind, tmp_path / "shop")
+    there = EngineReader(replace(sail, partitions=partitions))(address, raw_dir=None, repairs={"null_ids": "drop"})
+    assert there.name == "shop"
+    assert there.interactions.rows() == here.interactions.rows()
+    for name in ("items", "users"):
+        one, other = (getattr(data, name).frame for data in (here, there))
+        assert one.rows() == other.rows()
+    assert [(r.rule, r.count) for r in there.repairs] == [(r.rule, r.count) for r in here.repairs]
+
+
+def test_without_a_shared_folder_tables_come_to_this_machine(
+    sail: Engine, rows: Folder, here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, alone = written(sail, rows, "delta", tmp_path / "shop"), replace(sail, shared=None)
+    there = EngineReader(alone)(address, raw_dir=None, repairs={"null_ids": "drop"})
+    assert there.interactions.rows() == here.interactions.rows()
+    monkeypatch.setattr(tables, "free_mb", lambda: 0)
+    monkeypatch.setattr(tables, "PER_ROW_B", 10_000)
+    with pytest.raises(UserError, match=r"delta:.*to hold 800 interactions takes about .* MB .*SHARED=/mnt/shared"):
+        EngineReader(alone)(address, raw_dir=None)
+
+
+def test_a_table_that_is_not_there_is_named(sail: Engine, tmp_path: Path) -> None:
+    for address in (f"delta:{tmp_path}", f"parquet:{tmp_path}", "table:nowhere"):
+        with pytest.raises(UserError, match=f"{address}: the engine cannot read the table items"):
+            EngineReader(sail)(address, raw_dir=None)
+
+
+def test_users_may_lack(sail: Engine, rows: Folder, here: Any, tmp_path: Path) -> None:
+    address = written(sail, rows, "delta", tmp_path / "shop")
+    (tmp_path / "shop/users").rename(tmp_path / "elsewhere")
+    there = EngineReader(sail)(address, raw_dir=None, repairs={"null_ids": "drop"})
+    assert there.interactions.rows() == here.interactions.rows()
+    assert there.users.frame.columns == ["user_id"]
+
+
+class Recorder:
+    """In place of a session: which plan is asked for; ``fails`` as an engine without the reader does."""
+
+    def __init__(self, fails: str = "") -> None:
+        self.fails, self.asked = fails, list[tuple[str, ...]]()
+
+    @property
+    def read(self) -> Recorder:
+        return self
+
+    def format(self, kind: str) -> Recorder:
+        self.asked.append((kind,))
+        return self
+
+    def load(self, where: str) -> Any:
+        if self.fails:
+            raise ValueError(self.fails)
+        self.asked[-1] += (where,)
+        return SimpleNamespace(columns=["item_id"])
+
+    def table(self, name: str) -> Any:
+        self.asked.append(("table", name))
+        return SimpleNamespace(columns=["item_id"])
+
+
+@pytest.mark.parametrize(
+    ("address", "plan"),
+    [
+        ("delta:s3://team/shop/", ("delta", "s3://team/shop/items")),
+        ("iceberg:abfss://box@team/shop", ("iceberg", "abfss://box@team/shop/items")),
+        ("table:main.shop", ("table", "main.shop.items")),
+    ],
+)
+def test_the_plan_reads_the_table_by_its_reader(sail: Engine, address: str, plan: tuple[str, ...]) -> None:
+    recorder: Any = Recorder()
+    tables._frame(replace(sail, spark=recorder), address, "items")
+    assert recorder.asked == [plan]
+
+
+def test_an_engine_without_the_reader_is_refused_with_the_package_to_add(sail: Engine) -> None:
+    missing: Any = Recorder("[DATA_SOURCE_NOT_FOUND] Failed to find the data source: delta.\nJVM stacktrace: ...")
+    with pytest.raises(UserError, match=r"no reader for delta \(\[DATA_SOURCE_NOT_FOUND\].*io.delta:delta-spark"):
+        tables._frame(replace(sail, spark=missing), "delta:s3://team/shop", "items")
+
+
+def test_without_an_engine_such_an_address_says_what_it_needs() -> None:
+    with pytest.raises(ConfigError, match="only an engine reads such tables"):
+        load("delta:s3://team/shop", raw_dir=None)
