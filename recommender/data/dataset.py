@@ -84,7 +84,9 @@ class Table:
     def take(self, rows: np.ndarray) -> Table:
         """The table with these rows, in this order (a boolean mask or row numbers)."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        taken = replace(self, frame=self.frame[rows])
+        # A batch of queries is a stretch of them, and a slice copies nothing.
+        stretch = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows) and bool((np.diff(rows) == 1).all())
+        taken = replace(self, frame=self.frame.slice(rows[0], len(rows)) if stretch else self.frame[rows])
         for memo, (whole, of_whole) in (("source", self.source), ("taken_from", self.taken_from)):
             taken._memo[memo] = whole, rows if of_whole is None else of_whole[rows]
         return taken

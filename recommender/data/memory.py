@@ -6,8 +6,6 @@ import resource
 from pathlib import Path
 
 import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recommender.data.dataset import Dataset
 from recommender.errors import UserError
@@ -58,6 +56,9 @@ def check(data: Dataset) -> None:
 
 def reading_mb(path: Path) -> int:
     """A rough estimate for reading and checking a file of interactions: MB at the peak; 0 where it is unknown."""
+    import pyarrow as pa  # one served list reads none
+    import pyarrow.parquet as pq
+
     try:
         if path.suffix.lower() == ".parquet" and path.is_file():
             described = pq.ParquetFile(path)

@@ -8,22 +8,17 @@ from training rows is only how rare each token is (smooth idf) and the bin edges
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import scipy.sparse as sp
 
 from recommender.data.dataset import FEATURE_ROLES, Table
 from recommender.errors import ConfigError, nearest
+from recommender.features.hashed import text_counts, value_counts
 from recommender.features.memo import forget, per_row
 from recommender.features.text import WIDTH, TextAs, vectors
-
-if TYPE_CHECKING:
-    from sklearn.feature_extraction import FeatureHasher
-    from sklearn.feature_extraction.text import HashingVectorizer
 
 ROLE_WEIGHTS: Mapping[str, float] = {
     "text": 1.0,
@@ -33,7 +28,7 @@ ROLE_WEIGHTS: Mapping[str, float] = {
     "location": 0.5,
     "numeric": 0.25,
 }
-TEXT_BITS, TOKEN_BITS, BINS = 17, 14, 10
+BINS = 10
 REMEMBERED_ROWS = 200_000  # tokens of larger tables are made anew each time: a text takes about 1 kB
 SENTENCES = "sentences"  # in place of the role of a text column that becomes vectors, not words
 _MARK = "\x1f"  # before each value of a list that is joined to one text
@@ -166,10 +161,10 @@ def unit_rows(rows: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix(((rows.data * scale[row]).astype(np.float32), rows.indices, rows.indptr), shape=rows.shape)
 
 
-def _as_text(values: pl.Series) -> list[str]:
+def _as_text(values: pl.Series) -> pl.Series:
     if values.dtype == pl.List:
         values = values.cast(pl.List(pl.String)).list.join(" . ")
-    return values.cast(pl.String).fill_null("").to_list()
+    return values.cast(pl.String).fill_null("")
 
 
 def _as_lists(values: pl.Series) -> pl.Series:
@@ -200,37 +195,22 @@ def _places(values: pl.Series) -> pl.Series:
     return _as_lists(values)
 
 
-def _tokenized(texts: list[str]) -> sp.csr_matrix:
-    return sp.hstack([hasher.transform(texts) for hasher in _text_hashers()], format="csr")
-
-
 def _hashed(values: pl.Series, role: str) -> sp.csr_matrix:
     """Token counts, each distinct value hashed once: cities and titles repeat."""
     if role in ("text", SENTENCES):
-        codes, distinct = pd.factorize(np.array(_as_text(values), dtype=object))
-        texts = distinct.tolist() or [""]
-        counts = sp.csr_matrix(vectors(texts)) if role == SENTENCES else _tokenized(texts)
+        distinct, codes = _distinct(_as_text(values))
+        texts = distinct or [""]
+        counts = sp.csr_matrix(vectors(texts)) if role == SENTENCES else text_counts(texts)
     else:
         lists = _places(values) if role == "location" else _as_lists(values)
         marked = lists.list.eval(pl.concat_str(pl.lit(_MARK), pl.element()))  # an empty string differs from no string
-        codes, distinct = pd.factorize(np.array(marked.list.join("").to_list(), dtype=object))
-        counts = _value_hasher().transform([text.split(_MARK)[1:] for text in distinct.tolist()] or [[]])
+        distinct, codes = _distinct(marked.list.join(""))
+        counts = value_counts([text.split(_MARK)[1:] for text in distinct] or [[]])
     counts.sum_duplicates()  # sorted too, so that nothing which shares its indices will ever sort them in place
     return counts[codes]
 
 
-@cache
-def _text_hashers() -> tuple[HashingVectorizer, HashingVectorizer]:
-    """Words and pairs of words; pieces of words. Made when first used: scikit-learn takes half a second to import."""
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    common = {"n_features": 2**TEXT_BITS, "alternate_sign": False, "norm": None, "dtype": np.float32}
-    words = HashingVectorizer(ngram_range=(1, 2), **common)
-    return words, HashingVectorizer(analyzer="char_wb", ngram_range=(3, 4), **common)
-
-
-@cache
-def _value_hasher() -> FeatureHasher:
-    from sklearn.feature_extraction import FeatureHasher
-
-    return FeatureHasher(2**TOKEN_BITS, input_type="string", alternate_sign=False, dtype=np.float32)
+def _distinct(texts: pl.Series) -> tuple[list[str], np.ndarray]:
+    """Each text once, in order of appearance, and which of them each row holds, int64."""
+    once = texts.unique(maintain_order=True)
+    return once.to_list(), texts.cast(pl.Enum(once)).to_physical().cast(pl.Int64).to_numpy()
