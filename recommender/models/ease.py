@@ -18,7 +18,7 @@ from recommender.features.feedback import Decay
 from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.item_pairs import dense
 from recommender.models.space import Float, Space
-from recommender.models.vocabulary import ids_only, interacted, model_history
+from recommender.models.vocabulary import by_position, ids_only, interacted, model_history
 
 BYTES_PER_WEIGHT = 4 * 2.2  # float32; the matrix, and room to score and save it
 UNSAFE_COLUMNS = 20_000  # above it LAPACK's potrf crashes with two OpenBLAS threads
@@ -34,13 +34,18 @@ class EASE:
     item_cap: learn the most taken items only; others get NaN. None: all items.
     memory_mb: ``fit`` raises UserError where n_items^2 weights need more.
     trend, trend_share: see ``by_trend``; 0: the paper's model.
+    half_life_positions: an item of the history counts half as much for every so many after it; None: all alike.
     NaN: items not learned; queries whose history holds no learned item.
     """
 
     colour = "#117733"
     person_days = (2, 4)
     needs_interactions = True
-    space: ClassVar[Space] = {"regularization": Float(10, 5000, log=True), "trend": Float(0.1, 1, also=(0.0,))}
+    space: ClassVar[Space] = {
+        "regularization": Float(10, 5000, log=True),
+        "trend": Float(0.1, 1, also=(0.0,)),
+        "half_life_positions": Float(1, 100, log=True, also=(None,)),
+    }
     draws = 4
 
     regularization: float = 500.0
@@ -48,9 +53,11 @@ class EASE:
     memory_mb: int = 2000
     trend: float = 0.0
     trend_share: float = 0.05
+    half_life_positions: float | None = None
 
     def __post_init__(self) -> None:
         above(0, regularization=self.regularization, memory_mb=self.memory_mb, trend_share=self.trend_share)
+        above(0, half_life_positions=self.half_life_positions)
         at_least(0, trend=self.trend)
         at_least(1, item_cap=self.item_cap)
 
@@ -80,7 +87,8 @@ class EASE:
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         model_item_idx = self.items_.lookup(items.ids)
-        history = model_history(queries, model_item_idx, len(self.items_))
+        decay = by_position(queries, self.half_life_positions)
+        history = model_history(queries, model_item_idx, len(self.items_), decay)
         scores = history @ self.weights_
         scores[np.diff(history.indptr) == 0] = np.nan
         return to_catalogue(scores, model_item_idx)

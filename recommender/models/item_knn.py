@@ -14,7 +14,7 @@ from recommender.errors import ConfigError, nearest
 from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.item_pairs import SCALE, Best, Rarity, counted, diagonal
 from recommender.models.space import Float, Int, OneOf, Space
-from recommender.models.vocabulary import ids_only, interacted, model_history, require_interactions
+from recommender.models.vocabulary import by_position, ids_only, interacted, model_history, require_interactions
 
 WEIGHTINGS = ("cosine", "tfidf", "bm25")
 
@@ -76,9 +76,7 @@ class ItemKNN:
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         model_item_idx = self.items_.lookup(items.ids)
-        decay = None
-        if self.half_life_positions is not None:
-            decay = 0.5 ** (queries.history.position() / self.half_life_positions)
+        decay = by_position(queries, self.half_life_positions)
         scores = (model_history(queries, model_item_idx, len(self.items_), decay) @ self.similarity_).toarray()
         scores[scores == 0] = np.nan
         return to_catalogue(scores, model_item_idx)

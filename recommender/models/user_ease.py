@@ -14,7 +14,7 @@ from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.ease import by_trend, check_memory, closed_form
 from recommender.models.side_features import SideFeatures
 from recommender.models.space import Float, Space
-from recommender.models.vocabulary import ids_only, model_history, require_interactions
+from recommender.models.vocabulary import by_position, ids_only, model_history, require_interactions
 
 
 @dataclass(eq=False)
@@ -29,7 +29,8 @@ class UserEASE:
     regularization: L2 penalty on all weights. feature_weight: length of a user's feature row, where an
     item of the history has 1. half_life_share: an interaction counts the square root of its decay, half
     every so large a share of the training period; None: no decay. min_df: training users that a
-    feature needs. item_cap: learn the most taken items only. memory_mb, trend, trend_share: as of EASE.
+    feature needs. item_cap: learn the most taken items only. memory_mb, trend, trend_share,
+    half_life_positions: as of EASE.
     NaN: items not learned; users with neither a learned item in their history nor a known feature.
     """
 
@@ -42,6 +43,7 @@ class UserEASE:
         "feature_weight": Float(0.05, 5, log=True, also=(0.0,)),
         "half_life_share": Float(0.01, 2, log=True, also=(None,)),
         "trend": Float(0.1, 1, also=(0.0,)),
+        "half_life_positions": Float(1, 100, log=True, also=(None,)),
     }
     draws = 2
 
@@ -53,10 +55,11 @@ class UserEASE:
     memory_mb: int = 2000
     trend: float = 0.0
     trend_share: float = 0.05
+    half_life_positions: float | None = None
 
     def __post_init__(self) -> None:
         above(0, regularization=self.regularization, half_life_share=self.half_life_share, memory_mb=self.memory_mb)
-        above(0, trend_share=self.trend_share)
+        above(0, trend_share=self.trend_share, half_life_positions=self.half_life_positions)
         at_least(0, feature_weight=self.feature_weight, trend=self.trend)
         at_least(1, min_df=self.min_df, item_cap=self.item_cap)
 
@@ -80,7 +83,8 @@ class UserEASE:
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         model_item_idx = self.items_.lookup(items.ids)
-        rows = self._row(model_history(queries, model_item_idx, len(self.items_)), queries.users)
+        decay = by_position(queries, self.half_life_positions)
+        rows = self._row(model_history(queries, model_item_idx, len(self.items_), decay), queries.users)
         scores = rows @ self.weights_
         scores[np.diff(rows.indptr) == 1] = np.nan  # only the column of ones
         return to_catalogue(scores, model_item_idx)

@@ -63,6 +63,11 @@ def model_history(
     return history
 
 
+def by_position(queries: Queries, half_life_positions: float | None) -> np.ndarray | None:
+    """What each history entry counts: half as much for every so many after it, float64 (n,); None: all count alike."""
+    return None if half_life_positions is None else 0.5 ** (queries.history.position() / half_life_positions)
+
+
 def rows_or_nan(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """``vectors[rows]`` as float32 (len(rows), width), NaN where the row is -1: NaN then spreads to the scores."""
     if not len(vectors):

@@ -138,7 +138,7 @@ def test_the_entries_settings_are_tried_first_and_in_order(tmp_path: Path, formu
 def test_a_budget_smaller_than_the_entries_settings_tries_them_all(tmp_path: Path, formula: type[Formula]) -> None:
     candidates = [{"regularization": r} for r in (400.0, 300.0, 100.0)]
     (rung, _) = tuned(scenario(EASE | {"candidates": candidates}, KNN, tune={"trials": 2}), tmp_path).ladder
-    assert rung.params == {"regularization": 100.0, "trend": 0.0}
+    assert rung.params == {"regularization": 100.0, "trend": 0.0, "half_life_positions": None}
     tried = {n: len({str(p) for name, p, _ in formula.calls if name == n}) for n in ("ease", "knn")}
     assert tried == {"ease": 3, "knn": 2}
 

@@ -117,6 +117,17 @@ def test_a_trend_multiplies_scores_by_a_power_of_the_recent_share(make: Any) -> 
     np.testing.assert_allclose(made, plain * shares**0.5, rtol=1e-5)
 
 
+def test_a_history_fades_by_position() -> None:
+    train = world()
+    both, last = (EASE(half_life_positions=p).fit(train) for p in (1.0, None))
+    items = train.items
+    alone = [last.score(ask([[i]], items), items)[0] for i in ("i0", "i1")]
+    np.testing.assert_allclose(both.score(ask([["i0", "i1"]], items), items)[0], alone[0] / 2 + alone[1], atol=1e-6)
+    faded, users = UserEASE(half_life_positions=1.0).fit(train), people("x", "x", "x", "x")
+    before, first, second, scores = faded.score(ask([[], ["i0"], ["i1"], ["i0", "i1"]], items, users), items)
+    np.testing.assert_allclose(scores - before, (first - before) / 2 + second - before, atol=1e-6)
+
+
 def test_what_a_cap_leaves_out_is_unknown_and_the_rest_is_learned_without_it() -> None:
     train = world()
     kept = set(np.argsort(-train.item_counts, kind="stable")[:4].tolist())
