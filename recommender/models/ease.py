@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import numba
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg.lapack import spotrf, spotri
@@ -142,13 +143,29 @@ def solved(matrix: np.ndarray, regularization: float) -> np.ndarray:
 
 
 def gram(taken: sp.csr_matrix) -> np.ndarray:
-    """X'X as dense float32, filled block by block: as one sparse product it would need three times the memory."""
-    n = taken.shape[1]
-    gram = np.empty((n, n), np.float32)
-    columns = taken.T.tocsr()
-    for start in range(0, n, BLOCK):
-        gram[start : start + BLOCK] = (columns[start : start + BLOCK] @ taken).toarray()
+    """X'X as dense float32: as one sparse product it would need three times the memory."""
+    rows = taken
+    if not taken.has_canonical_format:
+        rows = taken.copy()
+        rows.sum_duplicates()
+    columns = rows.tocsc()
+    gram = np.zeros((rows.shape[1], rows.shape[1]), np.float32)
+    _upper(columns.indptr, columns.indices, columns.data, rows.indptr, rows.indices, rows.data, gram)
+    _mirror_upper(gram)
     return gram
+
+
+@numba.njit(cache=True, nogil=True)
+def _upper(users_of, users, weights, items_of, items, values, gram):  # type: ignore[no-untyped-def]
+    """Pairs of an item and those after it, users in their order. Items ascend, so each user's next one is known."""
+    following = items_of.copy()
+    for i in range(len(gram)):
+        row = gram[i]
+        for at in range(users_of[i], users_of[i + 1]):
+            user = users[at]
+            for place in range(following[user], items_of[user + 1]):
+                row[items[place]] += weights[at] * values[place]
+            following[user] += 1
 
 
 def _mirror_upper(matrix: np.ndarray) -> None:

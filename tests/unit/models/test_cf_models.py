@@ -24,7 +24,7 @@ from recommender.errors import ConfigError, UserError
 from recommender.features.memo import per_table
 from recommender.models.als import ALS
 from recommender.models.bpr import BPR
-from recommender.models.ease import BLOCK, EASE, closed_form
+from recommender.models.ease import BLOCK, EASE, closed_form, gram
 from recommender.models.item_knn import ItemKNN
 from recommender.models.lightfm import LightFM
 from recommender.models.side_features import SideFeatures, heaviest
@@ -176,6 +176,13 @@ def test_ease_is_the_closed_form_of_the_paper(taken: np.ndarray, regularization:
     found = closed_form(sp.csr_matrix(taken, dtype=np.float32), regularization)
     # float32, and equal items are as hard to tell apart as regularization is small
     np.testing.assert_allclose(found, expected, atol=1e-4 * max(np.abs(expected).max(), 1e-3))
+
+
+@given(arrays(np.float32, (20, 9), elements=st.sampled_from([0.0, 0.0, 1.0, 0.3, 2.7])))
+@settings(max_examples=30, deadline=None)
+def test_the_gram_matrix_is_the_sparse_product_to_the_bit(taken: np.ndarray) -> None:
+    sparse = sp.csr_matrix(taken)
+    np.testing.assert_array_equal(gram(sparse), (sparse.T @ sparse).toarray())
 
 
 def test_ease_is_the_closed_form_where_items_take_several_blocks() -> None:
