@@ -122,6 +122,7 @@ monitor: need-MODEL $(READY)
 ##       SERVED=log FEEDBACK=log        log of the service: without a test in it, a plan; with one, its read-out
 ##       BEFORE=interactions.parquet    rows from before the test, which sharpen it (CUPED)
 ##       CONTROL=champion TREATED=candidate     names of the variants; PLANNED=20000 users by the plan
+##       MODEL=models:/<name>@champion  its gate's offline gain goes beside a finished test into experiments/online.csv
 ##       CANDIDATE=artifacts/mine       a model that was not shown: what it would have got, by the log's propensities
 ##       USERS=5000 RATE=0.08 LISTS=3   without a log: users a week, share of lists with a take, lists per user
 ##       OUT= SET= QUIET= JSON=         as of train
@@ -129,7 +130,8 @@ monitor: need-MODEL $(READY)
 experiment: need-SCENARIO $(READY)
 	@$(PY) -m pipelines experiment --scenario "$$SCENARIO" $${SERVED:+--served "$$SERVED"} \
 		$${FEEDBACK:+--feedback "$$FEEDBACK"} $${BEFORE:+--before "$$BEFORE"} $${CONTROL:+--control "$$CONTROL"} \
-		$${TREATED:+--treated "$$TREATED"} $${CANDIDATE:+--candidate "$$CANDIDATE"} $${PLANNED:+--planned "$$PLANNED"} $${USERS:+--users "$$USERS"} \
+		$${TREATED:+--treated "$$TREATED"} $${CANDIDATE:+--candidate "$$CANDIDATE"} \
+		$${MODEL:+--model "$$MODEL"} $${PLANNED:+--planned "$$PLANNED"} $${USERS:+--users "$$USERS"} \
 		$${RATE:+--rate "$$RATE"} $${LISTS:+--lists "$$LISTS"} $${OUT:+--out "$$OUT"} $${SET:+--set "$$SET"} \
 		$${QUIET:+--quiet} $${JSON:+--json}
 
@@ -184,7 +186,7 @@ related: need-MODEL need-ITEM $(READY)
 
 ##   make forget                remove users from kept results, models and MLflow; says which models to train again
 ##       USERS=gone.csv         required: a file of user_id
-##       WITHIN=artifacts/mine  the folder to search beside MLflow's artifacts; default: artifacts and studies
+##       WITHIN=artifacts/mine  the folder to search beside MLflow's artifacts; default: artifacts, studies, service-log
 .PHONY: forget
 forget: need-USERS $(READY)
 	@$(PY) -m pipelines forget --users "$$USERS" $${WITHIN:+--within "$$WITHIN"}
@@ -221,11 +223,14 @@ data-check: need-DATA $(READY)
 ##       NO_TRUTH=1             without the folder truth/, for large sets
 ##       SERVE=artifacts/mine   TO gets what comes after the data of this model, whose lists the users answer: its log,
 ##                              and the new rows; the same SCENARIO, SET and seed as for its data
+##       BESIDE=artifacts/other SERVE's log begins where this second model has learned all, and half of the users get its
+##                              lists: for make experiment
 ##       UNTIL=0.7              only this share of the time; since/ in the folder holds the rest
 .PHONY: simulate
 simulate: need-SCENARIO need-TO $(READY)
 	@$(PY) -m pipelines simulate --scenario "$$SCENARIO" --to "$$TO" $${LIKE:+--like "$$LIKE"} \
 		$${NO_TRUTH:+--no-truth} $${UNTIL:+--until "$$UNTIL"} $${SERVE:+--serve "$$SERVE"} \
+		$${BESIDE:+--beside "$$BESIDE"} \
 		$${SET:+--set "$$SET"}
 
 ##   make contacts-hash         addresses as keyed hashes, so that imported contacts can enter a data set

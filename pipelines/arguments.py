@@ -108,6 +108,8 @@ def experiment(to: argparse.ArgumentParser) -> None:
     to.add_argument("--treated", help="the variant that may replace it (default: the other one)")
     to.add_argument("--candidate", metavar="MODEL", help="a model that was not shown: what it would have got, by the "
                     "propensities of the log")  # fmt: skip
+    to.add_argument("--model", help="models:/<name>@champion, or OUT of a train: a finished test is added to "
+                    "experiments/online.csv beside the offline gain of its versions")  # fmt: skip
     to.add_argument("--planned", type=int, help="users in all, by the plan that was made before")
     to.add_argument("--users", type=float, help="without a log: users a week (default: problem.users_per_week)")
     to.add_argument("--rate", type=float, help="without a log: share of the lists with a take")
@@ -142,9 +144,9 @@ def rollback(to: argparse.ArgumentParser) -> None:
 
 
 def forget(to: argparse.ArgumentParser) -> None:
-    """Remove users from kept results, saved models and MLflow's artifacts, and say which models to train again."""
+    """Remove users from results, saved models, service logs and MLflow, and say which models to train again."""
     to.add_argument("--users", required=True, help="file with user_id: who is to be forgotten")
-    where = "a folder that holds results, such as OUT of a train; repeatable (default: artifacts/, studies/)"
+    where = f"a folder that holds results, such as OUT of a train; repeatable (default: artifacts/, studies/, {LOG}/)"
     to.add_argument("--within", action="append", default=[], metavar="FOLDER", help=where)
 
 
@@ -165,6 +167,8 @@ def simulate(to: argparse.ArgumentParser) -> None:
     to.add_argument("--no-truth", action="store_true", help="without the folder truth/ (large sets)")
     to.add_argument("--until", type=float, help="share of the time in the folder; the rest goes into its since/")
     to.add_argument("--serve", metavar="MODEL", help="OUT of a train on the folder of --until: its lists are answered")
+    to.add_argument("--beside", metavar="MODEL", help="with --serve: its lists are shown to half of the users, "
+                    "from when it has learned all it knows")  # fmt: skip
     to.add_argument("--seed", type=int, help="default: the scenario's, else 0")
 
 

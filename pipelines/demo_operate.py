@@ -1,4 +1,4 @@
-"""The whole loop on a simulated job board: ship, serve, notice two faults, mend, train again, promote. A page tells it.
+"""The whole loop on a simulated job board: ship, serve, notice two faults, mend, train again, test with users, promote.
 
 coldstart demo-operate [--quick] [--out OUT]
 
@@ -15,10 +15,11 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines import arguments, cli, monitor, promote, retrain, simulate, train
+from pipelines import arguments, cli, experiment, monitor, promote, retrain, simulate, train
 from recommender.experiment.out_folder import out_folder
+from recommender.online.ab_test import SHIP
 from recommender.report.demo import Step, write_demo
-from recommender.tracking.promotion import audit
+from recommender.tracking.promotion import audit, find
 from recommender.tracking.registry import model_name
 
 WORLD = "n_interactions={n} n_users={users} n_items={items} span_days=240"
@@ -27,7 +28,8 @@ LADDER = (
     "{name: content, recommender: content}, {name: ease, recommender: ease}]"
 )
 QUICK = "tune.search=0 bootstrap=200 slots.rung=content promote.max_loss=0.1"
-UNTIL, LOST_FROM, UNIT_FROM = 0.6, 0.5, 0.3  # of the world; of the time in use
+BOLD = ("--set", "online.min_effect=0.2")  # a small board finds large changes only
+UNTIL, USED_UNTIL, LOST_FROM, UNIT_FROM = 0.5, 0.8, 0.5, 0.3  # of the world; of the time in use
 
 
 def main(argv: list[str]) -> None:
@@ -39,14 +41,14 @@ def main(argv: list[str]) -> None:
     with out_folder(args.out, "demo-operate") as out:
         board, used = out / "board", out / "used"
         steps = [
-            step("1. Data of the first five months", simulate.main,
+            step("1. Data of the first four months", simulate.main,
                  ["--scenario", "jobs", "--to", board, "--until", UNTIL, "--set", world]),
             step("2. Train the ladder, decide who gets what", train.main,
                  ["--scenario", "jobs", "--data", board, "--out", out / "first", "--quiet", *small]),
             step("3. The first version becomes champion", promote.main,
                  ["--model", out / "first", "--reason", "first version"]),
-            step("4. Three months in use: the simulator's users answer its lists", simulate.main,
-                 ["--scenario", "jobs", "--to", used, "--serve", out / "first", "--set", world]),
+            step("4. Ten weeks in use: the simulator's users answer its lists", simulate.main,
+                 ["--scenario", "jobs", "--to", used, "--serve", out / "first", "--until", USED_UNTIL, "--set", world]),
         ]  # fmt: skip
         inject(used)
         look = ["--model", out / "first", "--users", used / "users.parquet", "--served", used / "log", "--quick"]
@@ -64,12 +66,32 @@ def main(argv: list[str]) -> None:
                 ["--model", out / "first", "--data", board, "--out", out / "second", "--promote", "--quiet"],
             )
         )
-        steps.append(step("8. The gate looked at takes from the champion's own lists, which favour it: promote by hand",
-                          promote.main, ["--model", out / "second", "--data", board, "--force",
-                                         "takes came from the champion's own lists"]))  # fmt: skip
+        steps += tested(out, world)
         rows = audit(model_name("jobs", "board"))
         write_demo(out, steps, rows[-3:])
         print(f"Page, open in a browser: {(out / 'demo.html').resolve().as_uri()}")
+
+
+def tested(out: Path, world: str) -> list[Step]:
+    """The second version beside the first, each user by one of them; it is promoted where the test says so."""
+    name, log = model_name("jobs", "board"), out / "tested/log"
+    first, second = (find(str(out / which)).uri for which in ("first", "second"))
+    ask = ["--scenario", "jobs", *BOLD]
+    steps = [
+        step("8. The gate looked at takes from the champion's own lists, which favour it. How long would users have to "
+             "be asked?", experiment.main, [*ask, "--served", out / "used/log", "--out", out / "plan"]),
+        step("9. Seven weeks of both versions, each user by one of them", simulate.main,
+             ["--scenario", "jobs", "--to", out / "tested", "--serve", first, "--beside", second, "--set", world]),
+        step("10. What the test says", experiment.main,
+             [*ask, "--served", log, "--before", out / "board/interactions.parquet", "--model", second,
+              "--out", out / "test"]),
+    ]  # fmt: skip
+    read = json.loads((out / "test/experiment.json").read_text())
+    if read["verdict"] == SHIP:
+        reason = f"online test of {name}: {read['reason']}"
+        promoted = ["--model", out / "second", "--data", out / "board", "--force", reason]
+        steps.append(step("11. The test with users counts more than the gate: promote", promote.main, promoted))
+    return steps
 
 
 def step(title: str, main: Callable[[list[str]], None], argv: list[object]) -> Step:
@@ -86,11 +108,14 @@ def step(title: str, main: Callable[[list[str]], None], argv: list[object]) -> S
 
 
 def health(argv: list[object]) -> list[str]:
-    """The sentences of a look of the monitor."""
-    path = Path(str(argv[argv.index("--out") + 1])) / "health.json" if "--out" in argv else None
-    if path is None or not path.exists():
+    """The sentences of a look of the monitor, or of a test."""
+    out = Path(str(argv[argv.index("--out") + 1])) if "--out" in argv else Path("nowhere")
+    if (out / "experiment.json").exists():
+        tree = json.loads((out / "experiment.json").read_text())
+        return [*([f"Verdict: {tree['verdict']}."] if "verdict" in tree else []), *tree["sentences"]]
+    if not (out / "health.json").exists():
         return []
-    tree = json.loads(path.read_text())
+    tree = json.loads((out / "health.json").read_text())
     return [f"{part}: {sentence}" for part, sentences in tree["parts"].items() for sentence in sentences]
 
 

@@ -1,11 +1,12 @@
 """Plans and reads tests of a change with users: before, how many users and weeks; after, the effect and a verdict.
 
 coldstart experiment --scenario jobs [--served LOG] [--feedback LOG] [--before FILE] [--control NAME] [--treated NAME]
-    [--users N --rate R [--lists N]] [--planned N] [--candidate MODEL] [--out OUT]
+    [--users N --rate R [--lists N]] [--planned N] [--candidate MODEL] [--model models:/NAME@champion] [--out OUT]
 
 What the log holds says what is done: one variant, or none, is planned for; two are read out, as a test of two groups
 or as interleaved lists. With a candidate it is said what that would have got, though it was not shown. Thresholds are
-``online`` of the scenario.
+``online`` of the scenario. With a model, a finished test is a row of experiments/online.csv beside the offline gain
+that ``make promote`` measured between the two versions; ``make compare`` values offline gains by what became of them.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ from recommender.data.read.table import read_table
 from recommender.errors import ConfigError
 from recommender.experiment.out_folder import out_folder
 from recommender.files import write_json
-from recommender.online import ab_test, log_frames, pictures, sample_size
+from recommender.online import ab_test, log_frames, pictures, realized, sample_size
 from recommender.online.interleaved import BETTER, WORSE, Preference, preference
 from recommender.online.log_totals import is_interleaved, totals
 from recommender.online.replay import off_policy
 from recommender.report.experiment import ExperimentPage, write_experiment
+from recommender.tracking import promotion
 
 MORE, LESS = "more than was shown", "less than was shown"
 Result = tuple[dict[str, Any], ExperimentPage]  # experiment.json and the page
@@ -79,12 +81,36 @@ def from_log(args: argparse.Namespace, scenario: Scenario) -> Result:
     if pair is None:
         return planned(sample_size.logged_traffic(seen, rule.metric), scenario)
     out = ab_test.read_out(seen, *pair, rule, args.planned)
-    sentences = [out.reason, *(f"Guardrail {g.state}: {g.sentence}." for g in out.guardrails), *split_words(out)]
+    became = add_realized(args, scenario, test, out)
+    sentences = [
+        out.reason,
+        *became,
+        *(f"Guardrail {g.state}: {g.sentence}." for g in out.guardrails),
+        *split_words(out),
+    ]
     page = ExperimentPage(
         f"{out.treated} against {out.control}", "Ship the candidate?", out.verdict, out.reason, STATUS[out.verdict],
         sentences, [pictures.effect_chart(out)] if out.by_day.height else [], [pictures.effects_grid(out)],
     )  # fmt: skip
     return {"kind": "a/b test", "sentences": sentences, **out.tree()}, page
+
+
+def add_realized(args: argparse.Namespace, scenario: Scenario, test: pl.DataFrame, out: ab_test.ReadOut) -> list[str]:
+    """Adds a finished test to experiments/online.csv, and says so."""
+    if args.model is None or out.verdict in (ab_test.WAIT, ab_test.BROKEN):
+        return []
+    audit = promotion.audit(promotion.find(args.model).name)
+    control, treated = (
+        str(test.filter(variant=name).sort("as_of")["model_version"][-1]) for name in (out.control, out.treated)
+    )
+    offline = realized.offline_gain(audit, control, treated)
+    if offline is None:
+        return [f"make promote has not compared versions {control} and {treated}, so no offline gain stands beside it."]
+    gain = realized.gain_of(scenario.name, (control, treated), offline, out.metric, out.relative)
+    share = realized.realized_share(realized.add_gain(gain))
+    line = (f"Offline {offline[1][0]:+.1%} [{offline[1][1]:+.1%}, {offline[1][2]:+.1%}] of {offline[0]} became "
+            f"{out.relative[0]:+.1%} online: in {realized.ONLINE_GAINS}.")  # fmt: skip
+    return [line, share.sentence]
 
 
 def planned(traffic: sample_size.Traffic, scenario: Scenario) -> Result:

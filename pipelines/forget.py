@@ -1,4 +1,4 @@
-"""Forget users: remove them from kept results, saved models and MLflow's artifacts.
+"""Forget users: remove them from kept results, saved models, logs of services and MLflow's artifacts.
 
 coldstart forget --users FILE [--within FOLDER]...
 """
@@ -15,7 +15,7 @@ from recommender.experiment.out_folder import ARTIFACTS, disk_faults
 from recommender.tracking.forget import artifact_folders, forget_users
 from recommender.tracking.store import tracking_uri
 
-KEPT = (ARTIFACTS, Path("studies"))  # where trains, comparisons and studies leave results unless told otherwise
+KEPT = (ARTIFACTS, Path("studies"), Path(arguments.LOG))  # where trains, studies and servers leave what they make
 
 
 def main(argv: list[str]) -> None:

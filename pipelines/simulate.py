@@ -1,6 +1,7 @@
 """Writes a simulated data set as a dataset folder.
 
 coldstart simulate --scenario jobs --to DIR [--like DATA] [--set knob=value] [--seed N] [--no-truth] [--until SHARE]
+    [--serve MODEL [--beside MODEL]]
 
 Starts from the scenario's own options of the simulator; docs/simulator.md lists the knobs. ``--like`` turns them
 until the simulated set is like DATA in its measures: a twin. The folder's ``truth/`` holds what made the data;
@@ -10,6 +11,7 @@ its ``since/`` holds the rows that come after, for what a model that was trained
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import polars as pl
 from rich.table import Table
 
 from pipelines import arguments, cli  # before the library: sets the threads before NumPy is imported
+from pipelines.serve import source
 from recommender import config
 from recommender.config import Scenario
 from recommender.config.files import key_value, raw_dir
@@ -26,12 +29,15 @@ from recommender.data.folder import write_folder
 from recommender.data.gate import Tables, build
 from recommender.errors import ConfigError
 from recommender.files import whole_folder
+from recommender.serving.variants import CANDIDATE, CHAMPION
 from recommender.simulate import SimulatedTruth, observed, play, truth_files
 from recommender.simulate.column_values import days
 from recommender.simulate.likeness import knobs_like, table
 from recommender.simulate.network import network_names
 from recommender.simulate.network_truth import NetworkTruth
 from recommender.sources.load import load
+
+TIME = pl.Datetime("us", "UTC")
 
 
 def main(argv: list[str]) -> None:
@@ -49,7 +55,7 @@ def main(argv: list[str]) -> None:
     if args.seed is not None:
         options["seed"] = args.seed
     if args.serve:
-        return serve(args.serve, scenario, options, args.to)
+        return serve(args, scenario, options)
     truth = play(**options, record=not args.no_truth)
     tables = observed(truth)
     if args.like:
@@ -62,9 +68,8 @@ def main(argv: list[str]) -> None:
     print(args.to)
 
 
-def serve(model: str, scenario: Scenario, options: dict[str, Any], to: Path) -> None:
-    """``to/log`` and the rows that come after what the model learned from: users answer its lists by the truth."""
-    from recommender.api.model import load_model
+def serve(args: argparse.Namespace, scenario: Scenario, options: dict[str, Any]) -> None:
+    """``to/log`` and the rows that come after what the models learned from: users answer their lists by the truth."""
     from recommender.operate.answering import Answering
     from recommender.operate.traffic import serve_world
     from recommender.serving.log import write_log
@@ -72,24 +77,44 @@ def serve(model: str, scenario: Scenario, options: dict[str, Any], to: Path) -> 
     truth = play(**options)
     if isinstance(truth, NetworkTruth):
         raise ConfigError("SERVE: networks of people cannot be served yet. Choose a scenario with items.")
-    tables, bundle, knobs = observed(truth), load_model(model).bundle, truth.world.knobs
-    begin = float(days(np.array([bundle.known.last]), knobs)[0]) // 1 + 1
-    if not 0 < begin < knobs.span_days - 7:
-        raise ConfigError(f"SERVE: {model} did not learn from the first part of this world (see UNTIL=).")
-    versions = {"a": Answering(bundle.router, bundle.to_choose)}
-    played = serve_world(truth.world, truth.seed, build(tables), scenario, begin, versions)
-    last = pl.lit(bundle.known.last).cast(pl.Datetime("us", "UTC"))
-    with whole_folder(to) as folder:
-        write_log(folder / "log", served=played.served, feedback=played.feedback, pseudonymous=False)
-        rows = played.interactions.with_columns(event=pl.lit(knobs.event), weight=pl.lit(1.0))
-        rows.filter(pl.col("timestamp") > last).write_parquet(folder / "interactions.parquet")
+    tables, knobs = observed(truth), truth.world.knobs
+    given = {CHAMPION: args.serve, CANDIDATE: args.beside} if args.beside else {CHAMPION: args.serve}
+    sources = {name: source(model) for name, model in given.items()}
+    bundles = {name: load()[0] for name, (_, load) in sources.items()}
+    answering = {name: Answering(one.router, one.to_choose) for name, one in bundles.items()}
+    begins = {name: float(days(np.array([one.known.last]), knobs)[0]) // 1 + 1 for name, one in bundles.items()}
+    for name, begin in begins.items():
+        if not 0 < begin < knobs.span_days - 7:
+            raise ConfigError(f"SERVE: {given[name]} did not learn from the first part of this world (see UNTIL=).")
+    played = serve_world(
+        truth.world, truth.seed, build(tables), scenario, begins[CHAMPION], {CHAMPION: answering[CHAMPION]},
+        {begins[CANDIDATE]: answering} if CANDIDATE in begins else None,
+        {name: version() for name, (version, _) in sources.items()},
+    )  # fmt: skip
+    newest = bundles.get(CANDIDATE, bundles[CHAMPION])
+    span = pl.lit(newest.known.last).cast(TIME), pl.lit(_cut(tables, args.until or 1.0)).cast(TIME)
+    served = played.served.filter(pl.col("as_of").is_between(*span, closed="right"))
+    feedback, rows = (
+        frame.filter(pl.col("timestamp").is_between(*span, closed="right"))
+        for frame in (played.feedback, played.interactions)
+    )
+    with whole_folder(args.to) as folder:
+        write_log(folder / "log", served=served, feedback=feedback, pseudonymous=False)
+        rows.with_columns(event=pl.lit(knobs.event), weight=pl.lit(1.0)).write_parquet(folder / "interactions.parquet")
         for name, frame, known in (
-            ("items", tables.items, bundle.data.items), ("users", tables.users, bundle.data.users),
+            ("items", tables.items, newest.data.items), ("users", tables.users, newest.data.users),
         ):  # fmt: skip
             if frame is not None:
                 new = known.lookup(frame[known.key]) < 0
                 frame.filter(pl.Series(new)).write_parquet(folder / f"{name}.parquet")
-    cli.console.print(f"{played.served['list_id'].n_unique():,} lists, {played.feedback.height:,} taken -> {to}")
+    cli.console.print(f"{served['list_id'].n_unique():,} lists, {feedback.height:,} taken -> {args.to}")
+
+
+def _cut(tables: Tables, until: float) -> int:
+    """Microseconds since 1970 at that share of the time of the interactions."""
+    times = tables.interactions["timestamp"].cast(TIME).dt.epoch("us")
+    first, last = int(times.min()), int(times.max())  # type: ignore[arg-type]
+    return int(first + until * (last - first)) if until < 1 else last
 
 
 def write(tables: Tables, truth: SimulatedTruth | NetworkTruth, to: Path, until: float | None, no_truth: bool) -> None:
@@ -109,9 +134,7 @@ def write(tables: Tables, truth: SimulatedTruth | NetworkTruth, to: Path, until:
 
 def parted(tables: Tables, until: float) -> tuple[Tables, Tables]:
     """What a service knows at that share of the time, and the rows that come after it."""
-    times = tables.interactions["timestamp"].cast(pl.Datetime("us", "UTC"))
-    first, last = times.dt.epoch("us").min(), times.dt.epoch("us").max()
-    cut = pl.lit(int(first + until * (last - first))).cast(pl.Datetime("us", "UTC"))  # type: ignore[operator]
+    times, cut = tables.interactions["timestamp"].cast(TIME), pl.lit(_cut(tables, until)).cast(TIME)
     old = tables.interactions.filter(times < pl.select(cut).item())
     new = tables.interactions.filter(times >= pl.select(cut).item())
     known = pl.col("item_id").is_in(old["item_id"].implode())

@@ -21,6 +21,7 @@ from recommender.evaluation.effort import EffortLog
 from recommender.experiment import requirements, tuning
 from recommender.experiment.out_folder import disk_faults, out_folder
 from recommender.report.terminal import print_result
+from recommender.tracking import promotion
 from recommender.tracking.runs import Tracker
 
 
@@ -43,6 +44,8 @@ def main(argv: list[str]) -> None:
             write_report(out)
             tell(out, args)
             tracker.log(out)
+        if tracker.registered is not None and not (args.quiet or args.json):
+            Console().print(next_step(tracker.registered, out), markup=False, highlight=False, soft_wrap=True)
 
 
 def tell(out: Path, args: argparse.Namespace) -> None:
@@ -52,6 +55,19 @@ def tell(out: Path, args: argparse.Namespace) -> None:
         print(json.dumps({"out": str(out), "report": str(out / "report.html"), **decision}))
     elif not args.quiet:
         print_result(out, Console())
+
+
+def next_step(registered: str, out: Path) -> str:
+    """What a train has not done: nothing is served from it yet. registered: models:/<name>/<version>."""
+    name, _, version = registered.removeprefix("models:/").rpartition("/")
+    champion = promotion.champion(name)
+    ships = f"Version {version} of {name} is registered as candidate; make promote MODEL={out}"
+    if champion is None:
+        return (
+            f"{ships} makes it the first champion. Until then make serve MODEL=models:/{name}@champion finds none; "
+            f"MODEL={out} serves it at once."
+        )
+    return f"{ships} ships it where it is no worse than the champion, version {champion.version}."
 
 
 if __name__ == "__main__":

@@ -42,11 +42,13 @@ class Served:
 def serve_world(
     world: World, seed: int, data: Dataset, scenario: Scenario, begin_day: float,
     versions: Mapping[str, Answering], swaps: Mapping[float, Mapping[str, Answering]] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Served:  # fmt: skip
     """Plays the whole time of ``world``. data: what the service knows of its items and users. versions: variant -> the
     model that answers its users from ``begin_day`` (days since the start of the data) on; swaps: day -> versions from
-    the week of that day on."""
+    the week of that day on. labels: variant -> its model_version in the log (default: the variant)."""
     traffic = Traffic(world, seed, data, scenario, begin_day, {begin_day: versions, **(swaps or {})})
+    traffic.labels = dict(labels or {})
     log = simulate(world, seed, server=traffic)
     rows = pl.DataFrame({
         "user_id": traffic.user_ids.gather(log.user), "item_id": traffic.item_ids.gather(log.item),
@@ -69,6 +71,7 @@ class Traffic(Player):
         loop = Loop(rounds=weeks, begin=begin_day / span, policies=policies, against="none")
         super().__init__(world, seed, data, scenario, loop, ("shipped", policy), {}, EffortLog())
         self.versions = dict(sorted(versions.items()))
+        self.labels: dict[str, str] = {}
         self.user_ids, self.item_ids = self._user_ids, self._item_ids
         self.served: list[pl.DataFrame] = []
         self.feedback: list[pl.DataFrame] = []
@@ -135,7 +138,8 @@ class Traffic(Player):
         self.served.append(pl.DataFrame({
             "list_id": ids.gather(row), "request_id": ids.gather(row),
             "user_id": self.user_ids.gather(visits.user[row]), "as_of": times(visits.time[row], self.world.knobs),
-            "model_version": variant, "variant": variant, "surface": pl.repeat(SURFACE, len(row), eager=True),
+            "model_version": variant.replace(self.labels), "variant": variant,
+            "surface": pl.repeat(SURFACE, len(row), eager=True),
             "rank": pl.Series(place + 1, dtype=pl.Int32), "item_id": self.item_ids.gather(shown[row, place]),
             "source": pl.Series(self._sources[row, place].astype(str)),
             "propensity": pl.Series(self._chance[row, place], nan_to_null=True),

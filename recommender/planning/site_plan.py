@@ -10,6 +10,7 @@ import polars as pl
 
 from recommender.config import ProblemStatement, Scenario
 from recommender.experiment.run_folder import RunFolder
+from recommender.online.realized import OnlineGain, RealizedShare, read_gains, realized_share
 from recommender.planning import done, estimates, roadmap, viability
 from recommender.planning.done import Bias, Done
 from recommender.planning.estimates import TeamEstimate
@@ -19,16 +20,17 @@ from recommender.planning.ranking import Chance, ranked
 
 @dataclass(frozen=True)
 class Team:
-    """What the team states: its estimates, and what it took for what is finished."""
+    """What the team states: its estimates, what it took for what is finished, and what gains became online."""
 
     estimates: Sequence[TeamEstimate] = ()
     done: Sequence[Done] = ()
+    online: Sequence[OnlineGain] = ()
 
 
 @dataclass(frozen=True)
 class SitePlan:
     """sheet: of viability, empty where nothing ships; options: by their chance to be among the best three; split: where
-    people disagree most; dated: ``roadmap.table``."""
+    people disagree most; dated: ``roadmap.table``; realized: how much of an offline gain comes true online."""
 
     site: str
     problem: ProblemStatement
@@ -38,6 +40,7 @@ class SitePlan:
     split: tuple[str, TeamEstimate, TeamEstimate] | None
     moves: Sequence[roadmap.DatedMove]
     dated: pl.DataFrame = field(repr=False)
+    realized: RealizedShare = field(default_factory=RealizedShare)
 
     @property
     def enough(self) -> bool:
@@ -57,8 +60,9 @@ class SitePlan:
 
 
 def read_team() -> Team:
-    """What stands in ``estimates/`` of the working directory. Raises DataError, naming file and line."""
-    return Team(estimates.read_estimates(), done.read_done())
+    """What stands in ``estimates/`` and ``experiments/online.csv`` of the working directory. Raises DataError, naming
+    file and line."""
+    return Team(estimates.read_estimates(), done.read_done(), read_gains())
 
 
 def site_plan(
@@ -76,4 +80,5 @@ def site_plan(
     chances = {p.what: c for p, c in options}
     moves = roadmap.moves(facts, needs, chances, viability.stop_here(sheet))
     split = estimates.disagreement({option: es for option, es in mine.items() if option not in there})
-    return SitePlan(site, scenario.problem, sheet, options, bias, split, moves, roadmap.table(moves, today))
+    return SitePlan(site, scenario.problem, sheet, options, bias, split, moves, roadmap.table(moves, today),
+                    realized_share([g for g in team.online if g.scenario == scenario.name]))  # fmt: skip

@@ -65,7 +65,8 @@ def write_plan(out: Path, plans: Sequence[SitePlan]) -> None:
 
 def _worth(plan: SitePlan) -> dict[str, dict[str, float] | None]:
     """Option -> what its gain is worth a week, None where that is not stated."""
-    spans = {p.what: worth(plan.problem, p.gain) if p.gain else None for p, _ in plan.options}
+    offline = {p.what: worth(plan.problem, p.gain) if p.gain else None for p, _ in plan.options}
+    spans = {what: plan.realized.times(span) if span else None for what, span in offline.items()}
     return {
         what: dict(zip(("value", "low", "high"), span, strict=True)) if span else None for what, span in spans.items()
     }

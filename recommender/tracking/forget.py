@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -20,6 +21,8 @@ from recommender.hashing import KEY, pseudonyms
 from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
 from recommender.serving.forget import forget
+from recommender.serving.forget_log import flush, lists_of, logs_below, rows_without
+from recommender.serving.log import log_files
 from recommender.studies.engine.cell import is_finished, seal_again
 from recommender.tracking.store import connect, failures, sqlite_file
 
@@ -36,16 +39,22 @@ class Forgotten:
 
 
 def forget_users(ids: pl.Series, roots: Sequence[Path]) -> Forgotten:
-    """Removes users from every table and saved model below ``roots``.
+    """Removes users from every table, saved model and log of a service below ``roots``.
 
     All new files are written first and then put in the place of the old ones, so an error leaves everything as it was;
     whatever a kill leaves, the next call finishes. Raises UserError where a model cannot be read or changed.
     """
     done = Forgotten()
     keys = [bytes.fromhex(path.read_text()) for root in roots for path in root.rglob(KEY)]
-    known = pl.concat([ids.cast(pl.String), *(pseudonyms(ids, key) for key in keys)])
+    plain = ids.cast(pl.String)
+    known = pl.concat([plain, *(pseudonyms(ids, key) for key in keys)])
+    logs = list(logs_below(roots))
+    for log in logs:
+        flush(log)
     with ExitStack() as stack:
         steps: list[Callable[[], None]] = []
+        for log in logs:
+            steps += _log(log, known, done, stack)
         for folder, names in _folders(roots):
             if persistence.holds(folder):
                 steps += _model(folder, known, done, stack)
@@ -55,6 +64,8 @@ def forget_users(ids: pl.Series, roots: Sequence[Path]) -> Forgotten:
                     steps += _table(folder / name, known, done, stack)
         for step in steps:
             step()
+    who = dict(zip(known, [*plain] * (len(keys) + 1), strict=True))
+    done.found = {who.get(one, one) for one in done.found}
     for folder in {path.parent for path in done.changed}:
         if is_finished(folder):
             seal_again(folder)
@@ -125,6 +136,27 @@ def _table(path: Path, ids: pl.Series, done: Forgotten, stack: ExitStack) -> lis
         return []
     done.changed.append(path)
     return [stack.enter_context(replacement(path, fewer.write_parquet))]
+
+
+def _log(log: Path, ids: pl.Series, done: Forgotten, stack: ExitStack) -> list[Callable[[], None]]:
+    """Feedback on their lists, and rows of theirs that were sent; tables with user_id are found as everywhere."""
+    steps, lists = [], pl.Series(sorted(lists_of(log, ids)), dtype=pl.String)
+    for file in log_files(log, "feedback") if len(lists) else []:
+        table = pl.read_parquet(file, hive_partitioning=False)
+        fewer = table.filter(~pl.col("list_id").is_in(lists.implode()))
+        if fewer.height < table.height:
+            done.changed.append(file)
+            steps.append(stack.enter_context(replacement(file, fewer.write_parquet)))
+    for file in sorted((log / "rows").glob("*.json")):
+        text = rows_without(file, ids)
+        if text is not None:
+            done.changed.append(file)
+            steps.append(stack.enter_context(replacement(file, partial(_write, text))))
+    return steps
+
+
+def _write(text: str, path: Path) -> None:
+    path.write_text(text)
 
 
 def _listed(row: dict[str, str], ids: pl.Series) -> str:

@@ -17,7 +17,7 @@ from recommender.models import colours
 from recommender.names import ROUTER
 from recommender.tracking import lost, values
 from recommender.tracking.private import without_ids
-from recommender.tracking.registry import model_name, register
+from recommender.tracking.registry import CANDIDATE, model_name, register
 from recommender.tracking.store import (
     EXPERIMENT,
     close_run,
@@ -54,6 +54,7 @@ class Tracker:
         self.experiment_id: str | None = None
         self.run_id: str | None = None  # the router's
         self.run_ids: list[str] = []
+        self.registered: str | None = None  # models:/<name>/<version> of the model, once it is logged
         self.error: TrackingError | None = None
         self.started = now_ms()
 
@@ -87,7 +88,9 @@ class Tracker:
                 client.set_experiment_tag(str(self.experiment_id), *latest_view(self.run_id))
             model_id = None
             if (folder / "model").is_dir():
-                model_id = register(self.uri, self.run_id, folder, model_name(self.scenario, self.data))
+                name = model_name(self.scenario, self.data)
+                model_id = register(self.uri, self.run_id, folder, name)
+                self.registered = f"models:/{name}/{client.get_model_version_by_alias(name, CANDIDATE).version}"
             # Last, and the model's at once: MLflow copies a run's earlier metrics to its model one query each.
             self._log_values(client, self.run_id, run, ROUTER, code, model_id)
 

@@ -144,6 +144,7 @@ class NoTracker:
 
     def __init__(self, scenario: str, data: str) -> None:
         self.logged: list[Path] = []
+        self.registered: str | None = None
 
     def __enter__(self) -> NoTracker:
         return self

@@ -25,6 +25,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 MOST_LINES = 200
 YOURS = {
     "configs/courses.yaml",
+    "experiments/online.csv",
     "experiments/short_lives.yaml",
     "recommender/models/newest.py",
     "recommender/sources/shop.py",

@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 
 from pipelines import experiment
+from recommender.online.realized import read_gains
 from recommender.serving.log import write_log
+from recommender.tracking import promotion
 from tests.helpers.folders import Done, run
 from tests.helpers.service_log import log_of
 
@@ -107,3 +109,24 @@ def test_interleaved_lists_are_read_out_as_such(here: Path) -> None:
     tree = json.loads((here / "o/experiment.json").read_text())
     assert (tree["kind"], tree["treated"]) == ("interleaving", "candidate")
     assert tree["high"] < 0.5
+
+
+def test_a_finished_test_stands_beside_the_offline_gain_of_its_versions(
+    logged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = {"name": "ndcg_at_10", "champion": 0.2, "difference": 0.02, "low": 0.01, "high": 0.03}
+    rows = [{"from": "champion", "to": "candidate", "checks": [check]}]  # versions of the log are named so
+    monkeypatch.setattr(promotion, "find", lambda _: promotion.Registered("coldstart-jobs-x", "2", ""))
+    monkeypatch.setattr(promotion, "audit", lambda _: rows)
+    done = asked("--served", "log", "--model", "models:/coldstart-jobs-x@champion", "--set", "online.min_effect=0.2")
+    assert done.code == 0, done.err
+    (gain,) = read_gains(logged / "experiments/online.csv")
+    assert (gain.offline, gain.offline_low, gain.offline_high) == pytest.approx((0.1, 0.05, 0.15))
+    assert gain.online == json.loads((logged / "o/experiment.json").read_text())["relative"][0]
+    assert "Offline +10.0% [+5.0%, +15.0%] of ndcg_at_10 became +" in done.err
+    assert "from 3 tests on" in done.err
+    rows.clear()
+    more = ("--served", "log", "--set", "online.min_effect=0.2", "--model", "models:/x/1")
+    done = run(experiment.main, "--scenario", "jobs", "--out", "p", *more)
+    assert "has not compared versions champion and candidate" in done.err
+    assert len(read_gains(logged / "experiments/online.csv")) == 1

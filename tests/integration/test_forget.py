@@ -19,12 +19,15 @@ from recommender.names import USER_BUCKETS
 from recommender.ranking.router import Router
 from recommender.serving import persistence
 from recommender.serving.bundle import Bundle, serve
+from recommender.serving.log import read_log, write_log
+from recommender.serving.log_writer import LogWriter
 from recommender.studies.engine import cell
 from recommender.studies.engine.measured import DONE
 from recommender.tracking.runs import Tracker
 from tests.helpers.folders import SMALL, run, shop
 from tests.helpers.holders import holders
 from tests.helpers.out_folder import write_out
+from tests.helpers.service_log import log_of
 from tests.helpers.shared import tracking_database
 from tests.helpers.small import at
 
@@ -179,3 +182,34 @@ def test_after_a_train_only_the_files_that_the_privacy_page_lists_hold_ids(work:
     assert done.code == 0, done.err
     left = holders(work, map(str, list(name.values())[:7]))
     assert {path for path in left if not path.startswith("shop/")} == {"gone.csv"}
+
+
+def test_the_log_of_a_service_forgets_them_with_what_they_took_and_sent(work: Path) -> None:
+    log = work / "service-log"
+    served, feedback = log_of({"a": 0.3}, n=8)
+    names = dict(zip(served["user_id"].unique(maintain_order=True), WHO, strict=True))
+    served = served.with_columns(pl.col("user_id").replace_strict(names))
+    elsewhere = pl.DataFrame({"user_id": WHO, "item_id": WHO, "event": "view", "timestamp": [at(n) for n in range(8)]})
+    write_log(log, served=served, feedback=feedback, interactions=elsewhere)
+    writer = LogWriter(log)
+    writer.interactions(user_id=[writer.user(GONE[0])], item_id=["late"], event=["view"], timestamp=[10**15])
+    (log / "rows").mkdir()
+    sent = {"version": "1", "items": [], "users": [{"user_id": GONE[1]}, {"user_id": STAYS[0]}]}
+    (log / "rows/1.json").write_text(json.dumps(sent))
+    busy = run(forget.main, "--users", "gone.csv")
+    assert busy.code == 2
+    assert "Stop the server" in busy.err
+    writer.close()
+    before = read_log(log)
+    done = run(forget.main, "--users", "gone.csv")
+    assert done.code == 0, done.err
+    assert "2 of the 3 users were in" in done.err
+    after = read_log(log)
+    hidden = set(pseudonyms(pl.Series(GONE), bytes.fromhex((log / KEY).read_text())))
+    gone = before.served.filter(pl.col("user_id").is_in(hidden))
+    assert after.served.height == before.served.height - gone.height
+    assert not hidden & {*after.served["user_id"], *after.interactions["user_id"]}
+    theirs = before.feedback["list_id"].is_in(gone["list_id"].unique().implode())
+    assert theirs.any()
+    assert after.feedback.height == before.feedback.height - theirs.sum()
+    assert json.loads((log / "rows/1.json").read_text())["users"] == [{"user_id": STAYS[0]}]

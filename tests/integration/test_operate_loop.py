@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines import demo_operate, retrain, simulate, train
+from pipelines import demo_operate, experiment, retrain, simulate, train
 from recommender.experiment.run_folder import read_run
 from recommender.serving.log import read_log
 from tests.helpers.folders import run
@@ -44,6 +44,29 @@ def test_users_answer_the_lists_of_a_shipped_model(board: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_second_model_is_shown_to_half_of_the_users(board: Path) -> None:
+    until = ("--until", 0.8)
+    done = run(simulate.main, "--scenario", "jobs", "--to", "used", "--serve", "m", *until, *WORLD)
+    assert done.code == 0, done.err
+    demo_operate.grow(board / "board", board / "used")
+    done = run(train.main, "--scenario", "jobs", "--data", "board", "--out", "m2", *SMALL)
+    assert done.code == 0, done.err
+    done = run(simulate.main, "--scenario", "jobs", "--to", "tested", "--serve", "m", "--beside", "m2", *WORLD)
+    assert done.code == 0, done.err
+    earlier, test = read_log(board / "used/log").served, read_log(board / "tested/log").served
+    assert earlier["as_of"].max() < test["as_of"].min()  # type: ignore[operator]
+    assert set(earlier["variant"]) == {"champion"}
+    assert set(test["variant"]) == {"champion", "candidate"}
+    assert test.group_by("variant").agg(pl.col("model_version").n_unique())["model_version"].to_list() == [1, 1]
+    begun = test.filter(variant="candidate")["as_of"].min()
+    users = test.filter(pl.col("as_of") >= begun).group_by("user_id").agg(pl.col("variant").n_unique())
+    assert users["variant"].to_list() == [1] * users.height
+    rows = ("--served", "tested/log", "--before", "board/interactions.parquet")
+    done = run(experiment.main, "--scenario", "jobs", *rows, "--out", "e")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.slow
 def test_training_again_keeps_the_rungs_that_serve_or_decides_again(board: Path) -> None:
     served = set(read_run(board / "m").decision.served)
     done = run(retrain.main, "--model", "m", "--out", "again", "--quiet")
@@ -59,5 +82,14 @@ def test_the_demonstration_tells_the_whole_story(workplace: Path) -> None:
     done = run(demo_operate.main, "--quick", "--out", "d")
     assert done.code == 0, done.err
     page = (workplace / "d/demo.html").read_text()
-    for words in ("first version", "look at the data", "items.salary", "Who was promoted"):
+    for words in (
+        "first version",
+        "look at the data",
+        "items.salary",
+        "Who was promoted",
+        "what the test says",
+        "needs",
+        "verdict:",
+        "the split",
+    ):
         assert words.lower() in page.lower()
