@@ -62,7 +62,11 @@ def effect_chart(out: ReadOut) -> Chart:
         base.mark_line(color=BLUE).encode(y=y),
         base.mark_point(color=BLUE).encode(y=y, tooltip=tips),
     ]
-    text = f"Change of {ONLINE_METRICS[out.metric].label}, {out.treated} against {out.control}, as it was on each day."
+    label = ONLINE_METRICS[out.metric].label
+    text = (
+        f"Change of {label}, {out.treated} against {out.control}, as it was on each day. Dark: the interval for one "
+        "look at the end; light: bounds that hold however often one looks."
+    )
     return Chart("effect", text, finish(alt.layer(*layers), text, HEIGHT), text, table)
 
 

@@ -54,7 +54,8 @@ def test_a_test_is_read_out_verdict_first(logged: Path) -> None:
     assert done.out.startswith("Ship. Takes per list +")
     page = (logged / "o/experiment.html").read_text()
     order = [
-        page.index(part) for part in ("Ship the candidate?", 'id="effect"', "<li>Takes per list", "Difference with its")
+        page.index(part)
+        for part in ("Ship the candidate?", 'id="effect"', "<li>Guardrail holds", "Difference with its")
     ]
     assert order == sorted(order)
     tree = json.loads((logged / "o/experiment.json").read_text())

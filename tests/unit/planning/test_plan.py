@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ import pytest
 from recommender.compare.ahead import ahead, reaches
 from recommender.experiment.facts import SCHEMA, train_facts
 from recommender.experiment.run_folder import read_run
+from recommender.online.realized import gain_of, realized_share
 from recommender.planning import roadmap, viability
 from recommender.planning.facts import contradictions, plan_facts
 from recommender.planning.ranking import Chance
@@ -180,6 +182,23 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> tuple[SitePlan, pl.DataFra
     asked = run.scenario.model_copy(update={"person_days": {"ranker": (10, 20), "bpr": (1, 2)}})
     found = site_plan(SITE, table, asked, run, Team(), TODAY)
     return found, pl.concat([table, plan_facts(found)])
+
+
+def test_what_a_gain_is_worth_counts_how_much_of_gains_was_realized_online(
+    plan: tuple[SitePlan, pl.DataFrame],
+) -> None:
+    stated = plan[0].problem.model_copy(update={"value_per_point": (2.0, 2.0), "users_per_week": 1000.0})
+    before = replace(plan[0], problem=stated)
+    gains = [gain_of("jobs", ("1", str(n)), ("ndcg_at_10", (0.2, 0.2, 0.2)), "takes_per_list", (0.1, 0.1, 0.1))
+             for n in range(3)]  # fmt: skip
+    after, few = (replace(before, realized=realized_share(gains[:n])) for n in (3, 2))
+    assert planning._worth(before)["ranker"] == pytest.approx({"value": 6, "low": 2, "high": 10})
+    assert planning._worth(after)["ranker"] == pytest.approx({"value": 3, "low": 1, "high": 5})
+    assert planning._worth(few) == planning._worth(before)
+    assert "50% [50%, 50%] of an offline gain was realized online, over 3 tests. What a gain is worth" in "\n".join(
+        planning.markdown([after])
+    )
+    assert "realized online" not in "\n".join(planning.markdown([before]))
 
 
 def test_a_plan_says_nothing_against_itself_or_what_was_measured(plan: tuple[SitePlan, pl.DataFrame]) -> None:
