@@ -46,8 +46,11 @@ def described(
 ) -> Spec:
     """Puts blocks and contacts into the checked ``frames`` of items and users, in place; where no ``match`` is stated,
     members match by each column in which they can be alike (company, school, place)."""
+    ids = next((frame[KEYS[name]].dtype for name, frame in frames.items()), pl.String())
+    given = {"blocks": tables.blocks, "contacts": tables.contacts}
+    checked = {name: _checked(findings, name, table, ids) for name, table in given.items() if table is not None}
     for name, frame in frames.items():
-        frames[name] = _with_lists(findings, frame, KEYS[name], {"blocks": tables.blocks, "contacts": tables.contacts})
+        frames[name] = _with_lists(frame, KEYS[name], checked)
         if name == "users" and CONTACT_KEY in frame.columns:
             _no_addresses(findings, name, frame[CONTACT_KEY].cast(pl.String))
         roles[name].update({c: "ignore" for c in frames[name].columns if c in NO_FEATURES})
@@ -105,14 +108,9 @@ def links(findings: Findings, frame: pl.DataFrame, symmetric: bool, known: pl.Se
     return both.drop("__link__", "__low__", "__high__")
 
 
-def _with_lists(
-    findings: Findings, members: pl.DataFrame, key: str, given: Mapping[str, pl.DataFrame | None]
-) -> pl.DataFrame:
-    """``members`` (items or users by ``key``) with a list column per table of LISTS that is given, null where empty."""
-    for name, table in given.items():
-        if table is None:
-            continue
-        rows = _checked(findings, name, table, members[key].dtype)
+def _with_lists(members: pl.DataFrame, key: str, checked: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """``members`` (items or users by ``key``) with a list column per table of LISTS, null where empty."""
+    for name, rows in checked.items():
         entries = [pl.col(LISTS[name]).alias(name)] + [pl.col("timestamp").alias(f"{name}{SINCE}")] * (
             "timestamp" in rows.columns
         )

@@ -144,8 +144,9 @@ def test_tables_of_blocks_and_contacts_are_read_beside_the_links(tmp_path: Path)
 def test_plain_addresses_are_refused() -> None:
     tables = tables_of(related([("a", "b", 1)]))
     tables.contacts = pl.DataFrame({"user_id": ["a"], "contact_key": ["someone@example.org"]})
-    with pytest.raises(DataError, match="make contacts-hash"):
+    with pytest.raises(DataError, match="make contacts-hash") as refused:
         build(tables)
+    assert len(refused.value.problems) == 1  # once, not once for items and once for users
 
 
 LINKS = st.lists(
