@@ -110,6 +110,37 @@ def test_popularity_within_occupation_is_no_better_where_occupations_use_the_sam
     assert found.low > MARGIN if wins else found.high < MARGIN  # smaller counts may cost something
 
 
+NETWORK = {"n_users": 500, "n_interactions": 6000, "n_companies": 20, "n_schools": 8, "metadata_missing": 0.0}
+
+
+def network(seed: int, **knobs: object) -> Fold:
+    return fold_of(build(load(preset="people", seed=seed, **{**NETWORK, **knobs})), 0.8)
+
+
+@pytest.mark.parametrize("weight", ["count", "adamic_adar", "resource_allocation"])
+@pytest.mark.parametrize("closure", [0.0, 0.9])
+def test_common_neighbours_are_no_better_than_degree_within_the_company_where_no_triangle_closes(
+    weight: str, closure: float
+) -> None:
+    """Nor may circles of acquaintances overlap: who knows the same people would then be linked without closure."""
+    knobs = {"closure": closure, "homophily": 0.9 - closure, "acquaintance": 0.0, "invited": 0.0}
+    degree: dict[str, object] = {"segment": ["company"], "prior": 1.0}
+
+    def better(seed: int) -> float:
+        return gain(network(seed, **knobs), ("neighbours", {"weight": weight}), ("popularity", degree))
+
+    found = over_seeds(better)
+    assert found.low > MARGIN if closure else found.high < MARGIN  # detours over others' links may cost something
+
+
+@pytest.mark.parametrize("homophily", [0.0, 0.6])
+def test_content_is_no_better_than_popularity_where_members_do_not_link_to_their_like(homophily: float) -> None:
+    """Nor may they know their like offline."""
+    knobs = {"homophily": homophily, "acquaintance": 0.2, "closure": 0.2, "known_within": homophily}
+    found = over_seeds(lambda seed: gain(network(seed, **knobs), ("content", {}), ("popularity", {})))
+    assert found.low > MARGIN if homophily else found.high < MARGIN
+
+
 def stale_model(data: Dataset) -> float:
     """What a popularity of the first third loses against one of as many interactions just before the origin."""
     fold = fold_of(data)
