@@ -20,10 +20,13 @@ from recommender.simulate.measures import measures
 from recommender.sources.load import load
 
 DATA = Path("docs/data")
-PRESETS = ("catalog", "ugc", "jobs", "skills")
+PRESETS = ("catalog", "ugc", "jobs", "skills", "people")
 SEEDS = 3
 Numbers = Mapping[str, float | None]  # measure -> value
-REAL = ("ml-100k", "ml-latest-small", "kuairand-pure", "job-views", "quantum-se")
+REAL = (
+    *("ml-100k", "ml-latest-small", "kuairand-pure", "job-views", "quantum-se"),
+    *("collegemsg", "bitcoinotc", "enron-staff"),
+)
 MEASURES: Mapping[str, str] = {  # of measures.measures -> how the table calls it
     "density": "interactions per user and item",
     "events_per_user_p50": "events per user, median",
@@ -39,6 +42,8 @@ MEASURES: Mapping[str, str] = {  # of measures.measures -> how the table calls i
     "unused_live_share": "share of live items without any event",
     "late_new_users": "new among the users of the last 20%",
     "late_new_items": "new among the items of the last 20%",
+    "late_cold_links": "late links with an end that had none before",
+    "closing_links": "of the other late links, those that close a triangle",
     "coverage_items": "metadata coverage, items",
     "coverage_users": "metadata coverage, users",
 }
@@ -51,6 +56,7 @@ TARGETS: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "late_new_users": (0.5, 1),
         "late_new_items": (0.5, 1),
     },
+    "people": {"late_cold_links": (0.4, 0.6), "closing_links": (0.4, 0.65), "gini_items": (0.5, 0.75)},
     "skills": {"top_10_percent_share": (0.35, 0.65), "gini_items": (0.55, 0.8), "late_new_users": (0.2, 0.7)},
 }
 

@@ -28,7 +28,7 @@ from recommender.evaluation.evaluate import comparisons_table, metrics_table
 from recommender.experiment import ladder, requirements
 from recommender.names import ALL
 from recommender.simulate import observed, play
-from recommender.simulate.likeness import knobs_like
+from recommender.simulate.network_likeness import twin_knobs
 from recommender.sources.load import load
 
 SETS: Mapping[str, str] = {
@@ -37,6 +37,9 @@ SETS: Mapping[str, str] = {
     "kuairand-pure": "ugc",
     "job-views": "jobs",
     "quantum-se": "skills",
+    "collegemsg": "people",
+    "bitcoinotc": "people",
+    "enron-staff": "people",
 }
 METRIC, ALPHA, RESAMPLES, SEED = "ndcg_at_10", 0.05, 1000, 0
 
@@ -60,7 +63,7 @@ def main(argv: list[str]) -> None:
         scenario = config.load(SETS[name])
         real = load(name, raw_dir=raw_dir(), **config.loading(scenario))
         preset = scenario.data.options.get("simulated", {}).get("preset", "catalog")
-        twin = build(observed(play(preset=preset, **knobs_like(real, preset))))
+        twin = build(observed(play(preset=preset, **twin_knobs(real, preset))))
         orders = {label: ordered(data, scenario) for label, data in (("real", real), ("twin", twin))}
         n, alike, wrong = agreement(orders["real"], orders["twin"])
         tau = f"{(2 * alike - n) / n:.2f}" if n else "-"

@@ -32,8 +32,8 @@ from recommender.files import whole_folder
 from recommender.serving.variants import CANDIDATE, CHAMPION
 from recommender.simulate import SimulatedTruth, observed, play, truth_files
 from recommender.simulate.column_values import days
-from recommender.simulate.likeness import knobs_like, table
-from recommender.simulate.network import network_names
+from recommender.simulate.likeness import table
+from recommender.simulate.network_likeness import twin_knobs
 from recommender.simulate.network_truth import NetworkTruth
 from recommender.sources.load import load
 
@@ -44,13 +44,9 @@ def main(argv: list[str]) -> None:
     args = arguments.parse("simulate", argv)
     scenario = config.load(args.scenario)
     options = dict(scenario.data.options.get("simulated", {}))
-    if args.like and options.get("preset") in network_names():
-        raise ConfigError(
-            "LIKE: there are no twins of networks. Set the knobs yourself: SET='n_users=2000 closure=0.6'."
-        )
     if args.like:
         real = load(args.like, raw_dir=raw_dir(), **config.loading(scenario))
-        options.update(knobs_like(real, options.get("preset", "catalog")))
+        options.update(twin_knobs(real, options.get("preset", "catalog")))
     options.update(key_value(given, "knob=value, for example --set n_users=2000") for given in args.set)
     if args.seed is not None:
         options["seed"] = args.seed

@@ -24,6 +24,7 @@ from recommender.simulate.measures import measures
 ROUNDS = 10
 PAIRS = 20_000  # of items that a user took one after the other: how alike they are
 LONGEST_BLOCKS = 400  # a long span is played in so many blocks at most
+Measures = Mapping[str, float | None]  # of ``likeness``
 ENDLESS = 3.0  # lives as long as a third of the data are no matter of the items: they have no end
 
 
@@ -64,9 +65,9 @@ def knobs_like(data: Dataset, preset: str, rounds: int = ROUNDS, seed: int = 0) 
     for number in range(rounds):
         twin = build(observed(play(preset=preset, seed=seed, **knobs)))
         measured = likeness(twin)
-        error = sum(abs(_error(turn, aim, measured)) for turn in TURNS)
-        if error < least:
-            best, least = dict(knobs), error
+        far = sum(abs(error(turn, aim, measured)) for turn in TURNS)
+        if far < least:
+            best, least = dict(knobs), far
         knobs = _turned(knobs, preset, aim, measured, 1 / (1 + 0.3 * number))
     return best
 
@@ -149,7 +150,7 @@ def _present(registry: Mapping[str, columns.Column], names: tuple[str, ...], tab
     return tuple(n for n in names if n in named or chosen[n].role in missed)
 
 
-def _error(turn: Turn, aim: Mapping[str, float | None], measured: Mapping[str, float | None]) -> float:
+def error(turn: Turn, aim: Mapping[str, float | None], measured: Mapping[str, float | None]) -> float:
     """How far the measure is below its aim; 0 where either is not known."""
     target, got = aim.get(turn.measure), measured.get(turn.measure)
     if target is None or got is None:
@@ -170,7 +171,7 @@ def _turned(
         now = float(knobs.get(turn.knob, getattr(resolve(preset, {}), turn.knob)))
         if turn.knob in fixed or (turn.knob == "life_days" and not now):  # no end, so none to move
             continue
-        step = pace * turn.gain * _error(turn, aim, measured)
+        step = pace * turn.gain * error(turn, aim, measured)
         moved = now * math.exp(np.clip(step, -1.5, 1.5)) if turn.relative else now + step
         bounded = float(np.clip(moved, turn.low, turn.high))
         turned[turn.knob] = round(bounded) if isinstance(knobs.get(turn.knob), int) and turn.relative else bounded

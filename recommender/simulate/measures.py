@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 
 from recommender.data.dataset import FEATURE_ROLES, NO_TIME, US_PER_DAY, Dataset, Table
 from recommender.data.profile import coverage
@@ -24,7 +25,9 @@ def measures(data: Dataset) -> dict[str, float | None]:
     unused_live_share: of the items live when the last fifth of interactions begins, those without any so far.
     late_new_users, late_new_items: of those of the last fifth, the share never seen before. stay_days: mean time
     from a user's first to the last event. coverage_items: mean share of feature cells with a value.
-    back_catalogue: share of items published before the data start, back_days: their median age then.
+    back_catalogue: share of items published before the data start, back_days: their median age then. Where items are
+    users, of the links of the last fifth: late_cold_links, those with an end that had none before, and closing_links,
+    the share of the others whose ends had a common neighbour.
     """
     counts, per_user = np.sort(data.item_counts)[::-1], data.user_counts[data.user_counts > 0]
     used, n = counts[counts > 0], int(counts.sum())
@@ -43,7 +46,9 @@ def measures(data: Dataset) -> dict[str, float | None]:
         "coverage_items": _covered(data.items),
         "coverage_users": _covered(data.users),
     }
-    return numbers | (_of_times(data) if data.has_times and len(data.users) else {})
+    if data.has_times and len(data.users):
+        numbers |= _of_times(data) | (_of_links(data) if data.relation is not None else {})
+    return numbers
 
 
 def _of_times(data: Dataset) -> dict[str, float | None]:
@@ -70,6 +75,18 @@ def _of_times(data: Dataset) -> dict[str, float | None]:
         "back_catalogue": float((begin < time.min()).mean()) if states else None,
         "back_days": float(np.median(older) / US_PER_DAY) if states and len(older) else None,
     }
+
+
+def _of_links(data: Dataset) -> dict[str, float | None]:
+    late = data.timestamps >= np.quantile(data.timestamps[data.timestamps != NO_TIME], LATE)
+    one, other, n = data.items.lookup(data.users.ids)[data.user_idx], data.item_idx, len(data.items)
+    known = sp.csr_matrix((np.ones((~late).sum(), np.float32), (one[~late], other[~late])), shape=(n, n))
+    known = known + known.T  # along the links or against them: a friend of a friend
+    linked = np.diff(known.indptr) > 0
+    warm = linked[one[late]] & linked[other[late]]
+    common = known[one[late][warm]].multiply(known[other[late][warm]]).sum(axis=1)
+    closing = float((np.asarray(common) > 0).mean()) if warm.any() else None
+    return {"late_cold_links": float(1 - warm.mean()), "closing_links": closing}
 
 
 def _lives(data: Dataset, item: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

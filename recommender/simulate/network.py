@@ -20,6 +20,7 @@ from recommender.errors import ConfigError, nearest
 from recommender.simulate.draw import zipf
 
 FOLDER = CONFIGS / "simulator" / "networks"
+STATED = ("company", "school", "city")
 
 
 def _knob(default: Any, meaning: str, anchor: str = "") -> Any:
@@ -58,6 +59,7 @@ class NetworkKnobs:
     n_cities: int = _knob(15, "places; a company sits in one")
     known: float = _knob(25.0, "people whom a member knows offline, on average")
     known_within: float = _knob(0.8, "share of them in the same company or school")
+    columns: tuple[str, ...] = _knob(STATED, "what the service knows of members, of company, school and city")
     metadata_missing: float = _knob(0.2, "share of members who state no company, and no school")
 
     books: float = _knob(0.5, "share of members who import their address book at sign-up")
@@ -86,6 +88,7 @@ def resolve(preset: str, turned: Mapping[str, Any]) -> NetworkKnobs:
 
 def make_knobs(turned: Mapping[str, Any]) -> NetworkKnobs:
     """The defaults with some knobs turned. Raises ConfigError as ``resolve``."""
+    turned = {name: tuple(value) if isinstance(value, list) else value for name, value in turned.items()}
     defaults = {field.name: field.default for field in dataclasses.fields(NetworkKnobs)}
     for name, value in turned.items():
         if name not in defaults:
@@ -95,7 +98,9 @@ def make_knobs(turned: Mapping[str, Any]) -> NetworkKnobs:
             raise ConfigError(f"Knob '{name}' must be like {defaults[name]!r}, got {value!r}")
         if name in SHARES and not 0 <= value <= 1:  # type: ignore[operator]
             raise ConfigError(f"Knob '{name}' is a share between 0 and 1, got {value!r}")
-        if name != "ends" and value < 0:  # type: ignore[operator]
+        if name == "columns" and (absent := [c for c in value if c not in STATED]):  # type: ignore[union-attr]
+            raise ConfigError(f"Knob 'columns': members have no '{absent[0]}'{nearest(absent[0], STATED)}")
+        if name not in ("ends", "columns") and value < 0:  # type: ignore[operator]
             raise ConfigError(f"Knob '{name}' must not be below 0, got {value!r}")
     knobs = NetworkKnobs(**turned)
     if knobs.closure + knobs.acquaintance + knobs.homophily > 1:

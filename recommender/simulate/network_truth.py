@@ -65,6 +65,8 @@ class NetworkTruth:
             "city": numbered("p", members.city),
             "contact_key": keys,
         })  # fmt: skip
+        known = {*knobs.columns, "contact_key"}
+        users = users.drop(ROLES.keys() - known)
         connects = pl.DataFrame({
             "user_id": names.gather(links.one), "item_id": names.gather(links.other),
             "timestamp": times(links.time, knobs), "event": pl.repeat("connect", len(links.one), eager=True),
@@ -74,7 +76,10 @@ class NetworkTruth:
             interactions=connects,
             items=users.rename({"user_id": "item_id"}),
             users=users.drop("available_from"),
-            spec=Spec(features=Features(users=ROLES), relation=RelationSpec(symmetric=True)),
+            spec=Spec(
+                features=Features(users={c: role for c, role in ROLES.items() if c in known}),
+                relation=RelationSpec(symmetric=True),
+            ),
             truth=lambda: self,
             contacts=self._books(names, keys, rng),
             blocks=self._blocks(names, rng),

@@ -103,6 +103,7 @@ def test_no_rule_may_read_a_protected_column(rules: dict[str, Any]) -> None:
         ("pins", {"column": "age"}),
         ("spread", {"column": "age"}),
         ("fair", {"column": "age"}),
+        ("discount", {"column": "gender"}),
         ("mmr", {"columns": ["belief"]}),
         ("calibrated", {"column": "gender"}),
     ],

@@ -107,5 +107,3 @@ def test_a_simulated_network_is_a_folder_with_its_books_blocks_and_truth(
     truth = data.truth()
     assert isinstance(truth, NetworkTruth)
     assert len(truth.links.time) * 2 == len(data.interactions)
-    twin = run(simulate.main, "--scenario", "people", "--to", "twin", "--like", "made")
-    assert (twin.code, "no twins of networks" in twin.err) == (2, True)

@@ -9,6 +9,7 @@ from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, construct
 from recommender.ranking.rerankers.base import Reranker
 from recommender.ranking.rerankers.calibrated import Calibrated
+from recommender.ranking.rerankers.discount import Discount
 from recommender.ranking.rerankers.fair import Fair
 from recommender.ranking.rerankers.mmr import MMR
 from recommender.ranking.rerankers.pins import Pins
@@ -18,6 +19,7 @@ from recommender.ranking.rerankers.spread import Spread
 RERANKERS: Mapping[str, Callable[..., Reranker]] = {
     "calibrated": Calibrated,
     "demote": Demote,
+    "discount": Discount,
     "fair": Fair,
     "fit": Fit,
     "mmr": MMR,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from recommender.ranking.rerankers import RERANKERS
 from recommender.ranking.rerankers.base import Reranker
 from recommender.ranking.router import Router
 from recommender.serving import persistence
-from tests.helpers.small import ask, dataset, table
+from tests.helpers.small import ask, at, dataset, table
 
 N = 12
 GENRES = [["a"], ["a"], ["a"], ["b"], ["b"], ["c"], ["a", "b"], [], None, ["c"], ["a"], ["b"]]
@@ -43,6 +44,7 @@ USERS = table(
     "user_id", [f"u{n}" for n in range(6)], {},
     place=[{"lat": 0.0, "lon": 0.0}, None, {"lat": 0.0, "lon": 5.0}] * 2, level=["low", "high", None] * 2,
     moves=[False, False, False, True, None, False],
+    shown=[["i00", "i00", "i02"], None, [], ["i05", "gone"], ["i01"], ["i00"] * 4],
 )  # fmt: skip
 RULES = {
     "reach": {"user": "place", "item": "place", "max_km": 100, "remote": "remote", "willing": "moves", "hard": False},
@@ -51,6 +53,7 @@ RULES = {
 PARAMS: dict[str, dict[str, Any]] = {
     "calibrated": {"column": "genres"},
     "demote": {"column": "doubt"},
+    "discount": {"column": "shown", "places": 1.5},
     "fair": {"column": "pay", "at_least": 2},
     "fit": {},
     "mmr": {},
@@ -133,7 +136,7 @@ def test_the_order_of_the_queries_does_not_matter(name: str, drawn: Any, random:
 @pytest.mark.parametrize("name", [n for n in RERANKERS if n not in ("pins", "fair")])
 def test_the_neutral_parameter_leaves_the_list(name: str) -> None:
     neutral: dict[str, Any] = {
-        "calibrated": {"weight": 0.0}, "demote": {"places": 0}, "mmr": {"weight": 0.0},
+        "calibrated": {"weight": 0.0}, "demote": {"places": 0}, "discount": {"places": 0}, "mmr": {"weight": 0.0},
         "fit": {"places_per_100_km": 0, "places_per_level": 0}, "spread": {"free": 100},
     }[name]  # fmt: skip
     rows = [[3, 1, 2, 0, -1], [11, 10, 4, 7, 1]]
@@ -178,6 +181,18 @@ def test_a_posting_with_one_vacancy_does_not_head_every_list() -> None:
 
 def test_a_list_asked_for_alone_is_not_spread() -> None:
     assert ordered("spread", [[0, 1, 2, 6, 7, 8]], times=1.5, free=1) == [[0, 1, 2, 6, 7, 8]]
+
+
+def test_what_was_shown_and_not_taken_moves_down_by_each_time() -> None:
+    assert ordered("discount", [[0, 1, 2, 6], [0, 1, 2, 6]]) == [[1, 0, 6, 2], [0, 1, 2, 6]]  # 0 by 3, 2 by 1.5
+    assert ordered("discount", [[0, 1, 2, 6]], places=0.4) == [[0, 1, 2, 6]]
+
+
+def test_what_is_shown_after_the_query_is_not_known_yet() -> None:
+    since = [[at(5), at(500), at(500)], *[None] * 5]
+    users = Table(USERS.frame.with_columns(shown_since=pl.Series(since)), USERS.roles, USERS.key)
+    assert ordered("discount", [[0, 1, 2, 6]], users=users, places=1.5) == [[1, 0, 2, 6]]
+    assert ordered("discount", [[0, 1, 2, 6]], users=users, places=3.5) == [[1, 2, 6, 0]]
 
 
 def test_a_floor_of_favourable_items_is_spread_over_the_first_places() -> None:
@@ -268,6 +283,8 @@ def test_a_disabled_re_ranker_is_not_applied() -> None:
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
+        ("discount", {"column": "show"}, "no column 'show'; did you mean 'shown'"),
+        ("discount", {"column": "level"}, "must hold lists"),
         ("spread", {"column": "vacancy"}, "no column 'vacancy'; did you mean 'vacancies'"),
         ("demote", {"column": "title"}, "must hold numbers"),
         ("calibrated", {"column": "title"}, "items.title is text"),

@@ -11,15 +11,18 @@ import pytest
 
 from recommender.config import Eligibility, Scoring
 from recommender.data.dataset import Dataset, to_microseconds
-from recommender.data.gate import build
+from recommender.data.gate import build, from_frames
 from recommender.data.split import time_fold, to_datetime
-from recommender.errors import ConfigError
+from recommender.errors import ConfigError, DataError
 from recommender.evaluation.metrics import ndcg
 from recommender.evaluation.shown import Judged
 from recommender.models import RECOMMENDERS
 from recommender.ranking.candidates import Candidates
 from recommender.ranking.recommend import recommend
 from recommender.simulate import load
+from recommender.simulate.measures import measures
+from recommender.simulate.network_likeness import twin_knobs
+from tests.helpers.small import at
 
 SMALL = {"n_users": 500, "n_interactions": 3000, "n_companies": 20, "n_schools": 8}
 
@@ -114,3 +117,36 @@ def test_the_oracle_knows_more_than_any_rung_and_stays_within_what_is_known() ->
     lists = recommend(RECOMMENDERS["contacts"]().fit(fold.train), queries, candidates, 10, Scoring())
     assert hits > np.take_along_axis(rows, lists.item_idx, axis=1).mean()
     assert np.isnan(truth().scores(pl.Series(["nobody"]), fold.items.ids, np.array([to_microseconds(origin)]))).all()
+
+
+@pytest.mark.slow
+def test_a_twin_of_a_network_has_its_size_and_nearly_its_triangles_and_newcomers() -> None:
+    small = {"n_users": 300, "n_interactions": 2500, "n_companies": 12, "n_schools": 6}
+    real = network(**small, closure=0.75, acquaintance=0.1, hub_sigma=0.5, columns=("company",))
+    twin = build(load(preset="people", **twin_knobs(real, "people")))
+    aim, found = measures(real), measures(twin)
+    for name in ("n_interactions", "n_users"):
+        assert abs(found[name] / aim[name] - 1) < 0.15, name  # type: ignore[operator]
+    for name in ("closing_links", "late_cold_links", "user_sigma"):
+        assert abs(found[name] - aim[name]) < 0.15, name  # type: ignore[operator]
+    assert twin.items.columns("category") == real.items.columns("category") == ["company"]
+
+
+def test_a_network_has_no_twin_without_times_or_members() -> None:
+    rows = pl.DataFrame({"user_id": ["a", "b"], "item_id": ["b", "c"]})
+    members = pl.DataFrame({"item_id": ["a", "b", "c"]})
+    with pytest.raises(DataError, match="states no times"):
+        twin_knobs(from_frames(rows, members, spec={"relation": {"symmetric": True}}), "people")
+    with pytest.raises(DataError, match="no network of members"):
+        twin_knobs(build(load(n_interactions=500, n_users=50, n_items=40)), "people")
+
+
+def test_measures_of_links_by_hand() -> None:
+    """Of the last fifth a-c closes a triangle over b, a-d closes none; the newcomer e is an end of the third."""
+    ends = ["ab", "bc", "cd", "bc", "ab", "cd", "bc", "ab", "cd", "bc", "ab", "cd", "ac", "ad", "ae"]
+    rows = pl.DataFrame(
+        {"user_id": [e[0] for e in ends], "item_id": [e[1] for e in ends], "timestamp": [at(h) for h in range(15)]}
+    )
+    members = pl.DataFrame({"item_id": list("abcde")})
+    found = measures(from_frames(rows, members, spec={"relation": {"symmetric": False}}))
+    assert (found["late_cold_links"], found["closing_links"]) == (pytest.approx(1 / 3), 0.5)
