@@ -375,6 +375,11 @@ experiment-judged: need-SCENARIO need-DATA $(READY_DEV)
 bench-growth: $(READY_DEV)
 	@$(PY) -m experiments.bench_growth
 
+##   make bench-people          what a network of up to 1M members and 20M links costs; takes 12 GB and half an hour
+.PHONY: bench-people
+bench-people: $(READY_DEV)
+	@$(PY) -m experiments.people_scale --write
+
 ##   make lint                  ruff, mypy --strict on recommender/, and that imports between its rooms go one way
 ##   make format                let ruff rewrite
 .PHONY: lint format
