@@ -60,8 +60,8 @@ class Contacts:
             met = entries(users, "contacts").join(keys, on="value").unique(["row", "item"])
             _count(scores, queries, met, "since")
         if self.direction != "mine":
-            met = entries(users, CONTACT_KEY).join(books, on="value").unique(["row", "item"])
-            _count(scores, queries, met, "since_right")
+            met = entries(users, CONTACT_KEY).join(books, on="value").sort("since_right")
+            _count(scores, queries, met.unique(["row", "item"], keep="first", maintain_order=True), "since_right")
         own = items.lookup(queries.ids)
         scores[np.flatnonzero(own >= 0), own[own >= 0]] = 0
         scores[scores == 0] = np.nan
@@ -70,9 +70,8 @@ class Contacts:
     @per_table
     def listed(self, items: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Keys of the candidates, and the entries of their address books: item (a row of ``items``), value, since."""
-        both = (entries(items.frame, column).rename({"row": "item"}) for column in (CONTACT_KEY, "contacts"))
-        keys, books = both
-        return keys, books.sort("since").unique(["item", "value"], keep="first", maintain_order=True)
+        keys, books = (entries(items.frame, column).rename({"row": "item"}) for column in (CONTACT_KEY, "contacts"))
+        return keys, books
 
 
 def _count(scores: np.ndarray, queries: Queries, met: pl.DataFrame, since: str) -> None:

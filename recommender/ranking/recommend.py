@@ -74,12 +74,14 @@ def _of_generated(
 def _generated(model: Recommender, queries: Queries, candidates: Candidates, chosen: sp.csr_matrix, k: int) -> Lists:
     """Lists of the generated candidates. The items of all queries of the batch make a small catalogue, in which each
     query is masked to its own."""
-    history = queries.history
-    columns = np.unique(np.concatenate([chosen.indices, history.item_idx])).astype(np.int64)
+    history, seen = queries.history, np.zeros(len(candidates.items), bool)
+    seen[chosen.indices] = seen[history.item_idx] = True
+    columns, number = np.flatnonzero(seen), np.cumsum(seen) - 1
     few = candidates.at(columns)
-    within = replace(history, item_idx=np.searchsorted(columns, history.item_idx))
-    asked = replace(queries, history=within)
-    mask = few.eligible(asked) & chosen[:, columns].toarray()
+    asked = replace(queries, history=replace(history, item_idx=number[history.item_idx]))
+    mask = np.zeros((len(queries), len(columns)), bool)
+    mask[np.repeat(np.arange(len(queries)), np.diff(chosen.indptr)), number[chosen.indices]] = True
+    mask &= few.eligible(asked)
     lists = top_k(model.score(asked, few.items), mask, few.fallback, k)
     return replace(lists, item_idx=np.where(lists.item_idx >= 0, columns[lists.item_idx], -1))
 
