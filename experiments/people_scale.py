@@ -12,6 +12,8 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +61,10 @@ def main(argv: list[str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             _alone("--make", folder, str(members))
             rows += [{"members": members, **row} for row in json.loads(_alone("--measure", folder))]
-    shown = [["members", "stage", "seconds", "CPU seconds", "peak MB", "hit rate@10"]]
+    shown = [["members", "stage", "seconds", "CPU seconds", "peak MB", "hit rate@10", "recall of the candidates"]]
     for row in rows:
-        hits = "" if row["hits"] is None else f"{row['hits']:.4f}"
-        cells = (f"{row['wall_s']:.1f}", f"{row['cpu_s']:.1f}", f"{row['peak_mb']:,.0f}", hits)
+        quality = ("", "") if row["hits"] is None else (f"{row['hits']:.4f}", f"{row['recall']:.1%}")
+        cells = (f"{row['wall_s']:.1f}", f"{row['cpu_s']:.1f}", f"{row['peak_mb']:,.0f}", *quality)
         shown.append([f"{row['members']:,}", row["stage"], *cells])
     sys.stdout.write("".join(" | ".join(line) + "\n" for line in shown))
     if "--write" in argv:
@@ -117,23 +119,31 @@ def _times(days: np.ndarray) -> pl.Series:
 def measured(folder: Path) -> list[dict[str, Any]]:
     """Seconds, CPU seconds and peak memory (10**6 bytes) of each stage; hit rate of each rung's lists."""
     effort, hits = EffortLog(), {}
-    with effort.stage("read and check", "prepare", "", ""):
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        with effort.stage(name, "prepare", "", ""):
+            yield
+        wall, cpu, peak = effort.rows[-1][4:7]
+        sys.stderr.write(f"{name}: {wall:.1f} s, {cpu:.1f} CPU s, {peak:,.0f} MB\n")
+
+    with stage("read and check"):
         data = build(read_folder(folder))
-    with effort.stage("fold", "prepare", "", ""):
+    with stage("fold"):
         fold = time_fold(data, "test", to_datetime(int(np.quantile(data.timestamps, 0.9))), None, 1)
     del data
-    with effort.stage("candidates", "prepare", "", ""):
+    with stage("candidates"):
         candidates = Candidates.after(fold.train, fold.items, Eligibility()).generated(fold.train)
     asked = np.sort(np.random.default_rng(0).permutation(len(fold.queries))[:QUERIES])
     for name, (recommender, parameters) in RUNGS.items():
-        with effort.stage(name, "fit", "", ""):
+        with stage(name):
             model = RECOMMENDERS[recommender](**parameters).fit(fold.train)
             lists = recommend(model, fold.queries.take(asked), candidates, K, Scoring())
         hits[name] = float(hit_rate(Judged(lists, fold.truth[asked])).mean())
-    with effort.stage(f"recall of candidates {_recall(fold, candidates, asked):.1%}", "evaluate", "", ""):
-        pass
+        del model, lists
+    found = _recall(fold, candidates, asked)
     stages = effort.frame().select(pl.col("rung").alias("stage"), "wall_s", "cpu_s", "peak_mb")
-    return [{**row, "hits": hits.get(row["stage"])} for row in stages.to_dicts()]
+    return [{**row, "hits": hits.get(row["stage"]), "recall": found} for row in stages.to_dicts()]
 
 
 def _recall(fold: Fold, candidates: Candidates, asked: np.ndarray) -> float:

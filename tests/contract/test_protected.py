@@ -26,6 +26,7 @@ FAST = {"iterations": 3, "epochs": 2, "factors": 8, "no_components": 8, "min_df"
 PARAMS: dict[str, dict[str, Any]] = {
     "calibrated": {"column": "genre"},
     "demote": {"column": "pay"},
+    "discount": {"column": "shown"},
     "fair": {"column": "pay"},
     "pins": {"column": "pay"},
     "spread": {"column": "pay", "free": 1},
