@@ -31,7 +31,7 @@ from recommender.errors import ConfigError
 from recommender.files import whole_folder
 from recommender.serving.variants import CANDIDATE, CHAMPION
 from recommender.simulate import SimulatedTruth, observed, play, truth_files
-from recommender.simulate.column_values import days
+from recommender.simulate.column_values import days, times
 from recommender.simulate.likeness import table
 from recommender.simulate.network_likeness import twin_knobs
 from recommender.simulate.network_truth import NetworkTruth
@@ -87,13 +87,12 @@ def serve(args: argparse.Namespace, scenario: Scenario, options: dict[str, Any])
         {begins[CANDIDATE]: answering} if CANDIDATE in begins else None,
         {name: version() for name, (version, _) in sources.items()},
     )  # fmt: skip
-    newest = bundles.get(CANDIDATE, bundles[CHAMPION])
-    span = pl.lit(newest.known.last).cast(TIME), pl.lit(_cut(tables, args.until or 1.0)).cast(TIME)
-    served = played.served.filter(pl.col("as_of").is_between(*span, closed="right"))
-    feedback, rows = (
-        frame.filter(pl.col("timestamp").is_between(*span, closed="right"))
-        for frame in (played.feedback, played.interactions)
-    )
+    newest, end = bundles.get(CANDIDATE, bundles[CHAMPION]), pl.lit(_cut(tables, args.until or 1.0)).cast(TIME)
+    begin = pl.lit(times(np.array([max(begins.values())]), knobs)[0])
+    served = played.served.filter(pl.col("as_of").is_between(begin, end))
+    feedback = played.feedback.join(served, on="list_id", how="semi").filter(pl.col("timestamp") <= end)
+    last = pl.lit(newest.known.last).cast(TIME)
+    rows = played.interactions.filter(pl.col("timestamp").is_between(last, end, closed="right"))
     with whole_folder(args.to) as folder:
         write_log(folder / "log", served=served, feedback=feedback, pseudonymous=False)
         rows.with_columns(event=pl.lit(knobs.event), weight=pl.lit(1.0)).write_parquet(folder / "interactions.parquet")
@@ -108,8 +107,8 @@ def serve(args: argparse.Namespace, scenario: Scenario, options: dict[str, Any])
 
 def _cut(tables: Tables, until: float) -> int:
     """Microseconds since 1970 at that share of the time of the interactions."""
-    times = tables.interactions["timestamp"].cast(TIME).dt.epoch("us")
-    first, last = int(times.min()), int(times.max())  # type: ignore[arg-type]
+    stamps = tables.interactions["timestamp"].cast(TIME).dt.epoch("us")
+    first, last = int(stamps.min()), int(stamps.max())  # type: ignore[arg-type]
     return int(first + until * (last - first)) if until < 1 else last
 
 
@@ -130,9 +129,9 @@ def write(tables: Tables, truth: SimulatedTruth | NetworkTruth, to: Path, until:
 
 def parted(tables: Tables, until: float) -> tuple[Tables, Tables]:
     """What a service knows at that share of the time, and the rows that come after it."""
-    times, cut = tables.interactions["timestamp"].cast(TIME), pl.lit(_cut(tables, until)).cast(TIME)
-    old = tables.interactions.filter(times < pl.select(cut).item())
-    new = tables.interactions.filter(times >= pl.select(cut).item())
+    stamps, cut = tables.interactions["timestamp"].cast(TIME), pl.lit(_cut(tables, until)).cast(TIME)
+    old = tables.interactions.filter(stamps < pl.select(cut).item())
+    new = tables.interactions.filter(stamps >= pl.select(cut).item())
     known = pl.col("item_id").is_in(old["item_id"].implode())
     if "available_from" in tables.items.columns:
         known |= pl.col("available_from").cast(pl.Datetime("us", "UTC")) < cut

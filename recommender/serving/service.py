@@ -225,6 +225,8 @@ class Service:
         candidate = self.candidate
         if candidate is None or candidate.version == used.version:
             return used.lists(request, users, as_of, None)
+        now = max(used.known.latest(), candidate.known.latest())  # the same for both: neither shows what is over
+        as_of = np.where(as_of == NO_TIME, now, as_of)
         if self.split.how == "interleaved":
             both = [side.lists(request, users, as_of, None) for side in (used, candidate)]
             return [interleaved(one, other, request.k) for one, other in zip(*both, strict=True)]

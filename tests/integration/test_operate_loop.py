@@ -45,7 +45,7 @@ def test_users_answer_the_lists_of_a_shipped_model(board: Path) -> None:
 
 @pytest.mark.slow
 def test_a_second_model_is_shown_to_half_of_the_users(board: Path) -> None:
-    until = ("--until", 0.8)
+    until = ("--until", 0.7)
     done = run(simulate.main, "--scenario", "jobs", "--to", "used", "--serve", "m", *until, *WORLD)
     assert done.code == 0, done.err
     demo_operate.grow(board / "board", board / "used")

@@ -46,6 +46,21 @@ def served(store: str) -> str:
     return str(MlflowClient(store).get_model_version_by_alias("coldstart-jobs-market", "champion").version)
 
 
+def test_a_train_ends_with_what_to_do_with_its_candidate(store: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    common = ("--scenario", "jobs", "--data", shop().write(tmp_path / "stall"), *SMALL)
+    first = run(train.main, *common, "--out", "one").out.splitlines()[-1]
+    name = "coldstart-jobs-stall"
+    assert first == (
+        f"Version 1 of {name} is registered as candidate; make promote MODEL=one makes it the first champion. Until "
+        f"then make serve MODEL=models:/{name}@champion finds none; MODEL=one serves it at once."
+    )
+    assert move("one").code == 0
+    second = run(train.main, *common, "--out", "two").out.splitlines()[-1]
+    assert second.endswith("make promote MODEL=two ships it where it is no worse than the champion, version 1.")
+
+
 def test_the_champion_moves_only_through_the_gate_and_back(place: Path, store: str) -> None:
     name = "coldstart-jobs-market"
     assert "champion" not in MlflowClient(store).get_registered_model(name).aliases

@@ -93,6 +93,15 @@ def test_interleaved_lists_credit_each_place(bundle: Bundle, rung: str, tmp_path
     assert (log["variant"].replace_strict({"champion": "1", "candidate": "2"}) == log["model_version"]).all()
 
 
+def test_both_answer_for_the_latest_time_that_either_knows(bundle: Bundle, rung: str, tmp_path: Path) -> None:
+    other = routed(bundle, rung)
+    later = replace(other, known=replace(other.known, last=other.known.last + 10**11))
+    for service in served(bundle, later, tmp_path, Split("ab", 0.5)):
+        answers = ask(service, [f"s{n}" for n in range(40)])
+        assert len({answer.variants[0] for answer in answers}) == 2
+        assert {answer.as_of for answer in answers} == {later.known.latest()}
+
+
 def test_the_same_version_twice_is_no_test(bundle: Bundle, tmp_path: Path) -> None:
     service = Service(lambda: (bundle, "1"), tmp_path, candidate=lambda: (bundle, "1"))
     (answer,) = ask(service, ["s1"])
