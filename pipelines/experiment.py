@@ -24,7 +24,7 @@ from recommender import config
 from recommender.api.model import load_model
 from recommender.config import Scenario
 from recommender.data.read.table import read_table
-from recommender.errors import ConfigError
+from recommender.errors import ConfigError, DataError
 from recommender.experiment.out_folder import out_folder
 from recommender.files import write_json
 from recommender.online import ab_test, log_frames, pictures, realized, sample_size
@@ -32,6 +32,7 @@ from recommender.online.interleaved import BETTER, WORSE, Preference, preference
 from recommender.online.log_totals import is_interleaved, totals
 from recommender.online.replay import off_policy
 from recommender.report.experiment import ExperimentPage, write_experiment
+from recommender.serving.new_rows import times
 from recommender.tracking import promotion
 
 MORE, LESS = "more than was shown", "less than was shown"
@@ -74,7 +75,7 @@ def from_log(args: argparse.Namespace, scenario: Scenario) -> Result:
         return preferred(preference(served, feedback, events, pair, rule.alpha))
     test, earlier = (served, served.clear()) if pair is None else log_frames.parted(served, pair)
     if args.before is not None:
-        before = log_frames.taken_before(read_table(args.before), test, args.served)
+        before = log_frames.taken_before(history(args.before), test, args.served)
     else:
         before = log_frames.lists_before(earlier, feedback)
     seen = totals(test, feedback, events, before)
@@ -93,6 +94,17 @@ def from_log(args: argparse.Namespace, scenario: Scenario) -> Result:
         sentences, [pictures.effect_chart(out)] if out.by_day.height else [], [pictures.effects_grid(out)],
     )  # fmt: skip
     return {"kind": "a/b test", "sentences": sentences, **out.tree()}, page
+
+
+def history(file: Path) -> pl.DataFrame:
+    """user_id and timestamp of a file of interactions. Raises DataError."""
+    rows = read_table(file)
+    if missing := [c for c in ("user_id", "timestamp") if c not in rows.columns]:
+        found = ", ".join(rows.columns)
+        raise DataError(
+            f"{file}: no column {' and '.join(missing)} (found {found}). BEFORE needs user_id and timestamp."
+        )
+    return rows.select("user_id", times(rows["timestamp"], str(file), {}))
 
 
 def add_realized(args: argparse.Namespace, scenario: Scenario, test: pl.DataFrame, out: ab_test.ReadOut) -> list[str]:

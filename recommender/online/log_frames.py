@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender.errors import ConfigError
+from recommender.errors import ConfigError, DataError
 from recommender.hashing import KEY, key_of, pseudonyms
 
 CHAMPION, CANDIDATE = "champion", "candidate"  # the variants of make serve
@@ -40,11 +40,17 @@ def parted(served: pl.DataFrame, pair: tuple[str, str]) -> tuple[pl.DataFrame, p
 
 def taken_before(interactions: pl.DataFrame, served: pl.DataFrame, log: Path) -> pl.DataFrame:
     """user_id and ``before``: how many interactions of each are earlier than the first list of ``served``. Where the
-    log holds pseudonyms, ids are hashed by the key in its folder."""
+    log holds pseudonyms, ids are hashed by the key in its folder. Raises DataError where none is of the log's users."""
     rows = interactions.filter(pl.col("timestamp") < served["as_of"].min())
     if (log / KEY).exists() and served.schema["user_id"] == pl.String and not _known(rows, served):
         rows = rows.with_columns(pseudonyms(rows["user_id"], key_of(log)).alias("user_id"))
-    return rows.group_by("user_id").agg(pl.len().alias("before"))
+    if not _known(rows, served):
+        raise DataError(
+            f"BEFORE: none of its {rows.height:,} interactions before the test is of a user of "
+            "the log, so they explain nothing. Give rows from before the test, with ids as the service has them."
+        )
+    ids = pl.col("user_id").cast(served.schema["user_id"], strict=False)
+    return rows.with_columns(ids).drop_nulls("user_id").group_by("user_id").agg(pl.len().alias("before"))
 
 
 def lists_before(earlier: pl.DataFrame, feedback: pl.DataFrame) -> pl.DataFrame | None:

@@ -85,8 +85,15 @@ def test_a_log_without_a_test_is_planned_from(here: Path) -> None:
 
 
 def test_what_cannot_be_read_is_said_in_one_message(logged: Path) -> None:
+    Path("odd.csv").write_text("user_id,timestamp\nu1,soon\n")
+    Path("none.csv").write_text("who,timestamp\nu1,2020-01-01\n")
+    Path("others.csv").write_text("user_id,timestamp\n7,2020-01-01\n")
     for args, words in (
         (("--served", "nowhere"), "no such folder"),
+        (("--served", "log", "--before", "odd.csv"), "1 values are no times"),
+        (("--served", "log", "--before", "none.csv"), "no column user_id"),
+        (("--served", "log", "--before", "others.csv"), "none of its 1 interactions"),
+        (("--served", "log", "--before", "nowhere.csv"), "nowhere.csv"),
         (("--served", "log", "--treated", "c"), "no variant 'c'"),
         (("--served", "log", "--set", "online.guardrails={joy: 1}"), "joy is no metric"),
         (("--users", 100, "--rate", 2), "between 0 and 1"),

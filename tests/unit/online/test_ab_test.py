@@ -167,4 +167,7 @@ def test_interactions_before_the_test_count_by_user(tmp_path: object) -> None:
     found = taken_before(rows, hashed, folder)
     assert set(found["user_id"]) == set(hashed["user_id"])
     late = rows.with_columns(pl.col("timestamp").dt.offset_by("90d"))
-    assert taken_before(late, served, folder).is_empty()
+    with pytest.raises(DataError, match="none of its 0 interactions"):
+        taken_before(late, served, folder)
+    with pytest.raises(DataError, match="none of its 2,400 interactions"):
+        taken_before(rows.with_columns(user_id=pl.int_range(pl.len())), served, folder)
