@@ -1,15 +1,17 @@
-"""What reading and checking interactions costs, by their number: on this machine alone, and on Sail.
+"""What each stage costs on Sail by the number of interactions and workers, and reading them on this machine alone.
 
 python -m experiments.engine_scale [ROWS ...]     (default: 3000000 10000000; needs make setup-spark)
 
 Synthetic interactions in Parquet files of 5 million rows: 50 per user, 20,000 items of Zipf popularity, a year. Each
-measurement is a process of its own; ``this machine`` runs up to ``LOCAL_ROWS``. Appends to docs/data/engine_scale.csv:
-rows, where, partitions, seconds, CPU seconds, peak_mb, users in the sample. Seconds tell only beside each other.
+measurement is a process of its own; ``this machine`` runs up to ``LOCAL_ROWS``. Appends to docs/data/engine_scale.csv
+(reading and checking: rows, where, workers, seconds, CPU seconds, peak_mb, users in the sample) and, every stage, to
+engine_stages.csv (rows, workers, stage, seconds, CPU seconds, shuffle_mb written to the shared folder, bundle_mb of the
+task that each worker loads, back_mb). Seconds tell only beside each other.
 
 python -m experiments.engine_scale train 20000000      trains four rungs on Sail with the sample; what it took.
 
-python -m experiments.engine_scale cost      writes docs/data/engine_cost.csv from that table: CPU seconds = a + b rows,
-fitted to all sizes but the largest, which it predicts; growth exponents over all sizes; and an extrapolation.
+python -m experiments.engine_scale cost      writes docs/data/engine_cost.csv from engine_stages.csv: a stage takes
+a * rows^b CPU seconds, fitted to all sizes but the largest, which it predicts; and an extrapolation from all of them.
 """
 
 from __future__ import annotations
@@ -22,17 +24,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as every program does
 
 import numpy as np
 import polars as pl
 
-COST_COLUMNS = ("where", "partitions", "cpu_exponent", "memory_exponent", "held_out_rows", "predicted_cpu_s",
-                "measured_cpu_s", "cpu_s_at_1e9_rows")  # fmt: skip
-TABLE = (Path(__file__).parents[1] / "docs" / "data" / "engine_scale").with_suffix(".csv")
-COLUMNS = ("rows", "where", "partitions", "seconds", "cpu_seconds", "peak_mb", "sample_users")
+if TYPE_CHECKING:
+    from recommender.data.dataset import Dataset
+    from recommender.engine.session import Engine
+
+DATA = Path(__file__).parents[1] / "docs" / "data"
+TABLE, STAGES, COST = (DATA / f"engine_{name}.csv" for name in ("scale", "stages", "cost"))
+COLUMNS = ("rows", "where", "workers", "seconds", "cpu_seconds", "peak_mb", "sample_users")
+STAGE_COLUMNS = ("rows", "workers", "stage", "seconds", "cpu_seconds", "shuffle_mb", "bundle_mb", "back_mb")
+COST_COLUMNS = ("stage", "workers", "exponent", "held_out_rows", "predicted_cpu_s", "measured_cpu_s", "shuffle_gb",
+                "bundle_mb_per_worker", "cpu_s_at_1e9_rows", "shuffle_gb_at_1e9_rows")  # fmt: skip
+NAMES = {"CheckPart": "read and check", "CheckUsers": "repeats", "Collect": "sample", "CountItems": "counts",
+         "CountTimes": "origins", "CountPairs": "pairs of items", "Asked": "lists of the sample"}  # fmt: skip
+READING = ("read and check", "repeats", "sample")
 N_ITEMS, PER_USER, FILE_ROWS, LOCAL_ROWS, SAMPLE = 20_000, 50, 5_000_000, 20_000_000, 20_000
 LADDER = (
     "ladder=[{name: popularity, recommender: popularity}, {name: recent, recommender: popularity, "
@@ -57,33 +70,103 @@ def main(argv: list[str]) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = write(Path(scratch) / "shop", rows)
             places = [("sail", 1), ("sail", 2)] + [("this machine", 1)] * (rows <= LOCAL_ROWS)
-            for where, partitions in places:
-                command = [sys.executable, "-m", "experiments.engine_scale", "one", where, str(folder), str(partitions)]
+            for where, workers in places:
+                command = [sys.executable, "-m", "experiments.engine_scale", "one", where, str(folder), str(workers)]
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
                 if done.returncode:
                     sys.exit(f"{where}, {rows:,} rows: {done.stderr[-2000:]}")
-                add({"rows": rows, "where": where, "partitions": partitions, **json.loads(done.stdout)})
+                found = json.loads(done.stdout)
+                for stage in found.pop("stages"):
+                    add(STAGES, STAGE_COLUMNS, {"rows": rows, "workers": workers, **stage})
+                add(TABLE, COLUMNS, {"rows": rows, "where": where, "workers": workers, **found})
 
 
-def one(where: str, folder: Path, partitions: int) -> dict[str, float | int]:
-    """Reads the folder once; seconds without the imports."""
+def one(where: str, folder: Path, workers: int) -> dict[str, Any]:
+    """Reads the folder once, on Sail also counts and asks; seconds without the imports."""
     from recommender import config
     from recommender.engine.backend import backend_at
 
     local = where == "this machine"
-    engine = config.Engine(partitions=partitions, sample_users=None if local else SAMPLE)
-    with backend_at(None if local else "local-spark", None, engine) as backend:
-        begun, cpu = time.perf_counter(), time.process_time()
-        data = backend.load(str(folder), raw_dir=None)
-        seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    users = data.interactions["user_id"].n_unique()
+    if local:
+        with backend_at(None, None, config.EngineOptions()) as backend:
+            begun, cpu = time.perf_counter(), time.process_time()
+            data = backend.load(str(folder), raw_dir=None)
+            seconds, cpu_seconds, stages = time.perf_counter() - begun, time.process_time() - cpu, []
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    else:
+        data, stages, peak = on_sail(folder, workers)
+        seconds, cpu_seconds = (sum(s[n] for s in stages if s["stage"] in READING) for n in ("seconds", "cpu_seconds"))
     return {
-        "seconds": round(seconds, 1),
-        "cpu_seconds": round(cpu_seconds, 1),
-        "peak_mb": round(peak),
-        "sample_users": users,
-    }
+        "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1), "peak_mb": round(peak),
+        "sample_users": data.interactions["user_id"].n_unique(), "stages": stages,
+    }  # fmt: skip
+
+
+def on_sail(folder: Path, workers: int) -> tuple[Dataset, list[dict[str, Any]], float]:
+    """The data, what each task took, and the peak of memory while reading, MB."""
+    from recommender.config import Eligibility, Scoring
+    from recommender.data.queries import History, Queries
+    from recommender.engine.asking import EngineAsker
+    from recommender.engine.reading import EngineReader
+    from recommender.engine.session import LOCAL, connected
+    from recommender.models.item_knn import ItemKNN
+    from recommender.models.popularity import Popularity
+    from recommender.ranking.candidates import Candidates
+
+    with connected(LOCAL, None, workers) as engine:
+        recorded, stages = recording(engine)
+        data = EngineReader(recorded, SAMPLE)(str(folder), raw_dir=None)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        data.time_quantiles([0.8, 0.9])
+        Popularity(half_life_share=0.05).fit(data)
+        model = ItemKNN().fit(data)
+        taken = data.matrix()
+        times = np.zeros(taken.nnz, np.int64)
+        history = History(taken.indptr.astype(np.int64), taken.indices.astype(np.int64), times)
+        queries = Queries(data.users, np.full(len(data.users), int(data.timestamps.max())), history)
+        candidates = Candidates.after(data, data.items, Eligibility())
+        EngineAsker(recorded).recommend(model, queries, candidates, 20, Scoring())
+    table = (
+        pl.DataFrame(stages)
+        .group_by("stage", maintain_order=True)
+        .agg(pl.col("seconds", "cpu_seconds", "shuffle_mb", "back_mb").sum(), pl.col("bundle_mb").max())
+    )
+    return data, table.with_columns(pl.col(pl.Float64).round(2)).to_dicts(), peak
+
+
+def recording(engine: Engine) -> tuple[Engine, list[dict[str, Any]]]:
+    """The engine, which adds a row to the list for each job."""
+    from recommender.engine.session import Engine
+    from recommender.engine.worker import Task
+    from recommender.serving import persistence
+
+    stages: list[dict[str, Any]] = []
+
+    class Recorded(Engine):
+        def run(self, task: Task, blocks: Iterable[bytes]) -> list[bytes]:
+            name = NAMES.get(type(task).__name__)
+            if name is None:
+                return super().run(task, blocks)
+            with tempfile.TemporaryDirectory() as scratch:
+                persistence.save(task, Path(scratch) / "task")
+                bundle = size(Path(scratch))
+            counted = getattr(task, "counted", task)
+            store = getattr(counted, "store", None)
+            before = size(Path(store)) if store else 0
+            begun, cpu = time.perf_counter(), time.process_time()
+            contents = super().run(task, blocks)
+            took = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - cpu}
+            written = size(Path(store)) - before if store else 0
+            stages.append({"stage": name, **took, "shuffle_mb": written / 1e6, "bundle_mb": bundle / 1e6,
+                           "back_mb": sum(map(len, contents)) / 1e6})  # fmt: skip
+            return contents
+
+    return Recorded(**vars(engine)), stages
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def whole_train(folder: Path, scratch: Path) -> None:
@@ -122,28 +205,31 @@ def write(folder: Path, rows: int) -> Path:
 
 
 def write_costs() -> None:
-    """Costs are relative, so small sizes weigh as much as large ones."""
-    table = pl.read_csv(TABLE).sort("rows")
+    """Costs are relative, so small sizes weigh as much as large ones: lines through logarithms."""
+    table = pl.read_csv(STAGES).sort("rows")
     lines = []
-    for (where, partitions), group in table.group_by("where", "partitions", maintain_order=True):
-        rows, cpu_s = group["rows"].to_numpy().astype(float), group["cpu_seconds"].to_numpy()
-        terms = np.column_stack([np.ones(len(rows)), rows])
-        known = slice(0, len(rows) - 1)
-        fitted, *_ = np.linalg.lstsq(terms[known] / cpu_s[known, None], np.ones(len(rows) - 1), rcond=None)
-        exponents = [np.polyfit(np.log(rows), np.log(y), 1)[0] for y in (cpu_s, group["peak_mb"].to_numpy())]
-        large = f"{fitted @ [1, 1e9]:.0f}" if where == "sail" else ""
-        lines.append([where, partitions, *(f"{e:.2f}" for e in exponents), int(rows[-1]), f"{fitted @ terms[-1]:.1f}",
-                      cpu_s[-1], large])  # fmt: skip
-    with TABLE.with_name("engine_cost" + TABLE.suffix).open("w", newline="") as file:
+    for (stage, workers), group in table.group_by("stage", "workers", maintain_order=True):
+        rows, cpu_s = (group[name].to_numpy().astype(float) for name in ("rows", "cpu_seconds"))
+        if len(rows) < 3:
+            sys.exit(f"{stage}, {workers} workers: {len(rows)} sizes; two to fit and one to predict are the least.")
+        known = np.polyfit(np.log(rows[:-1]), np.log(cpu_s[:-1]), 1)
+        exponent, level = np.polyfit(np.log(rows), np.log(cpu_s), 1)
+        shuffled = np.polyval(np.polyfit(rows, group["shuffle_mb"].to_numpy() / 1e3, 1), [rows[-1], 1e9]).clip(0)
+        lines.append([
+            stage, workers, f"{exponent:.2f}", int(rows[-1]),
+            f"{np.exp(np.polyval(known, np.log(rows[-1]))):.1f}", f"{cpu_s[-1]:.1f}", f"{shuffled[0]:.2f}",
+            f"{group['bundle_mb'][-1]:.1f}", f"{np.exp(level + exponent * np.log(1e9)):.0f}", f"{shuffled[1]:.1f}",
+        ])  # fmt: skip
+    with COST.open("w", newline="") as file:
         csv.writer(file).writerows([COST_COLUMNS, *lines])
 
 
-def add(row: dict[str, object]) -> None:
+def add(table: Path, columns: tuple[str, ...], row: Mapping[str, object]) -> None:
     sys.stdout.write(f"{row}\n")
     sys.stdout.flush()
-    new = not TABLE.exists()
-    with TABLE.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+    new = not table.exists()
+    with table.open("a", newline="") as file:
+        writer = csv.DictWriter(file, columns)
         if new:
             writer.writeheader()
         writer.writerow(row)

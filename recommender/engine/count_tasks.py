@@ -15,10 +15,11 @@ from uuid import uuid4
 
 import numpy as np
 import polars as pl
-import scipy.sparse as sp
 
 from recommender.data.dataset import NO_TIME, US_PER_DAY, ages_of
+from recommender.data.kernels import grouped
 from recommender.files import write_atomically
+from recommender.models.item_pairs import add_pairs
 
 ITEM_BLOCKS = 16
 TIME_BINS = 1 << 14  # of an interval that holds a time which is looked for
@@ -161,26 +162,23 @@ class CountPairs:
         dtype = np.int32 if self.weigher is None else np.int64
         counts = np.zeros((len(range(number, len(self.wanted), self.n_blocks)), len(self.wanted)), dtype)
         for rows in self.counted.of_users():
-            taken = self._taken(rows, column, dtype)
-            weighed = taken
-            if self.weigher is not None:
-                lengths = np.diff(taken.indptr)
-                weights = np.repeat(self.weigher.weights(lengths), lengths)
-                weighed = sp.csr_matrix((weights, taken.indices, taken.indptr), shape=taken.shape)
-            counts += (taken[:, number :: self.n_blocks].T @ weighed).toarray()
+            indptr, items = self._taken(rows, column)
+            lengths = np.diff(indptr)
+            weights = np.ones(len(lengths), np.int64) if self.weigher is None else self.weigher.weights(lengths)
+            add_pairs(indptr, items, weights, number, self.n_blocks, counts)
         result = Path(self.counted.store) / f"pairs-{uuid4().hex}.npy"
         write_atomically(result, lambda scratch: _save(scratch, counts))
         return result.name.encode()
 
-    def _taken(self, rows: pl.DataFrame, column: np.ndarray, dtype: type) -> sp.csr_matrix:
-        """(users of a block, wanted items)."""
+    def _taken(self, rows: pl.DataFrame, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The wanted items of a block's users, user by user: where each user's begin, and the items; int64."""
         if np.bincount(rows["user"]).max(initial=0) > self.history_cap:
             rows = rows.sort("timestamp", "row")
             rows = rows.filter(pl.col("item").cum_count(reverse=True).over("user") <= self.history_cap)
         user, item = rows["user"].to_numpy(), column[rows["item"].to_numpy()]
         known = item >= 0
-        shape = (int(user.max(initial=-1)) + 1, len(self.wanted))
-        return sp.csr_matrix((np.ones(int(known.sum()), dtype), (user[known], item[known])), shape=shape)
+        order, start = grouped(user[known], int(user.max(initial=-1)) + 1)
+        return start, item[known][order]
 
 
 def arrays(**named: np.ndarray) -> bytes:

@@ -87,6 +87,18 @@ def dense(rows: Iterable[tuple[np.ndarray, np.ndarray]], n_items: int) -> np.nda
 
 
 @numba.njit(cache=True, nogil=True)
+def add_pairs(items_of, items, weights, first, step, counts):  # type: ignore[no-untyped-def]
+    """Adds ``weights[u]`` to ``counts`` for each pair of items that user u took: rows are every ``step``-th item from
+    ``first`` on. items_of, items: int64, csr of users x items. counts: (n_rows, n_items)."""
+    for u in range(len(items_of) - 1):
+        for at in range(items_of[u], items_of[u + 1]):
+            if items[at] % step == first:
+                row = counts[items[at] // step]
+                for other in range(items_of[u], items_of[u + 1]):
+                    row[items[other]] += weights[u]
+
+
+@numba.njit(cache=True, nogil=True)
 def _of_taken(start, stop, users_of, users, items_of, items, weights, factors, k):  # type: ignore[no-untyped-def]
     n = stop - start
     lengths, best, values = np.zeros(n, np.int64), np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)

@@ -31,7 +31,7 @@ from recommender.models.trending import Trending
 from recommender.ranking.candidates import recent_popularity
 from recommender.serving.known import Known
 from recommender.sources.load import load
-from tests.helpers.folders import DAYS, START, shop
+from tests.helpers.folders import DAYS, START, Folder, shop
 
 pytestmark = pytest.mark.spark
 FEW = 20
@@ -184,6 +184,47 @@ def test_pairs_that_the_shared_folder_cannot_hold_are_refused(
     assert everyone is not None
     with pytest.raises(UserError, match=r"Pairs of 40 items need .* item_cap, or name a larger folder"):
         everyone.before(10**18).pairs(pair[0].items)
+
+
+def test_a_user_of_a_million_rows_is_no_other_case(sail: Engine, tmp_path: Path) -> None:
+    """Half of whose interactions are with things that most others took too."""
+    data = shop()
+    rng = np.random.default_rng(0)
+    n = 1_000_000
+    at = data.interactions["timestamp"].min()
+    much = pl.DataFrame({
+        "user_id": ["u0"] * n,
+        "item_id": data.items["item_id"].gather(rng.integers(0, 30, n)),
+        "timestamp": pl.Series([at]).gather([0] * n) + pl.Series(np.arange(n) * 1_000_000).cast(pl.Duration("us")),
+    }).cast(dict(data.interactions.schema))  # fmt: skip
+    data.interactions = pl.concat([data.interactions.filter(pl.col("user_id") != "u0"), much])
+    folder = str(data.write(tmp_path / "shop"))
+    whole, sample = load(folder, raw_dir=None), EngineReader(sail, FEW)(folder, raw_dir=None)
+    assert whole.item_counts.tolist() == sample.item_totals.tolist()
+    for model in (Popularity(half_life_share=0.1), ItemKNN(K=5)):
+        a, b = (vars(replace(model).fit(d.first_interactions())) for d in (whole, sample))
+        for name, value in a.items():
+            if isinstance(value, np.ndarray):
+                assert value.tobytes() == b[name].tobytes()
+        assert "similarity_" not in a or (a["similarity_"] != b["similarity_"]).nnz == 0
+
+
+def test_rows_after_the_origin_change_nothing_before_it(sail: Engine, tmp_path: Path) -> None:
+    """Not even of other users, who are only counted."""
+    data, origin = shop(), START + timedelta(days=DAYS * 0.6)
+    after = pl.col("timestamp") >= origin
+    changed = data.interactions.with_columns(item_id=pl.when(after).then(pl.lit("i3")).otherwise("item_id")).unique(
+        ["user_id", "item_id"], maintain_order=True
+    )
+    changed = pl.concat([changed.filter(~after), changed.filter(after).reverse()])
+    fitted = []
+    for name, rows in (("plain", data.interactions), ("changed", changed)):
+        folder = Folder(rows, data.items, data.users, data.spec).write(tmp_path / name)
+        past = EngineReader(sail, 1_000_000)(str(folder), raw_dir=None).before(origin)
+        models = (Popularity(half_life_share=0.1).fit(past), EASE(regularization=20.0).fit(past), ItemKNN().fit(past))
+        fitted.append((past.interactions.rows(), [models[0].counts_.tobytes(), models[1].weights_.tobytes(),
+                                                  models[2].similarity_.toarray().tobytes()]))  # fmt: skip
+    assert fitted[0] == fitted[1]
 
 
 def test_candidates_and_new_items_of_a_sample_are_those_of_all(pair: tuple[Dataset, Dataset]) -> None:

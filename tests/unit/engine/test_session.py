@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import socket
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, cast
 
+import pyarrow as pa
 import pytest
 
+from recommender.engine import session
 from recommender.engine.backend import backend_at
 from recommender.engine.session import LOCAL, explained
 from recommender.errors import ConfigError, UserError
@@ -69,6 +73,56 @@ def test_every_failure_of_an_engine_is_one_message(raised: str, expected: str) -
     assert isinstance(error, UserError)
     with pytest.raises(UserError, match=f"sc://host:1: .*{expected}"):
         raise error
+
+
+class WithoutFunctions:
+    """A server's session that plans, and cannot run Python."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def range(self, *_: int) -> WithoutFunctions:
+        return self
+
+    def mapInArrow(self, *_: object) -> WithoutFunctions:
+        return self
+
+    def toArrow(self) -> pa.Table:
+        raise RuntimeError("StatusCode.UNIMPLEMENTED: mapInArrow")
+
+    addArtifacts = toArrow
+
+
+def test_a_server_without_python_functions_is_refused_before_any_data_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_reachable", lambda address: address)
+    monkeypatch.setattr(session, "_session", WithoutFunctions)
+    with pytest.raises(UserError, match=r"^sc://host: .*cannot run Python functions"), backend_at("sc://host"):
+        pass
+
+
+def engine() -> session.Engine:
+    return session.Engine(cast(Any, None), "sc://host", None, 4, ExitStack())
+
+
+def rows(blocks: list[int]) -> pa.Table:
+    contents = pa.array([str(n).encode() for n in blocks], pa.binary())
+    return pa.table({"block": blocks, "content": contents, "fault": pa.nulls(len(blocks), pa.string())})
+
+
+def test_partitions_that_come_back_shuffled_are_put_in_order() -> None:
+    assert engine()._results(rows([12, 10, 11]), range(10, 13)) == [b"10", b"11", b"12"]
+
+
+@pytest.mark.parametrize("blocks", [[0, 1], [0, 1, 1, 2], [0, 1, 3]])
+def test_blocks_that_are_lost_or_come_twice_are_never_a_result(blocks: list[int]) -> None:
+    with pytest.raises(UserError, match=rf"returned {len(blocks)} blocks where 3 were given"):
+        engine()._results(rows(blocks), range(3))
+
+
+def test_waves_hold_all_blocks_in_order_and_one_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "WAVE_BYTES", 10)
+    blocks = [b"a" * n for n in (4, 6, 1, 30, 2)]
+    assert list(session._waves(blocks)) == [blocks[:2], blocks[2:3], blocks[3:4], blocks[4:]]
+    assert list(session._waves([])) == []
 
 
 def test_a_traceback_of_the_package_stays_a_bug() -> None:
