@@ -35,7 +35,7 @@ SLOW_TWO := -n 2 --dist worksteal
 ##       SET='a.b=1 c.d=[2]'    configuration keys and their values as YAML
 ##       SET='tune.trials=20'   search every rung's parameters first; stopped, it goes on where it was
 ##       ENGINE=local-spark     lists are made on Spark: in the process, or at sc://host:port (docs/scale)
-##       SHARED=/mnt/shared     a folder that the engine's workers see too
+##       SHARED=/mnt/shared     a folder that the engine's workers see too; DATA=delta:s3://team/shop is then read there
 ##       QUIET=1                print nothing but errors
 ##       JSON=1                 one JSON object instead of the table
 .PHONY: train

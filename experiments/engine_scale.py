@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from recommender.engine.session import Engine
 
 DATA = Path(__file__).parents[1] / "docs" / "data"
-TABLE, STAGES, COST = (DATA / f"engine_{name}.csv" for name in ("scale", "stages", "cost"))
+TABLE, STAGES, COST = (DATA / f"{name}.csv" for name in ("engine_scale", "engine_stages", "engine_cost"))
 COLUMNS = ("rows", "where", "workers", "seconds", "cpu_seconds", "peak_mb", "sample_users")
 STAGE_COLUMNS = ("rows", "workers", "stage", "seconds", "cpu_seconds", "shuffle_mb", "bundle_mb", "back_mb")
 COST_COLUMNS = ("stage", "workers", "exponent", "held_out_rows", "predicted_cpu_s", "measured_cpu_s", "shuffle_gb",

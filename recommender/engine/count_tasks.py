@@ -53,8 +53,9 @@ class Counted:
     end: int | None
     first: bool
 
-    def of_items(self, block: int, users: pl.DataFrame | None = None) -> pl.DataFrame:
-        """timestamp and item of a block of items, in the order of time. users: user_id and segment; others' go."""
+    def of_items(self, block: int, users: pl.DataFrame | None = None, in_order: bool = True) -> pl.DataFrame:
+        """timestamp and item of a block of items, in the order of time. users: user_id and segment; others' go.
+        in_order: else in any."""
         parts = []
         for file in sorted((Path(self.store) / _ITEMS / f"{block:03d}").glob("*.arrow")):
             rows = self._chosen(pl.read_ipc(file))
@@ -67,7 +68,7 @@ class Counted:
             parts.append(rows)
         if not parts:
             return pl.DataFrame(schema=dict.fromkeys(("timestamp", "item", "segment"), pl.Int64))
-        return pl.concat(parts).sort("timestamp", "row")
+        return pl.concat(parts).sort("timestamp", "row") if in_order else pl.concat(parts)
 
     def of_users(self) -> Iterator[pl.DataFrame]:
         """user, item, timestamp and row, block of users by block."""
@@ -101,7 +102,7 @@ class CountItems:
 
     def run(self, number: int, folder: Path) -> bytes:
         n = len(range(number, self.n_items, ITEM_BLOCKS))
-        rows = self.counted.of_items(number, self.segments)
+        rows = self.counted.of_items(number, self.segments, in_order=self.weigher is not None)
         times, cell = rows["timestamp"].to_numpy(), rows["item"].to_numpy() // ITEM_BLOCKS
         if self.segments is not None:
             cell = cell + n * rows["segment"].to_numpy()
@@ -130,7 +131,7 @@ class CountTimes:
     width: int
 
     def run(self, number: int, folder: Path) -> bytes:
-        times = self.counted.of_items(number)["timestamp"].to_numpy()
+        times = self.counted.of_items(number, in_order=False)["timestamp"].to_numpy()
         times = times[times != NO_TIME]
         bins = np.zeros((len(self.low), TIME_BINS), np.int64)
         for n, low in enumerate(self.low):

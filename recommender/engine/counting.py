@@ -24,7 +24,7 @@ from recommender.engine.count_tasks import (
 )
 from recommender.engine.session import Engine
 from recommender.errors import UserError
-from recommender.hashing import of_content
+from recommender.hashing import of_content, sha256
 
 BLOCK_BYTES = 1 << 28  # of pairs, in the memory of a worker
 _NOBODY = Table(pl.DataFrame({"user_id": []}), {}, "user_id")
@@ -60,7 +60,7 @@ class EngineCounts:
         self, items: Table, weigher: Weigher, segment: np.ndarray | None = None, n_segments: int = 1
     ) -> np.ndarray:
         _, earliest, latest = self._extent()
-        key = self._key("faded", weigher, None if segment is None else segment.tolist())
+        key = self._key("faded", weigher, None if segment is None else sha256([segment.tobytes()]))
         if key not in self.results:
             bare = replace(weigher)  # type: ignore[type-var]  # its parameters, without what was fitted
             self.results[key] = self._sums(bare, earliest, latest, segment, n_segments)[0]
@@ -72,7 +72,7 @@ class EngineCounts:
     def pairs(self, items: Table, weigher: UserWeigher | None = None) -> Sequence[tuple[np.ndarray, np.ndarray]]:
         wanted = self._known(items)
         n_blocks = max(ITEM_BLOCKS, -(-(8 * len(wanted) ** 2) // BLOCK_BYTES))
-        key = self._key("pairs", weigher, wanted.tolist())
+        key = self._key("pairs", weigher, sha256([wanted.tobytes()]))
         if key not in self.results:  # their files: a matrix is large, and settings of one rung ask for the same
             _require_space(self.store, len(wanted), 4 if weigher is None else 8)
             counted = Counted(str(self.store), self.end, True)

@@ -28,7 +28,7 @@ from recommender.data.spec import STANDARD, Spec, Threshold
 from recommender.engine.checking import BLOCKS, CheckPart, CheckUsers, Collect, FirstRows, in_sample, share_of
 from recommender.engine.counting import EngineCounts
 from recommender.engine.session import Engine
-from recommender.engine.tables import copied, is_address
+from recommender.engine.tables import Copy, copied, is_address
 from recommender.engine.tally import OneMachine, merge
 from recommender.errors import UserError
 from recommender.sources import SOURCES
@@ -51,7 +51,11 @@ class EngineReader:
     def __call__(self, data: str, *, raw_dir: Path | None, **loading: Any) -> Dataset:
         """The Dataset that ``load`` gives, or of it the sampled users. Raises as ``load``."""
         if is_address(data):
-            data = str(copied(self.engine, data, self.engine.closing.enter_context(self.engine.folder())))
+            scratch = self.engine.closing.enter_context(self.engine.folder())
+            copy = copied(self.engine, data, scratch, self.sample_users)
+            if copy.n_rows:
+                return _sample_of(copy, load(str(copy.folder), raw_dir=raw_dir, **loading))
+            data = str(copy.folder)
         folder = Path(data).expanduser()
         located = None if data in SOURCES else interactions_file(folder)
         if located is not None:
@@ -164,6 +168,12 @@ def sampled(data: Dataset, sample_users: int | None) -> Dataset:
     if signals.width:
         signals = signals.filter(in_sample(signals["user_id"], share))
     return replace(data, interactions=rows, signals=signals, sample=sample)
+
+
+def _sample_of(copy: Copy, data: Dataset) -> Dataset:
+    n_users, n_rows = data.interactions["user_id"].n_unique(), data.interactions.height
+    counted = "Popularity is that among them; with a folder that the workers share (SHARED=), all would count."
+    return replace(data, sample=about_sample(n_users, copy.n_users, n_rows, copy.n_rows, counted))
 
 
 COUNTED = (

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 from uuid import uuid4
 
 import polars as pl
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recommender.data.memory import PER_ROW_B, PER_TEXT_B, free_mb
+from recommender.engine.checking import in_sample, share_of
 from recommender.engine.ordering import in_order
 from recommender.engine.session import Engine, explained
 from recommender.errors import UserError
@@ -40,8 +42,17 @@ def is_address(data: str) -> bool:
     return kind in ON_ENGINE and bool(where)
 
 
-def copied(engine: Engine, data: str, to: Path) -> Path:
-    """A dataset folder in ``to`` with the tables of an address.
+@dataclass(frozen=True)
+class Copy:
+    """A dataset folder. n_users, n_rows: of the whole table, where only a sample of its users is here; else 0."""
+
+    folder: Path
+    n_users: int = 0
+    n_rows: int = 0
+
+
+def copied(engine: Engine, data: str, to: Path, sample_users: int | None = None) -> Copy:
+    """A dataset folder in ``to`` with the tables of an address; where no folder is shared, of ``sample_users`` users.
 
     Interactions are sorted by all that is read of them, so that the copy is the same however the engine has cut it, by
     the workers where they and this machine share a folder. Raises UserError where the engine cannot read them.
@@ -58,21 +69,35 @@ def copied(engine: Engine, data: str, to: Path) -> Path:
     frame = frame.select(*[column for column in ORDER if column in frame.columns])
     file = folder / "interactions.parquet"
     if engine.shared is None:
+        n_users = n_rows = 0
+        if sample_users is not None:
+            n_rows, n_users = (_asked(engine, f.count) for f in (frame, frame.select("user_id").distinct()))
+            share = share_of(sample_users, n_users)
+            frame = frame.mapInArrow(partial(rows_in_sample, share=share), frame.schema)
         _require_memory(engine, data, frame)
         rows = pl.DataFrame(_asked(engine, frame.toArrow))
         rows.sort(rows.columns).write_parquet(file)
-        return folder
+        return Copy(folder, n_users, n_rows)
     file.mkdir()
     given = folder / "parts"
     given.mkdir()
     written = _asked(engine, frame.mapInArrow(partial(write_part, folder=str(given)), "file string, n bigint").toArrow)
     if not len(written):
         pq.write_table(_asked(engine, frame.limit(0).toArrow), file / "part-000000.parquet")
-        return folder
+        return Copy(folder)
     names = sorted(written["file"].to_pylist())  # those of a worker that died after it wrote are not among them
     in_order(engine, [given / name for name in names], sum(written["n"].to_pylist()), frame.columns, file)
     shutil.rmtree(given)
-    return folder
+    return Copy(folder)
+
+
+def rows_in_sample(batches: Iterator[pa.RecordBatch], share: float) -> Iterator[pa.RecordBatch]:
+    """For ``mapInArrow``: the rows of a sample of users, as ``in_sample`` draws them, and those without a user."""
+    for batch in batches:
+        users = cast(pl.Series, pl.from_arrow(batch.column("user_id")))
+        exact = users.cast(pl.Int64() if users.dtype.is_integer() else pl.String())
+        chosen = in_sample(exact.fill_null(0 if exact.dtype.is_integer() else ""), share) | exact.is_null()
+        yield batch.filter(chosen.to_arrow())
 
 
 def write_part(batches: Iterator[pa.RecordBatch], folder: str) -> Iterator[pa.RecordBatch]:

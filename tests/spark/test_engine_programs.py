@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pipelines import recommend, train
+from recommender.engine.session import Engine
 from tests.helpers.folders import LADDER, SMALL, Done, NoTracker, run, shop
 
 pytestmark = pytest.mark.spark
@@ -87,6 +88,22 @@ def test_a_train_in_python_takes_an_engine(place: Path) -> None:
     assert runs[0].metrics.equals(runs[1].metrics)
     one, other = ((run.folder / "decision.json").read_bytes() for run in runs)
     assert one == other
+
+
+def test_a_train_on_tables_of_the_engine_is_that_on_a_folder_of_the_same_rows(sail: Engine, place: Path) -> None:
+    data = shop()
+    data.interactions = data.interactions.sort("timestamp", "user_id", "item_id")
+    data.items, data.users, data.spec = data.items.drop("vector"), data.users.drop("wants"), {}
+    data.write(place / "there/shop")
+    for name in ("interactions", "items", "users"):
+        frame = sail.spark.read.parquet(str(place / f"there/shop/{name}.parquet"))
+        frame.write.format("delta").save(str(place / f"lake/shop/{name}"))
+    for source, out, more in (("there/shop", "plain", ()), (f"delta:{place}/lake/shop", "spread", ENGINE)):
+        done = run(train.main, "--scenario", "catalog", "--data", source, "--out", out, *SMALL, *more)
+        assert done.code == 0, done.err
+    assert (place / "plain/decision.json").read_bytes() == (place / "spread/decision.json").read_bytes()
+    one, other = (pl.read_parquet(place / f"{out}/per_query.parquet") for out in ("plain", "spread"))
+    assert one.equals(other)
 
 
 def test_an_engine_that_is_not_there_ends_before_anything_is_written(place: Path) -> None:

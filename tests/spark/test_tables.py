@@ -44,7 +44,7 @@ def written(engine: Engine, rows: Folder, kind: str, to: Path) -> str:
     for name in ("interactions", "items", "users"):
         frame = engine.spark.createDataFrame(getattr(rows, name).to_arrow().cast(_plain(getattr(rows, name))))
         if kind == "table":
-            frame.write.mode("overwrite").saveAsTable(f"default.{name}")
+            frame.write.option("path", str(to / name)).mode("overwrite").saveAsTable(f"default.{name}")
         else:
             frame.repartition(3).write.format(kind).save(str(to / name))
     return "table:default" if kind == "table" else f"{kind}:{to}"
@@ -59,7 +59,9 @@ def _plain(frame: pl.DataFrame) -> Any:
     return pa.schema([pa.field(f.name, pa.string() if f.type in text else f.type) for f in of])
 
 
-@pytest.mark.parametrize(("kind", "partitions"), [("delta", 1), ("delta", 7), ("iceberg", 2), ("parquet", 2)])
+@pytest.mark.parametrize(
+    ("kind", "partitions"), [("delta", 1), ("delta", 7), ("iceberg", 2), ("parquet", 2), ("table", 2)]
+)
 def test_tables_of_the_engine_are_the_data_set_of_a_folder(
     sail: Engine,
     rows: Folder,
@@ -72,7 +74,7 @@ def test_tables_of_the_engine_are_the_data_set_of_a_folder(
     monkeypatch.setattr(ordering, "ROWS", 150)  # several ranges
     address = written(sail, rows, kind, tmp_path / "shop")
     there = EngineReader(replace(sail, partitions=partitions))(address, raw_dir=None, repairs={"null_ids": "drop"})
-    assert there.name == "shop"
+    assert there.name == ("default" if kind == "table" else "shop")
     assert there.interactions.rows() == here.interactions.rows()
     for name in ("items", "users"):
         one, other = (getattr(data, name).frame for data in (here, there))
@@ -90,6 +92,20 @@ def test_without_a_shared_folder_tables_come_to_this_machine(
     monkeypatch.setattr(tables, "PER_ROW_B", 10_000)
     with pytest.raises(UserError, match=r"delta:.*to hold 800 interactions takes about .* MB .*SHARED=/mnt/shared"):
         EngineReader(alone)(address, raw_dir=None)
+
+
+@pytest.mark.parametrize("ids", [str, int])
+def test_without_a_shared_folder_only_the_sample_comes_here(sail: Engine, tmp_path: Path, ids: type) -> None:
+    data = shop(ids=ids)
+    data.items, data.users = data.items.select("item_id", "title"), data.users.select("user_id", "city")
+    address = written(sail, data, "parquet", tmp_path / "shop")
+    shared, alone = (EngineReader(e, 20)(address, raw_dir=None) for e in (sail, replace(sail, shared=None)))
+    assert shared.everyone is not None
+    assert alone.everyone is None
+    assert 0 < alone.interactions["user_id"].n_unique() < 60
+    assert alone.interactions.rows() == shared.interactions.rows()
+    assert "of 60 users" in alone.sample
+    assert "all would count" in alone.sample
 
 
 def test_a_table_that_is_not_there_is_named(sail: Engine, tmp_path: Path) -> None:
