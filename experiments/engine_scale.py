@@ -11,7 +11,7 @@ task that each worker loads, back_mb). Seconds tell only beside each other.
 python -m experiments.engine_scale train 20000000      trains four rungs on Sail with the sample; what it took.
 
 python -m experiments.engine_scale cost      writes docs/data/engine_cost.csv from engine_stages.csv: a stage takes
-a * rows^b CPU seconds, fitted to all sizes but the largest, which it predicts; and an extrapolation from all of them.
+a + b * rows^c CPU seconds, fitted to all sizes but the largest, which it predicts; and an extrapolation from all.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as every program does
 
 import numpy as np
 import polars as pl
+from scipy.optimize import nnls
 
 if TYPE_CHECKING:
     from recommender.data.dataset import Dataset
@@ -41,8 +43,8 @@ DATA = Path(__file__).parents[1] / "docs" / "data"
 TABLE, STAGES, COST = (DATA / f"{name}.csv" for name in ("engine_scale", "engine_stages", "engine_cost"))
 COLUMNS = ("rows", "where", "workers", "seconds", "cpu_seconds", "peak_mb", "sample_users")
 STAGE_COLUMNS = ("rows", "workers", "stage", "seconds", "cpu_seconds", "shuffle_mb", "bundle_mb", "back_mb")
-COST_COLUMNS = ("stage", "workers", "exponent", "held_out_rows", "predicted_cpu_s", "measured_cpu_s", "shuffle_gb",
-                "bundle_mb_per_worker", "cpu_s_at_1e9_rows", "shuffle_gb_at_1e9_rows")  # fmt: skip
+COST_COLUMNS = ("stage", "workers", "fixed_cpu_s", "exponent", "held_out_rows", "predicted_cpu_s", "measured_cpu_s",
+                "shuffle_gb", "bundle_mb_per_worker", "cpu_s_at_1e9_rows", "shuffle_gb_at_1e9_rows")  # fmt: skip
 NAMES = {"CheckPart": "read and check", "CheckUsers": "repeats", "Collect": "sample", "CountItems": "counts",
          "CountTimes": "origins", "CountPairs": "pairs of items", "Asked": "lists of the sample"}  # fmt: skip
 READING = ("read and check", "repeats", "sample")
@@ -205,23 +207,48 @@ def write(folder: Path, rows: int) -> Path:
 
 
 def write_costs() -> None:
-    """Costs are relative, so small sizes weigh as much as large ones: lines through logarithms."""
+    """Writes ``COST``; exits where a stage has too few sizes."""
     table = pl.read_csv(STAGES).sort("rows")
     lines = []
     for (stage, workers), group in table.group_by("stage", "workers", maintain_order=True):
         rows, cpu_s = (group[name].to_numpy().astype(float) for name in ("rows", "cpu_seconds"))
         if len(rows) < 3:
             sys.exit(f"{stage}, {workers} workers: {len(rows)} sizes; two to fit and one to predict are the least.")
-        known = np.polyfit(np.log(rows[:-1]), np.log(cpu_s[:-1]), 1)
-        exponent, level = np.polyfit(np.log(rows), np.log(cpu_s), 1)
+        known, every = Cost.fitted(rows[:-1], cpu_s[:-1]), Cost.fitted(rows, cpu_s)
         shuffled = np.polyval(np.polyfit(rows, group["shuffle_mb"].to_numpy() / 1e3, 1), [rows[-1], 1e9]).clip(0)
         lines.append([
-            stage, workers, f"{exponent:.2f}", int(rows[-1]),
-            f"{np.exp(np.polyval(known, np.log(rows[-1]))):.1f}", f"{cpu_s[-1]:.1f}", f"{shuffled[0]:.2f}",
-            f"{group['bundle_mb'][-1]:.1f}", f"{np.exp(level + exponent * np.log(1e9)):.0f}", f"{shuffled[1]:.1f}",
+            stage, workers, f"{every.fixed:.1f}", f"{every.exponent:.2f}", int(rows[-1]), f"{known.at(rows[-1]):.1f}",
+            f"{cpu_s[-1]:.1f}", f"{shuffled[0]:.2f}", f"{group['bundle_mb'][-1]:.1f}", f"{every.at(1e9):.0f}",
+            f"{shuffled[1]:.1f}",
         ])  # fmt: skip
     with COST.open("w", newline="") as file:
-        csv.writer(file).writerows([COST_COLUMNS, *lines])
+        csv.writer(file, lineterminator="\n").writerows([COST_COLUMNS, *lines])
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds = fixed + each * rows^exponent. The fixed part, of the jobs themselves, hides the growth of a stage
+    in small data, so a line through logarithms would predict too little."""
+
+    fixed: float
+    each: float
+    exponent: float
+
+    @classmethod
+    def fitted(cls, rows: np.ndarray, cpu_s: np.ndarray) -> Cost:
+        """The least relative errors, so that small sizes weigh as much as large ones; of equal fits, the exponent
+        nearest to 1: two sizes tell a fixed part and a slope, no bend."""
+        best: tuple[float, float, Cost] | None = None
+        for exponent in np.arange(0.8, 1.301, 0.05):
+            terms = np.column_stack([np.ones(len(rows)), rows**exponent]) / cpu_s[:, None]
+            (fixed, each), error = nnls(terms, np.ones(len(rows)))
+            fit = (round(error, 3), abs(exponent - 1), cls(fixed, each, exponent))
+            best = fit if best is None or fit[:2] < best[:2] else best
+        assert best is not None
+        return best[2]
+
+    def at(self, rows: float) -> float:
+        return float(self.fixed + self.each * rows**self.exponent)
 
 
 def add(table: Path, columns: tuple[str, ...], row: Mapping[str, object]) -> None:
