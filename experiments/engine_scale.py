@@ -43,7 +43,7 @@ DATA = Path(__file__).parents[1] / "docs" / "data"
 TABLE, STAGES, COST = (DATA / f"{name}.csv" for name in ("engine_scale", "engine_stages", "engine_cost"))
 COLUMNS = ("rows", "where", "workers", "seconds", "cpu_seconds", "peak_mb", "sample_users")
 STAGE_COLUMNS = ("rows", "workers", "stage", "seconds", "cpu_seconds", "shuffle_mb", "bundle_mb", "back_mb")
-COST_COLUMNS = ("stage", "workers", "fixed_cpu_s", "exponent", "held_out_rows", "predicted_cpu_s", "measured_cpu_s",
+COST_COLUMNS = ("stage", "fixed_cpu_s", "exponent", "held_out_rows", "predicted_cpu_s", "measured_cpu_s",
                 "shuffle_gb", "bundle_mb_per_worker", "cpu_s_at_1e9_rows", "shuffle_gb_at_1e9_rows")  # fmt: skip
 NAMES = {"CheckPart": "read and check", "CheckUsers": "repeats", "Collect": "sample", "CountItems": "counts",
          "CountTimes": "origins", "CountPairs": "pairs of items", "Asked": "lists of the sample"}  # fmt: skip
@@ -207,19 +207,20 @@ def write(folder: Path, rows: int) -> Path:
 
 
 def write_costs() -> None:
-    """Writes ``COST``; exits where a stage has too few sizes."""
-    table = pl.read_csv(STAGES).sort("rows")
+    """Writes ``COST``, of all numbers of workers together; exits where a stage has too few sizes."""
+    table = pl.read_csv(STAGES).sort("rows", "workers")
     lines = []
-    for (stage, workers), group in table.group_by("stage", "workers", maintain_order=True):
+    for (stage,), group in table.group_by("stage", maintain_order=True):
         rows, cpu_s = (group[name].to_numpy().astype(float) for name in ("rows", "cpu_seconds"))
-        if len(rows) < 3:
-            sys.exit(f"{stage}, {workers} workers: {len(rows)} sizes; two to fit and one to predict are the least.")
-        known, every = Cost.fitted(rows[:-1], cpu_s[:-1]), Cost.fitted(rows, cpu_s)
+        largest = rows == rows[-1]
+        if len(np.unique(rows)) < 3:
+            sys.exit(f"{stage}: {len(np.unique(rows))} sizes; two to fit and one to predict are the least.")
+        known, every = Cost.fitted(rows[~largest], cpu_s[~largest]), Cost.fitted(rows, cpu_s)
         shuffled = np.polyval(np.polyfit(rows, group["shuffle_mb"].to_numpy() / 1e3, 1), [rows[-1], 1e9]).clip(0)
+        measured = " and ".join(f"{seconds:.1f}" for seconds in cpu_s[largest])
         lines.append([
-            stage, workers, f"{every.fixed:.1f}", f"{every.exponent:.2f}", int(rows[-1]), f"{known.at(rows[-1]):.1f}",
-            f"{cpu_s[-1]:.1f}", f"{shuffled[0]:.2f}", f"{group['bundle_mb'][-1]:.1f}", f"{every.at(1e9):.0f}",
-            f"{shuffled[1]:.1f}",
+            stage, f"{every.fixed:.1f}", f"{every.exponent:.2f}", int(rows[-1]), f"{known.at(rows[-1]):.1f}", measured,
+            f"{shuffled[0]:.2f}", f"{group['bundle_mb'][-1]:.1f}", f"{every.at(1e9):.0f}", f"{shuffled[1]:.1f}",
         ])  # fmt: skip
     with COST.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COST_COLUMNS, *lines])
