@@ -86,7 +86,7 @@ def table(steps: Sequence[DatedMove], today: date) -> pl.DataFrame:
         due, first, last = (_day(today, weeks) for weeks in (m.weeks, m.low, m.high))
         earliest = first if first is not None else due
         start = None
-        if m.prepare and earliest is not None and m.verdict in (DUE, MAY):
+        if m.prepare and earliest is not None and m.verdict == DUE:  # what only may come is looked at again first
             start = max(today, earliest - timedelta(weeks=m.build_weeks))
         rows.append((
             m.site, GROUPS[m.bucket], m.what, m.over, m.verdict, m.share, m.weeks, m.low, m.high, due, first, last,

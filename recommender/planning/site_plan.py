@@ -55,7 +55,8 @@ class SitePlan:
     @property
     def far(self) -> list[str]:
         """Moves that are not in sight for any group."""
-        far = [m for m in self.moves if m.verdict == roadmap.NEVER]
+        near = {(m.what, m.over) for m in self.moves if m.verdict != roadmap.NEVER}
+        far = [m for m in self.moves if m.verdict == roadmap.NEVER and (m.what, m.over) not in near]
         return list(dict.fromkeys(f"{m.what} after {m.over}" if m.over != roadmap.GOAL else "the goal" for m in far))
 
 

@@ -74,6 +74,23 @@ def test_a_move_is_due_at_todays_rate_with_its_interval_and_building_before_it()
     assert row["start_by"] == date(2026, 3, 16)  # three weeks before the earliest
 
 
+def test_what_only_may_come_has_no_day_on_which_to_start() -> None:
+    chances = {"ranker": Chance(1.0, 1.0, (8.0, 5.0, 10.0))}
+    steps = roadmap.moves(facts(RATE, RANKER | {"own": 0.6}), {}, chances, stop_here=False)
+    row = roadmap.table(steps, TODAY).row(0, named=True)
+    assert (row["verdict"], row["start_by"]) == (roadmap.MAY, None)
+
+
+def test_a_move_that_is_in_sight_for_one_group_is_not_said_to_be_out_of_sight() -> None:
+    never = {"own": 0.2, "value": None, "high": None}
+    als = RANKER | {"what": "als"}
+    rows = facts(RATE, RANKER, RANKER | never | {"bucket": "0"}, als | never, als | never | {"bucket": "0"})
+    steps = roadmap.moves(rows, {}, {}, stop_here=False)
+    plan = SitePlan(SITE, scenario().problem, [], [], None, None, steps, roadmap.table(steps, TODAY))  # type: ignore[arg-type]
+    assert plan.far == ["als after popularity"]
+    assert set(plan.near["move"]) == {"ranker"}
+
+
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
