@@ -35,10 +35,11 @@ def main(argv: list[str]) -> None:
     scenario = config.load(args.scenario) if args.scenario else None
     reading = scenario.data if scenario else config.Data()
     trained = load_reference(finished(args.against) / REFERENCE) if args.against else None
-    tables = read_tables(args.data or reading.source, raw_dir=raw_dir(), options=reading.options)
+    raw = [read_tables(args.data or reading.source, raw_dir=raw_dir(), options=reading.options)]
+    spec = raw[0].spec
     try:
         data = build(
-            tables,
+            raw.pop(),  # so that the rows as read can go while they are checked
             extra_repairs=reading.repairs,
             positive=reading.positive_events,
             require_interactions=not (scenario and scenario.day_zero),
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> None:
             print(json.dumps({"error": str(error), "problems": [vars(p) for p in error.problems]}, indent=2))
         raise
     summary = summarise(data) | {"memory_needed_mb": memory.needed_mb(data), "memory_free_mb": memory.free_mb()}
-    stated = {"items": tables.spec.features.items, "users": tables.spec.features.users}
+    stated = {"items": spec.features.items, "users": spec.features.users}
     for column in summary["columns"]:
         column["guessed"] = column["column"] not in stated[column["table"]]
     moved = None if trained is None else levels(drift(trained, data))

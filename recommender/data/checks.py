@@ -16,6 +16,7 @@ from recommender.data.spec import KEYS, Read
 from recommender.data.threshold import threshold
 
 _PAIR = ["user_id", "item_id", "event", "timestamp"]
+_AT_ONCE = 2**20  # rows that are hashed: what is made of all at once would be the peak of the memory
 
 
 def keys(findings: Findings, table: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -120,12 +121,16 @@ def repeats(frame: pl.DataFrame) -> pl.Series | None:
     Equal rows have equal hashes. So only rows that share a hash are compared value by value, which takes seven times
     as long and ten times the memory.
     """
-    marks = frame.select(pl.sum_horizontal(pl.col(c).hash(seed) for seed, c in enumerate(_PAIR))).to_series()
-    ordered = marks.sort().to_numpy()
+    hashed = pl.sum_horizontal(pl.col(c).hash(seed) for seed, c in enumerate(_PAIR))
+    marks = np.empty(frame.height, np.uint64)
+    for start in range(0, frame.height, _AT_ONCE):
+        marks[start : start + _AT_ONCE] = frame.slice(start, _AT_ONCE).select(hashed).to_series().to_numpy()
+    ordered = np.sort(marks)
     shared = ordered[1:][ordered[1:] == ordered[:-1]]
+    del ordered
     if not len(shared):
         return None
-    sharing = marks.is_in(pl.Series(shared).unique().implode())
+    sharing = pl.Series(marks).is_in(pl.Series(shared).unique().implode())
     later = ~frame.filter(sharing).select(pl.struct(_PAIR).is_first_distinct()).to_series()
     if not bool(later.any()):
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -86,10 +87,12 @@ def build(
         spec = relation.described(findings, tables, spec, described, roles)
     structure.match_columns(findings, spec, roles)
     items, users = described.get("items"), described.get("users")
+    del frames, given
+    tables = replace(tables, interactions=tables.interactions.clear())  # where nobody else holds them, the rows may go
     if tables.elsewhere is not None and items is not None and not findings.problems:
         interactions = tables.elsewhere(findings, spec, items["item_id"], positive_of(spec, positive))
     else:
-        interactions = _interactions(findings, ready["interactions"], items, spec, require_interactions)
+        interactions = _interactions(findings, ready.pop("interactions"), items, spec, require_interactions)
     chosen = positive_of(spec, positive)
     taken, signals = split_events(findings, interactions, chosen)
     if require_interactions and not taken.height and not findings.problems:
@@ -227,7 +230,18 @@ def _interactions(
     frame = checks.duplicates(findings, frame)
     if spec.relation is not None and items is not None:
         frame = relation.links(findings, frame, spec.relation.symmetric, items["item_id"])
-    return frame.select(STANDARD["interactions"]).sort("timestamp", nulls_last=False, maintain_order=True)
+    columns = {name: frame[name] for name in STANDARD["interactions"]}
+    del frame
+    return _by_time(columns)
+
+
+def _by_time(columns: dict[str, pl.Series]) -> pl.DataFrame:
+    """Sorted by timestamp, nulls first, stable. Takes the columns out one by one, so that few stand twice in memory."""
+    if columns["timestamp"].is_sorted(nulls_last=False):
+        return pl.DataFrame(list(columns.values()))
+    by = pl.arg_sort_by("timestamp", nulls_last=False, maintain_order=True)
+    order = columns["timestamp"].to_frame().select(by).to_series()
+    return pl.DataFrame([columns.pop(name).gather(order) for name in list(columns)])
 
 
 def rows(findings: Findings, frame: pl.DataFrame, known: pl.Series | None, spec: Spec) -> pl.DataFrame:

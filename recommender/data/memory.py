@@ -12,9 +12,9 @@ from recommender.errors import UserError
 
 # Measured on seven sets of 12,000 to 100,000 interactions: peaks of .9 to 1.2 GB, most of it libraries.
 BASE_MB, PER_INTERACTION_MB = 800, 0.00025
-# Of reading and checking interactions, at the peak. Measured on 3M and 20M rows: 118 to 124 bytes a row of three
-# numbers, 174 with ids of 14 characters, 187 to 229 from CSV of 21 to 45 bytes a row.
-PER_ROW_B, PER_NUMBER_B, PER_TEXT_B, PER_TEXT_FILE_B = 72, 16, 45, 8
+# Of reading and checking interactions, at the peak, beside 330 MB of libraries. Measured on 8M and 10M rows: 73 bytes a
+# row of three numbers, 117 with ids of 14 characters, 112 to 178 from CSV of 21 to 41 bytes a row.
+PER_ROW_B, PER_NUMBER_B, PER_TEXT_B, PER_TEXT_FILE_B = 45, 12, 34, 6
 RESERVED_MB = 2500  # addresses that libraries and their threads reserve and do not fill
 _CGROUP = Path("/sys/fs/cgroup")
 

@@ -59,7 +59,7 @@ def rename(findings: Findings, table: str, frame: pl.DataFrame, spec: Spec) -> p
         findings.problem(table, None, "empty_table", 0, advice.strip())
     if "timestamp" in wanted and table == "interactions" and "timestamp" not in frame.columns:
         frame = frame.with_columns(timestamp=pl.lit(None))  # reported above, once
-    return frame.with_columns(pl.int_range(1, pl.len() + 1).alias(ROW))
+    return frame.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias(ROW))
 
 
 def _candidate(named: str, standard: str, columns: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +16,7 @@ from recommender.data.profile import coverage
 
 __all__ = ["drift", "load_reference", "reference", "save_reference", "summarise"]
 _MONDAY = 3  # 1970 began on a Thursday
+_AT_ONCE = 2**20  # rows whose events are counted: of all at once it would be the peak of the memory
 _QUANTILES = (0.1, 0.5, 0.9, 0.99)
 
 
@@ -29,7 +31,8 @@ def summarise(data: Dataset) -> dict[str, Any]:
     """
     n_pairs = len(data.users) * len(data.items)
     taken = first_of_pairs(data.user_idx, data.item_idx, len(data.users), len(data.items)).sum() if n_pairs else 0
-    known = data.timestamps[data.timestamps != NO_TIME]
+    undated = int((data.timestamps == NO_TIME).sum())
+    known = data.timestamps[undated:]  # they ascend
     popularity = np.sort(data.item_counts)[::-1]
     return {
         "name": data.name,
@@ -75,20 +78,29 @@ def weeks(data: Dataset) -> list[dict[str, Any]]:
 
     A user known from undated history is not new, whenever the first dated event is.
     """
-    dated = data.timestamps != NO_TIME
-    if not dated.any():
+    undated = int((data.timestamps == NO_TIME).sum())
+    time = data.timestamps[undated:]  # they ascend
+    if not len(time):
         return []
-    number = np.where(dated, (data.timestamps // US_PER_DAY + _MONDAY) // 7, -1)
-    numbers = number[np.flatnonzero(np.diff(number, prepend=-1))]
-    week = np.repeat(np.arange(len(numbers)), np.diff(np.append(np.searchsorted(number, numbers), len(number))))
-    undated = len(number) - len(week)
-    columns = {"n_interactions": np.bincount(week)}
+    numbers, starts = _weeks_of(time)
+    lengths = np.diff(np.append(starts, len(time)))
+    week = np.repeat(np.arange(len(numbers), dtype=np.int32), lengths)
+    columns = {"n_interactions": lengths}
     for name, idx, n in (("users", data.user_idx, len(data.users)), ("items", data.item_idx, len(data.items))):
         met, new = newcomers(week, idx[undated:], idx[:undated], n)
         columns |= {f"n_{name}": met, f"new_{name}_share": new / met}
     first_days = [str(np.datetime64(int(7 * w - _MONDAY), "D")) for w in numbers]
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     return [{"week": day, **dict(zip(columns, row, strict=True))} for day, row in zip(first_days, rows, strict=True)]
+
+
+def _weeks_of(time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers since 1970 of the weeks (Mondays) with a time, and where each begins: int64 each. time: ascending."""
+    first, last = ((int(t) // US_PER_DAY + _MONDAY) // 7 for t in time[[0, -1]])
+    number = np.arange(first, last + 1)
+    starts = np.searchsorted(time, (7 * number - _MONDAY) * US_PER_DAY)
+    has = np.diff(np.append(starts, len(time))) > 0
+    return number[has], starts[has]
 
 
 def _columns(name: str, table: Table) -> list[dict[str, Any]]:
@@ -99,7 +111,10 @@ def _columns(name: str, table: Table) -> list[dict[str, Any]]:
 
 
 def _events(rows: pl.DataFrame) -> dict[str, int]:
-    return dict(rows["event"].value_counts().sort(["count", "event"], descending=[True, False]).iter_rows())
+    counts: Counter[str] = Counter()
+    for start in range(0, rows.height, _AT_ONCE):
+        counts.update(dict(rows["event"].slice(start, _AT_ONCE).value_counts().iter_rows()))
+    return dict(sorted(counts.items(), key=lambda kind: (-kind[1], kind[0])))
 
 
 def _iso(microseconds: int) -> str:
@@ -108,8 +123,8 @@ def _iso(microseconds: int) -> str:
 
 def _lifetime(data: Dataset) -> float | None:
     """Median days from the first to the last dated use of the items that have two."""
-    dated = data.timestamps != NO_TIME
-    item, time = data.item_idx[dated], data.timestamps[dated]
+    undated = int((data.timestamps == NO_TIME).sum())
+    item, time = data.item_idx[undated:], data.timestamps[undated:]  # they ascend
     first, last = np.zeros((2, len(data.items)), np.int64)
     first[item[::-1]], last[item] = time[::-1], time  # ascending: of several, NumPy writes the last one
     again = np.bincount(item, minlength=len(data.items)) > 1

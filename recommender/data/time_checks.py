@@ -51,6 +51,9 @@ def parse(
 
 def _sentinel(times: pl.Series, table: str) -> pl.Series:
     """Interactions: the whole days, and all before 1971. Items, which may be old: midnight of the days only."""
+    earliest = times.min()
+    if isinstance(earliest, datetime) and earliest.year > 1980:
+        return pl.Series([False]).new_from_index(0, len(times))
     exact = times.is_in([datetime(1970, 1, 1, tzinfo=UTC), datetime(1980, 1, 1, tzinfo=UTC)])
     if table == "items":
         return exact

@@ -29,6 +29,7 @@ _ZONED = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z")
 _NUMBER = r"^[+-]?\d+(\.\d+)?$"
 LATEST_US = 253_402_300_800_000_000  # the year 10000
 _EARLIEST_US = 631_152_000_000_000  # 1990: a number that gives an earlier time most likely counts something else
+_LATEST_DAY = 21_001_231  # of eight digits that may be a day of the calendar
 _YYYYMMDD = r"^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
 DAYS = "days written as 20240131"  # the unit of eight digits
 HOW = "Give UTC datetimes, ISO 8601 text, or seconds or milliseconds since 1970"
@@ -148,11 +149,29 @@ def _days(text: pl.Series) -> pl.Series:
     return text.str.to_date("%Y%m%d", strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
+def _of_one_unit(raw: pl.Series) -> Times | None:
+    """Whole numbers that all count one unit and give plausible times, without a float of each: what most logs hold.
+
+    None where that is not so, or a float could not hold them exactly.
+    """
+    low, high = (raw.min(), raw.max()) if raw.dtype.is_integer() and not raw.null_count() else (None, None)
+    if not isinstance(low, int) or not isinstance(high, int) or low <= _LATEST_DAY:
+        return None
+    unit, bound, factor = next(entry for entry in _UNITS if low < entry[1])
+    if unit == "ns" or high >= bound or high * factor >= 2**53 or low * factor < _EARLIEST_US:
+        return None
+    no = pl.Series([False]).new_from_index(0, len(raw))
+    return Times((raw.cast(pl.Int64) * int(factor)).cast(UTC_US), no, no, no, unit)
+
+
 def _from_numbers(raw: pl.Series) -> Times:
+    plain = _of_one_unit(raw)
+    if plain is not None:
+        return plain
     frame = raw.alias("raw").to_frame().with_columns(pl.col("raw").cast(pl.Float64).fill_nan(None).alias("x"))
     # Zero is epoch-0 in every unit: it tells nothing of the column's.
     nonzero = frame.filter(pl.col("x").is_not_null() & (pl.col("x") != 0))["x"]
-    eight = ((nonzero >= 19000101) & (nonzero <= 21001231)).mean() or 0.0
+    eight = ((nonzero >= 19000101) & (nonzero <= _LATEST_DAY)).mean() or 0.0
     if len(nonzero) and float(eight) > 0.5:  # type: ignore[arg-type]
         return _from_days(raw, frame["x"])
     unit, scaled = pl.lit(None, pl.String), pl.lit(None, pl.Float64)

@@ -39,8 +39,12 @@ def load(
     ``feedback.py``; a kind of event that the data do not have weighs nothing, and is logged.
     Raises ConfigError for an unknown name, repair or option, DataError for what is wrong with the data.
     """
-    tables = read_tables(data, raw_dir=raw_dir, options=options)
-    dataset = build(tables, extra_repairs=repairs, positive=positive, require_interactions=require_interactions)
+    dataset = build(
+        read_tables(data, raw_dir=raw_dir, options=options),
+        extra_repairs=repairs,
+        positive=positive,
+        require_interactions=require_interactions,
+    )
     return weighed(dataset, event_weights or {})
 
 

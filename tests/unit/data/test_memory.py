@@ -50,7 +50,7 @@ def test_a_file_that_cannot_be_read_whole_is_refused_before_it_is_read(
     assert memory.reading_mb(tmp_path / "damaged.parquet") == memory.reading_mb(tmp_path / "none.csv") == 0
     monkeypatch.setattr(memory, "free_mb", lambda: 1)
     (tmp_path / "numbers.parquet").rename(tmp_path / "interactions.parquet")
-    with pytest.raises(UserError, match=r"interactions.parquet: to read and check it takes about 12 MB"):
+    with pytest.raises(UserError, match=r"interactions.parquet: to read and check it takes about 8 MB"):
         read_folder(tmp_path)
 
 
