@@ -164,7 +164,7 @@ def _upper(users_of, users, weights, items_of, items, values, gram):  # type: ig
         for at in range(users_of[i], users_of[i + 1]):
             user = users[at]
             for place in range(following[user], items_of[user + 1]):
-                row[items[place]] += weights[at] * values[place]
+                row[np.uint32(items[place])] += weights[at] * values[place]  # unsigned: no place counts from the end
             following[user] += 1
 
 

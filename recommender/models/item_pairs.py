@@ -104,16 +104,29 @@ def _of_taken(start, stop, users_of, users, items_of, items, weights, factors, k
     lengths, best, values = np.zeros(n, np.int64), np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)
     counts, met, kept = np.zeros(len(factors), np.int64), np.empty(len(factors), np.int64), np.empty(k, np.int64)
     for i in range(start, stop):
-        n_met = 0
+        n_met = n_pairs = 0
         for at in range(users_of[i], users_of[i + 1]):
-            user = users[at]
-            weight = weights[user]
-            for place in range(items_of[user], items_of[user + 1]):
-                j = items[place]
-                if counts[j] == 0 and weight != 0:
+            n_pairs += items_of[users[at] + 1] - items_of[users[at]]
+        if n_pairs > len(factors):  # then to look through all items once costs less than to note which are met
+            for at in range(users_of[i], users_of[i + 1]):
+                user = users[at]
+                weight = weights[user]
+                for place in range(items_of[user], items_of[user + 1]):
+                    counts[np.uint32(items[np.uint64(place)])] += weight  # unsigned: no place counts from the end
+            for j in range(len(factors)):
+                if counts[j] != 0:
                     met[n_met] = j
                     n_met += 1
-                counts[j] += weight
+        else:
+            for at in range(users_of[i], users_of[i + 1]):
+                user = users[at]
+                weight = weights[user]
+                for place in range(items_of[user], items_of[user + 1]):
+                    j = items[place]
+                    if counts[j] == 0 and weight != 0:
+                        met[n_met] = j
+                        n_met += 1
+                    counts[j] += weight
         lengths[i - start] = _best(i, met[:n_met], counts, factors, kept, best[i - start], values[i - start])
         for at in range(n_met):
             counts[met[at]] = 0
@@ -140,9 +153,10 @@ def _of_counts(numbers, rows, factors, k):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def _best(i, met, counts, factors, kept, best, values):  # type: ignore[no-untyped-def]
     """Writes the best of the items ``met``, ascending by number; how many. A heap of the k best, its worst on top."""
-    n = 0
+    n, worst = 0, np.float32(-np.inf)
     for j in met:
-        if np.float32(counts[j] * factors[i] * factors[j]) == 0:
+        similarity = np.float32(counts[j] * factors[i] * factors[j])
+        if similarity == 0 or similarity < worst:
             continue
         if n < len(kept):
             at = n
@@ -162,6 +176,8 @@ def _best(i, met, counts, factors, kept, best, values):  # type: ignore[no-untyp
                 kept[at] = kept[child]
                 at = child
             kept[at] = j
+        if n == len(kept):
+            worst = np.float32(counts[kept[0]] * factors[i] * factors[kept[0]])
     best[:n] = np.sort(kept[:n])
     for at in range(n):
         values[at] = counts[best[at]] * factors[i] * factors[best[at]]
