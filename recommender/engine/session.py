@@ -80,17 +80,21 @@ class Engine:
         work, results = partial(run_sent, archive=folder.name, code=code_digest()), list[bytes]()
         for wave in _waves(blocks):
             numbers = range(len(results), len(results) + len(wave))
-            rows = self.spark.createDataFrame(pa.table({"block": pa.array(numbers, pa.int64()), "content": wave}))
-            spread = rows.repartition(min(len(wave), self.partitions)).mapInArrow(work, SCHEMA)
-            results += self._results(self._ask(spread.toArrow), numbers)
+            rows = pa.table({"block": pa.array(numbers, pa.int64()), "content": wave})
+            results += self._results(self._ask(partial(self._spread, rows, work)), numbers)
         return results
+
+    def _spread(self, blocks: pa.Table, work: Any) -> pa.Table:
+        tasks = min(len(blocks), self.partitions)
+        return self.spark.createDataFrame(blocks).repartition(tasks).mapInArrow(work, SCHEMA).toArrow()
 
     def _collect(self, folder: Path, n: int) -> list[bytes]:
         if not n:
             return []
         work = partial(run_blocks, folder=str(folder), code=code_digest())
-        spread = self.spark.range(0, n, 1, min(n, self.partitions)).mapInArrow(work, SCHEMA)
-        return self._results(self._ask(spread.toArrow), range(n))
+        tasks = min(n, self.partitions)
+        rows = self._ask(lambda: self.spark.range(0, n, 1, tasks).mapInArrow(work, SCHEMA).toArrow())
+        return self._results(rows, range(n))
 
     def _ask(self, what: Callable[[], T]) -> T:
         try:

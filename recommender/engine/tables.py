@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ORDER = ("timestamp", "user_id", "item_id", "event", "weight")  # of rows, which a table does not have
+INTERACTIONS = "interactions.parquet"
 GROUP = 500_000  # rows of a row group
 ABSENT = ("NOT_FOUND", "not found", "No commit files", "No metadata files", "no columns")  # Spark's and Sail's words
 READERLESS = ("DATA_SOURCE_NOT_FOUND", "Failed to find", "No data source found")
@@ -66,29 +67,43 @@ def copied(engine: Engine, data: str, to: Path, sample_users: int | None = None)
             pq.write_table(_asked(engine, frame.toArrow), folder / f"{name}.parquet")
     frame = _frame(engine, data, "interactions")
     assert frame is not None  # only users may lack
+    if missing := [column for column in ("user_id", "item_id") if column not in frame.columns]:
+        raise UserError(
+            f"{data}: the table interactions has no column {' and '.join(missing)}, but {', '.join(frame.columns)}. "
+            "Make a view with the standard names."
+        )
     frame = frame.select(*[column for column in ORDER if column in frame.columns])
-    file = folder / "interactions.parquet"
     if engine.shared is None:
-        n_users = n_rows = 0
-        if sample_users is not None:
-            n_rows, n_users = (_asked(engine, f.count) for f in (frame, frame.select("user_id").distinct()))
-            share = share_of(sample_users, n_users)
-            frame = frame.mapInArrow(partial(rows_in_sample, share=share), frame.schema)
-        _require_memory(engine, data, frame)
-        rows = pl.DataFrame(_asked(engine, frame.toArrow))
-        rows.sort(rows.columns).write_parquet(file)
-        return Copy(folder, n_users, n_rows)
-    file.mkdir()
-    given = folder / "parts"
-    given.mkdir()
-    written = _asked(engine, frame.mapInArrow(partial(write_part, folder=str(given)), "file string, n bigint").toArrow)
-    if not len(written):
-        pq.write_table(_asked(engine, frame.limit(0).toArrow), file / "part-000000.parquet")
-        return Copy(folder)
-    names = sorted(written["file"].to_pylist())  # those of a worker that died after it wrote are not among them
-    in_order(engine, [given / name for name in names], sum(written["n"].to_pylist()), frame.columns, file)
-    shutil.rmtree(given)
+        return _here(engine, data, frame, folder, sample_users)
+    _by_workers(engine, frame, folder)
     return Copy(folder)
+
+
+def _here(engine: Engine, data: str, frame: DataFrame, folder: Path, sample_users: int | None) -> Copy:
+    n_users = n_rows = 0
+    if sample_users is not None:
+        n_rows = _asked(engine, frame.count)
+        n_users = _asked(engine, lambda: frame.select("user_id").distinct().count())
+        work = partial(rows_in_sample, share=share_of(sample_users, n_users))
+        frame = _asked(engine, partial(frame.mapInArrow, work, frame.schema))
+    _require_memory(engine, data, frame)
+    rows = pl.DataFrame(_asked(engine, frame.toArrow))
+    rows.sort(rows.columns).write_parquet(folder / INTERACTIONS)
+    return Copy(folder, n_users, n_rows)
+
+
+def _by_workers(engine: Engine, frame: DataFrame, folder: Path) -> None:
+    to, given = folder / INTERACTIONS, folder / "parts"
+    to.mkdir()
+    given.mkdir()
+    work = partial(write_part, folder=str(given))
+    written = _asked(engine, lambda: frame.mapInArrow(work, "file string, n bigint").toArrow())
+    if len(written):
+        names = sorted(written["file"].to_pylist())  # those of a worker that died after it wrote are not among them
+        in_order(engine, [given / name for name in names], sum(written["n"].to_pylist()), frame.columns, to)
+    else:
+        pq.write_table(_asked(engine, frame.limit(0).toArrow), to / "part-000000.parquet")
+    shutil.rmtree(given)
 
 
 def rows_in_sample(batches: Iterator[pa.RecordBatch], share: float) -> Iterator[pa.RecordBatch]:

@@ -13,7 +13,7 @@ import pytest
 from recommender.engine import ordering, tables
 from recommender.engine.reading import EngineReader
 from recommender.engine.session import Engine
-from recommender.errors import ConfigError, UserError
+from recommender.errors import ConfigError, DataError, UserError
 from recommender.sources.load import load
 from tests.helpers.folders import Folder, shop
 
@@ -42,12 +42,21 @@ def here(rows: Folder, tmp_path_factory: pytest.TempPathFactory) -> Any:
 def written(engine: Engine, rows: Folder, kind: str, to: Path) -> str:
     """The address of tables that the engine itself wrote."""
     for name in ("interactions", "items", "users"):
-        frame = engine.spark.createDataFrame(getattr(rows, name).to_arrow().cast(_plain(getattr(rows, name))))
+        made = getattr(rows, name)
+        frame = (
+            engine.spark.createDataFrame(made.to_arrow().cast(_plain(made))) if len(made) else _nothing(engine, made)
+        )
         if kind == "table":
             frame.write.option("path", str(to / name)).mode("overwrite").saveAsTable(f"default.{name}")
         else:
             frame.repartition(3).write.format(kind).save(str(to / name))
     return "table:default" if kind == "table" else f"{kind}:{to}"
+
+
+def _nothing(engine: Engine, frame: pl.DataFrame) -> Any:
+    types = {pl.String(): "string"}
+    columns = (f"CAST(NULL AS {types.get(dtype, 'timestamp')}) AS {name}" for name, dtype in frame.schema.items())
+    return engine.spark.range(0).selectExpr(*columns)
 
 
 def _plain(frame: pl.DataFrame) -> Any:
@@ -112,6 +121,24 @@ def test_a_table_that_is_not_there_is_named(sail: Engine, tmp_path: Path) -> Non
     for address in (f"delta:{tmp_path}", f"parquet:{tmp_path}", "table:nowhere"):
         with pytest.raises(UserError, match=f"{address}: the engine cannot read the table items"):
             EngineReader(sail)(address, raw_dir=None)
+
+
+def test_a_table_with_other_names_of_columns_is_refused_with_those_it_has(
+    sail: Engine, rows: Folder, tmp_path: Path
+) -> None:
+    other = replace(rows, interactions=rows.interactions.rename({"user_id": "member"}))
+    address = written(sail, other, "delta", tmp_path / "shop")
+    with pytest.raises(UserError, match=r"interactions has no column user_id, but member, item_id.*Make a view"):
+        EngineReader(sail)(address, raw_dir=None)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_table_without_rows_is_the_gates_empty_table(
+    sail: Engine, rows: Folder, tmp_path: Path, shared: bool
+) -> None:
+    address = written(sail, replace(rows, interactions=rows.interactions.clear()), "delta", tmp_path / "shop")
+    with pytest.raises(DataError, match="empty_table"):
+        EngineReader(sail if shared else replace(sail, shared=None))(address, raw_dir=None)
 
 
 def test_users_may_lack(sail: Engine, rows: Folder, here: Any, tmp_path: Path) -> None:
