@@ -22,7 +22,7 @@ from experiments.realism import markdown, save
 from recommender.errors import DataError
 from recommender.online.interleaved import share_and_error, two_sided
 from recommender.online.off_policy import estimate, reward_model
-from recommender.online.ratio import Effect, Sample, effect
+from recommender.online.ratio import RatioEffect, Sample, effect
 from recommender.ranking.interleaving import coins, team_draft
 from recommender.simulate import resolve
 from recommender.simulate.truth import SimulatedTruth, expected_utility
@@ -92,7 +92,7 @@ def takes(one: Board, user: np.ndarray, items: np.ndarray, rng: np.random.Genera
 
 def ab_test(
     one: Board, lists: np.ndarray, rng: np.random.Generator, cuped: bool = False, looks: tuple[float, ...] = (1.0,)
-) -> list[Effect]:
+) -> list[RatioEffect]:
     """The read-out of a split of the users after each share of the time."""
     n_users, user = len(one.visits), visits_of(one, rng)
     treated, when = rng.random(n_users) < 0.5, rng.random(len(user))

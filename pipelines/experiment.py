@@ -125,7 +125,7 @@ def add_realized(args: argparse.Namespace, scenario: Scenario, test: pl.DataFram
     return [line, share.sentence]
 
 
-def planned(traffic: sample_size.Traffic, scenario: Scenario) -> Result:
+def planned(traffic: sample_size.ServiceTraffic, scenario: Scenario) -> Result:
     plan = sample_size.plan(traffic, scenario.online)
     first, *rest = sample_size.sentences(plan, scenario.online)
     verdict = f"{plan.weeks} week{'s' * (plan.weeks > 1)}" if plan.weeks else "Not with this traffic"

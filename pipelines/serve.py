@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
 
         from recommender.serving.app import app
         from recommender.serving.service import Service
-        from recommender.serving.variants import CANDIDATE, Split
+        from recommender.serving.variants import CANDIDATE, VariantSplit
     except ImportError as error:
         raise UserError(f"{error.name} is not installed here. This command installs it: make setup-serve") from None
     if not 0 < args.share < 1:
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> None:
     tested = None if args.candidate is None else source(args.candidate)
     with console.status("Loading the model"):
         service = Service(load, Path(args.log), pseudonymous=not args.plain_ids, candidate=tested and tested[1],
-                          split=Split(args.split, args.share))  # fmt: skip
+                          split=VariantSplit(args.split, args.share))  # fmt: skip
     stop = threading.Event()
     watched = [(service.swap, service.used.version, version, load)]
     if tested is not None and service.candidate is not None:

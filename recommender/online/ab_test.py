@@ -14,7 +14,7 @@ from recommender.config import OnlineTest
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.metric_table import HIGHER
 from recommender.online.log_totals import ONLINE_METRICS, Totals
-from recommender.online.ratio import LEAST_USERS, Effect, effect, needed
+from recommender.online.ratio import LEAST_USERS, RatioEffect, effect, needed
 
 SHIP, KEEP, WAIT, BROKEN = "ship", "do not ship", "not enough evidence yet", "the split is broken"
 HOLDS, FAILS, OPEN = "holds", "broken", "open"
@@ -28,7 +28,7 @@ class Guardrail:
 
     metric: str
     tolerance: float
-    effect: Effect
+    effect: RatioEffect
     state: str
     sentence: str
 
@@ -41,7 +41,7 @@ class ReadOut:
     control: str
     treated: str
     metric: str
-    effect: Effect
+    effect: RatioEffect
     guardrails: tuple[Guardrail, ...]
     p_split: float
     mixed: int
@@ -90,20 +90,20 @@ def read_out(totals: Totals, control: str, treated: str, rule: OnlineTest, plann
                    _by_day(totals, control, treated, rule, goal))  # fmt: skip
 
 
-def relative_interval(e: Effect, early: bool = False) -> tuple[float, float, float]:
+def relative_interval(e: RatioEffect, early: bool = False) -> tuple[float, float, float]:
     """difference / control with the bounds of the difference as shares of the control's value."""
     low, high = (e.early_low, e.early_high) if early else (e.low, e.high)
     return e.relative(e.difference), e.relative(low), e.relative(high)
 
 
-def _effect(totals: Totals, control: str, treated: str, metric: str, alpha: float, planned: int | None) -> Effect:
+def _effect(totals: Totals, control: str, treated: str, metric: str, alpha: float, planned: int | None) -> RatioEffect:
     samples = [totals.sample(variant, metric) for variant in (control, treated)]
     if not all(len(s) for s in samples):
         raise DataError(f"No user saw only {control if not len(samples[0]) else treated}, so nothing can be compared.")
     return effect(samples[0], samples[1], alpha, planned)
 
 
-def _guardrail(e: Effect, name: str, tolerance: float, done: bool) -> Guardrail:
+def _guardrail(e: RatioEffect, name: str, tolerance: float, done: bool) -> Guardrail:
     """Non-inferiority: it holds where the bad end of the interval is within the tolerance."""
     m = ONLINE_METRICS[name]
     low, high = (e.low, e.high) if done else (e.early_low, e.early_high)
@@ -121,7 +121,7 @@ def _guardrail(e: Effect, name: str, tolerance: float, done: bool) -> Guardrail:
 
 
 def _verdict(
-    e: Effect, guardrails: tuple[Guardrail, ...], p_split: float, mixed: float, done: bool, left: float | None,
+    e: RatioEffect, guardrails: tuple[Guardrail, ...], p_split: float, mixed: float, done: bool, left: float | None,
     rule: OnlineTest,
 ) -> tuple[str, str]:  # fmt: skip
     if p_split < MISMATCH:

@@ -23,7 +23,7 @@ FOLDS = 2  # of the users, so that the reward model of a place has not seen it
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PolicyValue:
     """Takes per place of the candidate, with a 95% interval that has users as the unit."""
 
     name: str
@@ -38,7 +38,7 @@ class OffPolicy:
     mean_weight: 1 with full support, and its standard error; matched: share of the rows with the candidate's item."""
 
     logged: float
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[PolicyValue, ...]
     effective: float
     mean_weight: float
     weight_error: float
@@ -79,7 +79,7 @@ def estimate(
     found = []
     for name, values in rows.items():
         mean, error = _mean(user, values)
-        found.append(Estimate(name, mean, mean - norm.ppf(0.975) * error, mean + norm.ppf(0.975) * error))
+        found.append(PolicyValue(name, mean, mean - norm.ppf(0.975) * error, mean + norm.ppf(0.975) * error))
     return OffPolicy(float(taken.mean()), tuple(found), effective, mean_weight, weight_error,
                      float((target > 0).mean()), len(taken), len(np.unique(user)))  # fmt: skip
 

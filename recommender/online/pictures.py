@@ -12,7 +12,7 @@ from recommender.online.ab_test import ReadOut
 from recommender.online.interleaved import Preference
 from recommender.online.log_totals import ONLINE_METRICS
 from recommender.online.off_policy import OffPolicy
-from recommender.online.ratio import Effect
+from recommender.online.ratio import RatioEffect
 from recommender.online.sample_size import SamplePlan
 from recommender.studies.charts import BLUE, GREY, finish
 from recommender.studies.engine.finding import Chart, Grid, grid
@@ -118,7 +118,7 @@ def _intervals(name: str, text: str, rows: Sequence[tuple[str, float, float, flo
     return Chart(name, text, finish(alt.layer(*layers), text, 50 * len(rows)), text, table)
 
 
-def _row(metric: str, e: Effect, state: str, tolerance: str) -> Sequence[str]:
+def _row(metric: str, e: RatioEffect, state: str, tolerance: str) -> Sequence[str]:
     span = f"{e.difference:+.4f} [{e.low:+.4f}, {e.high:+.4f}]"
     share = f"{e.relative(e.difference):+.1%} [{e.relative(e.low):+.1%}, {e.relative(e.high):+.1%}]"
     share = share if e.control else "–"

@@ -41,7 +41,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Effect:
+class RatioEffect:
     """treated - control. error: standard error; low, high: the fixed interval, for one look at the planned end;
     early_low, early_high: of a confidence sequence, which holds however often one looks; explained: share of the
     variance that CUPED took away."""
@@ -62,7 +62,7 @@ class Effect:
         return value / self.control if self.control else float("nan")
 
 
-def effect(control: Sample, treated: Sample, alpha: float, planned: int | None = None) -> Effect:
+def effect(control: Sample, treated: Sample, alpha: float, planned: int | None = None) -> RatioEffect:
     """planned: users of both variants at which the early bounds are narrowest (None: now). Early bounds take a tenth
     of ``alpha``, so that early looks and the one at the end together err in at most 1.1 ``alpha`` of the tests."""
     lines = [control.linear, treated.linear]
@@ -73,7 +73,7 @@ def effect(control: Sample, treated: Sample, alpha: float, planned: int | None =
     error = float(np.sqrt(sum(line.var(ddof=1) / len(line) if len(line) > 1 else np.inf for line in lines)))
     wide, users = float(norm.ppf(1 - alpha / 2)), len(control) + len(treated)
     early = early_width(users, planned or users, alpha / 10)
-    return Effect(
+    return RatioEffect(
         control.ratio, treated.ratio, difference, error, difference - wide * error, difference + wide * error,
         difference - early * error, difference + early * error, explained, (len(control), len(treated)),
     )  # fmt: skip

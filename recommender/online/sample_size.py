@@ -18,7 +18,7 @@ CURVE_WEEKS = 12  # drawn at least
 
 
 @dataclass(frozen=True)
-class Traffic:
+class ServiceTraffic:
     """What a service sees. base: the metric's value; deviation: standard deviation of a user's linearised value;
     users_by_week: distinct users seen until the end of each week from the start, float64 (MOST_WEEKS,); explained:
     share of the variance that CUPED would take away; source: where the numbers come from."""
@@ -49,7 +49,7 @@ class SamplePlan:
         return {**asdict(self), "curve": self.curve.to_dicts()}
 
 
-def logged_traffic(totals: Totals, metric: str) -> Traffic:
+def logged_traffic(totals: Totals, metric: str) -> ServiceTraffic:
     """Measured on a log without a test. Weeks beyond it: as many new users as in its last week.
 
     Raises DataError where it is too short, or nothing is taken.
@@ -68,20 +68,20 @@ def logged_traffic(totals: Totals, metric: str) -> Traffic:
     explained = 0.0
     if sample.before is not None and sample.before.std() > 0 and sample.linear.std() > 0:
         explained = float(np.corrcoef(sample.before, sample.linear)[0, 1] ** 2)
-    return Traffic(sample.ratio, float(sample.linear.std(ddof=1)), by_week, explained,
+    return ServiceTraffic(sample.ratio, float(sample.linear.std(ddof=1)), by_week, explained,
                    f"{len(sample):,} users of the log over {totals.weeks:.1f} weeks")  # fmt: skip
 
 
-def stated_traffic(users_per_week: float, rate: float, lists: float) -> Traffic:
+def stated_traffic(users_per_week: float, rate: float, lists: float) -> ServiceTraffic:
     """users_per_week: who come in a week, each week others; rate: of ``lists`` lists that each user sees, the share
     with a take. Lists of a user are taken to be independent, so a real log needs more users."""
     deviation = float(np.sqrt(rate * (1 - rate) / lists))
     by_week = users_per_week * np.arange(1, MOST_WEEKS + 1.0)
     source = f"stated: {users_per_week:,.0f} users a week, {lists:g} lists each, {rate:.1%} of them with a take"
-    return Traffic(rate, deviation, by_week, 0.0, source)
+    return ServiceTraffic(rate, deviation, by_week, 0.0, source)
 
 
-def plan(traffic: Traffic, rule: OnlineTest) -> SamplePlan:
+def plan(traffic: ServiceTraffic, rule: OnlineTest) -> SamplePlan:
     """Users and weeks for ``rule.min_effect`` at its alpha and power, two-sided, by CUPED where history allows."""
     unit = _unit_error(traffic, rule)  # of the difference, with one user in all
     least = needed(unit, 1, rule.min_effect * traffic.base, rule.alpha, rule.power)
@@ -119,7 +119,7 @@ def sentences(plan: SamplePlan, rule: OnlineTest) -> list[str]:
     return lines
 
 
-def _unit_error(traffic: Traffic, rule: OnlineTest) -> float:
+def _unit_error(traffic: ServiceTraffic, rule: OnlineTest) -> float:
     """Standard error of the difference, were there one user to be split."""
     left = traffic.deviation * np.sqrt(1 - traffic.explained)
     return float(left * np.sqrt(1 / rule.share + 1 / (1 - rule.share)))

@@ -21,7 +21,7 @@ from recommender.errors import UserError
 from recommender.serving.bodies import Events, Recommend, parsed
 from recommender.serving.figures import Figures
 from recommender.serving.http import one_line
-from recommender.serving.in_use import Answer
+from recommender.serving.in_use import ServedList
 from recommender.serving.request import DEFAULT_K, MOST_BODY_BYTES, check_k
 from recommender.serving.service import Answers, Busy, Service
 
@@ -122,7 +122,7 @@ def as_json(answers: Answers) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _places(shown: Answer) -> list[dict[str, Any]]:
+def _places(shown: ServedList) -> list[dict[str, Any]]:
     rows = enumerate(zip(shown.items, shown.scores, shown.sources, strict=True), 1)
     places = [{"rank": rank, "item_id": i, "score": score, "source": source} for rank, (i, score, source) in rows]
     for name, values in (("reason", shown.reasons), ("variant", shown.variants)):

@@ -22,7 +22,7 @@ from recommender.serving.live import LiveKnown
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServedList:
     """One list, best first. as_of: int64 microseconds. propensities: as in the log; None: exploration drew nothing.
     variants, versions: of each place, what is tested and which model chose it; variants is empty without a test."""
 
@@ -50,7 +50,9 @@ class InUse:
     def route(self, queries: Queries, candidates: Candidates, k: int) -> Routed:
         return self.bundle.router.recommend(queries, candidates, k, Scoring())
 
-    def lists(self, request: Recommend, users: Sequence[Id], as_of: np.ndarray, variant: str | None) -> list[Answer]:
+    def lists(
+        self, request: Recommend, users: Sequence[Id], as_of: np.ndarray, variant: str | None
+    ) -> list[ServedList]:
         """A list for each user. request: says how long, what may be shown and whether with reasons. as_of: int64
         microseconds (n,); NO_TIME: the latest that the data know of. variant: what is tested."""
         queries, to_choose = queries_of(self.ids(users), as_of, self.known), self.allowed(request)
@@ -62,7 +64,7 @@ class InUse:
         answers = []
         for q, (user, n) in enumerate(zip(users, places, strict=True)):
             chance = _known(drawn[q, :n].tolist())
-            answers.append(Answer(
+            answers.append(ServedList(
                 secrets.token_hex(16), user, service_log.now() if at[q] == NO_TIME else at[q],
                 items[q * width : q * width + n], _known(scores[q][:n]), sources[q][:n], [self.version] * n,
                 chance if any(p is not None for p in chance) else None, None if variant is None else [variant] * n,
@@ -90,7 +92,7 @@ class InUse:
         """User ids in the type of the data."""
         return pl.Series("user_id", users, self.known.data.users.ids.dtype)
 
-    def _reasons(self, query: Queries, candidates: Candidates, rows: np.ndarray, answer: Answer) -> list[str]:
+    def _reasons(self, query: Queries, candidates: Candidates, rows: np.ndarray, answer: ServedList) -> list[str]:
         places = enumerate(zip(rows.tolist(), answer.sources, strict=False), 1)
         router, k = self.bundle.router, len(rows)
         return [explain(router, query, candidates, row, k, (place, source)).sentence for place, (row, source) in places]

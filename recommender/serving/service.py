@@ -22,7 +22,7 @@ from recommender.serving import log as service_log
 from recommender.serving.bodies import Events, Id, Recommend
 from recommender.serving.bundle import Bundle, queries_of
 from recommender.serving.explain import item_row
-from recommender.serving.in_use import Answer, InUse
+from recommender.serving.in_use import InUse, ServedList
 from recommender.serving.known import Known
 from recommender.serving.live import LiveKnown, Recent, counts_as_take
 from recommender.serving.log_writer import LogWriter
@@ -31,7 +31,7 @@ from recommender.serving.new_rows_file import saved_rows
 from recommender.serving.related import related
 from recommender.serving.request import check_size, query_frame
 from recommender.serving.values import as_frame, as_times, check_ids, stamps_of
-from recommender.serving.variants import CANDIDATE, CHAMPION, Split, interleaved
+from recommender.serving.variants import CANDIDATE, CHAMPION, VariantSplit, interleaved
 
 log = logging.getLogger(__name__)
 Load = Callable[[], tuple[Bundle, str]]  # gives a model and its version
@@ -50,7 +50,7 @@ class Answers:
 
     request_id: str
     version: str
-    lists: list[Answer]
+    lists: list[ServedList]
 
 
 class Service:
@@ -59,9 +59,9 @@ class Service:
 
     def __init__(
         self, load: Load, folder: Path, *, pseudonymous: bool = True, candidate: Load | None = None,
-        split: Split | None = None,
+        split: VariantSplit | None = None,
     ) -> None:  # fmt: skip
-        self.split, self.candidate = split or Split(), None
+        self.split, self.candidate = split or VariantSplit(), None
         self.writer = LogWriter(folder, pseudonymous=pseudonymous)
         self.recent = Recent()
         self._changing = threading.Lock()  # held by whoever replaces ``used``
@@ -101,7 +101,7 @@ class Service:
             raise Busy from None
         return future
 
-    def related(self, item_id: Id, k: int) -> tuple[str, list[Answer]]:
+    def related(self, item_id: Id, k: int) -> tuple[str, list[ServedList]]:
         """The version of the model, and the items most related to one as a list of nobody, which is not logged.
 
         Raises DataError for an unknown item.
@@ -112,7 +112,7 @@ class Service:
         near = related(used.bundle.router, used.candidates, used.known.data.users, item_row(items, item_id), k, at)
         scores = [None if s != s else s for s in near.score.tolist()]
         shown = items.ids.gather(near.item_idx).to_list()
-        return used.version, [Answer("", "", at, shown, scores, near.sources, [used.version] * len(shown))]
+        return used.version, [ServedList("", "", at, shown, scores, near.sources, [used.version] * len(shown))]
 
     def add(self, given: Events) -> int:
         """Logs events and makes them, and new rows of items and users, part of the next list. How many there were.
@@ -220,7 +220,7 @@ class Service:
             answers.append(answer)
         return answers
 
-    def _by_variant(self, request: Recommend, users: list[Id], as_of: np.ndarray, used: InUse) -> list[Answer]:
+    def _by_variant(self, request: Recommend, users: list[Id], as_of: np.ndarray, used: InUse) -> list[ServedList]:
         """Every list by the champion, or as the split says where a candidate is tested."""
         candidate = self.candidate
         if candidate is None or candidate.version == used.version:
@@ -231,7 +231,7 @@ class Service:
             both = [side.lists(request, users, as_of, None) for side in (used, candidate)]
             return [interleaved(one, other, request.k) for one, other in zip(*both, strict=True)]
         sees = self.split.sees_candidate(users, candidate.version)
-        answers: dict[int, Answer] = {}
+        answers: dict[int, ServedList] = {}
         for side, name, rows in ((used, CHAMPION, ~sees), (candidate, CANDIDATE, sees)):
             if rows.any():
                 theirs = np.flatnonzero(rows)

@@ -11,14 +11,14 @@ import numpy as np
 from recommender.hashing import of_content
 from recommender.ranking.interleaving import coins, team_draft
 from recommender.serving.bodies import Id
-from recommender.serving.in_use import Answer
+from recommender.serving.in_use import ServedList
 
 CHAMPION, CANDIDATE = "champion", "candidate"  # in the log's column variant
 How = Literal["ab", "interleaved"]
 
 
 @dataclass(frozen=True)
-class Split:
+class VariantSplit:
     """how: ab, each user always sees one version; interleaved, each list is of both. share: of the users who see the
     candidate."""
 
@@ -30,7 +30,7 @@ class Split:
         return np.array([_number(user, version) / 16**15 < self.share for user in users], bool)
 
 
-def interleaved(champion: Answer, candidate: Answer, k: int) -> Answer:
+def interleaved(champion: ServedList, candidate: ServedList, k: int) -> ServedList:
     """One list of both, each place credited to its version. A coin is fixed by user and time, so that the list of a
     moment repeats."""
     seed = np.array([_number(champion.user_id, champion.as_of)], np.uint64)

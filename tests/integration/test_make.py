@@ -184,6 +184,11 @@ def test_other_programs_get_their_variables(clone: Clone) -> None:
     assert arguments(clone.make("simulate", "SCENARIO=s", "TO=t")) == ["--scenario", "s", "--to", "t"]
     studied = arguments(clone.make("study", "STUDY=parts", "SCENARIO=a,b", "DATA=d", "QUICK=1"))
     assert studied == ["--study", "parts", "--scenario", "a,b", "--data", "d", "--quick"]
+    read = arguments(clone.make("experiment", "SCENARIO=s", "SERVED=log", "BEFORE=b.csv", "MODEL=m", "PLANNED=9"))
+    given = ["--served", "log", "--before", "b.csv", "--model", "m", "--planned", "9"]
+    assert read == ["--scenario", "s", *given]
+    planned = arguments(clone.make("experiment", "SCENARIO=s", "USERS=5", "RATE=.1", "LISTS=2"))
+    assert planned == ["--scenario", "s", "--users", "5", "--rate", ".1", "--lists", "2"]
     checked = arguments(clone.make("data-check", "DATA=d", "AGAINST=a"))
     assert checked == ["--data", "d", "--against", "a"]
 

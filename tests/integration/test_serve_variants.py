@@ -27,7 +27,7 @@ from tests.helpers.folders import Trained, run
 pytest.importorskip("prometheus_client")
 from recommender.serving.app import app
 from recommender.serving.service import Service
-from recommender.serving.variants import Split
+from recommender.serving.variants import VariantSplit
 
 BUCKETS = ("0", "1_2", "3_9", "10_plus")
 
@@ -49,7 +49,7 @@ def routed(bundle: Bundle, rung: str, explorer: Explorer | None = None) -> Bundl
     return replace(bundle, router=router.fit_rerankers(data))
 
 
-def served(bundle: Bundle, other: Bundle, folder: Path, split: Split) -> Iterator[Service]:
+def served(bundle: Bundle, other: Bundle, folder: Path, split: VariantSplit) -> Iterator[Service]:
     service = Service(lambda: (bundle, "1"), folder, pseudonymous=False, candidate=lambda: (other, "2"), split=split)
     yield service
     service.close()
@@ -66,7 +66,7 @@ def rung(bundle: Bundle) -> str:
 
 def test_each_user_sees_one_version_and_the_log_says_which(bundle: Bundle, rung: str, tmp_path: Path) -> None:
     other = routed(bundle, rung)
-    for service in served(bundle, other, tmp_path, Split("ab", 0.3)):
+    for service in served(bundle, other, tmp_path, VariantSplit("ab", 0.3)):
         strangers = [f"s{n}" for n in range(300)]
         first, again = ask(service, strangers), ask(service, strangers[::-1])[::-1]
         assert [a.variants for a in first] == [a.variants for a in again]
@@ -82,7 +82,7 @@ def test_each_user_sees_one_version_and_the_log_says_which(bundle: Bundle, rung:
 def test_interleaved_lists_credit_each_place(bundle: Bundle, rung: str, tmp_path: Path) -> None:
     other = routed(bundle, rung)
     users = bundle.data.users.ids.head(40).to_list()
-    for service in served(bundle, other, tmp_path, Split("interleaved")):
+    for service in served(bundle, other, tmp_path, VariantSplit("interleaved")):
         (one,), (again,) = ask(service, users[:1]), ask(service, users[:1])
         assert (one.items, one.variants) == (again.items, again.variants)
         for answer in ask(service, users, explain=False):
@@ -96,7 +96,7 @@ def test_interleaved_lists_credit_each_place(bundle: Bundle, rung: str, tmp_path
 def test_both_answer_for_the_latest_time_that_either_knows(bundle: Bundle, rung: str, tmp_path: Path) -> None:
     other = routed(bundle, rung)
     later = replace(other, known=replace(other.known, last=other.known.last + 10**11))
-    for service in served(bundle, later, tmp_path, Split("ab", 0.5)):
+    for service in served(bundle, later, tmp_path, VariantSplit("ab", 0.5)):
         answers = ask(service, [f"s{n}" for n in range(40)])
         assert len({answer.variants[0] for answer in answers}) == 2
         assert {answer.as_of for answer in answers} == {later.known.latest()}
@@ -111,7 +111,7 @@ def test_the_same_version_twice_is_no_test(bundle: Bundle, tmp_path: Path) -> No
 
 
 def test_new_items_are_known_to_both(bundle: Bundle, rung: str, tmp_path: Path) -> None:
-    for service in served(bundle, routed(bundle, rung), tmp_path, Split("interleaved")):
+    for service in served(bundle, routed(bundle, rung), tmp_path, VariantSplit("interleaved")):
         with TestClient(app(service)) as client:
             client.post("/events", json={"items": [{"item_id": "brand new"}]})
             body = {"user": "x", "candidates": ["brand new"]}
