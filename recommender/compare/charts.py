@@ -15,7 +15,7 @@ from recommender.experiment.facts import GAIN, LOSS
 from recommender.experiment.value import POINT
 from recommender.models.colours import colour as colour_of
 from recommender.models.colours import in_turn
-from recommender.studies.charts import GREY, effort_scatter, finish, lines, place_names
+from recommender.studies.charts import GREY, RUNG, effort_scatter, finish, lines, place_names, standing_out
 from recommender.studies.engine.finding import Chart, slug
 from recommender.studies.transfer import Ratio
 
@@ -56,7 +56,9 @@ def climb(site: str, facts: pl.DataFrame, per_week: float | None) -> Chart | Non
     tips = [alt.Tooltip(c) for c in ("users:N", "rung:N")]
     tips += [alt.Tooltip(f"{c}:Q", format=",.0f") for c in ("from", "low", "high", "lists")]
     layers = [
-        base.mark_bar(stroke=GREY, strokeWidth=1).encode(x=x, x2="to:Q", color=colour, tooltip=tips),
+        base.mark_bar(stroke=GREY, strokeWidth=1).encode(
+            x=x, x2="to:Q", color=colour, opacity=standing_out(), tooltip=tips
+        ),
         base.transform_filter("isValid(datum.low)")
         .mark_rule(color=GREY, strokeWidth=7, opacity=0.75)
         .encode(x=alt.X("low:Q", title=title), x2="high:Q", tooltip=tips),
@@ -67,7 +69,7 @@ def climb(site: str, facts: pl.DataFrame, per_week: float | None) -> Chart | Non
     )
     text = f"Timeline of the rung that serves each group of users. {who}."
     height = 46 * len({r["users"] for r in rows}) + 20
-    spec = finish(alt.layer(*layers), text, height)
+    spec = finish(alt.layer(*layers).add_params(RUNG), text, height)
     caption = f"{site}: from how many interactions on which rung serves whom. Grey bands: 95% interval of a move."
     return Chart(f"climb-{slug(site)}", caption, spec, text, pl.DataFrame(rows).drop("name"))
 
@@ -171,7 +173,7 @@ def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
     return Chart("transfer", title, spec, text, pl.DataFrame(rows))
 
 
-def effort(site: str, ladder: pl.DataFrame, label: str) -> Chart | None:
+def effort(site: str, ladder: pl.DataFrame) -> Chart | None:
     """Accuracy against CPU seconds, all of today's data; what ships as a diamond. ladder: of ``tables.ladder``."""
     points = ladder.select(
         "rung", "metric", "value", "cpu_s", group="user_bucket", low="ci_low", high="ci_high", n="n_queries",
@@ -179,9 +181,15 @@ def effort(site: str, ladder: pl.DataFrame, label: str) -> Chart | None:
     )  # fmt: skip
     if points.filter(group="all").is_empty():
         return None
-    spec = effort_scatter(points, label)
+    spec = effort_scatter(points, "accuracy")
     title = f"{site}: up is better, left is cheaper. Diamond: what ships. Dashed: nothing cheaper is as accurate."
-    return Chart(f"effort-{slug(site)}", title, spec, spec["description"], points.filter(group="all").drop("metric"))
+    return Chart(
+        f"effort-{slug(site)}",
+        title,
+        spec,
+        spec["description"],
+        points.filter(group="all", metric=points["metric"][0]).drop("metric"),
+    )
 
 
 def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:

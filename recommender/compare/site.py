@@ -121,13 +121,16 @@ class Site:
         """Rungs that one could ship alone to everyone, the simplest first."""
         return [r for r in self.today.rungs if r not in (ROUTER, PLAIN)] if self.today else []
 
-    def value(self, rung: str = ROUTER, bucket: str = ALL) -> Value | None:
-        """The metric of a rung on the test period, of a single rung over all seeds: the last point of its curve."""
-        if self.curves and (rung, bucket) in self.curves.mean:
+    def value(self, rung: str = ROUTER, bucket: str = ALL, metric: str = "") -> Value | None:
+        """A metric (the decision's, unless given) of a rung on the test period. The decision's of a single rung is over
+        all seeds: the last point of its curve."""
+        if self.curves and metric in ("", self.metric) and (rung, bucket) in self.curves.mean:
             return self.curves.value(rung, bucket)
         if self.today is None:
             return None
-        one = dict(split="test", metric=self.metric, rung=rung, user_bucket=bucket, item_bucket=ALL, slice=ALL)
+        one = dict(
+            split="test", metric=metric or self.metric, rung=rung, user_bucket=bucket, item_bucket=ALL, slice=ALL
+        )
         row = self.today.metrics.filter(**one)
         return tuple(row.select("value", "ci_low", "ci_high").row(0)) if row.height else None
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import polars as pl
 
 from recommender.compare import build_next
 from recommender.compare.plan import TRANSFER
 from recommender.compare.site import Site, named
+from recommender.evaluation.metric_table import named as named_metrics
 from recommender.names import ALL, PLAIN, USER_BUCKETS
 from recommender.studies import transfer
 from recommender.studies.engine.curves import crossings
@@ -59,13 +61,14 @@ def ladder(sites: Sequence[Site]) -> pl.DataFrame:
     is what the validation periods chose to ship."""
     rows: list[tuple[object, ...]] = []
     for site, cell in ((s, s.today) for s in sites if s.today):
+        metrics = [site.metric, *(m for m in named_metrics("accuracy") if m != site.metric)]
         for rung in (r for r in cell.rungs if r != PLAIN):
             queries = cell.values.filter(rung=rung)
-            for bucket in (ALL, *USER_BUCKETS):
-                value = site.value(rung, bucket)
+            for bucket, metric in product((ALL, *USER_BUCKETS), metrics):
+                value = site.value(rung, bucket, metric)
                 if value is not None and value[0] is not None:
                     n = queries.filter("first" if bucket == ALL else pl.col("user_bucket") == bucket).height
-                    rows.append((site.name, rung, bucket, n, site.metric, *value, cell.seconds.get(rung, 0.0)))
+                    rows.append((site.name, rung, bucket, n, metric, *value, cell.seconds.get(rung, 0.0)))
     return pl.DataFrame(rows, schema=_LADDER, orient="row")
 
 

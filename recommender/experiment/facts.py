@@ -42,7 +42,7 @@ SCHEMA = {
 Row = dict[str, Any]
 GAIN, LOSS, OPEN, UNKNOWN = "gain", "loss", "open", "not measured"
 REACHED, MISSED, NOT_TESTABLE = "reached", "missed", "not testable"
-ACROSS = "the interval lies across it"
+ACROSS = "the goal lies inside the interval"
 VISITS = (IN_SESSION, RETURNING)
 
 

@@ -13,7 +13,7 @@ from recommender.experiment.run_tables import LABELS, ladder, number
 from recommender.models.colours import colour as colour_of
 from recommender.names import ALL, ORACLE, PLAIN, ROUTER
 from recommender.report.decision_table import decision
-from recommender.studies.charts import GREY, effort_scatter, finish, tooltip
+from recommender.studies.charts import GREY, RUNG, effort_scatter, finish, standing_out, tooltip
 from recommender.studies.engine.finding import Chart
 
 MAX_COLOURS = 6  # lines that a reader can tell apart
@@ -61,14 +61,16 @@ def history_chart(out: RunFolder) -> Chart | None:
     colour = alt.Color("rung:N", title=None, sort=front).scale(**hues).legend(orient="top", columns=3)
     shape = alt.Shape("rung:N", title=None, sort=front).scale(domain=front).legend(orient="top", columns=3)
     dodge = alt.XOffset("rung:N", sort=front).scale(domain=front)
-    ends = {"y": alt.Y("low:Q", title=label), "y2": "high:Q"}
+    ends, clear = {"y": alt.Y("low:Q", title=label), "y2": "high:Q"}, standing_out()
     layers = [
-        grey.mark_line(color=GREY, strokeWidth=1, opacity=0.7).encode(y=y, detail="rung:N"),
-        grey.mark_point(color=GREY, filled=True, size=25).encode(y=y, detail="rung:N", tooltip=tooltip(label, "n")),
-        coloured.mark_line(strokeWidth=2.5).encode(y=y, color=colour, xOffset=dodge),
-        coloured.mark_rule(strokeWidth=1.5).encode(color=colour, xOffset=dodge, **ends),
-        coloured.mark_point(filled=True, size=70, opacity=1).encode(
-            y=y, color=colour, xOffset=dodge, shape=shape, tooltip=tooltip(label, "n")
+        grey.mark_line(color=GREY, strokeWidth=1).encode(y=y, detail="rung:N", opacity=standing_out(0.7)),
+        grey.mark_point(color=GREY, filled=True, size=25).encode(
+            y=y, detail="rung:N", opacity=clear, tooltip=tooltip(label, "n")
+        ),
+        coloured.mark_line(strokeWidth=2.5).encode(y=y, color=colour, xOffset=dodge, opacity=clear),
+        coloured.mark_rule(strokeWidth=1.5).encode(color=colour, xOffset=dodge, opacity=clear, **ends),
+        coloured.mark_point(filled=True, size=70).encode(
+            y=y, color=colour, xOffset=dodge, shape=shape, opacity=clear, tooltip=tooltip(label, "n")
         ),
     ]
     winners = cells.sort("value", descending=True, maintain_order=True).unique("column", maintain_order=True)
@@ -79,7 +81,7 @@ def history_chart(out: RunFolder) -> Chart | None:
         f"{label} by single rung, with 95% intervals. In colour: rungs that are shipped, replaced or accurate; grey, "
         "if any: the others. What ships is not drawn: it is made of these."
     )
-    return Chart("history-chart", title, finish(alt.layer(*layers), alt_text), alt_text, rows)
+    return Chart("history-chart", title, finish(alt.layer(*layers).add_params(RUNG), alt_text), alt_text, rows)
 
 
 def front_rungs(out: RunFolder) -> list[str]:

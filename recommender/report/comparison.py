@@ -15,8 +15,9 @@ from recommender.compare import page_model
 from recommender.compare.page_model import Comparison
 from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.compare.site import Site
-from recommender.evaluation.metric_table import glossary
+from recommender.evaluation.metric_table import glossary, metric_label, named
 from recommender.experiment import run_tables
+from recommender.names import ALL, ORACLE, PLAIN, ROUTER, USER_BUCKETS
 from recommender.planning.site_plan import SitePlan
 from recommender.report import planning
 from recommender.report.document import first_screen, rows
@@ -34,7 +35,14 @@ ANSWERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     page_model.COST: (("cost",), (TRANSFER,)),
     page_model.BUILD: (("build",), (TRANSFER, PARTS)),
 }
-TOPICS = ("serves", "open", "ships", "goal", "left out", "twice", "asset", "part", "cost", "build", "enough")
+# Macros of compare_words.html that the first screen has a tile of -> its question.
+SHORT: Mapping[str, str] = {
+    "when": "When do we move?",
+    "more": "What does twice the data bring?",
+    "parts": "Which parts earn their keep?",
+    "build": page_model.BUILD,
+}
+TOPICS = ("rate", "serves", "open", "ships", "goal", "left out", "twice", "asset", "part", "cost", "build", "enough")
 _LEAD = (
     "For each scenario on its data: what to ship for whom, when to move, what more data bring, which parts pay, and "
     "what it cost. In [brackets]: 95% intervals."
@@ -45,7 +53,7 @@ WORDS = "The words of this page, and what each rung does"
 
 def html(comparison: Comparison, out: Path, plans: Sequence[SitePlan] = ()) -> str:
     """The whole report.html, for the folder ``out``: self-contained, every chart with its numbers. plans: by site."""
-    planned = planning.sections(plans) if plans else []
+    planned = planning.sections(plans)
     drawn = [
         *planning.drawn(planned),
         *(c for charts in comparison.charts.values() for c in charts),
@@ -56,12 +64,15 @@ def html(comparison: Comparison, out: Path, plans: Sequence[SitePlan] = ()) -> s
         {c.name: c.spec for c in drawn},
         comparison=comparison,
         lead=_lead(comparison),
+        scenarios=list(dict.fromkeys(s.scenario.name for s in comparison.sites)),
+        filters=_filters(comparison),
+        short=SHORT,
         sites=[_site(s, comparison) for s in comparison.sites],
         questions=_questions(comparison),
         plans=planned,
         contents=[
             *page_model.QUESTIONS,
-            *(one["title"] for one in planned),
+            *(title for title in planned if title not in page_model.QUESTIONS),
             *(f.title for f in comparison.findings),
             "Evidence",
             WORDS,
@@ -126,7 +137,23 @@ def _site(site: Site, comparison: Comparison) -> dict[str, Any]:
         "screen": first_screen(run, own, site.data) if run else None,
         "warnings": run_tables.warnings(run) if run else [],
         "left_out": own.filter(topic="left out")["what"].to_list(),
+        "f": _facts(site, own),
     }
+
+
+def _facts(site: Site, own: pl.DataFrame) -> dict[str, Any]:
+    """What the macros of compare_words.html read."""
+    by_topic: dict[str, Any] = {topic: rows(own, topic=topic) for topic in TOPICS}
+    return by_topic | {"measure": site.measure_parts, "measuring": sum(c.whole_seconds for c in site.cells)}
+
+
+def _filters(comparison: Comparison) -> dict[str, Any]:
+    """What readers can choose: groups of users, accuracy metrics, rungs that any chart draws."""
+    shown = comparison.facts.filter(pl.col("topic").is_in(["accuracy", "curve"]), pl.col("what") != ORACLE)
+    rungs = [r for r in shown["what"].unique(maintain_order=True) if r not in (ROUTER, PLAIN)]
+    own = list(dict.fromkeys(metric_label(s.metric) for s in comparison.sites))
+    groups = [{"id": b, "name": run_tables.USERS[b]} for b in (ALL, *USER_BUCKETS)]
+    return {"users": groups, "metrics": named("accuracy"), "rungs": rungs, "own": " or ".join(own)}
 
 
 def _questions(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
@@ -136,8 +163,7 @@ def _questions(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
     out: dict[str, list[dict[str, Any]]] = {q: [] for q in ANSWERS}
     for site in comparison.sites:
         own = comparison.facts.filter(site=site.name)
-        f: dict[str, Any] = {topic: rows(own, topic=topic) for topic in TOPICS}
-        f |= {"measure": site.measure_parts, "measuring": sum(c.whole_seconds for c in site.cells)}
+        f = _facts(site, own)
         for question, (names, studies) in ANSWERS.items():
             text = " ".join(str(getattr(words_of, name)(f)).strip() for name in names)
             evidence = [f"{study}, {site.name}" for study in studies if study in site.runs]

@@ -17,10 +17,10 @@ from recommender.experiment.run_folder import EFFORT_CHART, RunFolder, read_run
 from recommender.experiment.run_tables import LABELS, USERS, number, users
 from recommender.experiment.value import NOT_STATED
 from recommender.files import write_text
-from recommender.names import ALL, PLAIN, ROUTER
+from recommender.names import ALL, ORACLE, PLAIN, ROUTER
 from recommender.planning import viability
 from recommender.report import accuracy, audit, charts, costs, planning
-from recommender.report.page import capital, picture, render, what_it_does, words
+from recommender.report.page import harm_label, picture, render, what_it_does, words
 from recommender.report.spam import spam
 from recommender.studies.engine.finding import Finding
 
@@ -57,7 +57,8 @@ def write_report(out: Path) -> Path:
     text = render(
         "train.html",
         {c.name: c.spec for c in drawn},
-        s=first_screen(run, facts),
+        s=(screen := first_screen(run, facts)),
+        filters=screen["filters"] if effort else None,
         site=site_name(run),
         effort=effort,
         findings=findings,
@@ -103,8 +104,15 @@ def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[
     ends = [end for s in drawn for r in (s["now"], s["simplest"]) if r for end in (r["high"], r["value"]) if end]
     back = rows(facts, topic="looking back")
     whole = gains.get(("gain", ALL))
-    settled = "gain" if whole and whole["verdict"] == tables.GAIN else "loss" if _is(whole, tables.LOSS) else "open"
-    titles = {"gain": "Better than the simplest", "loss": "Worse than the simplest", "open": "Not settled"}
+    better = [
+        {"who": s["who"], "gain": s["gain"] or r, "split": r["split"] if s["gain"] is None else ""}
+        for r, s in zip(ships, strips, strict=True)
+        if (s["gain"] or r)["value"] is not None and (s["what"] != cheap or s["second"])
+    ]
+    some = any((g["gain"]["low"] or 0) > 0 for g in better)
+    settled = next((v for v in (tables.GAIN, tables.LOSS) if _is(whole, v)), "some" if some else "open")
+    titles = {"gain": "Better than the simplest", "loss": "Worse than the simplest"}
+    titles |= {"some": "Better for some users", "open": "Not settled"}
     return {
         "problem": problem(run, source),
         "groups": _groups(ships, run),
@@ -118,16 +126,19 @@ def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[
         "worth": worth(run, facts),
         "cost": cost(run, facts),
         "sure": {
-            "gain": whole, "back": back[:2],
+            "gain": whole, "back": back[:2], "groups": better if settled != tables.GAIN else [],
             "title": titles[settled] + ", but see below" * bool(back),
-            "status": {"gain": "open" if back else "good", "loss": "bad"}.get(settled, "open"),
+            "status": {"gain": "open" if back else "good", "some": "good", "loss": "bad"}.get(settled, "open"),
         },
         "strips": drawn,
         "top": max(ends, default=1.0),
         "metric": run.metric,
         "simplest": cheap,
-        "buckets": [{"id": b, "name": USERS[b]} for b in (ALL, *(b for b in LABELS if b != ALL))],
-        "metrics": list(dict.fromkeys(r["metric"] for r in rows(facts, topic="accuracy"))),
+        "filters": {
+            "users": [{"id": b, "name": USERS[b]} for b in (ALL, *(b for b in LABELS if b != ALL))],
+            "metrics": list(dict.fromkeys(r["metric"] for r in rows(facts, topic="accuracy"))),
+            "rungs": [r for r in run.rungs if r not in (ROUTER, PLAIN, ORACLE)], "own": "",
+        },
     }  # fmt: skip
 
 
@@ -171,8 +182,7 @@ def harm(facts: pl.DataFrame, shown: int = 3) -> Row:
         ratio = r["metric"] == "impact ratio"
         low = r["verdict"] == "unequal" and r["value"] < FOUR_FIFTHS
         bad = low if ratio else better(r["metric"]) == LOWER and r["value"] > 0
-        label = capital(metric_label(r["metric"]).partition("@")[0])
-        name = f"Impact ratio by {r['over']}, {r['reason']}" if ratio else label
+        name = f"Impact ratio by {r['over']}, {r['reason']}" if ratio else harm_label(r["metric"])
         then = before.get((r["metric"], r["over"]))
         form = number if ratio else _share
         lines.append({
@@ -197,15 +207,13 @@ def worth(run: RunFolder, facts: pl.DataFrame) -> Row:
     asked = run.scenario.problem
     errors = [r for r in rows(facts, topic="error cost", what=ROUTER) if r["verdict"] != NOT_STATED]
     low, high = asked.value_per_point or (0.0, 0.0)
-    stated = (
-        f"{low:g} to {high:g} {asked.currency} for .01 and 1,000 users, {asked.users_per_week or 0:,.0f} users a week"
-    )
     value = next(iter(rows(facts, topic="value")), None)
     return {
         "value": value,
         "errors": errors,
         "currency": asked.currency,
-        "stated": stated,
+        "point": (low, high),
+        "users": asked.users_per_week or 0,
         "harms": len(asked.cost_of_error.per_1000),
     }
 

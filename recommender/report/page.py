@@ -84,6 +84,7 @@ def _environment() -> Environment:
         "rung": _rung, "colour": colour, "id": slug, "capital": capital, "embed": _embed, "range": interval,
         "labels": labels,
         "money": _money,
+        "harm": harm_label,
     }  # fmt: skip
     environment.globals |= {"ROUTER": ROUTER, "PLAIN": PLAIN, "ORACLE": ORACLE, "explain": what_it_does}
     environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
@@ -98,6 +99,11 @@ def labels(text: str) -> str:
 def capital(text: str) -> str:
     """The text with a capital letter first."""
     return text[:1].upper() + text[1:]
+
+
+def harm_label(metric: str) -> str:
+    """``Out of reach`` of ``out_of_reach_at_10``."""
+    return capital(metric_label(metric).partition("@")[0])
 
 
 def _rung(name: str) -> Markup:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from recommender.compare.page_model import BUILD
 from recommender.experiment.value import worth
 from recommender.files import write_text
 from recommender.planning import charts
@@ -17,8 +18,7 @@ from recommender.report.page import macros, plain_text
 from recommender.report.study import grid_markdown
 from recommender.studies.engine.finding import Chart, grid
 
-OPTIONS, ROADMAP, VIABILITY = "What to do next", "Roadmap", "Is it worth starting?"
-SECTIONS = (OPTIONS, ROADMAP, VIABILITY)
+ROADMAP, VIABILITY = "Roadmap", "Is it worth starting?"
 
 
 def sheet_html(plan_sheet: Sequence[Any]) -> str:
@@ -26,23 +26,25 @@ def sheet_html(plan_sheet: Sequence[Any]) -> str:
     return str(macros("planning.html").sheet(plan_sheet))
 
 
-def sections(plans: Sequence[SitePlan]) -> list[dict[str, Any]]:
+def sections(plans: Sequence[SitePlan]) -> dict[str, list[dict[str, Any]]]:
     """What compare.html shows of the plans: title -> a piece per site, with its chart."""
     words = macros("planning.html")
-    return [
-        {"title": OPTIONS, "pieces": [
+    if not plans:
+        return {}
+    return {
+        BUILD: [
             {"name": p.site, "before": str(words.head(p)), "chart": charts.chances(p),
-             "after": str(words.options(p, _worth(p)))} for p in plans]},
-        {"title": ROADMAP, "pieces": [
-            {"name": p.site, "before": "", "chart": charts.roadmap(p), "after": str(words.moves(p))} for p in plans]},
-        {"title": VIABILITY, "pieces": [
-            {"name": p.site, "before": "", "chart": None, "after": str(words.sheet(p.sheet))} for p in plans]},
-    ]  # fmt: skip
+             "after": str(words.options(p, _worth(p)))} for p in plans],
+        ROADMAP: [
+            {"name": p.site, "before": "", "chart": charts.roadmap(p), "after": str(words.moves(p))} for p in plans],
+        VIABILITY: [
+            {"name": p.site, "before": "", "chart": None, "after": str(words.sheet(p.sheet))} for p in plans],
+    }  # fmt: skip
 
 
-def drawn(plan_sections: Sequence[dict[str, Any]]) -> list[Chart]:
+def drawn(plan_sections: Mapping[str, Sequence[dict[str, Any]]]) -> list[Chart]:
     """Every chart of the sections."""
-    return [piece["chart"] for one in plan_sections for piece in one["pieces"] if piece["chart"]]
+    return [piece["chart"] for pieces in plan_sections.values() for piece in pieces if piece["chart"]]
 
 
 def markdown(plans: Sequence[SitePlan]) -> list[str]:

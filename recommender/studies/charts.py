@@ -21,6 +21,14 @@ SHIFTS = (0, -11, 11, -20, 20, -30, 30, -42, 42, -54, 54)  # pixels that a name 
 MIN_CPU_S = 0.001  # a log axis has no zero
 NAMES = {"cpu_s": ("CPU s", ".3g"), "n": ("lists", ",")}  # column -> what a tooltip calls it, its format
 Side = Literal["left", "right"]
+# The page's filter: empty, or the rung that stands out. FADED: of the others.
+FADED = 0.12
+RUNG = alt.param(name="rung", value="")
+
+
+def standing_out(opacity: float = 1.0, also: str = "false") -> Any:
+    """Opacity of marks that have a rung, when one is chosen; also: of which others it is kept."""
+    return alt.condition(f"!rung || datum.rung === rung || {also}", alt.value(opacity), alt.value(FADED))
 
 
 def lines(
@@ -43,30 +51,35 @@ def lines(
     y = alt.Y("value:Q", title=label).scale(zero=True)
     tips = [alt.Tooltip("rung:N"), alt.Tooltip(f"{x}:Q"), alt.Tooltip("value:Q", title=label, format=".4f")]
     ends = {"y": alt.Y("low:Q", title=label), "y2": "high:Q"}
+    clear = standing_out()
     layers = [
-        base.mark_rule(strokeWidth=1.5).encode(x=across, color=colour, **ends),
-        base.mark_line(strokeWidth=2).encode(x=across, y=y, color=colour),
-        base.mark_point(filled=True, size=60, opacity=1).encode(x=across, y=y, color=colour, shape=shape, tooltip=tips),
+        base.mark_rule(strokeWidth=1.5).encode(x=across, color=colour, opacity=clear, **ends),
+        base.mark_line(strokeWidth=2).encode(x=across, y=y, color=colour, opacity=clear),
+        base.mark_point(filled=True, size=60).encode(
+            x=across, y=y, color=colour, shape=shape, opacity=clear, tooltip=tips
+        ),
     ]
     if ahead is not None and ahead.height:
         last = table.sort(x).group_by("rung", maintain_order=True).last().select("rung", x, "value")
         joined = pl.concat([last, ahead.with_columns(pl.col(x).cast(last[x].dtype))], how="diagonal")
         further = alt.Chart(alt.InlineData(values=joined.to_dicts())).encode(x=across)
-        layers.append(further.mark_line(strokeDash=[4, 3]).encode(y=y, color=colour))
-        band = further.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=6, opacity=0.35)
-        layers.append(band.encode(color=colour, tooltip=tips, **ends))
+        layers.append(further.mark_line(strokeDash=[4, 3]).encode(y=y, color=colour, opacity=clear))
+        band = further.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=6)
+        layers.append(band.encode(color=colour, opacity=standing_out(0.35), tooltip=tips, **ends))
     if target is not None:
         goal = alt.Chart(alt.InlineData(values=[{"value": target}]))
         layers.append(goal.mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=y))
-    return Chart(slug(name), title, finish(alt.layer(*layers), alt_text), alt_text, table)
+    return Chart(slug(name), title, finish(alt.layer(*layers).add_params(RUNG), alt_text), alt_text, table)
 
 
 def effort_scatter(points: pl.DataFrame, label: str, group: str = "all", metric: str = "") -> dict[str, Any]:
     """Accuracy against CPU seconds, with intervals and the frontier: rungs that nothing cheaper beats.
 
     points: rung, group, metric, value, low, high, n, cpu_s, ships. Of several groups of users or metrics the page
-    shows one at a time: its filters set the parameters ``group`` and ``metric``. label: what the value is.
+    shows one at a time: its filters set the parameters ``group`` and ``metric`` (empty: the one given here), and
+    ``rung``, which stands out. label: what the value is.
     """
+    own, clear = metric or str(points["metric"][0]), standing_out(also="datum.ships")
     parts = [_placed(part) for _, part in points.group_by("group", "metric", maintain_order=True)]
     shown = pl.concat(parts).with_columns(pl.col("cpu_s").clip(MIN_CPU_S))
     rungs = shown["rung"].unique(maintain_order=True).to_list()
@@ -78,20 +91,20 @@ def effort_scatter(points: pl.DataFrame, label: str, group: str = "all", metric:
     size = alt.condition("datum.ships", alt.value(220), alt.value(90))
     base = (
         alt.Chart(alt.InlineData(values=shown.to_dicts()))
-        .transform_filter("datum.group === group && datum.metric === metric && isValid(datum.value)")
+        .transform_filter(f"datum.group === group && datum.metric === (metric || '{own}') && isValid(datum.value)")
         .encode(x=x)
     )
     text: dict[str, Any] = {name: alt.ExprRef(f"datum.{name}") for name in ("dx", "dy", "align")}
     layers = [
         base.transform_filter("datum.frontier").mark_line(color=GREY, strokeDash=[5, 4]).encode(y=y),
-        base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=label), y2="high:Q", color=colour),
-        base.mark_point(filled=True, opacity=1, stroke=GREY, strokeWidth=1).encode(
-            y=y, color=colour, shape=shape, size=size, tooltip=tooltip(label, "cpu_s", "n")
+        base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=label), y2="high:Q", color=colour, opacity=clear),
+        base.mark_point(filled=True, stroke=GREY, strokeWidth=1).encode(
+            y=y, color=colour, shape=shape, size=size, opacity=clear, tooltip=tooltip(label, "cpu_s", "n")
         ),
-        base.mark_text(fontSize=12, **text).encode(y=y, text="name:N"),
+        base.mark_text(fontSize=12, **text).encode(y=y, text="name:N", opacity=clear),
     ]
-    chosen = [alt.param(name="group", value=group), alt.param(name="metric", value=metric or str(points["metric"][0]))]
-    first = shown.filter(group=group, metric=metric or points["metric"][0]).drop_nulls("value")
+    chosen = [alt.param(name="group", value=group), alt.param(name="metric", value=""), RUNG]
+    first = shown.filter(group=group, metric=own).drop_nulls("value")
     best = first.sort("value", descending=True, maintain_order=True).row(0, named=True)
     cheap = first.sort("cpu_s", maintain_order=True).row(0, named=True)
     line = ", ".join(first.filter("frontier").sort("cpu_s")["name"])

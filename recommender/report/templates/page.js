@@ -27,6 +27,10 @@ function filter() {
   const chosen = [...document.querySelectorAll('[data-signal]')].map(e => [e.dataset.signal, e.value]);
   for (const view of Object.values(views)) for (const [name, value] of chosen)
     try { view.signal(name, value).runAsync(); } catch { /* a chart without this filter */ }
+  const wanted = document.querySelector('[data-signal=rung]');
+  const known = wanted ? [...wanted.options].map(o => o.value) : [];
+  for (const row of wanted ? document.querySelectorAll('tr[data-rung]') : [])
+    row.hidden = wanted.value !== '' && row.dataset.rung !== wanted.value && known.includes(row.dataset.rung);
 }
 const text = (tag, content, css = '') => { const e = document.createElement(tag); e.textContent = content; e.className = css; return e; };
 function list() {

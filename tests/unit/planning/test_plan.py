@@ -152,7 +152,7 @@ def test_where_popularity_reaches_the_goal_the_sheet_says_stop() -> None:
     easy = sheet(0.1)[viability.RULE]
     assert (easy.verdict, easy.what, easy.numbers["rung"]) == (viability.YES, "stop here", "popularity")
     assert sheet(0.9, verdict="missed")[viability.RULE].verdict == viability.NO
-    across = sheet(0.2, verdict="not testable", reason="the interval lies across it")[viability.RULE]
+    across = sheet(0.2, verdict="not testable", reason="the goal lies inside the interval")[viability.RULE]
     blind = sheet(0.1, verdict="not testable", reason="random, a control, reaches it too")[viability.RULE]
     assert {(a.verdict, a.what) for a in (across, blind)} == {(viability.OPEN, "cannot be told")}
     assert "a control, reaches it too" in planning.sheet_html([blind])

@@ -291,8 +291,8 @@ def test_a_goal_is_reached_or_missed_only_where_the_whole_interval_says_so(tmp_p
     value = train_facts(read_run(out)).filter(topic="goal")["value"].item()
     assert goal(out, target=0.0001)[0] == "reached"
     assert goal(out, target=0.99)[0] == "missed"
-    assert goal(out, target=value) == ("not testable", "the interval lies across it")
-    assert "Not testable" in Page(write_report(out).read_text()).text
+    assert goal(out, target=value) == ("not testable", "the goal lies inside the interval")
+    assert "Cannot be told" in Page(write_report(out).read_text()).text
 
 
 def test_a_goal_that_few_users_a_control_or_the_future_would_reach_too_is_not_testable(tmp_path: Path) -> None:
