@@ -99,7 +99,7 @@ def curves(site: str, facts: pl.DataFrame, label: str, target: float, shown: int
 def bars(site: str, facts: pl.DataFrame, topic: str, label: str) -> Chart | None:
     """What each data asset (topic asset) or part is worth, largest first, with 95% intervals."""
     gains = facts.filter(topic=topic).drop_nulls("value").sort("value", descending=True)
-    if gains.is_empty():
+    if gains.filter((pl.col("low") != 0) | (pl.col("high") != 0)).is_empty():  # nothing to draw
         return None
     said = pl.when(pl.col("verdict").is_in([GAIN, LOSS])).then("verdict").otherwise(pl.lit("not shown to differ"))
     rows = gains.select("what", "value", "low", "high", "n", shown=said)
@@ -193,8 +193,8 @@ def effort(site: str, ladder: pl.DataFrame) -> Chart | None:
 
 
 def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
-    """Impact against stated person-days, each option by its name."""
-    drawn = [(n, o) for n, o in order if o.days]
+    """Impact against stated person-days, each option by its name; those that are shown to lose are left out."""
+    drawn = [(n, o) for n, o in order if o.days and o.high > 0]
     if not drawn:
         return None
     ends = [e / POINT for _, o in drawn for e in (o.low, o.high, 0.0)]
@@ -216,7 +216,8 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
     hues = in_turn(o.site for _, o in drawn)  # one for each site, however many
     colour = alt.Color("site:N", title=None, sort=None).scale(domain=list(hues), range=list(hues.values()))
     colour = colour.legend(orient="top", columns=1)
-    base = alt.Chart(alt.InlineData(values=rows)).encode(color=colour)
+    bare = alt.Chart(alt.InlineData(values=rows))
+    base = bare.encode(color=colour)
     tips = [alt.Tooltip(c) for c in ("what:N", "site:N", "shown:N")]
     tips += [alt.Tooltip(f"{c}:Q", format=".2f") for c in ("impact", "low", "high", "days_low", "days_high", "cpu_s")]
     names: dict[str, Any] = {n: alt.ExprRef(f"datum.{n}") for n in ("dx", "dy", "align")}
@@ -224,7 +225,7 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
         base.mark_rule().encode(x=alt.X("days_low:Q", title=xs["title"]), x2="days_high:Q", y=ys),
         base.mark_rule().encode(x=xs, y=alt.Y("low:Q", title=ys["title"]), y2="high:Q"),
         base.mark_point(filled=True, size=90, opacity=1).encode(x=xs, y=ys, shape=shape, tooltip=tips),
-        base.mark_text(fontSize=12, **names).encode(x=xs, y=ys, text="what:N"),
+        bare.mark_text(fontSize=12, **names).encode(x=xs, y=ys, text="what:N"),
     ]
     text = "Scatter chart of impact against stated person-days; upper left is best: "
     text += ", ".join(f"{o.what} at {o.site}" for _, o in drawn[:5]) + "."

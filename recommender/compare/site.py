@@ -82,8 +82,9 @@ class Site:
         return self.curves_or_error if isinstance(self.curves_or_error, Curves) else None
 
     def moves(self, bucket: str = ALL) -> tuple[list[Move], list[Crossing]]:
-        """See ``moves.moves``; none without curves."""
-        return moves(self.curves, bucket, self.doubted) if self.curves else ([], [])
+        """See ``moves.moves``; none without curves. A rung that validation chose for any users is not in doubt."""
+        chosen = {one.rung for pair in self.decision.shipped().values() for one in pair if one}
+        return moves(self.curves, bucket, self.doubted - chosen) if self.curves else ([], [])
 
     @property
     def serves_today(self) -> str:

@@ -67,6 +67,7 @@ def html(comparison: Comparison, out: Path, plans: Sequence[SitePlan] = ()) -> s
         scenarios=list(dict.fromkeys(s.scenario.name for s in comparison.sites)),
         filters=_filters(comparison),
         short=SHORT,
+        likely={p.site: planning.likeliest(p) for p in plans},
         sites=[_site(s, comparison) for s in comparison.sites],
         questions=_questions(comparison),
         plans=planned,

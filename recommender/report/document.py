@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ def write_report(out: Path) -> Path:
         findings=findings,
         sheet=planning.sheet_html(viability.answers(run, facts)),
         viability=planning.VIABILITY,
+        compare=_compare(run),
         contents=[*first, *(f.title for f in findings), "How to read this", "The whole configuration"],
         warnings=run_tables.warnings(run),
         sentences=run.decision.sentences,
@@ -82,6 +83,12 @@ def write_report(out: Path) -> Path:
 def site_name(run: RunFolder) -> str:
     """``<scenario> on <data>``."""
     return f"{run.scenario.name} on {run.data.get('name', run.scenario.data.source)}"
+
+
+def _compare(run: RunFolder) -> str:
+    """The command that measures what one train cannot tell."""
+    name, source = run.scenario.name, run.data.get("source", run.scenario.data.source)
+    return f"make compare SCENARIO={name}" + (f" DATA={source}" if source != run.scenario.data.source else "")
 
 
 def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[str, Any]:
@@ -104,11 +111,8 @@ def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[
     ends = [end for s in drawn for r in (s["now"], s["simplest"]) if r for end in (r["high"], r["value"]) if end]
     back = rows(facts, topic="looking back")
     whole = gains.get(("gain", ALL))
-    better = [
-        {"who": s["who"], "gain": s["gain"] or r, "split": r["split"] if s["gain"] is None else ""}
-        for r, s in zip(ships, strips, strict=True)
-        if (s["gain"] or r)["value"] is not None and (s["what"] != cheap or s["second"])
-    ]
+    better = _better([s | {"bucket": r["bucket"], "gain": s["gain"] or r} for r, s in zip(ships, strips, strict=True)
+                      if s["what"] != cheap or s["second"]], run.scenario.decision.away_days)  # fmt: skip
     some = any((g["gain"]["low"] or 0) > 0 for g in better)
     settled = next((v for v in (tables.GAIN, tables.LOSS) if _is(whole, v)), "some" if some else "open")
     titles = {"gain": "Better than the simplest", "loss": "Worse than the simplest"}
@@ -149,6 +153,16 @@ def rows(facts: pl.DataFrame, **wanted: str) -> list[Row]:
 
 def _is(row: Row | None, verdict: str) -> bool:
     return row is not None and row["verdict"] == verdict
+
+
+def _better(strips: Sequence[Row], away_days: float) -> list[Row]:
+    """Gain over the simplest rung (on the test period; where it is not known there, on validation) -> who has it."""
+    by_gain: dict[tuple[float, float, float], list[Row]] = {}
+    for s in (s for s in strips if s["gain"]["value"] is not None):
+        by_gain.setdefault((s["gain"]["value"], s["gain"]["low"], s["gain"]["high"]), []).append(s)
+    return [
+        {"who": users([s["bucket"] for s in found], away_days), "gain": found[0]["gain"]} for found in by_gain.values()
+    ]
 
 
 def _groups(ships: Iterable[Row], run: RunFolder) -> list[Row]:

@@ -86,6 +86,7 @@ def _environment() -> Environment:
         "money": _money,
         "harm": harm_label,
     }  # fmt: skip
+    environment.tests["losing"] = lambda option: option.gain is not None and option.gain[2] < 0
     environment.globals |= {"ROUTER": ROUTER, "PLAIN": PLAIN, "ORACLE": ORACLE, "explain": what_it_does}
     environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
     return environment
@@ -109,8 +110,9 @@ def harm_label(metric: str) -> str:
 def _rung(name: str) -> Markup:
     """The name of a rung with its colour, explained to who points at it."""
     shown = {ROUTER: "what ships", PLAIN: "before re-ranking"}.get(name, name)
+    parts = Markup("_<wbr>").join(shown.split("_"))  # a long name may be cut there
     return Markup('<abbr class="rung" style="--c:{}" title="{}">{}</abbr>').format(
-        colour(name), what_it_does(name), shown
+        colour(name), what_it_does(name), parts
     )
 
 
@@ -152,5 +154,5 @@ def _embed(tree: Any) -> Markup:
 
 def plain_text(html: str) -> str:
     """The words of a piece of HTML, for tests and Markdown."""
-    inline = re.sub(r"</?(abbr|b|a|span|small)\b[^>]*>", "", html)
+    inline = re.sub(r"</?(abbr|b|a|span|small|wbr)\b[^>]*>", "", html)
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", inline)).strip())

@@ -144,8 +144,8 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
     out.notes.append(
         "A recipe: which rung serves which users, with the parameters chosen on the validation periods of its own "
         "scenario. It is fitted anew on the other's data, and compared on its test period, paired by user, with what "
-        "that scenario chose for itself (also on validation, so more than 100% is possible). Places for new items, "
-        "blends and re-rankers are left out."
+        "that scenario chose for itself. That choice was made on validation too, so more than 100% is possible. Places "
+        "for new items, blends and re-rankers are left out."
     )
     return [out]
 

@@ -17,6 +17,7 @@ from recommender.studies.charts import lines
 from recommender.studies.engine.finding import Finding
 from recommender.tracking import store
 from recommender.tracking.studies import log_report
+from tests.helpers.compared import written_page
 from tests.helpers.out_folder import write_out
 from tests.helpers.summaries import PLACES, told
 
@@ -24,6 +25,15 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(pictures.BINARY is None, reason="no chromium: run tests/browser/install_chromium.sh"),
 ]
+FIVE = ("catalog", "jobs", "ugc", "skills")
+DRAWN = {
+    "train": {"effort-chart", "history-chart"},
+    "comparison": {"effort-jobs-on-simulated", "climb-jobs-on-simulated", "transfer"},
+}
+ALL_DRAWN = "[...document.querySelectorAll('.chart')].every(c => c.clientWidth === 0 || c.querySelector('svg'))"
+POINTS = "[id^=effort] svg .mark-symbol path"
+# Tiles whose words are wider than they are.
+CUT = "[...document.querySelectorAll('.tile')].filter(t => t.scrollWidth > t.clientWidth + 1).map(t => t.innerText)"
 # Of every drawn chart: its id, how many marks it has, and pairs of texts whose boxes lie on each other.
 SEEN = """[...document.querySelectorAll('.chart')].filter(c => c.clientWidth > 0).map(c => {
   const texts = [...c.querySelectorAll('svg text')].filter(t => t.textContent.trim() && t.getBBox().width > 0
@@ -44,45 +54,58 @@ def test_a_finished_train_gives_every_picture_that_the_readme_shows(tmp_path: Pa
     assert all(content.startswith(b"\x89PNG") for content in made.values())
 
 
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A page of a train, and one of a comparison that was measured on a small world."""
+    folder = tmp_path_factory.mktemp("pages")
+    return {"train": write_report(write_out(folder / "out")), "comparison": written_page(folder, FIVE)}
+
+
+@pytest.mark.parametrize("of", DRAWN)
 @pytest.mark.parametrize("width", [390, 1050, 1400])
-def test_no_chart_is_empty_and_no_two_texts_of_it_overlap(tmp_path: Path, width: int) -> None:
-    report = write_report(write_out(tmp_path / "out"))
+def test_no_chart_is_empty_and_no_two_texts_of_it_overlap(pages: dict[str, Path], of: str, width: int) -> None:
+    report = pages[of]
     with pictures.browser(width, 1000) as page:
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(report.resolve().as_uri())
         page.evaluate(pictures.UNFOLD)
-        page.wait_for_function("document.querySelectorAll('.chart svg').length >= 2")
+        page.wait_for_function(ALL_DRAWN)
         seen = page.evaluate(SEEN)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert {name for name, *_ in seen} >= {"effort-chart", "history-chart"}
+        assert page.evaluate(CUT) == []
+    assert {name for name, *_ in seen} >= DRAWN[of]
     assert all(marks > 0 for _, marks, _ in seen), seen
     assert not [pairs for *_, pairs in seen if pairs], seen
     assert not faults
 
 
+@pytest.mark.parametrize("of", DRAWN)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_screen_reader_finds_no_serious_fault(tmp_path: Path, scheme: Literal["light", "dark"]) -> None:
+def test_a_screen_reader_finds_no_serious_fault(
+    pages: dict[str, Path], of: str, scheme: Literal["light", "dark"]
+) -> None:
     """axe-core over the whole page, all folds open; its script comes with axe-playwright-python."""
-    report = write_report(write_out(tmp_path / "out"))
+    report = pages[of]
     with pictures.browser(1050, 1000) as page:
         page.emulate_media(color_scheme=scheme)
         page.goto(report.resolve().as_uri())
         page.evaluate(pictures.UNFOLD)
-        page.wait_for_function("document.querySelectorAll('.chart svg').length >= 2")
+        page.wait_for_function(ALL_DRAWN)
         violations = Axe().run(page).response["violations"]
     serious = [v for v in violations if v["impact"] in ("serious", "critical")]
     assert not [(v["id"], v["help"], [n["html"][:200] for n in v["nodes"][:3]]) for v in serious]
 
 
-def test_a_page_prints_on_a4_with_every_fold_open_and_every_chart_drawn(tmp_path: Path) -> None:
-    report = write_report(write_out(tmp_path / "out"))
+@pytest.mark.parametrize("of", DRAWN)
+def test_a_page_prints_on_a4_with_every_fold_open_and_every_chart_drawn(
+    pages: dict[str, Path], of: str, tmp_path: Path
+) -> None:
+    report = pages[of]
     with pictures.browser(703, 1000) as page:  # pixels of 210 mm less the margins
         page.goto(report.resolve().as_uri())
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        page.wait_for_function(
-            "[...document.querySelectorAll('.chart')].every(c => c.clientWidth === 0 || c.querySelector('svg'))"
-        )
+        page.wait_for_function(ALL_DRAWN)
         page.emulate_media(media="print")
         wide = page.evaluate("document.documentElement.scrollWidth")
         closed = page.evaluate("document.querySelectorAll('main > section > details:not([open])').length")
@@ -91,6 +114,28 @@ def test_a_page_prints_on_a4_with_every_fold_open_and_every_chart_drawn(tmp_path
     assert closed == 0
     assert pdf.startswith(b"%PDF")
     assert b"/MediaBox [0 0 594" in pdf or b"/MediaBox [0 0 595" in pdf
+
+
+@pytest.mark.parametrize("of", DRAWN)
+def test_a_chosen_rung_stands_out_in_charts_and_its_rows_stay_in_tables(pages: dict[str, Path], of: str) -> None:
+    with pictures.browser(1050, 1000) as page:
+        page.goto(pages[of].resolve().as_uri())
+        page.evaluate(pictures.UNFOLD)
+        page.wait_for_function(ALL_DRAWN)
+        page.select_option("[data-signal=rung]", "content")
+        page.wait_for_timeout(500)
+        marks = (
+            "[...document.querySelectorAll('[id^=effort] svg .mark-symbol path')].map(p => p.getAttribute('opacity'))"
+        )
+        opacities = page.evaluate(marks)
+        rows = page.evaluate("[...document.querySelectorAll('tr[data-rung=popularity]')].map(r => r.hidden)")
+        page.select_option("[data-signal=metric]", "recall_at_20")
+        page.wait_for_timeout(500)
+        after = page.evaluate(f"document.querySelectorAll('{POINTS}').length")
+    assert {"0.12"} < set(opacities)
+    assert rows
+    assert all(rows)
+    assert after > 1
 
 
 def test_a_comparison_gives_a_picture_of_its_answers_and_of_each_of_its_views(

@@ -7,7 +7,6 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,13 @@ import vl_convert
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommender import config
 from recommender.compare import build_next, charts, page_model, plan
 from recommender.compare.build_next import Option, ranked
 from recommender.compare.facts import BY_SEED, site_facts
 from recommender.compare.moves import moves
 from recommender.compare.page import compare_sites
-from recommender.compare.page_model import Comparison, Evidence
+from recommender.compare.page_model import Comparison
 from recommender.compare.site import Site, finished_trains, named, read_sites
 from recommender.compare.tables import ladder, tables
 from recommender.errors import ConfigError
@@ -31,19 +31,16 @@ from recommender.experiment.decision import Decision
 from recommender.experiment.facts import contradictions
 from recommender.names import ALL, USER_BUCKETS
 from recommender.planning.facts import contradictions as plan_contradictions
-from recommender.planning.facts import plan_facts
-from recommender.planning.site_plan import Team, site_plan
 from recommender.report import comparison as report
 from recommender.studies.charts import frontier
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO
 from recommender.studies.engine.run import run, with_chosen_settings
+from recommender.studies.engine.workers import Source
 from recommender.studies.transfer import Ratio
+from tests.helpers.compared import SMALL, STUDIES, compared, measured_recipes, measured_sites, planned
 from tests.helpers.out_folder import decided, write_out
 from tests.helpers.studies import made, source
-
-SMALL = ["split.min_train=20", "bootstrap=100", "split.validation=[0.6]", "decision.thin=10"]
-STUDIES = {name: plan.load(name, quick=True) for name in (plan.VOLUME, plan.VALUE, plan.TRANSFER, plan.PARTS)}
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cells(folder: Path) -> dict[str, list[Measured]]:
     """What a quick comparison of two scenarios measures, on a small world."""
-    found = {}
-    for site in plan.site_specs(["catalog", "jobs"], []):
-        mine: list[Measured] = []
-        for names in ([plan.TRANSFER], [plan.VOLUME, plan.VALUE, plan.PARTS]):
-            wanted = [c for n in names for c in plan.needed(STUDIES[n], site, True, SMALL) if n != plan.PARTS]
-            more, failures = run(with_chosen_settings(wanted, mine), folder, source(), lambda _: None)
-            assert not failures, [str(f) for f in failures]
-            mine += more
-        found[site.name] = mine
-    return found
+    return measured_sites(folder)
 
 
 @pytest.fixture(scope="module")
@@ -73,20 +61,12 @@ def read(cells: dict[str, list[Measured]]) -> list[Site]:
 
 @pytest.fixture(scope="module")
 def again(read: list[Site], folder: Path) -> list[Measured]:
-    more = plan.recipes(STUDIES[plan.TRANSFER], named(read))
-    found, failures = run(more, folder, source(), lambda _: None)
-    assert not failures
-    return found
+    return measured_recipes(read, folder)
 
 
 @pytest.fixture(scope="module")
 def comparison(read: list[Site], again: list[Measured]) -> Comparison:
-    evidence = [
-        Evidence(f"{study}, {s.name}", runs, {r.folder: {r.rungs[0]: "http://ui/run"} for r in runs})
-        for s in read
-        for study, runs in s.runs.items()
-    ]
-    return compare_sites(read, again, evidence, ["<b>mind</b>"])
+    return compared(read, again)
 
 
 # --- which cells
@@ -128,7 +108,7 @@ def test_no_two_places_share_a_colour_in_the_chart_of_options() -> None:
     option = build_next.Option("", "als", "rung", 0.02, 0.01, 0.03, True, "what ships", 1.0, (1, 2), None)
     drawn = charts.plan([(n, replace(option, site=f"site {n}")) for n in range(5)], "NDCG@10")
     assert drawn is not None
-    scales = [layer["encoding"]["color"]["scale"]["range"] for layer in drawn.spec["layer"]]
+    scales = [layer["encoding"]["color"]["scale"]["range"] for layer in drawn.spec["layer"][:3]]
     assert all(len(set(scale)) == 5 for scale in scales)
 
 
@@ -299,14 +279,25 @@ def test_no_two_statements_of_a_comparison_contradict_each_other(facts: pl.DataF
 
 
 def test_no_statement_of_the_plans_contradicts_what_was_measured(read: list[Site], comparison: Comparison) -> None:
+    _, facts = planned(comparison)
+    assert plan_contradictions(facts) == []
     for site in read:
-        mine = comparison.facts.filter(site=site.name)
-        plan = site_plan(site.name, mine, site.scenario, site.ships, Team(), date(2026, 3, 2))
-        rows = plan_facts(plan)
-        assert rows.filter(topic="option").height > 3
-        assert rows.filter(topic="viability").height > 4
-        assert plan_contradictions(pl.concat([mine, rows])) == []
+        mine = facts.filter(site=site.name)
+        assert mine.filter(topic="option").height > 3
+        assert mine.filter(topic="viability").height > 4
         assert {r["what"] for r in mine.filter(topic="ahead").to_dicts()} <= set(site.single_rungs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_no_two_statements_contradict_each_other_for_any_scenario_and_seed(seed: int, tmp_path: Path) -> None:
+    settings = [f"seed={seed}", "data.options.simulated.n_interactions=6000"]
+    data = Source(None)
+    sites = read_sites(measured_sites(tmp_path, config.scenarios(), data, settings), STUDIES)
+    _, facts = planned(compared(sites, measured_recipes(sites, tmp_path, data)))
+    assert facts["site"].n_unique() == len(config.scenarios())
+    assert facts.filter(pl.col("topic").is_in(["curve", "asset", "ahead", "option"]))["topic"].n_unique() == 4
+    assert plan_contradictions(facts) == []
 
 
 ASSET = {"topic": "asset", "what": "x", "value": 0.1, "high": 1.0}
@@ -456,7 +447,7 @@ def test_the_page_loads_nothing_escapes_names_and_keeps_its_own_links(html: str)
 
 
 def test_every_site_has_the_same_tiles_and_an_answer_to_every_question(html: str, comparison: Comparison) -> None:
-    assert html.count('<div class="tile ') == 5 * len(comparison.sites)
+    assert html.count('<div class="tile ') == (5 + len(report.SHORT)) * len(comparison.sites)
     for told in report.answers(comparison).values():
         assert tuple(told) == page_model.QUESTIONS
         assert all(t and t[0] for t in told.values())

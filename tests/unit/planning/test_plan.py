@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from recommender.compare.ahead import ahead, reaches
+from recommender.compare.page_model import BUILD
 from recommender.experiment.facts import SCHEMA, train_facts
 from recommender.experiment.run_folder import read_run
 from recommender.online.realized import gain_of, realized_share
@@ -254,9 +255,9 @@ def test_statements_of_a_plan_that_cannot_both_hold_are_named(
 
 def test_page_and_files_show_the_plan(plan: tuple[SitePlan, pl.DataFrame], tmp_path: Path) -> None:
     sections = planning.sections([plan[0]])
-    assert [one["title"] for one in sections] == list(planning.SECTIONS)
+    assert list(sections) == [BUILD, planning.ROADMAP, planning.VIABILITY]
     assert len(planning.drawn(sections)) == 2
-    text = json.dumps([piece["after"] for one in sections for piece in one["pieces"]])
+    text = json.dumps([piece["after"] for pieces in sections.values() for piece in pieces])
     assert "2026-05-11" in text
     planning.write_plan(tmp_path, [plan[0]])
     assert pl.read_csv(tmp_path / "roadmap.csv")["move"].to_list() == ["ranker", "ranker"]

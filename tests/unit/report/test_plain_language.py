@@ -11,6 +11,7 @@ import yaml
 from recommender.evaluation.metric_table import glossary
 from recommender.report.document import write_report
 from recommender.report.page import TEMPLATES, plain_text
+from tests.helpers.compared import written_page
 from tests.helpers.out_folder import write_out
 
 LONGEST = 25  # words
@@ -26,11 +27,12 @@ def too_long(text: str) -> list[str]:
     return [s for s in sentences(text) if len(s.split()) > LONGEST]
 
 
-@pytest.fixture(scope="module")
-def pieces(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+@pytest.fixture(scope="module", params=["train", "comparison"])
+def pieces(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The text of every paragraph, list item, caption and definition of a rendered page; not of configuration."""
-    html = write_report(write_out(tmp_path_factory.mktemp("plain") / "out")).read_text()
-    html = re.sub(r"<(script|style|pre)\b.*?</\1>", "", html, flags=re.S)
+    folder = tmp_path_factory.mktemp("plain")
+    page = write_report(write_out(folder / "out")) if request.param == "train" else written_page(folder)
+    html = re.sub(r"<(script|style|pre)\b.*?</\1>", "", page.read_text(), flags=re.S)
     found = re.findall(r"<(p|li|figcaption|dd|h2|h3)\b[^>]*>(.*?)</\1>", html, flags=re.S)
     return [plain_text(inner) for _, inner in found]
 
