@@ -28,6 +28,7 @@ from pipelines import cli
 from recommender.compare import page_model
 from recommender.errors import UserError
 from recommender.experiment.run_folder import read_run
+from recommender.report.planning import ROADMAP
 from recommender.tracking.comparison import EXPERIMENT as COMPARISONS
 from recommender.tracking.runs import Tracker
 from recommender.tracking.store import prepare, tracking_uri
@@ -49,7 +50,7 @@ PARTS: Parts = {
 COMPARED: Parts = {
     "compare-answers.png": (None, page_model.DAY_ONE),
     "compare-move.png": (page_model.WHEN, page_model.MORE),
-    "compare-build.png": (page_model.BUILD, "Evidence"),
+    "compare-build.png": (page_model.BUILD, ROADMAP),
 }
 VIEWS = {
     "mlflow-compare.png": EFFORT,
@@ -60,7 +61,7 @@ VIEWS = {
 }
 UNFOLD = "document.querySelectorAll('main > section > details').forEach(d => { d.open = true; })"
 TOP_OF = """(title => {
-  const found = [...document.querySelectorAll('h2, h3')].find(e => e.textContent === title);
+  const found = [...document.querySelectorAll('section h2')].find(e => e.textContent === title);
   return found ? found.getBoundingClientRect().top + scrollY : null;
 })"""
 DRAWN = "[...document.querySelectorAll('.js-plotly-plot')].filter(e => (e.data || []).some(t => (t.x || []).length))"
@@ -122,7 +123,7 @@ def report(out: Path, parts: Parts, to: Path) -> list[Path]:
         page.wait_for_function("document.querySelectorAll('.chart svg').length >= 2")
         tops = {title: page.evaluate(f"{TOP_OF}({title!r})") for title in tops} | {None: MARGIN}  # charts take room
         for name, (a, b) in parts.items():
-            clip = {"x": 0, "y": tops[a] - MARGIN, "width": WIDTH, "height": tops[b] - tops[a]}
+            clip = {"x": 0, "y": tops[a] - MARGIN, "width": WIDTH, "height": min(tops[b] - tops[a], HEIGHT)}
             page.screenshot(path=to / name, clip=clip, full_page=True)  # type: ignore[arg-type]
     return [to / name for name in parts]
 

@@ -57,7 +57,7 @@ def _sentence(audience: str, choice: Choice, rule: DecisionRule) -> str:
     if choice.inherited_from:  # the evidence of the wider group stands for one that is too thin
         wider = f"all {AUDIENCE[choice.inherited_from]}"
         if choice.n_queries >= rule.thin:
-            return f"{head}: for {wider} {reason}, and the mean of these users' {n} agrees."
+            return f"{head}: for {wider} {reason}; the mean of these users' {n} agrees."
         because = f", where {reason}" if choice.over else ""
         return f"{head}, as {wider}{because}: only {n} of their own."
     if choice.over:

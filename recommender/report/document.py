@@ -121,6 +121,7 @@ def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[
         "problem": problem(run, source),
         "groups": _groups(ships, run),
         "shipped": [{**r, **s} for r, s in zip(ships, strips, strict=True)],
+        "served": list(dict.fromkeys(rung for r in ships for rung in (r["what"], r["reason"]) if rung)),
         "slots": run.decision.slots,
         "rerankers": [r.name for r in run.scenario.rerank if r.enabled],
         "new": {"share": next((r["value"] for r in listed if r["metric"] == "new_item_share_at_10"), None)},

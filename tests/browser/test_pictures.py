@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from pipelines import pictures
 from recommender.compare import page_model
 from recommender.report.document import write_report
+from recommender.report.planning import ROADMAP
 from recommender.report.study import html
 from recommender.studies.charts import lines
 from recommender.studies.engine.finding import Finding
@@ -156,7 +157,7 @@ def test_a_comparison_gives_a_picture_of_its_answers_and_of_each_of_its_views(
 def compared() -> str:
     """A page with the headings of a comparison and two charts."""
     table = pl.DataFrame({"rung": ["a", "a"], "n": [1, 2], "value": [0.1, 0.2], "low": [0.1, 0.2], "high": [0.1, 0.2]})
-    titles = [*page_model.QUESTIONS, "Evidence"]
+    titles = [*page_model.QUESTIONS, ROADMAP]
     found = [Finding(t, [t]) for t in titles]
     found[0].charts += [lines(name, name, name, table, x="n", label="value") for name in ("one", "two")]
     return html("Compared", "", found, [])
