@@ -38,6 +38,7 @@ BINARY = shutil.which("chromium") or shutil.which("chromium-browser")
 LARGEST = 200_000  # bytes of one picture: a clone downloads them all
 LATEST = Path("artifacts/latest")
 WIDTH, HEIGHT = 1120, 1600  # of the window, pixels
+TALLEST = 2200  # a picture of a page ends there
 CHARTS = (1500, 1050)  # of the picture of MLflow
 MARGIN = 16
 # Picture -> the headings of the report between which it lies (None: from the top).
@@ -123,7 +124,7 @@ def report(out: Path, parts: Parts, to: Path) -> list[Path]:
         page.wait_for_function("document.querySelectorAll('.chart svg').length >= 2")
         tops = {title: page.evaluate(f"{TOP_OF}({title!r})") for title in tops} | {None: MARGIN}  # charts take room
         for name, (a, b) in parts.items():
-            clip = {"x": 0, "y": tops[a] - MARGIN, "width": WIDTH, "height": min(tops[b] - tops[a], HEIGHT)}
+            clip = {"x": 0, "y": tops[a] - MARGIN, "width": WIDTH, "height": min(tops[b] - tops[a], TALLEST)}
             page.screenshot(path=to / name, clip=clip, full_page=True)  # type: ignore[arg-type]
     return [to / name for name in parts]
 
