@@ -110,6 +110,7 @@ def experiment(to: argparse.ArgumentParser) -> None:
                     "propensities of the log")  # fmt: skip
     to.add_argument("--model", help="models:/<name>@champion, or OUT of a train: a finished test is added to "
                     "experiments/online.csv beside the offline gain of its versions")  # fmt: skip
+    to.add_argument("--realized", type=Path, default=Path("experiments/online.csv"), help="that file, elsewhere")
     to.add_argument("--planned", type=int, help="users in all, by the plan that was made before")
     to.add_argument("--users", type=float, help="without a log: users a week (default: problem.users_per_week)")
     to.add_argument("--rate", type=float, help="without a log: share of the lists with a take")

@@ -84,7 +84,7 @@ def tested(out: Path, world: str) -> list[Step]:
              ["--scenario", "jobs", "--to", out / "tested", "--serve", first, "--beside", second, "--set", world]),
         step("10. What the test says", experiment.main,
              [*ask, "--served", log, "--before", out / "board/interactions.parquet", "--model", second,
-              "--out", out / "test"]),
+              "--realized", out / "online.csv", "--out", out / "test"]),
     ]  # fmt: skip
     read = json.loads((out / "test/experiment.json").read_text())
     if read["verdict"] == SHIP:

@@ -119,9 +119,9 @@ def add_realized(args: argparse.Namespace, scenario: Scenario, test: pl.DataFram
     if offline is None:
         return [f"make promote has not compared versions {control} and {treated}, so no offline gain stands beside it."]
     gain = realized.gain_of(scenario.name, (control, treated), offline, out.metric, out.relative)
-    share = realized.realized_share(realized.add_gain(gain))
+    share = realized.realized_share(realized.add_gain(gain, args.realized))
     line = (f"Offline {offline[1][0]:+.1%} [{offline[1][1]:+.1%}, {offline[1][2]:+.1%}] of {offline[0]} became "
-            f"{out.relative[0]:+.1%} online: in {realized.ONLINE_GAINS}.")  # fmt: skip
+            f"{out.relative[0]:+.1%} online: in {args.realized}.")  # fmt: skip
     return [line, share.sentence]
 
 

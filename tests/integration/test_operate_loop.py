@@ -93,3 +93,5 @@ def test_the_demonstration_tells_the_whole_story(workplace: Path) -> None:
         "the split",
     ):
         assert words.lower() in page.lower()
+    assert (workplace / "d/online.csv").exists() == ("in d/online.csv" in page)
+    assert not (workplace / "experiments").exists()  # a simulated test tells nothing of the team's own gains
