@@ -209,7 +209,7 @@ def write(folder: Path, rows: int) -> Path:
 def write_costs() -> None:
     """Writes ``COST``, of all numbers of workers together; exits where a stage has too few sizes."""
     table = pl.read_csv(STAGES).sort("rows", "workers")
-    lines = []
+    lines, sums = [], np.zeros(4)  # predicted, measured, of a billion; shuffled
     for (stage,), group in table.group_by("stage", maintain_order=True):
         rows, cpu_s = (group[name].to_numpy().astype(float) for name in ("rows", "cpu_seconds"))
         largest = rows == rows[-1]
@@ -217,11 +217,14 @@ def write_costs() -> None:
             sys.exit(f"{stage}: {len(np.unique(rows))} sizes; two to fit and one to predict are the least.")
         known, every = Cost.fitted(rows[~largest], cpu_s[~largest]), Cost.fitted(rows, cpu_s)
         shuffled = np.polyval(np.polyfit(rows, group["shuffle_mb"].to_numpy() / 1e3, 1), [rows[-1], 1e9]).clip(0)
+        sums += known.at(rows[-1]), cpu_s[largest].mean(), every.at(1e9), shuffled[1]
         measured = " and ".join(f"{seconds:.1f}" for seconds in cpu_s[largest])
         lines.append([
             stage, f"{every.fixed:.1f}", f"{every.exponent:.2f}", int(rows[-1]), f"{known.at(rows[-1]):.1f}", measured,
             f"{shuffled[0]:.2f}", f"{group['bundle_mb'][-1]:.1f}", f"{every.at(1e9):.0f}", f"{shuffled[1]:.1f}",
         ])  # fmt: skip
+    lines.append(["all", "", "", int(table["rows"][-1]), f"{sums[0]:.1f}", f"{sums[1]:.1f}", "", "", f"{sums[2]:.0f}",
+                  f"{sums[3]:.1f}"])  # fmt: skip
     with COST.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COST_COLUMNS, *lines])
 
