@@ -139,8 +139,9 @@ class Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self.processes:
+        for process, pipe in zip(self.processes, self._pipes, strict=True):
             process.terminate()
+            pipe.close()  # a library may swallow the signal: the process then ends after its cell, with nobody to tell
         for process in self.processes:
             process.join()
 
