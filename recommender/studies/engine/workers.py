@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import pickle
+import shutil
 import signal
 import time
 import traceback
@@ -141,7 +142,7 @@ class Crew:
     def __exit__(self, *_: object) -> None:
         for process, pipe in zip(self.processes, self._pipes, strict=True):
             process.terminate()
-            pipe.close()  # a library may swallow the signal: the process then ends after its cell, with nobody to tell
+            pipe.close()
         for process in self.processes:
             process.join()
 
@@ -172,14 +173,23 @@ def _serve(pipe: Connection, raw_dir: Path | None) -> None:
     """A process of a crew: cells come in, outcomes go out, until the crew ends."""
     for ending in (signal.SIGINT, signal.SIGHUP):  # the first process gets them too, and ends this one
         signal.signal(ending, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing half-written is left
+    within: set[Path] = set()
+
+    def end(*_: object) -> None:
+        """Leaves nothing half-written. An exception would not do: a library may swallow it in a callback."""
+        for scratch in (path for folder in within for path in folder.glob(f"*/.*-{os.getpid()}")):
+            shutil.rmtree(scratch, ignore_errors=True)
+        os._exit(130)
+
+    signal.signal(signal.SIGTERM, end)
     log, records = logging.getLogger("recommender"), SimpleQueue[logging.LogRecord]()
     log.handlers = [QueueHandler(records)]
     log.setLevel(logging.INFO)
     worker = Worker(Source(raw_dir))
-    with suppress(KeyboardInterrupt, EOFError, BrokenPipeError):  # the last two: the first process was killed
+    with suppress(EOFError, ConnectionError):  # the first process was killed
         while True:
             cell, folder = pipe.recv()
+            within.add(folder)
             done = worker(cell, folder)
             found = [records.get() for _ in range(records.qsize())]
             pipe.send(Outcome(done.folder, done.kept, done.seconds, _portable(done.error), found))
