@@ -55,7 +55,7 @@ class Option:
 
 
 def options(site: Site) -> list[Option]:
-    """Rungs that do not ship, for everyone, over what ships; parts that are off, with them less without."""
+    """Rungs that lead nobody's lists, for everyone, over what ships; parts that are off, with them less without."""
     return [*_rungs(site), *_parts(site)]
 
 
@@ -76,15 +76,18 @@ def table(options: Sequence[Option]) -> pl.DataFrame:
 
 def _rungs(site: Site) -> Iterator[Option]:
     cell = site.decided
-    served = {*site.decision.served, *(site.ships.decision.served if site.ships else ())}
+    decisions = [site.decision, *([site.ships.decision] if site.ships else [])]
+    leading = {rung for d in decisions for rung in (*d.routes.values(), *d.blended.values())}
+    served = {rung for d in decisions for rung in d.served}
     over = "what ships" + ", both without re-rankers" * (site.unranked == PLAIN)
     for rung, row in site.against_shipped.items():
-        if cell is None or rung in served:
+        if cell is None or rung in leading:
             continue
         sure = significant(row) and row["difference"] > 0 and rung not in site.doubted
         cpu_s = cell.seconds[rung] - cell.seconds.get(ROUTER, 0.0)
         gain = (row["difference"], row["ci_low"], row["ci_high"])
-        mind = ", in the test period only" * (rung in site.doubted)
+        mind = ", where it only chooses new items" * (rung in served)
+        mind += ", in the test period only" * (rung in site.doubted)
         yield _option(site, rung, "rung", gain, sure, over + mind, cpu_s, TRANSFER)
 
 
