@@ -131,7 +131,9 @@ def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[
         "worth": worth(run, facts),
         "cost": cost(run, facts),
         "sure": {
-            "gain": whole, "back": back[:2], "groups": better if settled != tables.GAIN else [],
+            "gain": whole, "simulated": run.data.get("source") == "simulated",
+            "back": [{**r, "who": USERS[r["bucket"]]} for r in back[:2]],
+            "groups": better if settled != tables.GAIN else [],
             "title": titles[settled] + ", but see below" * bool(back),
             "status": {"gain": "open" if back else "good", "some": "good", "loss": "bad"}.get(settled, "open"),
         },

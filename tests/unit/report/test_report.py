@@ -395,12 +395,15 @@ def test_places_for_new_items_are_told_with_what_each_number_brought_and_cost(tm
     out = decided(write_out(tmp_path / "out"))
     with_visits(out, {})
     page = Page(write_report(out).read_text())
-    assert "2 of the first 20 places are for new items, chosen by content." in " ".join(page.text.split())
+    text = " ".join(page.text.split())
+    assert "2 of the first 20 places are kept for new items, chosen by content." in text
+    assert "New items, in these places or others, are" in text
+    assert "The data are simulated: no real user has seen a list." in text
     assert page.row("2 ★")[1:] == ["content", "0.280", "6.7%, 10.0%", "0.040"]
     assert page.row("0")[1:] == ["", "0.300", "", "0.000"]
     assert page.row("2, test")[1:] == ["content", "0.280", "8.0%, 12.0%", "0.040"]
     plain = write_out(tmp_path / "plain")
-    assert "places are for new items" not in Page(write_report(plain).read_text()).text
+    assert "kept for new items" not in Page(write_report(plain).read_text()).text
 
 
 def test_what_is_blended_stands_with_the_rung_it_is_blended_into_and_what_the_router_then_gave(tmp_path: Path) -> None:
