@@ -89,7 +89,7 @@ def _no_run_is_left(store: str) -> Iterator[None]:
         (["--set", "name=[ugc"], ["--set name=[ugc", "YAML"]),
         (["--set", "split=: {"], ["--set split=: {", "YAML"]),
         (["--set", "split.test"], ["expected KEY=VALUE"]),
-        (["--set", "seed=2024-13-45"], ["--set seed=2024-13-45", "YAML"]),
+        (["--set", "seed=2024-13-45"], ["'seed'", "valid integer", "2024-13-45"]),
         (["--set", "bootstrap=1000000000"], ["'bootstrap'", "100000"]),
         (["--set", "ladder.als.params.factors=99999999999"], ["Rung 'als'", "factors must be", "below 4294967296"]),
         (["--set", "ladder.als.params.alpha=-1e9"], ["Rung 'als'", "alpha must be above 0", "-1000000000.0"]),

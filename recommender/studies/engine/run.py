@@ -13,7 +13,7 @@ from recommender.errors import UserError
 from recommender.files import clear_leftovers
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO, Cell, Study
-from recommender.studies.engine.workers import Crew, Load, Outcome, Worker
+from recommender.studies.engine.workers import CellOutcome, Crew, Load, Worker
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def run(
     return [measured[n] for n in sorted(measured)], [failures[n] for n in sorted(failures)]
 
 
-def _outcomes(cells: Sequence[Cell], folder: Path, source: Load | Crew) -> Iterator[tuple[int, Outcome]]:
+def _outcomes(cells: Sequence[Cell], folder: Path, source: Load | Crew) -> Iterator[tuple[int, CellOutcome]]:
     if isinstance(source, Crew):
         yield from source(cells, folder)
         return

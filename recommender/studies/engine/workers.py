@@ -57,7 +57,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CellOutcome:
     """What became of a cell. folder: its folder; None where it failed, or is only read and not kept. kept: it was there
     before. seconds: on the clock. records: what was logged in another process."""
 
@@ -76,16 +76,16 @@ class Worker:
         self._compiled: set[str] = set()  # recommenders that have run here
         self._latest: Dataset | None = None
 
-    def __call__(self, cell: Cell, folder: Path) -> Outcome:
+    def __call__(self, cell: Cell, folder: Path) -> CellOutcome:
         """Measures the cell into ``folder``, unless it is kept there, for this study or another one."""
         begun = time.perf_counter()
         try:
             cell_folder, kept = self._measured(cell, folder)
         except Exception as error:  # whatever it is, it is reported and, where it is a bug, raised at the end
             if cell.only_kept and isinstance(error, UserError):
-                return Outcome()  # cells that are wanted report it
-            return Outcome(error=error)
-        return Outcome(cell_folder, kept, time.perf_counter() - begun)
+                return CellOutcome()  # cells that are wanted report it
+            return CellOutcome(error=error)
+        return CellOutcome(cell_folder, kept, time.perf_counter() - begun)
 
     def _measured(self, cell: Cell, folder: Path) -> tuple[Path | None, bool]:
         if cell.only_kept and not (folder / cell.study).is_dir():
@@ -146,7 +146,7 @@ class Crew:
         for process in self.processes:
             process.join()
 
-    def __call__(self, cells: Sequence[Cell], folder: Path) -> Iterator[tuple[int, Outcome]]:
+    def __call__(self, cells: Sequence[Cell], folder: Path) -> Iterator[tuple[int, CellOutcome]]:
         """Position of each cell and what became of it, as they end. Cells of one content are measured once: the
         second is begun when the first has ended. Raises UserError where a process ended."""
         todo, idle = dict(enumerate(cells)), list(self._pipes)
@@ -192,7 +192,7 @@ def _serve(pipe: Connection, raw_dir: Path | None) -> None:
             within.add(folder)
             done = worker(cell, folder)
             found = [records.get() for _ in range(records.qsize())]
-            pipe.send(Outcome(done.folder, done.kept, done.seconds, _portable(done.error), found))
+            pipe.send(CellOutcome(done.folder, done.kept, done.seconds, _portable(done.error), found))
 
 
 def _portable(error: Exception | None) -> Exception | None:
