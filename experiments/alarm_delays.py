@@ -22,9 +22,10 @@ import polars as pl
 from experiments.realism import markdown, save
 from recommender import config
 from recommender.api.model import fit
-from recommender.data.dataset import US_PER_DAY, Dataset, microseconds
+from recommender.data.dataset import Dataset, microseconds
 from recommender.data.gate import build
 from recommender.data.split import to_datetime
+from recommender.data.times import US_PER_DAY
 from recommender.operate.answering import Answering
 from recommender.operate.daily import Span, data_streams
 from recommender.operate.service import answered, service_streams

@@ -22,10 +22,10 @@ import polars as pl
 from experiments.realism import markdown, save
 from recommender import config
 from recommender.config import Scoring
-from recommender.data.dataset import US_PER_DAY, Dataset
+from recommender.data.dataset import Dataset
 from recommender.data.gate import build
 from recommender.data.queries import History, Queries
-from recommender.data.times import UTC_US
+from recommender.data.times import US_PER_DAY, UTC_US
 from recommender.experiment.rungs import make, settings
 from recommender.hashing import mixed
 from recommender.models.base import Recommender

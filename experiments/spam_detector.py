@@ -17,8 +17,9 @@ from experiments.realism import markdown, save
 from pipelines.cli import run
 from recommender import config
 from recommender.config.files import raw_dir
-from recommender.data.dataset import Dataset, Table, to_microseconds
+from recommender.data.dataset import Dataset, Table
 from recommender.data.split import Fold, folds
+from recommender.data.times import to_microseconds
 from recommender.names import SUSPICION
 from recommender.simulate.column_values import ids
 from recommender.simulate.truth import SimulatedTruth

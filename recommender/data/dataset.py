@@ -20,11 +20,11 @@ from recommender.data.ids import as_ids
 from recommender.data.notes import Note, Repair
 from recommender.data.protocols import Everyone, Truth, Weigher
 from recommender.data.stated import Match, Reading, Relation
+from recommender.data.times import ages_of, to_microseconds
 from recommender.hashing import of_values
 
 FEATURE_ROLES = ("category", "multi", "text", "numeric", "embedding", "location")
 ROLES = (*FEATURE_ROLES, "protected", "ignore")
-US_PER_DAY = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -296,13 +296,3 @@ class Dataset:
 def at_hand(data: Dataset) -> Dataset:
     """The data as if its interactions were all there are: for whoever changes rows, or adds some."""
     return data if data.everyone is None else replace(data, everyone=None)
-
-
-def ages_of(timestamps: np.ndarray, earliest: int, latest: int) -> np.ndarray:
-    """Days from each time to the latest one, float64; without a time: as old as the earliest."""
-    return np.asarray((latest - np.maximum(timestamps, earliest)) / US_PER_DAY)
-
-
-def to_microseconds(time: datetime) -> int:
-    """A UTC datetime as int64 microseconds since 1970, exactly."""
-    return int(pl.Series([time]).dt.epoch("us").item())

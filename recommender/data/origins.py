@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from recommender import config
-from recommender.data.dataset import Dataset, to_microseconds
+from recommender.data.dataset import Dataset
+from recommender.data.times import to_microseconds
 from recommender.errors import ConfigError
 
 LEAST = 30  # interactions of a short horizon; one with fewer is joined to the one before it

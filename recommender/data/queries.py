@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from recommender.data.dataset import NO_TIME, US_PER_DAY, Table
+from recommender.data.dataset import NO_TIME, Table
+from recommender.data.times import US_PER_DAY
 
 BUCKET_STARTS = np.array([0, 1, 3, 10])
 

@@ -15,11 +15,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender import config
-from recommender.data.dataset import NO_TIME, Dataset, Table, to_microseconds
+from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.kernels import first_in_buckets, gather, grouped, latest_of_pairs
 from recommender.data.origins import iso, origins
 from recommender.data.origins import to_datetime as to_datetime
 from recommender.data.queries import BUCKET_STARTS, History, Queries
+from recommender.data.times import to_microseconds
 from recommender.errors import ConfigError, DataError, Problem
 
 _NEVER = np.iinfo(np.int64).max

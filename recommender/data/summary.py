@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
+from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.drift import drift, load_reference, reference, save_reference
 from recommender.data.kernels import first_of_pairs, newcomers
 from recommender.data.profile import coverage
+from recommender.data.times import US_PER_DAY
 
 __all__ = ["drift", "load_reference", "reference", "save_reference", "summarise"]
 _MONDAY = 3  # 1970 began on a Thursday

@@ -9,20 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
 
 UTC_US = pl.Datetime("us", "UTC")
+US_PER_DAY = 86_400_000_000
 # Numbers below each bound count this unit since 1970; valid for every time from 1973-03 to 5138.
 _UNITS = (("s", 1e11, 1e6), ("ms", 1e14, 1e3), ("us", 1e17, 1.0), ("ns", float("inf"), 1e-3))
-_DAY = 86_400e6
 # stated unit -> microseconds in one, and the number that stands for 1970
 UNITS = {
     "s": (1e6, 0.0),
     "ms": (1e3, 0.0),
     "us": (1.0, 0.0),
     "ns": (1e-3, 0.0),
-    "days": (_DAY, 0.0),
-    "excel": (_DAY, 25569.0),
+    "days": (float(US_PER_DAY), 0.0),
+    "excel": (float(US_PER_DAY), 25569.0),
 }
 _FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 _ZONED = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z")
@@ -57,7 +58,7 @@ def within_calendar(column: pl.Series) -> pl.Series:
     """
     if not column.dtype.is_temporal() or column.dtype == pl.Time:
         return column
-    unit = {"ms": 1e3, "us": 1.0, "ns": 1e-3}.get(str(getattr(column.dtype, "time_unit", "")), _DAY)
+    unit = {"ms": 1e3, "us": 1.0, "ns": 1e-3}.get(str(getattr(column.dtype, "time_unit", "")), float(US_PER_DAY))
     number = column.to_physical()
     return number if bool((number.cast(pl.Float64).abs() * unit >= LATEST_US).any()) else column
 
@@ -228,3 +229,13 @@ def _from_text(raw: pl.Series) -> Times:
     with_zone = [zoned.str.to_datetime(f, time_unit="us", strict=False).cast(UTC_US) for f in _ZONED]
     parsed = pl.select(pl.coalesce(*naive, *with_zone, _days(plain), numbers.values)).to_series().alias(raw.name)
     return Times(parsed, given & parsed.is_null(), numbers.other_unit, numbers.implausible, numbers.unit)
+
+
+def ages_of(timestamps: np.ndarray, earliest: int, latest: int) -> np.ndarray:
+    """Days from each time to the latest one, float64; without a time: as old as the earliest."""
+    return np.asarray((latest - np.maximum(timestamps, earliest)) / US_PER_DAY)
+
+
+def to_microseconds(time: datetime) -> int:
+    """A UTC datetime as int64 microseconds since 1970, exactly."""
+    return int(pl.Series([time]).dt.epoch("us").item())

@@ -16,8 +16,9 @@ from uuid import uuid4
 import numpy as np
 import polars as pl
 
-from recommender.data.dataset import NO_TIME, US_PER_DAY, ages_of
+from recommender.data.dataset import NO_TIME
 from recommender.data.kernels import grouped
+from recommender.data.times import US_PER_DAY, ages_of
 from recommender.files import write_atomically
 from recommender.models.item_pairs import add_pairs
 

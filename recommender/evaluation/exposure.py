@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from recommender.data.dataset import NO_TIME, US_PER_DAY
+from recommender.data.dataset import NO_TIME
 from recommender.data.queries import Queries
 from recommender.data.split import Fold, available
+from recommender.data.times import US_PER_DAY
 from recommender.evaluation.shown import Shown, first, share
 from recommender.features.columns import labels, numbers
 from recommender.features.shares import history_shares, rows_of_sum_1, shares

@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, microseconds
+from recommender.data.dataset import NO_TIME, Dataset, microseconds
+from recommender.data.times import US_PER_DAY
 
 Confidence = Literal["one", "weight", "log_weight"]
 

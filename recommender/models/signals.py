@@ -14,8 +14,9 @@ from typing import Self
 import numpy as np
 import scipy.sparse as sp
 
-from recommender.data.dataset import FEATURE_ROLES, NO_TIME, US_PER_DAY, Dataset, Table
+from recommender.data.dataset import FEATURE_ROLES, NO_TIME, Dataset, Table
 from recommender.data.queries import Queries
+from recommender.data.times import US_PER_DAY
 from recommender.features.encoder import ColumnEncoder, unit_rows
 from recommender.features.feedback import decay
 from recommender.features.memo import per_row, per_table

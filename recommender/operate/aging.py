@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 
 from recommender.config import Scenario
-from recommender.data.dataset import US_PER_DAY, Dataset
+from recommender.data.dataset import Dataset
 from recommender.data.split import Fold, time_fold, to_datetime
+from recommender.data.times import US_PER_DAY
 from recommender.errors import DataError
 from recommender.evaluation.statistics import ClusteredValues, estimates
 from recommender.operate.answering import Answering, Contender

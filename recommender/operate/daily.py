@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
+from recommender.data.dataset import NO_TIME, Dataset, Table
+from recommender.data.times import US_PER_DAY
 from recommender.operate.mix import coded, counted, moved, shared
 from recommender.operate.stream import EITHER, FEWER, MORE, Stream
 

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 
 from recommender.config import Scenario
-from recommender.data.dataset import NO_TIME, Dataset, to_microseconds
+from recommender.data.dataset import NO_TIME, Dataset
 from recommender.data.split import Fold, folds, time_fold, to_datetime, without_confirmed_spam
+from recommender.data.times import to_microseconds
 from recommender.errors import DataError
 from recommender.evaluation.audit import audit_table, impact_ratios
 from recommender.evaluation.evaluate import Group, Outcome, compare

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from recommender.data.dataset import US_PER_DAY
+from recommender.data.times import US_PER_DAY
 from recommender.names import USER_BUCKETS
 from recommender.operate.daily import Span
 from recommender.operate.stream import FEWER, LEARNING, MORE, Stream

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from recommender.data.dataset import US_PER_DAY, Dataset
+from recommender.data.dataset import Dataset
 from recommender.data.split import to_datetime
+from recommender.data.times import US_PER_DAY
 from recommender.errors import DataError
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import Group, comparisons_table

@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 
 from recommender.config import Scenario, Scoring
-from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
+from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import Queries
+from recommender.data.times import US_PER_DAY
 from recommender.features.columns import labels
 from recommender.hashing import GOLDEN, mixed, of_values
 from recommender.models.base import Recommender

@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from recommender.data.dataset import NO_TIME, US_PER_DAY
+from recommender.data.dataset import NO_TIME
+from recommender.data.times import US_PER_DAY
 from recommender.errors import DataError
 from recommender.serving.bodies import Id
 from recommender.serving.log import now as this_moment

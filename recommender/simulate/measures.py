@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from recommender.data.dataset import FEATURE_ROLES, NO_TIME, US_PER_DAY, Dataset, Table
+from recommender.data.dataset import FEATURE_ROLES, NO_TIME, Dataset, Table
 from recommender.data.profile import coverage
 from recommender.data.summary import gini
+from recommender.data.times import US_PER_DAY
 
 LATE = 0.8  # the last fifth of the interactions
 VISIT_GAP_DAYS = 1 / 24  # a longer pause begins another visit

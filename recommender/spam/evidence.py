@@ -12,7 +12,8 @@ import polars as pl
 import scipy.sparse as sp
 
 from recommender.config import Spam
-from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset, Table
+from recommender.data.dataset import NO_TIME, Dataset, Table
+from recommender.data.times import US_PER_DAY
 from recommender.features.columns import labels, times
 from recommender.features.encoder import unit_rows
 

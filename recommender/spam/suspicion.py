@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from recommender.config import Spam
-from recommender.data.dataset import NO_TIME, Dataset, Table, to_microseconds
+from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.split import Fold
+from recommender.data.times import to_microseconds
 from recommender.errors import DataError
 from recommender.names import SUSPICION
 from recommender.spam.detector import Detector, Judgement, judge

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset
+from recommender.data.dataset import NO_TIME, Dataset
+from recommender.data.times import US_PER_DAY
 from recommender.features.columns import times
 from recommender.spam.evidence import US_PER_HOUR, lockstep
 

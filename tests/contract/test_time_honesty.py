@@ -14,10 +14,11 @@ import polars as pl
 import pytest
 
 from recommender import config
-from recommender.data.dataset import NO_TIME, Dataset, Table, to_microseconds
+from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import Queries
 from recommender.data.split import Fold, available, folds, time_fold
 from recommender.data.stated import Match
+from recommender.data.times import to_microseconds
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.metrics import ndcg
 from recommender.evaluation.shown import Judged

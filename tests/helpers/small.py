@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from recommender import config
-from recommender.data.dataset import NO_TIME, Dataset, Table, to_microseconds
+from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import History, Queries
 from recommender.data.stated import Match
+from recommender.data.times import to_microseconds
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TIME = pl.Datetime("us", "UTC")

@@ -16,10 +16,11 @@ from scipy import stats
 
 from recommender import config
 from recommender.config import Rung
-from recommender.data.dataset import US_PER_DAY, Dataset, Table
+from recommender.data.dataset import Dataset, Table
 from recommender.data.gate import build
 from recommender.data.queries import Queries
 from recommender.data.split import Fold, time_fold, to_datetime
+from recommender.data.times import US_PER_DAY
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.metrics import ndcg
 from recommender.evaluation.shown import Judged

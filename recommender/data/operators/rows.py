@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset
+from recommender.data.dataset import NO_TIME, Dataset
 from recommender.data.operators.chance import pairs, uniform
 from recommender.data.split import to_datetime
+from recommender.data.times import US_PER_DAY
 from recommender.errors import ConfigError, DataError, nearest
 from recommender.hashing import of_values
 

@@ -14,9 +14,10 @@ import polars as pl
 
 from recommender.config import Scenario
 from recommender.data import operators
-from recommender.data.dataset import NO_TIME, US_PER_DAY, Dataset
+from recommender.data.dataset import NO_TIME, Dataset
 from recommender.data.digest import digest
 from recommender.data.split import Fold, folds
+from recommender.data.times import US_PER_DAY
 from recommender.errors import DataError
 from recommender.evaluation.audit import audit_table
 from recommender.evaluation.effort import EffortLog

@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender import config
-from recommender.data.dataset import NO_TIME, Dataset, to_microseconds
+from recommender.data.dataset import NO_TIME, Dataset
 from recommender.data.gate import build, tables_of
 from recommender.data.queries import bucket
 from recommender.data.split import Fold, available, folds, time_fold
+from recommender.data.times import to_microseconds
 from recommender.errors import ConfigError, DataError
 from recommender.names import USER_BUCKETS
 from tests.helpers.small import Row, at, dataset, table, times, us

@@ -13,8 +13,9 @@ import pytest
 
 from recommender import config
 from recommender.config import Scenario
-from recommender.data.dataset import Dataset, Table, to_microseconds
+from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
+from recommender.data.times import to_microseconds
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.metric_table import REGRET
 from recommender.experiment import controls, ladder, run_folder, run_tables

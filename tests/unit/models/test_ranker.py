@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recommender.data.dataset import Dataset, Table, to_microseconds
+from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.data.split import Fold, time_fold
+from recommender.data.times import to_microseconds
 from recommender.errors import DataError
 from recommender.models.ranker import Ranker
 from recommender.serving import persistence

@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 
 from recommender.config import Eligibility, Scoring
-from recommender.data.dataset import Dataset, to_microseconds
+from recommender.data.dataset import Dataset
 from recommender.data.gate import build, from_frames
 from recommender.data.split import time_fold, to_datetime
+from recommender.data.times import to_microseconds
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.metrics import ndcg
 from recommender.evaluation.shown import Judged

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recommender.data.dataset import Dataset, to_microseconds
+from recommender.data.dataset import Dataset
 from recommender.data.folder import write_folder
 from recommender.data.gate import build
+from recommender.data.times import to_microseconds
 from recommender.errors import DataError
 from recommender.simulate import SimulatedTruth, load, observed, play, preset_names, truth_files
 from recommender.simulate.column_values import times

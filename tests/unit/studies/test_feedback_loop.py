@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pipelines import study as program
 from recommender import config
 from recommender.config import Scenario
-from recommender.data.dataset import Dataset, to_microseconds
+from recommender.data.dataset import Dataset
+from recommender.data.times import to_microseconds
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.metrics import ndcg
