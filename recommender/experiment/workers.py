@@ -120,7 +120,8 @@ class _Helper:
             self._shared = None  # it remembers
             result, error, records = pickle.load(self._process.stdout)
         except (EOFError, OSError, pickle.UnpicklingError) as lost:
-            raise _HelperLost(f"exit code {self._process.poll()}") from lost
+            self.end()  # its pipe may break before it has ended
+            raise _HelperLost(f"exit code {self._process.returncode}") from lost
         for name, level, message in records:
             logging.getLogger(name).log(level, "%s", message)
         if error is not None:
