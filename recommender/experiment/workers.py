@@ -16,6 +16,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import IO, Any, Self, TypeVar
 
 Argument = TypeVar("Argument")
@@ -133,7 +134,8 @@ class _Helper:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(BrokenPipeError):  # what waits in the pipe of a process that ended is nobody's
+                    pipe.close()
 
 
 class _Records(logging.Handler):
