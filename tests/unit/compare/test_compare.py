@@ -447,6 +447,7 @@ def test_the_page_loads_nothing_escapes_names_and_keeps_its_own_links(html: str)
 
 
 def test_every_site_has_the_same_tiles_and_an_answer_to_every_question(html: str, comparison: Comparison) -> None:
+    assert "How they differ." in html
     assert html.count('<div class="tile ') == (5 + len(report.SHORT)) * len(comparison.sites)
     for told in report.answers(comparison).values():
         assert tuple(told) == page_model.QUESTIONS
