@@ -68,8 +68,8 @@ def main(argv: list[str]) -> None:
         plans, facts = planned(sites, comparison, team)
         text = markdown(comparison, out, plans)
         with disk_faults(out):
-            found = {**tables(sites, recipes, studies, facts), "answers": answers_table(comparison)}
-            for name, table in found.items():
+            written = {**tables(sites, recipes, studies, facts), "answers": answers_table(comparison)}
+            for name, table in written.items():
                 write_table(out / f"{name}.parquet", table)
             write_text(out / "report.md", text)
             write_text(out / "report.html", html(comparison, out, plans))
@@ -105,9 +105,9 @@ class Bench:
             chosen = self.run(deciding, source, progress)
             decided = named(self.sites(specs, chosen))
             recipes = plan.recipes(self.studies[plan.TRANSFER], decided)
-            found = self.run([*self.settled(others, chosen), *recipes], source, progress)
-        again = [m for m in found if transfer.RECIPE in m.labels]
-        sites = self.sites(specs, [*chosen, *(m for m in found if transfer.RECIPE not in m.labels)])
+            measured = self.run([*self.settled(others, chosen), *recipes], source, progress)
+        again = [m for m in measured if transfer.RECIPE in m.labels]
+        sites = self.sites(specs, [*chosen, *(m for m in measured if transfer.RECIPE not in m.labels)])
         names = [s.name for s in sites if s.decided]
         here = ([m for m in again if m.labels.items() >= cell.labels.items()] for cell in decided)
         return sites, dict(zip(names, here, strict=True))

@@ -100,9 +100,9 @@ def history(file: Path) -> pl.DataFrame:
     """user_id and timestamp of a file of interactions. Raises DataError."""
     rows = read_table(file)
     if missing := [c for c in ("user_id", "timestamp") if c not in rows.columns]:
-        found = ", ".join(rows.columns)
+        columns = ", ".join(rows.columns)
         raise DataError(
-            f"{file}: no column {' and '.join(missing)} (found {found}). BEFORE needs user_id and timestamp."
+            f"{file}: no column {' and '.join(missing)} (found {columns}). BEFORE needs user_id and timestamp."
         )
     return rows.select("user_id", times(rows["timestamp"], str(file), {}))
 

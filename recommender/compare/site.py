@@ -242,5 +242,5 @@ def read_sites(
 
 def finished_trains(folder: Path) -> list[RunFolder]:
     """The finished trains under ``folder``, the newest first."""
-    found = [p.parent for p in folder.glob("*/data.json") if (p.parent / FILE).is_file()]
-    return [RunFolder(p) for p in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True)]
+    trains = [p.parent for p in folder.glob("*/data.json") if (p.parent / FILE).is_file()]
+    return [RunFolder(p) for p in sorted(trains, key=lambda p: p.stat().st_mtime, reverse=True)]

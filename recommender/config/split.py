@@ -26,5 +26,5 @@ class Split(Strict):
 
     @property
     def most_origins(self) -> int:
-        """Of validation; short horizons may be fewer."""
+        """How many origins validation has at most; short horizons may be fewer."""
         return len(self.validation) if self.retrain_days is None else SHORT_HORIZONS

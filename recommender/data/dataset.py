@@ -180,7 +180,7 @@ class Dataset:
         return bool((self.timestamps != NO_TIME).any())
 
     def time_quantiles(self, shares: Sequence[float]) -> list[int]:
-        """Of the times that are stated, all users', microseconds: for each share, the one below which it lies."""
+        """For each share, the time (microseconds) below which that share of all users' stated times lies."""
         if self.everyone is not None:
             return self.everyone.quantiles(shares)
         stated = self.timestamps[self.timestamps != NO_TIME]

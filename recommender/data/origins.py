@@ -17,19 +17,19 @@ LEAST = 30  # interactions of a short horizon; one with fewer is joined to the o
 
 
 def origins(data: Dataset, split: config.Split) -> list[datetime]:
-    """Of validation, ascending, then the test's. Raises ConfigError where they do not ascend."""
+    """The origins of validation, ascending, then the test's. Raises ConfigError where they do not ascend."""
     wanted = [*split.validation, split.test]
     if split.unit == "days":
         last = to_datetime(data.time_quantiles([1.0])[0])
-        found = [last - timedelta(days=d) for d in wanted]
+        times = [last - timedelta(days=d) for d in wanted]
     else:
-        found = [to_datetime(time) for time in data.time_quantiles(wanted)]
-    if any(a >= b for a, b in pairwise(found)):
+        times = [to_datetime(time) for time in data.time_quantiles(wanted)]
+    if any(a >= b for a, b in pairwise(times)):
         raise ConfigError(
-            f"split: origins must ascend in time, got {', '.join(map(iso, found))} from {wanted} {split.unit}. "
+            f"split: origins must ascend in time, got {', '.join(map(iso, times))} from {wanted} {split.unit}. "
             "Timestamps that are all alike cannot be split in time."
         )
-    return found if split.retrain_days is None else _short(data.timestamps, found[0], found[-1], split.retrain_days)
+    return times if split.retrain_days is None else _short(data.timestamps, times[0], times[-1], split.retrain_days)
 
 
 def _short(times: np.ndarray, first: datetime, test: datetime, days: float | Literal["auto"]) -> list[datetime]:

@@ -81,6 +81,6 @@ class Everyone(Protocol):
         ...
 
     def quantiles(self, shares: Sequence[float]) -> list[int]:
-        """Of all stated times, microseconds, the one below which each share of them lies: an order statistic
+        """The time (microseconds) below which each share of all stated times lies: an order statistic
         (``np.quantile(..., method="lower")``). Empty where none is stated."""
         ...

@@ -94,9 +94,9 @@ class EngineCounts:
         while True:  # an interval of each time, until a bin is a microsecond
             width = -(-width // TIME_BINS)
             task = CountTimes(Counted(str(self.store), self.end, self.first), low, width)
-            found = [read_arrays(part) for part in self.engine.run(task, [b""] * ITEM_BLOCKS)]
+            partial = [read_arrays(part) for part in self.engine.run(task, [b""] * ITEM_BLOCKS)]
             bins, below, stated = (
-                np.sum([part[name] for part in found], axis=0) for name in ("bins", "below", "stated")
+                np.sum([part[name] for part in partial], axis=0) for name in ("bins", "below", "stated")
             )
             rank = np.floor((stated - 1) * np.asarray(shares, float)).astype(np.int64)
             low = low + width * ((below[:, None] + np.cumsum(bins, axis=1)) <= rank[:, None]).sum(axis=1)
@@ -117,7 +117,7 @@ class EngineCounts:
     def _sums(
         self, weigher: Weigher | None, earliest: int, latest: int, segment: np.ndarray | None, n_segments: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Of all items, float64 (n_segments, n_items); and the bounds of times that each block of items states."""
+        """Counts of all items, float64 (n_segments, n_items); the bounds of times that each block of items states."""
         segments = None
         if segment is not None:
             segments = self.users.frame.select("user_id", segment=pl.Series(segment, dtype=pl.Int64))
@@ -125,9 +125,9 @@ class EngineCounts:
         task = CountItems(counted, len(self.items), weigher, earliest, latest, segments, n_segments)
         sums, times = np.zeros((n_segments, len(self.items))), []
         for part, content in enumerate(self.engine.run(task, [b""] * ITEM_BLOCKS)):
-            found = read_arrays(content)
-            sums[:, part::ITEM_BLOCKS] = found["sums"]
-            times.append(found["times"])
+            arrays = read_arrays(content)
+            sums[:, part::ITEM_BLOCKS] = arrays["sums"]
+            times.append(arrays["times"])
         return sums, np.concatenate(times)
 
     def _key(self, *what: object) -> str:

@@ -121,7 +121,7 @@ class Group:
         return codes, int(codes.max(initial=-1)) + 1
 
     def periods(self) -> np.ndarray:
-        """Of each query, int64; none is of two folds."""
+        """The period of each query, int64; none is of two folds."""
         return np.concatenate(periods_of(self.query_info))
 
     def masks(self) -> Iterator[tuple[str, str, str, np.ndarray]]:

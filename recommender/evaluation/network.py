@@ -37,7 +37,7 @@ def first_links(shown: Shown) -> np.ndarray:
 
 
 def mutual(shown: Shown) -> np.ndarray:
-    """Of the shown members who ask too, the share who are shown this user at any query; NaN: none of them asks."""
+    """Share of the shown members who ask too that are shown this user at any query; NaN: none of them asks."""
     asking, candidate = shown.fold.queries.ids, shown.fold.items.ids
     pairs = pl.DataFrame({"query": shown.row, "user": asking.gather(shown.row), "item": candidate.gather(shown.item)})
     back = pairs.select(user="item", item="user").unique().with_columns(mutual=True)

@@ -70,7 +70,7 @@ def describe(
 
 
 def _who_sees(fold: Fold, served: Lists, titles: Callable[[int], str]) -> dict[str, Any]:
-    """Of the items that stand in most lists: in how many first tens, for whom."""
+    """The items that stand in most lists: in how many first tens, for whom."""
     top, bucket = served.item_idx[:, :PLACES], fold.queries.buckets
     masks = {ALL: fold.first, **{name: bucket == b for b, name in enumerate(USER_BUCKETS)}}
     seen = {name: np.bincount(top[mask][top[mask] >= 0], minlength=len(fold.items)) for name, mask in masks.items()}

@@ -109,7 +109,7 @@ def _ships(run: RunFolder) -> Iterator[Row]:
 
 
 def _gains(run: RunFolder) -> Iterator[Row]:
-    """Of what ships, over the simplest rung and over its own lists before re-ranking."""
+    """Gains of what ships over the simplest rung and over its own lists before re-ranking."""
     for topic, over in (("gain", simplest(run)), ("price", PLAIN)):
         for r in run.comparisons.filter(rung_a=over, rung_b=ROUTER).iter_rows(named=True):
             yield {

@@ -54,8 +54,8 @@ def search(
     tasks = [_task(r, drawn.get(r.name, 0), data, scenario) for r in scenario.ladder]
     asked = sorted((t for t in tasks if len(t.settings) > 1), key=lambda task: -len(task.settings))
     shared = [runner.detached(2 if workers.helped else 1) for runner in runners]
-    found = workers.map(_searched, shared, asked, lambda task: progress(f"search {task.rung.name}"))
-    by_name = {task.rung.name: one for task, one in zip(asked, found, strict=True)}
+    searched = workers.map(_searched, shared, asked, lambda task: progress(f"search {task.rung.name}"))
+    by_name = {task.rung.name: one for task, one in zip(asked, searched, strict=True)}
     for rung in scenario.ladder:
         if rung.name in by_name:
             effort.add(by_name[rung.name].effort)

@@ -103,7 +103,7 @@ class Popularity:
         return self
 
     def _segments(self, users: Table) -> Iterator[tuple[np.ndarray, int]]:
-        """Of each depth: the segment of each user, int64 (-1: none), and how many there are; adds them to levels_."""
+        """For each depth: the segment of each user, int64 (-1: none), and how many there are; adds them to levels_."""
         for depth in range(1, len(self.segment) + 1):
             keys = _keys(users, self.segment[:depth])
             known = [k for k in dict.fromkeys(keys.to_list()) if k is not None]

@@ -76,11 +76,11 @@ def estimate(
     total = max(float(weight.mean()), 1e-300)
     snips = float((weight * taken).mean()) / total
     rows = {"IPS": weight * taken, "SNIPS": snips + weight * (taken - snips) / total, "DR": direct}
-    found = []
+    estimates = []
     for name, values in rows.items():
         mean, error = _mean(user, values)
-        found.append(PolicyValue(name, mean, mean - norm.ppf(0.975) * error, mean + norm.ppf(0.975) * error))
-    return OffPolicy(float(taken.mean()), tuple(found), effective, mean_weight, weight_error,
+        estimates.append(PolicyValue(name, mean, mean - norm.ppf(0.975) * error, mean + norm.ppf(0.975) * error))
+    return OffPolicy(float(taken.mean()), tuple(estimates), effective, mean_weight, weight_error,
                      float((target > 0).mean()), len(taken), len(np.unique(user)))  # fmt: skip
 
 

@@ -46,8 +46,8 @@ def plain_users(logged: pl.Series, known: pl.Series, log: Path) -> pl.Series:
         return logged.cast(known.dtype, strict=False)
     hashed = pseudonyms(known, key_of(log))
     plain = pl.DataFrame({"user_id": hashed, "plain": known}).unique("user_id")
-    found = logged.to_frame("user_id").join(plain, on="user_id", how="left", maintain_order="left")["plain"]
-    return found if known.dtype.is_integer() else found.fill_null(logged)
+    users = logged.to_frame("user_id").join(plain, on="user_id", how="left", maintain_order="left")["plain"]
+    return users if known.dtype.is_integer() else users.fill_null(logged)
 
 
 def _shown(candidate: Bundle, known: Known, users: pl.Series, drawn: pl.DataFrame) -> np.ndarray:

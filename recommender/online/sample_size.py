@@ -56,8 +56,8 @@ def logged_traffic(totals: Totals, metric: str) -> ServiceTraffic:
     """
     sample = _everyone(totals, metric)
     if len(sample) < LEAST_USERS or not sample.x.sum():
-        found = f"The log holds {len(sample):,} users who took {sample.x.sum():,.0f} times"
-        raise DataError(f"{found}: too few to plan by. Give a log of {LEAST_USERS} users or more, or USERS= and RATE=.")
+        size = f"The log holds {len(sample):,} users who took {sample.x.sum():,.0f} times"
+        raise DataError(f"{size}: too few to plan by. Give a log of {LEAST_USERS} users or more, or USERS= and RATE=.")
     day = totals.users["day"].to_numpy()
     week = (day - day.min()) // 7
     n_weeks = max(1, int(totals.weeks))  # whole weeks; what is over is part of none
@@ -90,8 +90,8 @@ def plan(traffic: ServiceTraffic, rule: OnlineTest) -> SamplePlan:
     weeks = int(enough[0]) + 1 if len(enough) else None
     shown = min(MOST_WEEKS, max(CURVE_WEEKS, 2 * (weeks or MOST_WEEKS)))
     seen = np.maximum(traffic.users_by_week[:shown], 1)
-    found = [detectable(unit / np.sqrt(n), rule.alpha, rule.power) / traffic.base for n in seen]
-    curve = pl.DataFrame({"week": np.arange(1, shown + 1), "users": seen.astype(np.int64), "effect": found})
+    effects = [detectable(unit / np.sqrt(n), rule.alpha, rule.power) / traffic.base for n in seen]
+    curve = pl.DataFrame({"week": np.arange(1, shown + 1), "users": seen.astype(np.int64), "effect": effects})
     return SamplePlan(
         rule.metric, traffic.base, rule.min_effect, users, weeks, traffic.explained, curve, traffic.source
     )

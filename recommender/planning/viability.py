@@ -91,7 +91,7 @@ def rule(run: RunFolder, rows: Sequence[Row]) -> SheetAnswer:
 
 
 def _tolerable(run: RunFolder, rows: Sequence[Row]) -> Iterator[SheetAnswer]:
-    """Of each harm with a stated cost: up to which share it costs less than the gain is surely worth."""
+    """For each harm with a stated cost: up to which share it costs less than the gain is surely worth."""
     problem = run.scenario.problem
     value = next(
         (r for r in rows if r["topic"] == "gain" and r["bucket"] == ALL and r["metric"] == problem.metric), None

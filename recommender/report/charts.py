@@ -24,8 +24,8 @@ def effort_chart(out: RunFolder, facts: pl.DataFrame) -> Chart | None:
     """Every accuracy metric and group of users against CPU seconds of fit + recommend; None where nothing was measured.
     The oracle, which nobody could ship, is left out."""
     seconds = facts.filter(topic="cost", metric="cpu_s").select("what", cpu_s="value")
-    found = facts.filter(pl.col("what") != ORACLE, topic="accuracy").join(seconds, on="what", maintain_order="left")
-    points = found.select(
+    accuracy = facts.filter(pl.col("what") != ORACLE, topic="accuracy").join(seconds, on="what", maintain_order="left")
+    points = accuracy.select(
         "metric", "value", "low", "high", "n", "cpu_s", rung="what", group="bucket", ships=pl.col("what") == ROUTER
     )
     first = points.filter(group=ALL, metric=out.metric).drop_nulls("value")

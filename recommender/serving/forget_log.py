@@ -18,9 +18,9 @@ from recommender.serving.log_writer import LOCK, LogWriter
 
 def logs_below(roots: Sequence[Path]) -> Iterator[Path]:
     """Folders of logs: those with a journal, and those that only hold lists."""
-    found = {p.parent.resolve() for root in roots for p in root.rglob(journal.FOLDER) if (p / LOCK).exists()}
-    found |= {p.resolve().parent for root in roots for p in (root, *root.rglob("served")) if p.name == "served"}
-    yield from sorted(found)
+    folders = {p.parent.resolve() for root in roots for p in root.rglob(journal.FOLDER) if (p / LOCK).exists()}
+    folders |= {p.resolve().parent for root in roots for p in (root, *root.rglob("served")) if p.name == "served"}
+    yield from sorted(folders)
 
 
 def flush(log: Path) -> None:

@@ -120,8 +120,8 @@ def as_table(table: str, frame: pl.DataFrame, where: str) -> pl.DataFrame:
     """
     form = TABLES[table]
     if missing := [c for c in form.columns if c not in frame.columns and c not in form.nullable]:
-        found = ", ".join(frame.columns)
-        raise DataError(f"{where}: no column {', '.join(missing)} (found {found}). The table {table} needs it.")
+        present = ", ".join(frame.columns)
+        raise DataError(f"{where}: no column {', '.join(missing)} (found {present}). The table {table} needs it.")
     columns = []
     for name, kind in form.columns.items():
         column = frame[name] if name in frame.columns else pl.Series(name, [None] * frame.height, kind)

@@ -102,7 +102,7 @@ def rungs(site: Site) -> list[Summary]:
 
 
 def _point(site: Site, rung: str, metrics: Mapping[str, float]) -> summary.Points:
-    """Of a rung without a learning curve: its accuracy with all of today's data."""
+    """The accuracy of a rung without a learning curve, with all of today's data."""
     label, metric, step = summary.named(site.name), site.metric, round(metrics["data/n_train"])
     names = {charted(RUNG, label, metric, b): f"acc/{f'user_{b}/' if b else ''}{metric}" for b in BUCKETS}
     points = {name: [(step, summary.HUNDREDTHS * metrics[key])] for name, key in names.items() if key in metrics}

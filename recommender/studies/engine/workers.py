@@ -191,8 +191,8 @@ def _serve(pipe: Connection, raw_dir: Path | None) -> None:
             cell, folder = pipe.recv()
             within.add(folder)
             done = worker(cell, folder)
-            found = [records.get() for _ in range(records.qsize())]
-            pipe.send(CellOutcome(done.folder, done.kept, done.seconds, _portable(done.error), found))
+            logged = [records.get() for _ in range(records.qsize())]
+            pipe.send(CellOutcome(done.folder, done.kept, done.seconds, _portable(done.error), logged))
 
 
 def _portable(error: Exception | None) -> Exception | None:
