@@ -18,8 +18,8 @@ from recommender.ranking.candidates import Candidates
 from recommender.ranking.router import Router
 from recommender.serving.explain import explain
 from recommender.serving.related import depends_on_history, measured, related
-from tests.contract.test_recommenders import FAST, HISTORIES, ITEMS
 from tests.helpers import worlds
+from tests.helpers.asked import FAST, HISTORIES, ITEMS
 from tests.helpers.small import dataset
 
 BY_HISTORY = ("item_knn", "als", "ease", "content")  # fold a stranger in from what they took

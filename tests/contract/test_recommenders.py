@@ -26,19 +26,10 @@ from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
 from recommender.serving.forget import forget
 from tests.helpers import worlds
+from tests.helpers.asked import FAST, HISTORIES, ITEMS
 
-FAST = {"iterations": 5, "epochs": 3, "factors": 8, "no_components": 8, "min_df": 1}  # where a model has them
 LEARNS = ("item_knn", "als", "bpr", "ease", "user_ease", "lightfm")  # from pairs of users and items
 NEEDS_WINDOWS = ("ranker",)  # learns from past windows, and says so where there are none
-ITEMS = (*worlds.ITEMS, "r5", "new1")  # r5: published, never taken; new1: published after training
-HISTORIES = {
-    "a1": ["r1", "r2", "r3", "x1"],  # known
-    "b4": [],  # known, history withheld
-    "someone": ["f1", "f2"],  # unknown, with history
-    "a_new": [],  # unknown, lives in a city
-    "nobody": [],  # unknown in every way
-    "explorer": ["new1"],  # took an item that training did not see
-}
 
 
 @pytest.fixture(params=RECOMMENDERS)

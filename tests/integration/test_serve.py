@@ -29,7 +29,7 @@ from recommender.serving.bodies import Recommend
 from recommender.serving.bundle import Bundle, serve
 from recommender.serving.log import read_log
 from tests.helpers.folders import SMALL, Trained, run
-from tests.integration.test_served_requests import wait_for
+from tests.helpers.servers import wait_for
 
 pytest.importorskip("prometheus_client")
 from recommender.serving.app import app

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from starlette.testclient import TestClient
 
 from recommender.serving.request import MOST_BODY_BYTES, MOST_ID_BYTES, MOST_K, MOST_USERS
 from tests.helpers.folders import Trained
+from tests.helpers.servers import wait_for
 
 BAD: dict[str, tuple[int, Any]] = {
     "k zero": (400, {"params": {"k": 0}}),
@@ -180,17 +180,6 @@ def test_the_server_that_the_documentation_starts_answers_so_too(model: Path, tm
             os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
     assert "Traceback" not in (tmp_path / "log").read_text()
-
-
-def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        assert process.poll() is None
-        try:
-            urllib.request.urlopen(address, timeout=5)
-            return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail("the server does not answer")
 
 
 def post(address: str, body: bytes, kind: str) -> tuple[int, str]:

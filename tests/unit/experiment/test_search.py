@@ -17,7 +17,7 @@ from recommender.evaluation.effort import SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT,
 from recommender.experiment import search
 from recommender.experiment.fold_runner import FoldRunner
 from recommender.models import RECOMMENDERS
-from tests.unit.experiment.test_tuning import EASE, KNN, POPULARITY, RANDOM, Formula, data, scenario
+from tests.helpers.formula import EASE, KNN, POPULARITY, RANDOM, Formula, data, scenario
 
 DRAWS = {name: getattr(recommender, "draws", 0) for name, recommender in RECOMMENDERS.items()}
 
