@@ -115,7 +115,7 @@ class Bench:
     def planned(self, study: str, spec: plan.SiteSpec) -> list[Cell]:
         """Cells of a study at a site; those that are only read where the study has measured anything."""
         cells = plan.needed(self.studies[study], spec, self.args.quick, self.args.set)
-        return [c for c in cells if not c.only_kept or (STUDIES / study).is_dir()]
+        return [c for c in cells if not c.only_cached or (STUDIES / study).is_dir()]
 
     def settled(self, cells: list[Cell], chosen: list[Measured]) -> list[Cell]:
         """The cells with the settings that validation chose, where their study takes these."""

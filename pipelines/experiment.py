@@ -74,10 +74,10 @@ def from_log(args: argparse.Namespace, scenario: Scenario) -> Result:
     if pair is not None and is_interleaved(served):
         return preferred(preference(served, feedback, events, pair, rule.alpha))
     test, earlier = (served, served.clear()) if pair is None else log_frames.parted(served, pair)
-    if args.before is not None:
-        before = log_frames.taken_before(history(args.before), test, args.served)
-    else:
+    if args.before is None:
         before = log_frames.lists_before(earlier, feedback)
+    else:
+        before = log_frames.taken_before(history(args.before), test, args.served)
     seen = totals(test, feedback, events, before)
     if pair is None:
         return planned(sample_size.logged_traffic(seen, rule.metric), scenario)

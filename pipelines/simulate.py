@@ -88,8 +88,8 @@ def serve(args: argparse.Namespace, scenario: Scenario, options: dict[str, Any])
         {name: version() for name, (version, _) in sources.items()},
     )  # fmt: skip
     newest, end = bundles.get(CANDIDATE, bundles[CHAMPION]), pl.lit(_cut(tables, args.until or 1.0)).cast(TIME)
-    begin = pl.lit(times(np.array([max(begins.values())]), knobs)[0])
-    served = played.served.filter(pl.col("as_of").is_between(begin, end))
+    first = pl.lit(times(np.array([max(begins.values())]), knobs)[0])
+    served = played.served.filter(pl.col("as_of").is_between(first, end))
     feedback = played.feedback.join(served, on="list_id", how="semi").filter(pl.col("timestamp") <= end)
     last = pl.lit(newest.known.last).cast(TIME)
     rows = played.interactions.filter(pl.col("timestamp").is_between(last, end, closed="right"))

@@ -86,5 +86,5 @@ def serving_bundle(
 
 def worth_helping(data: Dataset, scenario: Scenario) -> bool:
     """Whether a second process shortens the train, and memory holds two."""
-    asked = scenario.scoring.workers > 1 and not scenario.day_zero and data.interactions.height >= HELPED_FROM
-    return asked and (os.cpu_count() or 1) > 1 and 2 * memory.needed_mb(data) < memory.free_mb()
+    wanted = scenario.scoring.workers > 1 and not scenario.day_zero and data.interactions.height >= HELPED_FROM
+    return wanted and (os.cpu_count() or 1) > 1 and 2 * memory.needed_mb(data) < memory.free_mb()

@@ -86,7 +86,7 @@ class Run:
         from recommender.report.charts import effort_chart, history_chart
 
         drawn = {"effort": effort_chart(self._run, train_facts(self._run)), "history": history_chart(self._run)}
-        return {name: alt.LayerChart.from_dict(found.spec) for name, found in drawn.items() if found is not None}
+        return {name: alt.LayerChart.from_dict(chart.spec) for name, chart in drawn.items() if chart is not None}
 
     @property
     def report(self) -> Path:

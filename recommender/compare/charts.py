@@ -101,8 +101,8 @@ def bars(site: str, facts: pl.DataFrame, topic: str, label: str) -> Chart | None
     gains = facts.filter(topic=topic).drop_nulls("value").sort("value", descending=True)
     if gains.filter((pl.col("low") != 0) | (pl.col("high") != 0)).is_empty():  # nothing to draw
         return None
-    said = pl.when(pl.col("verdict").is_in([GAIN, LOSS])).then("verdict").otherwise(pl.lit("not shown to differ"))
-    rows = gains.select("what", "value", "low", "high", "n", shown=said)
+    verdict = pl.when(pl.col("verdict").is_in([GAIN, LOSS])).then("verdict").otherwise(pl.lit("not shown to differ"))
+    rows = gains.select("what", "value", "low", "high", "n", shown=verdict)
     base = alt.Chart(alt.InlineData(values=rows.to_dicts()))
     y = alt.Y("what:N", title=None, sort=None, axis=LABELS)
     x = alt.X("value:Q", title=f"{label}, with it less without").scale(zero=True)

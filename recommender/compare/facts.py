@@ -57,7 +57,7 @@ def site_facts(site: Site, widen: float, reduced: bool = False) -> pl.DataFrame:
     )
     blank = {**dict.fromkeys(SCHEMA), **dict.fromkeys(("over", "split", "reason", "verdict"), "")}
     blank |= {"site": site.name, "bucket": ALL, "metric": site.metric}
-    rows = pl.DataFrame([{**blank, **row} for made in makers for row in made], schema=SCHEMA)
+    rows = pl.DataFrame([{**blank, **row} for topic_rows in makers for row in topic_rows], schema=SCHEMA)
     if site.ships is None:
         return rows
     return pl.concat([train_facts(site.ships, site.name, reduced, site.scenario.problem), rows])

@@ -61,11 +61,11 @@ def load(name: str, quick: bool) -> Study:
 
 def needed(study: Study, spec: SiteSpec, quick: bool, overrides: Sequence[str]) -> list[Cell]:
     """Every cell of the study at the site, with the first settings of its rungs; what the page does without is read
-    where it is kept (``Cell.only_kept``)."""
+    where it is kept (``Cell.only_cached``)."""
     grid = QUICK_GRID if quick else GRID
     cells = plan.cells(study, [spec.scenario], spec.data, overrides)
     wanted = [study.name != PARTS and all(c.labels[axis] in grid[axis] for axis in study.grid) for c in cells]
-    return [replace(c, study=study.name, only_kept=not want) for c, want in zip(cells, wanted, strict=True)]
+    return [replace(c, study=study.name, only_cached=not want) for c, want in zip(cells, wanted, strict=True)]
 
 
 def recipes(study: Study, decided: Sequence[Measured]) -> list[Cell]:

@@ -96,9 +96,9 @@ def _exact(spec: Spec, table: str) -> frozenset[str]:
 
 def _list_of(folder: Path, name: str, spec: Spec, notes: list[Note]) -> pl.DataFrame | None:
     """A table that only members have: whom they block, or their address books."""
-    if spec.relation is None or (found := _file_of(folder, name)) is None:
+    if spec.relation is None or (path := _file_of(folder, name)) is None:
         return None
-    file = read_file(found, spec.read, EXACT | {LISTS[name]})
+    file = read_file(path, spec.read, EXACT | {LISTS[name]})
     notes.extend(Note(name, None, text) for text in file.notes)
     return file.frame
 

@@ -53,16 +53,16 @@ def gather(start: np.ndarray, stop: np.ndarray, values: np.ndarray) -> np.ndarra
 
 
 def latest_of_pairs(
-    user: np.ndarray, indptr: np.ndarray, asked: np.ndarray,
+    user: np.ndarray, indptr: np.ndarray, wanted: np.ndarray,
     start: np.ndarray, item: np.ndarray, values: np.ndarray, n_items: int,
 ) -> np.ndarray:  # fmt: skip
     """The value of the last row of each pair of a user and an item, as ``values``; 0 where there is none.
 
-    user: int64 (n_queries,); query q asks for the items ``asked[indptr[q]:indptr[q + 1]]``. start: where each user's
+    user: int64 (n_queries,); query q asks for the items ``wanted[indptr[q]:indptr[q + 1]]``. start: where each user's
     rows begin in ``item`` and ``values``, which are in the order of ``grouped``.
     """
-    out = np.zeros(len(asked), values.dtype)
-    _latest_of_pairs(user, indptr, asked, start, item, values, np.zeros(n_items, values.dtype), out)
+    out = np.zeros(len(wanted), values.dtype)
+    _latest_of_pairs(user, indptr, wanted, start, item, values, np.zeros(n_items, values.dtype), out)
     return out
 
 
@@ -133,12 +133,12 @@ def _gather(start, stop, values, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _latest_of_pairs(user, indptr, asked, start, item, values, latest, out):  # type: ignore[no-untyped-def]
+def _latest_of_pairs(user, indptr, wanted, start, item, values, latest, out):  # type: ignore[no-untyped-def]
     for q in range(len(user)):
         rows = range(start[user[q]], start[user[q] + 1])
         for row in rows:
             latest[item[row]] = values[row]
         for at in range(indptr[q], indptr[q + 1]):
-            out[at] = latest[asked[at]]
+            out[at] = latest[wanted[at]]
         for row in rows:
             latest[item[row]] = 0

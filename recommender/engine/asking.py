@@ -71,16 +71,16 @@ class EngineAsker:
         judge: Judge | None = None, wanted: np.ndarray | None = None,
     ) -> list[bytes]:  # fmt: skip
         users = queries.users
-        asked = Asked(
+        task = ListTask(
             model, candidates.items, candidates.rules.model_dump(), candidates.fallback, candidates.allowed,
             candidates.members, candidates.generator, k, scoring.model_dump(), users.roles, users.key,
             None if judge is None else judge.item_counts,
         )  # fmt: skip
-        return self.engine.run(asked, _blocks(queries, _size(candidates, scoring), judge, wanted))
+        return self.engine.run(task, _blocks(queries, _size(candidates, scoring), judge, wanted))
 
 
 @dataclass(frozen=True)
-class Asked:
+class ListTask:
     """The task: a model or router with what its lists are chosen from. Arrays are mapped into a worker's memory.
 
     rules, scoring: plain values of ``config.Eligibility`` and ``config.Scoring``. roles, key: of the queries' users.

@@ -65,12 +65,12 @@ def merge(findings: Findings, parts: Sequence[Mapping[str, Any]]) -> None:
     for table, column, text, examples in parts[0]["notes"] if parts else ():
         if Note(table, column, text, examples) not in findings.notes:
             findings.note(table, column, text, examples)
-    found: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    entries_of: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for part in parts:
         for entry in part["entries"]:
-            found.setdefault(tuple(entry["key"]), []).append(entry)
+            entries_of.setdefault(tuple(entry["key"]), []).append(entry)
     for key in _in_order([[tuple(e["key"]) for e in part["entries"]] for part in parts]):
-        _add(findings, key, found[key])
+        _add(findings, key, entries_of[key])
 
 
 def _add(findings: Findings, key: tuple[Any, ...], entries: Sequence[Mapping[str, Any]]) -> None:

@@ -63,8 +63,8 @@ def decide(
     if rule.blend:
         with effort.stage("all", "evaluate", "validation", ""):
             samples = [fold.to_blend for fold in trials]
-            served = _served(infos, decision.routes, [s.rows for s in samples])
-            blends = choose_blends(samples, served, infos, setting, rule, resamples, seed)
+            rungs_of = _rungs_of(infos, decision.routes, [s.rows for s in samples])
+            blends = choose_blends(samples, rungs_of, infos, setting, rule, resamples, seed)
             decision = replace(decision, blends=blends)
     decision = _with_slots(decision, trials, setting, scenario)
     return replace(decision, sentences=sentences(decision, rule)), outcomes
@@ -97,7 +97,7 @@ def _settings(trials: Sequence[FoldTrials], tries: Tries, scenario: Scenario, ef
     return chosen
 
 
-def _served(infos: Sequence[QueryInfo], routes: Mapping[str, str], rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _rungs_of(infos: Sequence[QueryInfo], routes: Mapping[str, str], rows: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The rung of some queries of each fold, str (n,)."""
     return [segments(routes, a.bucket[r], a.returning[r]) for a, r in zip(infos, rows, strict=True)]
 
@@ -126,9 +126,9 @@ def slot_evidence(
 ) -> list[SlotEvidence]:  # fmt: skip
     """What slots of some sizes (0 first) bring and cost for what the decision routes and blends; one row per size."""
     rows = [s.rows for s in samples]
-    served, second = (_served(infos, r, rows) for r in (decision.routes, decision.routes | decision.blended))
+    rungs_of, second = (_rungs_of(infos, r, rows) for r in (decision.routes, decision.routes | decision.blended))
     times = [t[r] for t, r in zip(periods_of(infos), rows, strict=True)]
-    shown = evidence(samples, served, (slots.rung, setting[slots.rung]), slots.of, setting, second, times, sizes)
+    shown = evidence(samples, rungs_of, (slots.rung, setting[slots.rung]), slots.of, setting, second, times, sizes)
     sampled = sum(len(r) for r in rows) < sum(int(info.first.sum()) for info in infos)
     return [replace(row, sampled=sampled) for row in shown]
 

@@ -38,10 +38,10 @@ def example_rows(fold: Fold, away_days: float) -> dict[str, int]:
 
 
 def describe(
-    fold: Fold, rows: Mapping[str, int], shown: Mapping[str, Lists], source: np.ndarray, served: Lists
+    fold: Fold, rows: Mapping[str, int], shown: Mapping[str, Lists], source: np.ndarray, routed: Lists
 ) -> dict[str, Any]:
     """The content of examples.json. shown: rung -> its lists of ``rows``, in their order, the router's last; source:
-    str (len(rows), k), of the router's (``Routed.source``); served: the router's lists of all queries."""
+    str (len(rows), k), of the router's (``Routed.source``); routed: the router's lists of all queries."""
     titles = titles_of(fold)
     users = []
     for n, (kind, row) in enumerate(rows.items()):
@@ -50,15 +50,15 @@ def describe(
         taken = set(fold.truth.indices[fold.truth.indptr[row] : fold.truth.indptr[row + 1]].tolist())
         common = _in_common(fold, row, past)
         lists = {}
-        for rung, found in shown.items():
+        for rung, top in shown.items():
             last = rung == list(shown)[-1]
             lists[rung] = [
                 {
                     "title": titles(item), "taken": item in taken, "new": bool(fold.item_counts[item] == 0),
-                    "source": str(source[n, place]) if last else _SOURCES.get(int(found.source_code[n, place]), rung),
+                    "source": str(source[n, place]) if last else _SOURCES.get(int(top.source_code[n, place]), rung),
                     "common": common(item),
                 }
-                for place, item in enumerate(found.item_idx[n, :PLACES].tolist())
+                for place, item in enumerate(top.item_idx[n, :PLACES].tolist())
                 if item >= 0
             ]  # fmt: skip
         users.append({
@@ -66,22 +66,22 @@ def describe(
             "history": [titles(i) for i in past[:HISTORY].tolist()], "n_taken": len(taken),
             "taken": [titles(i) for i in sorted(taken)[:PLACES]], "lists": lists,
         })  # fmt: skip
-    return {"rule": RULE, "users": users, **_who_sees(fold, served, titles)}
+    return {"rule": RULE, "users": users, **_who_sees(fold, routed, titles)}
 
 
-def _who_sees(fold: Fold, served: Lists, titles: Callable[[int], str]) -> dict[str, Any]:
+def _who_sees(fold: Fold, routed: Lists, titles: Callable[[int], str]) -> dict[str, Any]:
     """The items that stand in most lists: in how many first tens, for whom."""
-    top, bucket = served.item_idx[:, :PLACES], fold.queries.buckets
+    top, bucket = routed.item_idx[:, :PLACES], fold.queries.buckets
     masks = {ALL: fold.first, **{name: bucket == b for b, name in enumerate(USER_BUCKETS)}}
     seen = {name: np.bincount(top[mask][top[mask] >= 0], minlength=len(fold.items)) for name, mask in masks.items()}
-    asked = {name: int(mask.sum()) for name, mask in masks.items()}
+    n_queries = {name: int(mask.sum()) for name, mask in masks.items()}
     most = np.argsort(-sum(seen.values()), kind="stable")[:ITEMS]
     items = [
         {"title": titles(i), "n": int(fold.item_counts[i]), "seen": [int(seen[name][i]) for name in masks]}
         for i in most.tolist()
         if sum(int(seen[name][i]) for name in masks)
     ]
-    return {"asked": asked, "items": items, "n_items": len(fold.items)}
+    return {"asked": n_queries, "items": items, "n_items": len(fold.items)}
 
 
 def titles_of(fold: Fold) -> Callable[[int], str]:

@@ -53,7 +53,7 @@ def train_facts(
     problem: what is stated of value and cost, where that is not as when the run was made."""
     site = site or f"{run.scenario.name} on {run.data.get('name', run.scenario.data.source)}"
     makers = (_accuracy(run), _ships(run), _gains(run), [goal(run, reduced)], _harms(run), _costs(run), _back(run))
-    rows = [row for made in makers for row in made]
+    rows = [row for topic_rows in makers for row in topic_rows]
     rows = [{"site": site, **row} for row in (*rows, *value_rows(problem or run.scenario.problem, rows))]
     blank = dict.fromkeys(("bucket", "what", "over", "metric", "split", "verdict", "reason"), "")
     return pl.DataFrame([{**dict.fromkeys(SCHEMA), **blank, **row} for row in rows], schema=SCHEMA)

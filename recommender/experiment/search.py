@@ -52,10 +52,10 @@ def search(
         return scenario
     runners = validation_runners(data, scenario, effort)
     tasks = [_task(r, drawn.get(r.name, 0), data, scenario) for r in scenario.ladder]
-    asked = sorted((t for t in tasks if len(t.settings) > 1), key=lambda task: -len(task.settings))
+    several = sorted((t for t in tasks if len(t.settings) > 1), key=lambda task: -len(task.settings))
     shared = [runner.detached(2 if workers.helped else 1) for runner in runners]
-    searched = workers.map(_searched, shared, asked, lambda task: progress(f"search {task.rung.name}"))
-    by_name = {task.rung.name: one for task, one in zip(asked, searched, strict=True)}
+    searched = workers.map(_searched, shared, several, lambda task: progress(f"search {task.rung.name}"))
+    by_name = {task.rung.name: one for task, one in zip(several, searched, strict=True)}
     for rung in scenario.ladder:
         if rung.name in by_name:
             effort.add(by_name[rung.name].effort)
@@ -71,8 +71,8 @@ def n_draws(rung: Rung, scenario: Scenario, n_rows: int = 0) -> int:
 
 def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> list[FoldRunner]:
     """Some validation origins, each with a sample of its users' first queries; the latest first."""
-    made = islice(folds(data, scenario.split, scenario.eligibility), scenario.split.most_origins)
-    validation = list(takewhile(lambda fold: fold.split == "validation", made))
+    all_folds = islice(folds(data, scenario.split, scenario.eligibility), scenario.split.most_origins)
+    validation = list(takewhile(lambda fold: fold.split == "validation", all_folds))
     few = validation[:: -max(1, round(len(validation) / ORIGINS))]
     return [FoldRunner(sample_queries(fold), scenario, effort, silent) for fold in few]
 

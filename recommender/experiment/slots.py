@@ -35,12 +35,12 @@ class SlotEvidence:
     sampled: bool = False  # there were more of them
 
 
-def evidence(samples: Sequence[ValidationSample], served: Sequence[np.ndarray], slot: tuple[str, int], of: int,
+def evidence(samples: Sequence[ValidationSample], rungs_of: Sequence[np.ndarray], slot: tuple[str, int], of: int,
              settings: Mapping[str, int], second: Sequence[np.ndarray], periods: Sequence[np.ndarray],
              sizes: Sequence[int] = SIZES) -> list[SlotEvidence]:  # fmt: skip
     """One row per size that fits into ``of`` places.
 
-    served: the rung of each query, per sample; settings: rung -> its setting. second: the rung that is
+    rungs_of: the rung of each query, per sample; settings: rung -> its setting. second: the rung that is
     blended in, the same one where none is. periods: as of ``periods_of``, per sample. sizes: 0 first.
     """
     rows: list[SlotEvidence] = []
@@ -48,7 +48,7 @@ def evidence(samples: Sequence[ValidationSample], served: Sequence[np.ndarray], 
     when = np.concatenate(periods)
     for n in (n for n in sizes if n <= of):
         recall, new_recall, new_truth, n_truth = [], [], 0, 0
-        for sample, names, others in zip(samples, served, second, strict=True):
+        for sample, names, others in zip(samples, rungs_of, second, strict=True):
             lists = routed(sample.lists, names, settings)
             if (others != names).any():
                 lists = blended(lists, routed(sample.lists, others, settings), lists.width)

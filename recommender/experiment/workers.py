@@ -143,10 +143,10 @@ class _Records(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
-        self.kept: list[tuple[str, int, str]] = []
+        self.messages: list[tuple[str, int, str]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.kept.append((record.name, record.levelno, record.getMessage()))
+        self.messages.append((record.name, record.levelno, record.getMessage()))
 
 
 def _serve(tasks: IO[bytes], results: IO[bytes]) -> None:
@@ -169,8 +169,8 @@ def _serve(tasks: IO[bytes], results: IO[bytes]) -> None:
             result = task(shared, argument)
         except Exception as error:  # whatever it is, the other process raises it
             failure = error
-        answer = pickle.dumps((result, failure, records.kept), pickle.HIGHEST_PROTOCOL)
-        records.kept = []
+        answer = pickle.dumps((result, failure, records.messages), pickle.HIGHEST_PROTOCOL)
+        records.messages = []
         results.write(answer)
         results.flush()
 

@@ -102,7 +102,7 @@ def add_pairs(items_of, items, weights, first, step, counts):  # type: ignore[no
 def _of_taken(start, stop, users_of, users, items_of, items, weights, factors, k):  # type: ignore[no-untyped-def]
     n = stop - start
     lengths, best, values = np.zeros(n, np.int64), np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)
-    counts, met, kept = np.zeros(len(factors), np.int64), np.empty(len(factors), np.int64), np.empty(k, np.int64)
+    counts, met, heap = np.zeros(len(factors), np.int64), np.empty(len(factors), np.int64), np.empty(k, np.int64)
     for i in range(start, stop):
         n_met = n_pairs = 0
         for at in range(users_of[i], users_of[i + 1]):
@@ -127,7 +127,7 @@ def _of_taken(start, stop, users_of, users, items_of, items, weights, factors, k
                         met[n_met] = j
                         n_met += 1
                     counts[j] += weight
-        lengths[i - start] = _best(i, met[:n_met], counts, factors, kept, best[i - start], values[i - start])
+        lengths[i - start] = _best(i, met[:n_met], counts, factors, heap, best[i - start], values[i - start])
         for at in range(n_met):
             counts[met[at]] = 0
     return lengths, best, values
@@ -137,7 +137,7 @@ def _of_taken(start, stop, users_of, users, items_of, items, weights, factors, k
 def _of_counts(numbers, rows, factors, k):  # type: ignore[no-untyped-def]
     n = len(numbers)
     lengths, best, values = np.zeros(n, np.int64), np.zeros((n, k), np.int32), np.zeros((n, k), np.float32)
-    met, kept = np.empty(len(factors), np.int64), np.empty(k, np.int64)
+    met, heap = np.empty(len(factors), np.int64), np.empty(k, np.int64)
     counts = np.empty(len(factors), np.int64)
     for row in range(n):
         n_met = 0
@@ -146,39 +146,39 @@ def _of_counts(numbers, rows, factors, k):  # type: ignore[no-untyped-def]
             if counts[j] != 0:
                 met[n_met] = j
                 n_met += 1
-        lengths[row] = _best(numbers[row], met[:n_met], counts, factors, kept, best[row], values[row])
+        lengths[row] = _best(numbers[row], met[:n_met], counts, factors, heap, best[row], values[row])
     return lengths, best, values
 
 
 @numba.njit(cache=True, nogil=True)
-def _best(i, met, counts, factors, kept, best, values):  # type: ignore[no-untyped-def]
+def _best(i, met, counts, factors, heap, best, values):  # type: ignore[no-untyped-def]
     """Writes the best of the items ``met``, ascending by number; how many. A heap of the k best, its worst on top."""
     n, worst = 0, np.float32(-np.inf)
     for j in met:
         similarity = np.float32(counts[j] * factors[i] * factors[j])
         if similarity == 0 or similarity < worst:
             continue
-        if n < len(kept):
+        if n < len(heap):
             at = n
             n += 1
-            while at > 0 and _better(i, kept[(at - 1) // 2], j, counts, factors):
-                kept[at] = kept[(at - 1) // 2]
+            while at > 0 and _better(i, heap[(at - 1) // 2], j, counts, factors):
+                heap[at] = heap[(at - 1) // 2]
                 at = (at - 1) // 2
-            kept[at] = j
-        elif _better(i, j, kept[0], counts, factors):
+            heap[at] = j
+        elif _better(i, j, heap[0], counts, factors):
             at = 0
             while 2 * at + 1 < n:
                 child = 2 * at + 1
-                if child + 1 < n and _better(i, kept[child], kept[child + 1], counts, factors):
+                if child + 1 < n and _better(i, heap[child], heap[child + 1], counts, factors):
                     child += 1
-                if not _better(i, j, kept[child], counts, factors):
+                if not _better(i, j, heap[child], counts, factors):
                     break
-                kept[at] = kept[child]
+                heap[at] = heap[child]
                 at = child
-            kept[at] = j
-        if n == len(kept):
-            worst = np.float32(counts[kept[0]] * factors[i] * factors[kept[0]])
-    best[:n] = np.sort(kept[:n])
+            heap[at] = j
+        if n == len(heap):
+            worst = np.float32(counts[heap[0]] * factors[i] * factors[heap[0]])
+    best[:n] = np.sort(heap[:n])
     for at in range(n):
         values[at] = counts[best[at]] * factors[i] * factors[best[at]]
     return n

@@ -59,10 +59,10 @@ def _shown(candidate: Bundle, known: Known, users: pl.Series, drawn: pl.DataFram
     rank, depth = drawn["rank"].to_numpy() - 1, int(drawn["rank"].max())  # type: ignore[arg-type]
     to_choose, out = candidate.to_choose(known.data.items), np.full(len(at), -1, np.int64)
     stranger = -1 if users.dtype.is_integer() else ""
-    asked = users.fill_null(stranger)
+    filled = users.fill_null(stranger)
     for begin in range(0, len(at), QUERIES_AT_ONCE):
         rows = np.arange(begin, min(begin + QUERIES_AT_ONCE, len(at)))
-        queries = queries_of(asked.gather(rows), at[rows], known)
+        queries = queries_of(filled.gather(rows), at[rows], known)
         lists = candidate.router.recommend(queries, to_choose, depth, Scoring()).lists
         inside = rank[rows] < lists.width
         out[rows[inside]] = lists.item_idx[np.flatnonzero(inside), rank[rows][inside]]

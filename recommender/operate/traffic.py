@@ -120,11 +120,11 @@ class Traffic(Player):
             rows = np.flatnonzero(self._variants == variant)
             if len(rows):
                 chosen = version.choose(self.items)
-                asked, scoring = queries.take(rows), self.scenario.scoring
-                routed = version.router.recommend(asked, chosen, length, scoring)
+                batch, scoring = queries.take(rows), self.scenario.scoring
+                routed = version.router.recommend(batch, chosen, length, scoring)
                 wide = routed.lists.item_idx.shape[1]
                 item[rows, :wide], self._sources[rows, :wide] = routed.lists.item_idx, routed.source
-                self._chance[rows, :wide] = version.router.propensities(asked, chosen, length, routed.lists, scoring)
+                self._chance[rows, :wide] = version.router.propensities(batch, chosen, length, routed.lists, scoring)
         return Lists(item, np.full(item.shape, np.nan, np.float32), np.zeros(item.shape, np.int8))
 
     def _measure(self, *_: object) -> None:

@@ -29,12 +29,12 @@ def blended(first: Lists, second: Lists, k: int) -> Lists:
     return Lists(item, score, source)
 
 
-def routed(lists: Mapping[Setting, Lists], served: np.ndarray, settings: Mapping[str, int]) -> Lists:
-    """Each row's list of the rung that serves it. served: str (n,), one per row; settings: rung -> setting."""
-    names = np.unique(served)
+def routed(lists: Mapping[Setting, Lists], rung_of_row: np.ndarray, settings: Mapping[str, int]) -> Lists:
+    """Each row's list of the rung that serves it. rung_of_row: str (n,); settings: rung -> setting."""
+    names = np.unique(rung_of_row)
     out = lists[names[0], settings[names[0]]]
     for name in names[1:]:
-        rows = np.flatnonzero(served == name)
+        rows = np.flatnonzero(rung_of_row == name)
         out = out.put(rows, lists[name, settings[name]].take(rows))
     return out
 

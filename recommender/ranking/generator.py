@@ -124,12 +124,12 @@ def _ragged(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> sp.c
 
 
 @numba.njit(cache=True, nogil=True)
-def _hops(asked, taken, back_ptr, back, forth_ptr, forth, most, query, item):  # type: ignore[no-untyped-def]
+def _hops(indptr, taken, back_ptr, back, forth_ptr, forth, most, query, item):  # type: ignore[no-untyped-def]
     """Writes query and item of each path history -> user -> item, the latest ``most`` at each step; returns how many.
     Empty outputs are only counted."""
     n = 0
-    for q in range(len(asked) - 1):
-        for h in range(max(asked[q], asked[q + 1] - most), asked[q + 1]):
+    for q in range(len(indptr) - 1):
+        for h in range(max(indptr[q], indptr[q + 1] - most), indptr[q + 1]):
             first = taken[h]
             for b in range(max(back_ptr[first], back_ptr[first + 1] - most), back_ptr[first + 1]):
                 user = back[b]

@@ -60,14 +60,14 @@ def _of_generated(
     size = batch_size(TOGETHER, scoring.memory_mb // scoring.workers)
     parts = []
     for begin in range(0, max(len(queries), 1), GENERATED_AT_ONCE):
-        asked = queries.take(np.arange(begin, min(begin + GENERATED_AT_ONCE, len(queries))))
-        chosen = generator.rows(asked)
+        batch_queries = queries.take(np.arange(begin, min(begin + GENERATED_AT_ONCE, len(queries))))
+        chosen = generator.rows(batch_queries)
 
-        def batch(start: int, asked: Queries = asked, chosen: sp.csr_matrix = chosen) -> Lists:
-            rows = np.arange(start, min(start + size, len(asked)))
-            return _generated(model, asked.take(rows), candidates, chosen[rows], k)
+        def batch(start: int, batch_queries: Queries = batch_queries, chosen: sp.csr_matrix = chosen) -> Lists:
+            rows = np.arange(start, min(start + size, len(batch_queries)))
+            return _generated(model, batch_queries.take(rows), candidates, chosen[rows], k)
 
-        parts.append(_in_batches(batch, range(0, len(asked), size), k, scoring))
+        parts.append(_in_batches(batch, range(0, len(batch_queries), size), k, scoring))
     return Lists.concat(parts)
 
 
@@ -78,11 +78,11 @@ def _generated(model: Recommender, queries: Queries, candidates: Candidates, cho
     seen[chosen.indices] = seen[history.item_idx] = True
     columns, number = np.flatnonzero(seen), np.cumsum(seen) - 1
     few = candidates.at(columns)
-    asked = replace(queries, history=replace(history, item_idx=number[history.item_idx]))
+    renumbered = replace(queries, history=replace(history, item_idx=number[history.item_idx]))
     mask = np.zeros((len(queries), len(columns)), bool)
     mask[np.repeat(np.arange(len(queries)), np.diff(chosen.indptr)), number[chosen.indices]] = True
-    mask &= few.eligible(asked)
-    lists = top_k(model.score(asked, few.items), mask, few.fallback, k)
+    mask &= few.eligible(renumbered)
+    lists = top_k(model.score(renumbered, few.items), mask, few.fallback, k)
     return replace(lists, item_idx=np.where(lists.item_idx >= 0, columns[lists.item_idx], -1))
 
 

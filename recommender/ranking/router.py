@@ -90,11 +90,11 @@ class Router:
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         names = self.route(queries)
-        served = np.unique(names)
-        if len(served) == 1:
-            return self.rungs[served[0]].score(queries, items)
+        used = np.unique(names)
+        if len(used) == 1:
+            return self.rungs[used[0]].score(queries, items)
         out = np.full((len(queries), len(items)), np.nan, np.float32)
-        for name in served:
+        for name in used:
             rows = np.flatnonzero(names == name)
             out[rows] = self.rungs[name].score(queries.take(rows), items)
         return out

@@ -126,9 +126,9 @@ def slices(out: RunFolder) -> Finding:
 
 def controls(out: RunFolder) -> Finding:
     """Each rung against its controls by user bucket; empty where none were measured."""
-    kept = out.controls.filter(pl.col("metric") == out.metric)
-    by_control = {(r["rung"], r["control"], r["user_bucket"]): r for r in kept.iter_rows(named=True)}
-    buckets = [b for b in run_tables.BUCKETS if b in set(kept["user_bucket"])]
+    of_metric = out.controls.filter(pl.col("metric") == out.metric)
+    by_control = {(r["rung"], r["control"], r["user_bucket"]): r for r in of_metric.iter_rows(named=True)}
+    buckets = [b for b in run_tables.BUCKETS if b in set(of_metric["user_bucket"])]
     pairs = dict.fromkeys((rung, control) for rung, control, _ in by_control)
     rows = [[f"{a} − {b}", *(_gain(by_control.get((a, b, bucket))) for bucket in buckets)] for a, b in pairs]
     caption = (

@@ -50,7 +50,7 @@ def write_report(out: Path) -> Path:
     """
     run = read_run(out)
     facts = train_facts(run)
-    findings = [f for f in (made(run) for made in SECTIONS) if f.sentences or f.grids or f.charts]
+    findings = [f for f in (section(run) for section in SECTIONS) if f.sentences or f.grids or f.charts]
     effort = charts.effort_chart(run, facts)
     drawn = [c for c in (effort, *(c for f in findings for c in f.charts)) if c]
     first = [*["Why these"] * bool(run.decision.choices), *["Real lists"] * bool(run.examples), planning.VIABILITY]
@@ -164,7 +164,7 @@ def _better(strips: Sequence[Row], away_days: float) -> list[Row]:
     for s in (s for s in strips if s["gain"]["value"] is not None):
         by_gain.setdefault((s["gain"]["value"], s["gain"]["low"], s["gain"]["high"]), []).append(s)
     return [
-        {"who": users([s["bucket"] for s in found], away_days), "gain": found[0]["gain"]} for found in by_gain.values()
+        {"who": users([s["bucket"] for s in same], away_days), "gain": same[0]["gain"]} for same in by_gain.values()
     ]
 
 
@@ -174,18 +174,22 @@ def _groups(ships: Iterable[Row], run: RunFolder) -> list[Row]:
     for r in ships:
         by_answer.setdefault((r["what"], r["reason"]), []).append(r["bucket"])
     days = run.scenario.decision.away_days
-    return [{"rung": a, "second": b, "who": users(found, days)} for (a, b), found in by_answer.items()]
+    return [{"rung": a, "second": b, "who": users(buckets, days)} for (a, b), buckets in by_answer.items()]
 
 
 def problem(run: RunFolder, source: str = "") -> Row:
     """The scenario's problem; over data that are not its own, what their folder states, else a neutral one."""
-    stated, asked, own = run.data.get("problem"), run.scenario.problem, run.scenario.data.source
+    stated, configured, own = run.data.get("problem"), run.scenario.problem, run.scenario.data.source
     silent: Row = dict.fromkeys(("cost_of_error", "objective", "business_metric"), "")
     if stated:
         return silent | dict(stated)
     if run.data.get("source", source or own) == own:
-        words = {"what": asked.what, "for_whom": asked.for_whom, "cost_of_error": asked.cost_of_error.what}
-        return words | {"objective": asked.objective, "business_metric": asked.business_metric}
+        words = {
+            "what": configured.what,
+            "for_whom": configured.for_whom,
+            "cost_of_error": configured.cost_of_error.what,
+        }
+        return words | {"objective": configured.objective, "business_metric": configured.business_metric}
     name = run.data.get("name", source)
     return silent | {"what": "Which items of this catalog do we show?", "for_whom": f"users of {name}"}
 
@@ -221,17 +225,17 @@ def _share(value: float | None, _: int) -> str:
 
 def worth(run: RunFolder, facts: pl.DataFrame) -> Row:
     """What the gain of what ships is worth a week, and what its harms cost."""
-    asked = run.scenario.problem
+    stated = run.scenario.problem
     errors = [r for r in rows(facts, topic="error cost", what=ROUTER) if r["verdict"] != NOT_STATED]
-    low, high = asked.value_per_point or (0.0, 0.0)
+    low, high = stated.value_per_point or (0.0, 0.0)
     value = next(iter(rows(facts, topic="value")), None)
     return {
         "value": value,
         "errors": errors,
-        "currency": asked.currency,
+        "currency": stated.currency,
         "point": (low, high),
-        "users": asked.users_per_week or 0,
-        "harms": len(asked.cost_of_error.per_1000),
+        "users": stated.users_per_week or 0,
+        "harms": len(stated.cost_of_error.per_1000),
     }
 
 

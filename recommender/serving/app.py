@@ -64,11 +64,11 @@ def app(service: Service, keys: Sequence[str] = (), timeout_s: float = TIMEOUT_S
     @route("POST", "/recommend", Recommend)
     async def recommend(request: Request) -> Response:
         """Lists for one user or several, known or not."""
-        asked = parsed(Recommend, await _body(request, timeout_s))
+        wanted = parsed(Recommend, await _body(request, timeout_s))
         if request.query_params.get("explain") == "1":
-            asked = asked.model_copy(update={"explain": True})
-        answers = await asyncio.wait_for(asyncio.wrap_future(service.ask(asked)), timeout_s)
-        figures.listed(answers, asked.k)
+            wanted = wanted.model_copy(update={"explain": True})
+        answers = await asyncio.wait_for(asyncio.wrap_future(service.ask(wanted)), timeout_s)
+        figures.listed(answers, wanted.k)
         return _json(as_json(answers))
 
     @route("POST", "/events", Events)

@@ -20,7 +20,7 @@ from recommender.ranking.asker import HERE, Asker
 from recommender.ranking.candidates import Candidates, completion_order, recent_popularity
 from recommender.ranking.router import Routed, Router
 from recommender.serving.known import Known
-from recommender.serving.new_rows import asked_ids, extended, renamed, times
+from recommender.serving.new_rows import extended, query_ids, renamed, times
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def as_queries(frame: pl.DataFrame, known: Known, formats: Mapping[str, str] | N
     if nulls := frame["user_id"].null_count():
         rows = f"{nulls:,} row{'s are' if nulls > 1 else ' is'} null"
         raise DataError(f"queries.user_id: {rows}. Give every query a user_id, known or not.")
-    ids = asked_ids(frame["user_id"], known.data.users.ids, "queries")
+    ids = query_ids(frame["user_id"], known.data.users.ids, "queries")
     as_of = _as_of(frame, formats or {})
     _warn_too_early(as_of, known.first)
     return queries_of(ids, as_of, known)
@@ -149,7 +149,7 @@ def allowed_items(candidates: pl.Series, data: Dataset) -> np.ndarray:
     """Bool (n_items,). Raises DataError for no ids and unknown ones."""
     if not len(candidates):
         raise DataError("candidates: there are no rows, so nothing could be shown. Leave CANDIDATES out for all items.")
-    rows = data.items.lookup(asked_ids(candidates, data.items.ids, "candidates"))
+    rows = data.items.lookup(query_ids(candidates, data.items.ids, "candidates"))
     if unknown := int((rows < 0).sum()):
         some = ", ".join(map(short, candidates.filter(pl.Series(rows < 0)).head(3).to_list()))
         message = f"candidates: {unknown:,} of {len(rows):,} item_ids are unknown to the model (e.g. {some})."

@@ -61,18 +61,18 @@ def explain(
     place, source = shown or _place(router, queries, candidates, item, k)
     slot = source.removeprefix("new:")
     names = [slot] if slot != source else list(dict.fromkeys([first, second]))
-    small, at, asked = _few(queries, candidates.items, item)
-    scores = {name: float(router.rungs[name].score(asked, small)[0, at]) for name in names}
+    small, at, query = _few(queries, candidates.items, item)
+    scores = {name: float(router.rungs[name].score(query, small)[0, at]) for name in names}
     scored = [name for name, score in scores.items() if not np.isnan(score)]
     best = (scored or names)[0]  # of a blend, one rung may have a score where the other has none
     would_be = _would_be(router.rungs[best], queries, candidates, scores[best]) if reasons else None
     signals = tuple(
-        signal for name in scored for signal in contributions(name, router.rungs[name], asked, small, at)
+        signal for name in scored for signal in contributions(name, router.rungs[name], query, small, at)
     ) if source not in ("pinned", "fallback") else ()  # fmt: skip
     bucket = USER_BUCKETS[int(queries.buckets[0])]
     group = bucket + RETURNING if bucket + RETURNING in router.routes and _is_back(router, queries) else bucket
     whole = Explanation(group, "+".join(names), source, place, would_be, reasons, signals, "")
-    personal = _is_personal(router.rungs[best], asked, small, at, scores[best])
+    personal = _is_personal(router.rungs[best], query, small, at, scores[best])
     return replace(whole, sentence=_sentence(whole, str(candidates.items.ids[item]), k, scored, personal))
 
 
@@ -96,27 +96,27 @@ def kept_out(queries: Queries, candidates: Candidates, item: int) -> Iterator[st
         yield "it is the user"
 
 
-def contributions(name: str, model: Recommender, asked: Queries, items: Table, at: int) -> list[Contribution]:
+def contributions(name: str, model: Recommender, queries: Queries, items: Table, at: int) -> list[Contribution]:
     """Signals of one rung's score of row ``at``, the largest first; what changes nothing is no signal.
 
     Each is the score less the score without it: one interaction of the history, or one column of the user or the item
     as if nobody had stated it. Signals that stand for each other share no weight: without one, the other remains.
     """
-    base = float(model.score(asked, items)[0, at])
+    base = float(model.score(queries, items)[0, at])
     if np.isnan(base):
         return []
-    taken = list(dict.fromkeys(asked.history.item_idx[::-1].tolist()))[:MOST_HISTORY]
+    taken = list(dict.fromkeys(queries.history.item_idx[::-1].tolist()))[:MOST_HISTORY]
     scores_without = []
     if taken:
-        scores = model.score(_without_each(asked, taken), items)[:, at]
+        scores = model.score(_without_each(queries, taken), items)[:, at]
         scores_without = [("history", str(items.ids[i]), s) for i, s in zip(taken, scores.tolist(), strict=True)]
-    for column in _stated(asked.users, 0):
-        users = replace(asked.users, frame=asked.users.frame.with_columns(_absent(asked.users, column)))
-        scores_without.append(("user", column, float(model.score(replace(asked, users=users), items)[0, at])))
+    for column in _stated(queries.users, 0):
+        users = replace(queries.users, frame=queries.users.frame.with_columns(_absent(queries.users, column)))
+        scores_without.append(("user", column, float(model.score(replace(queries, users=users), items)[0, at])))
     row = pl.int_range(pl.len()) == at
     for column in _stated(items, at):
         frame = items.frame.with_columns(pl.when(row).then(_absent(items, column)).otherwise(column).alias(column))
-        scores_without.append(("item", column, float(model.score(asked, replace(items, frame=frame))[0, at])))
+        scores_without.append(("item", column, float(model.score(queries, replace(items, frame=frame))[0, at])))
     weights = [(kind, of, base - (0.0 if np.isnan(score) else score)) for kind, of, score in scores_without]
     least = SMALLEST * max([abs(base), *(abs(weight) for *_, weight in weights)])
     weighty = [Contribution(name, kind, of, float(weight)) for kind, of, weight in weights if abs(weight) > least]
@@ -130,15 +130,15 @@ def _few(queries: Queries, items: Table, item: int) -> tuple[Table, int, Queries
     return items.take(columns), int(np.searchsorted(columns, item)), replace(queries, history=history)
 
 
-def _without_each(asked: Queries, taken: Sequence[int]) -> Queries:
+def _without_each(queries: Queries, taken: Sequence[int]) -> Queries:
     """The query once for each of the items, its history without that item."""
-    past = asked.history
+    past = queries.history
     others = [np.flatnonzero(past.item_idx != item) for item in taken]
     entries = np.concatenate(others)
     ends = np.append(0, np.cumsum([len(rows) for rows in others]))
     rows = np.zeros(len(taken), np.int64)
     return Queries(
-        asked.users.take(rows), asked.as_of[rows], History(ends, past.item_idx[entries], past.timestamp[entries])
+        queries.users.take(rows), queries.as_of[rows], History(ends, past.item_idx[entries], past.timestamp[entries])
     )
 
 
@@ -172,14 +172,14 @@ def _is_back(router: Router, queries: Queries) -> bool:
     return bool(queries.away_days[0] >= router.away_days)
 
 
-def _is_personal(model: Recommender, asked: Queries, items: Table, at: int, score: float) -> bool:
+def _is_personal(model: Recommender, queries: Queries, items: Table, at: int, score: float) -> bool:
     """Whether a stranger gets another score."""
-    key = asked.users.key
-    nothing = [pl.lit(None, dtype=kind).alias(c) for c, kind in asked.users.frame.schema.items() if c != key]
-    stranger = pl.lit(-(2**62) if asked.ids.dtype.is_integer() else "\0 nobody").cast(asked.ids.dtype).alias(key)
-    users = replace(asked.users, frame=asked.users.frame.with_columns(*nothing, stranger))
+    key = queries.users.key
+    nothing = [pl.lit(None, dtype=kind).alias(c) for c, kind in queries.users.frame.schema.items() if c != key]
+    stranger = pl.lit(-(2**62) if queries.ids.dtype.is_integer() else "\0 nobody").cast(queries.ids.dtype).alias(key)
+    users = replace(queries.users, frame=queries.users.frame.with_columns(*nothing, stranger))
     empty = np.zeros(0, np.int64)
-    other = model.score(Queries(users, asked.as_of, History(np.zeros(2, np.int64), empty, empty)), items)[0, at]
+    other = model.score(Queries(users, queries.as_of, History(np.zeros(2, np.int64), empty, empty)), items)[0, at]
     return not np.isclose(other, score, equal_nan=True)
 
 

@@ -35,12 +35,12 @@ def flush(log: Path) -> None:
 
 def lists_of(log: Path, ids: pl.Series) -> set[str]:
     """list_id of everything that these users were shown. ids: as text, pseudonyms too."""
-    found: set[str] = set()
+    list_ids: set[str] = set()
     for file in log_files(log, "served"):
         table = pl.read_parquet(file, columns=["list_id", "user_id"], hive_partitioning=False)
         theirs = table["user_id"].is_in(as_ids(ids, table["user_id"].dtype).drop_nulls().implode())
-        found.update(table["list_id"].filter(theirs.fill_null(False)))
-    return found
+        list_ids.update(table["list_id"].filter(theirs.fill_null(False)))
+    return list_ids
 
 
 def rows_without(file: Path, ids: pl.Series) -> str | None:

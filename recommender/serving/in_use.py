@@ -71,16 +71,16 @@ class InUse:
             ))  # fmt: skip
         if not request.explain:
             return answers
-        asked = [queries.take(np.array([q])) for q in range(len(answers))]
-        rows = zip(answers, asked, routed.lists.item_idx, strict=True)
+        each_query = [queries.take(np.array([q])) for q in range(len(answers))]
+        rows = zip(answers, each_query, routed.lists.item_idx, strict=True)
         return [replace(one, reasons=self._reasons(query, to_choose, row, one)) for one, query, row in rows]
 
     def allowed(self, request: Recommend) -> Candidates:
         """What the request lets be shown. Raises DataError for candidates that the model does not know."""
         items, candidates = self.known.data.items, self.candidates
         if request.candidates:
-            asked = pl.Series("item_id", request.candidates, items.ids.dtype)
-            candidates = candidates.only(allowed_items(asked, self.known.data))
+            wanted = pl.Series("item_id", request.candidates, items.ids.dtype)
+            candidates = candidates.only(allowed_items(wanted, self.known.data))
         if request.exclude:
             rows = items.lookup(pl.Series("item_id", request.exclude, items.ids.dtype))
             shown = np.ones(len(items), bool)

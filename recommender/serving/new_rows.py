@@ -132,7 +132,7 @@ def _joined(
         raise DataError(f"{table}: the rows to add have other types than those known: {error}") from None
 
 
-def asked_ids(column: pl.Series, known: pl.Series, table: str) -> pl.Series:
+def query_ids(column: pl.Series, known: pl.Series, table: str) -> pl.Series:
     """Asked ids in the type of the known ones, exactly: null where they cannot be among them."""
     column = within_calendar(column)
     if (advice := unfit(column)) is not None:
@@ -148,7 +148,7 @@ def asked_ids(column: pl.Series, known: pl.Series, table: str) -> pl.Series:
 
 def _new_ids(column: pl.Series, known: pl.Series, table: str) -> pl.Series:
     """Ids of rows to add; one that the model's type of id cannot hold is an error."""
-    ids = asked_ids(column, known, table)
+    ids = query_ids(column, known, table)
     rows = (ids.is_null() & column.is_not_null()).arg_true()
     if len(rows):
         some = ", ".join(f"{short(column[i])} in row {i + 1}" for i in rows.head(3))

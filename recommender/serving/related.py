@@ -39,28 +39,28 @@ def related(router: Router, candidates: Candidates, users: Table, item: int, k: 
     does, the one for these users. Masks are those of any list: what is expired, unpublished or shut out is not shown.
     users: the table of users, for its columns: nobody is asked for.
     """
-    asked = _taking(users, [item], as_of)
-    name = chosen(router, asked, candidates.items)
-    lists = _lists(router.rungs[name], asked, candidates, np.array([item]), k)
+    queries = _taking(users, [item], as_of)
+    name = chosen(router, queries, candidates.items)
+    lists = _lists(router.rungs[name], queries, candidates, np.array([item]), k)
     shown = lists.item_idx[0] >= 0
     sources = ["fallback" if code == FALLBACK else name for code in lists.source_code[0][shown]]
     return Related(lists.item_idx[0][shown], lists.score[0][shown], sources)
 
 
-def chosen(router: Router, asked: Queries, items: Table) -> str:
+def chosen(router: Router, queries: Queries, items: Table) -> str:
     """The name of the rung that ``related`` asks."""
     names = list(dict.fromkeys(router.routes[bucket] for bucket in USER_BUCKETS[1:]))
     for name in names:
-        if depends_on_history(router.rungs[name], asked, items):
+        if depends_on_history(router.rungs[name], queries, items):
             return name
     return names[0]
 
 
-def depends_on_history(model: Recommender, asked: Queries, items: Table) -> bool:
+def depends_on_history(model: Recommender, queries: Queries, items: Table) -> bool:
     """Whether some item gets another score without the history."""
     empty = np.zeros(0, np.int64)
-    without = Queries(asked.users, asked.as_of, History(np.zeros(len(asked) + 1, np.int64), empty, empty))
-    return not np.array_equal(model.score(asked, items), model.score(without, items), equal_nan=True)
+    without = Queries(queries.users, queries.as_of, History(np.zeros(len(queries) + 1, np.int64), empty, empty))
+    return not np.array_equal(model.score(queries, items), model.score(without, items), equal_nan=True)
 
 
 def measured(router: Router, candidates: Candidates, data: Dataset) -> pl.DataFrame:
@@ -73,11 +73,11 @@ def measured(router: Router, candidates: Candidates, data: Dataset) -> pl.DataFr
     user, item, following, when = pairs(data)
     if not len(user):
         return pl.DataFrame()
-    asked = _taking(data.users, item.tolist(), 0, when)
-    name = chosen(router, asked.take(np.arange(1)), candidates.items)
+    queries = _taking(data.users, item.tolist(), 0, when)
+    name = chosen(router, queries.take(np.arange(1)), candidates.items)
     rows = []
     for label, model in (("related", router.rungs[name]), ("fallback", _Silent())):
-        lists = _lists(model, asked, candidates, item, DEPTH)
+        lists = _lists(model, queries, candidates, item, DEPTH)
         hit = (lists.item_idx == following[:, None]).any(axis=1).astype(float)
         (interval,) = estimates([ClusteredValues(user, hit[:, None])], len(data.users), RESAMPLES, seed=0)
         low, high = interval.low[0], interval.high[0]
@@ -103,9 +103,9 @@ def _taking(users: Table, items: list[int], as_of: int, when: np.ndarray | None 
     return Queries(Table(frame, users.roles, users.key), times, History(np.arange(n + 1), np.array(items), times))
 
 
-def _lists(model: Recommender, asked: Queries, candidates: Candidates, item: np.ndarray, k: int) -> Lists:
+def _lists(model: Recommender, queries: Queries, candidates: Candidates, item: np.ndarray, k: int) -> Lists:
     """Lists without the item itself, also where items may be taken again."""
-    lists = recommend(model, asked, candidates, k + 1, Scoring())
+    lists = recommend(model, queries, candidates, k + 1, Scoring())
     return lists.only(lists.item_idx != item[:, None]).close_gaps().head(k)
 
 

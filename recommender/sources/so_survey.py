@@ -41,16 +41,16 @@ def load(raw_dir: Path | None) -> Tables:
         for category in CATEGORIES
         for suffix, event in EVENTS.items()
     ]
-    said = pl.concat(parts).drop_nulls("item_id")
-    unnamed = said.filter(pl.col("item_id") == UNNAMED)
-    said = said.filter(pl.col("item_id") != UNNAMED).unique(("user_id", "item_id"), keep="first", maintain_order=True)
+    rows = pl.concat(parts).drop_nulls("item_id")
+    unnamed = rows.filter(pl.col("item_id") == UNNAMED)
+    rows = rows.filter(pl.col("item_id") != UNNAMED).unique(("user_id", "item_id"), keep="first", maintain_order=True)
     reason = f"'{UNNAMED}' names no technology that could be suggested"
     repairs = [Repair("interactions", "unnamed", "drop", len(unnamed), reason)] if len(unnamed) else []
-    items = said.select("item_id", name="item_id", category="category").unique("item_id", keep="first").sort("item_id")
+    items = rows.select("item_id", name="item_id", category="category").unique("item_id", keep="first").sort("item_id")
     stated = [c for c in MEMBER if c in table.columns and table[c].null_count() < len(table)]
     lists = table.group_by("Respondent").agg(pl.col(stated).drop_nulls().unique().sort())
     lists = lists.with_columns(pl.when(pl.col(stated).list.len() > 0).then(pl.col(stated))).rename(MEMBER, strict=False)
     users = lists.rename({"Respondent": "user_id"}).sort("user_id")
     roles = {role: "multi" for column, role in MEMBER.items() if column in stated}
     spec = SPEC.model_copy(update={"features": Features(items=SPEC.features.items, users=roles)})
-    return Tables("so-survey2019", said.drop("category"), items, users, spec, repairs)
+    return Tables("so-survey2019", rows.drop("category"), items, users, spec, repairs)

@@ -54,10 +54,10 @@ def _read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
 def _uses(posts: pl.DataFrame) -> tuple[pl.DataFrame, list[Repair]]:
     """user_id, item_id, timestamp of every use; an answer uses the tags of its question."""
     tags = pl.col("Tags").str.extract_all(r"[^<>|]+")  # "<a><b>", in later dumps "|a|b|"
-    asked = posts.filter(pl.col("PostTypeId") == QUESTION).with_columns(tags)
+    questions = posts.filter(pl.col("PostTypeId") == QUESTION).with_columns(tags)
     answered = posts.filter(pl.col("PostTypeId") == ANSWER).drop("Tags")
-    answered = answered.join(asked.select(ParentId="Id", Tags="Tags"), on="ParentId", how="left")
-    both = pl.concat([asked.select(*POSTS), answered.select(*POSTS)])
+    answered = answered.join(questions.select(ParentId="Id", Tags="Tags"), on="ParentId", how="left")
+    both = pl.concat([questions.select(*POSTS), answered.select(*POSTS)])
     repairs = []
     for rule, column, reason in (
         ("posts_without_owner", "OwnerUserId", "posts of deleted members: nobody gained a skill"),

@@ -29,12 +29,12 @@ from recommender.tracking.store import connect, failures, sqlite_file
 
 @dataclass
 class Forgotten:
-    """What was done. changed: files and models that held one of the users, which none does any more. found: ids of
+    """What was done. changed: files and models that held one of the users, which none does any more. removed_ids: ids of
     users who were in one, as text. stale: models whose counts and factors were learned from users who have been
     removed, now or before, and how many those are."""
 
     changed: list[Path] = field(default_factory=list)
-    found: set[str] = field(default_factory=set)
+    removed_ids: set[str] = field(default_factory=set)
     stale: dict[Path, int] = field(default_factory=dict)
 
 
@@ -65,7 +65,7 @@ def forget_users(ids: pl.Series, roots: Sequence[Path]) -> Forgotten:
         for step in steps:
             step()
     who = dict(zip(known, [*plain] * (len(keys) + 1), strict=True))
-    done.found = {who.get(one, one) for one in done.found}
+    done.removed_ids = {who.get(one, one) for one in done.removed_ids}
     for folder in {path.parent for path in done.changed}:
         if is_finished(folder):
             seal_again(folder)
@@ -113,7 +113,7 @@ def _model(folder: Path, ids: pl.Series, done: Forgotten, stack: ExitStack) -> l
     if fewer is bundle:
         return []
     done.changed.append(folder)
-    done.found.update(map(str, set(bundle.data.users.ids) - set(fewer.data.users.ids)))
+    done.removed_ids.update(map(str, set(bundle.data.users.ids) - set(fewer.data.users.ids)))
     return [stack.enter_context(persistence.model_replacement(fewer, folder))]
 
 
@@ -129,7 +129,7 @@ def _table(path: Path, ids: pl.Series, done: Forgotten, stack: ExitStack) -> lis
         table = pl.read_parquet(path)
         there = table["user_id"].is_in(as_ids(ids, table["user_id"].dtype).drop_nulls().implode()).fill_null(False)
         fewer = table.filter(~there)
-        done.found.update(map(str, table["user_id"].filter(there)))
+        done.removed_ids.update(map(str, table["user_id"].filter(there)))
     else:
         return []
     if fewer.equals(table, null_equal=True):

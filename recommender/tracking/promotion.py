@@ -157,8 +157,8 @@ def _of_folder(folder: Path) -> Registered:
     with failures(store := tracking_uri()):
         client = connect(store)
         versions = client.search_model_versions(f"name = '{name}'")
-        for found in sorted(versions, key=lambda v: -int(v.version)):
-            version = Registered(name, str(found.version), str(found.run_id))
+        for entry in sorted(versions, key=lambda v: -int(v.version)):
+            version = Registered(name, str(entry.version), str(entry.run_id))
             if (model_folder(version.uri) / "state.json").read_bytes() == wanted:
                 return version
     raise UserError(

@@ -35,7 +35,7 @@ def measured_sites(
         mine: list[Measured] = []
         for names in ([plan.TRANSFER], [plan.VOLUME, plan.VALUE]):
             wanted = [c for n in names for c in plan.needed(STUDIES[n], site, True, [*SMALL, *settings])]
-            wanted = [c for c in with_chosen_settings(wanted, mine) if not c.only_kept]
+            wanted = [c for c in with_chosen_settings(wanted, mine) if not c.only_cached]
             more, failures = run(wanted, folder, data or source(), lambda _: None)
             assert not failures, [str(f) for f in failures]
             mine += more

@@ -80,7 +80,7 @@ class Cell:
     mode: str
     study: str = ""  # its folder, where cells of several studies are run together
     loop: Loop | None = None  # of mode loop: what is played
-    only_kept: bool = False  # read where it is kept, never measured
+    only_cached: bool = False  # read where it is kept, never measured
 
     @cached_property
     def content(self) -> str:

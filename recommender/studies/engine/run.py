@@ -69,7 +69,7 @@ def run(
             log.error("%d/%d %s", ended, len(cells), failures[n])
             failed(failures[n])
         elif outcome.folder is not None:
-            spent = "kept" if outcome.kept else f"{outcome.seconds:.1f} s"
+            spent = "kept" if outcome.cached else f"{outcome.seconds:.1f} s"
             log.info("%d/%d %s: %s", ended, len(cells), cell.name, spent)
             measured[n] = Measured(cell.labels, cell.scenario, outcome.folder)
             done(measured[n])

@@ -39,30 +39,30 @@ Load = Callable[[str, Scenario], Dataset]
 
 
 class Source:
-    """Data sets as loaded; the latest ones are kept, since cells come back to them."""
+    """Data sets as loaded; the latest ones stay in memory, since cells come back to them."""
 
     def __init__(self, raw_dir: Path | None) -> None:
         self.raw_dir = raw_dir
-        self._kept: dict[str, Dataset] = {}  # the latest last
+        self._cache: dict[str, Dataset] = {}  # the latest last
 
     def __call__(self, name: str, scenario: Scenario) -> Dataset:
         wanted = json.dumps([name, loading(scenario)], sort_keys=True, default=str)
-        data = self._kept.pop(wanted, None)
+        data = self._cache.pop(wanted, None)
         if data is None:
             data = load(name, raw_dir=self.raw_dir, **loading(scenario))
-        while sum(map(_size_mb, self._kept.values())) > MOST_MB:
-            del self._kept[next(iter(self._kept))]
-        self._kept[wanted] = data
+        while sum(map(_size_mb, self._cache.values())) > MOST_MB:
+            del self._cache[next(iter(self._cache))]
+        self._cache[wanted] = data
         return data
 
 
 @dataclass(frozen=True)
 class CellOutcome:
-    """What became of a cell. folder: its folder; None where it failed, or is only read and not kept. kept: it was there
+    """What became of a cell. folder: its folder; None where it failed, or is only read. cached: it was there
     before. seconds: on the clock. records: what was logged in another process."""
 
     folder: Path | None = None
-    kept: bool = False
+    cached: bool = False
     seconds: float = 0.0
     error: Exception | None = None
     records: Sequence[logging.LogRecord] = field(default_factory=tuple)
@@ -80,19 +80,19 @@ class Worker:
         """Measures the cell into ``folder``, unless it is kept there, for this study or another one."""
         begun = time.perf_counter()
         try:
-            cell_folder, kept = self._measured(cell, folder)
+            cell_folder, cached = self._measured(cell, folder)
         except Exception as error:  # whatever it is, it is reported and, where it is a bug, raised at the end
-            if cell.only_kept and isinstance(error, UserError):
+            if cell.only_cached and isinstance(error, UserError):
                 return CellOutcome()  # cells that are wanted report it
             return CellOutcome(error=error)
-        return CellOutcome(cell_folder, kept, time.perf_counter() - begun)
+        return CellOutcome(cell_folder, cached, time.perf_counter() - begun)
 
     def _measured(self, cell: Cell, folder: Path) -> tuple[Path | None, bool]:
-        if cell.only_kept and not (folder / cell.study).is_dir():
+        if cell.only_cached and not (folder / cell.study).is_dir():
             return None, False
         data = self.source(cell.labels[DATA], cell.scenario)
         cell_folder = folder / cell.study / key(cell.scenario, cell.mode, data, cell.loop)
-        if cell.only_kept:
+        if cell.only_cached:
             return (cell_folder, True) if is_whole(cell_folder) else (None, False)
         put_aside_damaged(cell_folder)
         if is_finished(cell_folder):
@@ -192,7 +192,7 @@ def _serve(pipe: Connection, raw_dir: Path | None) -> None:
             within.add(folder)
             done = worker(cell, folder)
             logged = [records.get() for _ in range(records.qsize())]
-            pipe.send(CellOutcome(done.folder, done.kept, done.seconds, _portable(done.error), logged))
+            pipe.send(CellOutcome(done.folder, done.cached, done.seconds, _portable(done.error), logged))
 
 
 def _portable(error: Exception | None) -> Exception | None:

@@ -79,7 +79,7 @@ def test_the_levels_of_a_comparison_are_levels_of_its_studies(quick: bool) -> No
     assert all(set(levels) <= set(study.grid[axis]) for axis, levels in grid.items())
     assert set(plan.QUICK_PAIRS) - {""} <= set(plan.load(plan.VALUE, False).pairs["all"])
     (site,) = plan.site_specs(["jobs"], [])
-    wanted = [c for c in plan.needed(study, site, quick, []) if not c.only_kept]
+    wanted = [c for c in plan.needed(study, site, quick, []) if not c.only_cached]
     assert len(wanted) == np.prod([len(levels) for levels in grid.values()])
 
 
@@ -114,7 +114,7 @@ def test_no_two_places_share_a_colour_in_the_chart_of_options() -> None:
 
 def test_parts_are_read_where_they_are_kept_and_never_measured() -> None:
     (site,) = plan.site_specs(["jobs"], [])
-    assert all(c.only_kept for c in plan.needed(plan.load(plan.PARTS, False), site, False, []))
+    assert all(c.only_cached for c in plan.needed(plan.load(plan.PARTS, False), site, False, []))
 
 
 def test_what_a_full_study_measured_is_read_beside_what_is_needed(
@@ -126,7 +126,7 @@ def test_what_a_full_study_measured_is_read_beside_what_is_needed(
     deciding = [c for c in cells[site.name] if c.folder.parent.name == plan.TRANSFER]
 
     def read(where: Path, *more: str) -> list[Path]:
-        unneeded = (replace(c, only_kept=True) for c in plan.needed(shorter, site, True, [*SMALL, *more]))
+        unneeded = (replace(c, only_cached=True) for c in plan.needed(shorter, site, True, [*SMALL, *more]))
         found, failures = run(with_chosen_settings(list(unneeded), deciding), where, source(), lambda _: None)
         assert not failures
         return [f.folder for f in found]

@@ -141,7 +141,7 @@ def test_unknown_items_that_nearly_join_say_what_keeps_them_apart(tmp_path: Path
     assert near_misses(pl.Series(["a"]), pl.Series(["\u200ba"])) == ["'a' (there: '\\u200ba')"]
 
 
-def test_asked_ids_that_a_spreadsheet_spoilt_are_refused(tmp_path: Path) -> None:
+def test_query_ids_that_a_spreadsheet_spoilt_are_refused(tmp_path: Path) -> None:
     data = read(tmp_path, {"interactions.csv": "user_id,item_id,timestamp\n17,a,2024-01-01\n18,b,2024-01-02\n"})
     (tmp_path / "queries.csv").write_text("user_id\n17.0\nguest\n")
     with pytest.raises(DataError, match=r"queries.user_id: 1 ids that a spreadsheet or pandas changed"):
@@ -149,7 +149,7 @@ def test_asked_ids_that_a_spreadsheet_spoilt_are_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("ids", [[0.5], [2.0**60], [True], [b"1"], [[1]]])
-def test_asked_ids_that_cannot_be_ids_are_refused_and_not_taken_for_strangers(ids: list[Any]) -> None:
+def test_query_ids_that_cannot_be_ids_are_refused_and_not_taken_for_strangers(ids: list[Any]) -> None:
     data = from_frames(events([1, 2**60]), pl.DataFrame({"item_id": ["i0", "i1"]}))
     with pytest.raises(DataError, match=r"queries.user_id: 1 values \(e.g. .*Ids (of type|are integers)"):
         as_queries(pl.DataFrame({"user_id": ids}), Known.of(data))
