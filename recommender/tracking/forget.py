@@ -29,7 +29,7 @@ from recommender.tracking.store import connect, failures, sqlite_file
 
 @dataclass
 class Forgotten:
-    """What was done. changed: files and models that held one of the users, which none does any more. removed_ids: ids of
+    """What was done. changed: files and models that held one of the users, which none does any more. removed_ids:
     users who were in one, as text. stale: models whose counts and factors were learned from users who have been
     removed, now or before, and how many those are."""
 
