@@ -25,6 +25,7 @@ from recommender.compare.site import Site, finished_trains, named, read_sites
 from recommender.compare.tables import tables
 from recommender.config.files import raw_dir
 from recommender.experiment.out_folder import ARTIFACTS, disk_faults, out_folder
+from recommender.experiment.rungs import lacking
 from recommender.files import write_table, write_text
 from recommender.planning.facts import plan_facts
 from recommender.planning.site_plan import SitePlan, Team, read_team, site_plan
@@ -139,7 +140,7 @@ class Bench:
 
 def notes(cell: Measured) -> list[str]:
     """What a reader of a site's numbers must know, from its first cell."""
-    skipped = ", ".join(cell.done["skipped"])
+    skipped = ", ".join(lacking(cell.done["skipped"]))
     off = [f"Off, because the data lack what they need: {skipped}."] if skipped else []
     return [*cell.done["warnings"], *off]
 

@@ -29,6 +29,7 @@ from recommender.experiment.controls import controls_table, unbeaten
 from recommender.experiment.decision import FILE, Decision
 from recommender.experiment.hindsight import hindsight
 from recommender.experiment.ladder import Results
+from recommender.experiment.rungs import lacking
 from recommender.experiment.slots import SlotEvidence
 from recommender.files import write_json, write_table, write_text
 from recommender.names import PLAIN, ROUTER
@@ -266,7 +267,7 @@ def warnings(data: Dataset, scenario: Scenario, skipped: Mapping[str, str]) -> l
             "period. That is hindsight: an item without interactions is a candidate only because someone takes it "
             "later. So rungs and slots that favour new items look better than they would be when serving."
         )
-    notes += [f"{part} is off: {reason}." for part, reason in skipped.items()]
+    notes += [f"{part} is off: {reason}." for part, reason in lacking(skipped).items()]
     if absent := [c for c in scenario.slices if c not in data.users.frame.columns]:
         notes.append(f"No slices by {', '.join(absent)}: users have no such column.")
     return notes

@@ -15,6 +15,7 @@ from recommender.models.base import Recommender
 from recommender.names import ORACLE, PLAIN, ROUTER
 
 TAKEN = (ROUTER, PLAIN, ORACLE)  # names that no rung of a ladder can have
+NO_DIRECTION = "links have no direction here (relation: {symmetric: true})"
 
 
 def make(rung: Rung, params: Mapping[str, Any], scenario: Scenario) -> Recommender:
@@ -76,7 +77,7 @@ def options(rung: Rung, scenario: Scenario, data: Dataset) -> tuple[list[dict[st
         elif getattr(model, "needs_relation", False) and data.relation is None:
             reason = "the items are not users (relation in dataset.yaml)"
         elif getattr(model, "needs_direction", False) and data.symmetric:
-            reason = "links have no direction here (relation: {symmetric: true})"
+            reason = NO_DIRECTION
         elif columns:
             reason = f"users have no column {', '.join(columns)}"
         else:
@@ -93,6 +94,14 @@ def allowed_settings(scenario: Scenario, data: Dataset) -> tuple[dict[str, list[
         left_out = f"{len(settings(rung)) - len(tries[rung.name])} of its settings: " if tries[rung.name] else ""
         skipped |= {rung.name: left_out + reason} if reason else {}
     return tries, skipped
+
+
+def lacking(skipped: Mapping[str, str]) -> dict[str, str]:
+    """Of skipped rungs and parts those that the data lack something for, with the reasons.
+
+    A rung for directed links lacks nothing where every link holds both ways: there is nothing to warn about.
+    """
+    return {part: reason for part, reason in skipped.items() if reason != NO_DIRECTION}
 
 
 def can_serve(tries: Mapping[str, Sequence[dict[str, Any]]], skipped: Mapping[str, str], scenario: Scenario) -> None:

@@ -13,7 +13,8 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.gate import build, from_frames, tables_of
 from recommender.data.queries import Queries
 from recommender.errors import ConfigError
-from recommender.experiment.rungs import options
+from recommender.experiment.run_folder import warnings
+from recommender.experiment.rungs import NO_DIRECTION, options
 from recommender.models.contacts import Contacts
 from recommender.models.follow_back import FollowBack
 from recommender.models.neighbours import Neighbours
@@ -94,11 +95,15 @@ def test_a_member_who_linked_to_nobody_can_follow_back() -> None:
 
 def test_nobody_follows_back_where_links_hold_both_ways() -> None:
     parts = scenario(ladder=[{"name": "follow_back", "recommender": "follow_back"}])
-    assert options(parts.ladder[0], parts, network()) == (
-        [],
-        "links have no direction here (relation: {symmetric: true})",
-    )
+    assert options(parts.ladder[0], parts, network()) == ([], NO_DIRECTION)
     assert options(parts.ladder[0], parts, network(symmetric=False)) == ([{}], "")
+
+
+def test_a_rung_for_directed_links_is_no_warning_where_links_hold_both_ways() -> None:
+    parts, off = scenario(slices=[]), {"follow_back": NO_DIRECTION, "content": "users have no column city"}
+    assert [note for note in warnings(network(), parts, off) if " is off" in note] == [
+        "content is off: users have no column city."
+    ]
 
 
 def test_all_step_aside_where_items_are_not_users() -> None:
