@@ -3,7 +3,7 @@
 Writes ``docs/data/accuracy.csv``: per data set and group of users, NDCG@10 of ours
 and the best of the others there with the paired difference, and recall@20 of items that training has not seen taken.
 With ``--each``, ``docs/data/accuracy-ablations.csv``: ours beside every one of ``parts``, lists of trains without a
-part, for all users.
+part, for all users. Rows of sets that are not given stay.
 A FOLDER holds, as Parquet: ``public/interactions`` (what everyone learned from), ``private/truth`` (user_id, item_id:
 what those users took afterwards), ``others/<name>`` (user_id, item_id, rank), and what ``experiments/judged.py`` makes.
 """
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> None:
     for given in argv:
         name, _, folder = given.partition("=")
         rows += [[name, *row] for row in compared(Path(folder), each)]
-    save("accuracy-ablations" if each else "accuracy", rows)
+    save("accuracy-ablations" if each else "accuracy", rows, others=True)
 
 
 def compared(folder: Path, each: bool = False) -> list[list[str]]:

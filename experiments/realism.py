@@ -110,9 +110,17 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def save(name: str, rows: Sequence[Sequence[str]], folder: Path = DATA) -> None:
-    """Writes a table that a page of the documentation shows; the first row is the head."""
+def save(name: str, rows: Sequence[Sequence[str]], folder: Path = DATA, others: bool = False) -> None:
+    """Writes a table that a page of the documentation shows; the first row is the head.
+
+    others: rows of the file stay whose first cell, such as the name of a data set, none of the new ones has.
+    """
     path = folder / f"{name}.csv"
+    if others and path.exists():
+        with path.open(encoding="utf-8", newline="") as file:
+            before = list(csv.reader(file))[1:]
+        new = {row[0] for row in rows[1:]}
+        rows = [rows[0], *(row for row in before if row[0] not in new), *rows[1:]]
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
     sys.stdout.write(f"{path}\n")

@@ -3,7 +3,8 @@
 For each public set (RECOMMENDER_RAW_DIR): the ladder of its scenario, without tuning, on the set and on its twin
 (``recommender.simulate.likeness``). Of the pairs of rungs that differ significantly on the real set's test
 origin (NDCG@10, Holm-adjusted p below .05), Kendall's tau: the share of pairs that the twin orders alike minus the
-share that it orders the other way. Where the twin misleads, it says so. With --write into docs/data/.
+share that it orders the other way. Where the twin misleads, it says so. With --write into docs/data/, where the rows of
+sets that are not given stay.
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ def main(argv: list[str]) -> None:
             values.append([name, label, ", ".join(f"{rung} {one.value[rung]:.3f}" for rung in best)])
     sys.stdout.write(markdown(rows) + "\n" + markdown(values))
     if write:
-        save("twins", rows)
-        save("twins-rungs", values)
+        save("twins", rows, others=True)
+        save("twins-rungs", values, others=True)
 
 
 def ordered(data: Dataset, scenario: Scenario) -> Ordered:

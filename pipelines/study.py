@@ -21,7 +21,7 @@ from recommender.files import write_json, write_table, write_text
 from recommender.report.study import html, markdown, show
 from recommender.studies.analyses import analysis_of
 from recommender.studies.engine import plan
-from recommender.studies.engine.finding import Finding
+from recommender.studies.engine.finding import FILE, Finding
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.run import CHOOSER, CHOSEN, Failure, results_table, with_chosen_settings
 from recommender.studies.engine.run import run as run_cells
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> None:
         write_table(folder / "results.parquet", results_table(study, measured))
         write_text(folder / "report.md", text)
         write_text(folder / "report.html", html(study.name, study.question, findings, warnings))
-        write_json(folder / "findings.json", sentences(findings))
+        write_json(folder / FILE, sentences(findings, final=not args.quick))
     if args.json:
         print(json.dumps({"out": str(folder), "findings": sentences(findings), "warnings": warnings}))
     elif not args.quiet:
@@ -91,9 +91,12 @@ def planned(study: plan.Study, scenarios: list[str], data: str | None, changes: 
     return [cell for n, one in zip(scenarios, sets, strict=True) for cell in plan.cells(study, [n], one, changes)]
 
 
-def sentences(findings: list[Finding]) -> list[dict[str, object]]:
-    """The content of findings.json."""
-    return [{"title": f.title, "sentences": f.sentences} for f in findings]
+def sentences(findings: list[Finding], final: bool = False) -> list[dict[str, object]]:
+    """The content of findings.json. final: with the values, which other programs act on; a first look has none."""
+    return [
+        {"title": f.title, "sentences": f.sentences} | ({"values": f.values} if final and f.values else {})
+        for f in findings
+    ]
 
 
 def raise_first(failures: list[Failure]) -> None:

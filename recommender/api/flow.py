@@ -5,6 +5,7 @@ Everything above this only decides where the folder lies and who is told.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +28,9 @@ from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
 from recommender.sources.load import load
 from recommender.spam.suspicion import suspected
+from recommender.studies import staleness
+
+log = logging.getLogger(__name__)
 
 HELPED_FROM = 20_000  # interactions; with fewer, a helper's imports take longer than what it saves
 TUNING = Path("tuning")  # in the working directory: trials of one train are not repeated by the next
@@ -59,6 +63,7 @@ def run(
     scenario, skipped: what ``requirements.supported`` returned. source: what data.json calls the origin of the data.
     asker: makes the lists that are measured; the search of parameters, on a sample, makes its own here.
     """
+    scenario = with_staleness(scenario, source)
     run_folder.write_config(out, scenario)
     with Workers(helped=asker is HERE and worth_helping(data, scenario)) as workers:
         scenario = tuning.tune(data, scenario, TUNING, effort, progress, workers)
@@ -72,6 +77,20 @@ def run(
     run_folder.write_tables(out, results, scenario)
     run_folder.write_effort(out, effort, data, scenario)
     run_folder.write_data(out, data, source, results, scenario)
+
+
+def with_staleness(scenario: Scenario, source: str) -> Scenario:
+    """The scenario with what the study of staleness measured, where horizons are as long as a model lasts and nothing
+    is stated. Raises DataError where the study's file is damaged."""
+    split = scenario.split
+    if split.retrain_days != "auto" or split.stale_days is not None:
+        return scenario
+    days = staleness.measured_days(f"{scenario.name} on {source}")
+    if days is None:
+        return scenario
+    log.info("split.stale_days: %.3g, as the study of staleness measured on these data.", days)
+    known = split.model_copy(update={"stale_days": max(days, config.LEAST_DAYS)})
+    return scenario.model_copy(update={"split": known})
 
 
 def serving_bundle(

@@ -14,6 +14,7 @@ from recommender.config.operating import OnlineTest as OnlineTest
 from recommender.config.operating import Promote as Promote
 from recommender.config.problem import Planning as Planning
 from recommender.config.problem import ProblemStatement as ProblemStatement
+from recommender.config.split import LEAST_DAYS as LEAST_DAYS
 from recommender.config.split import SHORT_HORIZONS as SHORT_HORIZONS
 from recommender.config.split import Split as Split
 from recommender.config.strict import Count, Seed

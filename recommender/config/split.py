@@ -10,6 +10,8 @@ from recommender.config.strict import Count, Seed, Strict
 
 SHORT_HORIZONS = 12  # of validation, at most
 Origin = Annotated[float, Field(gt=0, le=36_500)]  # a quantile, or days before the end; a century at most
+LEAST_DAYS = 0.001  # of a horizon: a minute and a half
+Days = Annotated[float, Field(ge=LEAST_DAYS, le=36_500)]
 
 
 class Split(Strict):
@@ -19,8 +21,11 @@ class Split(Strict):
     validation: list[Origin] = Field([0.6, 0.7], min_length=1)  # ascending; a horizon ends at the next origin
     test: Origin = 0.8
     unit: Literal["quantiles", "days"] = "quantiles"  # days: counted back from the end of the data
-    # Validation in many short horizons of so many days between its first origin and the test; auto: twelve of them
-    retrain_days: Annotated[float, Field(ge=0.001, le=36_500)] | Literal["auto"] | None = None
+    # Validation in many short horizons of so many days between its first origin and the test; auto: of stale_days
+    retrain_days: Days | Literal["auto"] | None = None
+    # Days after which a model has lost as much as you tolerate. Unset, auto reads what the study of staleness measured
+    # on these data; without one, it makes twelve horizons
+    stale_days: Days | None = None
     min_train: Count = 100  # fewer interactions before an origin is an error
     seed: Seed = 0  # of the random split
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 
@@ -29,16 +28,19 @@ def origins(data: Dataset, split: config.Split) -> list[datetime]:
             f"split: origins must ascend in time, got {', '.join(map(iso, times))} from {wanted} {split.unit}. "
             "Timestamps that are all alike cannot be split in time."
         )
-    return times if split.retrain_days is None else _short(data.timestamps, times[0], times[-1], split.retrain_days)
+    if split.retrain_days is None:
+        return times
+    days = split.stale_days if split.retrain_days == "auto" else split.retrain_days
+    return _short(data.timestamps, times[0], times[-1], days)
 
 
-def _short(times: np.ndarray, first: datetime, test: datetime, days: float | Literal["auto"]) -> list[datetime]:
+def _short(times: np.ndarray, first: datetime, test: datetime, days: float | None) -> list[datetime]:
     """Origins from ``first`` to ``test``, as far apart as a model is in use until it is trained again; ascending.
 
-    At most ``SHORT_HORIZONS`` of them, the latest; auto: as many as that. times: int64 microseconds of the
+    At most ``SHORT_HORIZONS`` of them, the latest; days None: as many as that. times: int64 microseconds of the
     interactions; NO_TIME, the least of all, is before any of them.
     """
-    step = (test - first) / config.SHORT_HORIZONS if days == "auto" else timedelta(days=days)
+    step = (test - first) / config.SHORT_HORIZONS if days is None else timedelta(days=days)
     n = min(config.SHORT_HORIZONS, max(1, round((test - first) / step)))
     starts = [test]
     for origin in (test - i * step for i in range(1, n + 1)):

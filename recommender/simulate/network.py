@@ -48,11 +48,11 @@ class NetworkKnobs:
     honeymoon_days: float = _knob(10.0, "how fast that fades")
 
     closure: float = _knob(
-        0.35, "share of links to a friend of a friend", "of late links 60% on bitcoinotc, 47% collegemsg"
+        0.4, "share of links to a friend of a friend", "of late links 60% on bitcoinotc, 47% collegemsg"
     )
     acquaintance: float = _knob(0.3, "... to somebody known offline")
     homophily: float = _knob(0.15, "... to a member of the same company or school; the others go to anyone, hubs first")
-    hub_sigma: float = _knob(1.0, "of log attractiveness and of log activity: few have many links")
+    hub_sigma: float = _knob(1.3, "of log attractiveness and of log activity: few have many links")
 
     n_companies: int = _knob(120, "companies; their sizes follow Zipf's law")
     n_schools: int = _knob(40, "schools")

@@ -7,22 +7,26 @@ age). Option: ``tolerated_loss``, a share of the fresh model's accuracy.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from recommender.errors import DataError
 from recommender.evaluation.metric_table import metric_label
 from recommender.evaluation.rounding import with_interval
 from recommender.studies.charts import lines
 from recommender.studies.engine.contrast import ALPHA, Contrast, contrast, paired, ratio_interval
-from recommender.studies.engine.finding import NOT_ENOUGH, Finding, grid, not_enough
+from recommender.studies.engine.finding import FILE, NOT_ENOUGH, Finding, grid, not_enough
 from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import Study
 
 AXIS = "model"
 FRESH, OLDER, SHORTER = "fresh", "older", "shorter"  # levels
+STALE_DAYS = "stale_days"  # a value of a finding, and the key split.stale_days that it answers
 _LOSSES = {
     **dict.fromkeys(("rung", "kind"), pl.String),
     **dict.fromkeys(("share", "age_days", "fresh", "loss", "low", "high", "p_holm"), pl.Float64),
@@ -70,6 +74,31 @@ def lasts(age: np.ndarray, loss: np.ndarray, tolerated: float) -> float:
     return float(x[n - 1] + (x[n] - x[n - 1]) * (tolerated - y[n - 1]) / (y[n] - y[n - 1])) if n else 0.0
 
 
+def measured_days(site: str, studies: Path = Path("studies")) -> float | None:
+    """Days until the rung that ages fastest has lost as much as the study tolerates.
+
+    site: ``<scenario> on <data>``. studies: the folder that ``make study`` writes to. None: the study was not run on
+    this data in full, or no rung loses as much within the ages that it measured.
+    Raises DataError where the study's file is damaged.
+    """
+    file = studies / "staleness" / FILE
+    if not file.is_file():
+        return None
+    try:
+        days = [f.get("values", {}).get(STALE_DAYS) for f in json.loads(file.read_text()) if f["title"] == site]
+        return None if not days or days[0] is None else float(days[0])
+    except (ValueError, LookupError, AttributeError, TypeError):
+        raise DataError(f"{file} is damaged. Run make study STUDY=staleness again, or remove it.") from None
+
+
+def _shortest(older: pl.DataFrame, rungs: Sequence[str], tolerated: float) -> dict[str, float]:
+    """The value ``STALE_DAYS`` of a finding; empty where no rung loses as much as is tolerated."""
+    parts = [older.filter(pl.col("rung") == rung) for rung in rungs]
+    days = [lasts(part["age_days"].to_numpy(), part["loss"].to_numpy(), tolerated) for part in parts]
+    known = [d for d in days if np.isfinite(d)]
+    return {STALE_DAYS: min(known)} if known else {}
+
+
 def _finding(site: str, runs: Sequence[Measured], tolerated: float) -> Finding:
     out = Finding(site)
     if not any(r.labels[AXIS] == FRESH for r in runs) or len(runs) < 2:
@@ -81,6 +110,7 @@ def _finding(site: str, runs: Sequence[Measured], tolerated: float) -> Finding:
     rungs = older["rung"].unique(maintain_order=True).to_list()
     out.sentences = [_sentence(older.filter(pl.col("rung") == rung), rung, label, tolerated) for rung in rungs]
     out.sentences += _age_or_volume(table, label)
+    out.values = _shortest(older, rungs, tolerated)
     cells = {(r["rung"], r["kind"], r["share"]): r for r in table.iter_rows(named=True)}
     shares = older["share"].unique().sort().to_list()
     rows = [

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+FILE = "findings.json"  # in the folder of a study: titles, sentences and values of its findings
 NOT_ENOUGH = "Not enough evidence"  # in every sentence that cannot tell
 not_enough = NOT_ENOUGH.lower()  # within one
 
@@ -41,6 +42,7 @@ class Finding:
     grids: list[Grid] = field(default_factory=list)
     charts: list[Chart] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # how to read it, what to keep in mind
+    values: dict[str, float] = field(default_factory=dict)  # numbers that other programs read in findings.json
 
 
 def grid(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:

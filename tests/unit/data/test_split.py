@@ -264,8 +264,9 @@ class TestShortHorizons:
     """``retrain_days``: validation as a team uses a model that it trains again and again."""
 
     @staticmethod
-    def origins(days: float | str, n: int = 3000) -> list[datetime]:
-        split = config.Split.model_validate({"validation": [0.5], "test": 0.8, "retrain_days": days, "min_train": 10})
+    def origins(days: float | str, n: int = 3000, **more: float) -> list[datetime]:
+        given = {"validation": [0.5], "test": 0.8, "retrain_days": days, "min_train": 10, **more}
+        split = config.Split.model_validate(given)
         made = list(folds(busy(n), split, config.Eligibility(repeats=True)))
         assert [f.split for f in made] == ["validation"] * (len(made) - 1) + ["test"]
         assert [f.end for f in made[:-1]] == [f.origin for f in made[1:]]
@@ -277,6 +278,10 @@ class TestShortHorizons:
         assert {b - a for a, b in pairwise(few)} == {timedelta(hours=8)}
         assert few[-1] == test
         assert abs(few[0] - first) < timedelta(hours=4)
+
+    def test_auto_is_as_long_as_a_model_lasts_where_that_is_known(self) -> None:
+        assert self.origins("auto", stale_days=8 / 24) == self.origins(8 / 24) != self.origins("auto")
+        assert self.origins(4 / 24, stale_days=8 / 24) == self.origins(4 / 24)
 
     def test_at_most_twelve_the_latest(self) -> None:
         assert len(self.origins(1 / 24, 5000)) == 13

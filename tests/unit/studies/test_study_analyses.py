@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.study import sentences
+from recommender.api.flow import with_staleness
 from recommender.errors import DataError
 from recommender.evaluation.statistics import ClusteredValues, replicates
 from recommender.names import ALL
@@ -19,11 +24,12 @@ from recommender.studies.data_volume import Forecast, back_test, coverage, error
 from recommender.studies.effort_to_goal import reached
 from recommender.studies.engine import powerlaw
 from recommender.studies.engine.curves import crossings, curves, overtakes
-from recommender.studies.engine.finding import NOT_ENOUGH
+from recommender.studies.engine.finding import FILE, NOT_ENOUGH, Finding
 from recommender.studies.engine.plan import cells
 from recommender.studies.engine.run import run
-from recommender.studies.staleness import lasts
+from recommender.studies.staleness import STALE_DAYS, lasts, losses, measured_days
 from recommender.studies.uncertainty import AXES, components
+from tests.helpers.small import scenario
 from tests.helpers.studies import SIZES, made, measured, source, study
 
 # --- where a rung overtakes
@@ -225,8 +231,40 @@ def test_staleness_tells_how_often_to_train_again(tmp_path: Any) -> None:
     (finding,) = ANALYSES["staleness"].findings(given, runs)
     assert len(finding.sentences) == 4
     assert all("days" in s for s in finding.sentences[:3])
+    older = losses(runs).filter(pl.col("kind") == "older").partition_by("rung")
+    first = min(lasts(part["age_days"].to_numpy(), part["loss"].to_numpy(), 0.05) for part in older)
+    assert finding.values == ({STALE_DAYS: first} if np.isfinite(first) else {})
     (finding,) = ANALYSES["staleness"].findings(given, runs[1:])
     assert finding.sentences[0].startswith(NOT_ENOUGH)
+
+
+def test_the_days_that_a_model_lasts_are_read_of_the_data_that_they_were_measured_on(tmp_path: Any) -> None:
+    assert measured_days("jobs on simulated", tmp_path) is None
+    (tmp_path / "staleness").mkdir()
+    file = tmp_path / "staleness" / FILE
+    found = [Finding("jobs on simulated", ["x"], values={STALE_DAYS: 2.5}), Finding("jobs on mine", ["y"])]
+    file.write_text(json.dumps(sentences(found, final=True)))
+    assert measured_days("jobs on simulated", tmp_path) == 2.5
+    assert measured_days("jobs on mine", tmp_path) is None
+    assert measured_days("ugc on simulated", tmp_path) is None
+    file.write_text(json.dumps(sentences(found)))  # a first look
+    assert measured_days("jobs on simulated", tmp_path) is None
+    file.write_text("[1]")
+    with pytest.raises(DataError, match="damaged"):
+        measured_days("jobs on simulated", tmp_path)
+
+
+def test_a_train_takes_the_measured_days_where_none_are_stated(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    auto, stated = (scenario(split={"retrain_days": "auto", "stale_days": d}) for d in (None, 7))
+    assert with_staleness(auto, "simulated") == auto
+    (tmp_path / "studies/staleness").mkdir(parents=True)
+    here = Finding(f"{auto.name} on simulated", values={STALE_DAYS: 2.5})
+    Path("studies/staleness", FILE).write_text(json.dumps(sentences([here], final=True)))
+    assert with_staleness(auto, "simulated").split.stale_days == 2.5
+    assert with_staleness(auto, "elsewhere") == auto
+    assert with_staleness(stated, "simulated") == stated
+    assert with_staleness(scenario(), "simulated") == scenario()
 
 
 def test_uncertainty_needs_two_levels_of_every_axis(tmp_path: Any) -> None:
