@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from experiments.accuracy_tables import HEADS, compared, main
+from experiments.realism import save
 from recommender.errors import ConfigError
 
 N = 40  # users; the first 30 have no history
@@ -59,3 +60,11 @@ def test_each_of_the_others_has_rows_where_asked(folder: Path) -> None:
 def test_a_folder_needs_the_name_of_its_set() -> None:
     with pytest.raises(ConfigError, match="SET=FOLDER"):
         main(["somewhere"])
+
+
+def test_rows_of_other_sets_stay_where_asked(tmp_path: Path) -> None:
+    save("table", [["set", "value"], ["a", "1"], ["b", "2"], ["a", "3"]], tmp_path)
+    save("table", [["set", "value"], ["a", "4"]], tmp_path, others=True)
+    assert (tmp_path / "table.csv").read_text() == "set,value\nb,2\na,4\n"
+    save("table", [["set", "value"], ["a", "5"]], tmp_path)
+    assert (tmp_path / "table.csv").read_text() == "set,value\na,5\n"
