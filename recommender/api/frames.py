@@ -14,6 +14,7 @@ from recommender.config import Scenario, files
 from recommender.config.files import Overrides
 from recommender.data.dataset import Dataset
 from recommender.data.gate import from_frames
+from recommender.errors import ConfigError
 from recommender.sources.load import load, weighed
 
 
@@ -60,9 +61,12 @@ def scenario(given: ScenarioLike, overrides: Overrides = ()) -> Scenario:
 
 def dataset(
     interactions: Frame | None,
-    items: Frame,
+    items: Frame | None = None,
     users: Frame | None = None,
     *,
+    relation: Mapping[str, bool] | None = None,
+    blocks: Frame | None = None,
+    contacts: Frame | None = None,
     columns: Mapping[str, str] | None = None,
     features: Mapping[str, Mapping[str, str]] | None = None,
     match: Sequence[Mapping[str, str]] = (),
@@ -77,8 +81,13 @@ def dataset(
 
     Args:
         interactions: user_id, item_id, timestamp (UTC), optionally event and weight. None: day zero.
-        items: item_id, optionally available_from and expires_at, and feature columns.
+        items: item_id, optionally available_from and expires_at, and feature columns. None: the items that the
+            interactions name, without features.
         users: user_id and feature columns.
+        relation: the items are the users, as for people you may know: ``{"symmetric": True}`` for links of two,
+            ``{"symmetric": False}`` where one follows another.
+        blocks: with ``relation``: user_id, item_id of who blocks whom.
+        contacts: with ``relation``: user_id and contact_key, a hash of each entry of an address book.
         columns: standard name -> name in the frames, such as ``{"user_id": "Applicant"}``.
         features: ``{"items": {"title": "text"}, "users": {"city": "category"}}``; the role of a column that is not
             named is guessed from its name, type and values, and logged. ``data.items.roles`` shows all of them.
@@ -101,7 +110,10 @@ def dataset(
         >>> len(recommender.dataset(taken, pl.DataFrame({"item_id": ["a", "b", "c"]})).items)
         3
     """
-    spec = {"columns": columns, "features": features, "match": list(match), "repairs": repairs, "positive": positive}
+    spec: dict[str, Any] = {"columns": columns, "features": features, "match": list(match), "repairs": repairs}
+    spec |= {"positive": positive, "relation": relation}
+    if relation is None and (blocks is not None or contacts is not None):
+        raise ConfigError("blocks and contacts belong to data whose items are the users: relation={'symmetric': True}.")
     stated = {} if scenario is None else config.loading(_scenario(scenario))
     data = from_frames(
         interactions,
@@ -109,6 +121,8 @@ def dataset(
         users,
         {key: value for key, value in spec.items() if value},
         name,
+        blocks=blocks,
+        contacts=contacts,
         extra_repairs=stated.get("repairs"),
         positive=None if positive else stated.get("positive"),
         require_interactions=interactions is not None and stated.get("require_interactions", True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,7 @@ import yaml
 from recommender.data import memory
 from recommender.data.dataset import Dataset
 from recommender.data.gate import STANDARD, Spec, Tables, tables_of
+from recommender.data.implied_items import implied_items
 from recommender.data.notes import Note
 from recommender.data.read.database import read_query
 from recommender.data.read.table import EXACT, endings, is_address, read_address, read_file
@@ -59,7 +61,8 @@ def read_folder(path: Path, interactions: tuple[Path, TableFile] | None = None) 
     if "interactions" not in frames:
         notes.append(Note("interactions", None, f"there is no file interactions.*.{_nearly(path, 'interactions')}"))
     if "items" not in frames:
-        frames["items"] = _items_of(path, frames, spec, notes)
+        frames["items"], implied = implied_items(frames.get("interactions", pl.DataFrame()), frames.get("users"), spec)
+        notes.extend(replace(note, text=note.text + _nearly(path, "items")) for note in implied)
     blocks, contacts = (_list_of(path, name, spec, notes) for name in ("blocks", "contacts"))
     return Tables(
         path.resolve().name,
@@ -159,32 +162,6 @@ def _nearly(folder: Path, table: str) -> str:
         f" Found {some}: rename it to {table} (with its ending),{parts} name it in dataset.yaml: "
         f"'{table}: {{file: {close[0]}}}'."
     )
-
-
-def _items_of(folder: Path, frames: Mapping[str, pl.DataFrame], spec: Spec, notes: list[Note]) -> pl.DataFrame:
-    """Items without features, one for each that the interactions name; of members (``relation``) the users."""
-    interactions = frames.get("interactions", pl.DataFrame())
-    if spec.relation is not None:
-        return _as_items(frames.get("users", interactions), spec, "users" in frames)
-    key = spec.names("interactions").get("item_id", "item_id")
-    if key not in interactions.columns:
-        return pl.DataFrame({spec.names("items").get("item_id", "item_id"): pl.Series([], dtype=pl.String)})
-    items = interactions[key].drop_nulls().unique(maintain_order=True).to_frame()
-    items.columns = [spec.names("items").get("item_id", "item_id")]
-    text = f"there is no items file: {items.height:,} items without features are made from the interactions."
-    notes.append(Note("items", None, text + _nearly(folder, "items")))
-    return items
-
-
-def _as_items(frame: pl.DataFrame, spec: Spec, described: bool) -> pl.DataFrame:
-    """Members as items: the rows of the users table, or both ends of the links where there is none."""
-    key = spec.names("items").get("item_id", "item_id")
-    own = spec.names("users" if described else "interactions").get("user_id", "user_id")
-    if described:
-        return frame.rename({own: key}, strict=False)
-    ends = [c for c in (own, spec.names("interactions").get("item_id", "item_id")) if c in frame.columns]
-    both = [frame[c].drop_nulls().alias(key) for c in ends]
-    return pl.concat(both, how="vertical").unique(maintain_order=True).to_frame() if both else pl.DataFrame({key: []})
 
 
 def stated_problem(source: str) -> dict[str, str] | None:

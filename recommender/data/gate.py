@@ -22,6 +22,7 @@ from recommender.data.events import positive_of, split_events
 from recommender.data.findings import ROW, Findings
 from recommender.data.forms import to_form
 from recommender.data.ids import as_ids
+from recommender.data.implied_items import implied_items
 from recommender.data.repairs import RULES, check_repairs
 from recommender.data.roles import guess_roles
 from recommender.data.spec import KEYS, STANDARD, Features, MatchSpec, RelationSpec, Spec, Tables, Threshold
@@ -151,24 +152,27 @@ def tables_of(data: Dataset) -> Tables:
 
 def from_frames(
     interactions: Any,
-    items: Any,
+    items: Any = None,
     users: Any = None,
     spec: Spec | Mapping[str, Any] | None = None,
     name: str = "frames",
     *,
+    blocks: Any = None,
+    contacts: Any = None,
     extra_repairs: Mapping[str, str] | None = None,
     positive: Sequence[str] | None = None,
     require_interactions: bool = True,
 ) -> Dataset:
     """A Dataset from pandas, polars or Arrow frames (interactions may be None on day zero). See ``build``."""
     parsed = spec if isinstance(spec, Spec) else Spec.parse(spec, where="spec")
+    given = {"interactions": interactions, "items": items, "users": users, "blocks": blocks, "contacts": contacts}
+    frames = {table: to_polars(table, frame) for table, frame in given.items() if frame is not None}
+    rows, members = frames.get("interactions", pl.DataFrame()), frames.get("users")
+    checked_items, notes = (frames["items"], []) if items is not None else implied_items(rows, members, parsed)
     tables = Tables(
-        name,
-        pl.DataFrame() if interactions is None else to_polars("interactions", interactions),
-        to_polars("items", items),
-        None if users is None else to_polars("users", users),
-        parsed,
-    )
+        name, rows, checked_items, members, parsed,
+        notes=notes, blocks=frames.get("blocks"), contacts=frames.get("contacts"),
+    )  # fmt: skip
     return build(tables, extra_repairs=extra_repairs, positive=positive, require_interactions=require_interactions)
 
 

@@ -19,6 +19,7 @@ from polars.testing import assert_frame_equal
 
 import recommender
 from recommender.api.frames import Frame
+from recommender.data.contact_keys import LEAST_SECRET, hashed
 from tests.helpers.folders import SPEC, Trained, run, shop
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,27 @@ def data_of(form: str = "polars", ids: type = str, **stated: Any) -> recommender
 @pytest.fixture(scope="module")
 def data() -> recommender.Dataset:
     return data_of()
+
+
+def test_interactions_alone_imply_the_items() -> None:
+    taken = shop().interactions.drop("event", strict=False)
+    data = recommender.dataset(taken)
+    assert set(data.items.ids) == set(taken["item_id"])
+    assert len(recommender.fit(data, "popularity").recommend(["nobody"], k=3)) == 3
+
+
+def test_links_with_blocks_and_contacts_make_members_of_one_table() -> None:
+    links = pl.DataFrame({"user_id": ["a", "b"], "item_id": ["b", "c"], "timestamp": ["2026-01-01", "2026-01-02"]})
+    members = pl.DataFrame({"user_id": list("abcd")})
+    pair = pl.DataFrame({"user_id": ["a"], "item_id": ["d"]})
+    book = hashed(pl.DataFrame({"user_id": ["d"], "email": ["a@b.example"]}), "email", "s" * LEAST_SECRET)
+    tables: dict[str, Frame] = {"blocks": pair, "contacts": book}
+    data = recommender.dataset(links, users=members, relation={"symmetric": True}, **tables)
+    assert data.items.ids.to_list() == data.users.ids.to_list() == list("abcd")
+    assert data.interactions.height == 4
+    for alone in tables:
+        with pytest.raises(recommender.ConfigError, match="relation"):
+            recommender.dataset(links, **{alone: tables[alone]})
 
 
 @pytest.fixture(scope="module")
