@@ -30,7 +30,8 @@ from recommender.operate.answering import Answering
 from recommender.operate.daily import Span, data_streams
 from recommender.operate.service import answered, service_streams
 from recommender.operate.stream import threshold, watch
-from recommender.operate.traffic import WEEK, Served, serve_world
+from recommender.operate.traffic import WEEK, serve_world
+from recommender.serving.log import ServiceLog
 from recommender.simulate import World, make_world, observed, resolve, simulate
 from recommender.simulate.column_values import times
 from recommender.simulate.truth import SimulatedTruth
@@ -46,7 +47,7 @@ class Play:
     """A world that was served, as the service recorded it."""
 
     data: Dataset
-    served: Served
+    served: ServiceLog
 
 
 def seasonal(world: World) -> World:

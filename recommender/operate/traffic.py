@@ -7,7 +7,6 @@ share the users by chance, each user always the same; a version may take the pla
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -20,6 +19,7 @@ from recommender.evaluation.effort import EffortLog
 from recommender.hashing import mixed
 from recommender.operate.answering import Answering
 from recommender.ranking.lists import Lists
+from recommender.serving.log import ServiceLog
 from recommender.simulate import World, simulate
 from recommender.simulate.column_values import times
 from recommender.simulate.log import Visits
@@ -30,20 +30,11 @@ WEEK = 7.0
 SURFACE = "home"
 
 
-@dataclass(frozen=True)
-class Served:
-    """served, feedback: the tables of a service's log, with plain ids; interactions: what was taken in all the time."""
-
-    served: pl.DataFrame
-    feedback: pl.DataFrame
-    interactions: pl.DataFrame
-
-
 def serve_world(
     world: World, seed: int, data: Dataset, scenario: Scenario, begin_day: float,
     versions: Mapping[str, Answering], swaps: Mapping[float, Mapping[str, Answering]] | None = None,
     labels: Mapping[str, str] | None = None,
-) -> Served:  # fmt: skip
+) -> ServiceLog:  # fmt: skip
     """Plays the whole time of ``world``. data: what the service knows of its items and users. versions: variant -> the
     model that answers its users from ``begin_day`` (days since the start of the data) on; swaps: day -> versions from
     the week of that day on. labels: variant -> its model_version in the log (default: the variant)."""
@@ -54,7 +45,7 @@ def serve_world(
         "user_id": traffic.user_ids.gather(log.user), "item_id": traffic.item_ids.gather(log.item),
         "timestamp": times(log.time, world.knobs),
     })  # fmt: skip
-    return Served(pl.concat(traffic.served), pl.concat(traffic.feedback), rows.sort("timestamp"))
+    return ServiceLog(pl.concat(traffic.served), pl.concat(traffic.feedback), rows.sort("timestamp"))
 
 
 class Traffic(Player):
