@@ -121,21 +121,24 @@ def repeats(frame: pl.DataFrame) -> pl.Series | None:
     Equal rows have equal hashes. So only rows that share a hash are compared value by value, which takes seven times
     as long and ten times the memory.
     """
+    from recommender.data.kernels import perhaps_repeated  # compiles: not for those who only check items
+
     hashed = pl.sum_horizontal(pl.col(c).hash(seed) for seed, c in enumerate(_PAIR))
     marks = np.empty(frame.height, np.uint64)
     for start in range(0, frame.height, _AT_ONCE):
         marks[start : start + _AT_ONCE] = frame.slice(start, _AT_ONCE).select(hashed).to_series().to_numpy()
+    some = perhaps_repeated(marks)
+    marks = marks[some]
     ordered = np.sort(marks)
     shared = ordered[1:][ordered[1:] == ordered[:-1]]
-    del ordered
     if not len(shared):
         return None
-    sharing = pl.Series(marks).is_in(pl.Series(shared).unique().implode())
-    later = ~frame.filter(sharing).select(pl.struct(_PAIR).is_first_distinct()).to_series()
+    some = some[pl.Series(marks).is_in(pl.Series(shared).unique().implode()).to_numpy()]
+    later = ~frame[some].select(pl.struct(_PAIR).is_first_distinct()).to_series()
     if not bool(later.any()):
         return None
     repeated = np.zeros(frame.height, bool)
-    repeated[sharing.to_numpy()] = later.to_numpy()
+    repeated[some] = later.to_numpy()
     return pl.Series(repeated)
 
 

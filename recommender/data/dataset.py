@@ -9,123 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import scipy.sparse as sp
 
-from recommender.data.ids import as_ids
 from recommender.data.notes import Note, Repair
 from recommender.data.protocols import Everyone, Truth, Weigher
 from recommender.data.stated import Match, Reading, Relation
+from recommender.data.table import NO_TIME as NO_TIME
+from recommender.data.table import Table as Table
+from recommender.data.table import microseconds as microseconds
 from recommender.data.times import ages_of, to_microseconds
-from recommender.hashing import of_values
 
 FEATURE_ROLES = ("category", "multi", "text", "numeric", "embedding", "location")
 ROLES = (*FEATURE_ROLES, "protected", "ignore")
-
-
-@dataclass(frozen=True)
-class Table:
-    """Items or users: one row each, unique ids, plus feature columns and the role of each."""
-
-    frame: pl.DataFrame
-    roles: Mapping[str, str]
-    key: str  # "item_id" or "user_id"
-
-    def __len__(self) -> int:
-        return self.frame.height
-
-    @cached_property
-    def ids(self) -> pl.Series:
-        return self.frame[self.key]
-
-    @cached_property
-    def _index(self) -> pd.Index[Any]:
-        index: pd.Index[Any] = pd.Index(self.ids.to_numpy())
-        return index
-
-    @cached_property
-    def _memo(self) -> dict[str, Any]:
-        return {}
-
-    @cached_property
-    def id_hash(self) -> np.ndarray:
-        """A fixed pseudo-random uint64 (n,) for each id: the same in every process and for every row order.
-
-        Asked ids that the type of this table cannot hold are null, and share one number.
-        """
-        return of_values(self.ids.fill_null(0) if self.ids.dtype.is_integer() else self.ids.fill_null(""))
-
-    def lookup(self, ids: pl.Series) -> np.ndarray:
-        """Row numbers of ``ids`` as int64 (n,); -1 where unknown. Ids of another type are compared as ``as_ids`` says.
-
-        The latest answer is kept: models look up the same items for every batch of queries.
-        """
-        latest = self._memo.get("lookup")
-        if latest is None or latest[0] is not ids:
-            exact = as_ids(ids, self.ids.dtype)
-            known = exact.drop_nulls()  # with a null among them, NumPy would make floats of integers
-            rows = self._rows(known)
-            if len(known) < len(ids):
-                known_rows, rows = rows, np.full(len(ids), -1, np.int64)
-                rows[exact.is_not_null().to_numpy()] = known_rows
-            latest = self._memo["lookup"] = ids, rows
-        return np.asarray(latest[1])
-
-    def _rows(self, ids: pl.Series) -> np.ndarray:
-        if ids.dtype == pl.String and len(ids) > len(self) and not self.ids.null_count():  # pandas would make objects
-            known = pl.Enum(self.ids)
-            return ids.cast(known, strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
-        return self._index.get_indexer(pd.Index(ids.to_numpy())).astype(np.int64, copy=False)
-
-    def take(self, rows: np.ndarray) -> Table:
-        """The table with these rows, in this order (a boolean mask or row numbers)."""
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        # A batch of queries is a stretch of them, and a slice copies nothing.
-        stretch = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows) and bool((np.diff(rows) == 1).all())
-        taken = replace(self, frame=self.frame.slice(rows[0], len(rows)) if stretch else self.frame[rows])
-        for memo, (whole, of_whole) in (("source", self.source), ("taken_from", self.taken_from)):
-            taken._memo[memo] = whole, rows if of_whole is None else of_whole[rows]
-        return taken
-
-    @property
-    def taken_from(self) -> tuple[Table, np.ndarray | None]:
-        """The table whose rows these are, all columns alike, and which of its rows (int64; None: it is that table)."""
-        whole: tuple[Table, np.ndarray | None] = self._memo.get("taken_from", (self, None))
-        return whole
-
-    @property
-    def source(self) -> tuple[Table, np.ndarray | None]:
-        """The table that this one was taken from, and which rows of it (int64; None: it is that table).
-
-        For what depends on nothing but the row itself, such as its hashed tokens: made once for the whole
-        table, it serves every origin, rung and batch. Whatever learns must read ``frame``.
-        """
-        source: tuple[Table, np.ndarray | None] = self._memo.get("source", (self, None))
-        return source
-
-    def columns(self, *roles: str) -> list[str]:
-        """Names of the columns with one of these roles, in the order of the frame."""
-        return [c for c in self.frame.columns if self.roles.get(c) in roles]
-
-    def times(self, column: str) -> np.ndarray:
-        """A timestamp column as int64 microseconds since 1970 UTC (n,); the column or value absent: int64 min."""
-        key = f"times of {column}"
-        if key not in self._memo:
-            absent = column not in self.frame.columns
-            self._memo[key] = np.full(len(self), NO_TIME) if absent else microseconds(self.frame[column])
-        return np.asarray(self._memo[key])
-
-
-NO_TIME = np.iinfo(np.int64).min  # a time that is not stated; sorts before every stated one
-
-
-def microseconds(times: pl.Series) -> np.ndarray:
-    """Timestamps as int64 microseconds since 1970 UTC; null -> ``NO_TIME``."""
-    return times.dt.epoch("us").fill_null(NO_TIME).to_numpy()
+_AT_ONCE = 2**20  # interactions whose weights are made: of all at once they would be the peak of the memory
 
 
 @dataclass(frozen=True)
@@ -196,10 +95,18 @@ class Dataset:
     @cached_property
     def age_days(self) -> np.ndarray:
         """Age of each interaction at the last one, float64 (n,); without a time: as old as the oldest stated."""
-        stated = self.timestamps != NO_TIME
-        if not stated.any():
-            return np.zeros(len(self.timestamps))
-        return ages_of(self.timestamps, int(self.timestamps[stated].min()), int(self.timestamps[stated].max()))
+        return self._ages(self.timestamps)
+
+    def _ages(self, times: np.ndarray) -> np.ndarray:
+        """``age_days`` of some of the interactions, by their times."""
+        earliest, latest = self._span
+        return np.zeros(len(times)) if earliest == NO_TIME else ages_of(times, earliest, latest)
+
+    @cached_property
+    def _span(self) -> tuple[int, int]:
+        """The earliest and the latest stated time, microseconds; NO_TIME where none is stated."""
+        stated = self.timestamps[int(np.searchsorted(self.timestamps, NO_TIME, side="right")) :]  # they ascend
+        return (int(stated[0]), int(stated[-1])) if len(stated) else (NO_TIME, NO_TIME)
 
     @cached_property
     def item_counts(self) -> np.ndarray:
@@ -215,8 +122,11 @@ class Dataset:
         """What the interactions of each item count together, by their ages, float64 (n_items,); all users'."""
         if self.everyone is not None:
             return np.asarray(self.everyone.faded(self.items, weigher)[0])
-        weights = weigher.faded(self.age_days, float(self.age_days.max(initial=0)))
-        return np.bincount(self.item_idx, weights=weights, minlength=len(self.items))
+        counts, oldest = np.zeros(len(self.items)), float(self._ages(self.timestamps[:1]).max(initial=0))
+        for start in range(0, len(self.item_idx), _AT_ONCE):  # in the order of the rows, as one sum would be
+            part = slice(start, start + _AT_ONCE)
+            np.add.at(counts, self.item_idx[part], weigher.faded(self._ages(self.timestamps[part]), oldest))
+        return counts
 
     @cached_property
     def user_counts(self) -> np.ndarray:
@@ -241,11 +151,12 @@ class Dataset:
 
     def matrix(self) -> sp.csr_matrix:
         """users x items, float32; 1 where the user took the item (whatever the weight or how often)."""
-        shape = (len(self.users), len(self.items))
-        ones = np.ones(len(self.user_idx), np.float32)
-        taken = sp.csr_matrix((ones, (self.user_idx, self.item_idx)), shape=shape)
-        taken.sum_duplicates()
-        taken.data[:] = 1
+        from recommender.data.kernels import taken_items  # compiles: not for those who only read ids
+
+        indptr, indices = taken_items(self.user_idx, self.item_idx, len(self.users))
+        ones, shape = np.ones(len(indices), np.float32), (len(self.users), len(self.items))
+        taken = sp.csr_matrix((ones, indices, indptr), shape=shape)
+        taken.has_canonical_format = True  # each row ascends, each item once
         return taken
 
     def first_interactions(self) -> Dataset:
@@ -271,26 +182,32 @@ class Dataset:
         everyone = None if self.everyone is None else self.everyone.before(end)
         if everyone is not None:
             listed |= everyone.counts(self.items) > 0
-        past_data = self.only(self.timestamps < end, listed, everyone)
+        past_data = self.only(slice(int(np.searchsorted(self.timestamps, end))), listed, everyone)  # they ascend
         if not self.signals.width:
             return past_data
         before = pl.col("timestamp").is_null() | (pl.col("timestamp") < origin)
         return replace(past_data, signals=self.signals.filter(before))
 
-    def only(self, rows: np.ndarray, listed: np.ndarray, everyone: Everyone | None = None) -> Dataset:
-        """The interactions ``rows`` (bool), the items that they or ``listed`` (bool) name, and their users."""
+    def only(self, rows: np.ndarray | slice, listed: np.ndarray, everyone: Everyone | None = None) -> Dataset:
+        """The interactions ``rows`` (bool, or a slice, which copies nothing), the items that they or ``listed`` (bool)
+        name, and their users."""
         seen = listed | (np.bincount(self.item_idx[rows], minlength=len(self.items)) > 0)
         active = np.bincount(self.user_idx[rows], minlength=len(self.users)) > 0
-        interactions = self.interactions.filter(pl.Series(rows))
+        interactions = self.interactions[rows] if isinstance(rows, slice) else self.interactions.filter(pl.Series(rows))
         items, users = self.items.take(seen), self.users.take(active)
         fewer = replace(self, interactions=interactions, items=items, users=users, truth=None, everyone=everyone)
-        user_idx, item_idx = (np.cumsum(active) - 1)[self.user_idx[rows]], (np.cumsum(seen) - 1)[self.item_idx[rows]]
+        user_idx, item_idx = _renumbered(active, self.user_idx[rows]), _renumbered(seen, self.item_idx[rows])
         return fewer._numbered(user_idx, item_idx, self.timestamps[rows])
 
     def _numbered(self, user_idx: np.ndarray, item_idx: np.ndarray, timestamps: np.ndarray) -> Dataset:
         """This data set with the row numbers and times of its interactions, which need not be looked up again."""
         vars(self).update(user_idx=user_idx, item_idx=item_idx, timestamps=timestamps)
         return self
+
+
+def _renumbered(remaining: np.ndarray, idx: np.ndarray) -> np.ndarray:
+    """Row numbers of a table as those of its ``remaining`` rows (bool)."""
+    return idx if remaining.all() else (np.cumsum(remaining) - 1)[idx]
 
 
 def at_hand(data: Dataset) -> Dataset:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+import pandas as pd
 import polars as pl
 
 from recommender.data.dataset import Dataset
 from recommender.hashing import of_values, sha256
+
+_AT_ONCE = 2**20  # values that are hashed: texts of all at once would be the peak of the memory
 
 
 def digest(data: Dataset) -> str:
@@ -19,7 +23,17 @@ def _content(data: Dataset) -> Iterator[bytes]:
     for frame in (data.interactions, data.items.frame, data.users.frame, data.signals):
         yield repr(frame.schema).encode()
         for column in frame.get_columns():
-            yield column.name.encode() + of_values(_text(column)).tobytes()
+            yield column.name.encode()
+            for start in range(0, len(column), _AT_ONCE):
+                yield _hashes(column.slice(start, _AT_ONCE)).tobytes()
+
+
+def _hashes(column: pl.Series) -> np.ndarray:
+    """uint64, one for each value; of whole numbers and times, each distinct one is hashed once."""
+    if not (column.dtype.is_integer() or column.dtype.is_temporal()) or column.null_count():
+        return of_values(_text(column))
+    code, distinct = pd.factorize(column.to_physical().to_numpy())
+    return of_values(_text(pl.Series(distinct).cast(column.dtype)))[code]
 
 
 def _text(column: pl.Series) -> pl.Series:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -234,18 +235,32 @@ def _interactions(
     frame = checks.duplicates(findings, frame)
     if spec.relation is not None and items is not None:
         frame = relation.links(findings, frame, spec.relation.symmetric, items["item_id"])
-    columns = {name: frame[name] for name in STANDARD["interactions"]}
+    columns = [frame.select(name) for name in STANDARD["interactions"]]
     del frame
     return _by_time(columns)
 
 
-def _by_time(columns: dict[str, pl.Series]) -> pl.DataFrame:
-    """Sorted by timestamp, nulls first, stable. Takes the columns out one by one, so that few stand twice in memory."""
-    if columns["timestamp"].is_sorted(nulls_last=False):
-        return pl.DataFrame(list(columns.values()))
-    by = pl.arg_sort_by("timestamp", nulls_last=False, maintain_order=True)
-    order = columns["timestamp"].to_frame().select(by).to_series()
-    return pl.DataFrame([columns.pop(name).gather(order) for name in list(columns)])
+def _by_time(columns: list[pl.DataFrame]) -> pl.DataFrame:
+    """Sorted by timestamp, nulls first, stable. columns: a frame of each.
+
+    They are taken out of the list one by one, so that few stand twice in memory. Frames, not series: a column of one
+    value (events and weights that the file does not have) takes no memory in a frame.
+    """
+    times = next(column for column in columns if column.columns == ["timestamp"]).to_series()
+    order = None if times.is_sorted(nulls_last=False) else pl.Series(_order(times))
+    del times
+    by_time = []
+    while columns:
+        column = columns.pop(0)
+        by_time.append(column if order is None else column.select(pl.all().gather(order)))
+    return pl.concat(by_time, how="horizontal")
+
+
+def _order(times: pl.Series) -> np.ndarray:
+    from recommender.data.radix import ascending  # compiles: not for those whose rows are in order
+
+    stated = times.to_physical()
+    return ascending(stated.fill_null(int(stated.min()) - 1).to_numpy())  # type: ignore[arg-type]
 
 
 def rows(findings: Findings, frame: pl.DataFrame, known: pl.Series | None, spec: Spec) -> pl.DataFrame:

@@ -32,6 +32,16 @@ def first_of_pairs(user: np.ndarray, item: np.ndarray, n_users: int, n_items: in
     return first
 
 
+def taken_items(user: np.ndarray, item: np.ndarray, n_users: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each user's items, ascending and each once, as ``indptr`` and ``indices`` of a csr matrix (int32, or int64 where
+    they are too many). user, item: int64 (n,), from 0."""
+    start = np.zeros(n_users + 1, np.int32 if len(user) < 2**31 else np.int64)
+    np.cumsum(np.bincount(user, minlength=n_users), out=start[1:])
+    items = np.empty(len(user), start.dtype)
+    n = _taken_items(user, item, start, start[:-1].copy(), items)
+    return start, items[:n].copy() if n < len(items) else items
+
+
 def first_in_buckets(
     start: np.ndarray, time: np.ndarray, since: int, bucket_starts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -78,6 +88,45 @@ def newcomers(week: np.ndarray, key: np.ndarray, known: np.ndarray, n_keys: int)
     return met, new
 
 
+def perhaps_repeated(marks: np.ndarray) -> np.ndarray:
+    """Rows whose mark may be another's too, ascending, int64: all that share one, and about one in nine that do not.
+
+    marks: uint64 (n,), hashes. A bit for each of eight times as many places tells, in place of a sort.
+    """
+    bits = max((8 * len(marks)).bit_length(), 6)
+    met, again = np.zeros((2, 2 ** (bits - 6)), np.uint64)
+    return np.flatnonzero(_perhaps_repeated(marks, np.uint64(64 - bits), met, again))
+
+
+def look_up(ids: np.ndarray, low: int, rows: np.ndarray) -> np.ndarray:
+    """``rows[ids - low]``, -1 for ids outside it: int64 (n,). ids: int64 (n,)."""
+    out = np.empty(len(ids), np.int64)
+    _look_up(ids, low, rows, out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _look_up(ids, low, rows, out):  # type: ignore[no-untyped-def]
+    for row in range(len(ids)):
+        within = low <= ids[row] and ids[row] < low + len(rows)
+        out[row] = rows[ids[row] - low] if within else -1
+
+
+@numba.njit(cache=True, nogil=True)
+def _perhaps_repeated(marks, shift, met, again):  # type: ignore[no-untyped-def]
+    one, last = np.uint64(1), np.uint64(63)
+    for row in range(len(marks)):
+        place = (marks[row] * np.uint64(0x9E3779B97F4A7C15)) >> shift
+        word, bit = place >> np.uint64(6), one << (place & last)
+        again[word] |= met[word] & bit
+        met[word] |= bit
+    out = np.zeros(len(marks), np.bool_)
+    for row in range(len(marks)):
+        place = (marks[row] * np.uint64(0x9E3779B97F4A7C15)) >> shift
+        out[row] = (again[place >> np.uint64(6)] >> (place & last)) & one
+    return out
+
+
 @numba.njit(cache=True, nogil=True)
 def _newcomers(week, key, latest, met, new):  # type: ignore[no-untyped-def]
     for row in range(len(week)):
@@ -85,6 +134,24 @@ def _newcomers(week, key, latest, met, new):  # type: ignore[no-untyped-def]
             met[week[row]] += 1
             new[week[row]] += latest[key[row]] == -2
             latest[key[row]] = week[row]
+
+
+@numba.njit(cache=True, nogil=True)
+def _taken_items(user, item, start, place, items):  # type: ignore[no-untyped-def]
+    for row in range(len(user)):
+        items[place[user[row]]] = item[row]
+        place[user[row]] += 1
+    n = 0
+    for u in range(len(start) - 1):
+        first, last = start[u], start[u + 1]
+        items[first:last].sort()
+        start[u] = n
+        for at in range(first, last):
+            if at == first or items[at] != items[at - 1]:  # what was moved lies before
+                items[n] = items[at]
+                n += 1
+    start[-1] = n
+    return n
 
 
 @numba.njit(cache=True, nogil=True)

@@ -91,7 +91,8 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
     end_us = np.iinfo(np.int64).max if end is None else to_microseconds(end)
     train = data.before(origin)
     _require(data, split, origin, len(train.user_idx), min_train)
-    order, start = grouped(data.user_idx[data.timestamps < end_us], len(data.users))  # a prefix: they ascend in time
+    known = int(np.searchsorted(data.timestamps, end_us))  # they ascend
+    order, start = grouped(data.user_idx[:known], len(data.users))
     item, time = data.item_idx[order], data.timestamps[order]
     user, at, before = first_in_buckets(start, time, start_us, BUCKET_STARTS)
 
@@ -102,14 +103,17 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
     listed = used | ((published != NO_TIME) & (published < end_us))
     column = np.where(listed, np.cumsum(listed) - 1, -1)
     items = data.items.take(listed)
-    begin, end_at = start[user], start[user + 1]
-    history = _ragged(begin, begin + before, item, column, time)
-    queries = Queries(data.users.take(user), time[at], history)
-    taken = _ragged(begin + before, end_at, item, column, time)
-    allowed = available(queries.as_of[taken.row], items, taken.item_idx)
-    first = np.diff(user, prepend=-1) > 0
+    now = start[user] + before
+    taken = _ragged(now, start[user + 1], item, column, time)
+    allowed = available(time[at][taken.row], items, taken.item_idx)
     truth, outside = _truth(taken, allowed, len(items)), int((~allowed).sum())
     grades = _grades(data, (order, start), user, column, truth)
+    first = np.diff(user, prepend=-1) > 0
+    asked = np.flatnonzero(np.diff(truth.indptr) > 0)  # histories are long: only of those who stay
+    if len(asked) < len(user):
+        user, at, now, first, truth = user[asked], at[asked], now[asked], first[asked], truth[asked]
+        grades = None if grades is None else grades[asked]
+    queries = Queries(data.users.take(user), time[at], _ragged(start[user], now, item, column, time))
     return _checked(Fold(split, iso(origin), iso(end), train, items, queries, first, truth, outside, grades))
 
 
@@ -199,10 +203,10 @@ def _checked(fold: Fold) -> Fold:
     # A user whose first query had no truth among the candidates asks first where the next one has.
     users = fold.queries.users.frame[answerable][fold.queries.users.key]
     first = users.is_first_distinct().to_numpy()
-    grades = None if fold.grades is None else fold.grades[answerable]
-    fold = replace(
-        fold, queries=fold.queries.take(answerable), first=first, truth=fold.truth[answerable], grades=grades
-    )
+    if len(answerable) < len(fold.queries):
+        grades = None if fold.grades is None else fold.grades[answerable]
+        fold = replace(fold, queries=fold.queries.take(answerable), truth=fold.truth[answerable], grades=grades)
+    fold = replace(fold, first=first)
     advice = "Choose other origins (SET='split.test=...') or bring more data."
     where = f"the {fold.split} window from {fold.origin}"
     problems = []

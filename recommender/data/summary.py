@@ -114,7 +114,7 @@ def _columns(name: str, table: Table) -> list[dict[str, Any]]:
 def _events(rows: pl.DataFrame) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for start in range(0, rows.height, _AT_ONCE):
-        counts.update(dict(rows["event"].slice(start, _AT_ONCE).value_counts().iter_rows()))
+        counts.update(dict(rows.slice(start, _AT_ONCE)["event"].value_counts().iter_rows()))
     return dict(sorted(counts.items(), key=lambda kind: (-kind[1], kind[0])))
 
 

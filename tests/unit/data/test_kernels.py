@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.data import checks, kernels
+from recommender.data import checks, gate, kernels, radix
+from recommender.data import table as table_module
 from recommender.data.queries import BUCKET_STARTS, bucket
 from tests.helpers.small import at, dataset, table
 
@@ -32,6 +33,39 @@ def test_grouped_is_a_stable_sort_by_user(seed: int) -> None:
     order, start = kernels.grouped(user, N_USERS)
     np.testing.assert_array_equal(order, np.lexsort((time, user)))
     np.testing.assert_array_equal(start, np.searchsorted(user[order], np.arange(N_USERS + 1)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS, st.sampled_from([1, 1000, 1_000_000, 86_400_000_000]), st.sampled_from([5, 5000, 2**33]))
+def test_ascending_is_a_stable_sort(seed: int, unit: int, span: int) -> None:
+    rng = np.random.default_rng(seed)
+    keys = (rng.integers(-span, span, int(rng.integers(0, 300))) // 3) * unit
+    np.testing.assert_array_equal(radix.ascending(keys), np.argsort(keys, kind="stable"))
+
+
+def test_rows_come_in_the_order_of_time_and_those_without_one_first() -> None:
+    times = [3, None, 1, 3, None, 2]
+    frames = [pl.DataFrame({"user_id": list("abcdef")}), pl.DataFrame({"timestamp": times}).cast(pl.Datetime("us"))]
+    by_time = gate._by_time(frames)
+    assert by_time["user_id"].to_list() == list("becfad")
+
+
+@pytest.mark.parametrize("low", [-7, 0, 10**15])
+def test_numbers_close_together_are_looked_up_as_others_are(low: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    ids, asked = rng.permutation(50)[:20] + low, rng.integers(-5, 55, 200) + low
+    sparse = table("item_id", ids.tolist()).lookup(pl.Series(asked))
+    monkeypatch.setattr(table_module, "_MANY", 1)
+    np.testing.assert_array_equal(table("item_id", ids.tolist()).lookup(pl.Series(asked)), sparse)
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS)
+def test_whatever_shares_a_mark_is_perhaps_repeated(seed: int) -> None:
+    marks = np.random.default_rng(seed).integers(0, 60, 80).astype(np.uint64)
+    shared = np.flatnonzero((marks[:, None] == marks).sum(axis=1) > 1)
+    assert set(shared) <= set(kernels.perhaps_repeated(marks).tolist())
+    assert len(kernels.perhaps_repeated(np.arange(10_000, dtype=np.uint64))) < 2000
 
 
 def test_unknown_users_and_items_are_refused() -> None:

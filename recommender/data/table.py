@@ -1,0 +1,134 @@
+"""Tables of items and users: their ids, row numbers and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from recommender.data.ids import as_ids
+from recommender.hashing import of_values
+
+NO_TIME = np.iinfo(np.int64).min  # a time that is not stated; sorts before every stated one
+_MANY = 100_000  # ids, from which on a table of their numbers pays
+
+
+@dataclass(frozen=True)
+class Table:
+    """Items or users: one row each, unique ids, plus feature columns and the role of each."""
+
+    frame: pl.DataFrame
+    roles: Mapping[str, str]
+    key: str  # "item_id" or "user_id"
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @cached_property
+    def ids(self) -> pl.Series:
+        return self.frame[self.key]
+
+    @cached_property
+    def _index(self) -> pd.Index[Any]:
+        index: pd.Index[Any] = pd.Index(self.ids.to_numpy())
+        return index
+
+    @cached_property
+    def _memo(self) -> dict[str, Any]:
+        return {}
+
+    @cached_property
+    def id_hash(self) -> np.ndarray:
+        """A fixed pseudo-random uint64 (n,) for each id: the same in every process and for every row order.
+
+        Asked ids that the type of this table cannot hold are null, and share one number.
+        """
+        return of_values(self.ids.fill_null(0) if self.ids.dtype.is_integer() else self.ids.fill_null(""))
+
+    def lookup(self, ids: pl.Series) -> np.ndarray:
+        """Row numbers of ``ids`` as int64 (n,); -1 where unknown. Ids of another type are compared as ``as_ids`` says.
+
+        The latest answer is kept: models look up the same items for every batch of queries.
+        """
+        latest = self._memo.get("lookup")
+        if latest is None or latest[0] is not ids:
+            exact = as_ids(ids, self.ids.dtype)
+            known = exact.drop_nulls()  # with a null among them, NumPy would make floats of integers
+            rows = self._rows(known)
+            if len(known) < len(ids):
+                known_rows, rows = rows, np.full(len(ids), -1, np.int64)
+                rows[exact.is_not_null().to_numpy()] = known_rows
+            latest = self._memo["lookup"] = ids, rows
+        return np.asarray(latest[1])
+
+    def _rows(self, ids: pl.Series) -> np.ndarray:
+        if ids.dtype == pl.String and len(ids) > len(self) and not self.ids.null_count():  # pandas would make objects
+            known = pl.Enum(self.ids)
+            return ids.cast(known, strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+        if len(ids) >= _MANY and self._places is not None:
+            from recommender.data.kernels import look_up  # compiles: not for those who look up a few ids
+
+            return look_up(ids.to_numpy(), *self._places)
+        return self._index.get_indexer(pd.Index(ids.to_numpy())).astype(np.int64, copy=False)
+
+    @cached_property
+    def _places(self) -> tuple[int, np.ndarray] | None:
+        """The smallest id, and the row of each number from it on (int32, -1: none); None where ids are no numbers that
+        lie close together."""
+        known = self.ids.drop_nulls()
+        if not known.dtype.is_integer() or not len(known) or len(known) >= 2**31:
+            return None
+        low, high = int(known.min()), int(known.max())  # type: ignore[arg-type]
+        if high - low >= 4 * len(known) or len(known) < len(self):
+            return None
+        rows = np.full(high - low + 1, -1, np.int32)
+        rows[self.ids.to_numpy() - low] = np.arange(len(self), dtype=np.int32)
+        return low, rows
+
+    def take(self, rows: np.ndarray) -> Table:
+        """The table with these rows, in this order (a boolean mask or row numbers)."""
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        # A batch of queries is a stretch of them, and a slice copies nothing.
+        stretch = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows) and bool((np.diff(rows) == 1).all())
+        taken = replace(self, frame=self.frame.slice(rows[0], len(rows)) if stretch else self.frame[rows])
+        for memo, (whole, of_whole) in (("source", self.source), ("taken_from", self.taken_from)):
+            taken._memo[memo] = whole, rows if of_whole is None else of_whole[rows]
+        return taken
+
+    @property
+    def taken_from(self) -> tuple[Table, np.ndarray | None]:
+        """The table whose rows these are, all columns alike, and which of its rows (int64; None: it is that table)."""
+        whole: tuple[Table, np.ndarray | None] = self._memo.get("taken_from", (self, None))
+        return whole
+
+    @property
+    def source(self) -> tuple[Table, np.ndarray | None]:
+        """The table that this one was taken from, and which rows of it (int64; None: it is that table).
+
+        For what depends on nothing but the row itself, such as its hashed tokens: made once for the whole
+        table, it serves every origin, rung and batch. Whatever learns must read ``frame``.
+        """
+        source: tuple[Table, np.ndarray | None] = self._memo.get("source", (self, None))
+        return source
+
+    def columns(self, *roles: str) -> list[str]:
+        """Names of the columns with one of these roles, in the order of the frame."""
+        return [c for c in self.frame.columns if self.roles.get(c) in roles]
+
+    def times(self, column: str) -> np.ndarray:
+        """A timestamp column as int64 microseconds since 1970 UTC (n,); the column or value absent: int64 min."""
+        key = f"times of {column}"
+        if key not in self._memo:
+            absent = column not in self.frame.columns
+            self._memo[key] = np.full(len(self), NO_TIME) if absent else microseconds(self.frame[column])
+        return np.asarray(self._memo[key])
+
+
+def microseconds(times: pl.Series) -> np.ndarray:
+    """Timestamps as int64 microseconds since 1970 UTC; null -> ``NO_TIME``."""
+    return times.dt.epoch("us").fill_null(NO_TIME).to_numpy()
