@@ -85,7 +85,7 @@ def _row(group: str, measure: str, values: Mapping[str, np.ndarray]) -> list[str
         return []
     best = max(others, key=lambda n: float(others[n].mean()))
     gain = ClusteredValues(np.arange(len(ours)), (ours - others[best])[:, None])
-    e = estimates([gain], len(ours), 1000, 0)[0]
+    e = estimates([gain], np.arange(len(ours), dtype=np.uint64), 1000, 0)[0]
     star = " *" if e.low[0] > 0 or e.high[0] < 0 else ""
     difference = f"{e.mean[0]:+.4f} [{e.low[0]:+.4f}, {e.high[0]:+.4f}]{star}"
     value, other = (f"{v.mean():.4f}" for v in (ours, others[best]))

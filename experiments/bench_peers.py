@@ -141,7 +141,8 @@ def ours(folder: Path) -> Seconds:
 
     def intervals(resamples: int = 1000) -> Any:
         values = np.column_stack(list(metrics().values()))
-        return estimates([ClusteredValues(np.arange(N_QUERIES), values)], N_QUERIES, resamples, 0)
+        users = np.arange(N_QUERIES)
+        return estimates([ClusteredValues(users, values)], users.astype(np.uint64), resamples, 0)
 
     def product() -> None:
         for start in range(0, N_USERS, 128):

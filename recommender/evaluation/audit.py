@@ -16,6 +16,7 @@ from recommender.config import Audit
 from recommender.evaluation.evaluate import Group
 from recommender.evaluation.kernels import columns
 from recommender.evaluation.statistics import user_weights
+from recommender.hashing import of_values
 from recommender.names import ORACLE, ROUTER
 
 OUTCOMES = {
@@ -49,12 +50,14 @@ def audit_table(test: Group, audit: Audit, resamples: int, seed: int) -> pl.Data
     values = np.column_stack([outcomes[rung].values[outcome][queries.first] for rung, outcome in names])
     columns = {c: s.filter(pl.Series(queries.first)) for c, s in queries.groups.items() if c in audit.columns}
     groupings = {c: [c] for c in columns} | ({BETWEEN.join(columns): list(columns)} if len(columns) > 1 else {})
+    keys = of_values(queries.user_ids.filter(pl.Series(queries.first)))
     rows = []
     for grouping, chosen in groupings.items():
         group = pl.select(pl.concat_str([columns[c] for c in chosen], separator=BETWEEN)).to_series()
         stated = group.is_not_null().to_numpy()
         if stated.any():
-            rows += _audit(grouping, group.filter(pl.Series(stated)), values[stated], names, audit, resamples, seed)
+            states = group.filter(pl.Series(stated))
+            rows += _audit(grouping, states, values[stated], keys[stated], names, audit, resamples, seed)
     return pl.DataFrame(rows, schema=SCHEMA, orient="row").fill_nan(None)
 
 
@@ -103,6 +106,7 @@ def _audit(
     grouping: str,
     group: pl.Series,
     values: np.ndarray,
+    keys: np.ndarray,
     names: list[tuple[str, str]],
     audit: Audit,
     resamples: int,
@@ -112,7 +116,7 @@ def _audit(
     size = np.array([(group == label).sum() for label in labels])
     counted = size >= audit.min_share * len(group)
     best = np.where(counted[:, None], np.nan_to_num(rate, nan=-1.0), -2.0).argmax(axis=0)
-    samples = _resampled(group, labels, values, resamples, seed)
+    samples = _resampled(group, labels, values, keys, resamples, seed)
     column = np.arange(len(names))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = rate / rate[best, column]
@@ -153,10 +157,12 @@ def _rates(group: pl.Series, values: np.ndarray) -> tuple[list[str], np.ndarray]
     return list(by_group.index), np.stack(by_group.to_numpy())
 
 
-def _resampled(group: pl.Series, labels: list[str], values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+def _resampled(
+    group: pl.Series, labels: list[str], values: np.ndarray, keys: np.ndarray, resamples: int, seed: int
+) -> np.ndarray:
     """Rates of bootstrap samples of users, float64 (resamples, n_groups, n_columns)."""
     # All resamples in one product: the last digits of one in parts differ.
-    weights, of = np.concatenate(list(user_weights(len(group), resamples, seed))), group.to_numpy()
+    weights, of = np.concatenate(list(user_weights(keys, resamples, seed))), group.to_numpy()
     out = np.empty((resamples, len(labels), values.shape[1]))
     for g, rows in enumerate(of == label for label in labels):
         drawn, defined = columns(weights, np.flatnonzero(rows)), ~np.isnan(values[rows])

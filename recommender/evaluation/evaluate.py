@@ -15,7 +15,7 @@ from recommender.data.split import Fold
 from recommender.evaluation.judge import AccuracyJudge
 from recommender.evaluation.metric_table import ANSWERED, METRICS, compared, of_every_query
 from recommender.evaluation.shown import Shown
-from recommender.evaluation.statistics import ClusteredValues, estimates, holm, period_interval, sign_flip_p
+from recommender.evaluation.statistics import ClusteredValues, estimates, holm, numbered, period_interval, sign_flip_p
 from recommender.features.columns import labels
 from recommender.names import ALL, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.lists import Lists
@@ -115,10 +115,9 @@ class Group:
         rows = [np.column_stack([o[r].values[n] for r in self.rungs for n in names]) for o in self.outcomes]
         return np.concatenate(rows)
 
-    def users(self) -> tuple[np.ndarray, int]:
-        ids = pl.concat([a.user_ids for a in self.query_info])
-        codes = ids.rank("dense").to_numpy().astype(np.int64) - 1
-        return codes, int(codes.max(initial=-1)) + 1
+    def users(self) -> tuple[np.ndarray, np.ndarray]:
+        """See ``numbered``."""
+        return numbered(pl.concat([a.user_ids for a in self.query_info]))
 
     def periods(self) -> np.ndarray:
         """The period of each query, int64; none is of two folds."""
@@ -158,9 +157,9 @@ def groups(queries_by_fold: Sequence[QueryInfo], outcomes: Sequence[Mapping[str,
 def metrics_table(group: Group, resamples: int, seed: int) -> pl.DataFrame:
     """Rows of metrics.parquet for one group."""
     names = list(next(iter(group.outcomes[0].values())).values)
-    codes, n_users = group.users()
+    codes, keys = group.users()
     values, masks = group.stack(names), list(group.masks())
-    cells = estimates([ClusteredValues(codes[m], values[m]) for *_, m in masks], n_users, resamples, seed)
+    cells = estimates([ClusteredValues(codes[m], values[m]) for *_, m in masks], keys, resamples, seed)
     rows = []
     for (user_bucket, name, value, _), estimate in zip(masks, cells, strict=True):
         mean = estimate.mean.reshape(len(group.rungs), len(names))
@@ -214,7 +213,7 @@ def compare(
     deciding: bool = False,
 ) -> pl.DataFrame:
     """Paired differences b - a of ``pairs`` (a, b), as ``comparisons_table``; Holm within those of one family."""
-    codes, n_users = group.users()
+    codes, user_keys = group.users()
     times = group.periods()
     cells, keys, when = [], [], []
     for metric in (metrics or compared()) if pairs else ():
@@ -226,7 +225,7 @@ def compare(
                 keys.append((f"{user_bucket}_{value}" if name else user_bucket, metric))
                 cells.append(ClusteredValues(codes[mask], gain[mask]))
     rows: list[tuple[object, ...]] = []
-    gains = estimates(cells, n_users, resamples, seed)
+    gains = estimates(cells, user_keys, resamples, seed)
     family = np.array(families)
     for (user_bucket, metric), cell, e, period in zip(keys, cells, gains, when, strict=True):
         low, high = e.low, e.high

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from math import exp, factorial
+
 import numba
 import numpy as np
 import scipy.sparse as sp
+
+from recommender.hashing import GOLDEN
 
 
 def positions(item_idx: np.ndarray, truth: sp.csr_matrix) -> np.ndarray:
@@ -40,30 +44,15 @@ def bucket_counts(truth: sp.csr_matrix, item_bucket: np.ndarray, n_buckets: int)
     return out
 
 
-class PoissonOfOne:
-    """The draws of ``rng.poisson(1.0)``, one after the other, in half of its time.
+def poisson_weights(streams: np.ndarray, first: int, n: int) -> np.ndarray:
+    """Draws of a Poisson(1) variable: numbers ``first`` to ``first + n - 1`` of each stream, uint8 (n, n_streams).
 
-    By NumPy's own method (Knuth's): factors from [0, 1) are multiplied until the product falls to 1/e. It branches at
-    each factor, which no processor foresees; here nothing branches.
+    streams: uint64 (n_streams,), each the state of a SplitMix64 generator (Steele, Lea & Flood 2014), whose n-th number
+    is had without those before it. By inversion; most numbers are looked up by their upper bits.
     """
-
-    _FACTORS = 1 << 14  # drawn at once: they stay in the cache
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
-        self._factors = np.zeros(0)  # drawn and not yet used
-        self._running = np.array([1.0, 0.0])  # product and number of the factors of the draw that is under way
-
-    def __call__(self, shape: tuple[int, int]) -> np.ndarray:
-        """The next draws, uint8."""
-        out = np.empty(shape, np.uint8)
-        flat, filled = out.reshape(-1), 0
-        while filled < out.size:
-            if not len(self._factors):
-                self._factors = self._rng.random(self._FACTORS)
-            filled, used = _poisson(self._factors, flat, filled, self._running)
-            self._factors = self._factors[used:]
-        return out
+    out = np.empty((n, len(streams)), np.uint8)
+    _poisson(streams, first, out, _LIMITS, _LOOKUP)
+    return out
 
 
 def columns(weights: np.ndarray, which: np.ndarray) -> np.ndarray:
@@ -73,21 +62,24 @@ def columns(weights: np.ndarray, which: np.ndarray) -> np.ndarray:
     return out
 
 
+# Of a Poisson(1) variable X: P(X <= k) in 2^64ths (P(X > 16) is below 1e-14), and the least X by the upper 12 bits.
+_LIMITS = (np.cumsum([exp(-1) / factorial(k) for k in range(17)]) * 2.0**64).astype(np.uint64)
+_LOOKUP = np.searchsorted(_LIMITS, np.arange(1 << 12, dtype=np.uint64) << np.uint64(52), side="right").astype(np.uint8)
+
+
 @numba.njit(cache=True, nogil=True)
-def _poisson(factors, out, filled, running):  # type: ignore[no-untyped-def]
-    product, n = running
-    for used in range(len(factors)):
-        product *= factors[used]
-        out[filled] = n
-        ended = product <= 0.36787944117144233  # exp(-1)
-        filled += ended
-        n = 0.0 if ended else n + 1.0
-        product = 1.0 if ended else product
-        if filled == len(out):
-            running[0], running[1] = product, n
-            return filled, used + 1
-    running[0], running[1] = product, n
-    return filled, len(factors)
+def _poisson(streams, first, out, limits, lookup):  # type: ignore[no-untyped-def]
+    for row in range(out.shape[0]):
+        step = np.uint64(first + row + 1) * GOLDEN
+        for at in range(out.shape[1]):
+            drawn = streams[at] + step
+            drawn = (drawn ^ (drawn >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            drawn = (drawn ^ (drawn >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            drawn ^= drawn >> np.uint64(31)
+            count = lookup[drawn >> np.uint64(52)]  # of the lowest number with these upper bits
+            while count < len(limits) and drawn >= limits[count]:
+                count += 1
+            out[row, at] = count
 
 
 @numba.njit(cache=True, nogil=True)

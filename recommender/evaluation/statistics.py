@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 import scipy.sparse as sp
 from scipy.special import stdtrit
 from threadpoolctl import threadpool_limits
 
-from recommender.evaluation.kernels import PoissonOfOne, columns
+from recommender.evaluation.kernels import columns, poisson_weights
+from recommender.hashing import GOLDEN, mixed, of_values
 
 _CHUNK = 100  # resamples at a time, so that memory stays at 100 x users
 
@@ -19,7 +21,7 @@ _CHUNK = 100  # resamples at a time, so that memory stays at 100 x users
 class ClusteredValues:
     """Values of some queries, one column per quantity; NaN = not defined for that query."""
 
-    users: np.ndarray  # int64 (n,): which user each query belongs to, 0 .. n_users - 1
+    users: np.ndarray  # int64 (n,): which user each query belongs to, a place in ``keys``
     values: np.ndarray  # float64 (n, n_columns)
 
 
@@ -33,40 +35,47 @@ class Estimate:
     n: np.ndarray
 
 
-def estimates(cells: Sequence[ClusteredValues], n_users: int, resamples: int, seed: int) -> list[Estimate]:
-    """Means with bootstrap percentile intervals that resample users, one per cell."""
+def numbered(ids: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """The place of each id among the sorted distinct ones, int64 (n,); the hash of each of these, uint64 (n_users,)."""
+    codes = ids.rank("dense").to_numpy().astype(np.int64) - 1
+    return codes, of_values(ids.unique().sort())
+
+
+def estimates(cells: Sequence[ClusteredValues], keys: np.ndarray, resamples: int, seed: int) -> list[Estimate]:
+    """Means with bootstrap percentile intervals that resample users, one per cell. keys: see ``user_weights``."""
     by_user = [_by_user(c) for c in cells]
-    drawn = _resampled(by_user, n_users, resamples, seed)
+    drawn = _resampled(by_user, keys, resamples, seed)
     return [_estimate(total, count, r) for (_, total, count), r in zip(by_user, drawn, strict=True)]
 
 
-def replicates(cell: ClusteredValues, n_users: int, resamples: int, seed: int) -> np.ndarray:
+def replicates(cell: ClusteredValues, keys: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """The bootstrap means that ``estimates`` takes its intervals from, float64 (resamples, n_columns); NaN where a
     resample drew nobody. Cells of the same users get the same draws, so differences of their replicates are paired."""
-    (drawn,) = _resampled([_by_user(cell)], n_users, resamples, seed)
+    (drawn,) = _resampled([_by_user(cell)], keys, resamples, seed)
     return drawn.astype(np.float64)
 
 
-def user_weights(n_users: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each user counts in each resample, uint8 (<= 100, n_users) at a time.
+def user_weights(keys: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each user counts in each resample, uint8 (<= 100, n_users) at a time. keys: uint64 (n_users,), a hash
+    of each user; whoever else is there, and in which order, changes no user's weights.
 
     Poisson weights (Hanley & MacGibbon 2006; Chamandy et al. 2012): each user counts a Poisson(1) number of times, so
     one set of weights serves every cell, and a mean is a ratio of sums.
     """
-    draw = PoissonOfOne(np.random.default_rng(seed))
+    streams = mixed(keys ^ mixed(np.array([seed], np.uint64) * GOLDEN))
     for start in range(0, resamples, _CHUNK):
-        yield draw((min(_CHUNK, resamples - start), n_users))
+        yield poisson_weights(streams, start, min(_CHUNK, resamples - start))
 
 
 def _resampled(
-    by_user: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], n_users: int, resamples: int, seed: int
+    by_user: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], keys: np.ndarray, resamples: int, seed: int
 ) -> list[np.ndarray]:
     """Means per cell under resampled users, float32 (resamples, n_columns). by_user: of ``_by_user``."""
     # Most columns are defined for the same queries: each distinct count is resampled once.
     distinct = [_distinct(count) for _, _, count in by_user]
     means: list[list[np.ndarray]] = [[] for _ in by_user]
     with np.errstate(invalid="ignore", divide="ignore"), threadpool_limits(1, "blas"):  # see sign_flip_p
-        for weights in user_weights(n_users, resamples, seed):
+        for weights in user_weights(keys, resamples, seed):
             for out, (who, total, _), (count, which) in zip(means, by_user, distinct, strict=True):
                 drawn = columns(weights, who)
                 out.append(drawn @ total / (drawn @ count)[:, which])

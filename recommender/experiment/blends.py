@@ -14,7 +14,14 @@ import polars as pl
 from recommender.config import DecisionRule
 from recommender.evaluation import metric_table
 from recommender.evaluation.evaluate import QueryInfo, periods_of
-from recommender.evaluation.statistics import ClusteredValues, estimates, holm, period_interval, sign_flip_p
+from recommender.evaluation.statistics import (
+    ClusteredValues,
+    estimates,
+    holm,
+    numbered,
+    period_interval,
+    sign_flip_p,
+)
 from recommender.experiment.climb import needed
 from recommender.experiment.validation_sample import ValidationSample
 from recommender.names import RETURNING, USER_BUCKETS, WITH_HISTORY
@@ -51,7 +58,7 @@ def choose_blends(
     Every rung of ``settings`` (rung -> its setting) is tried; Holm's correction is over all of them. The gain is of
     a group as a whole, the validation origins pooled, users as clusters. served: the rung of each row of a sample.
     """
-    codes = pl.concat([a.user_ids for a in query_info]).rank("dense").to_numpy().astype(np.int64) - 1
+    codes, keys = numbered(pl.concat([a.user_ids for a in query_info]))
     starts = np.cumsum([0, *(len(a.first) for a in query_info)])
     users = [codes[start + s.rows] for start, s in zip(starts[:-1], samples, strict=True)]
     known = [a.bucket[s.rows] > 0 for a, s in zip(query_info, samples, strict=True)]
@@ -69,7 +76,7 @@ def choose_blends(
         gains = [_gains(*parts, settings, rule.metric) for parts in zip(samples, served, masks, strict=True)]
         cell = ClusteredValues(np.concatenate([u[m] for u, m in zip(users, masks, strict=True)]), np.concatenate(gains))
         when = np.concatenate([t[m] for t, m in zip(times, masks, strict=True)])
-        chosen = _best(cell, when, int(codes.max()) + 1, list(settings), rule, resamples, seed)
+        chosen = _best(cell, when, keys, list(settings), rule, resamples, seed)
         blends |= {name: chosen} if chosen else {}
     return blends
 
@@ -93,13 +100,13 @@ def _gains(
 def _best(
     cell: ClusteredValues,
     periods: np.ndarray,
-    n_users: int,
+    keys: np.ndarray,
     rungs: Sequence[str],
     rule: DecisionRule,
     resamples: int,
     seed: int,
 ) -> Blend | None:
-    over = estimates([cell], n_users, resamples, seed)[0]
+    over = estimates([cell], keys, resamples, seed)[0]
     bounds = period_interval(cell.values, periods)
     low, high = np.minimum(over.low, bounds[0]), np.maximum(over.high, bounds[1])
     tried = np.flatnonzero((cell.values != 0).any(axis=0))  # the rung that serves all of them is not a second one

@@ -76,12 +76,12 @@ def hindsight(
         return []
     winners = {}
     gains = _gains(test, rungs, metric, PLAIN if PLAIN in test.rungs else ROUTER)
-    codes, n_users = test.users()
+    codes, keys = test.users()
     for bucket, name, _, mask in test.masks():
         if name or bucket not in (ALL, *USER_BUCKETS) or mask.sum() < LEAST:
             continue
         cell = ClusteredValues(codes[mask], gains[mask])
-        over = estimates([cell], n_users, resamples, seed)[0]
+        over = estimates([cell], keys, resamples, seed)[0]
         best = int(np.argmax(over.mean))
         p = float(holm(sign_flip_p(cell, seed))[best])
         if over.low[best] > 0 and p < _ALPHA:

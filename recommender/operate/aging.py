@@ -14,7 +14,7 @@ from recommender.data.dataset import Dataset
 from recommender.data.split import Fold, time_fold, to_datetime
 from recommender.data.times import US_PER_DAY
 from recommender.errors import DataError
-from recommender.evaluation.statistics import ClusteredValues, estimates
+from recommender.evaluation.statistics import ClusteredValues, estimates, numbered
 from recommender.operate.answering import Answering, Contender
 from recommender.operate.daily import Span
 from recommender.operate.paired import newest_fold
@@ -113,16 +113,10 @@ def _stream(folds: list[Fold], values: list[np.ndarray], span: Span, begin: int,
     return Stream(metric, label, np.arange(begin, begin + len(n)), mean, n, FEWER, 0.0, span.shipped)
 
 
-def _users(folds: list[Fold]) -> tuple[np.ndarray, int]:
-    ids = pl.concat([fold.queries.ids for fold in folds])
-    codes = ids.rank("dense").to_numpy().astype(np.int64) - 1
-    return codes, int(codes.max(initial=-1)) + 1
-
-
 def _mean(folds: list[Fold], values: list[np.ndarray], scenario: Scenario) -> tuple[float, float, float, int]:
-    codes, n_users = _users(folds)
+    codes, keys = numbered(pl.concat([fold.queries.ids for fold in folds]))
     cell = ClusteredValues(codes, np.concatenate(values)[:, None])
-    (e,) = estimates([cell], n_users, scenario.bootstrap, scenario.seed)
+    (e,) = estimates([cell], keys, scenario.bootstrap, scenario.seed)
     return float(e.mean[0]), float(e.low[0]), float(e.high[0]), int(e.n[0])
 
 

@@ -79,7 +79,7 @@ def measured(router: Router, candidates: Candidates, data: Dataset) -> pl.DataFr
     for label, model in (("related", router.rungs[name]), ("fallback", _Silent())):
         lists = _lists(model, queries, candidates, item, DEPTH)
         hit = (lists.item_idx == following[:, None]).any(axis=1).astype(float)
-        (interval,) = estimates([ClusteredValues(user, hit[:, None])], len(data.users), RESAMPLES, seed=0)
+        (interval,) = estimates([ClusteredValues(user, hit[:, None])], data.users.id_hash, RESAMPLES, seed=0)
         low, high = interval.low[0], interval.high[0]
         rows.append({"list": label, "n": len(hit), "hit_rate_at_10": hit.mean(), "ci_low": low, "ci_high": high})
     return pl.DataFrame(rows)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from recommender.evaluation.statistics import ClusteredValues, estimates, holm, replicates, sign_flip_p
+from recommender.hashing import of_values
 from recommender.names import ALL, USER_BUCKETS
 from recommender.studies.engine.measured import Measured
 
@@ -63,7 +64,7 @@ def _rows(c: Contrast, bucket: str, metrics: Sequence[str], resamples: int, seed
     one = both.select(shared).to_numpy().astype(np.float64)
     two = both.select(f"{m}:other" for m in shared).to_numpy().astype(np.float64)
     cell = ClusteredValues(np.arange(both.height), two - one)  # one query per user here
-    (estimate,) = estimates([cell], both.height, resamples, seed)
+    (estimate,) = estimates([cell], of_values(both["user_id"]), resamples, seed)
     p = sign_flip_p(cell, seed)
     defined = ~np.isnan(two - one)
     rows = []
@@ -97,7 +98,7 @@ def ratio_interval(values: np.ndarray, resamples: int, seed: int) -> tuple[float
     values: float64 (2, n_users). Resamples in which the first mean is 0 do not count.
     """
     n = values.shape[1]
-    drawn = replicates(ClusteredValues(np.arange(n), values.T), n, resamples, seed)
+    drawn = replicates(ClusteredValues(np.arange(n), values.T), np.arange(n, dtype=np.uint64), resamples, seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.where(drawn[:, 0] > 0, drawn[:, 1] / drawn[:, 0], np.nan)
     low, high = np.nanpercentile(ratios, [2.5, 97.5])

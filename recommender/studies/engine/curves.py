@@ -75,7 +75,7 @@ def curves(runs: Sequence[Measured], resamples: int | None = None) -> Curves:
         raise DataError("A learning curve needs two sizes of which every sample could be measured.")
     rungs = [r for r in sizes[0][0].rungs if all(r in m.rungs for cells in sizes for m in cells)]
     queries = sizes[0][0].values.filter(pl.col("rung") == rungs[0])
-    users = queries["user_id"].rank("dense").to_numpy().astype(np.int64) - 1
+    users, keys = statistics.numbered(queries["user_id"])
     masks = {ALL: queries["first"].to_numpy()} | {b: (queries["user_bucket"] == b).to_numpy() for b in USER_BUCKETS}
     masks[WITH_HISTORY] = ~masks[USER_BUCKETS[0]]
     metric = scenario.decision.metric
@@ -90,7 +90,7 @@ def curves(runs: Sequence[Measured], resamples: int | None = None) -> Curves:
         # One cell for all rungs: the same users are drawn for each, so that differences of replicates are paired.
         columns = np.stack([values[r][:, :, mask] for r in rungs]).reshape(-1, mask.sum()).T
         cell = statistics.ClusteredValues(users[mask], columns)
-        drawn = statistics.replicates(cell, int(users[mask].max()) + 1, resamples, scenario.seed)
+        drawn = statistics.replicates(cell, keys, resamples, scenario.seed)
         drawn = drawn.reshape(resamples, len(rungs), len(sizes), n_seeds)
         for n, rung in enumerate(rungs):
             mean[rung, bucket] = values[rung][:, :, mask].mean(axis=(1, 2))

@@ -75,7 +75,7 @@ def test_where_nobody_is_selected_there_is_no_ratio() -> None:
 
 def test_the_sentence_names_both_groups_the_ratio_and_whether_it_is_low() -> None:
     ((sentence, low),) = audit_sentences(
-        audit_table(group(["f"] * 4 + ["m"] * 4, [1, 0, 0, 0, 1, 1, 1, 1]), AUDIT, 100, 0), AUDIT
+        audit_table(group(["f"] * 8 + ["m"] * 8, [1, 0, 0, 0] * 2 + [1] * 8), AUDIT, 100, 0), AUDIT
     )
     assert low
     for part in ("by sex", "25% of the users of 'f'", "2 favourable items", "100% of 'm'", "ratio 0.25", "four fifths"):

@@ -168,8 +168,8 @@ def test_validation_origins_are_pooled_with_users_as_clusters() -> None:
         ("test", "o"),
         ("validation", POOLED),
     ]
-    codes, n_users = made[-1].users()
-    assert n_users == 2
+    codes, keys = made[-1].users()
+    assert len(keys) == 2
     assert codes.tolist() == [0, 1, 0, 1]
     assert cell(metrics_table(made[-1], 200, 0))["n_queries"] == 4
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 from math import comb
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import poisson
 
-from recommender.evaluation.kernels import PoissonOfOne, columns
+from recommender.evaluation.kernels import columns, poisson_weights
 from recommender.evaluation.statistics import (
     ClusteredValues,
     Estimate,
     estimates,
     holm,
+    numbered,
     period_error,
     period_interval,
     sign_flip_p,
+    user_weights,
 )
+from recommender.hashing import GOLDEN, mixed
 
 
 def cell(*columns: list[float], users: list[int] | None = None) -> ClusteredValues:
@@ -27,18 +32,47 @@ def cell(*columns: list[float], users: list[int] | None = None) -> ClusteredValu
 
 
 def estimate(c: ClusteredValues, resamples: int = 1000, seed: int = 0) -> Estimate:
-    return estimates([c], int(c.users.max()) + 1, resamples, seed)[0]
+    return estimates([c], KEYS, resamples, seed)[0]
 
 
 def p_of(c: ClusteredValues, flips: int = 1999, seed: int = 0) -> np.ndarray:
     return sign_flip_p(c, seed, flips)
 
 
-@pytest.mark.parametrize("n", [1, 999, 60_000])  # below, near and above what one call of the generator gives
-def test_weights_are_the_poisson_draws_of_numpy(n: int) -> None:
-    draw, rng = PoissonOfOne(np.random.default_rng(n)), np.random.default_rng(n)
-    for rows in (3, 1, 2):
-        np.testing.assert_array_equal(draw((rows, n)), rng.poisson(1.0, (rows, n)))
+KEYS = mixed(np.arange(4000, dtype=np.uint64))
+
+
+def test_weights_are_poisson_draws_that_go_together_neither_by_user_nor_by_resample() -> None:
+    weights = poisson_weights(KEYS, 0, 500)
+    for count in range(7):
+        expected = poisson(1.0).pmf(count) * weights.size
+        assert (weights == count).sum() == pytest.approx(expected, abs=5 * expected**0.5)
+    for rows in (weights[:60], weights.T[:60]):
+        beside = np.abs(np.corrcoef(rows) - np.eye(60)) * rows.shape[1] ** 0.5
+        assert beside.max() < 5
+        assert (beside**2).sum() / (60 * 59) == pytest.approx(1, abs=0.1)  # as if they were independent
+
+
+def test_a_weight_is_the_inverse_of_the_distribution_at_the_users_own_splitmix_number() -> None:
+    steps = np.arange(8, 11, dtype=np.uint64)[:, None] * GOLDEN
+    number = mixed(KEYS + steps) / 2.0**64
+    np.testing.assert_array_equal(poisson_weights(KEYS, 7, 3), poisson(1.0).ppf(number))
+
+
+def test_a_users_weights_depend_on_nobody_else_and_not_on_their_place() -> None:
+    (weights,) = user_weights(KEYS, 90, seed=3)
+    (some,) = user_weights(KEYS[[70, 5, 2000]], 90, seed=3)
+    np.testing.assert_array_equal(some, weights[:, [70, 5, 2000]])
+    np.testing.assert_array_equal(np.concatenate(list(user_weights(KEYS, 250, seed=3)))[:90], weights)
+    (other,) = user_weights(KEYS, 90, seed=4)
+    assert (other == weights).mean() == pytest.approx((poisson(1.0).pmf(np.arange(9)) ** 2).sum(), abs=0.01)
+
+
+def test_ids_are_numbered_in_their_order_and_a_key_is_the_ids_own() -> None:
+    codes, keys = numbered(pl.Series(["b", "a", "b", "c"]))
+    assert codes.tolist() == [1, 0, 1, 2]
+    assert keys[[1, 2]].tolist() == numbered(pl.Series(["c", "b"]))[1].tolist()
+    assert [len(x) for x in numbered(pl.Series([], dtype=pl.String))] == [0, 0]
 
 
 def test_columns_are_those_of_an_index() -> None:
@@ -76,7 +110,7 @@ def test_the_interval_of_a_mean_is_the_one_of_the_textbook() -> None:
 def test_the_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(2)
     columns = rng.normal(0, 1, (60, 400))  # 400 samples of 60 users
-    made = estimates([ClusteredValues(np.arange(60), columns)], 60, 500, 0)[0]
+    made = estimates([ClusteredValues(np.arange(60), columns)], KEYS, 500, 0)[0]
     covered = ((made.low <= 0) & (made.high >= 0)).mean()
     assert 0.88 < covered < 0.99
 
@@ -110,10 +144,10 @@ def test_undefined_values_leave_the_mean_and_a_column_of_them_has_none() -> None
 
 
 def test_a_cell_without_queries_has_no_estimate() -> None:
-    made = estimates([ClusteredValues(np.zeros(0, np.int64), np.zeros((0, 2)))], 5, 100, 0)[0]
+    made = estimates([ClusteredValues(np.zeros(0, np.int64), np.zeros((0, 2)))], KEYS, 100, 0)[0]
     assert np.isnan(made.mean).all()
     assert made.n.tolist() == [0, 0]
-    assert estimates([], 5, 100, 0) == []
+    assert estimates([], KEYS, 100, 0) == []
 
 
 @settings(max_examples=40, deadline=None)

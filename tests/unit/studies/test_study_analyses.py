@@ -17,6 +17,7 @@ from pipelines.study import sentences
 from recommender.api.flow import with_staleness
 from recommender.errors import DataError
 from recommender.evaluation.statistics import ClusteredValues, replicates
+from recommender.hashing import mixed
 from recommender.names import ALL
 from recommender.studies import data_volume, summary
 from recommender.studies.analyses import ANALYSES
@@ -92,7 +93,7 @@ def test_curves_come_from_the_cells_with_their_sizes_samples_and_queries(tmp_pat
 
 def test_replicates_vary_as_the_mean_of_as_many_users_does() -> None:
     values = np.random.default_rng(0).normal(3, 1, (400, 1))
-    drawn = replicates(ClusteredValues(np.arange(400), values), 400, 500, 0)
+    drawn = replicates(ClusteredValues(np.arange(400), values), mixed(np.arange(400, dtype=np.uint64)), 500, 0)
     assert drawn.mean() == pytest.approx(values.mean(), abs=0.02)
     assert drawn.std() == pytest.approx(values.std() / 20, rel=0.2)
 
