@@ -1,9 +1,10 @@
-"""What a network of many members costs: ``python -m experiments.people_scale [MEMBERS ...]``.
+"""What a network of many members costs: ``python -m experiments.people_scale [MEMBERS ...] [RUNG ...]``.
 
 A synthetic network of 20 links a member, half of them within a company, with address books. Each size runs in a process
 of its own: reading and checking, the fold at nine tenths of the time, the generator of candidates, then lists of ten by
 popularity, Adamic-Adar and contacts for 100,000 queries. Default sizes: 50,000, 200,000 and 1,000,000 members (20M
-links). With --write into ``docs/data/people-scale.csv``, which ``docs/performance.md`` shows.
+links). With --write into ``docs/data/people-scale.csv``, which ``docs/performance.md`` shows; rows of what was not
+measured stay. --in=FOLDER keeps the networks there, and takes those that it finds.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,22 +54,25 @@ def main(argv: list[str]) -> None:
     if argv[:1] == ["--make"]:
         return make(Path(argv[1]), int(argv[2]))
     if argv[:1] == ["--measure"]:
-        sys.stdout.write(json.dumps(measured(Path(argv[1]))))
+        sys.stdout.write(json.dumps(measured(Path(argv[1]), argv[2:])))
         return
-    sizes = [int(a) for a in argv if a != "--write"] or list(SIZES)
-    rows: list[dict[str, Any]] = []
+    sizes = [int(a) for a in argv if a.isdigit()] or list(SIZES)
+    rungs = [a for a in argv if a in RUNGS] or list(RUNGS)
+    kept = next((a.removeprefix("--in=") for a in argv if a.startswith("--in=")), None)
+    shown = [["network", "seconds", "CPU seconds", "peak MB", "hit rate@10", "recall of the candidates"]]
     for members in sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            _alone("--make", folder, str(members))
-            rows += [{"members": members, **row} for row in json.loads(_alone("--measure", folder))]
-    shown = [["members", "stage", "seconds", "CPU seconds", "peak MB", "hit rate@10", "recall of the candidates"]]
-    for row in rows:
-        quality = ("", "") if row["hits"] is None else (f"{row['hits']:.4f}", f"{row['recall']:.1%}")
-        cells = (f"{row['wall_s']:.1f}", f"{row['cpu_s']:.1f}", f"{row['peak_mb']:,.0f}", *quality)
-        shown.append([f"{row['members']:,}", row["stage"], *cells])
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch if kept is None else kept, str(members))
+            if not (folder / "dataset.yaml").exists():  # the last file of a network
+                folder.mkdir(parents=True, exist_ok=True)
+                _alone("--make", str(folder), str(members))
+            for row in json.loads(_alone("--measure", str(folder), *rungs)):
+                quality = ("", "") if row["hits"] is None else (f"{row['hits']:.4f}", f"{row['recall']:.1%}")
+                cells = (f"{row['wall_s']:.1f}", f"{row['cpu_s']:.1f}", f"{row['peak_mb']:,.0f}", *quality)
+                shown.append([f"{members:,} members, {row['stage']}", *cells])
     sys.stdout.write("".join(" | ".join(line) + "\n" for line in shown))
     if "--write" in argv:
-        save("people-scale", shown)
+        save("people-scale", shown, others=True)
 
 
 def _alone(*arguments: str) -> str:
@@ -116,8 +120,8 @@ def _times(days: np.ndarray) -> pl.Series:
     return pl.Series((1_700_000_000_000_000 + days * 86_400_000_000).astype(np.int64)).cast(pl.Datetime("us", "UTC"))
 
 
-def measured(folder: Path) -> list[dict[str, Any]]:
-    """Seconds, CPU seconds and peak memory (10**6 bytes) of each stage; hit rate of each rung's lists."""
+def measured(folder: Path, rungs: Sequence[str] = tuple(RUNGS)) -> list[dict[str, Any]]:
+    """Seconds, CPU seconds and peak memory (10**6 bytes) of each stage; hit rate of the lists of ``rungs``."""
     effort, hits = EffortLog(), {}
 
     @contextmanager
@@ -135,7 +139,8 @@ def measured(folder: Path) -> list[dict[str, Any]]:
     with stage("candidates"):
         candidates = Candidates.after(fold.train, fold.items, Eligibility()).generated(fold.train)
     asked = np.sort(np.random.default_rng(0).permutation(len(fold.queries))[:QUERIES])
-    for name, (recommender, parameters) in RUNGS.items():
+    for name in rungs:
+        recommender, parameters = RUNGS[name]
         with stage(name):
             model = RECOMMENDERS[recommender](**parameters).fit(fold.train)
             lists = recommend(model, fold.queries.take(asked), candidates, K, Scoring())
