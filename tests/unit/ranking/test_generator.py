@@ -21,7 +21,15 @@ from recommender.ranking.recommend import recommend
 from recommender.simulate import load
 
 CATALOG = {"preset": "catalog", "n_interactions": 3000, "n_users": 300, "n_items": 400}
-PEOPLE = {"preset": "people", "n_users": 400, "n_interactions": 3000, "n_companies": 20, "n_schools": 8}
+# Without hubs of more links than the generator follows
+PEOPLE = {
+    "preset": "people",
+    "n_users": 400,
+    "n_interactions": 3000,
+    "n_companies": 20,
+    "n_schools": 8,
+    "hub_sigma": 1.0,
+}
 
 
 @cache
