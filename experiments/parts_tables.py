@@ -1,7 +1,7 @@
 """What each part brings, for the documentation: ``python -m experiments.parts_tables [studies/parts/report.md]``.
 
-Writes two of the tables of a finished ``make study STUDY=parts`` into ``docs/data/``, all scenarios in one file; rows of
-scenarios that were not measured stay:
+Writes two of the tables of a finished ``make study STUDY=parts`` into ``docs/data/``, all scenarios in one file, where
+rows of scenarios that were not measured stay:
 ``parts.csv`` (what is shown of each part, and its costs) and ``parts-by-history.csv`` (NDCG@10 by how much is known of
 the user). ``docs/parts.md`` shows them; the other tables stay in the report.
 """
