@@ -41,6 +41,11 @@ class History:
         return np.asarray(self.indptr[1:][self.row] - 1 - np.arange(len(self.item_idx)))
 
     def take(self, rows: np.ndarray) -> History:
+        """Those of the queries with these row numbers; of a stretch of them, without a copy."""
+        if len(rows) and rows[-1] - rows[0] + 1 == len(rows) and bool((np.diff(rows) == 1).all()):
+            indptr = self.indptr[rows[0] : rows[-1] + 2]
+            entries = slice(indptr[0], indptr[-1])
+            return History(indptr - indptr[0], self.item_idx[entries], self.timestamp[entries])
         lengths = self.lengths[rows]
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         entries = np.arange(indptr[-1]) + np.repeat(self.indptr[:-1][rows] - indptr[:-1], lengths)

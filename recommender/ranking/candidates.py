@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numba
 import numpy as np
 import polars as pl
 
@@ -80,11 +81,18 @@ class Candidates:
         if self.allowed is not None:
             mask &= self.allowed
         if not self.rules.repeats:
-            mask[queries.history.row, queries.history.item_idx] = False
+            _shut_taken(mask, queries.history.indptr, queries.history.item_idx)
         if self.members:
             own = self.items.lookup(queries.ids)
             mask[np.flatnonzero(own >= 0), own[own >= 0]] = False
         return mask
+
+
+@numba.njit(cache=True, nogil=True)
+def _shut_taken(mask, indptr, item_idx):  # type: ignore[no-untyped-def]
+    for q in range(len(mask)):
+        for at in range(indptr[q], indptr[q + 1]):
+            mask[q, item_idx[at]] = False
 
 
 def fallback_order(train: Dataset, items: Table, editorial: str | None = None) -> np.ndarray:

@@ -53,17 +53,23 @@ def test_top_k_equals_a_sort_written_with_plain_loops(problem: Any) -> None:
         assert np.isnan(score[q, n_own:]).all()
 
 
-@pytest.mark.parametrize("n_items", [64, 200, 320])
-def test_top_k_of_many_items_equals_a_sort_of_numpy(n_items: int) -> None:
+@pytest.mark.parametrize(
+    ("n_items", "k", "shown"),
+    [(64, 15, 0.8), (200, 15, 0.8), (320, 15, 0.8), (320, 10, 0.03), (1100, 20, 0.8), (700, 3, 1)],
+)
+@pytest.mark.parametrize("kinds", [25, 100_000])
+def test_top_k_of_many_items_equals_a_sort_of_numpy(n_items: int, k: int, shown: float, kinds: int) -> None:
     rng = np.random.default_rng(n_items)
-    scores = rng.integers(0, 25, (30, n_items)).astype(np.float32)  # many ties, of which the order decides
+    scores = rng.integers(0, kinds, (30, n_items)).astype(np.float32)  # many ties, of which the order decides, or few
     scores[rng.random(scores.shape) < 0.2] = np.nan
-    mask, order = rng.random(scores.shape) < 0.8, rng.permutation(n_items)
-    lists = top_k(scores, mask, order, 15)
+    scores[rng.random(scores.shape) < 0.02] = -np.inf
+    mask, order = rng.random(scores.shape) < shown, rng.permutation(n_items)
+    lists = top_k(scores, mask, order, k)
     place = np.argsort(order)
     for row, (score, eligible) in enumerate(zip(scores, mask, strict=True)):
-        ranked = np.lexsort((place, -np.where(eligible, score, -np.inf), np.isnan(score) | ~eligible))[:15]
-        np.testing.assert_array_equal(lists.item_idx[row], ranked)
+        ranked = np.lexsort((place, -np.where(eligible, score, -np.inf), np.isnan(score), ~eligible))
+        best = ranked[: min(k, eligible.sum())]
+        np.testing.assert_array_equal(lists.item_idx[row], np.append(best, np.full(k - len(best), -1)))
 
 
 def test_minus_zero_ties_with_zero() -> None:
