@@ -36,6 +36,7 @@ OUT, CHART = Path("docs/data/growth.json"), Path("docs/pictures/growth.svg")
 SIZES = (1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000)
 PER_USER, N_ITEMS = 140, 27_278
 MODELS: dict[str, dict[str, Any]] = {"popularity": {}, "item_knn": {}, "als": {"iterations": 3}}
+GATHER = "numpy: values at random places"  # how memory alone grows dearer: the least that ordering rows can cost
 Row = dict[str, Any]  # rows, queries, stage, cpu_s, peak_mb
 
 
@@ -90,6 +91,11 @@ def measured(n_rows: int) -> list[Row]:
     with effort.stage("gate", "prepare", "", ""):
         data = build(tables)
     del tables
+    rng = np.random.default_rng(1)
+    values, places = rng.random(n_rows), rng.permutation(n_rows)
+    with effort.stage(GATHER, "prepare", "", ""):
+        values[places]
+    del values, places
     with effort.stage("first interactions", "prepare", "", ""):
         once = data.first_interactions()
     del data
