@@ -54,28 +54,68 @@ class Contacts:
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         scores = np.zeros((len(queries), len(items)), np.float32)
-        keys, books = self.listed(items)
+        whole, rows = items.taken_from
+        column = np.full(len(whole), -1)
+        column[slice(None) if rows is None else rows] = np.arange(len(items))
+        keys, books = self.listed(whole)
         users = queries.users.frame
         if self.direction != "theirs":
-            met = entries(users, "contacts").join(keys, on="value").unique(["row", "item"])
-            _count(scores, queries, met, "since")
+            mine = entries(users, "contacts")
+            entry, found = keys.met(mine["value"])
+            since = mine["since"].to_numpy()[entry]
+            _count(scores, queries, mine["row"].to_numpy()[entry], column[keys.row[found]], since)
         if self.direction != "mine":
-            met = entries(users, CONTACT_KEY).join(books, on="value").sort("since_right")
-            _count(scores, queries, met.unique(["row", "item"], keep="first", maintain_order=True), "since_right")
+            own_keys = entries(users, CONTACT_KEY)
+            entry, found = books.met(own_keys["value"])
+            _count(scores, queries, own_keys["row"].to_numpy()[entry], column[books.row[found]], books.since[found])
         own = items.lookup(queries.ids)
         scores[np.flatnonzero(own >= 0), own[own >= 0]] = 0
         scores[scores == 0] = np.nan
         return scores
 
     @per_table
-    def listed(self, items: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Keys of the candidates, and the entries of their address books: item (a row of ``items``), value, since."""
-        keys, books = (entries(items.frame, column).rename({"row": "item"}) for column in (CONTACT_KEY, "contacts"))
-        return keys, books
+    def listed(self, members: Table) -> tuple[Listed, Listed]:
+        """Keys of the members, and the entries of their address books."""
+        return Listed.of(members, CONTACT_KEY), Listed.of(members, "contacts")
 
 
-def _count(scores: np.ndarray, queries: Queries, met: pl.DataFrame, since: str) -> None:
-    """Adds 1 for each pair of query (``row``) and item whose entry holds at the query, in place."""
-    query, item = met["row"].to_numpy(), met["item"].to_numpy()
-    now = holds(met[since].to_numpy(), queries.as_of[query])
-    scores[query[now], item[now]] += 1
+@dataclass(frozen=True)
+class Listed:
+    """Entries of a column of members, by 64 bits of their value: that two of a million keys share them, by a chance of
+    one in ten million, would show a stranger, no more. hashed: uint64, ascending. row: of the member. since: as of
+    ``entries``."""
+
+    hashed: np.ndarray
+    row: np.ndarray
+    since: np.ndarray
+
+    @classmethod
+    def of(cls, members: Table, column: str) -> Self:
+        found = entries(members.frame, column)
+        hashed = _hashed(found["value"])
+        order = np.argsort(hashed, kind="stable")
+        return cls(hashed[order], found["row"].to_numpy()[order], found["since"].to_numpy()[order])
+
+    def met(self, value: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of equal values, int64 (n_pairs,) twice: the place in ``value``, and that in the arrays here."""
+        wanted = _hashed(value)
+        start, stop = (np.searchsorted(self.hashed, wanted, side=side) for side in ("left", "right"))
+        return np.repeat(np.arange(len(wanted)), stop - start), _ranges(start, stop)
+
+
+def _ranges(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """start[q], ..., stop[q] - 1 of each q, one after the other."""
+    n = stop - start
+    return np.asarray(np.arange(n.sum()) + np.repeat(start - np.cumsum(n) + n, n))
+
+
+def _hashed(value: pl.Series) -> np.ndarray:
+    hashed: np.ndarray = value.cast(pl.String).hash().to_numpy()
+    return hashed
+
+
+def _count(scores: np.ndarray, queries: Queries, query: np.ndarray, item: np.ndarray, since: np.ndarray) -> None:
+    """Adds 1, in place, for each pair of query and item of which an entry holds at the query. item -1: no candidate."""
+    now = (item >= 0) & holds(since, queries.as_of[query])
+    pairs = np.unique(query[now] * scores.shape[1] + item[now])
+    scores.ravel()[pairs] += 1

@@ -147,6 +147,17 @@ def test_contacts_and_reverse_contacts_serve_members_without_links() -> None:
         assert scores(Contacts(direction).fit(data), asked(member, [], data), data.items) == found  # type: ignore[arg-type]
 
 
+def test_contacts_of_some_candidates_are_those_of_all_in_their_columns() -> None:
+    data = with_books()
+    few = np.array([5, 0, 3])
+    for member in "adf":
+        all_, some = (
+            Contacts().fit(data).score(asked(member, [], data), t) for t in (data.items, data.items.take(few))
+        )
+        np.testing.assert_array_equal(some, all_[:, few])
+        assert np.isfinite(all_).any()
+
+
 def test_a_book_imported_after_the_query_is_not_known() -> None:
     data = with_books()
     assert scores(Contacts().fit(data), asked("f", [], data, as_of=50.0), data.items) == {"a": 1}
