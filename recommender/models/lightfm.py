@@ -93,11 +93,12 @@ class LightFM:
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         item_vectors, item_known = self.items_.vectors(items)
         user_vectors, user_known = self.users_.vectors(queries.users)
-        if self.fold_in:
+        new = self.users_.ids.lookup(queries.ids) < 0 if self.fold_in else np.zeros(len(queries), bool)
+        if new.any():
             usable = np.where(item_known, np.arange(len(items)), -1)
             folded = mean_vectors(model_history(queries, usable, len(items)), item_vectors)
             folded[:, -1] = 0  # the mean of item biases says nothing of the user
-            unseen = (self.users_.ids.lookup(queries.ids) < 0) & np.isfinite(folded[:, 0])
+            unseen = new & np.isfinite(folded[:, 0])
             user_vectors = user_vectors + np.where(unseen[:, None], folded, np.float32(0))
             user_known = user_known | unseen
         scores: np.ndarray = user_vectors[:, :-1] @ item_vectors[:, :-1].T

@@ -7,7 +7,7 @@ pair), and of the pair by other rungs' scores. All as of the end of training.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,7 +20,7 @@ from recommender.data.times import US_PER_DAY
 from recommender.features.encoder import ColumnEncoder, unit_rows
 from recommender.features.feedback import decay
 from recommender.features.memo import per_row, per_table
-from recommender.features.sparse import add_products, pair_products, scaled, transpose
+from recommender.features.sparse import add_profile_products, pair_products, scaled, transpose
 from recommender.features.text import TextAs
 from recommender.models.base import Recommender
 
@@ -102,11 +102,20 @@ class Signals:
 
     def profiles(self, queries: Queries, items: Table) -> list[tuple[sp.csr_matrix, int]]:
         """Unit rows of the queries for each feature signal, and which of ``rows`` they are compared with."""
-        decay = (0.5 ** (queries.history.position() / self.half_life_positions)).astype(np.float32)
-        history = queries.history_matrix(np.arange(len(items)), len(items), decay)
+        history = self._faded(queries, len(items))
         liked = [(unit_rows(history @ rows), c) for c, rows in enumerate(self.rows(items))]
+        return liked + list(zip(self.stated(queries.users), self._matched, strict=True))
+
+    def _faded(self, queries: Queries, n_items: int) -> sp.csr_matrix:
+        """Histories whose entries weigh the less the further back they are, float32 csr (n_queries, n_items)."""
+        decay = (0.5 ** (queries.history.position() / self.half_life_positions)).astype(np.float32)
+        return queries.history_matrix(np.arange(n_items), n_items, decay)
+
+    @property
+    def _matched(self) -> list[int]:
+        """Which of ``rows`` each pair of ``match_`` is compared with."""
         names = list(self.encoders_)
-        return liked + list(zip(self.stated(queries.users), [names.index(i) for _, i in self.match_], strict=True))
+        return [names.index(i) for _, i in self.match_]
 
     @per_row
     def stated(self, users: Table) -> tuple[sp.csr_matrix, ...]:
@@ -132,21 +141,17 @@ class Signals:
     def weighed(self, queries: Queries, items: Table, weights: np.ndarray) -> np.ndarray:
         """Sum of signals x weights (float32 (n_queries, n), each query its own): float32 (n_queries, n_items).
 
-        The feature signals are one sparse product: the weights go into the queries' side.
+        The feature signals are one pass per column: the weights go into the queries' side.
         """
         out: np.ndarray = weights[:, : self.n_item] @ self.of_items(items).T
-        parts: list[list[sp.csr_matrix]] = [[] for _ in self.encoders_]
-        for place, (profile, column) in enumerate(self.profiles(queries, items), start=self.n_item):
-            parts[column].append(scaled(profile, weights[:, place]))
-        for weighed, columns in zip(parts, self.columns(items), strict=True):
-            add_products(out, _sum(weighed), columns)
+        liked, of_match = np.split(weights[:, self.n_item :].T, [len(self.encoders_)])
+        stated: dict[int, sp.csr_matrix] = {}
+        for column, rows, weight in zip(self._matched, self.stated(queries.users), of_match, strict=False):
+            part = scaled(rows, weight)
+            stated[column] = stated[column] + part if column in stated else part
+        history = self._faded(queries, len(items))
+        for c, (rows, columns) in enumerate(zip(self.rows(items), self.columns(items), strict=True)):
+            add_profile_products(out, history, rows, columns, liked[c], stated.get(c))
         for place, scores in enumerate(self.of_inputs(queries, items), start=self.n_item + self.n_feature):
             out += weights[:, place, None] * scores
         return out
-
-
-def _sum(parts: Sequence[sp.csr_matrix]) -> sp.csr_matrix:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return sp.csr_matrix(total)

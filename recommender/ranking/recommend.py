@@ -48,6 +48,8 @@ def _in_batches(batch: Callable[[int], Lists], starts: range, k: int, scoring: S
         return Lists(empty.astype(np.int64), empty.astype(np.float32), empty.astype(np.int8))
     # The first batch alone: it fills what is remembered of the items, which all threads would compute otherwise.
     parts = [batch(starts[0])]
+    if len(starts) == 1:  # a served query, for which a pool would cost as much as its scores
+        return parts[0]
     with ThreadPoolExecutor(scoring.workers) as pool:
         parts += pool.map(batch, starts[1:])
     return Lists.concat(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Self
 
@@ -28,6 +29,24 @@ class Routed:
     # str (n_queries, k): rung, "<rung>+<rung>" where blended, "fallback", "new:<rung>" or "pinned"; "" = no item
     source: np.ndarray
     plain: Lists  # before any re-ranker
+
+
+class _Once:
+    """A rung that, asked about the very same queries and items again, gives the same scores."""
+
+    def __init__(self, model: Recommender) -> None:
+        self.model = model
+        self.last: tuple[Queries, Table, np.ndarray] | None = None
+
+    def fit(self, train: Dataset) -> Self:
+        self.model.fit(train)
+        return self
+
+    def score(self, queries: Queries, items: Table) -> np.ndarray:
+        last = self.last  # other threads may replace it
+        if last is None or last[0] is not queries or last[1] is not items:
+            self.last = last = queries, items, self.model.score(queries, items)
+        return last[2]
 
 
 class Router:
@@ -101,9 +120,10 @@ class Router:
 
     def recommend(self, queries: Queries, candidates: Candidates, k: int, scoring: Scoring) -> Routed:
         """The k best eligible items of each query: blended, with slots for new items, re-ranked, with their sources."""
-        lists = self._blended(queries, candidates, k, scoring)
+        asked = self._asked_once()
+        lists = asked._blended(queries, candidates, k, scoring)
         if self.slots:
-            lists = with_slots(lists, self._new_items(queries, candidates, scoring), self.of)
+            lists = with_slots(lists, asked._new_items(queries, candidates, scoring), self.of)
         plain = lists.head(k)
         for reranker in self.rerankers:
             if isinstance(reranker, Chooser):
@@ -129,6 +149,12 @@ class Router:
             at = (lists.item_idx == drawn.item_idx[:, [place]]) & (lists.source_code == NEW)
             out = np.where(at, chance[:, [place]], out)
         return out
+
+    def _asked_once(self) -> Router:
+        """For one call: a rung that serves, is blended in or fills slots scores the same queries once."""
+        once = copy(self)
+        once.rungs = {name: _Once(model) for name, model in self.rungs.items()}
+        return once
 
     def _blended(self, queries: Queries, candidates: Candidates, k: int, scoring: Scoring) -> Lists:
         """Long enough for what comes after."""

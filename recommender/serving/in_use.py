@@ -58,7 +58,7 @@ class InUse:
         queries, to_choose = queries_of(self.ids(users), as_of, self.known), self.allowed(request)
         routed = self.route(queries, to_choose, request.k)
         drawn = self.bundle.router.propensities(queries, to_choose, request.k, routed.lists, Scoring())
-        items = self.known.data.items.ids.gather(routed.lists.item_idx.ravel().clip(min=0)).to_list()
+        items = self.known.data.items.ids[routed.lists.item_idx.ravel().clip(min=0)].to_list()
         places, width = (routed.lists.item_idx >= 0).sum(axis=1).tolist(), routed.lists.width
         scores, sources, at = routed.lists.score.tolist(), routed.source.tolist(), queries.as_of.tolist()
         answers = []

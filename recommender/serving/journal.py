@@ -22,7 +22,7 @@ from recommender.errors import DataError
 log = logging.getLogger(__name__)
 
 FOLDER = "journal"
-SEGMENT_BYTES = 2**23  # of a segment: about 20,000 lists, or 60,000 events
+SEGMENT_BYTES = 2**21  # of a segment: about 5,000 lists, or 15,000 events; as Parquet is written, memory holds it
 SEGMENT_S = 600.0  # how old a segment becomes
 MOST_SEALED = 4  # segments that wait to be Parquet; with more, whoever appends waits
 RETRY_S = 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -25,8 +26,9 @@ from pipelines import explain, related, train
 from pipelines import serve as program
 from recommender.errors import ConfigError, TrackingError
 from recommender.serving import persistence
-from recommender.serving.bodies import Recommend
+from recommender.serving.bodies import Event, Events, Recommend
 from recommender.serving.bundle import Bundle, serve
+from recommender.serving.journal import MOST_SEALED, Journal
 from recommender.serving.log import read_log
 from tests.helpers.folders import SMALL, Trained, run
 from tests.helpers.servers import wait_for
@@ -272,6 +274,27 @@ def test_figures_and_the_description_of_the_api(client: TestClient) -> None:
     assert set(body["properties"]) == set(Recommend.model_fields)
     assert {"/recommend", "/events", "/health", "/metrics"} <= set(described)
     assert client.get("/nowhere").json()["error"].startswith("Not Found")
+
+
+def test_thousands_of_requests_leave_nothing_in_memory(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(Journal.__init__.__kwdefaults__, "segment_bytes", 100_000)  # some hundred lists
+    service, some = Service(lambda: (bundle, "1"), tmp_path), users(bundle, 100)
+
+    def objects(rounds: int) -> int:
+        for _ in range(rounds):
+            for future in [service.ask(Recommend(user=user)) for user in some]:
+                future.result()
+            service.add(Events(events=[Event(user_id=some[0], item_id="nothing", event="impression")]))
+        gc.collect()
+        return len(gc.get_objects())
+
+    before = objects(5)
+    assert objects(25) < before + 100
+    assert len(list((tmp_path / "journal").glob("served-*"))) <= MOST_SEALED + 1
+    service.close()
+    assert read_log(tmp_path).served["list_id"].n_unique() == 30 * len(some)
 
 
 def test_a_model_is_replaced_between_two_requests_and_none_is_dropped(bundle: Bundle, service: Service) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import normalize
 
-from recommender.features.sparse import add_products, pair_products, similarity_within, transpose
+from recommender.features.sparse import add_products, add_profile_products, pair_products, similarity_within, transpose
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -55,3 +55,17 @@ def test_similarity_within_groups_is_the_sum_of_cosines_of_their_pairs(seed: int
         for group in members.tolist()
     ]
     np.testing.assert_allclose(similarity_within(some, members), expected, rtol=1e-5, atol=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, st.integers(0, 5), st.integers(1, 6), st.booleans())
+def test_products_of_profiles_equal_unit_sums_of_rows_times_columns(seed: int, n: int, m: int, stated: bool) -> None:
+    rng = np.random.default_rng(seed)
+    history, items, width = rows(rng, n, m), rows(rng, m, 7), 7
+    weights = rng.normal(size=n).astype(np.float32)
+    more = rows(rng, n, width) if stated else None
+    profile = sp.diags(weights) @ normalize(history @ items) if n else sp.csr_matrix((n, width))
+    expected = np.ones((n, m)) + ((profile if more is None else profile + more) @ items.T).toarray()
+    out = np.ones((n, m), np.float32)
+    add_profile_products(out, history, items, transpose(items), weights, more)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-6)

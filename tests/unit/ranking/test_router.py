@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.config import Eligibility, Scoring, Slots
+from recommender.data.dataset import Table
+from recommender.data.queries import Queries
 from recommender.ranking.candidates import Candidates
 from recommender.ranking.lists import FALLBACK, NEW, NO_ITEM, RUNG, Lists, with_slots
 from recommender.ranking.router import Router
@@ -50,6 +52,26 @@ def test_users_of_whom_no_time_is_known_are_not_taken_for_returning() -> None:
 def test_fit_fits_every_rung_once() -> None:
     made = router().fit(TRAIN)
     assert [m.fitted for m in made.rungs.values()] == [1, 1, 1]
+
+
+def test_a_rung_scores_the_same_queries_once_for_list_blend_and_slots() -> None:
+    class Counted(Line):
+        asked = 0
+
+        def score(self, queries: Queries, items: Table) -> np.ndarray:
+            self.asked += 1
+            return super().score(queries, items)
+
+    one, other = Counted(-1), Counted(-1)
+    every = dict.fromkeys(ROUTES, "one")
+    made = Router(
+        every, {"one": one, "other": other}, Slots(rung="one", n=2, of=5), blends=dict.fromkeys(ROUTES, "other")
+    )
+    made.fit_rerankers(TRAIN)
+    for n in (1, 2):
+        routed = serve(made, [["i7"], ["i1", "i2", "i3"]], k=10)
+        assert (one.asked, other.asked) == (n, n)
+    assert set(routed.source[0]) == {"one+other", "new:one"}
 
 
 def test_slots_stand_at_the_end_of_the_first_places_and_keep_the_order_of_the_rest() -> None:
