@@ -17,6 +17,8 @@ from recommender.hashing import of_values
 NO_TIME = np.iinfo(np.int64).min  # a time that is not stated; sorts before every stated one
 _MANY = 100_000  # ids, from which on a table of their numbers pays
 
+FEW = 16  # ids that are looked up one by one
+
 
 @dataclass(frozen=True)
 class Table:
@@ -74,6 +76,8 @@ class Table:
             from recommender.data.kernels import look_up  # compiles: not for those who look up a few ids
 
             return look_up(ids.to_numpy(), *self._places)
+        if len(ids) <= FEW:  # those of a served query: pandas would first make an index of them
+            return np.array([self._row(one) for one in ids], np.int64)
         return self._index.get_indexer(pd.Index(ids.to_numpy())).astype(np.int64, copy=False)
 
     @cached_property
@@ -89,6 +93,12 @@ class Table:
         rows = np.full(high - low + 1, -1, np.int32)
         rows[self.ids.to_numpy() - low] = np.arange(len(self), dtype=np.int32)
         return low, rows
+
+    def _row(self, one: int | str) -> int:
+        try:
+            return int(self._index.get_loc(one))  # type: ignore[arg-type]
+        except KeyError:
+            return -1
 
     def take(self, rows: np.ndarray) -> Table:
         """The table with these rows, in this order (a boolean mask or row numbers)."""
