@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from recommender.files import write_table, write_text
 from recommender.planning.facts import plan_facts
 from recommender.planning.site_plan import SitePlan, Team, read_team, site_plan
 from recommender.report.comparison import answers, answers_table, html, markdown, show
+from recommender.report.document import write_report
 from recommender.report.planning import write_plan
 from recommender.studies import transfer
 from recommender.studies.engine.measured import Measured, by_site
@@ -66,15 +68,17 @@ def main(argv: list[str]) -> None:
         recipes = [run for runs in by_site.values() for run in runs]
         warnings = [QUICK] * args.quick + bench.notes + [f"Failed, and left out: {f}" for f in bench.failures]
         comparison = compare_sites(sites, recipes, bench.trackers.evidence(sites, by_site, UI), warnings, args.quick)
-        plans, facts = planned(sites, comparison, team)
+        plans, comparison = planned(sites, comparison, team)
         text = markdown(comparison, out, plans)
         with disk_faults(out):
-            written = {**tables(sites, recipes, studies, facts), "answers": answers_table(comparison)}
+            written = {**tables(sites, recipes, studies, comparison.facts), "answers": answers_table(comparison)}
             for name, table in written.items():
                 write_table(out / f"{name}.parquet", table)
             write_text(out / "report.md", text)
             write_text(out / "report.html", html(comparison, out, plans))
             write_plan(out, plans)
+            for run in (s.ships for s in sites if s.ships in s.trains):
+                write_report(run.path)  # with what this comparison adds
         tell(out, comparison, args)
         files = sorted(p for p in out.iterdir() if p.is_file())
         show_links(bench.trackers.finish(sites, recipes, files, text[:NOTE], UI), silent)
@@ -145,11 +149,11 @@ def notes(cell: Measured) -> list[str]:
     return [*cell.done["warnings"], *off]
 
 
-def planned(sites: list[Site], comparison: Comparison, team: Team) -> tuple[list[SitePlan], pl.DataFrame]:
-    """The plan of each site, and the facts of the page with those of the plans."""
+def planned(sites: list[Site], comparison: Comparison, team: Team) -> tuple[list[SitePlan], Comparison]:
+    """The plan of each site, and the page with the facts of the plans too."""
     by_site = [(s, comparison.facts.filter(site=s.name)) for s in sites]
     plans = [site_plan(s.name, facts, s.scenario, s.ships, team, date.today()) for s, facts in by_site]
-    return plans, pl.concat([comparison.facts, *(plan_facts(p) for p in plans)])
+    return plans, replace(comparison, facts=pl.concat([comparison.facts, *(plan_facts(p) for p in plans)]))
 
 
 def make_variables(args: argparse.Namespace) -> list[str]:

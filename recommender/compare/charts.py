@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
 import polars as pl
 
 from recommender.compare.build_next import Option
-from recommender.experiment import run_tables
 from recommender.experiment.facts import GAIN, LOSS
+from recommender.experiment.run_tables import GROUPS
 from recommender.experiment.value import POINT
 from recommender.models.colours import colour as colour_of
 from recommender.models.colours import in_turn
+from recommender.names import ROUTER
 from recommender.studies.charts import GREY, RUNG, effort_scatter, finish, lines, place_names, standing_out
 from recommender.studies.engine.finding import Chart, slug
 from recommender.studies.transfer import Ratio
 
 SHOWN = {GAIN: "#0072B2", LOSS: "#D55E00", "not shown to differ": GREY}
-# Users by their earlier interactions, short enough for an axis.
-GROUPS = {"all": "all users"} | {b: f"{words} earlier" for b, words in run_tables.LABELS.items() if b != "all"}
 LABELS = alt.Axis(labelLimit=150, labelOverlap=False)
 
 
@@ -38,8 +38,10 @@ def climb(site: str, facts: pl.DataFrame, per_week: float | None) -> Chart | Non
         path = serves.filter(bucket=bucket).to_dicts()
         starts = [max(r["value"] or first, first) for r in path]
         for r, begin, end in zip(path, starts, [*starts[1:], last], strict=True):
+            if end <= begin:  # overtaken at the smallest size already
+                continue
             low, high = (min(max(r[e], first), last) if r[e] is not None else None for e in ("low", "high"))
-            wide = math.log(end / begin) / span > 0.2
+            wide = math.log(max(end, begin) / begin) / span > 0.2
             rows.append({
                 "users": GROUPS[bucket], "rung": r["what"], "from": begin, "to": end, "low": low,
                 "high": high, "lists": r["n"], "name": r["what"] if wide else "",
@@ -50,7 +52,8 @@ def climb(site: str, facts: pl.DataFrame, per_week: float | None) -> Chart | Non
     title = "interactions" + ", weeks" * bool(per_week) + " (log scale)"
     x = alt.X("from:Q", title=title, axis=axis).scale(type="log", domain=[first, last], nice=False)
     y = alt.Y("users:N", title=None, sort=None, axis=LABELS).scale(paddingInner=0.45)
-    colour = alt.Color("rung:N", title=None, sort=rungs).legend(orient="top", columns=3)
+    named = {r["name"] for r in rows} >= set(rungs)  # on the bars; else a legend says what their colours mean
+    colour = alt.Color("rung:N", title=None, sort=rungs, legend=None if named else alt.Legend(orient="top", columns=3))
     colour = colour.scale(domain=rungs, range=[colour_of(r) for r in rungs])
     base = alt.Chart(alt.InlineData(values=rows)).encode(y=y)
     tips = [alt.Tooltip(c) for c in ("users:N", "rung:N")]
@@ -62,6 +65,7 @@ def climb(site: str, facts: pl.DataFrame, per_week: float | None) -> Chart | Non
         base.transform_filter("isValid(datum.low)")
         .mark_rule(color=GREY, strokeWidth=7, opacity=0.75)
         .encode(x=alt.X("low:Q", title=title), x2="high:Q", tooltip=tips),
+        base.mark_text(align="left", dx=2, dy=20, fontSize=12).encode(x=x, text="name:N"),
     ]
     who = "; ".join(
         f"{group}: " + ", then ".join(r["rung"] for r in rows if r["users"] == group)
@@ -70,8 +74,29 @@ def climb(site: str, facts: pl.DataFrame, per_week: float | None) -> Chart | Non
     text = f"Timeline of the rung that serves each group of users. {who}."
     height = 46 * len({r["users"] for r in rows}) + 20
     spec = finish(alt.layer(*layers).add_params(RUNG), text, height)
-    caption = f"{site}: from how many interactions on which rung serves whom. Grey bands: 95% interval of a move."
-    return Chart(f"climb-{slug(site)}", caption, spec, text, pl.DataFrame(rows).drop("name"))
+    caption = (
+        f"{site}: who leads for each group of users, on the test period, from how many interactions to learn from. "
+        "Grey bands: 95% interval of the point where the lead changes."
+    )
+    return Chart(
+        f"climb-{slug(site)}", caption, spec, text, pl.DataFrame(rows).drop("name"), f"{site}: {_climbed(rows)}"
+    )
+
+
+def _climbed(rows: Sequence[dict[str, Any]]) -> str:
+    """Who takes over from whom and when; else who leads throughout, the most groups first."""
+    first = {r["users"]: r for r in reversed(rows)}
+    later = [r for r in rows if r is not first[r["users"]]]
+    if later:
+        return (
+            "; ".join(f"{r['rung']} takes over for {r['users']} at {r['from']:,.0f} interactions" for r in later[:2])
+            + "."
+        )
+    leads: dict[str, list[str]] = {}
+    for users, r in first.items():
+        leads.setdefault(r["rung"], []).append(users)
+    groups = [(rung, "everyone" if len(leads) == 1 else ", ".join(users)) for rung, users in leads.items()]
+    return "no lead changes; " + "; ".join(f"{rung} leads for {users}" for rung, users in groups[:2]) + "."
 
 
 def _ticks(first: float, last: float) -> list[float]:
@@ -91,9 +116,14 @@ def curves(site: str, facts: pl.DataFrame, label: str, target: float, shown: int
         interactions=drawn["interactions"].max()).iter_rows(named=True))  # fmt: skip
     text = f"Line chart of {label} by interactions to learn from, {site}. With all of today's: {values}."
     title = f"{site}: {label} of all users. Bars: 95%. Dashed: forecast for twice the data. Line: the goal, {target:g}."
-    return lines(
+    chart = lines(
         f"curves-{site}", title, text, drawn, x="interactions", label=label, log=True, ahead=ahead, target=target
     )
+    rows = {r["what"]: r for r in facts.filter(topic="twice").iter_rows(named=True)}
+    if not (r := rows.get(best[0])):
+        return chart
+    surely = {GAIN: "a sure gain", LOSS: "a sure loss"}.get(r["verdict"], "no sure change")
+    return replace(chart, finding=f"{site}: twice the data, {r['value'] - r['target']:+.3f} for {best[0]}, {surely}.")
 
 
 def bars(site: str, facts: pl.DataFrame, topic: str, label: str) -> Chart | None:
@@ -115,9 +145,13 @@ def bars(site: str, facts: pl.DataFrame, topic: str, label: str) -> Chart | None
         base.mark_rule(strokeWidth=1.5, color=GREY).encode(x=alt.X("low:Q", title=x["title"]), x2="high:Q", y=y),
     ]
     top = rows.row(0, named=True)
-    text = f"Bar chart of what {rows.height} are worth, {site}. Largest: {top['what']}, {top['value']:+.3f}."
-    spec = finish(alt.layer(*layers), text, 26 * rows.height + 20)
-    return Chart(f"{topic}-{slug(site)}", f"{site}: bars from zero; lines: 95% intervals.", spec, text, rows)
+    alt_text = f"Bar chart of what {rows.height} are worth, {site}. Largest: {top['what']}, {top['value']:+.3f}."
+    spec = finish(alt.layer(*layers), alt_text, 26 * rows.height + 20)
+    kind = "kind of data" if topic == "asset" else "part"
+    pays = top["shown"] == GAIN
+    told = f"worth most, {top['what']}, {top['value']:+.3f}." if pays else f"no {kind} is shown to pay."
+    caption = f"{site}: accuracy with each {kind}, less that without it. Lines: 95% intervals."
+    return Chart(f"{topic}-{slug(site)}", caption, spec, alt_text, rows, f"{site}: {told}")
 
 
 def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
@@ -170,14 +204,25 @@ def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
         "Percent of what a scenario's own recipe gives that another's gives there, all users. 100: as good. "
         "Grey, –: the data lack what the recipe needs."
     )
-    return Chart("transfer", title, spec, text, pl.DataFrame(rows))
+    others = sorted((r for r in rows if r["used in"] != r["recipe of"] and r["percent"] is not None),
+                    key=lambda r: float(r["percent"]))  # fmt: skip
+    ends = [f"{r['percent']:.0f}% ({r['recipe of']} in {r['used in']})" for r in (*others[:1], *others[-1:])]
+    said = f"Another scenario's recipe gives from {' to '.join(ends)} of one's own." if len(others) > 1 else ""
+    return Chart("transfer", title, spec, text, pl.DataFrame(rows), said)
 
 
-def effort(site: str, ladder: pl.DataFrame) -> Chart | None:
-    """Accuracy against CPU seconds, all of today's data; what ships as a diamond. ladder: of ``tables.ladder``."""
-    points = ladder.select(
+def effort(site: str, ladder: pl.DataFrame, facts: pl.DataFrame) -> Chart | None:
+    """Accuracy against CPU seconds, all of today's data; what ships, from the facts, as a diamond. ladder: of
+    ``tables.ladder``."""
+    names = {"rung": "what", "user_bucket": "bucket", "n_queries": "n", "ci_low": "low", "ci_high": "high"}
+    seconds = facts.filter(topic="cost", metric="cpu_s", what=ROUTER).select(what="what", cpu_s="value")
+    ships = facts.filter(topic="accuracy", what=ROUTER).join(seconds, on="what").drop_nulls("value")
+    ships = ships.select("metric", "value", "cpu_s", site=pl.lit(site), **names).filter(
+        pl.col("metric").is_in(ladder["metric"].implode()), pl.col("user_bucket").is_in(ladder["user_bucket"].implode())
+    )
+    points = pl.concat([ladder.filter(pl.col("rung") != ROUTER), ships.select(ladder.columns)]).select(
         "rung", "metric", "value", "cpu_s", group="user_bucket", low="ci_low", high="ci_high", n="n_queries",
-        ships=pl.col("rung") == "router",
+        ships=pl.col("rung") == ROUTER,
     )  # fmt: skip
     if points.filter(group="all").is_empty():
         return None
@@ -188,8 +233,19 @@ def effort(site: str, ladder: pl.DataFrame) -> Chart | None:
         title,
         spec,
         spec["description"],
-        points.filter(group="all", metric=points["metric"][0]).drop("metric"),
+        (table := points.filter(group="all", metric=points["metric"][0]).drop("metric")),
+        f"{site}: {_dearer(table.drop_nulls('value'))}",
     )
+
+
+def _dearer(points: pl.DataFrame) -> str:
+    """What ships against the first rung, in accuracy and CPU seconds."""
+    ships, first = points.filter("ships"), points.head(1)
+    if ships.is_empty():
+        return "what ships is not measured."
+    ends = [(row["value"][0], row["cpu_s"][0]) for row in (ships, first)]
+    told = [f"{value:.3f} for {cpu_s:.2g} CPU seconds" for value, cpu_s in ends]
+    return f"what ships gives {told[0]}; {first['rung'][0]} {told[1]}."
 
 
 def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
@@ -211,7 +267,7 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
         for (_, o), m, where in zip(drawn, middle, placed, strict=True)
     ]  # fmt: skip
     xs = alt.X("days:Q", title="person-days, stated (log scale)").scale(type="log", nice=False, padding=60)
-    ys = alt.Y("impact:Q", title=f"impact: hundredths of {label}").scale(zero=True, nice=False)
+    ys = alt.Y("impact:Q", title=f"gain, hundredths of {label}").scale(zero=True, nice=False)
     shape = alt.Shape("shown:N", title=None).legend(orient="top")
     hues = in_turn(o.site for _, o in drawn)  # one for each site, however many
     colour = alt.Color("site:N", title=None, sort=None).scale(domain=list(hues), range=list(hues.values()))
@@ -230,5 +286,10 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
     text = "Scatter chart of impact against stated person-days; upper left is best: "
     text += ", ".join(f"{o.what} at {o.site}" for _, o in drawn[:5]) + "."
     table = pl.DataFrame(rows).drop("dx", "dy", "align")
-    title = "Impact against ease: what does not ship yet. Upper left pays most. Bars: 95% intervals, days stated."
-    return Chart("impact-ease", title, finish(alt.layer(*layers), text), text, table)
+    title = (
+        "Impact against ease: what does not ship yet. Upper left pays most for least work. Upright bars: 95% interval "
+        "of the gain; level bars: days as stated."
+    )
+    sure = [f"{o.what} at {o.site}" for _, o in drawn if o.sure]
+    said = f"Shown to gain: {', '.join(sure[:3])}." if sure else "No option's gain is sure: most bars reach below zero."
+    return Chart("impact-ease", title, finish(alt.layer(*layers), text), text, table, said)

@@ -4,7 +4,7 @@ Beside a train's topics, of what the site ships:
 
 curve      accuracy of all users by interactions to learn from (n; over: the same as text)
 serves     who serves a group of users, in the order of sizes; value, low, high: from how many interactions on (none:
-           from the smallest size); verdicts stays (the simplest, throughout), always (one, throughout), moves
+           from the smallest size, target); verdicts stays (the simplest, throughout), always (one, throughout), moves
 open       a rung that may overtake; value: share of the resamples in which it is ahead
 rate       interactions a week of late (value), interactions to learn from today (n)
 ahead      when a rung is forecast to pass who serves today (over), or the goal; value, low, high: interactions (none:
@@ -84,6 +84,7 @@ def _serves(site: Site) -> Iterator[Row]:
                 at = [None, None, None]
             early = "at once" if at[0] is not None and at[0] <= curve.size[0] else ""
             where = {"bucket": bucket, "n": curve.n_queries[bucket], "verdict": outcome, "reason": early}
+            where["target"] = round(curve.size[0])
             yield {"topic": "serves", "what": move.rung, "value": at[0], "low": at[1], "high": at[2], **where}
         for c in (c for c in unsure if c.share >= LIKELY):
             reason = "ahead in the test period only" if c.rung in site.doubted else ""

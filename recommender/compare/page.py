@@ -35,7 +35,7 @@ def compare_sites(
     by_site = list(zip(sites, facts, strict=True))
     metrics = [s.metric for s in sites]
     drawn: dict[str, list[Chart | None]] = {
-        page_model.DAY_ONE: [charts.effort(s.name, ladder([s])) for s in sites],
+        page_model.DAY_ONE: [charts.effort(s.name, ladder([s]), f) for s, f in by_site],
         page_model.WHEN: [charts.climb(s.name, f, s.curves.per_week) for s, f in by_site if s.curves],
         page_model.MORE: [
             *(charts.curves(s.name, f, s.label, s.scenario.problem.target) for s, f in by_site),

@@ -195,7 +195,7 @@ class Site:
         """The rung of least stated person-days (of equals the best one) that, for everyone, is not shown to give less
         than what ships; None where there is none. Rungs that won in the test period only do not count."""
         rows = {rung: row for rung, row in self.against_shipped.items() if rung not in self.doubted}
-        level = [rung for rung, row in rows.items() if not (significant(row) and row["difference"] < 0)]
+        level = [rung for rung, row in rows.items() if row["ci_high"] >= 0]
         days = self.scenario.person_days
         return min(level, key=lambda r: (sum(days.get(r, (float("inf"),))), -rows[r]["difference"]), default=None)
 

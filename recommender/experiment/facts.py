@@ -12,13 +12,15 @@ goal       verdicts reached, missed, not testable
 harm       a rule, spam or unequal treatment: of what ships, and (what: ``router-plain``) before re-ranking
 cost       CPU seconds, stated person-days (low, high)
 value      what the gain is worth a week, in the stated currency; verdicts of gain, or not stated
-error cost what a harm costs a week, in the stated currency; not stated
+error cost what a harm costs a week, in the stated currency (own: 1,000 lists); not stated
+cheaper    the rung of least stated person-days, fewer than what ships, that alone reaches the goal too; own: its days
+           over those of what ships
 looking back   rungs that beat what ships on the test period, validation included; verdicts holds, open
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -54,7 +56,8 @@ def train_facts(
     site = site or f"{run.scenario.name} on {run.data.get('name', run.scenario.data.source)}"
     makers = (_accuracy(run), _ships(run), _gains(run), [goal(run, reduced)], _harms(run), _costs(run), _back(run))
     rows = [row for topic_rows in makers for row in topic_rows]
-    rows = [{"site": site, **row} for row in (*rows, *value_rows(problem or run.scenario.problem, rows))]
+    rows += [*value_rows(problem or run.scenario.problem, rows), *_cheaper(run, rows)]
+    rows = [{"site": site, **row} for row in rows]
     blank = dict.fromkeys(("bucket", "what", "over", "metric", "split", "verdict", "reason"), "")
     return pl.DataFrame([{**dict.fromkeys(SCHEMA), **blank, **row} for row in rows], schema=SCHEMA)
 
@@ -146,6 +149,22 @@ def goal(run: RunFolder, reduced: bool = False) -> Row:
     return row | {"verdict": REACHED if r["ci_low"] >= problem.target else MISSED}
 
 
+def _cheaper(run: RunFolder, rows: Sequence[Row]) -> Iterator[Row]:
+    days = {r["what"]: r["low"] + r["high"] for r in rows if r["topic"] == "cost" and r["metric"] == "person_days"}
+    whole = next(r for r in rows if r["topic"] == "goal")
+    if whole["verdict"] != REACHED or ROUTER not in days:
+        return
+    alone = [
+        r for r in rows
+        if r["topic"] == "accuracy" and (r["bucket"], r["metric"]) == (ALL, whole["metric"])
+        and r["verdict"] in ("best", "level", "below") and r["what"] in days and r["what"] != ROUTER
+        and r["low"] is not None and r["low"] >= whole["target"] and days[r["what"]] < days[ROUTER]
+    ]  # fmt: skip
+    for r in sorted(alone, key=lambda r: (days[r["what"]], -r["value"]))[:1]:
+        share = days[r["what"]] / days[ROUTER]
+        yield r | {"topic": "cheaper", "target": whole["target"], "own": share, "verdict": REACHED}
+
+
 def untestable(goal: Mapping[str, Any]) -> bool:
     """Whether a row of the goal is not testable for another reason than an interval across the goal."""
     return bool(goal["verdict"] == NOT_TESTABLE and goal["reason"] != ACROSS)
@@ -205,7 +224,8 @@ def contradictions(facts: pl.DataFrame) -> list[str]:
     rows = facts.to_dicts()
     seen: dict[tuple[Any, ...], Row] = {}
     for row in rows:
-        topic = "accuracy" if row["topic"] == "goal" else row["topic"]  # the goal reads a number that others show too
+        shared = row["topic"] in ("goal", "cheaper")  # they read a number that others show too
+        topic = "accuracy" if shared else row["topic"]
         key = (topic, *(row[k] for k in KEY if k != "topic"))
         first = seen.setdefault(key, row)
         if any(row[c] != first[c] for c in ("value", "low", "high", "n")):
@@ -245,5 +265,8 @@ def _faults(row: Row) -> dict[str, bool]:
         "a goal missed above it": outcome == MISSED and (high is None or target is None or high >= target),
         "a goal that cannot be tested, without a reason": outcome == NOT_TESTABLE and not row["reason"],
         "a star for the fallback's lists": outcome == "best" and row["own"] is not None and row["own"] < FALLBACK_SHARE,
+        "cheaper, but not in person-days": row["topic"] == "cheaper" and not 0 < (row["own"] or 1) < 1,
+        "an error costs nothing a list, but something a week": row["topic"] == "error cost"
+        and bool(row["value"]) != bool(row["own"]),
         "outside of its interval": None not in (low, high, row["value"]) and not low <= row["value"] <= high,
     }  # fmt: skip

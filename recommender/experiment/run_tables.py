@@ -20,6 +20,8 @@ USERS = {
     "10_plus": "users with 10 or more earlier interactions",
     "all": "all users",
 }
+# Short enough for an axis.
+GROUPS = {"all": "all users", "0": "new users"} | {b: f"{LABELS[b]} earlier" for b in ("1_2", "3_9", "10_plus")}
 _VISITS = ("", IN_SESSION, RETURNING)
 FALLBACK_SHARE = 0.5  # a cell with less of its lists from the rung itself mostly measures the fallback
 

@@ -7,8 +7,9 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from recommender.experiment.run_tables import GROUPS
 from recommender.models.colours import colour as colour_of
-from recommender.planning.roadmap import DUE, GOAL, GROUPS, MAY, NOW
+from recommender.planning.roadmap import DUE, GOAL, MAY, NOW
 from recommender.planning.site_plan import SitePlan
 from recommender.studies.charts import GREY, finish
 from recommender.studies.engine.finding import Chart, slug
@@ -57,36 +58,34 @@ def roadmap(plan: SitePlan) -> Chart | None:
     caption = (
         f"{plan.site}: bars, 95% interval of when a move is due; to the edge, open. Ticks: middle; dashes: building."
     )
-    return Chart(f"roadmap-{slug(plan.site)}", caption, spec, text, pl.DataFrame(rows))
+    r = rows[0]
+    week = "" if r["weeks"] is None else f" in week {r['weeks']:.0f}"
+    said = f"{plan.site}: next, {r['move']}, {r['verdict']}{week}, chance {100 * r['chance']:.0f} of 100."
+    return Chart(f"roadmap-{slug(plan.site)}", caption, spec, text, pl.DataFrame(rows), said)
 
 
 def chances(plan: SitePlan) -> Chart | None:
-    """Each ranked option's chance to be among the best three, and to be the best."""
-    shown = [(p.what, c) for p, c in plan.options if not p.reason and c.best > 0]
+    """In how many of 100 draws each ranked option is among the best three."""
     rows: list[dict[str, Any]] = [
-        {"option": what, "chance": chance, "of": kind}
-        for kind in ("among the best three", "the best")
-        for what, c in shown
-        for chance in (c.best if kind == "among the best three" else c.first,)
+        {"option": p.what, "draws": 100 * c.best, "best": 100 * c.first, "name": f"{100 * c.best:.0f} of 100"}
+        for p, c in plan.options
+        if not p.reason and c.best > 0
     ]
     if not rows:
         return None
-    n = len(rows) // 2
-    kinds = ["among the best three", "the best"]
-    colour = alt.Color("of:N", title=None, sort=kinds).scale(domain=kinds, range=["#7FB2D6", "#0072B2"])
-    chart = (
-        alt.Chart(alt.InlineData(values=rows))
-        .mark_bar()
-        .encode(
-            y=alt.Y("option:N", title=None, sort=None, axis=WIDE),
-            x=alt.X("chance:Q", title="chance", stack=None, axis=alt.Axis(format="%", tickCount=5)).scale(
-                domain=[0, 1]
-            ),
-            color=colour.legend(orient="top", columns=2),
-            tooltip=[alt.Tooltip("option:N"), alt.Tooltip("of:N"), alt.Tooltip("chance:Q", format=".0%")],
-        )
+    x = alt.X("draws:Q", title="draws of 100 in which it is among the best three", axis=alt.Axis(tickCount=5))
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        y=alt.Y("option:N", title=None, sort=None, axis=WIDE),
+        x=x.scale(domain=[0, 118], nice=False),
+        tooltip=[alt.Tooltip("option:N"), *(alt.Tooltip(f"{c}:Q", format=".0f") for c in ("draws", "best"))],
     )
-    top: dict[str, Any] = max(rows[:n], key=lambda r: r["chance"])
-    text = f"Bar chart of the chances of {n} options at {plan.site}. Largest: {top['option']}, {top['chance']:.0%}."
-    title = f"{plan.site}: how often each option is picked when gain, value and days are drawn anew."
-    return Chart(f"chances-{slug(plan.site)}", title, finish(chart, text, 26 * n + 20), text, pl.DataFrame(rows))
+    layers = [base.mark_bar(color="#0072B2"), base.mark_text(align="left", dx=4, fontSize=12).encode(text="name:N")]
+    top: dict[str, Any] = max(rows, key=lambda r: r["draws"])
+    text = f"Bar chart of the chances of {len(rows)} options at {plan.site}. Largest: {top['option']}, {top['name']}."
+    said = f"{top['option']} is among the best three in {top['name']} draws."
+    said = said if top["draws"] >= 50 else f"no option stands out; {said}"
+    title = f"{plan.site}: gain, value and days are drawn anew 4,000 times; each time the best three are picked."
+    spec = finish(alt.layer(*layers), text, 26 * len(rows) + 20)
+    return Chart(
+        f"chances-{slug(plan.site)}", title, spec, text, pl.DataFrame(rows).drop("name"), f"{plan.site}: {said}"
+    )

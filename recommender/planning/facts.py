@@ -20,7 +20,7 @@ from recommender.names import ALL
 from recommender.planning.ranking import LIKELY, MAYBE, PICKS
 from recommender.planning.roadmap import DUE, GOAL, MAY
 from recommender.planning.site_plan import SitePlan
-from recommender.planning.viability import NO, RULE, YES
+from recommender.planning.viability import MISSING, NO, RULE, START, YES
 
 LIKELY_, MAYBE_, UNLIKELY, NOT_RANKED = "likely", "maybe", "unlikely", "not ranked"
 
@@ -115,6 +115,8 @@ def _faults(r: Row, here: Sequence[Row]) -> dict[str, bool]:
         and (goal is None or blind or goal["verdict"] == base.REACHED),
         "to be built for a goal that is reached": due and stop and r["verdict"] in (DUE, MAY)
         and r["over"] != GOAL and not r["reason"],
+        "can be started, and something is missing": r["topic"] == "viability" and r["what"] == START
+        and r["verdict"] == YES and any(o["topic"] == "viability" and o["over"] in MISSING for o in here),
         "a rule is or is not enough, for a goal that cannot be tested": r["topic"] == "viability"
         and r["what"] == RULE and r["verdict"] in (YES, NO) and blind,
     }  # fmt: skip

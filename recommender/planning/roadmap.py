@@ -11,15 +11,13 @@ from typing import Any
 import polars as pl
 
 from recommender.experiment.facts import REACHED, untestable
-from recommender.experiment.run_tables import LABELS
+from recommender.experiment.run_tables import GROUPS
 from recommender.names import ALL
 from recommender.planning.ranking import Chance
 from recommender.studies.data_volume import SURE
 
 NOW, DUE, MAY, NEVER, NO_RATE = "check now", "due", "may come", "not in sight", "no rate"
 GOAL = "the goal"
-# Users by their earlier interactions, as in the pictures.
-GROUPS = {ALL: "all users"} | {b: f"{words} earlier" for b, words in LABELS.items() if b != ALL}
 WORKDAYS = 5  # of a week
 _SCHEMA = {
     **dict.fromkeys(("site", "users", "move", "from", "verdict"), pl.String),

@@ -15,12 +15,14 @@ from recommender.experiment.value import NOT_STATED, tolerable
 from recommender.names import ALL, ROUTER
 
 YES, NO, OPEN = "yes", "no", "open"
+START = "Can you start?"
 LABEL, ENOUGH, RULE, TOLERABLE = (
     "Is there a label?",
     "Is there enough of it?",
     "Is the rule-based answer enough?",
     "What error is tolerable?",
 )
+MISSING = ("no label", "few", "no times", "goal not testable")  # answers with which nothing can be started
 Row = Mapping[str, Any]
 
 
@@ -37,9 +39,12 @@ class SheetAnswer:
 
 
 def answers(run: RunFolder, facts: pl.DataFrame) -> list[SheetAnswer]:
-    """The sheet of one site. facts: of ``train_facts``, of the same run."""
+    """The sheet of one site, the verdict first. facts: of ``train_facts``, of the same run."""
     rows = facts.to_dicts()
-    return [_label(run), _enough(run, rows), rule(run, rows), *_tolerable(run, rows), *_before(run, rows)]
+    lines = [_label(run), _enough(run, rows), rule(run, rows), *_tolerable(run, rows), *_before(run, rows)]
+    lacking = [a.what for a in lines if a.must and a.verdict == NO]
+    verdict = NO if lacking else YES
+    return [SheetAnswer(START, verdict, "not yet" if lacking else "start", {"lacking": lacking}), *lines]
 
 
 def stop_here(sheet: Sequence[SheetAnswer]) -> bool:

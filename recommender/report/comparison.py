@@ -17,32 +17,24 @@ from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.compare.site import Site
 from recommender.evaluation.metric_table import glossary, metric_label, named
 from recommender.experiment import run_tables
-from recommender.names import ALL, ORACLE, PLAIN, ROUTER, USER_BUCKETS
+from recommender.names import ALL, IN_SESSION, ORACLE, PLAIN, RETURNING, ROUTER, USER_BUCKETS
 from recommender.planning.site_plan import SitePlan
 from recommender.report import planning
-from recommender.report.document import first_screen, rows
 from recommender.report.page import macros, plain_text, render, words
 from recommender.report.study import grid_markdown, sections
 from recommender.report.terminal import print_sentences, print_warnings
+from recommender.report.tiles import first_screen, topics
 from recommender.studies.engine.plan import DATA
 
 # Question -> macros of compare_words.html, and the studies that their numbers come from.
 ANSWERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     page_model.DAY_ONE: (("day_one", "today"), (VOLUME, TRANSFER)),
     page_model.WHEN: (("when",), (VOLUME,)),
-    page_model.MORE: (("more",), (VOLUME, VALUE)),
-    page_model.PARTS: (("parts",), (PARTS,)),
+    page_model.MORE: (("more",), (VOLUME,)),
+    page_model.PARTS: (("parts",), (TRANSFER, VALUE, PARTS)),
     page_model.COST: (("cost",), (TRANSFER,)),
     page_model.BUILD: (("build",), (TRANSFER, PARTS)),
 }
-# Macros of compare_words.html that the first screen has a tile of -> its question.
-SHORT: Mapping[str, str] = {
-    "when": "When do we move?",
-    "more": "What does twice the data bring?",
-    "parts": "Which parts earn their keep?",
-    "build": page_model.BUILD,
-}
-TOPICS = ("rate", "serves", "open", "ships", "goal", "left out", "twice", "asset", "part", "cost", "build", "enough")
 _LEAD = (
     "For each scenario on its data: what to ship for whom, when to move, what more data bring, which parts pay, and "
     "what it cost. In [brackets]: 95% intervals."
@@ -66,8 +58,11 @@ def html(comparison: Comparison, out: Path, plans: Sequence[SitePlan] = ()) -> s
         lead=_lead(comparison),
         scenarios=list(dict.fromkeys(s.scenario.name for s in comparison.sites)),
         filters=_filters(comparison),
-        short=SHORT,
-        likely={p.site: planning.likeliest(p) for p in plans},
+        WHEN=page_model.WHEN,
+        visits=not comparison.facts.filter(
+            pl.col("topic") == "ships", pl.col("bucket").str.contains(f"{IN_SESSION}|{RETURNING}")
+        ).is_empty(),
+        explained=_shipped(comparison),
         sites=[_site(s, comparison) for s in comparison.sites],
         questions=_questions(comparison),
         plans=planned,
@@ -134,18 +129,27 @@ def _site(site: Site, comparison: Comparison) -> dict[str, Any]:
     run = site.ships
     return {
         "name": site.name,
+        "short": site.scenario.name
+        if sum(s.scenario.name == site.scenario.name for s in comparison.sites) == 1
+        else site.name,
         "scenario": site.scenario.name,
         "screen": first_screen(run, own, site.data) if run else None,
         "warnings": run_tables.warnings(run) if run else [],
         "left_out": own.filter(topic="left out")["what"].to_list(),
-        "f": _facts(site, own),
+        "f": _topics(site, own),
     }
 
 
-def _facts(site: Site, own: pl.DataFrame) -> dict[str, Any]:
-    """What the macros of compare_words.html read."""
-    by_topic: dict[str, Any] = {topic: rows(own, topic=topic) for topic in TOPICS}
-    return by_topic | {"measure": site.measure_parts, "measuring": sum(c.whole_seconds for c in site.cells)}
+def _shipped(comparison: Comparison) -> list[str]:
+    """Every rung that ships anywhere, and the simplest ones."""
+    ships = comparison.facts.filter(topic="ships")
+    ends = [ships["what"], ships["reason"], comparison.facts.filter(topic="gain")["over"]]
+    return [rung for rung in pl.concat(ends).unique(maintain_order=True) if rung]
+
+
+def _topics(site: Site, own: pl.DataFrame) -> dict[str, Any]:
+    measuring = sum(c.whole_seconds for c in site.cells)
+    return topics(own, site.ships, own, measure=site.measure_parts, measuring=measuring)
 
 
 def _filters(comparison: Comparison) -> dict[str, Any]:
@@ -164,7 +168,7 @@ def _questions(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
     out: dict[str, list[dict[str, Any]]] = {q: [] for q in ANSWERS}
     for site in comparison.sites:
         own = comparison.facts.filter(site=site.name)
-        f = _facts(site, own)
+        f = _topics(site, own)
         for question, (names, studies) in ANSWERS.items():
             text = " ".join(str(getattr(words_of, name)(f)).strip() for name in names)
             evidence = [f"{study}, {site.name}" for study in studies if study in site.runs]

@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from recommender.evaluation.metric_table import METRICS, heading, metric_label
-from recommender.experiment.run_tables import interval, number
+from recommender.experiment.run_tables import USERS, interval, number
 from recommender.files import write_text
 from recommender.models import RECOMMENDERS
 from recommender.models.colours import colour
@@ -83,11 +83,11 @@ def _environment() -> Environment:
         "num": number, "ci": _ci, "signed": _signed, "percent": _percent, "metric": metric_label, "heading": heading,
         "rung": _rung, "colour": colour, "id": slug, "capital": capital, "embed": _embed, "range": interval,
         "labels": labels,
-        "money": _money,
-        "harm": harm_label,
+        "money": money, "harm": harm_label, "per100": _per_100, "users": lambda bucket: USERS.get(bucket, bucket),
     }  # fmt: skip
     environment.tests["losing"] = lambda option: option.gain is not None and option.gain[2] < 0
     environment.globals |= {"ROUTER": ROUTER, "PLAIN": PLAIN, "ORACLE": ORACLE, "explain": what_it_does}
+    environment.globals["short"] = lambda name: words("short").get(name, "")
     environment.globals["read"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
     return environment
 
@@ -126,7 +126,13 @@ def _ci(row: Mapping[str, Any], places: int = 3, sign: bool = False) -> str:
 
 
 def _signed(value: float | None, places: int = 3) -> str:
-    return "–" if value is None else f"{value:+.{places}f}"
+    text = "–" if value is None else f"{value:+.{places}f}"
+    return text[1:] if value is not None and float(text) == 0 else text
+
+
+def _per_100(value: float | None) -> str:
+    """Users of 100; below one with its first digit."""
+    return "–" if value is None else f"{100 * value:.0f}" if value == 0 or value >= 0.01 else f"{100 * value:.1g}"
 
 
 def _percent(value: float | None) -> str:
@@ -136,7 +142,7 @@ def _percent(value: float | None) -> str:
     return f"{value:.2%}" if 0 < abs(value) < 0.001 else f"{value:.0%}" if abs(value) >= 0.1 else f"{value:.1%}"
 
 
-def _money(row: Mapping[str, Any], currency: str) -> str:
+def money(row: Mapping[str, Any], currency: str) -> str:
     """``1,200 EUR [400, 3,100]``, each end to two digits: nobody states value to more."""
 
     def short(value: float) -> str:

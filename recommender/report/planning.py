@@ -42,12 +42,6 @@ def sections(plans: Sequence[SitePlan]) -> dict[str, list[dict[str, Any]]]:
     }  # fmt: skip
 
 
-def likeliest(plan: SitePlan) -> tuple[str, float] | None:
-    """The option with the largest chance to be among the best three; None where none has any."""
-    ranked = [(p.what, c.best) for p, c in plan.options if not p.reason and c.best > 0]
-    return max(ranked, key=lambda one: one[1], default=None)
-
-
 def drawn(plan_sections: Mapping[str, Sequence[dict[str, Any]]]) -> list[Chart]:
     """Every chart of the sections."""
     return [piece["chart"] for pieces in plan_sections.values() for piece in pieces if piece["chart"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -75,5 +76,6 @@ def written_page(folder: Path, scenarios: Sequence[str] = ("catalog", "jobs")) -
     sites = read_sites(measured_sites(folder / "studies", scenarios), STUDIES)
     comparison = compared(sites, measured_recipes(sites, folder / "studies"))
     page = folder / "report.html"
-    page.write_text(html(comparison, folder, planned(comparison)[0]), encoding="utf-8")
+    plans, facts = planned(comparison)
+    page.write_text(html(replace(comparison, facts=facts), folder, plans), encoding="utf-8")
     return page

@@ -16,13 +16,15 @@ not_enough = NOT_ENOUGH.lower()  # within one
 
 @dataclass(frozen=True)
 class Chart:
-    """A Vega-Lite specification, and in words what it shows; its numbers stand in ``table``."""
+    """A Vega-Lite specification, and in words what it shows; its numbers stand in ``table``. finding: what follows from
+    it, as a sentence above it; title: how to read it, below it."""
 
     name: str  # unique in the report; letters, digits and hyphens
     title: str
     spec: dict[str, Any]
     alt: str
     table: pl.DataFrame
+    finding: str = ""
 
 
 @dataclass(frozen=True)

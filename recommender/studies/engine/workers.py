@@ -139,10 +139,12 @@ class Crew:
             self._pipes.append(mine)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: object, *_: object) -> None:
+        """A process whose pipe is closed ends by itself and leaves no semaphores; one that may be at work is ended."""
         for process, pipe in zip(self.processes, self._pipes, strict=True):
-            process.terminate()
             pipe.close()
+            if failed:
+                process.terminate()
         for process in self.processes:
             process.join()
 

@@ -448,7 +448,7 @@ def test_the_page_loads_nothing_escapes_names_and_keeps_its_own_links(html: str)
 
 def test_every_site_has_the_same_tiles_and_an_answer_to_every_question(html: str, comparison: Comparison) -> None:
     assert "How they differ." in html
-    assert html.count('<div class="tile ') == (5 + len(report.SHORT)) * len(comparison.sites)
+    assert html.count('<div class="tile ') == 9 * len(comparison.sites)
     for told in report.answers(comparison).values():
         assert tuple(told) == page_model.QUESTIONS
         assert all(t and t[0] for t in told.values())

@@ -398,7 +398,7 @@ def test_places_for_new_items_are_told_with_what_each_number_brought_and_cost(tm
     text = " ".join(page.text.split())
     assert "2 of the first 20 places are kept for new items, chosen by content." in text
     assert "New items, in these places or others, are" in text
-    assert "The data are simulated: no real user has seen a list." in text
+    assert "Simulated data: no real user has seen a list." in text
     assert page.row("2 ★")[1:] == ["content", "0.280", "6.7%, 10.0%", "0.040"]
     assert page.row("0")[1:] == ["", "0.300", "", "0.000"]
     assert page.row("2, test")[1:] == ["content", "0.280", "8.0%, 12.0%", "0.040"]
@@ -433,6 +433,10 @@ def test_no_two_statements_of_a_page_contradict_each_other(tmp_path: Path) -> No
         ({"topic": "goal"}, {"verdict": "reached", "target": 2.0}, "a goal reached below it"),
         ({"topic": "goal"}, {"verdict": "missed", "target": 0.0}, "a goal missed above it"),
         ({"topic": "goal"}, {"value": 0.123}, "two numbers for one thing"),
+        ({"topic": "cheaper"}, {"own": 1.5}, "cheaper, but not in person-days"),
+        ({"topic": "cheaper"}, {"value": 0.123}, "two numbers for one thing"),
+        ({"topic": "cheaper"}, {"target": 2.0}, "a goal reached below it"),
+        ({"topic": "error cost", "what": "router"}, {"own": 0.0, "value": 3.0}, "an error costs nothing a list"),
         ({"topic": "goal"}, {"verdict": "not testable", "reason": ""}, "without a reason"),
         ({"topic": "accuracy", "verdict": "best", "bucket": "all"}, {"own": 0.09}, "a star for the fallback's lists"),
         ({"topic": "accuracy", "what": "random", "bucket": "0"}, {"verdict": "not measured"}, "called not measured"),
@@ -459,7 +463,7 @@ def test_data_that_are_not_the_scenarios_own_get_no_words_of_its_problem(tmp_pat
 def test_sentences_of_the_first_screen_are_short_and_free_of_internal_words(out: Path, page: Page) -> None:
     text = (out / "report.html").read_text()
     tiles = re.findall(r'<div class="tile.*?</div>', text, re.DOTALL)
-    assert len(tiles) == 5
+    assert len(tiles) == 9
     for tile in tiles:
         for sentence in re.split(r"(?<=[a-z])\. |</p>|</h3>", plain_text(tile)):
             assert len(sentence.split()) <= 40, sentence
