@@ -32,6 +32,7 @@ from recommender.experiment.facts import contradictions
 from recommender.names import ALL, USER_BUCKETS
 from recommender.planning.facts import contradictions as plan_contradictions
 from recommender.report import comparison as report
+from recommender.report.document import write_report
 from recommender.studies.charts import frontier
 from recommender.studies.engine.measured import Measured
 from recommender.studies.engine.plan import DATA, SCENARIO
@@ -252,6 +253,8 @@ def test_the_rung_of_least_person_days_that_is_not_shown_to_be_worse_is_enough(r
     equal = chose(read[0], {"popularity": LESS, "ease": GAIN, "item_knn": GAIN})  # of whom no days are stated come last
     assert equal.enough == "ease"
     assert chose(read[0], {"popularity": LESS, "ease": LESS}).enough is None
+    corrected = LESS | {"p_holm": 0.5, "p": 0.04}  # an interval below zero says worse, whatever a correction does
+    assert chose(read[0], {"popularity": corrected, "ease": GAIN}).enough == "ease"
 
 
 def test_a_rung_that_won_in_the_test_period_only_is_neither_enough_nor_shown_to_gain(read: list[Site]) -> None:
@@ -404,6 +407,30 @@ def test_what_ships_is_what_a_kept_train_of_the_same_data_decided(read: list[Sit
     (train / "data.json").write_text(json.dumps({**told, "digest": "of other data"}))
     other = replace(site, trains=finished_trains(tmp_path / "artifacts"))
     assert other.ships == site.decided.run
+
+
+def test_a_train_that_a_comparison_read_shows_what_it_adds_and_its_chart_the_trains_numbers(
+    read: list[Site], tmp_path: Path
+) -> None:
+    train = decided(write_out(tmp_path / "train"))
+    site = replace(read[1])
+    vars(site)["ships"] = (run := finished_trains(tmp_path)[0])
+    facts = site_facts(site, 1.0)
+    told = facts.filter(topic="accuracy", what="router", metric=site.metric, bucket=ALL)
+    drawn = charts.effort(site.name, ladder([site]), facts)
+    assert drawn is not None
+    assert drawn.table.filter("ships")["value"].to_list() == told["value"].to_list()
+    assert "make compare SCENARIO=jobs" in write_report(train).read_text()
+    (tmp_path / "compare-1").mkdir()
+    facts.write_parquet(tmp_path / "compare-1/facts.parquet")
+    text = write_report(train).read_text()
+    assert "../compare-1/report.html" in text
+    assert "make compare" not in text
+    first = told["value"][0]
+    facts.with_columns(value=pl.when(pl.col("value") == first).then(0.5).otherwise("value")).write_parquet(
+        tmp_path / "compare-1/facts.parquet"
+    )  # of another train
+    assert "make compare SCENARIO=jobs" in write_report(run.path).read_text()
 
 
 def test_a_place_without_curves_or_decision_says_so(read: list[Site]) -> None:

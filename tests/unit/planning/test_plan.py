@@ -159,6 +159,16 @@ def test_where_popularity_reaches_the_goal_the_sheet_says_stop() -> None:
     assert "a control, reaches it too" in planning.sheet_html([blind])
 
 
+def test_the_sheet_begins_with_one_verdict_that_names_what_is_missing() -> None:
+    start = sheet(0.1)[viability.START]
+    assert (start.verdict, planning.plain_text(planning.sheet_html([start])).split(" Question")[0]) == (
+        viability.YES, "You can start: nothing is missing.",
+    )  # fmt: skip
+    blind = sheet(0.1, verdict="not testable", reason="random, a control, reaches it too")[viability.START]
+    assert blind.verdict == viability.NO
+    assert "Not yet. Missing: a goal that these data can test." in planning.plain_text(planning.sheet_html([blind]))
+
+
 def test_the_sheet_counts_labels_and_says_what_is_silent() -> None:
     answers = sheet(0.1)
     assert answers[viability.LABEL].numbers["n"] == 10_000
@@ -238,6 +248,11 @@ def test_a_plan_says_nothing_against_itself_or_what_was_measured(plan: tuple[Sit
         ({"topic": "due", "what": "ranker"}, {"own": 0.98}, "due, and another is forecast"),
         ({"topic": "goal"}, {"verdict": "reached", "target": 0.0}, "due for a goal that is reached"),
         ({"topic": "viability", "what": viability.RULE}, {"verdict": "yes"}, "for a goal that is reached"),
+        (
+            {"topic": "viability", "what": viability.LABEL},
+            {"over": "no label", "verdict": "no"},
+            "can be started, and something is missing",
+        ),
         (
             {"topic": "goal"},
             {"verdict": "not testable", "reason": "too few"},

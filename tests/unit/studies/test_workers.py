@@ -77,6 +77,12 @@ def several(tmp_path: Path) -> Callable[[], list[Cell]]:
     return made
 
 
+def test_processes_without_work_end_by_themselves_so_that_they_leave_no_semaphores() -> None:
+    with Crew(None, 1) as crew:
+        pass
+    assert [p.exitcode for p in crew.processes] == [0]
+
+
 @pytest.mark.slow
 def test_two_processes_measure_the_same_bytes_as_one(several: Callable[[], list[Cell]], tmp_path: Path) -> None:
     ended: dict[int, list[str]] = {}
