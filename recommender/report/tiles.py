@@ -161,7 +161,11 @@ def problem(run: RunFolder, source: str = "") -> Row:
     if stated:
         return silent | dict(stated)
     if run.data.get("source", source or own) == own:
-        words = {"what": configured.what, "for_whom": configured.for_whom, "cost_of_error": configured.cost_of_error.what}
+        words = {
+            "what": configured.what,
+            "for_whom": configured.for_whom,
+            "cost_of_error": configured.cost_of_error.what,
+        }
         return words | {"objective": configured.objective, "business_metric": configured.business_metric}
     name = run.data.get("name", source)
     return silent | {"what": "Which items of this catalog do we show?", "for_whom": f"users of {name}"}
