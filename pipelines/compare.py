@@ -77,8 +77,8 @@ def main(argv: list[str]) -> None:
             write_text(out / "report.md", text)
             write_text(out / "report.html", html(comparison, out, plans))
             write_plan(out, plans)
-            for run in (s.ships for s in sites if s.ships in s.trains):
-                write_report(run.path)  # with what this comparison adds
+            for ships in (s.ships for s in sites if s.ships and s.ships in s.trains):
+                write_report(ships.path)  # with what this comparison adds
         tell(out, comparison, args)
         files = sorted(p for p in out.iterdir() if p.is_file())
         show_links(bench.trackers.finish(sites, recipes, files, text[:NOTE], UI), silent)

@@ -25,7 +25,7 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the increment of splitmix64
 # shows that no measuring module imports one of these.
 ONLY_READ = (
     *("api", "report", "tracking", "compare", "planning", "serving", "models/colours.py"),
-    *("experiment/run_tables.py", "experiment/facts.py"),
+    *("experiment/run_tables.py", "experiment/facts.py", "experiment/consistency.py"),
     *(f"studies/{name}.py" for name in ("ablation", "ablation_sentences", "ablation_tables", "analyses", "charts")),
     *(f"studies/{name}.py" for name in ("data_volume", "effort_to_goal", "feedback_loop", "staleness", "summary")),
     *("studies/transfer.py", "studies/uncertainty.py"),

@@ -7,6 +7,9 @@ of the places that the rung itself filled), target, verdict and, where that need
 accuracy   a metric of one rung for one group of users; verdicts best, level, below, fallback, control, bound
 ships      what validation gives a segment; verdicts won, inherited, group, simplest, few, day zero
 gain       what ships less the simplest rung; verdicts gain, loss, open
+blend      what merging in a second rung's lists gave a group on validation; verdicts gain, loss, open
+slots      what n places for new items gave on validation: recall of new items with (value) and without them (target);
+           own: share of the recall of all items that they cost
 price      what ships less its lists before re-ranking; verdicts gain, loss, open
 goal       verdicts reached, missed, not testable
 harm       a rule, spam or unequal treatment: of what ships, and (what: ``router-plain``) before re-ranking
@@ -27,7 +30,7 @@ import polars as pl
 
 from recommender.config import ProblemStatement
 from recommender.evaluation.evaluate import VISIT
-from recommender.evaluation.metric_table import NEITHER, better, metric_label, named
+from recommender.evaluation.metric_table import NEITHER, better, named
 from recommender.experiment.climb import needed
 from recommender.experiment.run_folder import RunFolder
 from recommender.experiment.run_tables import FALLBACK_SHARE, cells, mark, seconds
@@ -54,7 +57,16 @@ def train_facts(
     """All rows of a run's folder. reduced: the data are a part of what the goal was made for, so it is not tested;
     problem: what is stated of value and cost, where that is not as when the run was made."""
     site = site or f"{run.scenario.name} on {run.data.get('name', run.scenario.data.source)}"
-    makers = (_accuracy(run), _ships(run), _gains(run), [goal(run, reduced)], _harms(run), _costs(run), _back(run))
+    makers = (
+        _accuracy(run),
+        _ships(run),
+        _gains(run),
+        _merged(run),
+        [goal(run, reduced)],
+        _harms(run),
+        _costs(run),
+        _back(run),
+    )
     rows = [row for topic_rows in makers for row in topic_rows]
     rows += [*value_rows(problem or run.scenario.problem, rows), *_cheaper(run, rows)]
     rows = [{"site": site, **row} for row in rows]
@@ -120,6 +132,28 @@ def _gains(run: RunFolder) -> Iterator[Row]:
                 "split": "test", "value": r["difference"], "low": r["ci_low"], "high": r["ci_high"],
                 "verdict": verdict(r["ci_low"], r["ci_high"], r["metric"]),
             }  # fmt: skip
+
+
+def _merged(run: RunFolder) -> Iterator[Row]:
+    """Second rungs, and places for new items."""
+    same = {"metric": run.metric, "split": "validation"}
+    for group, b in run.decision.blends.items():
+        ends: Row = {"n": b.n_queries, "value": b.gain, "low": b.ci_low, "high": b.ci_high}
+        yield {
+            "topic": "blend",
+            "bucket": group,
+            "what": b.rung,
+            **same,
+            **ends,
+            "verdict": verdict(b.ci_low, b.ci_high),
+        }
+    slots = run.decision.slots
+    sized = {e.n: e for e in run.decision.slot_evidence if not e.n or e.rung in ("", slots.rung)}
+    if slots.n and {0, slots.n} <= set(sized):
+        chosen = sized[int(slots.n)]
+        ends = {"value": chosen.new_item_recall_at_20, "target": sized[0].new_item_recall_at_20, "own": chosen.loss}
+        yield {"topic": "slots", "bucket": ALL, "what": slots.rung, **same, "metric": "recall_at_20", **ends,
+               "n": int(slots.n)}  # fmt: skip
 
 
 def goal(run: RunFolder, reduced: bool = False) -> Row:
@@ -211,62 +245,3 @@ def _back(run: RunFolder) -> Iterator[Row]:
             "metric": run.metric, "split": "test", "n": r["n_queries"], "value": r["gain"], "low": r["ci_low"],
             "high": r["ci_high"], "verdict": "holds" if r["mean_low"] > 0 else OPEN, "reason": r["sentence"],
         }  # fmt: skip
-
-
-def label(row: Mapping[str, Any]) -> str:
-    """``NDCG@10, jobs on simulated, all: lightfm``, for messages."""
-    return f"{metric_label(row['metric'])}, {row['site']}, {row['bucket']}: {row['what']} ({row['verdict']})"
-
-
-def contradictions(facts: pl.DataFrame) -> list[str]:
-    """Pairs of rows that cannot both hold, and rows that cannot hold by themselves; empty where all is well."""
-    faults: list[str] = []
-    rows = facts.to_dicts()
-    seen: dict[tuple[Any, ...], Row] = {}
-    for row in rows:
-        shared = row["topic"] in ("goal", "cheaper")  # they read a number that others show too
-        topic = "accuracy" if shared else row["topic"]
-        key = (topic, *(row[k] for k in KEY if k != "topic"))
-        first = seen.setdefault(key, row)
-        if any(row[c] != first[c] for c in ("value", "low", "high", "n")):
-            faults.append(f"two numbers for one thing: {label(first)} and {label(row)}")
-        faults += [f"{fault}: {label(row)}" for fault, holds in _faults(row).items() if holds]
-    ships = {(r["site"], r["what"]) for r in rows if r["topic"] == "ships"}
-    ships |= {(r["site"], r["reason"]) for r in rows if r["topic"] == "ships" and r["reason"]}
-    paths: dict[tuple[str, str], set[str]] = {}
-    for row in rows:
-        if row["topic"] == "build" and row["verdict"] == "next" and (row["site"], row["what"]) in ships:
-            faults.append(f"to be built next, and ships: {label(row)}")
-        if row["topic"] == "serves":
-            paths.setdefault((row["site"], row["bucket"]), set()).add(row["verdict"])
-    worth = {(r["site"], r["over"], r["metric"]): r for r in rows if r["topic"] == "value" and r["value"] is not None}
-    gains = {(r["site"], r["over"], r["metric"]): r for r in rows if r["topic"] == "gain" and r["bucket"] == ALL}
-    faults += [
-        f"worth something else than its gain: {label(row)}"
-        for at, row in worth.items()
-        if at not in gains or gains[at]["verdict"] != row["verdict"]
-    ]
-    faults += [f"stays and moves: {at}" for at, verdicts in paths.items() if {"stays", "moves"} <= verdicts]
-    best = [(r["site"], r["bucket"], r["metric"]) for r in rows if r["verdict"] == "best"]
-    return faults + [f"two are best: {key}" for key in dict.fromkeys(best) if best.count(key) > 1]
-
-
-def _faults(row: Row) -> dict[str, bool]:
-    """Fault -> whether the row has it."""
-    low, high, target, outcome = row["low"], row["high"], row["target"], row["verdict"]
-    tested = outcome in (GAIN, LOSS, OPEN) and row["topic"] in ("gain", "price", "value", "asset", "part", "enough")
-    tested &= outcome != OPEN or not row["reason"]  # open for a reason beyond its interval
-    return {
-        "the interval says something else": tested and low is not None and outcome != verdict(low, high, row["metric"]),
-        "to be built next, without a gain": row["topic"] == "build" and outcome == "next" and (low is None or low <= 0),
-        "no evidence of what was not measured": outcome in (GAIN, LOSS) and row["value"] is None,
-        "measured, but called not measured": outcome == UNKNOWN and row["value"] is not None,
-        "a goal reached below it": outcome == REACHED and (low is None or target is None or low < target),
-        "a goal missed above it": outcome == MISSED and (high is None or target is None or high >= target),
-        "a goal that cannot be tested, without a reason": outcome == NOT_TESTABLE and not row["reason"],
-        "a star for the fallback's lists": outcome == "best" and row["own"] is not None and row["own"] < FALLBACK_SHARE,
-        "cheaper, but not in person-days": row["topic"] == "cheaper" and not 0 < (row["own"] or 1) < 1,
-        "an error costs nothing a list, but something a week": row["topic"] == "error cost"
-        and bool(row["value"]) != bool(row["own"]),
-        "outside of its interval": None not in (low, high, row["value"]) and not low <= row["value"] <= high,
-    }  # fmt: skip

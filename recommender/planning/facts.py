@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
+from recommender.experiment import consistency
 from recommender.experiment import facts as base
 from recommender.experiment.facts import LOSS, SCHEMA, Row
 from recommender.experiment.value import NOT_STATED
@@ -75,12 +76,14 @@ def _sheet(plan: SitePlan) -> Iterator[Row]:
 
 
 def contradictions(facts: pl.DataFrame) -> list[str]:
-    """Those of ``experiment.facts.contradictions``, and of the plan with itself and with what was measured."""
-    faults = base.contradictions(facts)
+    """Those of ``experiment.consistency``, and of the plan with itself and with what was measured."""
+    faults = consistency.contradictions(facts)
     rows = facts.to_dicts()
     for site in facts["site"].unique(maintain_order=True):
         here = [r for r in rows if r["site"] == site]
-        faults += [f"{fault}: {base.label(r)}" for r in here for fault, holds in _faults(r, here).items() if holds]
+        faults += [
+            f"{fault}: {consistency.label(r)}" for r in here for fault, holds in _faults(r, here).items() if holds
+        ]
         if sum(r["own"] or 0.0 for r in here if r["topic"] == "option") > PICKS + 1e-9:
             faults.append(f"more than {PICKS} are among the best {PICKS}: {site}")
     return faults

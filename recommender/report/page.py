@@ -126,8 +126,10 @@ def _ci(row: Mapping[str, Any], places: int = 3, sign: bool = False) -> str:
 
 
 def _signed(value: float | None, places: int = 3) -> str:
-    text = "–" if value is None else f"{value:+.{places}f}"
-    return text[1:] if value is not None and float(text) == 0 else text
+    if value is None:
+        return "–"
+    text = f"{value:+.{places}f}"
+    return text if float(text) else text[1:]
 
 
 def _per_100(value: float | None) -> str:

@@ -12,7 +12,7 @@ from recommender.evaluation.metric_table import LOWER, better
 from recommender.experiment import facts as tables
 from recommender.experiment.run_folder import RunFolder
 from recommender.experiment.run_tables import LABELS, USERS, number, users
-from recommender.names import ALL, IN_SESSION, ORACLE, PLAIN, RETURNING, ROUTER
+from recommender.names import ALL, IN_SESSION, ORACLE, PLAIN, RETURNING, ROUTER, USER_BUCKETS, WITH_HISTORY
 from recommender.report.page import harm_label, money
 
 Row = dict[str, Any]
@@ -21,7 +21,7 @@ FOUND = "hit_rate_at_10"  # what a gain means to a reader: so many of 100 users 
 # Topics of facts that the tiles read.
 TOPICS = (
     *("rate", "serves", "open", "ships", "goal", "left out", "twice", "asset", "part", "cost", "build", "enough"),
-    *("due", "option"),
+    *("due", "option", "blend", "slots", "price"),
 )
 
 
@@ -41,7 +41,10 @@ def topics(table: pl.DataFrame, run: RunFolder | None, mine: pl.DataFrame, **mor
     """What the macros of compare_words.html read: rows of one site by topic, and rungs that ship (served; used: with
     those that only choose new items), were measured alone, or replaced the simplest (moved). mine: facts of the run,
     also where ``table`` has them; more: further names."""
-    blank = {"measure": "", "measuring": 0, "compare": "", "used": run.decision.served if run else []}
+    command = f"make study STUDY=parts SCENARIO={run.scenario.name}" if run else ""
+    blank = {"measure": command, "measuring": 0, "compare": "", "used": run.decision.served if run else []}
+    blank["metric"] = run.metric if run else ""
+    blank["rerankers"] = [r.name for r in run.scenario.rerank if r.enabled] if run else []
     by_topic: dict[str, Any] = {topic: rows(table, topic=topic) for topic in TOPICS}
     ships = by_topic["ships"]
     served = list(dict.fromkeys(rung for r in ships for rung in (r["what"], r["reason"]) if rung))
@@ -52,6 +55,10 @@ def topics(table: pl.DataFrame, run: RunFolder | None, mine: pl.DataFrame, **mor
     who = users(list(dict.fromkeys(_group(r["bucket"]) for r in moved)), 0)
     left = list(dict.fromkeys(rung for r in moved for rung in (r["what"], r["reason"]) if rung))
     gone = {"rungs": left, "who": who, "everyone": len(moved) == len(ships)}
+    for r in by_topic["blend"]:
+        part = r["bucket"].removeprefix(WITH_HISTORY)
+        each = [b + part for b in USER_BUCKETS[1:]] if r["bucket"].startswith(WITH_HISTORY) else [r["bucket"]]
+        r["who"] = users(each, run.scenario.decision.away_days if run else 0)
     return {**by_topic, **blank, "served": served, "alone": alone, "moved": gone, **more}
 
 

@@ -27,8 +27,8 @@ from recommender.compare.site import Site, finished_trains, named, read_sites
 from recommender.compare.tables import ladder, tables
 from recommender.errors import ConfigError
 from recommender.experiment.climb import Choice
+from recommender.experiment.consistency import contradictions
 from recommender.experiment.decision import Decision
-from recommender.experiment.facts import contradictions
 from recommender.names import ALL, USER_BUCKETS
 from recommender.planning.facts import contradictions as plan_contradictions
 from recommender.report import comparison as report

@@ -11,7 +11,8 @@ from recommender import config
 from recommender.config import ProblemStatement
 from recommender.errors import ConfigError
 from recommender.experiment import rungs
-from recommender.experiment.facts import SCHEMA, contradictions
+from recommender.experiment.consistency import contradictions
+from recommender.experiment.facts import SCHEMA
 from recommender.experiment.value import NOT_STATED, costs, tolerable, value_rows, worth
 from tests.helpers.small import scenario
 

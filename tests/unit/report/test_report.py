@@ -16,7 +16,8 @@ from rich.console import Console
 
 from recommender.errors import DataError
 from recommender.experiment import run_tables
-from recommender.experiment.facts import contradictions, train_facts
+from recommender.experiment.consistency import contradictions
+from recommender.experiment.facts import train_facts
 from recommender.experiment.run_folder import read_run
 from recommender.report import charts, decision_table
 from recommender.report.document import write_report
