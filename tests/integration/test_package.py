@@ -44,6 +44,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def coldstart(site: Path, place: Path, *given: str | Path) -> subprocess.CompletedProcess[str]:
     """The wheel's console command; this repository is not importable."""
     environment = {**os.environ, "PYTHONPATH": str(site), "MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}"}
+    environment["NUMBA_DISABLE_JIT"] = "1"  # compiling for a new place takes longer than so few rows
     command = [sys.executable, "-P", "-c", ASK, *map(str, given)]
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
 
