@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from pipelines import compare
 from recommender import config
 from recommender.compare import page_model
+from recommender.planning.facts import contradictions
 from recommender.studies.summary import CPU
 from recommender.tracking import values
 from tests.helpers.folders import Done, run, shop
@@ -102,3 +103,4 @@ def test_the_quick_variant_answers_for_all_scenarios(workplace: Path) -> None:
     transfer = pl.read_parquet(workplace / "quick/transfer.parquet").filter(user_bucket="all")
     assert transfer.height == len(config.scenarios()) ** 2
     assert transfer.filter(used_in="jobs", recipe_of="jobs")["percent"].item() == pytest.approx(100)
+    assert contradictions(pl.read_parquet(workplace / "quick/facts.parquet")) == []
