@@ -336,7 +336,7 @@ test-browser: $(READY_DEV)
 	@$(PY) -m pytest $$TESTS -m browser
 
 test-spark: $(READY_DEV)
-	@$(PY) -m pytest $$TESTS -m spark
+	@$(PY) -m pytest $${TESTS:-tests/spark $(TWO)} -m spark
 
 ##   make bench                 time the main stages; compare with the last run in .benchmarks/
 .PHONY: bench

@@ -71,13 +71,14 @@ class EngineCounts:
 
     def pairs(self, items: Table, weigher: UserWeigher | None = None) -> Sequence[tuple[np.ndarray, np.ndarray]]:
         wanted = self._known(items)
-        n_blocks = max(ITEM_BLOCKS, -(-(8 * len(wanted) ** 2) // BLOCK_BYTES))
+        at_least = 1 if self.engine.shared is None else self.engine.partitions  # each block reads all rows
+        n_blocks = max(at_least, -(-(8 * len(wanted) ** 2) // BLOCK_BYTES))
         key = self._key("pairs", weigher, sha256([wanted.tobytes()]))
         if key not in self.results:  # their files: a matrix is large, and settings of one rung ask for the same
             _require_space(self.store, len(wanted), 4 if weigher is None else 8)
             counted = Counted(str(self.store), self.end, True)
             task = CountPairs(counted, len(self.items), wanted, weigher, self.history_cap, n_blocks)
-            self.results[key] = self.engine.run(task, [b""] * n_blocks)
+            self.results[key] = self.engine.run_on_rows(task, [b""] * n_blocks)
         return [
             (
                 np.arange(part, len(wanted), n_blocks),
@@ -94,7 +95,7 @@ class EngineCounts:
         while True:  # an interval of each time, until a bin is a microsecond
             width = -(-width // TIME_BINS)
             task = CountTimes(Counted(str(self.store), self.end, self.first), low, width)
-            partial = [read_arrays(part) for part in self.engine.run(task, [b""] * ITEM_BLOCKS)]
+            partial = [read_arrays(part) for part in self.engine.run_on_rows(task, [b""] * ITEM_BLOCKS)]
             bins, below, stated = (
                 np.sum([part[name] for part in partial], axis=0) for name in ("bins", "below", "stated")
             )
@@ -124,7 +125,7 @@ class EngineCounts:
         counted = Counted(str(self.store), self.end, self.first)
         task = CountItems(counted, len(self.items), weigher, earliest, latest, segments, n_segments)
         sums, times = np.zeros((n_segments, len(self.items))), []
-        for part, content in enumerate(self.engine.run(task, [b""] * ITEM_BLOCKS)):
+        for part, content in enumerate(self.engine.run_on_rows(task, [b""] * ITEM_BLOCKS)):
             arrays = read_arrays(content)
             sums[:, part::ITEM_BLOCKS] = arrays["sums"]
             times.append(arrays["times"])
@@ -143,10 +144,10 @@ class EngineCounts:
 
 
 def _require_space(store: Path, n_items: int, bytes_each: int) -> None:
-    """Raises UserError where the pairs of so many items do not fit into the shared folder."""
+    """Raises UserError where the pairs of so many items do not fit beside the rows."""
     needed, free = n_items**2 * bytes_each, shutil.disk_usage(store).free
     if needed > free:
         raise UserError(
-            f"Pairs of {n_items:,} items need {needed / 1e9:,.0f} GB in the shared folder, where {free / 1e9:,.0f} GB "
+            f"Pairs of {n_items:,} items need {needed / 1e9:,.0f} GB in {store.parent}, where {free / 1e9:,.0f} GB "
             "are free. Leave item_knn out of the ladder, give ease an item_cap, or name a larger folder: SHARED=."
         )

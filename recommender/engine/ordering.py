@@ -18,18 +18,19 @@ SAMPLES = 1000  # of each part, where ranges are chosen
 
 
 def in_order(engine: Engine, parts: Sequence[Path], n_rows: int, columns: Sequence[str], to: Path) -> None:
-    """Writes the rows of ``parts`` (Parquet, in a folder that workers see) sorted by all their ``columns``, nulls
+    """Writes the rows of ``parts`` (Parquet, in an ``engine.folder``) sorted by all their ``columns``, nulls
     first, as Parquet files of ``to`` whose names are in that order."""
     files, first = [str(part) for part in parts], columns[0]
-    seen = [pl.read_ipc(io.BytesIO(c))[first] for c in engine.run(SampleKeys(files, first), [b""] * len(files))]
+    sampled = engine.run_on_rows(SampleKeys(files, first), [b""] * len(files))
+    seen = [pl.read_ipc(io.BytesIO(content))[first] for content in sampled]
     keys = pl.concat(seen).drop_nulls().sort()
     n = max(1, round(n_rows / ROWS))
     cuts = keys.gather([len(keys) * k // n for k in range(1, n)]).unique().sort() if len(keys) else keys
     pieces = to.with_name(f"{to.name}-pieces")
     for number in range(len(cuts) + 1):
         (pieces / f"{number:06d}").mkdir(parents=True)
-    engine.run(Deal(files, first, cuts, str(pieces)), [b""] * len(files))
-    engine.run(Order(str(pieces), list(columns), str(to)), [b""] * (len(cuts) + 1))
+    engine.run_on_rows(Deal(files, first, cuts, str(pieces)), [b""] * len(files))
+    engine.run_on_rows(Order(str(pieces), list(columns), str(to)), [b""] * (len(cuts) + 1))
     shutil.rmtree(pieces)
 
 

@@ -28,7 +28,7 @@ from recommender.data.spec import STANDARD, Spec, Threshold
 from recommender.engine.checking import BLOCKS, CheckPart, CheckUsers, Collect, FirstRows, in_sample, share_of
 from recommender.engine.counting import EngineCounts
 from recommender.engine.session import Engine
-from recommender.engine.tables import Copy, copied, is_address
+from recommender.engine.tables import copied, is_address
 from recommender.engine.tally import OneMachine, merge
 from recommender.errors import UserError
 from recommender.sources import SOURCES
@@ -42,7 +42,7 @@ ROWS = 1_000_000  # of a part, about; whole row groups
 @dataclass(frozen=True)
 class EngineReader:
     """In place of ``sources/load.py::load``. sample_users: about so many users, by the hash of their id; None: all.
-    history_cap: see ``CountPairs``."""
+    history_cap: see ``CountPairs``. Without a shared folder, and with a sample, tasks run here, part by part."""
 
     engine: Engine
     sample_users: int | None = None
@@ -52,16 +52,13 @@ class EngineReader:
         """The Dataset that ``load`` gives, or of it the sampled users. Raises as ``load``."""
         if is_address(data):
             scratch = self.engine.closing.enter_context(self.engine.folder())
-            copy = copied(self.engine, data, scratch, self.sample_users)
-            if copy.n_rows:
-                return _sample_of(copy, load(str(copy.folder), raw_dir=raw_dir, **loading))
-            data = str(copy.folder)
+            data = str(copied(self.engine, data, scratch, in_passes=self.sample_users is not None))
         folder = Path(data).expanduser()
         located = None if data in SOURCES else interactions_file(folder)
         if located is not None:
             try:
-                if self.engine.shared is None:
-                    raise OneMachine("no folder is shared with the engine's workers (SHARED=)")
+                if self.engine.shared is None and self.sample_users is None:
+                    raise OneMachine("all are to come here, and no folder is shared with the workers (SHARED=)")
                 return self._read(folder, *located, loading)
             except OneMachine as reason:
                 log.info("interactions: %s, so this machine reads and checks them", reason)
@@ -73,7 +70,7 @@ class EngineReader:
         check = CheckPart([str(f) for f in _files(file)], spec.model_dump(), actions, sorted(exact))
         checking = _Checking(self.engine, check, chunks, self.sample_users, self.history_cap)
         try:
-            notes, few = self.engine.run(FirstRows(check), [json.dumps(chunks[0]).encode()] * 2)
+            notes, few = self.engine.run_on_rows(FirstRows(check), [json.dumps(chunks[0]).encode()] * 2)
             witness = TableFile(pl.read_ipc(io.BytesIO(few)), json.loads(notes))
             data = build(
                 replace(read_folder(folder, (file, witness)), elsewhere=checking),
@@ -108,18 +105,18 @@ class _Checking:
         with ExitStack() as reading:
             store = (reading if ids is None else self.engine.closing).enter_context(self.engine.folder())
             task = replace(self.check, items=items, whole=items.dtype.is_integer(), store=str(store))
-            checked = _json(self.engine.run(task, [json.dumps(chunk).encode() for chunk in self.chunks]))
+            checked = _json(self.engine.run_on_rows(task, [json.dumps(chunk).encode() for chunk in self.chunks]))
             _agree(checked)
             merge(findings, checked)
             numbers = [str(block).encode() for block in range(BLOCKS)]
             lined = self.chunks[0]["rows"] < 0
             repeats = CheckUsers(task.repairs, str(store), lined, ids, positive.model_dump(), self.history_cap)
-            users = _json(self.engine.run(repeats, numbers))
+            users = _json(self.engine.run_on_rows(repeats, numbers))
             _agree(users)
             merge(findings, [block for block in users if block["n_rows"]])
             n_users, n_rows = (sum(block[n] for block in users) for n in ("n_users", "n_rows"))
             share = share_of(self.sample_users, n_users)
-            contents = self.engine.run(Collect(str(store), share), numbers)
+            contents = self.engine.run_on_rows(Collect(str(store), share), numbers)
         frames = [pl.read_ipc(io.BytesIO(content)) for content in contents if content]
         if not frames:
             raise OneMachine("no row is left")
@@ -168,12 +165,6 @@ def sampled(data: Dataset, sample_users: int | None) -> Dataset:
     if signals.width:
         signals = signals.filter(in_sample(signals["user_id"], share))
     return replace(data, interactions=rows, signals=signals, sample=sample)
-
-
-def _sample_of(copy: Copy, data: Dataset) -> Dataset:
-    n_users, n_rows = data.interactions["user_id"].n_unique(), data.interactions.height
-    counted = "Popularity is that among them; with a folder that the workers share (SHARED=), all would count."
-    return replace(data, sample=about_sample(n_users, copy.n_users, n_rows, copy.n_rows, counted))
 
 
 COUNTED = (

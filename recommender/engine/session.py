@@ -57,6 +57,18 @@ class Engine:
                 block(folder, n - 1).write_bytes(content)
             return self._collect(folder, n)
 
+    def run_on_rows(self, task: Task, blocks: Iterable[bytes]) -> list[bytes]:
+        """``run`` of a task that reads or leaves rows in a ``folder``: here, one block after the other, where the
+        workers do not see it. Memory is then that of one block, and the results are the same bytes."""
+        if self.shared is not None:
+            return self.run(task, blocks)
+        results = []
+        with self.folder() as folder:
+            for n, content in enumerate(blocks):
+                block(folder, n).write_bytes(content)
+                results.append(task.run(n, folder))
+        return results
+
     @contextmanager
     def folder(self) -> Iterator[Path]:
         """A new folder in the shared one (of this machine, where there is none), removed at the end."""

@@ -9,21 +9,21 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 from uuid import uuid4
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recommender.data.memory import PER_ROW_B, PER_TEXT_B, free_mb
-from recommender.engine.checking import in_sample, share_of
 from recommender.engine.ordering import in_order
 from recommender.engine.session import Engine, explained
 from recommender.errors import UserError
+from recommender.hashing import of_values
 from recommender.sources.load import ON_ENGINE
 
 if TYPE_CHECKING:
@@ -43,17 +43,9 @@ def is_address(data: str) -> bool:
     return kind in ON_ENGINE and bool(where)
 
 
-@dataclass(frozen=True)
-class Copy:
-    """A dataset folder. n_users, n_rows: of the whole table, where only a sample of its users is here; else 0."""
-
-    folder: Path
-    n_users: int = 0
-    n_rows: int = 0
-
-
-def copied(engine: Engine, data: str, to: Path, sample_users: int | None = None) -> Copy:
-    """A dataset folder in ``to`` with the tables of an address; where no folder is shared, of ``sample_users`` users.
+def copied(engine: Engine, data: str, to: Path, in_passes: bool = False) -> Path:
+    """A dataset folder in ``to`` with the tables of an address. in_passes: where no folder is shared, interactions come
+    here some users at a time, so that they need not fit the memory.
 
     Interactions are sorted by all that is read of them, so that the copy is the same however the engine has cut it, by
     the workers where they and this machine share a folder. Raises UserError where the engine cannot read them.
@@ -73,46 +65,60 @@ def copied(engine: Engine, data: str, to: Path, sample_users: int | None = None)
             "Make a view with the standard names."
         )
     frame = frame.select(*[column for column in ORDER if column in frame.columns])
-    if engine.shared is None:
-        return _here(engine, data, frame, folder, sample_users)
-    _by_workers(engine, frame, folder)
-    return Copy(folder)
-
-
-def _here(engine: Engine, data: str, frame: DataFrame, folder: Path, sample_users: int | None) -> Copy:
-    n_users = n_rows = 0
-    if sample_users is not None:
-        n_rows = _asked(engine, frame.count)
-        n_users = _asked(engine, lambda: frame.select("user_id").distinct().count())
-        work = partial(rows_in_sample, share=share_of(sample_users, n_users))
-        frame = _asked(engine, partial(frame.mapInArrow, work, frame.schema))
-    _require_memory(engine, data, frame)
-    rows = pl.DataFrame(_asked(engine, frame.toArrow))
-    rows.sort(rows.columns).write_parquet(folder / INTERACTIONS)
-    return Copy(folder, n_users, n_rows)
-
-
-def _by_workers(engine: Engine, frame: DataFrame, folder: Path) -> None:
-    to, given = folder / INTERACTIONS, folder / "parts"
-    to.mkdir()
+    written, given = folder / INTERACTIONS, folder / "parts"
     given.mkdir()
+    if engine.shared is not None:
+        parts, n_rows = _by_workers(engine, frame, given)
+    else:
+        parts, n_rows = _here(engine, data, frame, given, in_passes)
+    if parts:
+        written.mkdir()
+        in_order(engine, parts, n_rows, frame.columns, written)
+    else:
+        pq.write_table(_asked(engine, frame.limit(0).toArrow), written)
+    shutil.rmtree(given)
+    return folder
+
+
+def _by_workers(engine: Engine, frame: DataFrame, given: Path) -> tuple[list[Path], int]:
+    """Files of the rows, written by the workers, and how many rows there are."""
     work = partial(write_part, folder=str(given))
     written = _asked(engine, lambda: frame.mapInArrow(work, "file string, n bigint").toArrow())
-    if len(written):
-        names = sorted(written["file"].to_pylist())  # those of a worker that died after it wrote are not among them
-        in_order(engine, [given / name for name in names], sum(written["n"].to_pylist()), frame.columns, to)
-    else:
-        pq.write_table(_asked(engine, frame.limit(0).toArrow), to / "part-000000.parquet")
-    shutil.rmtree(given)
+    names = sorted(written["file"].to_pylist())  # those of a worker that died after it wrote are not among them
+    return [given / name for name in names], sum(written["n"].to_pylist())
 
 
-def rows_in_sample(batches: Iterator[pa.RecordBatch], share: float) -> Iterator[pa.RecordBatch]:
-    """For ``mapInArrow``: the rows of a sample of users, as ``in_sample`` draws them, and those without a user."""
+def _here(engine: Engine, data: str, frame: DataFrame, given: Path, in_passes: bool) -> tuple[list[Path], int]:
+    """Files of the rows, brought here in as many passes over the table as the memory asks for, and how many rows."""
+    n_rows, free = _asked(engine, frame.count), free_mb()
+    needed = int(n_rows * (PER_ROW_B + PER_TEXT_B * len(frame.columns)) / 1e6)
+    if needed > free and not in_passes:
+        raise UserError(
+            f"{data}: to hold {n_rows:,} interactions takes about {needed:,} MB of memory, and {free:,} MB can be had "
+            "here. Let models be fitted on a sample of users (SET='engine.sample_users=100000'), or name a folder that "
+            "the engine's workers and this machine share, and they are read there: SHARED=/mnt/shared."
+        )
+    passes, parts = max(1, -(-4 * needed // max(free, 1))), list[Path]()
+    came = 0
+    for number in range(passes):
+        work = partial(rows_of_pass, number=number, passes=passes)
+        rows = _asked(engine, lambda work=work: frame.mapInArrow(work, frame.schema).toArrow())  # type: ignore[misc]
+        if rows.num_rows:
+            parts.append(given / f"{number:06d}.parquet")
+            pq.write_table(rows, parts[-1])
+        came += rows.num_rows
+    if came != n_rows:
+        raise UserError(f"{data}: {came:,} interactions came, of {n_rows:,}. Did the table change? Try again.")
+    return parts, n_rows
+
+
+def rows_of_pass(batches: Iterator[pa.RecordBatch], number: int, passes: int) -> Iterator[pa.RecordBatch]:
+    """For ``mapInArrow``: the rows of every ``passes``-th user, by the hash of the id; pass 0 has those without."""
     for batch in batches:
         users = cast(pl.Series, pl.from_arrow(batch.column("user_id")))
         exact = users.cast(pl.Int64() if users.dtype.is_integer() else pl.String())
-        chosen = in_sample(exact.fill_null(0 if exact.dtype.is_integer() else ""), share) | exact.is_null()
-        yield batch.filter(chosen.to_arrow())
+        chosen = of_values(exact.fill_null(0 if exact.dtype.is_integer() else "")) % np.uint64(passes) == number
+        yield batch.filter(pa.array(np.where(exact.is_null().to_numpy(), number == 0, chosen)))
 
 
 def write_part(batches: Iterator[pa.RecordBatch], folder: str) -> Iterator[pa.RecordBatch]:
@@ -165,15 +171,3 @@ def _asked(engine: Engine, ask: Callable[[], T]) -> T:
         return ask()
     except Exception as error:
         raise explained(error, engine.address) from error
-
-
-def _require_memory(engine: Engine, data: str, frame: DataFrame) -> None:
-    """Raises UserError where the interactions do not fit this machine, which is to hold them."""
-    rows, free = _asked(engine, frame.count), free_mb()
-    needed = int(rows * (PER_ROW_B + PER_TEXT_B * len(frame.columns)) / 1e6)
-    if needed > free:
-        raise UserError(
-            f"{data}: to hold {rows:,} interactions takes about {needed:,} MB of memory, and {free:,} MB can be had "
-            "here. Name a folder that the engine's workers and this machine share, and they are read there: "
-            "SHARED=/mnt/shared."
-        )

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from recommender.engine import checking, count_tasks, counting, reading
 from recommender.engine.session import LOCAL, Engine, connected
 
 
@@ -20,5 +21,18 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def sail() -> Iterator[Engine]:
-    with connected(LOCAL) as engine:
+    """Of two partitions, since each is a Python function that starts; tests of their number set their own."""
+    with connected(LOCAL, partitions=2) as engine:
         yield engine
+
+
+@pytest.fixture(scope="module")
+def few_blocks() -> Iterator[None]:
+    """8 blocks of users and 4 of items, not 64 and 16: most of a small table's time goes into files. For Sail, whose
+    workers are threads of this process; the tests of Apache Spark have as many as any other train."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (checking, reading):
+            patch.setattr(module, "BLOCKS", 8)
+        for module in (count_tasks, counting):
+            patch.setattr(module, "ITEM_BLOCKS", 4)
+        yield

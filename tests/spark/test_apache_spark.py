@@ -166,29 +166,32 @@ def test_reading_finds_and_repairs_the_same(
     assert outcomes[0] == outcomes[1]
 
 
-def test_counts_of_all_users_are_those_of_one_machine(apache: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["apache", "carrying"])
+def test_counts_of_all_users_are_those_of_one_machine(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     folder = str(shop().write(tmp_path / "shop"))
-    whole, sample = load(folder, raw_dir=None), EngineReader(apache, 10)(folder, raw_dir=None)
-    origin = datetime(2024, 3, 1, tzinfo=UTC)
+    sample = EngineReader(request.getfixturevalue(engine), 10)(folder, raw_dir=None)
+    whole, origin = load(folder, raw_dir=None), datetime(2024, 3, 1, tzinfo=UTC)
     assert whole.before(origin).item_counts.tolist() == sample.before(origin).item_totals.tolist()
     popular = RECOMMENDERS["popularity"](half_life_share=0.1)
     one, other = (popular.fit(data.before(origin)).counts_.tobytes() for data in (whole, sample))  # type: ignore[attr-defined]
     assert one == other
 
 
-@pytest.mark.parametrize("shares", [True, False], ids=["shared", "carried"])
-def test_a_train_decides_the_same(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shares: bool
+def test_a_train_decides_the_same_with_a_shared_folder_and_without(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = ("--engine", server.address, *(("--shared", tmp_path) if shares else ()))
+    engine = ("--engine", server.address, "--set", "engine.partitions=2")
     monkeypatch.setattr(train, "Tracker", NoTracker)
     folder = shop().write(tmp_path / "shop")
-    for out, more in (("plain", ()), ("spread", engine)):
+    outs = {"plain": (), "shared": (*engine, "--shared", tmp_path), "carried": engine}
+    for out, more in outs.items():
         done = run(train.main, "--scenario", "catalog", "--data", folder, "--out", tmp_path / out, *SMALL, *more)
         assert done.code == 0, done.err
-    assert (tmp_path / "plain/decision.json").read_bytes() == (tmp_path / "spread/decision.json").read_bytes()
-    one, other = (pl.read_parquet(tmp_path / f"{out}/per_query.parquet") for out in ("plain", "spread"))
-    assert one.equals(other)
+    assert len({(tmp_path / out / "decision.json").read_bytes() for out in outs}) == 1
+    plain, *others = (pl.read_parquet(tmp_path / out / "per_query.parquet") for out in outs)
+    assert all(plain.equals(other) for other in others)
 
 
 def test_a_worker_that_is_killed_is_started_again(

@@ -33,7 +33,7 @@ from recommender.serving.known import Known
 from recommender.sources.load import load
 from tests.helpers.folders import DAYS, START, Folder, shop
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("few_blocks")]
 FEW = 20
 MODELS = (
     Popularity(), Popularity(half_life_share=0.1), Popularity(window_days=30.0, half_life_days=7.0),
@@ -54,12 +54,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data.write(tmp_path_factory.mktemp("counts") / "shop")
 
 
-@pytest.fixture(params=[1, 2, 7], scope="module")
+@pytest.fixture(params=[1, 2, 7, "alone"], scope="module")
 def pair(sail: Engine, folder: Path, request: pytest.FixtureRequest) -> tuple[Dataset, Dataset]:
-    """All interactions on one machine; a sample of them with all counted on the engine."""
+    """All interactions on one machine; a sample of them with all counted on the engine, in partitions, or part by part
+    in this process where no folder is shared."""
+    alone = request.param == "alone"
+    engine = replace(sail, shared=None) if alone else replace(sail, partitions=request.param)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "ROWS", 100)
-        sampled = EngineReader(replace(sail, partitions=request.param), FEW)(str(folder), raw_dir=None)
+        sampled = EngineReader(engine, FEW)(str(folder), raw_dir=None)
     return load(str(folder), raw_dir=None), sampled
 
 

@@ -13,9 +13,10 @@ from pipelines import recommend, train
 from recommender.engine.session import Engine
 from tests.helpers.folders import LADDER, SMALL, Done, NoTracker, run, shop
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("few_blocks")]
 
 ENGINE = ("--engine", "local-spark")
+FEW = ("--set", "engine.partitions=2")
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def trained(out: str, *more: str) -> Done:
 
 
 def test_a_train_on_the_engine_is_the_train_without_it(place: Path) -> None:
-    plain, spread = trained("plain"), trained("spread", *ENGINE)
+    plain, spread = trained("plain"), trained("spread", *ENGINE, *FEW)
     assert (place / "plain/decision.json").read_bytes() == (place / "spread/decision.json").read_bytes()
     for table in ("per_query", "metrics", "comparisons"):
         one, other = (pl.read_parquet(place / f"{out}/{table}.parquet") for out in ("plain", "spread"))
@@ -43,7 +44,7 @@ def test_a_train_on_the_engine_is_the_train_without_it(place: Path) -> None:
 
 
 def test_a_train_on_a_sample_says_so_and_serves_everyone(place: Path) -> None:
-    trained("out", *ENGINE, "--set", "engine.sample_users=30")
+    trained("out", *ENGINE, *FEW, "--set", "engine.sample_users=30")
     warnings = json.loads((place / "out/data.json").read_text())["warnings"]
     said = [sentence for sentence in warnings if "engine.sample_users" in sentence]
     assert len(said) == 1
@@ -61,7 +62,7 @@ def test_a_sample_of_everyone_decides_as_all_of_them(place: Path) -> None:
     by_city = "{name: by_city, recommender: popularity, params: {segment: [city], half_life_share: 0.2}}"
     ladder_of_counts = ("--set", f"ladder=[{', '.join([*ladder, by_city])}]")
     trained("plain", *ladder_of_counts)
-    trained("spread", *ENGINE, *ladder_of_counts, "--set", "engine.sample_users=1000000")
+    trained("spread", *ENGINE, *FEW, *ladder_of_counts, "--set", "engine.sample_users=1000000")
     assert (place / "plain/decision.json").read_bytes() == (place / "spread/decision.json").read_bytes()
     one, other = (pl.read_parquet(place / f"{out}/per_query.parquet") for out in ("plain", "spread"))
     assert one.equals(other)
@@ -98,7 +99,7 @@ def test_a_train_on_tables_of_the_engine_is_that_on_a_folder_of_the_same_rows(sa
     for name in ("interactions", "items", "users"):
         frame = sail.spark.read.parquet(str(place / f"there/shop/{name}.parquet"))
         frame.write.format("delta").save(str(place / f"lake/shop/{name}"))
-    for source, out, more in (("there/shop", "plain", ()), (f"delta:{place}/lake/shop", "spread", ENGINE)):
+    for source, out, more in (("there/shop", "plain", ()), (f"delta:{place}/lake/shop", "spread", (*ENGINE, *FEW))):
         done = run(train.main, "--scenario", "catalog", "--data", source, "--out", out, *SMALL, *more)
         assert done.code == 0, done.err
     assert (place / "plain/decision.json").read_bytes() == (place / "spread/decision.json").read_bytes()

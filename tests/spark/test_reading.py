@@ -23,7 +23,7 @@ from tests.conftest import BESIDE
 from tests.helpers.folders import Folder, shop
 from tests.helpers.mutations import mutated
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("few_blocks")]
 CASES = Path(os.environ.get("RECOMMENDER_RAW_DIR") or BESIDE).parent / "cases"
 ROWS = 100
 

@@ -17,7 +17,7 @@ from recommender.errors import ConfigError, DataError, UserError
 from recommender.sources.load import load
 from tests.helpers.folders import Folder, shop
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("few_blocks")]
 
 
 @pytest.fixture(scope="module")
@@ -99,22 +99,41 @@ def test_without_a_shared_folder_tables_come_to_this_machine(
     assert there.interactions.rows() == here.interactions.rows()
     monkeypatch.setattr(tables, "free_mb", lambda: 0)
     monkeypatch.setattr(tables, "PER_ROW_B", 10_000)
-    with pytest.raises(UserError, match=r"delta:.*to hold 800 interactions takes about .* MB .*SHARED=/mnt/shared"):
+    with pytest.raises(
+        UserError, match=r"delta:.*to hold 800 interactions takes about .* MB .*sample_users=.*SHARED=/mnt/shared"
+    ):
         EngineReader(alone)(address, raw_dir=None)
 
 
 @pytest.mark.parametrize("ids", [str, int])
-def test_without_a_shared_folder_only_the_sample_comes_here(sail: Engine, tmp_path: Path, ids: type) -> None:
+def test_without_a_shared_folder_a_table_comes_some_users_at_a_time_and_all_are_counted(
+    sail: Engine, tmp_path: Path, ids: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = shop(ids=ids)
     data.items, data.users = data.items.select("item_id", "title"), data.users.select("user_id", "city")
+    nobody = pl.when(pl.int_range(pl.len()) != 400).then("user_id")
+    data.interactions = data.interactions.with_columns(nobody)
     address = written(sail, data, "parquet", tmp_path / "shop")
-    shared, alone = (EngineReader(e, 20)(address, raw_dir=None) for e in (sail, replace(sail, shared=None)))
-    assert shared.everyone is not None
-    assert alone.everyone is None
+    shared = EngineReader(sail, 20)(address, raw_dir=None, repairs={"null_ids": "drop"})
+    monkeypatch.setattr(tables, "free_mb", lambda: 1)
+    monkeypatch.setattr(tables, "PER_ROW_B", 1200)  # five passes
+    monkeypatch.setattr(ordering, "ROWS", 150)  # several ranges
+    alone = EngineReader(replace(sail, shared=None), 20)(address, raw_dir=None, repairs={"null_ids": "drop"})
     assert 0 < alone.interactions["user_id"].n_unique() < 60
     assert alone.interactions.rows() == shared.interactions.rows()
+    assert alone.item_totals.tolist() == shared.item_totals.tolist()
+    assert [(r.rule, r.count) for r in alone.repairs] == [("null_ids", 1)]
+    assert alone.sample == shared.sample
     assert "of 60 users" in alone.sample
-    assert "all would count" in alone.sample
+
+
+def test_a_table_that_changes_between_passes_is_refused(
+    sail: Engine, rows: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = written(sail, rows, "delta", tmp_path / "shop")
+    monkeypatch.setattr(tables, "rows_of_pass", lambda batches, number, passes: (b.slice(1) for b in batches))
+    with pytest.raises(UserError, match=r"interactions came, of 800\. Did the table change"):
+        EngineReader(replace(sail, shared=None), 20)(address, raw_dir=None)
 
 
 def test_a_table_that_is_not_there_is_named(sail: Engine, tmp_path: Path) -> None:
