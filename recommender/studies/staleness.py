@@ -18,7 +18,6 @@ import polars as pl
 from recommender.errors import DataError
 from recommender.evaluation.metric_table import metric_label
 from recommender.evaluation.rounding import with_interval
-from recommender.studies.charts import lines
 from recommender.studies.engine.contrast import ALPHA, Contrast, contrast, paired, ratio_interval
 from recommender.studies.engine.finding import FILE, NOT_ENOUGH, Finding, grid, not_enough
 from recommender.studies.engine.measured import Measured, by_site
@@ -100,6 +99,8 @@ def _shortest(older: pl.DataFrame, rungs: Sequence[str], tolerated: float) -> di
 
 
 def _finding(site: str, runs: Sequence[Measured], tolerated: float) -> Finding:
+    from recommender.studies.charts import lines  # with altair: a train reads this module, and draws nothing
+
     out = Finding(site)
     if not any(r.labels[AXIS] == FRESH for r in runs) or len(runs) < 2:
         out.sentences.append(f"{NOT_ENOUGH}: the fresh model, or every older one, could not be measured.")
