@@ -15,12 +15,27 @@ def positions(item_idx: np.ndarray, truth: sp.csr_matrix) -> np.ndarray:
     """Where in ``truth.indices`` each listed item stands, -1 where it is not in its query's row.
 
     item_idx: int64 (n_queries, k), -1 = no item. truth: csr (n_queries, n_items). Returns int64 (n_queries, k).
-    A binary search per item: ``np.isin`` over keys of query and item takes 170 times as long.
+    Each query's row is written into a table of all items: a binary search per item takes six times as long.
     """
-    if not truth.has_sorted_indices:
-        raise ValueError("truth needs sorted indices, so that positions are those of its data: call sort_indices()")
     out = np.empty(item_idx.shape, np.int64)
-    _positions(out, item_idx, truth.indptr, truth.indices)
+    _positions(out, item_idx, truth.indptr, truth.indices, np.full(truth.shape[1], -1, np.int64))
+    return out
+
+
+def row_counts(table: np.ndarray) -> np.ndarray:
+    """``table.sum(axis=1)`` of bool (n, k), int64 (n,): NumPy takes ten times as long for short rows."""
+    out = np.zeros(len(table), np.int64)
+    _row_counts(out, table)
+    return out
+
+
+def hits_by_bucket(hit: np.ndarray, item_idx: np.ndarray, item_bucket: np.ndarray, n_buckets: int) -> np.ndarray:
+    """How many hits of each list are items of each bucket, int64 (n, n_buckets).
+
+    hit: bool (n, k). item_idx: int64 (n, k), -1 = no item. item_bucket: int64 (n_items,), each below n_buckets.
+    """
+    out = np.zeros((len(hit), n_buckets), np.int64)
+    _hits_by_bucket(out, hit, item_idx, item_bucket)
     return out
 
 
@@ -97,17 +112,32 @@ def _bucket_counts(out, indptr, indices, item_bucket):  # type: ignore[no-untype
 
 
 @numba.njit(cache=True, nogil=True)
-def _positions(out, item_idx, indptr, indices):  # type: ignore[no-untyped-def]
+def _positions(out, item_idx, indptr, indices, place):  # type: ignore[no-untyped-def]
     for q in range(item_idx.shape[0]):
+        for at in range(indptr[q], indptr[q + 1]):
+            place[indices[at]] = at
         for rank in range(item_idx.shape[1]):
-            item, low, high = item_idx[q, rank], np.int64(indptr[q]), np.int64(indptr[q + 1])
-            while low < high:
-                middle = (low + high) // 2
-                if indices[middle] < item:
-                    low = middle + 1
-                else:
-                    high = middle
-            out[q, rank] = low if low < indptr[q + 1] and indices[low] == item else -1
+            item = item_idx[q, rank]
+            out[q, rank] = place[item] if item >= 0 else -1
+        for at in range(indptr[q], indptr[q + 1]):
+            place[indices[at]] = -1
+
+
+@numba.njit(cache=True, nogil=True)
+def _row_counts(out, table):  # type: ignore[no-untyped-def]
+    for row in range(table.shape[0]):
+        n = 0
+        for at in range(table.shape[1]):
+            n += table[row, at]
+        out[row] = n
+
+
+@numba.njit(cache=True, nogil=True)
+def _hits_by_bucket(out, hit, item_idx, item_bucket):  # type: ignore[no-untyped-def]
+    for row in range(hit.shape[0]):
+        for rank in range(hit.shape[1]):
+            if hit[row, rank]:
+                out[row, item_bucket[item_idx[row, rank]]] += 1
 
 
 @numba.njit(cache=True, nogil=True)

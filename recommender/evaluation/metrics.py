@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from recommender.data.queries import bucket
-from recommender.evaluation.kernels import bucket_counts, ideal_gain, positions
+from recommender.evaluation.kernels import bucket_counts, hits_by_bucket, ideal_gain, positions, row_counts
 from recommender.evaluation.shown import Judged, first, share
 from recommender.names import USER_BUCKETS
 from recommender.ranking.lists import NEW, RUNG
@@ -26,7 +26,7 @@ def ndcg(judged: Judged) -> np.ndarray:
 
 def recall(judged: Judged) -> np.ndarray:
     """|R_20 & T| / |T|."""
-    return share(first(judged.hit, 20).sum(axis=1), judged.n_truth)
+    return share(row_counts(first(judged.hit, 20)), judged.n_truth)
 
 
 def average_precision(judged: Judged) -> np.ndarray:
@@ -53,7 +53,7 @@ def acceptance(judged: Judged) -> np.ndarray:
 def answered_share(judged: Judged) -> np.ndarray:
     """Share of the first ten that were the rung's own, not the completion's."""
     source = first(judged.lists.source_code, 10)
-    return np.asarray(((source == RUNG) | (source == NEW)).sum(axis=1) / np.maximum((source > 0).sum(axis=1), 1))
+    return np.asarray(row_counts((source == RUNG) | (source == NEW)) / np.maximum(row_counts(source > 0), 1))
 
 
 def graded_ndcg(judged: Judged) -> np.ndarray:
@@ -72,6 +72,5 @@ def item_recall(judged: Judged, item_counts: np.ndarray) -> np.ndarray:
     item_counts: int64 (n_items,), interactions in training.
     """
     n_buckets, item_bucket = len(ITEM_BUCKETS), bucket(item_counts)
-    hit, item = first(judged.hit, 20), first(judged.lists.item_idx, 20)
-    hits = np.stack([(hit & (item_bucket[item] == b)).sum(axis=1) for b in range(n_buckets)], axis=1)
+    hits = hits_by_bucket(first(judged.hit, 20), first(judged.lists.item_idx, 20), item_bucket, n_buckets)
     return share(hits, bucket_counts(judged.truth, item_bucket, n_buckets))

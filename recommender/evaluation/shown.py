@@ -28,8 +28,7 @@ class Judged:
     @cached_property
     def hit(self) -> np.ndarray:
         """bool (n_queries, k): is the item at this rank in the query's truth."""
-        truth = self.truth if self.truth.has_sorted_indices else self.truth.sorted_indices()
-        return np.asarray(positions(self.lists.item_idx, truth) >= 0)
+        return np.asarray(positions(self.lists.item_idx, self.truth) >= 0)
 
     @cached_property
     def hit_at_10(self) -> np.ndarray:

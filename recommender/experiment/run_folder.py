@@ -19,6 +19,7 @@ from recommender.config import Scenario, parse
 from recommender.data.dataset import FEATURE_ROLES, Dataset
 from recommender.data.digest import digest
 from recommender.data.folder import stated_problem
+from recommender.data.kernels import first_of_pairs
 from recommender.data.summary import summarise
 from recommender.errors import DataError
 from recommender.evaluation import audit
@@ -201,13 +202,13 @@ def write_effort(out: Path, effort: EffortLog, data: Dataset, scenario: Scenario
 def data_effort(data: Dataset, scenario: Scenario, effort: EffortLog) -> pl.DataFrame:
     """What the data took: rows, rows repaired, feature columns used, configuration lines, trials of tuning."""
     columns = sum(len(t.columns(*FEATURE_ROLES)) for t in (data.items, data.users))
-    repeats = data.interactions.height - data.interactions.select(pl.struct("user_id", "item_id").n_unique()).item()
+    first = first_of_pairs(data.user_idx, data.item_idx, len(data.users), len(data.items))
     rows: list[tuple[str, float, str]] = [
         ("interactions", data.interactions.height, "rows"),
         ("items", len(data.items), "rows"),
         ("users", len(data.users), "rows"),
         ("signals", data.signals.height, "rows"),
-        ("repeated_interactions", repeats, "rows"),
+        ("repeated_interactions", int((~first).sum()), "rows"),
         ("feature_columns", columns, "columns"),
         ("matched_columns", len(data.match), "pairs"),
         ("configuration_lines", scenario.n_lines, "lines"),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.evaluation import exposure
-from recommender.evaluation.kernels import ideal_gain, positions
+from recommender.evaluation.kernels import hits_by_bucket, ideal_gain, positions, row_counts
 from recommender.evaluation.metric_table import METRICS, accuracy, of_every_query
 from recommender.evaluation.metrics import answered_share, graded_ndcg, item_recall
 from recommender.evaluation.shown import Judged, Shown
@@ -102,6 +102,11 @@ def test_compiled_loops_equal_numpy(case: Any) -> None:
     found = positions(item, grades)
     np.testing.assert_array_equal(found >= 0, np.isin(keys, row * (N_ITEMS + 1) + grades.indices).reshape(n, k))
     np.testing.assert_array_equal(grades.indices[found[found >= 0]], item[found >= 0])
+
+    hit, item_bucket = found >= 0, np.arange(N_ITEMS) % 3
+    np.testing.assert_array_equal(row_counts(hit), hit.sum(axis=1))
+    by_bucket = [(hit & (item_bucket[item] == b)).sum(axis=1) for b in range(3)]
+    np.testing.assert_array_equal(hits_by_bucket(hit, item, item_bucket, 3).T, by_bucket)
 
     discount = 1 / np.log2(np.arange(2, 12))
     best = np.lexsort((-grades.data, row))
