@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Self
@@ -39,6 +40,8 @@ console = Console(stderr=True, highlight=False)
 
 def run(main: Callable[[list[str]], None], argv: list[str] | None = None) -> None:
     """Runs ``main`` with ``argv`` (by default those of this process) and exits where it fails."""
+    # MLflow imports PySpark wherever the extra `spark` is installed; what it says of pandas concerns nothing used here.
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     try:
         main(sys.argv[1:] if argv is None else argv)
     except UserError as error:
