@@ -28,6 +28,7 @@ from recommender.errors import ConfigError, DataError
 from recommender.experiment.out_folder import out_folder
 from recommender.files import write_json
 from recommender.online import ab_test, log_frames, pictures, realized, sample_size
+from recommender.online.harms import with_harms
 from recommender.online.interleaved import BETTER, WORSE, Preference, preference
 from recommender.online.log_totals import is_interleaved, totals
 from recommender.online.replay import off_policy
@@ -78,6 +79,8 @@ def from_log(args: argparse.Namespace, scenario: Scenario) -> Result:
         before = log_frames.lists_before(earlier, feedback)
     else:
         before = log_frames.taken_before(history(args.before), test, args.served)
+    if pair is not None and args.model is not None:
+        test = with_harms(test, load_model(args.model).bundle, scenario.audit, args.served)
     seen = totals(test, feedback, events, before)
     if pair is None:
         return planned(sample_size.logged_traffic(seen, rule.metric), scenario)

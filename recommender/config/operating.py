@@ -32,6 +32,10 @@ class OnlineTest(Strict):
     # Names of recommender/online/log_totals.py -> the most that may be lost: a share of the control's value, or, where
     # less is better, the rise of a share
     guardrails: dict[str, float] = {"users_who_take": 0.05, "lists_per_user": 0.05, "short_lists": 0.02}
+    # Likewise, of what a log alone does not show; impact_ratio: how far it may fall, by each column of ``audit``
+    harms: dict[Literal["unavailable", "blocked", "load", "impact_ratio"], float] = {
+        "unavailable": 0.0, "blocked": 0.0, "load": 0.02, "impact_ratio": 0.1,
+    }  # fmt: skip
 
 
 class Monitor(Strict):

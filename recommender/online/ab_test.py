@@ -13,8 +13,9 @@ from scipy.stats import chisquare
 from recommender.config import OnlineTest
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.metric_table import HIGHER
-from recommender.online.log_totals import ONLINE_METRICS, Totals
-from recommender.online.ratio import LEAST_USERS, RatioEffect, effect, needed
+from recommender.online.harms import GROUP
+from recommender.online.log_totals import IMPACT, ONLINE_METRICS, Totals, label_of
+from recommender.online.ratio import LEAST_USERS, RatioEffect, effect, impact_effect, needed
 
 SHIP, KEEP, WAIT, BROKEN = "ship", "do not ship", "not enough evidence yet", "the split is broken"
 HOLDS, FAILS, OPEN = "holds", "broken", "open"
@@ -82,6 +83,7 @@ def read_out(totals: Totals, control: str, treated: str, rule: OnlineTest, plann
         _guardrail(_effect(totals, control, treated, name, rule.alpha, goal), name, tolerance, n >= goal)
         for name, tolerance in rule.guardrails.items() if name != rule.metric
     )  # fmt: skip
+    guardrails += tuple(_harm_guardrails(totals, control, treated, rule, goal))
     share = np.array([1 - rule.share, rule.share])
     p_split = float(chisquare(main.users, n * share).pvalue)
     left = None if n >= goal else (goal - n) / max(n / totals.weeks, 1e-9)
@@ -101,6 +103,27 @@ def _effect(totals: Totals, control: str, treated: str, metric: str, alpha: floa
     if not all(len(s) for s in samples):
         raise DataError(f"No user saw only {control if not len(samples[0]) else treated}, so nothing can be compared.")
     return effect(samples[0], samples[1], alpha, planned)
+
+
+def _harm_guardrails(totals: Totals, control: str, treated: str, rule: OnlineTest, goal: int) -> Iterator[Guardrail]:
+    """Of ``online.harms``, where the log was joined with what items and users are (``harms.py``)."""
+    for name, tolerance in rule.harms.items():
+        if name in totals.users.columns:
+            e = _effect(totals, control, treated, name, rule.alpha, goal)
+            yield _guardrail(e, name, tolerance, sum(e.users) >= goal)
+    for column in totals.group_columns if IMPACT in rule.harms else ():
+        samples = [totals.by_group(variant, column) for variant in (control, treated)]
+        impact = impact_effect(samples[0], samples[1], rule.alpha, goal)
+        if impact is not None:
+            done = sum(impact.users) >= goal
+            yield _impact_guardrail(impact, f"{IMPACT}/{column.removeprefix(GROUP)}", rule.harms[IMPACT], done)
+
+
+def _impact_guardrail(e: RatioEffect, name: str, tolerance: float, done: bool) -> Guardrail:
+    low, high = (e.low, e.high) if done else (e.early_low, e.early_high)
+    state = HOLDS if low >= -tolerance else FAILS if high < -tolerance else OPEN
+    words = f"{label_of(name).capitalize()} {e.treated:.2f}, {e.difference:+.2f} [{low:+.2f}, {high:+.2f}]"
+    return Guardrail(name, tolerance, e, state, f"{words}; a fall of {tolerance:.2f} is allowed")
 
 
 def _guardrail(e: RatioEffect, name: str, tolerance: float, done: bool) -> Guardrail:

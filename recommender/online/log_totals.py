@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
 from recommender.errors import DataError
 from recommender.evaluation.metric_table import HIGHER, LOWER
+from recommender.online.harms import GROUP, PLACE_HARMS, SELECTED
 from recommender.online.ratio import Sample
 from recommender.operate.service import FALLBACK, answered
 
@@ -32,7 +34,17 @@ ONLINE_METRICS: Mapping[str, OnlineMetric] = {
     "lists_per_user": OnlineMetric("lists per user", "lists", "users"),
     "short_lists": OnlineMetric("lists shorter than usual", "short", "lists", LOWER),
     "fallback": OnlineMetric("places filled by the fallback", "fallback", "places", LOWER),
+    "unavailable": OnlineMetric("places with an item that is gone", "unavailable", "places", LOWER),
+    "blocked": OnlineMetric("places with an item that a rule shuts out", "blocked", "places", LOWER),
+    "load": OnlineMetric("share of the lists that show a place's item", "load", "places", LOWER),
 }
+IMPACT: Final = "impact_ratio"
+
+
+def label_of(metric: str) -> str:
+    """Of a metric, or of the impact ratio by a column of users."""
+    name, _, column = metric.partition("/")
+    return f"impact ratio by {column}" if name == IMPACT else ONLINE_METRICS[metric].label
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,18 @@ class Totals:
         past = rows["before"].to_numpy() if "before" in rows.columns else None
         return Sample(rows[m.x].to_numpy().astype(float), rows[m.n].to_numpy().astype(float), past)
 
+    def by_group(self, variant: str, column: str) -> dict[str, Sample]:
+        """Lists with enough favourable items / lists, of the users of each group."""
+        rows = self.users.filter(pl.col("variant") == variant).drop_nulls(column)
+        return {
+            str(group): Sample(part[SELECTED].to_numpy().astype(float), part["lists"].to_numpy().astype(float))
+            for (group,), part in rows.partition_by(column, as_dict=True).items()
+        }
+
+    @property
+    def group_columns(self) -> list[str]:
+        return [c for c in self.users.columns if c.startswith(GROUP)]
+
     def until(self, day: int) -> Totals:
         """As it was at the end of that day."""
         return of_lists(self.lists.filter(pl.col("day") <= day), self.before)
@@ -64,8 +88,9 @@ class Totals:
 def totals(
     served: pl.DataFrame, feedback: pl.DataFrame, events: Sequence[str] | None, before: pl.DataFrame | None = None
 ) -> Totals:
-    """served, feedback: tables of a service's log. events: kinds of feedback that count as taken (None: all but
-    impressions). before: user_id, and ``before``: a number of each from before the test; who lacks has 0.
+    """served, feedback: tables of a service's log; served may have the columns of ``harms.py``. events: kinds of
+    feedback that count as taken (None: all but impressions). before: user_id, and ``before``: a number of each from
+    before the test; who lacks has 0.
 
     Raises DataError where nothing was logged.
     """
@@ -75,6 +100,7 @@ def totals(
     lists = rows.group_by("list_id").agg(
         pl.first("user_id", "variant", "day"), pl.len().alias("places"), pl.col("taken").sum().alias("takes"),
         (pl.col("source") == FALLBACK).sum().alias("fallback"),
+        *(pl.col(c).sum() for c in _harms(rows)), *(pl.col(c).first() for c in _of_list(rows)),
     )  # fmt: skip
     usual = lists["places"].mode().max()
     short = (pl.col("places") < usual).cast(pl.Int64)
@@ -85,7 +111,8 @@ def of_lists(lists: pl.DataFrame, before: pl.DataFrame | None) -> Totals:
     """The sums of each user's lists."""
     users = lists.group_by("user_id").agg(
         pl.first("variant"), pl.col("variant").n_unique().alias("variants"), pl.col("day").min(),
-        pl.len().alias("lists"), pl.col("places", "takes", "fallback", "hits", "short").sum(),
+        pl.len().alias("lists"), pl.col("places", "takes", "fallback", "hits", "short", *_harms(lists)).sum(),
+        *(pl.col(c).first() if c.startswith(GROUP) else pl.col(c).sum() for c in _of_list(lists)),
     ).sort("user_id")  # fmt: skip
     mixed = int((users["variants"] > 1).sum())
     users = users.filter(pl.col("variants") == 1).drop("variants")
@@ -94,6 +121,14 @@ def of_lists(lists: pl.DataFrame, before: pl.DataFrame | None) -> Totals:
         past = before.select(pl.col("user_id").cast(users["user_id"].dtype), pl.col("before").cast(pl.Float64))
         users = users.join(past, on="user_id", how="left").with_columns(pl.col("before").fill_null(0.0))
     return Totals(lists, users, mixed, before)
+
+
+def _harms(rows: pl.DataFrame) -> list[str]:
+    return [c for c in PLACE_HARMS if c in rows.columns]
+
+
+def _of_list(rows: pl.DataFrame) -> list[str]:
+    return [c for c in rows.columns if c == SELECTED or c.startswith(GROUP)]
 
 
 def variants_of(served: pl.DataFrame) -> list[str]:

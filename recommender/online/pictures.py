@@ -10,7 +10,7 @@ import polars as pl
 
 from recommender.online.ab_test import ReadOut
 from recommender.online.interleaved import Preference
-from recommender.online.log_totals import ONLINE_METRICS
+from recommender.online.log_totals import ONLINE_METRICS, label_of
 from recommender.online.off_policy import OffPolicy
 from recommender.online.ratio import RatioEffect
 from recommender.online.sample_size import SamplePlan
@@ -123,4 +123,4 @@ def _row(metric: str, e: RatioEffect, state: str, tolerance: str) -> Sequence[st
     share = f"{e.relative(e.difference):+.1%} [{e.relative(e.low):+.1%}, {e.relative(e.high):+.1%}]"
     share = share if e.control else "–"
     saved = f"-{e.explained:.0%} variance" if e.explained > 0.005 else "–"
-    return [ONLINE_METRICS[metric].label, f"{e.control:.4f}", f"{e.treated:.4f}", span, share, tolerance, state, saved]
+    return [label_of(metric), f"{e.control:.4f}", f"{e.treated:.4f}", span, share, tolerance, state, saved]

@@ -7,6 +7,7 @@ number of the time before the test explains of it (Deng, Xu, Kohavi & Walker 201
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,12 +71,48 @@ def effect(control: Sample, treated: Sample, alpha: float, planned: int | None =
     if control.before is not None and treated.before is not None:
         shift, explained, lines = _cuped(lines, [control.before, treated.before])
     difference = treated.ratio - control.ratio - shift
-    error = float(np.sqrt(sum(line.var(ddof=1) / len(line) if len(line) > 1 else np.inf for line in lines)))
-    wide, users = float(norm.ppf(1 - alpha / 2)), len(control) + len(treated)
-    early = early_width(users, planned or users, alpha / 10)
+    error = float(np.sqrt(sum(_variance(line) for line in lines)))
+    users = len(control), len(treated)
+    return _with_bounds(control.ratio, treated.ratio, difference, error, explained, users, alpha, planned)
+
+
+def impact_effect(
+    control: Mapping[str, Sample], treated: Mapping[str, Sample], alpha: float, planned: int | None = None
+) -> RatioEffect | None:
+    """The difference of impact ratios: the lowest ratio of a group by the highest, among groups of ``LEAST_USERS`` in
+    both variants. None where there are no two such groups, or one of the variants selects nobody."""
+    groups = [g for g in control if g in treated and min(len(control[g]), len(treated[g])) >= LEAST_USERS]
+    sides = [[side[g] for g in groups] for side in (control, treated)]
+    if len(groups) < 2 or not all(any(s.x.sum() for s in side) for side in sides):
+        return None
+    (then, then_error), (now, now_error) = map(_impact_ratio, sides)
+    users = sum(map(len, sides[0])), sum(map(len, sides[1]))
+    error = float(np.hypot(then_error, now_error))
+    return _with_bounds(then, now, now - then, error, 0.0, users, alpha, planned)
+
+
+def _impact_ratio(groups: Sequence[Sample]) -> tuple[float, float]:
+    """The lowest ratio by the highest, and its standard error by the delta method."""
+    low, high = (choose(groups, key=lambda s: s.ratio) for choose in (min, max))
+    value = low.ratio / high.ratio
+    parts = _variance(low.linear) + value**2 * _variance(high.linear)
+    return value, float(np.sqrt(parts)) / high.ratio
+
+
+def _variance(line: np.ndarray) -> float:
+    """Of the mean."""
+    return float(line.var(ddof=1)) / len(line) if len(line) > 1 else float("inf")
+
+
+def _with_bounds(
+    control: float, treated: float, difference: float, error: float, explained: float, users: tuple[int, int],
+    alpha: float, planned: int | None,
+) -> RatioEffect:  # fmt: skip
+    wide, n = float(norm.ppf(1 - alpha / 2)), sum(users)
+    early = early_width(n, planned or n, alpha / 10)
     return RatioEffect(
-        control.ratio, treated.ratio, difference, error, difference - wide * error, difference + wide * error,
-        difference - early * error, difference + early * error, explained, (len(control), len(treated)),
+        control, treated, difference, error, difference - wide * error, difference + wide * error,
+        difference - early * error, difference + early * error, explained, users,
     )  # fmt: skip
 
 

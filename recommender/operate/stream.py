@@ -5,7 +5,8 @@ mean and normal noise these are independent, so each gives a p of its own. A p b
 Vovk & Wang 2021, eq. 3), and the e-values of a stream add up as a Shiryaev-Roberts e-detector (Shin, Ramdas & Rinaldo
 2024, "E-detectors"): ``R = (R + 1) * e``, an alarm where R reaches ``c``. The mean time to a false alarm is then ``c``
 days or more, however often one looks. Correlation of successive days widens the noise by (1 + rho) / (1 - rho). A p
-counts as ``LEAST_P`` at least, so that no single day, however odd, is an alarm: real noise has heavier tails.
+counts as ``LEAST_P`` at least, so that no day, however odd, is an alarm, nor two: an item that is in fashion for some
+days moves real noise further and for longer than independent days do.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from scipy.stats import t as student
 
 MONTH_DAYS = 30.0
-LEAST_P = 1e-4
+LEAST_P = 3e-3
 LEARNING = 10  # days before which a stream learns only
 WEEKS = 4  # of days before shipping, from which on weekdays have means of their own
 MORE, FEWER, EITHER = 1, -1, 0
