@@ -157,9 +157,11 @@ def _verdict(
     value, low, high = relative_interval(e, early=not done)
     label = ONLINE_METRICS[rule.metric].label
     change = f"{label[:1].upper()}{label[1:]} {value:+.1%} [{low:+.1%}, {high:+.1%}]"
-    unsure = [g.metric for g in guardrails if g.state == OPEN]
+    unsure = [g.metric for g in guardrails if g.state == OPEN and g.metric in rule.guardrails]
     if low > 0 and not unsure:
-        return SHIP, f"{change}, and every guardrail holds."
+        harms = [label_of(g.metric) for g in guardrails if g.state == OPEN]
+        too_few = f" Too few users to rule out a change for the worse in: {', '.join(harms)}." if harms else ""
+        return SHIP, f"{change}, and every guardrail {'holds' if not harms else 'that can be judged holds'}.{too_few}"
     if high < 0:
         return KEEP, f"The candidate loses: {change}."
     if high < rule.min_effect:

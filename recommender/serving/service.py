@@ -24,7 +24,7 @@ from recommender.serving.bundle import Bundle, queries_of
 from recommender.serving.explain import item_row
 from recommender.serving.in_use import InUse, ServedList
 from recommender.serving.known import Known
-from recommender.serving.live import LiveKnown, Recent, counts_as_take
+from recommender.serving.live import LiveKnown, Recent, counts_as_take, shown_column
 from recommender.serving.log_writer import LogWriter
 from recommender.serving.new_rows import extended
 from recommender.serving.new_rows_file import saved_rows
@@ -70,7 +70,8 @@ class Service:
             self.swap(*load())
             if candidate is not None:
                 self.swap(*candidate(), CANDIDATE)
-            self.recent.replay(service_log.read_log(folder), counts_as_take(self.used.known.data))
+            takes = counts_as_take(self.used.known.data)
+            self.recent.replay(service_log.read_log(folder), takes, shown=self._discounts)
         except BaseException:
             self.writer.close()
             raise
@@ -152,7 +153,12 @@ class Service:
 
     def _prepared(self, bundle: Bundle, known: Known, version: str) -> InUse:
         candidates = bundle.candidates if known is bundle.known else bundle.to_choose(known.data.items)
-        return InUse(bundle, LiveKnown.over(known, self.recent, self.writer.user), candidates, version)
+        return InUse(
+            bundle,
+            LiveKnown.over(known, self.recent, self.writer.user, shown_column(bundle.router)),
+            candidates,
+            version,
+        )
 
     def _add_rows(self, items: list[dict[str, Any]], users: list[dict[str, Any]]) -> None:
         new_items, new_users = as_frame(items, "items"), as_frame(users, "users")
@@ -239,8 +245,14 @@ class Service:
                 answers |= dict(zip(theirs.tolist(), lists, strict=True))
         return [answers[q] for q in range(len(users))]
 
+    @property
+    def _discounts(self) -> bool:
+        return any(one is not None and one.known.shown is not None for one in (self.used, self.candidate))
+
     def _log(self, request: Recommend, answer: Answers) -> None:
         for shown in answer.lists:
+            if self._discounts:
+                self.recent.show(self.writer.user(shown.user_id), shown.items, shown.as_of)
             self.writer.served(
                 list_id=shown.list_id, request_id=answer.request_id, user_id=self.writer.user(shown.user_id),
                 as_of=shown.as_of, model_version=_one_or_all(shown.versions) or answer.version,

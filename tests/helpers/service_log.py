@@ -7,9 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from tests.helpers.small import START
+from recommender.config import Eligibility
+from recommender.ranking.router import Router
+from recommender.serving.bundle import Bundle
+from tests.helpers.routers import Line
+from tests.helpers.small import START, dataset, table, times
 
-PLACES = 10
+PLACES, DAY = 10, 24.0
 
 
 def log_of(rates: Mapping[str, float], n: int = 400, lists: int = 3, days: int = 14, seed: int = 0,
@@ -36,3 +40,18 @@ def log_of(rates: Mapping[str, float], n: int = 400, lists: int = 3, days: int =
         "list_id", "item_id", event=pl.lit("take"), timestamp=pl.col("as_of").dt.offset_by("1m")
     )
     return served, feedback
+
+
+def model_of(users: list[str]) -> Bundle:
+    """A model of these users and ten items: i has expired before the log, j is held back, a and b pay best."""
+    ends = [-DAY if i == "i" else 1000 * DAY for i in "abcdefghij"]
+    items = table(
+        "item_id", "abcdefghij", {"salary": "numeric"}, expires_at=times(ends),
+        salary=[9.0, 9.0, *[1.0] * 8], held=[*[1.0] * 9, -1.0],
+    )  # fmt: skip
+    members = table(
+        "user_id", users, {"gender": "protected"}, gender=["f" if n % 2 else "m" for n in range(len(users))]
+    )
+    data = dataset([(users[0], "a", -DAY)], items, members)
+    router = Router(dict.fromkeys(("0", "1_2", "3_9", "10_plus"), "line"), {"line": Line(1)}).fit_rerankers(data)
+    return Bundle.of(router, data, Eligibility(holds_column="held"))

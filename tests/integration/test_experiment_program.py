@@ -10,11 +10,12 @@ import polars as pl
 import pytest
 
 from pipelines import experiment
+from recommender.api.model import Model
 from recommender.online.realized import read_gains
 from recommender.serving.log import write_log
 from recommender.tracking import promotion
 from tests.helpers.folders import Done, run
-from tests.helpers.service_log import log_of
+from tests.helpers.service_log import log_of, model_of
 
 
 def asked(*args: object) -> Done:
@@ -126,6 +127,8 @@ def test_a_finished_test_stands_beside_the_offline_gain_of_its_versions(
     rows = [{"from": "champion", "to": "candidate", "checks": [check]}]  # versions of the log are named so
     monkeypatch.setattr(promotion, "find", lambda _: promotion.Registered("coldstart-jobs-x", "2", ""))
     monkeypatch.setattr(promotion, "audit", lambda _: rows)
+    model = model_of(log_of({"champion": 0.1, "candidate": 0.1})[0]["user_id"].unique().sort().to_list())
+    monkeypatch.setattr(experiment, "load_model", lambda _: Model(model))
     done = asked("--served", "log", "--model", "models:/coldstart-jobs-x@champion", "--set", "online.min_effect=0.2")
     assert done.code == 0, done.err
     (gain,) = read_gains(logged / "experiments/online.csv")
@@ -133,6 +136,7 @@ def test_a_finished_test_stands_beside_the_offline_gain_of_its_versions(
     assert gain.online == json.loads((logged / "o/experiment.json").read_text())["relative"][0]
     assert "Offline +10.0% [+5.0%, +15.0%] of ndcg_at_10 became +" in done.err
     assert "from 3 tests on" in done.err
+    assert "Guardrail holds: Places with an item that is gone" in done.err
     rows.clear()
     more = ("--served", "log", "--set", "online.min_effect=0.2", "--model", "models:/x/1")
     done = run(experiment.main, "--scenario", "jobs", "--out", "p", *more)

@@ -14,6 +14,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from starlette.testclient import TestClient
 from pipelines import explain, related, train
 from pipelines import serve as program
 from recommender.errors import ConfigError, TrackingError
+from recommender.ranking.rerankers.discount import Discount
 from recommender.serving import persistence
 from recommender.serving.bodies import Event, Events, Recommend
 from recommender.serving.bundle import Bundle, serve
@@ -469,3 +472,28 @@ def test_the_program_ends_with_nothing_lost(trained: Trained, tmp_path: Path, en
     assert len(rows) <= acknowledged + 1
     if ending != signal.SIGKILL:
         assert not list((log / "journal").glob("*.jsonl"))
+
+
+def test_what_was_served_again_and_again_moves_down_where_the_model_discounts_it(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    router = copy(bundle.router)
+    router.rerankers = [Discount("shown", places=100)]
+    model, user = replace(bundle, router=router), users(bundle, 1)[0]
+
+    def ask(service: Service) -> list[Any]:
+        return service.ask(Recommend(user=user, k=4)).result().lists[0].items
+
+    first_server = Service(lambda: (model, "1"), tmp_path)
+    first, second = ask(first_server), ask(first_server)
+    first_server.close()
+    assert not set(first) & set(second)
+    after_restart = Service(lambda: (model, "1"), tmp_path)
+    third = ask(after_restart)
+    assert not set(third) & {*first, *second}
+    assert len(after_restart.recent.shown) == 1
+    after_restart.close()
+    plain = Service(lambda: (bundle, "1"), tmp_path / "plain")
+    assert ask(plain) == ask(plain)
+    assert not plain.recent.shown
+    plain.close()

@@ -8,44 +8,25 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recommender.config import Audit, Eligibility, OnlineTest
+from recommender.config import Audit, OnlineTest
 from recommender.online import ab_test
 from recommender.online.ab_test import FAILS, HOLDS, KEEP
 from recommender.online.harms import with_harms
 from recommender.online.log_totals import totals
 from recommender.online.ratio import Sample, impact_effect
-from recommender.ranking.router import Router
 from recommender.serving.bundle import Bundle
 from recommender.serving.log import read_log, write_log
-from tests.helpers.routers import Line
-from tests.helpers.service_log import log_of
-from tests.helpers.small import dataset, table, times
+from tests.helpers.service_log import log_of, model_of
 
 AUDIT = Audit.model_validate({"columns": ["gender"], "favourable": {"column": "salary", "top_share": 0.2}})
 RULE = OnlineTest(min_effect=0.2, guardrails={})
-DAYS = 24.0
-
-
-def bundle(users: list[str]) -> Bundle:
-    """Ten items, of which i has expired before the log, j is held back, and a and b pay best."""
-    ends = [-DAYS if i == "i" else 1000 * DAYS for i in "abcdefghij"]
-    items = table(
-        "item_id", "abcdefghij", {"salary": "numeric"}, expires_at=times(ends),
-        salary=[9.0, 9.0, *[1.0] * 8], held=[*[1.0] * 9, -1.0],
-    )  # fmt: skip
-    members = table(
-        "user_id", users, {"gender": "protected"}, gender=["f" if n % 2 else "m" for n in range(len(users))]
-    )
-    data = dataset([(users[0], "a", -DAYS)], items, members)
-    router = Router(dict.fromkeys(("0", "1_2", "3_9", "10_plus"), "line"), {"line": Line(1)}).fit_rerankers(data)
-    return Bundle.of(router, data, Eligibility(holds_column="held"))
 
 
 def logged(hidden: str) -> tuple[pl.DataFrame, pl.DataFrame, Bundle]:
     """A test in which the control's lists lack the ``hidden`` items."""
     served, feedback = log_of({"a": 0.10, "b": 0.14})
     shown = (pl.col("variant") == "b") | ~pl.col("item_id").is_in(list(hidden))
-    return served.filter(shown), feedback, bundle(served["user_id"].unique().sort().to_list())
+    return served.filter(shown), feedback, model_of(served["user_id"].unique().sort().to_list())
 
 
 def states(out: ab_test.ReadOut) -> dict[str, str]:
