@@ -17,6 +17,7 @@ from pipelines.cli import run
 from recommender.errors import ConfigError
 
 REPORT = Path("studies/parts/report.md")
+METRIC = "metric of the scenario, difference"  # the head of a column in which scenarios have metrics of their own
 TABLES: Mapping[str, str] = {"costs": "parts", "all users": "parts-by-history"}  # last column -> name of the file
 
 
@@ -36,6 +37,7 @@ def tables(report: str) -> dict[str, list[list[str]]]:
         for block in section.split("\n\n"):
             if block.startswith("| part |"):
                 head, _, *rows = [_cells(line) for line in block.strip().splitlines()]
+                head = [re.sub(r".* ↑, difference$", METRIC, cell) for cell in head]
                 if name := TABLES.get(head[-1]):
                     by_name.setdefault(name, [["scenario", *head]]).extend([scenario, *row] for row in rows)
     return by_name
