@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local-spark"
 PARTITIONS = 16
+RETRIES = 5  # of a call that gets no answer, seconds apart: they tell a restart from a loss
 WAVE_BYTES = 1 << 26  # of blocks that go out through the engine at once; a plan may have twice that
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -243,8 +244,8 @@ def _session(url: str, address: str) -> SparkSession:
         raise ConfigError(MISSING) from None
     try:
         spark: Any = SparkSession.builder.remote(url).create()
-        # Ten minutes of silence are the default; five seconds tell a restart from a loss.
-        spark.client.set_retry_policies([DefaultPolicy(max_retries=5, max_backoff=2000)])
+        # Ten minutes of silence are the default.
+        spark.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES, max_backoff=2000)])
         spark.range(1).count()
     except Exception as error:
         raise explained(error, address) from error

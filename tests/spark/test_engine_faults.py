@@ -88,7 +88,8 @@ def test_nothing_is_left_in_the_shared_folder(sail: Engine, tmp_path: Path) -> N
     assert os.listdir(tmp_path) == []
 
 
-def test_a_server_that_is_lost_is_named() -> None:
+def test_a_server_that_is_lost_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "RETRIES", 1)
     with server() as (process, address), connected(address) as engine:
         assert engine.run(Probe(), [b"x"]) == [b"x"]  # the folder is this machine's, and the server sees it
         process.kill()
