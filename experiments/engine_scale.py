@@ -3,7 +3,8 @@
 python -m experiments.engine_scale [ROWS ...]     (default: 3000000 10000000; needs make setup-spark)
 
 Synthetic interactions in Parquet files of 5 million rows: 50 per user, 20,000 items of Zipf popularity, a year. Each
-measurement is a process of its own; ``this machine`` runs up to ``LOCAL_ROWS``. Appends to docs/data/engine_scale.csv
+measurement is a process of its own; ``no shared folder`` reads part by part, ``this machine`` all at once up to
+``LOCAL_ROWS``. Appends to docs/data/engine_scale.csv
 (reading and checking: rows, where, workers, seconds, CPU seconds, peak_mb, users in the sample) and, every stage, to
 engine_stages.csv (rows, workers, stage, seconds, CPU seconds, shuffle_mb written to the shared folder, bundle_mb of the
 task that each worker loads, back_mb). Seconds tell only beside each other.
@@ -25,7 +26,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +56,7 @@ LADDER = (
     "params: {half_life_share: 0.05}}, {name: item_knn, recommender: item_knn}, "
     "{name: als, recommender: als, params: {factors: 16, iterations: 3}}]"
 )
+ALONE = "no shared folder"  # the tasks of reading run in this process, part by part
 YEAR_US = 365 * 86_400_000_000
 
 
@@ -71,7 +74,7 @@ def main(argv: list[str]) -> None:
     for rows in map(int, argv or ["3000000", "10000000"]):
         with tempfile.TemporaryDirectory() as scratch:
             folder = write(Path(scratch) / "shop", rows)
-            places = [("sail", 1), ("sail", 2)] + [("this machine", 1)] * (rows <= LOCAL_ROWS)
+            places = [("sail", 1), ("sail", 2), (ALONE, 1)] + [("this machine", 1)] * (rows <= LOCAL_ROWS)
             for where, workers in places:
                 command = [sys.executable, "-m", "experiments.engine_scale", "one", where, str(folder), str(workers)]
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -85,15 +88,17 @@ def main(argv: list[str]) -> None:
 
 def one(where: str, folder: Path, workers: int) -> dict[str, Any]:
     """Reads the folder once, on Sail also counts and asks; seconds without the imports."""
-    from recommender import config
-    from recommender.engine.backend import backend_at
+    from recommender.engine.reading import EngineReader
+    from recommender.engine.session import LOCAL, connected
+    from recommender.sources.load import load
 
-    local = where == "this machine"
-    if local:
-        with backend_at(None, None, config.EngineOptions()) as backend:
+    stages: list[dict[str, Any]] = []
+    if where != "sail":
+        with connected(LOCAL) if where == ALONE else nullcontext() as engine:
+            read: Any = EngineReader(replace(engine, shared=None), SAMPLE) if engine else load
             begun, cpu = time.perf_counter(), time.process_time()
-            data = backend.load(str(folder), raw_dir=None)
-            seconds, cpu_seconds, stages = time.perf_counter() - begun, time.process_time() - cpu, []
+            data = read(str(folder), raw_dir=None)
+            seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     else:
         data, stages, peak = on_sail(folder, workers)
