@@ -166,13 +166,13 @@ def growth() -> str:
     """A row per stage: CPU seconds and peak memory by size, from the last `make bench-growth`, and before it."""
     names = ("growth", "growth_before")
     measured, earlier = (json.loads((DATA / f"{name}.json").read_text(encoding="utf-8")) for name in names)
-    before = {row["stage"]: row for row in earlier["rows"]}
+    before = {row["stage"]: (f"{row['cpu_s']:.2f}", f"{row['peak_mb']:,.0f}") for row in earlier["rows"]}
     at = {(row["stage"], row["rows"]): row for row in measured["rows"]}
     rows = [["stage", "1M", "20M", "20M before", "peak MB at 20M", "before", "exponent"]]
     for stage, power in measured["exponents"].items():
-        small, big, old = at[stage, 10**6], at[stage, 2 * 10**7], before[stage]
-        seconds = [f"{row['cpu_s']:.2f}" for row in (small, big, old)]
-        rows.append([stage, *seconds, f"{big['peak_mb']:,.0f}", f"{old['peak_mb']:,.0f}", f"{power:.2f}"])
+        small, big, (old_s, old_mb) = at[stage, 10**6], at[stage, 2 * 10**7], before.get(stage, ("", ""))
+        seconds = [f"{small['cpu_s']:.2f}", f"{big['cpu_s']:.2f}", old_s]
+        rows.append([stage, *seconds, f"{big['peak_mb']:,.0f}", old_mb, f"{power:.2f}"])
     return table(rows)
 
 

@@ -56,15 +56,7 @@ class BPR:
     def fit(self, train: Dataset) -> Self:
         forget(self)
         taken, self.users_, self.items_ = interacted(train)
-        model = BayesianPersonalizedRanking(
-            factors=self.factors,
-            learning_rate=self.learning_rate,
-            regularization=self.regularization,
-            iterations=self.iterations,
-            verify_negative_samples=self.verify_negative_samples,
-            num_threads=self.threads,
-            random_state=self.seed,
-        )
+        model = self._upstream()
         with fitting("bpr", "Lower learning_rate."):
             model.fit(taken, show_progress=False)
         self.user_factors_ = model.user_factors  # float32 (n_model_users, factors + 1), last column 1
@@ -84,3 +76,14 @@ class BPR:
     def _factors_of(self, items: Table) -> np.ndarray:
         """float32 (n_items, factors + 1); NaN for items that training did not see."""
         return rows_or_nan(self.item_factors_, self.items_.lookup(items.ids))
+
+    def _upstream(self) -> BayesianPersonalizedRanking:
+        return BayesianPersonalizedRanking(
+            factors=self.factors,
+            learning_rate=self.learning_rate,
+            regularization=self.regularization,
+            iterations=self.iterations,
+            verify_negative_samples=self.verify_negative_samples,
+            num_threads=self.threads,
+            random_state=self.seed,
+        )
