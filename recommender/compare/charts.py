@@ -22,7 +22,7 @@ from recommender.studies.engine.finding import Chart, slug
 from recommender.studies.transfer import Ratio
 
 SHOWN = {GAIN: "#0072B2", LOSS: "#D55E00", "not shown to differ": GREY}
-LABELS = alt.Axis(labelLimit=150, labelOverlap=False)
+LABELS = alt.Axis(labelLimit=185, labelOverlap=False)
 
 
 def climb(site: str, facts: pl.DataFrame, per_week: float | None) -> Chart | None:
@@ -115,7 +115,10 @@ def curves(site: str, facts: pl.DataFrame, label: str, target: float, shown: int
     values = ", ".join(f"{r['rung']} {r['value']:.3f}" for r in drawn.filter(
         interactions=drawn["interactions"].max()).iter_rows(named=True))  # fmt: skip
     text = f"Line chart of {label} by interactions to learn from, {site}. With all of today's: {values}."
-    title = f"{site}: {label} of all users. Bars: 95%. Dashed: forecast for twice the data. Line: the goal, {target:g}."
+    title = (
+        f"{site}: {label} of all users by interactions to learn from. Thin bars: 95%. "
+        f"Dashed: forecast for twice the data; wide bars at its end: 95%. Dotted: the goal, {target:g}."
+    )
     chart = lines(
         f"curves-{site}", title, text, drawn, x="interactions", label=label, log=True, ahead=ahead, target=target
     )
