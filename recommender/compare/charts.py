@@ -294,5 +294,5 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
         "of the gain; level bars: days as stated."
     )
     sure = [f"{o.what} at {o.site}" for _, o in drawn if o.sure]
-    said = f"Shown to gain: {', '.join(sure[:3])}." if sure else "No option's gain is sure: most bars reach below zero."
+    said = f"Shown to gain: {', '.join(sure[:3])}." if sure else "None of these is shown to gain in all periods."
     return Chart("impact-ease", title, finish(alt.layer(*layers), text), text, table, said)
