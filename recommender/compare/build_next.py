@@ -76,7 +76,7 @@ def table(options: Sequence[Option]) -> pl.DataFrame:
 
 def _rungs(site: Site) -> Iterator[Option]:
     cell = site.decided
-    decisions = [site.decision, *([site.ships.decision] if site.ships else [])]
+    decisions = [site.ships.decision if site.ships else site.decision]
     leading = {rung for d in decisions for rung in (*d.routes.values(), *d.blended.values())}
     served = {rung for d in decisions for rung in d.served}
     over = "what ships" + ", both without re-rankers" * (site.unranked == PLAIN)
@@ -84,7 +84,7 @@ def _rungs(site: Site) -> Iterator[Option]:
         if cell is None or rung in leading:
             continue
         sure = significant(row) and row["difference"] > 0 and rung not in site.doubted
-        cpu_s = cell.seconds[rung] - cell.seconds.get(ROUTER, 0.0)
+        cpu_s = site.seconds[rung] - site.seconds.get(ROUTER, 0.0)
         gain = (row["difference"], row["ci_low"], row["ci_high"])
         mind = ", where it only chooses new items" * (rung in served)
         mind += ", in the test period only" * (rung in site.doubted)

@@ -16,6 +16,7 @@ from recommender.compare.plan import PARTS, TRANSFER, VALUE, VOLUME
 from recommender.config import Rung, Scenario
 from recommender.errors import DataError
 from recommender.evaluation.metric_table import metric_label
+from recommender.experiment import run_tables
 from recommender.experiment.decision import FILE, Decision
 from recommender.experiment.run_folder import RunFolder
 from recommender.models import with_person_days
@@ -151,6 +152,11 @@ class Site:
         same = (t for t in self.trains if t.data.get("digest") == cell.done["digest"] and self._alike(t.scenario))
         return next(same, cell.run)
 
+    @property
+    def _train(self) -> RunFolder | None:
+        """The train that decided what ships; None where the chooser did."""
+        return self.ships if self.decided and self.ships is not self.decided.run else None
+
     def _alike(self, other: Scenario) -> bool:
         mine = self.scenario
         return (other.name, other.split.test, other.decision.metric, other.seed) == (
@@ -176,19 +182,38 @@ class Site:
     @property
     def unranked(self) -> str:
         """The router before re-rankers, where there are any: what a single rung is compared with."""
-        return PLAIN if self.decided and PLAIN in self.decided.rungs else ROUTER
+        run = self._train or self.decided
+        return PLAIN if run and PLAIN in run.rungs else ROUTER
 
     @property
     def doubted(self) -> set[str]:
         """Rungs that beat what ships on the test period, but are not shown to over the periods before it too."""
-        rows = self.decided.hindsight if self.decided else []
+        run = self._train or self.decided
+        rows = run.hindsight if run else []
         return {row["rung"] for row in rows if row["user_bucket"] == ALL and row["mean_low"] <= 0}
 
     @cached_property
     def against_shipped(self) -> dict[str, Row]:
         """Single rungs for everyone, each with its gain over what ships, before re-rankers."""
-        cell = self.decided
-        return self.gains([Contrast(r, cell, cell, self.unranked, r) for r in self.single_rungs]) if cell else {}
+        cell, run = self.decided, self._train
+        if run is None:
+            return self.gains([Contrast(r, cell, cell, self.unranked, r) for r in self.single_rungs]) if cell else {}
+        alone = {r.name for r in run.scenario.ladder if not r.control}
+        everyone = {"metric": self.metric, "user_bucket": ALL}
+        n = run.metrics.filter(split="test", rung=ROUTER, item_bucket=ALL, slice=ALL, **everyone)["n_queries"][0]
+        pairs = run.comparisons.filter(pl.col("rung_a").is_in(alone), rung_b=self.unranked, **everyone)
+        return {
+            r["rung_a"]: {**r, "difference": -r["difference"], "ci_low": -r["ci_high"], "ci_high": -r["ci_low"],
+                          "n_queries": n, "other_rung": r["rung_a"]}
+            for r in pairs.iter_rows(named=True)
+        }  # fmt: skip
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """CPU seconds of a fit and the lists of the test period, by rung, where what ships was decided."""
+        if self._train is not None:
+            return dict(run_tables.seconds(self._train).drop_nulls("cpu_s").select("rung", "cpu_s").iter_rows())
+        return self.decided.seconds if self.decided else {}
 
     @property
     def enough(self) -> str | None:

@@ -419,6 +419,10 @@ def test_a_train_that_a_comparison_read_shows_what_it_adds_and_its_chart_the_tra
     drawn = charts.effort(site.name, ladder([site]), facts)
     assert drawn is not None
     assert drawn.table.filter("ships")["value"].to_list() == told["value"].to_list()
+    where = {"rung_a": "popularity", "rung_b": site.unranked, "user_bucket": ALL, "metric": site.metric}
+    (gain,) = run.comparisons.filter(**where)["difference"]
+    assert site.against_shipped["popularity"]["difference"] == -gain
+    assert not {o.what for o in build_next.options(site)} & {*run.decision.served}
     assert "make compare SCENARIO=jobs" in write_report(train).read_text()
     (tmp_path / "compare-1").mkdir()
     facts.write_parquet(tmp_path / "compare-1/facts.parquet")
