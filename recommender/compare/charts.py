@@ -75,8 +75,8 @@ def climb(site: str, facts: pl.DataFrame, per_week: float | None) -> Chart | Non
     height = 46 * len({r["users"] for r in rows}) + 20
     spec = finish(alt.layer(*layers).add_params(RUNG), text, height)
     caption = (
-        f"{site}: who leads for each group of users, on the test period, from how many interactions to learn from. "
-        "Grey bands: 95% interval of the point where the lead changes."
+        f"{site}: who leads for each group of users, from how many interactions to learn from. Test period; leads "
+        "that earlier periods do not share are left out. Grey bands: 95% interval of the point where the lead changes."
     )
     return Chart(
         f"climb-{slug(site)}", caption, spec, text, pl.DataFrame(rows).drop("name"), f"{site}: {_climbed(rows)}"
@@ -290,9 +290,11 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
     text += ", ".join(f"{o.what} at {o.site}" for _, o in drawn[:5]) + "."
     table = pl.DataFrame(rows).drop("dx", "dy", "align")
     title = (
-        "Impact against ease: what does not ship yet. Upper left pays most for least work. Upright bars: 95% interval "
+        "Gain against work: recommenders and parts that do not ship. Upper left pays most for least work. Upright bars: 95% interval "
         "of the gain; level bars: days as stated."
     )
     sure = [f"{o.what} at {o.site}" for _, o in drawn if o.sure]
-    said = f"Shown to gain: {', '.join(sure[:3])}." if sure else "None of these is shown to gain in all periods."
+    said = (
+        f"Shown to gain: {', '.join(sure[:3])}." if sure else "No recommender or part is shown to gain in all periods."
+    )
     return Chart("impact-ease", title, finish(alt.layer(*layers), text), text, table, said)

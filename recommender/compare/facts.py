@@ -103,7 +103,9 @@ def _ahead(site: Site, widen: float) -> Iterator[Row]:
         "value": curve.per_week,
         "split": "train",
     }
-    served = [r for r in (site.ships.decision.served if site.ships else ()) if r in curve.rungs]
+    decision = site.ships.decision if site.ships else None
+    lists = {*decision.routes.values(), *decision.blended.values()} if decision else set()
+    served = [r for r in curve.rungs if r in lists]  # not what only chooses new items
     for bucket in curve.buckets():
         # What ships is evidence too, where the curves leave a lead open.
         leads = [site.moves(bucket)[0][-1].rung, *served]

@@ -12,7 +12,16 @@ from recommender.experiment.facts import GAIN, KEY, LOSS, MISSED, NOT_TESTABLE, 
 from recommender.experiment.run_tables import FALLBACK_SHARE
 from recommender.names import ALL
 
-TESTED = ("gain", "price", "blend", "value", "asset", "part", "enough")  # topics whose interval decides the verdict
+TESTED = (
+    "gain",
+    "dearer",
+    "price",
+    "blend",
+    "value",
+    "asset",
+    "part",
+    "enough",
+)  # topics whose interval decides the verdict
 
 
 def label(row: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ value      what the gain is worth a week, in the stated currency; verdicts of ga
 error cost what a harm costs a week, in the stated currency (own: 1,000 lists); not stated
 cheaper    the rung of least stated person-days, fewer than what ships, that alone reaches the goal too; own: its days
            over those of what ships
+dearer     what ships less that cheaper rung; verdicts gain, loss, open
 looking back   rungs that beat what ships on the test period, validation included; verdicts holds, open
 """
 
@@ -197,6 +198,11 @@ def _cheaper(run: RunFolder, rows: Sequence[Row]) -> Iterator[Row]:
     for r in sorted(alone, key=lambda r: (days[r["what"]], -r["value"]))[:1]:
         share = days[r["what"]] / days[ROUTER]
         yield r | {"topic": "cheaper", "target": whole["target"], "own": share, "verdict": REACHED}
+        pair = {"user_bucket": ALL, "metric": whole["metric"], "rung_a": r["what"], "rung_b": ROUTER}
+        for c in run.comparisons.filter(**pair).iter_rows(named=True):
+            ends = {"value": c["difference"], "low": c["ci_low"], "high": c["ci_high"]}
+            yield {"topic": "dearer", "bucket": ALL, "what": ROUTER, "over": r["what"], "metric": whole["metric"],
+                   "split": "test", **ends, "verdict": verdict(c["ci_low"], c["ci_high"])}  # fmt: skip
 
 
 def untestable(goal: Mapping[str, Any]) -> bool:

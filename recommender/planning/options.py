@@ -14,7 +14,12 @@ from recommender.experiment.facts import GAIN, UNKNOWN
 from recommender.experiment.value import POINT
 from recommender.planning.estimates import TeamEstimate
 
-MEASURED, STANDS_FOR, ESTIMATED, NEITHER = "measured", "measured on", "estimated", "neither measured nor estimated"
+MEASURED, STANDS_FOR, ESTIMATED, NEITHER = (
+    "measured",
+    "measured as the worth of",
+    "estimated",
+    "neither measured nor estimated",
+)
 Row = Mapping[str, Any]
 
 
@@ -83,7 +88,13 @@ def _known(rows: Sequence[Row], scenario: Scenario, ships: Collection[str]) -> I
             continue
         gain = (row["value"], row["low"], row["high"])
         yield Proposal(
-            what, "action", str(asset), gain, f"at most, {STANDS_FOR} {asset}", row["over"], row["verdict"] == GAIN
+            what,
+            "action",
+            str(asset),
+            gain,
+            f"at most; {STANDS_FOR} “{asset}” in these data",
+            row["over"],
+            row["verdict"] == GAIN,
         )
 
 

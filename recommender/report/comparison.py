@@ -31,7 +31,7 @@ ANSWERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     page_model.DAY_ONE: (("day_one", "today"), (VOLUME, TRANSFER)),
     page_model.WHEN: (("when",), (VOLUME,)),
     page_model.MORE: (("more",), (VOLUME,)),
-    page_model.PARTS: (("parts",), (TRANSFER, VALUE, PARTS)),
+    page_model.PARTS: (("parts", "parts_more"), (TRANSFER, VALUE, PARTS)),
     page_model.COST: (("cost",), (TRANSFER,)),
     page_model.BUILD: (("build",), (TRANSFER, PARTS)),
 }

@@ -12,6 +12,7 @@ from recommender.evaluation.metric_table import LOWER, better
 from recommender.experiment import facts as tables
 from recommender.experiment.run_folder import RunFolder
 from recommender.experiment.run_tables import LABELS, USERS, number, users
+from recommender.experiment.value import worth as value_of
 from recommender.names import ALL, IN_SESSION, ORACLE, PLAIN, RETURNING, ROUTER, USER_BUCKETS, WITH_HISTORY
 from recommender.report.page import harm_label, money
 
@@ -21,7 +22,7 @@ FOUND = "hit_rate_at_10"  # what a gain means to a reader: so many of 100 users 
 # Topics of facts that the tiles read.
 TOPICS = (
     *("rate", "serves", "open", "ships", "goal", "left out", "twice", "asset", "part", "cost", "build", "enough"),
-    *("due", "option", "blend", "slots", "price"),
+    *("due", "option", "days", "blend", "slots", "price"),
 )
 
 
@@ -59,6 +60,18 @@ def topics(table: pl.DataFrame, run: RunFolder | None, mine: pl.DataFrame, **mor
         part = r["bucket"].removeprefix(WITH_HISTORY)
         each = [b + part for b in USER_BUCKETS[1:]] if r["bucket"].startswith(WITH_HISTORY) else [r["bucket"]]
         r["who"] = users(each, run.scenario.decision.away_days if run else 0)
+    harms = {(r["what"], r["metric"]): r["value"] for r in rows(mine, topic="harm") if not r["over"]}
+    blank["mended"] = [
+        {"name": harm_label(m), "before": was, "now": harms[ROUTER, m]}
+        for (what, m), was in harms.items()
+        if what == PLAIN and was is not None and harms.get((ROUTER, m)) is not None and was - harms[ROUTER, m] > 0.001
+    ]
+    away = run.scenario.decision.away_days if run else 0
+    by_gain: dict[tuple[str, str], list[Row]] = {}
+    for r in (r for r in ships if r["over"] and r["value"] is not None):
+        by_gain.setdefault((r["what"], r["over"]), []).append(r)
+    blank["wins"] = [{**same[0], "who": users([r["bucket"] for r in same], away)} for same in by_gain.values()]
+    blank["max_loss"] = run.decision.slots.max_loss if run else 0
     return {**by_topic, **blank, "served": served, "alone": alone, "moved": gone, **more}
 
 
@@ -108,6 +121,7 @@ def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[
         "found": {"now": found.get(ROUTER), "simplest": found.get(cheap), "gain": more_found},
         "goal": rows(facts, topic="goal")[0],
         "cheaper": next(iter(rows(facts, topic="cheaper")), None),
+        "dearer": next(iter(_priced(run, rows(facts, topic="dearer"))), None),
         "harm": harm(run, facts),
         "worth": worth(run, facts),
         "cost": cost(run, facts),
@@ -201,13 +215,15 @@ def harm(run: RunFolder, facts: pl.DataFrame, shown: int = 3) -> Row:
         })  # fmt: skip
     bad = sorted((line for line in lines if line["bad"]), key=lambda line: -line["size"])
     sums = [sum(r[end] for r in costs.values()) for end in ("value", "low", "high")]
-    title = "Nothing today: no such error" if costs else "No price stated"
+    title = "0 today: no priced error" if costs else "No price stated"
     week = money(dict(zip(("value", "low", "high"), sums, strict=True)), stated.currency) + " a week"
-    status = "bad" if any(line["size"] >= 0.1 for line in bad) else "open" if bad or not costs else "good"
+    value = next((r["low"] for r in rows(facts, topic="value") if r["low"] is not None), 0.0)
+    unpriced = any(line["size"] >= 0.1 and not line["cost"] for line in bad)
+    status = "bad" if unpriced or sums[2] > value else "open" if bad or not costs else "good"
     others = [line for line in lines if line["cost"] and not line["bad"]]
     return {
         "title": week if sums[0] else title, "status": status,
-        "watch": f"To watch: {len(bad)} of {len(lines)} harms measured" if lines else "Harms: not measured",
+        "watch": f"Of {len(lines)} harms measured, {len(bad)} to watch" if lines else "Harms: not measured",
         "lines": [*bad[:shown], *others],
         "fine": [line["name"].lower() for line in lines if not line["bad"] and not line["cost"]],
     }  # fmt: skip
@@ -227,6 +243,13 @@ def worth(run: RunFolder, facts: pl.DataFrame) -> Row:
     }  # fmt: skip
 
 
+def _priced(run: RunFolder, found: Iterable[Row]) -> Iterable[Row]:
+    """Rows of gains with what they are worth a week, None where that is not stated."""
+    for r in found:
+        span = value_of(run.scenario.problem, (r["value"], r["low"], r["high"]))
+        yield r | {"worth": span and dict(zip(("value", "low", "high"), span, strict=True))}
+
+
 def cost(run: RunFolder, facts: pl.DataFrame) -> Row:
     """The tile on cost, of what ships and beside it of the simplest rung."""
     seconds = {r["what"]: r["value"] for r in rows(facts, topic="cost", metric="cpu_s")}
@@ -235,5 +258,5 @@ def cost(run: RunFolder, facts: pl.DataFrame) -> Row:
     return {
         "seconds": f"{seconds[ROUTER]:.1f} CPU seconds" if ROUTER in seconds else "Not measured",
         "simplest": f"{seconds[cheap]:.2g} s" if cheap in seconds else "", "simplest_name": cheap,
-        "days": days.get(ROUTER, ""), "simplest_days": days.get(cheap, ""),
+        "each": days, "days": days.get(ROUTER, ""), "simplest_days": days.get(cheap, ""),
     }  # fmt: skip
