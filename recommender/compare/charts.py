@@ -243,12 +243,9 @@ def effort(site: str, ladder: pl.DataFrame, facts: pl.DataFrame) -> Chart | None
 
 def _dearer(points: pl.DataFrame) -> str:
     """What ships against the first rung, in accuracy and CPU seconds."""
-    ships, first = points.filter("ships"), points.head(1)
-    if ships.is_empty():
-        return "what ships is not measured."
-    ends = [(row["value"][0], row["cpu_s"][0]) for row in (ships, first)]
-    told = [f"{value:.3f} for {cpu_s:.2g} CPU seconds" for value, cpu_s in ends]
-    return f"what ships gives {told[0]}; {first['rung'][0]} {told[1]}."
+    rows = [*points.filter("ships").to_dicts(), points.row(0, named=True)]
+    named = [("what ships" if r["ships"] else r["rung"], r) for r in rows]
+    return "; ".join(f"{name}, {r['value']:.3f} for {r['cpu_s']:.2g} CPU seconds" for name, r in named) + "."
 
 
 def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
@@ -290,11 +287,9 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
     text += ", ".join(f"{o.what} at {o.site}" for _, o in drawn[:5]) + "."
     table = pl.DataFrame(rows).drop("dx", "dy", "align")
     title = (
-        "Gain against work: recommenders and parts that do not ship. Upper left pays most for least work. Upright bars: 95% interval "
-        "of the gain; level bars: days as stated."
+        "Gain against work: recommenders and parts that do not ship. Upper left pays most for least work. "
+        "Upright bars: 95% interval of the gain; level bars: days as stated."
     )
-    sure = [f"{o.what} at {o.site}" for _, o in drawn if o.sure]
-    said = (
-        f"Shown to gain: {', '.join(sure[:3])}." if sure else "No recommender or part is shown to gain in all periods."
-    )
+    sure = ", ".join(f"{o.what} at {o.site}" for _, o in drawn if o.sure)
+    said = f"Shown to gain: {sure}." if sure else "None of these is shown to gain in all periods."
     return Chart("impact-ease", title, finish(alt.layer(*layers), text), text, table, said)
