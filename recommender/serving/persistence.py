@@ -218,7 +218,8 @@ def _belongs(module: str) -> bool:
 
 
 def _class(name: str) -> type:
-    """The class ``module:qualname``, defined in this package: what it merely imports is foreign too."""
+    """The class ``module:qualname``, defined in this package, there or where it has moved since: what the package
+    merely imports is foreign too."""
     module, _, qualname = name.partition(":")
     value: Any = None
     if _belongs(module):
@@ -228,7 +229,7 @@ def _class(name: str) -> type:
             raise UserError(f"Saved class {name} is not in this version of {PACKAGE}. Train again.") from None
         for part in qualname.split("."):
             value = getattr(value, part, None)
-    if not isinstance(value, type) or value.__module__ != module:
+    if not isinstance(value, type) or not _belongs(value.__module__):
         raise UserError(f"Refused to load '{name}': only classes of the {PACKAGE} package are loaded.")
     return value
 

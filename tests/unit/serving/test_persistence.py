@@ -178,6 +178,12 @@ def test_classes_outside_the_package_are_refused(name: str, tmp_path: Path) -> N
         persistence.load(tmp_path / "model")
 
 
+def test_a_class_that_moved_within_the_package_is_found_by_its_old_name(tmp_path: Path) -> None:
+    persistence.save(BPR(factors=3), tmp_path / "model")
+    rename_class(tmp_path / "model", "recommender.models:BPR")
+    assert persistence.load(tmp_path / "model").factors == 3
+
+
 def test_a_class_that_is_gone_says_train_again(tmp_path: Path) -> None:
     persistence.save(BPR(), tmp_path / "model")
     rename_class(tmp_path / "model", "recommender.models.gone:Gone")
