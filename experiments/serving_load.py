@@ -4,8 +4,9 @@ python -m experiments.serving_load MODEL [REQUESTS]      MODEL: models:/<name>/<
 
 Both servers run with the same model. Eight clients on one machine ask for 10 items for one known user at a time, each
 as soon as it has its answer: three rounds of five seconds, the servers in turn. Then the clients ask at half the rate
-that make serve reached, for seconds per answer; then REQUESTS more (default 20,000), for memory; then events are sent
-until the server is killed, and those that were acknowledged are looked for in the log.
+that make serve reached, for seconds per answer, in turn with a request that does nothing; then REQUESTS more (default
+20,000), for memory; then events are sent until the server is killed, and those that were acknowledged are looked for
+in the log.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from recommender.serving.bundle import Bundle
 from recommender.serving.log import read_log
 from recommender.tracking.registry import model_folder
 
-CLIENTS, ROUNDS, ROUND_S, PATIENCE_S = 8, 3, 5.0, 120
+CLIENTS, ROUNDS, ROUND_S, LOOKS, PATIENCE_S = 8, 3, 5.0, 5, 120
 MOST_EVENTS, KILLED_AFTER_S = 100_000, 2.0
 
 
@@ -74,11 +75,19 @@ def report(ask: dict[str, tuple[int, list[bytes]]], n_requests: int, process: su
     say(f"make serve / MLflow: {np.median(ratio):.1f} ({min(ratio):.1f} to {max(ratio):.1f})")
     port, requests = ask["make serve"]
     half = float(np.median(rates["make serve"])) / 2
-    p50, p99 = 1e3 * np.quantile(run(port, requests, until(ROUND_S * 2), per_second=half), [0.5, 0.99])
-    say(f"make serve at half its load: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
-    before = resident_mb(process)
-    run(port, requests, count(n_requests))
-    say(f"memory: {before:.0f} MB, and {resident_mb(process):.0f} MB after {n_requests:,} more requests")
+    health = [b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"]
+    seconds: dict[str, list[float]] = {"a list": [], "GET /health": []}
+    for _ in range(ROUNDS):  # in turn: what GET /health takes is the machine and the server, not the model
+        for name, several in zip(seconds, (requests, health), strict=True):
+            seconds[name] += run(port, several, until(ROUND_S), per_second=half)
+    for name, each in seconds.items():
+        p50, p99 = 1e3 * np.quantile(each, [0.5, 0.99])
+        say(f"make serve at half its load ({half:,.0f} a second), {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+    megabytes = [resident_mb(process)]
+    for _ in range(LOOKS):
+        run(port, requests, count(n_requests // LOOKS))
+        megabytes.append(resident_mb(process))
+    say(f"memory over {n_requests:,} more requests: {', '.join(f'{mb:.0f}' for mb in megabytes)} MB")
 
 
 def killed(process: subprocess.Popen[bytes], port: int, log: Path, user: object) -> None:
