@@ -28,7 +28,7 @@ from recommender.errors import ConfigError
 ROWS, PER_USER, AT_ONCE = 100_000_000, 100, 2_000_000
 SCENARIO = """
 name: large
-problem: {what: Which items?, for_whom: users, metric: ndcg_at_10, target: 0.01, objective: they stay,
+problem: {what: which items to show, for_whom: users, metric: ndcg_at_10, target: 0.01, objective: they stay,
   business_metric: starts, users_per_week: 100000, value_per_point: [0.5, 2],
   cost_of_error: {what: a user scrolls on, per_1000: {unavailable_at_10: [1, 5]}}}
 data: {source: none}
