@@ -185,9 +185,11 @@ def test_a_train_decides_the_same_with_a_shared_folder_and_without(
     engine = ("--engine", server.address, "--set", "engine.partitions=2")
     monkeypatch.setattr(train, "Tracker", NoTracker)
     folder = shop().write(tmp_path / "shop")
-    outs = {"plain": (), "shared": (*engine, "--shared", tmp_path), "carried": engine}
+    small = (*SMALL, "--set", "ladder=[{name: popularity, recommender: popularity}, {name: k, recommender: item_knn}]")
+    everyone = ("--set", "engine.sample_users=1000000")  # a sample, so that all are counted part by part
+    outs = {"plain": (), "shared": (*engine, "--shared", tmp_path), "carried": (*engine, *everyone)}
     for out, more in outs.items():
-        done = run(train.main, "--scenario", "catalog", "--data", folder, "--out", tmp_path / out, *SMALL, *more)
+        done = run(train.main, "--scenario", "catalog", "--data", folder, "--out", tmp_path / out, *small, *more)
         assert done.code == 0, done.err
     assert len({(tmp_path / out / "decision.json").read_bytes() for out in outs}) == 1
     plain, *others = (pl.read_parquet(tmp_path / out / "per_query.parquet") for out in outs)
