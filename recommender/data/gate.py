@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -28,6 +27,7 @@ from recommender.data.repairs import RULES, check_repairs
 from recommender.data.roles import guess_roles
 from recommender.data.spec import KEYS, STANDARD, Features, MatchSpec, RelationSpec, Spec, Tables, Threshold
 from recommender.data.stated import Match, Reading, Relation
+from recommender.data.time_order import by_time
 from recommender.data.times import UTC_US
 from recommender.errors import DataError
 
@@ -237,30 +237,7 @@ def _interactions(
         frame = relation.links(findings, frame, spec.relation.symmetric, items["item_id"])
     columns = [frame.select(name) for name in STANDARD["interactions"]]
     del frame
-    return _by_time(columns)
-
-
-def _by_time(columns: list[pl.DataFrame]) -> pl.DataFrame:
-    """Sorted by timestamp, nulls first, stable. columns: a frame of each.
-
-    They are taken out of the list one by one, so that few stand twice in memory. Frames, not series: a column of one
-    value (events and weights that the file does not have) takes no memory in a frame.
-    """
-    times = next(column for column in columns if column.columns == ["timestamp"]).to_series()
-    order = None if times.is_sorted(nulls_last=False) else pl.Series(_order(times))
-    del times
-    by_time = []
-    while columns:
-        column = columns.pop(0)
-        by_time.append(column if order is None else column.select(pl.all().gather(order)))
-    return pl.concat(by_time, how="horizontal")
-
-
-def _order(times: pl.Series) -> np.ndarray:
-    from recommender.data.radix import ascending  # compiles: not for those whose rows are in order
-
-    stated = times.to_physical()
-    return ascending(stated.fill_null(int(stated.min()) - 1).to_numpy())  # type: ignore[arg-type]
+    return by_time(columns)
 
 
 def rows(findings: Findings, frame: pl.DataFrame, known: pl.Series | None, spec: Spec) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.data import checks, gate, kernels, radix
+from recommender.data import checks, kernels, radix, time_order
 from recommender.data import table as table_module
 from recommender.data.queries import BUCKET_STARTS, bucket
 from tests.helpers.small import at, dataset, table
@@ -46,8 +46,7 @@ def test_ascending_is_a_stable_sort(seed: int, unit: int, span: int) -> None:
 def test_rows_come_in_the_order_of_time_and_those_without_one_first() -> None:
     times = [3, None, 1, 3, None, 2]
     frames = [pl.DataFrame({"user_id": list("abcdef")}), pl.DataFrame({"timestamp": times}).cast(pl.Datetime("us"))]
-    by_time = gate._by_time(frames)
-    assert by_time["user_id"].to_list() == list("becfad")
+    assert time_order.by_time(frames)["user_id"].to_list() == list("becfad")
 
 
 @pytest.mark.parametrize("low", [-7, 0, 10**15])
