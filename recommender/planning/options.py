@@ -14,12 +14,7 @@ from recommender.experiment.facts import GAIN, UNKNOWN
 from recommender.experiment.value import POINT
 from recommender.planning.estimates import TeamEstimate
 
-MEASURED, STANDS_FOR, ESTIMATED, NEITHER = (
-    "measured",
-    "measured as the worth of",
-    "estimated",
-    "neither measured nor estimated",
-)
+MEASURED, ESTIMATED, NEITHER = "measured", "estimated", "neither measured nor estimated"
 Row = Mapping[str, Any]
 
 
@@ -92,7 +87,7 @@ def _known(rows: Sequence[Row], scenario: Scenario, ships: Collection[str]) -> I
             "action",
             str(asset),
             gain,
-            f"at most; {STANDS_FOR} “{asset}” in these data",
+            f"an upper limit: “{asset}” brings as much today, more of it may bring less",
             row["over"],
             row["verdict"] == GAIN,
         )
