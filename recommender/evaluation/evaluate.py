@@ -123,6 +123,13 @@ class Group:
         """The period of each query, int64; none is of two folds."""
         return np.concatenate(periods_of(self.query_info))
 
+    def silent(self, mask: np.ndarray) -> set[str]:
+        """The rungs that have no score for any of these queries (bool): their lists are completion alone."""
+        if any(ANSWERED not in by_rung[rung].values for by_rung in self.outcomes for rung in self.rungs):
+            return set()
+        some = (self.stack([ANSWERED])[mask] > 0).any(axis=0)
+        return {rung for rung, answers in zip(self.rungs, some, strict=True) if not answers}
+
     def masks(self) -> Iterator[tuple[str, str, str, np.ndarray]]:
         """(user bucket, slice, slice value, which queries). Rows for all users use first queries only."""
         bucket = np.concatenate([a.bucket for a in self.query_info])
@@ -196,6 +203,7 @@ def comparisons_table(
 
     metrics: by default those that the table compares. deciding: also each bucket's ``<bucket>_in_session`` and
     ``<bucket>_returning``; intervals then hold for other users *and* other periods, the wider bound of the two.
+    p is then 1 where the better rung answers none of the bucket's queries: its lists are completion, no evidence.
     p_holm: sign-flip p over users, Holm-adjusted within a bucket and metric over the rungs above a.
     Columns: rung_a, rung_b, user_bucket, metric, difference, ci_low, ci_high, p_holm, n_queries.
     """
@@ -215,7 +223,7 @@ def compare(
     """Paired differences b - a of ``pairs`` (a, b), as ``comparisons_table``; Holm within those of one family."""
     codes, user_keys = group.users()
     times = group.periods()
-    cells, keys, when = [], [], []
+    cells, keys, when, silent = [], [], [], []
     for metric in (metrics or compared()) if pairs else ():
         values = dict(zip(group.rungs, group.stack([metric]).T, strict=True))
         gain = np.column_stack([values[b] - values[a] for a, b in pairs])
@@ -224,10 +232,11 @@ def compare(
                 when.append(times[mask])
                 keys.append((f"{user_bucket}_{value}" if name else user_bucket, metric))
                 cells.append(ClusteredValues(codes[mask], gain[mask]))
+                silent.append(group.silent(mask) - {pairs[0][0]} if deciding else set())
     rows: list[tuple[object, ...]] = []
     gains = estimates(cells, user_keys, resamples, seed)
     family = np.array(families)
-    for (user_bucket, metric), cell, e, period in zip(keys, cells, gains, when, strict=True):
+    for (user_bucket, metric), cell, e, period, without in zip(keys, cells, gains, when, silent, strict=True):
         low, high = e.low, e.high
         if deciding:
             bounds = period_interval(cell.values, period)
@@ -235,6 +244,7 @@ def compare(
         p = sign_flip_p(cell, seed)
         for one in np.unique(family):
             p[family == one] = holm(p[family == one])
+        p[[(b if gained > 0 else a) in without for (a, b), gained in zip(pairs, e.mean, strict=True)]] = 1.0
         rows += [(a, b, user_bucket, metric, e.mean[i], low[i], high[i], p[i], int(e.n[i]))
                  for i, (a, b) in enumerate(pairs)]  # fmt: skip
     names = ["rung_a", "rung_b", "user_bucket", "metric", "difference", "ci_low", "ci_high", "p_holm", "n_queries"]

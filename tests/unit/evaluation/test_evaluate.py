@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 
-from recommender.config import Eligibility, Scoring
+from recommender.config import DecisionRule, Eligibility, Scoring
 from recommender.data.dataset import NO_TIME
 from recommender.data.split import time_fold
 from recommender.evaluation.evaluate import (
@@ -28,6 +28,7 @@ from recommender.evaluation.evaluate import (
     query_info,
 )
 from recommender.evaluation.metric_table import METRICS, compared, of_every_query
+from recommender.experiment.climb import climb
 from recommender.models.popularity import Popularity
 from recommender.names import WITH_HISTORY  # fmt: skip
 from recommender.ranking.candidates import Candidates
@@ -144,6 +145,22 @@ def test_a_deciding_interval_is_as_wide_as_users_and_periods_make_it() -> None:
     assert not by_users.periods().any()
     bounds = comparisons_table(by_users, ["pop", "b"], 200, 0, deciding=True)
     assert bounds.filter(user_bucket="1_2", metric="ndcg_at_10")["ci_low"].item() == test["ci_low"].item()
+
+
+def test_a_rung_that_answers_nobody_of_a_bucket_has_no_evidence_there() -> None:
+    """For newcomers its lists are completion alone: better by chance, and nothing that the rung did."""
+    people_ = people([f"u{n}" for n in range(400)], [0, 1] * 200)
+    base, known = np.random.default_rng(0).uniform(size=400), np.arange(400) % 2
+    rungs = {"pop": result(base), "near": result(base + 0.1, answered_share=known), "b": result(base + 0.2)}
+    group = Group("validation", "o", [people_], [rungs])
+    table = comparisons_table(group, list(rungs), 200, 0, ["ndcg_at_10"], deciding=True)
+    p = {(r["rung_a"], r["rung_b"], r["user_bucket"]): r["p_holm"] for r in table.iter_rows(named=True)}
+    assert p["pop", "near", "0"] == 1
+    assert max(p["near", "b", "0"], p["pop", "b", "0"], p["pop", "near", "1_2"], p["near", "b", "1_2"]) < 0.05
+    rule = DecisionRule(thin=10)
+    assert climb(table.filter(pl.col("rung_b") == "near"), ["pop", "near"], rule)["0"].rung == "pop"
+    whole = comparisons_table(group, list(rungs), 200, 0, ["ndcg_at_10"])
+    assert whole.filter(user_bucket="0", rung_b="near")["p_holm"].item() < 0.05  # what the test period shows, all see
 
 
 def test_no_period_is_of_two_folds() -> None:
