@@ -29,7 +29,7 @@ def roadmap(plan: SitePlan) -> Chart | None:
     for m in shown:
         goal = m.over == GOAL
         name = f"{m.what} reaches the goal" if goal else f"{m.what}, {GROUPS[m.bucket]}"
-        first = m.low if m.low is not None else m.weeks or 0.0
+        first = min(last, m.low if m.low is not None else m.weeks or 0.0)
         rows.append({
             "move": name, "rung": m.what, "verdict": m.verdict, "low": first, "weeks": m.weeks,
             "high": min(last, m.high) if m.high is not None else last, "open": m.high is None,
@@ -47,7 +47,7 @@ def roadmap(plan: SitePlan) -> Chart | None:
             x=alt.X("build:Q", title=title), x2="low:Q"
         ),
         base.mark_bar(height=14, opacity=0.55).encode(x=x, x2="high:Q", color=colour, tooltip=tips),
-        base.transform_filter("isValid(datum.weeks)")
+        base.transform_filter(f"isValid(datum.weeks) && datum.weeks <= {last}")
         .mark_tick(thickness=3, height=20)
         .encode(x=alt.X("weeks:Q", title=title), color=colour, tooltip=tips),
     ]
