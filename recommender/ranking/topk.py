@@ -19,7 +19,8 @@ def top_k(scores: np.ndarray, mask: np.ndarray, order: np.ndarray, k: int) -> Li
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     item, score, source = np.empty((n, k), np.int64), np.empty((n, k), np.float32), np.empty((n, k), np.int8)
-    _top_k(np.ascontiguousarray(scores, np.float32), mask, place, order, item, score, source)
+    rows = np.ascontiguousarray(scores, np.float32), np.ascontiguousarray(mask)  # the loop reads them as one line
+    _top_k(*rows, place, order, item, score, source)
     return Lists(item, score, source)
 
 

@@ -72,6 +72,16 @@ def test_top_k_of_many_items_equals_a_sort_of_numpy(n_items: int, k: int, shown:
         np.testing.assert_array_equal(lists.item_idx[row], np.append(best, np.full(k - len(best), -1)))
 
 
+def test_top_k_of_columns_that_were_chosen_is_that_of_their_copy() -> None:
+    rng = np.random.default_rng(0)
+    scores, mask, columns = rng.random((5, 40), np.float32), rng.random((5, 40)) < 0.7, np.arange(0, 40, 3)
+    order = np.arange(len(columns))
+    lists = top_k(scores[:, columns], mask[:, columns], order, 4)
+    copied = top_k(scores[:, columns].copy(order="C"), mask[:, columns].copy(order="C"), order, 4)
+    assert not mask[:, columns].flags.c_contiguous
+    np.testing.assert_array_equal(lists.item_idx, copied.item_idx)
+
+
 def test_minus_zero_ties_with_zero() -> None:
     lists = top_k(np.float32([[-0.0, 0.0, -0.0]]), np.ones((1, 3), bool), np.array([2, 0, 1]), 3)
     assert lists.item_idx.tolist() == [[2, 0, 1]]
