@@ -152,5 +152,5 @@ def test_the_report_of_a_run_opens_in_mlflow_with_its_charts(served: Served, pag
     page.goto(f"{served.base}/#/experiments/{served.trains}/runs/{served.train}/artifacts/report.html")
     report = page.frame_locator("iframe")
     report.locator(".chart svg").first.wait_for()  # further charts lie in folds
-    assert "What to ship" in report.locator("body").text_content()
+    assert "What do we ship, for whom?" in report.locator("body").text_content()
     page.screenshot(path=tmp_path / "report.png")
