@@ -218,12 +218,16 @@ def effort(site: str, ladder: pl.DataFrame, facts: pl.DataFrame) -> Chart | None
     """Accuracy against CPU seconds, all of today's data; what ships, from the facts, as a diamond. ladder: of
     ``tables.ladder``."""
     names = {"rung": "what", "user_bucket": "bucket", "n_queries": "n", "ci_low": "low", "ci_high": "high"}
-    seconds = facts.filter(topic="cost", metric="cpu_s", what=ROUTER).select(what="what", cpu_s="value")
+    seconds = facts.filter(topic="cost", metric="cpu_s").select(what="what", cpu_s="value").drop_nulls()
     ships = facts.filter(topic="accuracy", what=ROUTER).join(seconds, on="what").drop_nulls("value")
     ships = ships.select("metric", "value", "cpu_s", site=pl.lit(site), **names).filter(
         pl.col("metric").is_in(ladder["metric"].implode()), pl.col("user_bucket").is_in(ladder["user_bucket"].implode())
     )
-    points = pl.concat([ladder.filter(pl.col("rung") != ROUTER), ships.select(ladder.columns)]).select(
+    alone = ladder.filter(pl.col("rung") != ROUTER).join(
+        seconds.rename({"what": "rung"}), on="rung", how="left", maintain_order="left", suffix="_stated"
+    )
+    alone = alone.with_columns(cpu_s=pl.coalesce("cpu_s_stated", "cpu_s"))  # a page has one figure for a rung
+    points = pl.concat([alone.select(ladder.columns), ships.select(ladder.columns)]).select(
         "rung", "metric", "value", "cpu_s", group="user_bucket", low="ci_low", high="ci_high", n="n_queries",
         ships=pl.col("rung") == ROUTER,
     )  # fmt: skip

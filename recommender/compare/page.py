@@ -90,7 +90,7 @@ def _crossings(sites: Sequence[Site]) -> Finding:
         crossed = [c for bucket in curve.buckets() for c in crossings(curve, bucket)]
         table = data_volume.crossing_grid(crossed, curve)
         grids += [grid(f"{site.name}: {table.caption}", table.frame.columns, table.frame.rows())]
-        values = data_volume.curve_grid(curve, site.metric)
+        values = data_volume.curve_grid(curve, site.metric, site.seconds)
         grids += [grid(f"{site.name}: {values.caption}", values.frame.columns, values.frame.rows())]
     return Finding("", grids=grids)
 

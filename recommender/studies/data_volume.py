@@ -8,7 +8,7 @@ back-test of forecasts (data, rung, interactions, forecast, observed, error, wit
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -212,13 +212,15 @@ def goal(
     return f"To reach the {the_goal}, the best rung today ({rung}) {need}{span}."
 
 
-def curve_grid(curve: Curves, metric: str) -> Grid:
-    """All users: a row per rung, a column per size."""
+def curve_grid(curve: Curves, metric: str, seconds: Mapping[str, float] | None = None) -> Grid:
+    """All users: a row per rung, a column per size. seconds: CPU seconds by rung that the page names elsewhere; else
+    those of the largest size."""
+    largest = {rung: each[-1] for rung, each in curve.cpu_s.items()} | dict(seconds or {})
     rows = []
     for rung in curve.rungs:
         cells = [with_interval(*curve.value(rung, ALL, n)) for n in range(len(curve.size))]
-        rows.append([rung, *cells, f"{curve.cpu_s[rung][-1]:.2f}"])
-    caption = f"{metric_label(metric)} of all users by interactions to learn from; CPU seconds at the largest."
+        rows.append([rung, *cells, f"{largest[rung]:.2f}"])
+    caption = f"{metric_label(metric)} of all users by interactions to learn from; CPU seconds with all of the data."
     return grid(caption, ["rung", *(f"{n:,.0f}" for n in curve.size), "CPU s"], rows)
 
 

@@ -419,6 +419,10 @@ def test_a_train_that_a_comparison_read_shows_what_it_adds_and_its_chart_the_tra
     drawn = charts.effort(site.name, ladder([site]), facts)
     assert drawn is not None
     assert drawn.table.filter("ships")["value"].to_list() == told["value"].to_list()
+    cost = dict(facts.filter(topic="cost", metric="cpu_s").select("what", "value").drop_nulls().iter_rows())
+    shown = dict(drawn.table.select("rung", "cpu_s").iter_rows())  # one figure for a rung on a page
+    assert len(cost.keys() & shown.keys()) > 2
+    assert all(shown[rung] == seconds for rung, seconds in cost.items() if rung in shown)
     where = {"rung_a": "popularity", "rung_b": site.unranked, "user_bucket": ALL, "metric": site.metric}
     (gain,) = run.comparisons.filter(**where)["difference"]
     assert site.against_shipped["popularity"]["difference"] == -gain
