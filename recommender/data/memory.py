@@ -10,8 +10,8 @@ import psutil
 from recommender.data.dataset import Dataset
 from recommender.errors import UserError
 
-# Sets of 12,000 to 100,000 interactions: peaks of .9 to 1.2 GB, most of it libraries. Four rungs on 8M and 24M: 1.7 and
-# 3.6 GB (experiments/bench_large.py), 118 bytes a row; half as much again is for more rungs.
+# Sets of 12,000 to 100,000 interactions: peaks of .9 to 1.2 GB, most of it libraries. Four rungs on 8M and 48M: 1.7 and
+# 6.5 GB (experiments/bench_large.py), 120 bytes a row; half as much again is for more rungs.
 BASE_MB, PER_INTERACTION_MB = 800, 0.00018
 # Of reading and checking interactions, at the peak, beside 330 MB of libraries. Measured on 8M and 10M rows: 73 bytes a
 # row of three numbers, 117 with ids of 14 characters, 112 to 178 from CSV of 21 to 41 bytes a row.
