@@ -58,11 +58,11 @@ def main(argv: list[str]) -> None:
         return
     sizes = [int(a) for a in argv if a.isdigit()] or list(SIZES)
     rungs = [a for a in argv if a in RUNGS] or list(RUNGS)
-    kept = next((a.removeprefix("--in=") for a in argv if a.startswith("--in=")), None)
+    folder_given = next((a.removeprefix("--in=") for a in argv if a.startswith("--in=")), None)
     shown = [["network", "seconds", "CPU seconds", "peak MB", "hit rate@10", "recall of the candidates"]]
     for members in sizes:
         with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch if kept is None else kept, str(members))
+            folder = Path(scratch if folder_given is None else folder_given, str(members))
             if not (folder / "dataset.yaml").exists():  # the last file of a network
                 folder.mkdir(parents=True, exist_ok=True)
                 _alone("--make", str(folder), str(members))
@@ -146,9 +146,9 @@ def measured(folder: Path, rungs: Sequence[str] = tuple(RUNGS)) -> list[dict[str
             lists = recommend(model, fold.queries.take(asked), candidates, K, Scoring())
         hits[name] = float(hit_rate(Judged(lists, fold.truth[asked])).mean())
         del model, lists
-    found = _recall(fold, candidates, asked)
+    recall = _recall(fold, candidates, asked)
     stages = effort.frame().select(pl.col("rung").alias("stage"), "wall_s", "cpu_s", "peak_mb")
-    return [{**row, "hits": hits.get(row["stage"]), "recall": found} for row in stages.to_dicts()]
+    return [{**row, "hits": hits.get(row["stage"]), "recall": recall} for row in stages.to_dicts()]
 
 
 def _recall(fold: Fold, candidates: Candidates, asked: np.ndarray) -> float:

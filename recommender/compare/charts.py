@@ -152,9 +152,9 @@ def bars(site: str, facts: pl.DataFrame, topic: str, label: str) -> Chart | None
     spec = finish(alt.layer(*layers), alt_text, 26 * rows.height + 20)
     kind = "kind of data" if topic == "asset" else "part"
     pays = top["shown"] == GAIN
-    told = f"worth most, {top['what']}, {top['value']:+.3f}." if pays else f"no {kind} is shown to pay."
+    headline = f"worth most, {top['what']}, {top['value']:+.3f}." if pays else f"no {kind} is shown to pay."
     caption = f"{site}: accuracy with each {kind}, less that without it. Lines: 95% intervals."
-    return Chart(f"{topic}-{slug(site)}", caption, spec, alt_text, rows, f"{site}: {told}")
+    return Chart(f"{topic}-{slug(site)}", caption, spec, alt_text, rows, f"{site}: {headline}")
 
 
 def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
@@ -210,8 +210,8 @@ def transfer(ratios: dict[tuple[str, str, str], Ratio | None]) -> Chart | None:
     others = sorted((r for r in rows if r["used in"] != r["recipe of"] and r["percent"] is not None),
                     key=lambda r: float(r["percent"]))  # fmt: skip
     ends = [f"{r['percent']:.0f}% ({r['recipe of']} in {r['used in']})" for r in (*others[:1], *others[-1:])]
-    said = f"Another scenario's recipe gives from {' to '.join(ends)} of one's own." if len(others) > 1 else ""
-    return Chart("transfer", title, spec, text, pl.DataFrame(rows), said)
+    headline = f"Another scenario's recipe gives from {' to '.join(ends)} of one's own." if len(others) > 1 else ""
+    return Chart("transfer", title, spec, text, pl.DataFrame(rows), headline)
 
 
 def effort(site: str, ladder: pl.DataFrame, facts: pl.DataFrame) -> Chart | None:
@@ -295,5 +295,5 @@ def plan(order: Sequence[tuple[int, Option]], label: str) -> Chart | None:
         "Upright bars: 95% interval of the gain; level bars: days as stated."
     )
     sure = ", ".join(f"{o.what} at {o.site}" for _, o in drawn if o.sure)
-    said = f"Shown to gain: {sure}." if sure else "None of these is shown to gain in all periods."
-    return Chart("impact-ease", title, finish(alt.layer(*layers), text), text, table, said)
+    headline = f"Shown to gain: {sure}." if sure else "None of these is shown to gain in all periods."
+    return Chart("impact-ease", title, finish(alt.layer(*layers), text), text, table, headline)

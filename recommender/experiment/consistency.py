@@ -12,16 +12,8 @@ from recommender.experiment.facts import GAIN, KEY, LOSS, MISSED, NOT_TESTABLE, 
 from recommender.experiment.run_tables import FALLBACK_SHARE
 from recommender.names import ALL
 
-TESTED = (
-    "gain",
-    "dearer",
-    "price",
-    "blend",
-    "value",
-    "asset",
-    "part",
-    "enough",
-)  # topics whose interval decides the verdict
+# Topics whose interval decides the verdict.
+TESTED = ("gain", "dearer", "price", "blend", "value", "asset", "part", "enough")
 
 
 def label(row: Mapping[str, Any]) -> str:
@@ -65,15 +57,7 @@ def contradictions(facts: pl.DataFrame) -> list[str]:
 def _faults(row: Row) -> dict[str, bool]:
     """Fault -> whether the row has it."""
     low, high, target, outcome = row["low"], row["high"], row["target"], row["verdict"]
-    tested = outcome in (GAIN, LOSS, OPEN) and row["topic"] in (
-        "gain",
-        "price",
-        "blend",
-        "value",
-        "asset",
-        "part",
-        "enough",
-    )
+    tested = outcome in (GAIN, LOSS, OPEN) and row["topic"] in TESTED
     tested &= outcome != OPEN or not row["reason"]  # open for a reason beyond its interval
     return {
         "the interval says something else": tested and low is not None and outcome != verdict(low, high, row["metric"]),

@@ -61,13 +61,13 @@ class Contacts:
         users = queries.users.frame
         if self.direction != "theirs":
             mine = entries(users, "contacts")
-            entry, found = keys.met(mine["value"])
+            entry, match = keys.met(mine["value"])
             since = mine["since"].to_numpy()[entry]
-            _count(scores, queries, mine["row"].to_numpy()[entry], column[keys.row[found]], since)
+            _count(scores, queries, mine["row"].to_numpy()[entry], column[keys.row[match]], since)
         if self.direction != "mine":
             own_keys = entries(users, CONTACT_KEY)
-            entry, found = books.met(own_keys["value"])
-            _count(scores, queries, own_keys["row"].to_numpy()[entry], column[books.row[found]], books.since[found])
+            entry, match = books.met(own_keys["value"])
+            _count(scores, queries, own_keys["row"].to_numpy()[entry], column[books.row[match]], books.since[match])
         own = items.lookup(queries.ids)
         scores[np.flatnonzero(own >= 0), own[own >= 0]] = 0
         scores[scores == 0] = np.nan
@@ -91,10 +91,10 @@ class Listed:
 
     @classmethod
     def of(cls, members: Table, column: str) -> Self:
-        found = entries(members.frame, column)
-        hashed = _hashed(found["value"])
+        listed = entries(members.frame, column)
+        hashed = _hashed(listed["value"])
         order = np.argsort(hashed, kind="stable")
-        return cls(hashed[order], found["row"].to_numpy()[order], found["since"].to_numpy()[order])
+        return cls(hashed[order], listed["row"].to_numpy()[order], listed["since"].to_numpy()[order])
 
     def met(self, value: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         """Pairs of equal values, int64 (n_pairs,) twice: the place in ``value``, and that in the arrays here."""

@@ -45,9 +45,9 @@ def with_harms(served: pl.DataFrame, bundle: Bundle, audit: Audit | None, log: P
     pairs = row[there], item[there]
     shut = violations(queries, data.items, rules, pairs).get("blocked_at_10", np.zeros(there.sum(), bool))
     gone = ~available(queries.as_of[pairs[0]], data.items, pairs[1])
-    found = {"unavailable": np.zeros_like(gone) if rules.expired else gone, "blocked": shut}
-    columns = {name: np.full(len(item), np.nan) for name in found}
-    for name, values in found.items():
+    harms = {"unavailable": np.zeros_like(gone) if rules.expired else gone, "blocked": shut}
+    columns = {name: np.full(len(item), np.nan) for name in harms}
+    for name, values in harms.items():
         columns[name][there] = values
     n_lists = pl.col("list_id").n_unique()
     out = served.with_columns(load=n_lists.over("variant", "item_id") / n_lists.over("variant"))

@@ -60,8 +60,8 @@ def roadmap(plan: SitePlan) -> Chart | None:
     )
     r = rows[0]
     week = "" if r["weeks"] is None else f" in week {r['weeks']:.0f}"
-    said = f"{plan.site}: next, {r['move']}, {r['verdict']}{week}, chance {100 * r['chance']:.0f} of 100."
-    return Chart(f"roadmap-{slug(plan.site)}", caption, spec, text, pl.DataFrame(rows), said)
+    headline = f"{plan.site}: next, {r['move']}, {r['verdict']}{week}, chance {100 * r['chance']:.0f} of 100."
+    return Chart(f"roadmap-{slug(plan.site)}", caption, spec, text, pl.DataFrame(rows), headline)
 
 
 def chances(plan: SitePlan) -> Chart | None:
@@ -82,10 +82,10 @@ def chances(plan: SitePlan) -> Chart | None:
     layers = [base.mark_bar(color="#0072B2"), base.mark_text(align="left", dx=4, fontSize=12).encode(text="name:N")]
     top: dict[str, Any] = max(rows, key=lambda r: r["draws"])
     text = f"Bar chart of the chances of {len(rows)} options at {plan.site}. Largest: {top['option']}, {top['name']}."
-    said = f"{top['option']} is among the best three in {top['name']} draws."
-    said = said if top["draws"] >= 50 else f"no option stands out; {said}"
+    headline = f"{top['option']} is among the best three in {top['name']} draws."
+    headline = headline if top["draws"] >= 50 else f"no option stands out; {headline}"
     title = f"{plan.site}: gain, value and days are drawn anew 4,000 times; each time the best three are picked."
     spec = finish(alt.layer(*layers), text, 26 * len(rows) + 20)
     return Chart(
-        f"chances-{slug(plan.site)}", title, spec, text, pl.DataFrame(rows).drop("name"), f"{plan.site}: {said}"
+        f"chances-{slug(plan.site)}", title, spec, text, pl.DataFrame(rows).drop("name"), f"{plan.site}: {headline}"
     )

@@ -30,8 +30,8 @@ def compared(run: RunFolder, facts: pl.DataFrame) -> tuple[pl.DataFrame, str] | 
     """Facts of this site from the latest comparison beside the run's folder that read this very train, and the link to
     its page; else None."""
     mine = facts.filter(topic="accuracy").select("site", "what", "bucket", "metric", "n", "value")
-    kept = run.path.parent.glob("compare-*/facts.parquet")
-    for path in sorted(kept, key=lambda p: p.stat().st_mtime, reverse=True):
+    comparisons = run.path.parent.glob("compare-*/facts.parquet")
+    for path in sorted(comparisons, key=lambda p: p.stat().st_mtime, reverse=True):
         table = pl.read_parquet(path).filter(site=facts["site"][0])
         if table.filter(topic="accuracy").select(mine.columns).equals(mine):
             return table, f"../{path.parent.name}/report.html"
@@ -104,8 +104,8 @@ def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[
                       if s["what"] != cheap or s["second"]], run.scenario.decision.away_days)  # fmt: skip
     some = any((g["gain"]["low"] or 0) > 0 for g in better)
     settled = next((v for v in (tables.GAIN, tables.LOSS) if _is(whole, v)), "some" if some else "open")
-    found = {r["what"]: r for r in rows(facts, topic="accuracy", bucket=ALL, metric=FOUND) if r["value"] is not None}
-    more_found = found[ROUTER]["value"] - found.get(cheap, found[ROUTER])["value"] if ROUTER in found else 0.0
+    hits = {r["what"]: r for r in rows(facts, topic="accuracy", bucket=ALL, metric=FOUND) if r["value"] is not None}
+    more_found = hits[ROUTER]["value"] - hits.get(cheap, hits[ROUTER])["value"] if ROUTER in hits else 0.0
     small = whole and whole["value"] < SMALL * ((accuracy_.get((cheap, ALL)) or {}).get("value") or 0)
     titles = {"gain": f"Sure{', but small' * bool(small)}: better than {cheap}", "loss": f"Sure: worse than {cheap}"}
     titles |= {"some": "Sure for some users", "open": f"Not shown to beat {cheap}"}
@@ -118,7 +118,7 @@ def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[
         "rerankers": [r.name for r in run.scenario.rerank if r.enabled],
         "new": {"share": next((r["value"] for r in listed if r["metric"] == "new_item_share_at_10"), None)},
         "price": gains.get(("price", ALL)),
-        "found": {"now": found.get(ROUTER), "simplest": found.get(cheap), "gain": more_found},
+        "found": {"now": hits.get(ROUTER), "simplest": hits.get(cheap), "gain": more_found},
         "goal": rows(facts, topic="goal")[0],
         "cheaper": next(iter(rows(facts, topic="cheaper")), None),
         "dearer": next(iter(_priced(run, rows(facts, topic="dearer"))), None),
@@ -243,9 +243,9 @@ def worth(run: RunFolder, facts: pl.DataFrame) -> Row:
     }  # fmt: skip
 
 
-def _priced(run: RunFolder, found: Iterable[Row]) -> Iterable[Row]:
+def _priced(run: RunFolder, gains: Iterable[Row]) -> Iterable[Row]:
     """Rows of gains with what they are worth a week, None where that is not stated."""
-    for r in found:
+    for r in gains:
         span = value_of(run.scenario.problem, (r["value"], r["low"], r["high"]))
         yield r | {"worth": span and dict(zip(("value", "low", "high"), span, strict=True))}
 

@@ -415,10 +415,10 @@ def test_a_train_that_a_comparison_read_shows_what_it_adds_and_its_chart_the_tra
     site = replace(read[1])
     vars(site)["ships"] = (run := finished_trains(tmp_path)[0])
     facts = site_facts(site, 1.0)
-    told = facts.filter(topic="accuracy", what="router", metric=site.metric, bucket=ALL)
+    routed = facts.filter(topic="accuracy", what="router", metric=site.metric, bucket=ALL)
     drawn = charts.effort(site.name, ladder([site]), facts)
     assert drawn is not None
-    assert drawn.table.filter("ships")["value"].to_list() == told["value"].to_list()
+    assert drawn.table.filter("ships")["value"].to_list() == routed["value"].to_list()
     cost = dict(facts.filter(topic="cost", metric="cpu_s").select("what", "value").drop_nulls().iter_rows())
     shown = dict(drawn.table.select("rung", "cpu_s").iter_rows())  # one figure for a rung on a page
     assert len(cost.keys() & shown.keys()) > 2
@@ -433,7 +433,7 @@ def test_a_train_that_a_comparison_read_shows_what_it_adds_and_its_chart_the_tra
     text = write_report(train).read_text()
     assert "../compare-1/report.html" in text
     assert "make compare" not in text
-    first = told["value"][0]
+    first = routed["value"][0]
     facts.with_columns(value=pl.when(pl.col("value") == first).then(0.5).otherwise("value")).write_parquet(
         tmp_path / "compare-1/facts.parquet"
     )  # of another train

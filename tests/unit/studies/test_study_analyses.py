@@ -243,12 +243,12 @@ def test_the_days_that_a_model_lasts_are_read_of_the_data_that_they_were_measure
     assert measured_days("jobs on simulated", tmp_path) is None
     (tmp_path / "staleness").mkdir()
     file = tmp_path / "staleness" / FILE
-    found = [Finding("jobs on simulated", ["x"], values={STALE_DAYS: 2.5}), Finding("jobs on mine", ["y"])]
-    file.write_text(json.dumps(sentences(found, final=True)))
+    findings = [Finding("jobs on simulated", ["x"], values={STALE_DAYS: 2.5}), Finding("jobs on mine", ["y"])]
+    file.write_text(json.dumps(sentences(findings, final=True)))
     assert measured_days("jobs on simulated", tmp_path) == 2.5
     assert measured_days("jobs on mine", tmp_path) is None
     assert measured_days("ugc on simulated", tmp_path) is None
-    file.write_text(json.dumps(sentences(found)))  # a first look
+    file.write_text(json.dumps(sentences(findings)))  # a first look
     assert measured_days("jobs on simulated", tmp_path) is None
     file.write_text("[1]")
     with pytest.raises(DataError, match="damaged"):
