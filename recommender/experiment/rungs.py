@@ -97,7 +97,7 @@ def allowed_settings(scenario: Scenario, data: Dataset) -> tuple[dict[str, list[
 
 
 def lacking(skipped: Mapping[str, str]) -> dict[str, str]:
-    """Of skipped rungs and parts those that the data lack something for, with the reasons.
+    """Skipped rungs and parts that the data lack something for, with the reasons.
 
     A rung for directed links lacks nothing where every link holds both ways: there is nothing to warn about.
     """

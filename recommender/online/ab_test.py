@@ -106,7 +106,7 @@ def _effect(totals: Totals, control: str, treated: str, metric: str, alpha: floa
 
 
 def _harm_guardrails(totals: Totals, control: str, treated: str, rule: OnlineTest, goal: int) -> Iterator[Guardrail]:
-    """Of ``online.harms``, where the log was joined with what items and users are (``harms.py``)."""
+    """Guardrails of ``online.harms``, where the log was joined with what items and users are (``harms.py``)."""
     for name, tolerance in rule.harms.items():
         if name in totals.users.columns:
             e = _effect(totals, control, treated, name, rule.alpha, goal)

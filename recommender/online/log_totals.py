@@ -42,7 +42,7 @@ IMPACT: Final = "impact_ratio"
 
 
 def label_of(metric: str) -> str:
-    """Of a metric, or of the impact ratio by a column of users."""
+    """The label of a metric, or of the impact ratio by a column of users."""
     name, _, column = metric.partition("/")
     return f"impact ratio by {column}" if name == IMPACT else ONLINE_METRICS[metric].label
 
@@ -76,7 +76,7 @@ class Totals:
         return [c for c in self.users.columns if c.startswith(GROUP)]
 
     def until(self, day: int) -> Totals:
-        """As it was at the end of that day."""
+        """The totals at the end of that day."""
         return of_lists(self.lists.filter(pl.col("day") <= day), self.before)
 
     @property

@@ -59,7 +59,7 @@ class RatioEffect:
     users: tuple[int, int]
 
     def relative(self, value: float) -> float:
-        """As a share of the control's value; NaN where that is 0."""
+        """The difference as a share of the control's value; NaN where that is 0."""
         return value / self.control if self.control else float("nan")
 
 
@@ -100,7 +100,7 @@ def _impact_ratio(groups: Sequence[Sample]) -> tuple[float, float]:
 
 
 def _variance(line: np.ndarray) -> float:
-    """Of the mean."""
+    """Variance of the mean of ``line``."""
     return float(line.var(ddof=1)) / len(line) if len(line) > 1 else float("inf")
 
 

@@ -77,7 +77,7 @@ def aging(data: Dataset, shipped: Contender, span: Span) -> Aging:
 
 
 def _refitted(data: Dataset, shipped: Contender, day: int) -> Answering | None:
-    """The same decision fitted on what lies before a day; None where that is too little."""
+    """A router of this decision, fitted on what lies before a day; None where that is too little."""
     try:
         return Answering.refitted(shipped, data.before(_start(day)))
     except DataError:

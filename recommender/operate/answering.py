@@ -53,7 +53,7 @@ class Answering:
 
     @classmethod
     def shipped(cls, one: Contender) -> Self:
-        """As it serves."""
+        """The contender with its router as it is shipped."""
         return cls(one.bundle.router, one.bundle.to_choose)
 
     @classmethod

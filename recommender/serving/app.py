@@ -135,7 +135,7 @@ def refusal(status: int, sentence: str) -> Response:
     return _json({"error": sentence}, status)
 
 
-class _Refused(Exception):
+class _RequestRefused(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
@@ -146,7 +146,7 @@ async def _guarded(request: Request, handler: Handler, keys: Sequence[str]) -> R
         return refusal(401, "A key is needed: send Authorization: Bearer <key>.")
     try:
         return await handler(request)
-    except _Refused as refused:
+    except _RequestRefused as refused:
         return refusal(refused.status, str(refused))
     except UserError as error:
         return refusal(400, one_line(error))
@@ -171,11 +171,11 @@ def _has_key(request: Request, keys: Sequence[str]) -> bool:
 async def _body(request: Request, timeout_s: float) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise _Refused(415, "The body is no JSON by its Content-Type; send application/json.")
+        raise _RequestRefused(415, "The body is no JSON by its Content-Type; send application/json.")
     try:
         return await asyncio.wait_for(_read(request), timeout_s)
     except TimeoutError:
-        raise _Refused(408, f"The body did not arrive within {timeout_s:g} seconds.") from None
+        raise _RequestRefused(408, f"The body did not arrive within {timeout_s:g} seconds.") from None
 
 
 async def _read(request: Request) -> bytes:
@@ -183,7 +183,9 @@ async def _read(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_BODY_BYTES:
-            raise _Refused(413, f"The body is larger than {MOST_BODY_BYTES:,} bytes; ask for fewer users at a time.")
+            raise _RequestRefused(
+                413, f"The body is larger than {MOST_BODY_BYTES:,} bytes; ask for fewer users at a time."
+            )
     return bytes(body)
 
 

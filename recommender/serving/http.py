@@ -23,7 +23,7 @@ MOST_DRAINED = 64 * MOST_BODY_BYTES  # of a body that is too large: a client rea
 LOST = "The model failed on this request; the log of the server has the reason."
 
 
-class _Refused(Exception):
+class _BodyRefused(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
@@ -37,7 +37,7 @@ def in_sentences(answer: Answer) -> Answer:
         try:
             await _read(request)
             return await answer(request)
-        except _Refused as refused:
+        except _BodyRefused as refused:
             return _response(refused.status, str(refused))
         except Exception as error:
             if isinstance(error.__cause__, UserError):
@@ -58,7 +58,7 @@ async def _read(request: Request) -> None:
     """Reads the body, at most ``MOST_BODY_BYTES`` of it into memory, and checks it."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise _Refused(415, f"The body is no JSON by its Content-Type; send application/json, as in {EXAMPLE}.")
+        raise _BodyRefused(415, f"The body is no JSON by its Content-Type; send application/json, as in {EXAMPLE}.")
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
@@ -67,14 +67,14 @@ async def _read(request: Request) -> None:
         elif size > MOST_DRAINED:
             break
     if size > MOST_BODY_BYTES:
-        raise _Refused(413, f"The body is larger than {MOST_BODY_BYTES:,} bytes; ask for fewer users at a time.")
+        raise _BodyRefused(413, f"The body is larger than {MOST_BODY_BYTES:,} bytes; ask for fewer users at a time.")
     body = b"".join(chunks)
     try:
         check_body(json.loads(body))
     except UserError as error:
-        raise _Refused(400, one_line(error)) from None
+        raise _BodyRefused(400, one_line(error)) from None
     except (ValueError, RecursionError):
-        raise _Refused(400, f"The body is no JSON in UTF-8; send {EXAMPLE}.") from None
+        raise _BodyRefused(400, f"The body is no JSON in UTF-8; send {EXAMPLE}.") from None
     request._body = body  # what Request.body() gives to MLflow's handler
 
 

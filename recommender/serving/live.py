@@ -135,7 +135,7 @@ class LiveKnown(Known):
         return replace(table, frame=frame)
 
     def latest(self) -> int:
-        """As without events, or the end of the minute of the latest one: lists of one minute are of one time."""
+        """The latest time, or the end of the minute of the latest event: lists of one minute are of one time."""
         known = super().latest()
         if self.recent.latest <= known:
             return known

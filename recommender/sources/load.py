@@ -58,7 +58,7 @@ def weighed(data: Dataset, weights: Mapping[str, float]) -> Dataset:
 
 
 def read_tables(data: str, *, raw_dir: Path | None, options: Mapping[str, Mapping[str, Any]] | None = None) -> Tables:
-    """As ``load``, before the gate."""
+    """The tables that ``load`` reads, before the gate."""
     if data in SOURCES:
         return SOURCES[data](raw_dir, **_checked_options(data, (options or {}).get(data, {})))
     folder = Path(data).expanduser()
