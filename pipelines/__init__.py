@@ -57,4 +57,5 @@ def check_addresses() -> None:
 check_addresses()
 catch_endings()
 sys.excepthook = _end
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # no search of every installed package for some
 gc.set_threshold(50_000, 20, 20)  # the default's collections take a fifth of the time of the imports alone

@@ -14,7 +14,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 PACKAGE = Path(__file__).parent
@@ -87,8 +86,22 @@ def key_of(folder: Path) -> bytes:
 
 
 def of_values(values: pl.Series | np.ndarray) -> np.ndarray:
-    """A fixed pseudo-random uint64 (n,), one for each value."""
-    return np.asarray(pd.util.hash_array(values.to_numpy() if isinstance(values, pl.Series) else values), np.uint64)
+    """A fixed pseudo-random uint64 (n,), one for each value: ``mixed`` of a number's bits or of a text's SipHash-2-4.
+
+    These are the numbers of ``pandas.util.hash_array``, which the tests compare; null text has the largest number.
+    """
+    column = values if isinstance(values, pl.Series) else None if values.dtype != object else pl.Series(values)
+    if column is None or column.dtype.is_numeric() or column.dtype.is_temporal() or column.dtype == pl.Boolean:
+        numbers = np.ascontiguousarray(values)
+        if numbers.dtype.kind == "f":  # one number for both zeros, and for every NaN
+            numbers = np.where(np.isnan(numbers), np.array(np.nan, numbers.dtype), numbers + numbers.dtype.type(0))
+        return mixed(numbers.view(f"u{numbers.itemsize}").astype(np.uint64))
+    from recommender.siphash import of_texts  # compiles
+
+    text = column.cast(pl.String)
+    hashed = mixed(of_texts(text.fill_null("")))
+    hashed[text.is_null().to_numpy()] = np.iinfo(np.uint64).max
+    return hashed
 
 
 def mixed(state: np.ndarray) -> np.ndarray:

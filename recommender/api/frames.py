@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import pandas as pd
 import polars as pl
 
 from recommender import config
@@ -15,7 +14,9 @@ from recommender.config.files import Overrides
 from recommender.data.dataset import Dataset
 from recommender.data.gate import from_frames
 from recommender.errors import ConfigError
-from recommender.sources.load import load, weighed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ArrowStream(Protocol):
@@ -24,7 +25,7 @@ class ArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
-Frame = pd.DataFrame | pl.DataFrame | pl.LazyFrame | ArrowStream
+Frame: TypeAlias = "pd.DataFrame | pl.DataFrame | pl.LazyFrame | ArrowStream"
 ScenarioLike = str | Path | Mapping[str, Any] | Scenario
 
 # A scenario for who states none: default rules, and a problem that no report shows.
@@ -110,6 +111,8 @@ def dataset(
         >>> len(recommender.dataset(taken, pl.DataFrame({"item_id": ["a", "b", "c"]})).items)
         3
     """
+    from recommender.sources.load import weighed  # with every source, which a model that is only asked does not need
+
     spec: dict[str, Any] = {"columns": columns, "features": features, "match": list(match), "repairs": repairs}
     spec |= {"positive": positive, "relation": relation}
     if relation is None and (blocks is not None or contacts is not None):
@@ -149,6 +152,8 @@ def load_data(data: str | Path, *, scenario: ScenarioLike | None = None, raw_dir
         >>> import recommender
         >>> data = recommender.load_data("simulated", scenario="jobs")  # doctest: +SKIP
     """
+    from recommender.sources.load import load
+
     stated = {} if scenario is None else config.loading(_scenario(scenario))
     return load(str(data), raw_dir=Path(raw_dir) if raw_dir else files.raw_dir(), **stated)
 

@@ -11,4 +11,5 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and the libraries acc
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # Deferred: the schema of what a program does not read is never made.
+    model_config = ConfigDict(extra="forbid", defer_build=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from recommender.data.dataset import Dataset
@@ -32,6 +31,8 @@ def _hashes(column: pl.Series) -> np.ndarray:
     """uint64, one for each value; of whole numbers and times, each distinct one is hashed once."""
     if not (column.dtype.is_integer() or column.dtype.is_temporal()) or column.null_count():
         return of_values(_text(column))
+    import pandas as pd  # a fifth of a second, which one served list would wait for
+
     code, distinct = pd.factorize(column.to_physical().to_numpy())
     return of_values(_text(pl.Series(distinct).cast(column.dtype)))[code]
 

@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
 import polars as pl
-import pyarrow as pa
 
 from recommender.data import checks, ids, relation, structure, time_checks
 from recommender.data.column_names import in_yaml
@@ -179,6 +177,11 @@ def from_frames(
 
 def to_polars(table: str, frame: Any) -> pl.DataFrame:
     """A pandas, polars or Arrow frame, or a DuckDB relation, as a polars frame. Raises DataError naming ``table``."""
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    import pandas as pd  # they take a quarter of a second to import, which one served list would wait for
+    import pyarrow as pa
+
     try:
         if isinstance(frame, pd.DataFrame):
             named = [str(c) for c in frame.columns]

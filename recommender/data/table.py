@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from recommender.data.ids import as_ids
@@ -16,8 +16,6 @@ from recommender.hashing import of_values
 
 NO_TIME = np.iinfo(np.int64).min  # a time that is not stated; sorts before every stated one
 _MANY = 100_000  # ids, from which on a table of their numbers pays
-
-FEW = 16  # ids that are looked up one by one
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,17 @@ class Table:
         return self.frame[self.key]
 
     @cached_property
-    def _index(self) -> pd.Index[Any]:
-        index: pd.Index[Any] = pd.Index(self.ids.to_numpy())
-        return index
+    def _row_of(self) -> dict[str, int]:
+        """Row of each text id."""
+        return dict(zip(self.ids.to_list(), range(len(self)), strict=True))
+
+    @cached_property
+    def _ascending(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ids that are numbers, ascending, and the row of each; both int64."""
+        rows = np.flatnonzero(self.ids.is_not_null().to_numpy())
+        ids = self.ids.drop_nulls().to_numpy()
+        order = np.argsort(ids, kind="stable")
+        return ids[order], rows[order]
 
     @cached_property
     def _memo(self) -> dict[str, Any]:
@@ -69,16 +75,20 @@ class Table:
         return np.asarray(latest[1])
 
     def _rows(self, ids: pl.Series) -> np.ndarray:
-        if ids.dtype == pl.String and len(ids) > len(self) and not self.ids.null_count():  # pandas would make objects
-            known = pl.Enum(self.ids)
-            return ids.cast(known, strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+        if ids.dtype == pl.String:
+            if len(ids) > len(self) and not self.ids.null_count():  # Python would make an object of each
+                known = pl.Enum(self.ids)
+                return ids.cast(known, strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+            return np.fromiter(map(self._row_of.get, ids.to_list(), repeat(-1)), np.int64, len(ids))
         if len(ids) >= _MANY and self._places is not None:
             from recommender.data.kernels import look_up  # compiles: not for those who look up a few ids
 
             return look_up(ids.to_numpy(), *self._places)
-        if len(ids) <= FEW:  # those of a served query: pandas would first make an index of them
-            return np.array([self._row(one) for one in ids], np.int64)
-        return self._index.get_indexer(pd.Index(ids.to_numpy())).astype(np.int64, copy=False)
+        asked, (ascending, rows) = ids.to_numpy(), self._ascending
+        if not len(rows):
+            return np.full(len(asked), -1, np.int64)
+        place = np.minimum(np.searchsorted(ascending, asked), len(rows) - 1)
+        return np.where(ascending[place] == asked, rows[place], -1)
 
     @cached_property
     def _places(self) -> tuple[int, np.ndarray] | None:
@@ -93,12 +103,6 @@ class Table:
         rows = np.full(high - low + 1, -1, np.int32)
         rows[self.ids.to_numpy() - low] = np.arange(len(self), dtype=np.int32)
         return low, rows
-
-    def _row(self, one: int | str) -> int:
-        try:
-            return int(self._index.get_loc(one))  # type: ignore[arg-type]
-        except KeyError:
-            return -1
 
     def take(self, rows: np.ndarray) -> Table:
         """The table with these rows, in this order (a boolean mask or row numbers)."""

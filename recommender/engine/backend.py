@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recommender import config
 from recommender.data.dataset import Dataset
-from recommender.engine.asking import EngineAsker
-from recommender.engine.reading import EngineReader
-from recommender.engine.session import connected
 from recommender.ranking.asker import HERE, Asker
-from recommender.sources.load import load
+
+
+def load(source: str, **options: Any) -> Dataset:
+    """See ``sources/load.py::load``, which brings every source and the simulator: one served list needs none."""
+    from recommender.sources.load import load
+
+    return load(source, **options)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ def backend_at(
     if address is None:
         yield Backend()
         return
+    from recommender.engine.asking import EngineAsker
+    from recommender.engine.reading import EngineReader
+    from recommender.engine.session import connected
+
     settings = engine or config.EngineOptions()
     with connected(address, shared, settings.partitions) as session:
         yield Backend(EngineAsker(session), EngineReader(session, settings.sample_users, settings.history_cap))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
-from implicit.cpu.als import AlternatingLeastSquares
 
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
@@ -16,6 +15,9 @@ from recommender.features.memo import forget, per_table
 from recommender.models.base import above, at_least
 from recommender.models.space import Float, Int, Space
 from recommender.models.vocabulary import fitting, interacted, model_history, rows_or_nan
+
+if TYPE_CHECKING:
+    from implicit.cpu.als import AlternatingLeastSquares
 
 
 @dataclass(eq=False)
@@ -92,6 +94,8 @@ class ALS:
         return rows_or_nan(self.item_factors_, self.items_.lookup(items.ids))
 
     def _upstream(self) -> AlternatingLeastSquares:
+        from implicit.cpu.als import AlternatingLeastSquares  # a list by another rung does not wait for it
+
         return AlternatingLeastSquares(
             factors=self.factors,
             regularization=self.regularization,

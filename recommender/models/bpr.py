@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from implicit.cpu.bpr import BayesianPersonalizedRanking
 
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
@@ -14,6 +13,9 @@ from recommender.features.memo import forget, per_table
 from recommender.models.base import above, at_least
 from recommender.models.space import Float, Int, Space
 from recommender.models.vocabulary import fitting, interacted, mean_vectors, model_history, rows_or_nan
+
+if TYPE_CHECKING:
+    from implicit.cpu.bpr import BayesianPersonalizedRanking
 
 
 @dataclass(eq=False)
@@ -78,6 +80,8 @@ class BPR:
         return rows_or_nan(self.item_factors_, self.items_.lookup(items.ids))
 
     def _upstream(self) -> BayesianPersonalizedRanking:
+        from implicit.cpu.bpr import BayesianPersonalizedRanking  # a list by another rung does not wait for it
+
         return BayesianPersonalizedRanking(
             factors=self.factors,
             learning_rate=self.learning_rate,

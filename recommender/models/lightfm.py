@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-import lightfm
 import numpy as np
 import scipy.sparse as sp
 
@@ -69,6 +68,8 @@ class LightFM:
         taken, users, items = interacted(train)
         self.users_ = Side(users, self.min_df, self.per_row).fit(train.users)
         self.items_ = Side(items, self.min_df, self.per_row).fit(train.items)
+        import lightfm
+
         model = lightfm.LightFM(
             no_components=self.no_components,
             loss="warp",

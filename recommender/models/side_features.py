@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+import numba
 import numpy as np
 import scipy.sparse as sp
 
@@ -44,8 +45,25 @@ class SideFeatures:
 
 def heaviest(features: sp.csr_matrix, per_row: int) -> sp.csr_matrix:
     """Only the ``per_row`` entries of each row that are largest in size (the first ones where equal)."""
-    row = np.repeat(np.arange(features.shape[0]), np.diff(features.indptr))
-    order = np.lexsort((features.indices, -np.abs(features.data), row))
-    place = np.arange(len(row)) - features.indptr[row]
-    first = order[place < per_row]
-    return sp.csr_matrix((features.data[first], (row[first], features.indices[first])), shape=features.shape)
+    features.sort_indices()
+    among = np.zeros(features.nnz, bool)
+    _mark_heaviest(features.indptr, np.abs(features.data), per_row, among)
+    indptr = np.append(0, np.cumsum(among))[features.indptr]
+    return sp.csr_matrix((features.data[among], features.indices[among], indptr), shape=features.shape)
+
+
+@numba.njit(cache=True, nogil=True)
+def _mark_heaviest(indptr, size, per_row, among):  # type: ignore[no-untyped-def]
+    best = np.empty(per_row, np.int64)  # entries, the heaviest first
+    for row in range(len(indptr) - 1):
+        n = 0
+        for entry in range(indptr[row], indptr[row + 1]):
+            if n == per_row and size[entry] <= size[best[n - 1]]:
+                continue
+            n = min(n + 1, per_row)
+            at = n - 1
+            while at > 0 and size[best[at - 1]] < size[entry]:
+                best[at] = best[at - 1]
+                at -= 1
+            best[at] = entry
+        among[best[:n]] = True

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import scipy.sparse as sp
-from implicit.recommender_base import ModelFitError
 from threadpoolctl import threadpool_limits
 
 from recommender.data.dataset import Dataset, Table
@@ -93,6 +92,8 @@ def fitting(name: str, advice: str) -> Iterator[None]:
     implicit and LightFM bring their own threads: BLAS threads inside them cost up to 10x (implicit's
     own warning) and make results depend on the machine.
     """
+    from implicit.recommender_base import ModelFitError
+
     try:
         with threadpool_limits(1, "blas"):
             yield

@@ -285,7 +285,10 @@ def test_ids_come_back_as_they_were_given(ids: list[Any], form: str) -> None:
 
 @pytest.mark.parametrize(
     ("module", "not_needed"),
-    [("pipelines.train", "altair mlflow optuna scipy.stats sklearn"), ("pipelines.recommend", "altair mlflow sklearn")],
+    [
+        ("pipelines.train", "altair mlflow optuna scipy.stats sklearn"),
+        ("pipelines.recommend", "altair implicit lightfm mlflow pandas pyarrow sklearn"),
+    ],
 )
 def test_what_a_program_may_not_need_is_imported_when_it_is_used(module: str, not_needed: str) -> None:
     code = f"import sys, {module}; print(sorted(set('{not_needed}'.split()) & set(sys.modules)))"

@@ -10,8 +10,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recommender import hashing
 from recommender.hashing import LIBRARIES, ONLY_READ, PACKAGE, code_digest, counts, of_content, of_values
@@ -116,6 +119,36 @@ def test_content_hashes_alike_in_any_order_of_keys_and_differs_by_value() -> Non
     assert of_content({"a": 1, "b": [2]}) == of_content({"b": [2], "a": 1})
     assert len({of_content(1), of_content("1"), of_content(1, 1), of_content([1, 1])}) == 4
     assert len(of_content("x", digits=12)) == 12
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(max_size=20), max_size=9))
+def test_hashes_of_texts_are_those_of_pandas(texts: list[str]) -> None:
+    np.testing.assert_array_equal(
+        of_values(pl.Series(texts, dtype=pl.String)), pd.util.hash_array(np.array([*texts, None], object))[:-1]
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([-(2**63), -1, 0, 7]),
+        np.array([-1, 2], np.int32),
+        np.array([-0.5, 0, -0.0, np.nan, -np.nan, 3e300]),
+        np.array(["2026-01-01"], "datetime64[us]"),
+        np.array([True, False]),
+        np.array([], np.int64),
+    ],
+    ids=str,
+)
+def test_hashes_of_numbers_are_those_of_pandas(values: np.ndarray) -> None:
+    np.testing.assert_array_equal(of_values(values), pd.util.hash_array(values))
+    np.testing.assert_array_equal(of_values(pl.Series(values)), pd.util.hash_array(values))
+
+
+def test_null_text_hashes_as_in_pandas() -> None:
+    texts = ["a", None, "b"]
+    np.testing.assert_array_equal(of_values(pl.Series(texts)), pd.util.hash_array(np.array(texts, object)))
 
 
 def test_a_value_hashes_alike_wherever_it_stands() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 
 from recommender.data.read.json_table import read_json_table
 from recommender.data.read.table_file import TableFile
@@ -55,7 +54,7 @@ def read_file(path: Path, read: Read | None = None, exact: frozenset[str] = EXAC
         zipfile.BadZipFile,
         RuntimeError,
         NotImplementedError,
-        pa.ArrowException,
+        ValueError,  # pyarrow's
     ) as e:
         raise DataError(
             f"{path}: cannot be unpacked ({_first_line(e)}). Copy it again, or unpack it yourself."
@@ -107,6 +106,8 @@ def _unpacked(path: Path, packed: str | None) -> bytes:
             with gzip.open(path) as file:
                 return _bounded(path, file)
         case ".zst":
+            import pyarrow as pa  # one served list unpacks nothing
+
             with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
                 return _bounded(path, stream)
         case ".zip":

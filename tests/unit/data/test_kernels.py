@@ -125,7 +125,7 @@ def test_newcomers_are_those_that_no_earlier_week_has(seed: int) -> None:
     np.testing.assert_array_equal(measured, [list(map(len, weeks)), list(map(len, new))])
 
 
-@pytest.mark.parametrize("ids", [["b", "a", "c"], [5, 3, 9]])
+@pytest.mark.parametrize("ids", [["b", "a", "c"], [5, 3, 9], [5, -(2**62), 2**62]])
 def test_many_ids_are_looked_up_as_few_are(ids: list[Any]) -> None:
     known = table("item_id", ids)
     asked = [*ids, "x", None, *ids] if isinstance(ids[0], str) else [*ids, 7, None, *ids]
