@@ -87,7 +87,7 @@ def _known(rows: Sequence[Row], scenario: Scenario, ships: Collection[str]) -> I
             "action",
             str(asset),
             gain,
-            f"an upper limit: “{asset}” brings as much today, more of it may bring less",
+            f"an upper limit: “{asset}” is worth that much today, more of it may bring less",
             row["over"],
             row["verdict"] == GAIN,
         )

@@ -118,7 +118,8 @@ def test_proposals_come_from_what_was_measured_else_from_what_the_team_guesses()
     found = {p.what: p for p in proposals(table, asked, guesses, {"als"})}
     assert set(found) == {"ranker", "als", "label 500 items", "buy", "chat", "content"}  # popularity ships
     assert found["ranker"].needs == ("content",)
-    assert found["label 500 items"].source == "an upper limit: “labels” brings as much today, more of it may bring less"
+    reason = "an upper limit: “labels” is worth that much today, more of it may bring less"
+    assert found["label 500 items"].source == reason
     assert found["buy"].gain == pytest.approx((0.03, 0.0, 0.06))
     assert not found["als"].confirmed
     reasons = {what: p.reason for what, p in found.items() if p.reason}
