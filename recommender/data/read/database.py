@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sqlite3
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import polars as pl
 
@@ -14,6 +15,8 @@ from recommender.data.read.table_file import TableFile
 from recommender.errors import DataError
 
 _KINDS = ("postgresql", "postgres", "mysql", "sqlite")
+_PORTS = {"postgresql": 5432, "postgres": 5432, "mysql": 3306}
+CONNECT_S = 10.0  # seconds within which a server has to take the connection
 _INSTALL = "Reading PostgreSQL and MySQL needs the extra 'database': pip install '.[database]'."
 
 
@@ -79,6 +82,10 @@ def _column(name: str, values: list[object]) -> pl.Series:
 def _connectorx(kind: str, address: str, statement: str) -> pl.DataFrame:
     import connectorx
 
+    server = urlsplit(address)
+    if re.fullmatch(r"[\w.-]+", server.hostname or ""):  # else sockets or several hosts
+        with socket.create_connection((server.hostname, server.port or _PORTS[kind]), CONNECT_S):
+            pass  # connectorx itself tries a server that is not there for 30 seconds
     if kind.startswith("postgres"):
         mark = "&" if "?" in address else "?"
         address = f"{address}{mark}options=-c%20default_transaction_read_only%3Don"
