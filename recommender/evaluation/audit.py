@@ -14,7 +14,7 @@ import polars as pl
 
 from recommender.config import Audit
 from recommender.evaluation.evaluate import Group
-from recommender.evaluation.kernels import columns
+from recommender.evaluation.kernels import weighted_sums
 from recommender.evaluation.statistics import user_weights
 from recommender.hashing import of_values
 from recommender.names import ORACLE, ROUTER
@@ -161,11 +161,11 @@ def _resampled(
     group: pl.Series, labels: list[str], values: np.ndarray, keys: np.ndarray, resamples: int, seed: int
 ) -> np.ndarray:
     """Rates of bootstrap samples of users, float64 (resamples, n_groups, n_columns)."""
-    # All resamples in one product: the last digits of one in parts differ.
-    weights, of = np.concatenate(list(user_weights(keys, resamples, seed))), group.to_numpy()
-    out = np.empty((resamples, len(labels), values.shape[1]))
-    for g, rows in enumerate(of == label for label in labels):
-        drawn, defined = columns(weights, np.flatnonzero(rows)), ~np.isnan(values[rows])
+    rows, defined, width = [np.flatnonzero(group == label) for label in labels], ~np.isnan(values), values.shape[1]
+    both = np.hstack([np.where(defined, values, 0), defined]).astype(np.float32)
+    rates = []
+    for weights in user_weights(keys, resamples, seed):
+        sums = np.stack([weighted_sums(weights, of_group, both[of_group]) for of_group in rows])
         with np.errstate(divide="ignore", invalid="ignore"):
-            out[:, g] = (drawn @ np.where(defined, values[rows], 0)) / (drawn @ defined.astype(np.float32))
-    return out
+            rates.append(np.moveaxis(sums[:, :width] / sums[:, width:], 2, 0))
+    return np.concatenate(rates)

@@ -11,10 +11,10 @@ import scipy.sparse as sp
 from scipy.special import stdtrit
 from threadpoolctl import threadpool_limits
 
-from recommender.evaluation.kernels import columns, poisson_weights
+from recommender.evaluation.kernels import poisson_weights, weighted_sums
 from recommender.hashing import GOLDEN, mixed, of_values
 
-_CHUNK = 100  # resamples at a time, so that memory stays at 100 x users
+_RESAMPLES, _FLIPS = 128, 100  # at a time, so that memory stays at so many x users
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,15 @@ def replicates(cell: ClusteredValues, keys: np.ndarray, resamples: int, seed: in
 
 
 def user_weights(keys: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each user counts in each resample, uint8 (<= 100, n_users) at a time. keys: uint64 (n_users,), a hash
+    """How often each user counts in each resample, uint8 (n_users, <= 128) at a time. keys: uint64 (n_users,), a hash
     of each user; whoever else is there, and in which order, changes no user's weights.
 
     Poisson weights (Hanley & MacGibbon 2006; Chamandy et al. 2012): each user counts a Poisson(1) number of times, so
     one set of weights serves every cell, and a mean is a ratio of sums.
     """
     streams = mixed(keys ^ mixed(np.array([seed], np.uint64) * GOLDEN))
-    for start in range(0, resamples, _CHUNK):
-        yield poisson_weights(streams, start, min(_CHUNK, resamples - start))
+    for start in range(0, resamples, _RESAMPLES):
+        yield poisson_weights(streams, start, min(_RESAMPLES, resamples - start))
 
 
 def _resampled(
@@ -73,13 +73,17 @@ def _resampled(
     """Means per cell under resampled users, float32 (resamples, n_columns). by_user: of ``_by_user``."""
     # Most columns are defined for the same queries: each distinct count is resampled once.
     distinct = [_distinct(count) for _, _, count in by_user]
-    means: list[list[np.ndarray]] = [[] for _ in by_user]
-    with np.errstate(invalid="ignore", divide="ignore"), threadpool_limits(1, "blas"):  # see sign_flip_p
+    values = [np.hstack([total, count]) for (_, total, _), (count, _) in zip(by_user, distinct, strict=True)]
+    means = [np.empty((resamples, total.shape[1]), np.float32) for _, total, _ in by_user]
+    start = 0
+    with np.errstate(invalid="ignore", divide="ignore"):
         for weights in user_weights(keys, resamples, seed):
-            for out, (who, total, _), (count, which) in zip(means, by_user, distinct, strict=True):
-                drawn = columns(weights, who)
-                out.append(drawn @ total / (drawn @ count)[:, which])
-    return [np.concatenate(r) for r in means]
+            stop = start + weights.shape[1]
+            for out, (who, _, _), (_, which), columns in zip(means, by_user, distinct, values, strict=True):
+                sums = weighted_sums(weights, who, columns)
+                out[start:stop] = (sums[: len(which)] / sums[len(which) :][which]).T
+            start = stop
+    return means
 
 
 def period_error(values: np.ndarray, periods: np.ndarray) -> tuple[np.ndarray, int]:
@@ -117,8 +121,8 @@ def sign_flip_p(cell: ClusteredValues, seed: int, flips: int = 1999) -> np.ndarr
     beaten = np.zeros(total.shape[1])
     rng = np.random.default_rng(seed)
     with threadpool_limits(1, "blas"):  # many small products: beside another busy process, threads wait six-fold
-        for start in range(0, flips, _CHUNK):
-            signs = rng.integers(0, 2, (min(_CHUNK, flips - start), len(total)), dtype=np.int8) * np.float32(2) - 1
+        for start in range(0, flips, _FLIPS):
+            signs = rng.integers(0, 2, (min(_FLIPS, flips - start), len(total)), dtype=np.int8) * np.float32(2) - 1
             beaten += (np.abs(signs @ total) >= seen).sum(axis=0)
     return np.asarray((1 + beaten) / (1 + flips))
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
-from recommender.evaluation.kernels import columns, poisson_weights
+from recommender.evaluation.kernels import poisson_weights, weighted_sums
 from recommender.evaluation.statistics import (
     ClusteredValues,
     Estimate,
@@ -54,16 +54,16 @@ def test_weights_are_poisson_draws_that_go_together_neither_by_user_nor_by_resam
 
 
 def test_a_weight_is_the_inverse_of_the_distribution_at_the_users_own_splitmix_number() -> None:
-    steps = np.arange(8, 11, dtype=np.uint64)[:, None] * GOLDEN
-    number = mixed(KEYS + steps) / 2.0**64
+    steps = np.arange(8, 11, dtype=np.uint64) * GOLDEN
+    number = mixed(KEYS[:, None] + steps) / 2.0**64
     np.testing.assert_array_equal(poisson_weights(KEYS, 7, 3), poisson(1.0).ppf(number))
 
 
 def test_a_users_weights_depend_on_nobody_else_and_not_on_their_place() -> None:
     (weights,) = user_weights(KEYS, 90, seed=3)
     (some,) = user_weights(KEYS[[70, 5, 2000]], 90, seed=3)
-    np.testing.assert_array_equal(some, weights[:, [70, 5, 2000]])
-    np.testing.assert_array_equal(np.concatenate(list(user_weights(KEYS, 250, seed=3)))[:90], weights)
+    np.testing.assert_array_equal(some, weights[[70, 5, 2000]])
+    np.testing.assert_array_equal(np.hstack(list(user_weights(KEYS, 250, seed=3)))[:, :90], weights)
     (other,) = user_weights(KEYS, 90, seed=4)
     assert (other == weights).mean() == pytest.approx((poisson(1.0).pmf(np.arange(9)) ** 2).sum(), abs=0.01)
 
@@ -75,11 +75,19 @@ def test_ids_are_numbered_in_their_order_and_a_key_is_the_ids_own() -> None:
     assert [len(x) for x in numbered(pl.Series([], dtype=pl.String))] == [0, 0]
 
 
-def test_columns_are_those_of_an_index() -> None:
-    weights = np.random.default_rng(0).integers(0, 200, (4, 9)).astype(np.uint8)
-    for which in (np.array([8, 0, 0]), np.zeros(0, np.int64)):
-        np.testing.assert_array_equal(columns(weights, which), weights[:, which].astype(np.float32))
-        assert columns(weights, which).dtype == np.float32
+@pytest.mark.parametrize("n", [0, 3, 700])
+def test_weighted_sums_are_a_product(n: int) -> None:
+    rng = np.random.default_rng(0)
+    weights, which = rng.integers(0, 200, (9, 13)).astype(np.uint8), rng.integers(0, 9, n)
+    values = rng.integers(-5, 5, (n, 4)).astype(np.float32)  # whole numbers: no sum is rounded
+    np.testing.assert_array_equal(weighted_sums(weights, which, values), values.T @ weights[which].astype(float))
+
+
+def test_rare_weights_are_drawn_as_often_as_they_should_be() -> None:
+    weights = poisson_weights(np.arange(40_000, dtype=np.uint64) * GOLDEN, 0, 200)
+    streams = mixed(np.arange(40_200, dtype=np.uint64)[1:] * GOLDEN)  # the stream of each is the next one's, one later
+    at = np.add.outer(np.arange(40_000), np.arange(200))[weights >= 6]
+    np.testing.assert_array_equal(weights[weights >= 6], poisson(1.0).ppf(streams[np.minimum(at, 40_198)] / 2.0**64))
 
 
 def test_holm_by_hand() -> None:
