@@ -370,6 +370,13 @@ experiment-cold-items: need-DATA $(READY_DEV)
 experiment-judged: need-SCENARIO need-DATA $(READY_DEV)
 	@$(PY) -m experiments.judged "$$SCENARIO" "$$DATA" $${NAME:+"$$NAME" "$$SET"}
 
+##   make experiment-peers      lists of other libraries for that judge, each in its own environment; needs uv
+##       DATA='judged/ml-100k ...'    required: folders as experiments/judged.py says
+##       PEERS='lenskit ...'    irspack, kindling, lenskit, rectools, skrecsys; default all
+.PHONY: experiment-peers
+experiment-peers: need-DATA $(READY_DEV)
+	@$(PY) -m experiments.judged_peers $$PEERS $$DATA
+
 ##   make bench-growth          how the cost of each stage grows from 1M to 20M interactions; takes 4 GB and minutes
 .PHONY: bench-growth
 bench-growth: $(READY_DEV)

@@ -1,8 +1,9 @@
-"""Lists of this system beside those of others: ``python -m experiments.accuracy_tables [--each] SET=FOLDER ...``.
+"""Lists of this system beside those of others: ``python -m experiments.accuracy_tables [--parts] SET=FOLDER ...``.
 
 Writes ``docs/data/accuracy.csv``: per data set and group of users, NDCG@10 of ours
-and the best of the others there with the paired difference, and recall@20 of items that training has not seen taken.
-With ``--each``, ``docs/data/accuracy-ablations.csv``: ours beside every one of ``parts``, lists of trains without a
+and the best of the others there with the paired difference, and recall@20 of items that training has not seen taken;
+and ``docs/data/accuracy-others.csv``: the same beside every one of the others.
+With ``--parts``, ``docs/data/accuracy-ablations.csv``: ours beside every one of ``parts``, lists of trains without a
 part, for all users. Rows of sets that are not given stay.
 A FOLDER holds, as Parquet: ``public/interactions`` (what everyone learned from), ``private/truth`` (user_id, item_id:
 what those users took afterwards), ``others/<name>`` (user_id, item_id, rank), and what ``experiments/judged.py`` makes.
@@ -10,7 +11,7 @@ what those users took afterwards), ``others/<name>`` (user_id, item_id, rank), a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.realism import save  # first: its import sets BLAS threads before NumPy is imported
@@ -29,53 +30,83 @@ from recommender.names import ALL, USER_BUCKETS
 from recommender.ranking.lists import NO_ITEM, RUNG, Lists
 
 HEADS = ["set", "users", "queries", "measure", "ours", "best other", "its value", "difference"]
+NDCG, NEW, RECALL = MEASURES = ("NDCG@10", "recall@20 of new items", "recall@20")
+USERS = (ALL, *USER_BUCKETS)
 LEAST = 30  # users of a group with a row of its own
 WIDTH = 20
 
 
 def main(argv: list[str]) -> None:
-    each = argv[:1] == ["--each"]
-    argv = argv[each:]
+    parts = argv[:1] == ["--parts"]
+    argv = argv[parts:]
     if not argv or not all("=" in given for given in argv):
         raise ConfigError(
             "Give one or more SET=FOLDER, folders as the docstring of experiments/accuracy_tables.py says."
         )
-    rows = [HEADS]
+    best, each = [HEADS], [["set", "other", *USERS, NEW]]
     for given in argv:
         name, _, folder = given.partition("=")
-        rows += [[name, *row] for row in compared(Path(folder), each)]
-    save("accuracy-ablations" if each else "accuracy", rows, others=True)
+        lists = Compared(Path(folder), "parts" if parts else "others")
+        best += [[name, *row] for row in (beside_parts(lists) if parts else beside_the_best(lists))]
+        each += [] if parts else [[name, *row] for row in beside_each(lists)]
+    save("accuracy-ablations" if parts else "accuracy", best, others=True)
+    if not parts:
+        save("accuracy-others", each, others=True)
 
 
-def compared(folder: Path, each: bool = False) -> list[list[str]]:
-    """Rows of one set, without its name. each: all users beside every one of the parts, recall@20 of all items too."""
-    files = [folder / name for name in ("public/interactions.parquet", "private/truth.parquet", "ours.parquet")]
-    if missing := [str(file) for file in files if not file.is_file()]:
-        raise ConfigError(
-            f"No file {', '.join(missing)}: the docstring of experiments/accuracy_tables.py says what is."
-        )
-    interactions, truth, ours = map(pl.read_parquet, files)
-    beside = folder / ("parts" if each else "others")
-    others = {file.stem: pl.read_parquet(file) for file in sorted(beside.glob("*.parquet"))}
-    truth = truth.unique(["user_id", "item_id"])
-    users = truth["user_id"].unique().sort()
-    train = interactions.unique(["user_id", "item_id"])
-    items = pl.concat([interactions["item_id"], truth["item_id"]]).unique().sort()
-    counts = _counted(items, interactions["item_id"])
-    cells = (np.ones(truth.height, bool), (_rows(users, truth["user_id"]), _rows(items, truth["item_id"])))
-    taken = sp.csr_matrix(cells, shape=(len(users), len(items)))
-    values = {n: _values(_lists(t, users, items), taken, counts) for n, t in {"": ours, **others}.items()}
-    warmth = bucket(_counted(users, train["user_id"]))
-    groups = {ALL: np.ones(len(users), bool)} | {name: warmth == b for b, name in enumerate(USER_BUCKETS)}
-    rows = [_row(name, "NDCG@10", {n: v[0][mask] for n, v in values.items()}) for name, mask in groups.items()]
-    cold = ~np.isnan(values[""][1])
-    if each:
-        measures = {"NDCG@10": (0, groups[ALL]), "recall@20": (2, groups[ALL]), "recall@20 of new items": (1, cold)}
-        pairs = [(name, measure) for name in others for measure in measures]
-        rows = [_row(ALL, m, {n: values[n][measures[m][0]][measures[m][1]] for n in ("", name)}) for name, m in pairs]
-        return [row for row in rows if row]
-    rows.append(_row(ALL, "recall@20 of new items", {n: v[1][cold] for n, v in values.items()}))
-    return [row for row in rows if row]
+class Compared:
+    """Measures of ours and of the lists in the folder ``beside``.
+
+    values: name, "" for ours -> NDCG@10, recall@20 of new items (NaN for users who took none) and recall@20 of each
+    user; groups: name -> mask of its users, ``NEW`` for those who took a new item.
+    """
+
+    def __init__(self, folder: Path, beside: str) -> None:
+        files = [folder / name for name in ("public/interactions.parquet", "private/truth.parquet", "ours.parquet")]
+        if missing := [str(file) for file in files if not file.is_file()]:
+            raise ConfigError(
+                f"No file {', '.join(missing)}: the docstring of experiments/accuracy_tables.py says what is."
+            )
+        interactions, truth, ours = map(pl.read_parquet, files)
+        truth = truth.unique(["user_id", "item_id"])
+        users = truth["user_id"].unique().sort()
+        items = pl.concat([interactions["item_id"], truth["item_id"]]).unique().sort()
+        counts = _counted(items, interactions["item_id"])
+        cells = (np.ones(truth.height, bool), (_rows(users, truth["user_id"]), _rows(items, truth["item_id"])))
+        taken = sp.csr_matrix(cells, shape=(len(users), len(items)))
+        tables = {"": ours} | {f.stem: pl.read_parquet(f) for f in sorted((folder / beside).glob("*.parquet"))}
+        self.others = [name for name in tables if name]
+        self.values = {name: _values(_lists(table, users, items), taken, counts) for name, table in tables.items()}
+        warmth = bucket(_counted(users, interactions.unique(["user_id", "item_id"])["user_id"]))
+        self.groups = {ALL: np.ones(len(users), bool)} | {name: warmth == b for b, name in enumerate(USER_BUCKETS)}
+        self.groups[NEW] = ~np.isnan(self.values[""][1])
+
+    def of(self, group: str, measure: str, others: Sequence[str]) -> list[str]:
+        """The row of a group beside the best of ``others``; empty where the group is small."""
+        column = MEASURES.index(measure)
+        return _row(group, measure, {n: self.values[n][column][self.groups[group]] for n in ("", *others)})
+
+
+def beside_the_best(lists: Compared) -> list[list[str]]:
+    """Rows of one set, without its name: each group of users, and new items, beside the best of the others there."""
+    rows = [lists.of(group, NDCG, lists.others) for group in USERS] + [lists.of(NEW, NEW, lists.others)]
+    return [[ALL if row[0] == NEW else row[0], *row[1:]] for row in rows if row]
+
+
+def beside_parts(lists: Compared) -> list[list[str]]:
+    """Rows of one set, without its name: all users beside each of the parts."""
+    wanted = ((ALL, NDCG), (ALL, RECALL), (NEW, NEW))
+    rows = [lists.of(group, measure, [part]) for part in lists.others for group, measure in wanted]
+    return [[ALL, *row[1:]] for row in rows if row]
+
+
+def beside_each(lists: Compared) -> list[list[str]]:
+    """A row for each of the others: in each group its value, and in brackets how much more ours has."""
+    rows = []
+    for other in lists.others:
+        found = [*(lists.of(group, NDCG, [other]) for group in USERS), lists.of(NEW, NEW, [other])]
+        rows.append([other, *(f"{row[5]} ({row[6]})" if row else "" for row in found)])
+    return sorted(rows, key=lambda row: row[1], reverse=True)
 
 
 def _row(group: str, measure: str, values: Mapping[str, np.ndarray]) -> list[str]:

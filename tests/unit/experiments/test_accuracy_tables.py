@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments.accuracy_tables import HEADS, compared, main
+from experiments.accuracy_tables import HEADS, Compared, beside_each, beside_parts, beside_the_best, main
 from experiments.realism import save
 from recommender.errors import ConfigError
 
@@ -35,7 +35,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_groups_of_users_are_compared_where_they_are_large_enough(folder: Path) -> None:
-    rows = {row[0]: dict(zip(HEADS[1:], row, strict=True)) for row in compared(folder) if "NDCG" in row[2]}
+    rows = {
+        row[0]: dict(zip(HEADS[1:], row, strict=True))
+        for row in beside_the_best(Compared(folder, "others"))
+        if "NDCG" in row[2]
+    }
     assert list(rows) == ["all", "0"]  # ten users with history are too few
     second = 1 / np.log2(3)
     assert rows["all"]["ours"] == f"{(1 + (N - 1) * second) / N:.4f}"
@@ -44,15 +48,25 @@ def test_groups_of_users_are_compared_where_they_are_large_enough(folder: Path) 
 
 
 def test_new_items_need_enough_users_who_took_one(folder: Path) -> None:
-    assert not [row for row in compared(folder) if "new items" in row[2]]
+    assert not [row for row in beside_the_best(Compared(folder, "others")) if "new items" in row[2]]
     pl.DataFrame({"user_id": range(N), "item_id": ["new"] * N}).write_parquet(folder / "private/truth.parquet")
-    (row,) = [row for row in compared(folder) if "new items" in row[2]]
+    (row,) = [row for row in beside_the_best(Compared(folder, "others")) if "new items" in row[2]]
     assert row[3:6] == [f"{1 / N:.4f}", "them", "0.0000"]
 
 
-def test_each_of_the_others_has_rows_where_asked(folder: Path) -> None:
+def test_every_one_of_the_others_has_a_row(folder: Path) -> None:
+    lists(["new"] * N).write_parquet(folder / "others/all_new.parquet")
+    rows = {row[0]: row[1:] for row in beside_each(Compared(folder, "others"))}
+    second = 1 / np.log2(3)
+    assert list(rows) == ["all_new", "them"]  # the first user's first item is right: better than none
+    assert rows["them"][0].startswith(f"{(N - 1) * second / N:.4f} (+{1 / N:.4f} [")
+    assert rows["all_new"][0] == f"{(1 + (N - 1) * second) / N:.4f} (+0.0000 [+0.0000, +0.0000])"
+    assert rows["all_new"][2:] == ["", "", "", ""]  # small groups, and new items that one user took
+
+
+def test_each_of_the_parts_has_rows(folder: Path) -> None:
     lists(["new"] * N).write_parquet(folder / "parts/without.parquet")
-    rows = {(row[4], row[2]): row[6] for row in compared(folder, each=True)}
+    rows = {(row[4], row[2]): row[6] for row in beside_parts(Compared(folder, "parts"))}
     assert list(rows) == [("without", m) for m in ("NDCG@10", "recall@20")]
     assert rows["without", "NDCG@10"] == "+0.0000 [+0.0000, +0.0000]"
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from experiments import judged
-from experiments.accuracy_tables import compared
+from experiments.accuracy_tables import Compared, beside_parts
 from recommender.errors import ConfigError
 from tests.helpers.folders import SMALL, shop
 
@@ -40,7 +40,7 @@ def test_lists_for_every_query_are_compared_by_the_answers(folder: Path) -> None
     assert set(lists["user_id"]) == set(asked["user_id"])
     assert lists.filter(pl.col("rank") == 1).height == asked.height
     lists.write_parquet(folder / "ours.parquet")
-    rows = {row[2]: row for row in compared(folder, each=True)}
+    rows = {row[2]: row for row in beside_parts(Compared(folder, "parts"))}
     assert rows["NDCG@10"][6] == "+0.0000 [+0.0000, +0.0000]"
     assert float(rows["recall@20"][3]) > 0.2
 
