@@ -3,10 +3,10 @@
 python -m experiments.serving_load MODEL [REQUESTS]      MODEL: models:/<name>/<version> of MLFLOW_TRACKING_URI
 
 Both servers run with the same model. Eight clients on one machine ask for 10 items for one known user at a time, each
-as soon as it has its answer: three rounds of five seconds, the servers in turn. Then the clients ask at half the rate
-that make serve reached, for seconds per answer, in turn with a request that does nothing; then REQUESTS more (default
-20,000), for memory; then events are sent until the server is killed, and those that were acknowledged are looked for
-in the log.
+as soon as it has its answer: three rounds of five seconds, in turn: lists that make serve has to make, lists that it
+made before, and MLflow's server. Then the clients ask at half the rate at which make serve made lists, for seconds per
+answer, in turn with a request that does nothing; then for REQUESTS more lists that have to be made (default 20,000),
+for memory; then events are sent until the server is killed, and those that were acknowledged are looked for in the log.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ import psutil
 
 from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
+from recommender.serving.in_use import MOST_PLACES
 from recommender.serving.log import read_log
 from recommender.tracking.registry import model_folder
 
 CLIENTS, ROUNDS, ROUND_S, LOOKS, PATIENCE_S = 8, 3, 5.0, 5, 120
+NEW, AGAIN, MLFLOW = "make serve, lists that are made", "make serve, lists asked for again", "MLflow"
 MOST_EVENTS, KILLED_AFTER_S = 100_000, 2.0
 
 
@@ -47,10 +49,11 @@ def main(argv: list[str]) -> None:
         mlflow = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager", "local"]
         started = [start(serve, ours, "/health"), start([*mlflow, "--port", str(theirs)], theirs, "/ping")]
         try:
-            ask = {
-                "make serve": (ours, [post("/recommend", {"user": user}) for user in users]),
-                "MLflow": (theirs, [post("/invocations", {"dataframe_records": [{"user_id": u}]}) for u in users]),
-            }
+            lengths = range(10, 11 + 3 * MOST_PLACES // (10 * len(users)))  # until the first ones are kept no longer
+            new = [post("/recommend", {"user": user, "k": k}) for k in lengths for user in users]
+            again = [post("/recommend", {"user": user}) for user in users[:100]]
+            records = [post("/invocations", {"dataframe_records": [{"user_id": user}]}) for user in users]
+            ask = {NEW: (ours, cycle(new)), AGAIN: (ours, cycle(again)), MLFLOW: (theirs, cycle(records))}
             report(ask, n_requests, started[0])
             killed(started[0], ours, log, users[0])
         finally:
@@ -60,22 +63,22 @@ def main(argv: list[str]) -> None:
                 process.wait(60)
 
 
-def report(ask: dict[str, tuple[int, list[bytes]]], n_requests: int, process: subprocess.Popen[bytes]) -> None:
+def report(ask: dict[str, tuple[int, Iterator[bytes]]], n_requests: int, process: subprocess.Popen[bytes]) -> None:
     rates: dict[str, list[float]] = {name: [] for name in ask}
     for port, requests in ask.values():  # kernels, caches
         run(port, requests, until(1.0))
     for _ in range(ROUNDS):
         for name, (port, requests) in ask.items():
             rates[name].append(len(run(port, requests, until(ROUND_S))) / ROUND_S)
-    ratio = [a / b for a, b in zip(*rates.values(), strict=True)]
     for name, several in rates.items():
+        ratio = [a / b for a, b in zip(several, rates[MLFLOW], strict=True)]
         say(
             f"{name}: {np.median(several):,.0f} requests per second (rounds: {', '.join(f'{r:,.0f}' for r in several)})"
+            f", {np.median(ratio):.1f} times MLflow's ({min(ratio):.1f} to {max(ratio):.1f})"
         )
-    say(f"make serve / MLflow: {np.median(ratio):.1f} ({min(ratio):.1f} to {max(ratio):.1f})")
-    port, requests = ask["make serve"]
-    half = float(np.median(rates["make serve"])) / 2
-    health = [b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"]
+    port, requests = ask[NEW]
+    half = float(np.median(rates[NEW])) / 2
+    health = cycle([b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"])
     seconds: dict[str, list[float]] = {"a list": [], "GET /health": []}
     for _ in range(ROUNDS):  # in turn: what GET /health takes is the machine and the server, not the model
         for name, several in zip(seconds, (requests, health), strict=True):
@@ -83,11 +86,12 @@ def report(ask: dict[str, tuple[int, list[bytes]]], n_requests: int, process: su
     for name, each in seconds.items():
         p50, p99 = 1e3 * np.quantile(each, [0.5, 0.99])
         say(f"make serve at half its load ({half:,.0f} a second), {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
-    megabytes = [resident_mb(process)]
+    megabytes, begun = [resident_mb(process)], time.perf_counter()
     for _ in range(LOOKS):
         run(port, requests, count(n_requests // LOOKS))
         megabytes.append(resident_mb(process))
-    say(f"memory over {n_requests:,} more requests: {', '.join(f'{mb:.0f}' for mb in megabytes)} MB")
+    rate = n_requests / (time.perf_counter() - begun)
+    say(f"memory over {n_requests:,} more requests, {rate:,.0f} a second:", *(f"{mb:.0f}" for mb in megabytes), "MB")
 
 
 def killed(process: subprocess.Popen[bytes], port: int, log: Path, user: object) -> None:
@@ -119,11 +123,10 @@ def killed(process: subprocess.Popen[bytes], port: int, log: Path, user: object)
 
 
 def run(
-    port: int, requests: list[bytes], more: Callable[[], bool], per_second: float | None = None
+    port: int, requests: Iterator[bytes], more: Callable[[], bool], per_second: float | None = None
 ) -> list[float]:  # fmt: skip
     """Seconds of each answer, from the time at which it was due. per_second: of all clients; None: without a pause."""
     seconds: list[float] = []
-    following = cycle(requests)
     begun = time.perf_counter()
 
     async def client(number: int) -> None:
@@ -134,7 +137,7 @@ def run(
             if per_second:
                 due = begun + (sent * CLIENTS + number) / per_second
                 await asyncio.sleep(max(due - time.perf_counter(), 0))
-            writer.write(next(following))
+            writer.write(next(requests))
             await answer(reader)
             seconds.append(time.perf_counter() - due)
             sent += 1
@@ -198,8 +201,8 @@ def resident_mb(process: subprocess.Popen[bytes]) -> float:
     return float(full.uss) / 2**20
 
 
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+def say(*words: str) -> None:
+    sys.stdout.write(" ".join(words) + "\n")
     sys.stdout.flush()
 
 

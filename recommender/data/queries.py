@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -27,7 +28,7 @@ class History:
     item_idx: np.ndarray  # int64 (n,): rows of the Items table that goes with the queries
     timestamp: np.ndarray  # int64 microseconds (n,); NO_TIME where not stated
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
         return np.diff(self.indptr)
 
@@ -67,12 +68,12 @@ class Queries:
     def ids(self) -> pl.Series:
         return self.users.ids
 
-    @property
+    @cached_property
     def buckets(self) -> np.ndarray:
         """Position in ``USER_BUCKETS`` of each query, int64 (n,)."""
         return bucket(self.history.lengths)
 
-    @property
+    @cached_property
     def away_days(self) -> np.ndarray:
         """Days since the user's last interaction, float64 (n,).
 

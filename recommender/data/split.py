@@ -148,14 +148,25 @@ def available(as_of: np.ndarray, items: Table, rows: np.ndarray | None = None, *
 
     Returns bool (n_times, n_items), or (n,) for ``rows`` of ``items`` (int64 (n,)), one per time.
     """
-    start, stop = items.times("available_from"), items.times("expires_at")
-    stop = np.where((stop == NO_TIME) | expired, _NEVER, stop)
+    start, stop, dated = _shown_between(items, expired)
     if rows is not None:
         return np.asarray((as_of == NO_TIME) | ((start[rows] <= as_of) & (as_of < stop[rows])))
     available = np.ones((len(as_of), len(items)), bool)
-    if start.max(initial=NO_TIME) > NO_TIME or stop.min(initial=_NEVER) < _NEVER:
+    if dated:
         _available(as_of, start, stop, available)
     return available
+
+
+def _shown_between(items: Table, expired: bool) -> tuple[np.ndarray, np.ndarray, bool]:
+    """From when and until when each item may be shown, int64 microseconds, and whether anything is stated."""
+    key = f"shown between, {expired}"
+    if key not in items._memo:
+        start, stop = items.times("available_from"), items.times("expires_at")
+        stop = np.where((stop == NO_TIME) | expired, _NEVER, stop)
+        dated = bool(start.max(initial=NO_TIME) > NO_TIME or stop.min(initial=_NEVER) < _NEVER)
+        items._memo[key] = start, stop, dated
+    between: tuple[np.ndarray, np.ndarray, bool] = items._memo[key]
+    return between
 
 
 @numba.njit(cache=True, nogil=True)

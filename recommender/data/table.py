@@ -17,6 +17,8 @@ from recommender.hashing import of_values
 NO_TIME = np.iinfo(np.int64).min  # a time that is not stated; sorts before every stated one
 _MANY = 100_000  # ids, from which on a table of their numbers pays
 
+FEW = 16  # ids of a served request
+
 
 @dataclass(frozen=True)
 class Table:
@@ -65,8 +67,11 @@ class Table:
         """
         latest = self._memo.get("lookup")
         if latest is None or latest[0] is not ids:
+            if len(ids) <= FEW and ids.dtype == self.ids.dtype == pl.String:  # else as costly as a served list
+                return np.array([self._row_of.get(one, -1) if one else -1 for one in ids.to_list()], np.int64)
             exact = as_ids(ids, self.ids.dtype)
-            known = exact.drop_nulls()  # with a null among them, NumPy would make floats of integers
+            # With a null among them, NumPy would make floats of integers.
+            known = exact.drop_nulls() if exact.null_count() else exact
             rows = self._rows(known)
             if len(known) < len(ids):
                 known_rows, rows = rows, np.full(len(ids), -1, np.int64)

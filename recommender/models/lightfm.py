@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import UserError
-from recommender.features.memo import per_row
+from recommender.features.memo import forget, per_row, per_table
 from recommender.models.base import above, at_least
 from recommender.models.side_features import SideFeatures
 from recommender.models.space import Float, Int, Space
@@ -65,6 +65,7 @@ class LightFM:
         above(0, learning_rate=self.learning_rate)
 
     def fit(self, train: Dataset) -> Self:
+        forget(self)
         taken, users, items = interacted(train)
         self.users_ = Side(users, self.min_df, self.per_row).fit(train.users)
         self.items_ = Side(items, self.min_df, self.per_row).fit(train.items)
@@ -104,10 +105,15 @@ class LightFM:
             user_known = user_known | unseen
         scores: np.ndarray = user_vectors[:, :-1] @ item_vectors[:, :-1].T
         scores += user_vectors[:, -1:]
-        scores += item_vectors[:, -1]
+        scores += self._item_biases(items)
         scores[~user_known] = np.nan
-        scores[:, ~item_known] = np.nan
         return scores
+
+    @per_table
+    def _item_biases(self, items: Table) -> np.ndarray:
+        """float32 (n_items,); NaN where nothing is known of the item."""
+        vectors, known = self.items_.vectors(items)
+        return np.where(known, vectors[:, -1], np.float32(np.nan))
 
 
 class Side:

@@ -177,10 +177,10 @@ class Router:
     def _sources(self, queries: Queries, lists: Lists) -> np.ndarray:
         """What ``Routed.source`` says of each entry, str (n_queries, k)."""
         first, second = self.route(queries), self.second(queries)
-        both = np.char.add(np.char.add(first.astype(str), "+"), second.astype(str))
-        rungs = np.repeat(np.where(second == first, first, both)[:, None], lists.width, axis=1)
+        pairs = zip(first.tolist(), second.tolist(), strict=True)
+        rungs = np.array([one if one == other else f"{one}+{other}" for one, other in pairs], str)
         names = np.array(["", "fallback", "", f"new:{self.slot_rung}", "pinned"])[lists.source_code]
-        return np.where(lists.source_code == RUNG, rungs, names)
+        return np.where(lists.source_code == RUNG, rungs[:, None], names)
 
 
 def segments(routes: Mapping[str, str], bucket: np.ndarray, returning: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,8 @@ from recommender.serving.bodies import Id, Recommend
 from recommender.serving.bundle import Bundle, allowed_items, queries_of
 from recommender.serving.explain import explain
 from recommender.serving.live import LiveKnown
+
+MOST_PLACES = 100_000  # of lists that are kept: about 20 MB
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class InUse:
     known: LiveKnown
     candidates: Candidates
     version: str
+    _kept: dict[tuple[object, ...], ServedList] = field(default_factory=dict)  # the latest lists, oldest first
 
     def route(self, queries: Queries, candidates: Candidates, k: int) -> Routed:
         return self.bundle.router.recommend(queries, candidates, k, Scoring())
@@ -54,7 +57,33 @@ class InUse:
         self, request: Recommend, users: Sequence[Id], as_of: np.ndarray, variant: str | None
     ) -> list[ServedList]:
         """A list for each user. request: says how long, what may be shown and whether with reasons. as_of: int64
-        microseconds (n,); NO_TIME: the latest that the data know of. variant: what is tested."""
+        microseconds (n,); NO_TIME: the latest that the data know of. variant: what is tested.
+
+        A list is kept, and given again to who asks before anything has changed that it depends on."""
+        as_of = np.where(as_of == NO_TIME, self.known.latest(), as_of)
+        if request.candidates or request.exclude or request.explain or not self._repeats:
+            return self._made(request, users, as_of, variant)
+        asked = zip(users, as_of.tolist(), strict=True)
+        keys = [(user, request.k, variant, at, self.known.n_since(user)) for user, at in asked]
+        if new := [q for q, key in enumerate(keys) if key not in self._kept]:
+            made = self._made(request, [users[q] for q in new], as_of[new], variant)
+            self._kept.update(zip([keys[q] for q in new], made, strict=True))
+        answers = [
+            replace(self._kept[key], list_id=secrets.token_hex(16), as_of=_stated(at))
+            for key, at in zip(keys, as_of.tolist(), strict=True)
+        ]
+        while len(self._kept) > MOST_PLACES // request.k:
+            del self._kept[next(iter(self._kept))]
+        return answers
+
+    @property
+    def _repeats(self) -> bool:
+        """Whether a list depends on nothing but the user, the time and what the user took."""
+        return self.bundle.router.explorer is None and self.known.shown is None
+
+    def _made(
+        self, request: Recommend, users: Sequence[Id], as_of: np.ndarray, variant: str | None
+    ) -> list[ServedList]:  # fmt: skip
         queries, to_choose = queries_of(self.ids(users), as_of, self.known), self.allowed(request)
         routed = self.route(queries, to_choose, request.k)
         drawn = self.bundle.router.propensities(queries, to_choose, request.k, routed.lists, Scoring())
@@ -65,7 +94,7 @@ class InUse:
         for q, (user, n) in enumerate(zip(users, places, strict=True)):
             chance = _known(drawn[q, :n].tolist())
             answers.append(ServedList(
-                secrets.token_hex(16), user, service_log.now() if at[q] == NO_TIME else at[q],
+                secrets.token_hex(16), user, _stated(at[q]),
                 items[q * width : q * width + n], _known(scores[q][:n]), sources[q][:n], [self.version] * n,
                 chance if any(p is not None for p in chance) else None, None if variant is None else [variant] * n,
             ))  # fmt: skip
@@ -96,6 +125,10 @@ class InUse:
         places = enumerate(zip(rows.tolist(), answer.sources, strict=False), 1)
         router, k = self.bundle.router, len(rows)
         return [explain(router, query, candidates, row, k, (place, source)).sentence for place, (row, source) in places]
+
+
+def _stated(as_of: int) -> int:
+    return service_log.now() if as_of == NO_TIME else as_of
 
 
 def _known(values: list[float]) -> list[float | None]:

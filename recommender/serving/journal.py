@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Condition, Lock, Thread
 from typing import Any
@@ -40,11 +40,23 @@ def rows(segment: Path) -> dict[str, list[Any]] | None:
     Raises DataError where a line before the last is no JSON object.
     """
     try:
-        *lines, _ = segment.read_bytes().split(b"\n")
+        return next(slices(segment, None), {})
     except FileNotFoundError:
         return None
+
+
+def slices(segment: Path, lines: int | None) -> Iterator[dict[str, list[Any]]]:
+    """The columns of each so many lines of a segment (None: of all). Raises DataError as ``rows``, and
+    FileNotFoundError where it is gone."""
+    *whole, _ = segment.read_bytes().split(b"\n")
+    for start in range(0, len(whole), lines or max(len(whole), 1)):
+        yield _columns(segment, whole[start : start + (lines or len(whole))], start)
+
+
+def _columns(segment: Path, lines: list[bytes], before: int) -> dict[str, list[Any]]:
+    """before: lines of the segment that come before these."""
     columns: dict[str, list[Any]] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, before + 1):
         try:
             values = json.loads(line).items()
         except (ValueError, AttributeError) as error:
@@ -77,6 +89,7 @@ class Journal:
         self._room, self._syncing = Condition(), Lock()
         self._written = self._synced = self._size = 0
         self._closing, self._failure = False, ""
+        self._full: list[int] = []  # files of sealed segments that are not synced
         self._open()
         self._thread = Thread(target=self._convert_all, name=f"journal-{table}", daemon=True)
         self._thread.start()
@@ -102,13 +115,16 @@ class Journal:
     def close(self) -> None:
         """All that was appended is Parquet when this returns, or stays in the journal for the next start."""
         with self._room:
-            if not self._closing:
+            first = not self._closing
+            if first:
                 self._seal()
-                os.close(self._file)
-                self._path.unlink()
             self._closing = True
             self._room.notify_all()
         self._thread.join()
+        if first:
+            for file in (*self._full, self._file):
+                os.close(file)
+            self._path.unlink()
 
     def _open(self) -> None:
         self._number = max(time.time_ns(), self._number + 1)  # no name comes twice, in later processes neither
@@ -127,23 +143,27 @@ class Journal:
         self._size += len(line)
 
     def _sync(self, written: int) -> None:
-        """One call serves all who have written before it."""
+        """One call serves all who have written before it; meanwhile others append."""
         with self._syncing:
-            if self._synced < written:
-                latest = self._written
-                os.fsync(self._file)
-                self._synced = latest
+            if self._synced >= written:
+                return
+            with self._room:
+                latest, full, file = self._written, self._full[:], self._file
+            for one in (*full, file):
+                os.fsync(one)
+            self._synced = latest
+            with self._room:
+                self._full = self._full[len(full) :]
+            for one in full:
+                os.close(one)
 
     def _seal(self) -> None:
-        """Called with the room held."""
+        """Called with the room held, by those who append: the disk may take long to sync, so the file waits for it."""
         if not self._size:
             return
-        with self._syncing:
-            os.fsync(self._file)
-            os.close(self._file)
-            self._synced = self._written
-            self._sealed.append(self._path)
-            self._open()
+        self._full.append(self._file)
+        self._sealed.append(self._path)
+        self._open()
         self._room.notify_all()
 
     def _convert_all(self) -> None:
@@ -163,6 +183,7 @@ class Journal:
 
     def _converted(self, segment: Path) -> bool:
         try:
+            self._sync(self._written)
             self.convert(segment)
         except Exception as error:  # whatever it is: the segment stays, and those who append are told
             log.warning("%s cannot become Parquet (%s); it is tried again", segment, error)

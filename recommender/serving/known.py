@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -83,7 +84,12 @@ class Known:
     def latest(self) -> int:
         """When the last thing happened of which the data know, int64 microseconds: an interaction, or what a time of
         an item states (published, moderated ...). When an item is to expire is no event."""
+        past = int(np.searchsorted(self._stated, int(time.time() * 1e6), side="right"))
+        return max(self.last, int(self._stated[past - 1]) if past else NO_TIME)
+
+    @cached_property
+    def _stated(self) -> np.ndarray:
+        """Times that items state of themselves, except of their end, ascending, int64 microseconds."""
         items = self.data.items
         dated = [c for c, kind in items.frame.schema.items() if isinstance(kind, pl.Datetime) and c != "expires_at"]
-        stated = np.concatenate([np.full(1, NO_TIME), *(items.times(c) for c in dated)])
-        return int(max(self.last, stated[stated <= time.time() * 1e6].max()))
+        return np.unique(np.concatenate([np.empty(0, np.int64), *(items.times(c) for c in dated)]))

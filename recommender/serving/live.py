@@ -90,6 +90,10 @@ class LiveKnown(Known):
     def over(cls, known: Known, recent: Recent, stands_for: Callable[[Id], Id], shown: str | None) -> Self:
         return cls(known.data, known.histories, known.first, known.last, recent, stands_for, shown)
 
+    def n_since(self, user: Id) -> int:
+        """How many takes of a user came since: none goes, so that this says whether one came."""
+        return len(self.recent.takes.get(self.stands_for(user), ())) if self.recent.takes else 0
+
     def taken(self, ids: pl.Series, users: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         query, item, time = super().taken(ids, users)
         if not self.recent.takes:

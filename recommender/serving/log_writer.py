@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from recommender.errors import UserError
 from recommender.hashing import key_of, pseudonym
@@ -16,6 +19,7 @@ from recommender.serving import journal
 from recommender.serving.journal import Journal
 from recommender.serving.log import TABLES, journal_frame, write_days
 
+SLICE_LINES, PAUSE_S = 50, 0.01  # a millisecond of work, then ten for the lists
 LOCK = "lock"  # in the folder of the journal, held by the one server that writes there
 
 
@@ -66,8 +70,14 @@ class LogWriter:
         os.close(self._lock)
 
     def _convert(self, table: str, segment: Path) -> None:
-        frame = journal_frame(table, journal.rows(segment) or {})
-        write_days(self.folder, table, frame, segment.stem)
+        """In small slices with pauses: whoever reads JSON in Python keeps all other threads waiting, and lists are due
+        meanwhile."""
+        frames = []
+        for columns in journal.slices(segment, SLICE_LINES):
+            frames.append(journal_frame(table, columns))
+            time.sleep(PAUSE_S)
+        if frames := [frame for frame in frames if frame.height]:
+            write_days(self.folder, table, pl.concat(frames), segment.stem)
         segment.unlink()
 
 

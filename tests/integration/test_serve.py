@@ -26,13 +26,17 @@ from starlette.testclient import TestClient
 
 from pipelines import explain, related, train
 from pipelines import serve as program
+from recommender.data.queries import Queries
 from recommender.errors import ConfigError, TrackingError
 from recommender.ranking.rerankers.discount import Discount
-from recommender.serving import persistence
+from recommender.ranking.router import Routed
+from recommender.serving import in_use, persistence
 from recommender.serving.bodies import Event, Events, Recommend
 from recommender.serving.bundle import Bundle, serve
+from recommender.serving.in_use import InUse
 from recommender.serving.journal import MOST_SEALED, Journal
 from recommender.serving.log import read_log
+from recommender.serving.request import DEFAULT_K
 from tests.helpers.folders import SMALL, Trained, run
 from tests.helpers.servers import wait_for
 
@@ -284,6 +288,7 @@ def test_thousands_of_requests_leave_nothing_in_memory(
 ) -> None:
     monkeypatch.setitem(Journal.__init__.__kwdefaults__, "segment_bytes", 100_000)  # some hundred lists
     service, some = Service(lambda: (bundle, "1"), tmp_path), users(bundle, 100)
+    monkeypatch.setattr(in_use, "MOST_PLACES", DEFAULT_K * len(some))  # all that may be kept is there after one round
 
     def objects(rounds: int) -> int:
         for _ in range(rounds):
@@ -298,6 +303,40 @@ def test_thousands_of_requests_leave_nothing_in_memory(
     assert len(list((tmp_path / "journal").glob("served-*"))) <= MOST_SEALED + 1
     service.close()
     assert read_log(tmp_path).served["list_id"].n_unique() == 30 * len(some)
+
+
+def test_a_list_is_made_again_only_where_something_has_changed(
+    bundle: Bundle, client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def route(self: InUse, queries: Queries, *args: Any) -> Routed:
+        made.append(len(queries))
+        return routed(self, queries, *args)
+
+    routed = InUse.route
+    monkeypatch.setattr(InUse, "route", route)
+    one, other = users(bundle, 2)
+    (first,) = lists(client, user=one)
+    (again, beside) = lists(client, users=[one, other])
+    assert made == [1, 1]
+    assert again.pop("list_id") != first.pop("list_id")
+    assert again == first
+    assert beside["items"] == lists(client, user=other)[0]["items"]
+    client.post("/events", json={"events": [{"user_id": one, "item_id": first["items"][0]["item_id"], "event": "x"}]})
+    (after,) = lists(client, user=one)
+    assert first["items"][0]["item_id"] not in [place["item_id"] for place in after["items"]]
+    service.swap(bundle, "2")
+    made.clear()
+    (new,) = lists(client, user=one)
+    assert made == [1]
+    assert new["items"] == after["items"]
+
+
+def test_lists_of_many_users_are_those_of_each_alone(bundle: Bundle, client: TestClient) -> None:
+    some = users(bundle, 20)
+    alone = [lists(client, user=user, exclude=["no such item"])[0]["items"] for user in some]
+    assert [one["items"] for one in lists(client, users=some)] == alone
 
 
 def test_a_model_is_replaced_between_two_requests_and_none_is_dropped(bundle: Bundle, service: Service) -> None:
