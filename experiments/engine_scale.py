@@ -1,10 +1,11 @@
 """What each stage costs on Sail by the number of interactions and workers, and reading them on this machine alone.
 
-python -m experiments.engine_scale [ROWS ...]     (default: 3000000 10000000; needs make setup-spark)
+python -m experiments.engine_scale [ROWS[:WORKERS] ...]     (default: 3000000 10000000; needs make setup-spark)
 
 Synthetic interactions in Parquet files of 5 million rows: 50 per user, 20,000 items of Zipf popularity, a year. Each
-measurement is a process of its own; ``no shared folder`` reads part by part, ``this machine`` all at once up to
-``LOCAL_ROWS``. Appends to docs/data/engine_scale.csv
+measurement is a process of its own; ``no shared folder`` reads part by part, ``this machine`` all at once. ROWS:1 and
+ROWS:2 measure Sail with so many workers, ROWS:0 the other two, and ROWS:lists, with two workers, what a rung takes over
+all users: their queries in the last tenth, item-kNN's lists, 1,000 draws. Appends to docs/data/engine_scale.csv
 (reading and checking: rows, where, workers, seconds, CPU seconds, peak_mb, users in the sample) and, every stage, to
 engine_stages.csv (rows, workers, stage, seconds, CPU seconds, shuffle_mb written to the shared folder, bundle_mb of the
 task that each worker loads, back_mb). Seconds tell only beside each other.
@@ -28,6 +29,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,7 @@ from scipy.optimize import nnls
 
 if TYPE_CHECKING:
     from recommender.data.dataset import Dataset
+    from recommender.engine.asking import EngineAsker
     from recommender.engine.session import Engine
 
 DATA = Path(__file__).parents[1] / "docs" / "data"
@@ -48,14 +51,16 @@ STAGE_COLUMNS = ("rows", "workers", "stage", "seconds", "cpu_seconds", "shuffle_
 COST_COLUMNS = ("stage", "fixed_cpu_s", "exponent", "held_out_rows", "predicted_cpu_s", "measured_cpu_s",
                 "shuffle_gb", "bundle_mb_per_worker", "cpu_s_at_1e9_rows", "shuffle_gb_at_1e9_rows")  # fmt: skip
 NAMES = {"CheckPart": "read and check", "CheckUsers": "repeats", "Collect": "sample", "CountItems": "counts",
-         "CountTimes": "origins", "CountPairs": "pairs of items", "Asked": "lists of the sample"}  # fmt: skip
+         "CountTimes": "origins", "CountPairs": "pairs of items", "ListTask": "lists of the sample",
+         "CutQueries": "queries of all users", "MeasureUsers": "lists of all users"}  # fmt: skip
 READING = ("read and check", "repeats", "sample")
-N_ITEMS, PER_USER, FILE_ROWS, LOCAL_ROWS, SAMPLE = 20_000, 50, 5_000_000, 20_000_000, 20_000
+N_ITEMS, PER_USER, FILE_ROWS, SAMPLE = 20_000, 50, 5_000_000, 20_000
 LADDER = (
     "ladder=[{name: popularity, recommender: popularity}, {name: recent, recommender: popularity, "
     "params: {half_life_share: 0.05}}, {name: item_knn, recommender: item_knn}, "
     "{name: als, recommender: als, params: {factors: 16, iterations: 3}}]"
 )
+LISTS = "lists"
 ALONE = "no shared folder"  # the tasks of reading run in this process, part by part
 YEAR_US = 365 * 86_400_000_000
 
@@ -71,10 +76,14 @@ def main(argv: list[str]) -> None:
     if argv == ["cost"]:
         write_costs()
         return
-    for rows in map(int, argv or ["3000000", "10000000"]):
+    for asked in argv or ["3000000", "10000000"]:
+        size, _, only = asked.partition(":")
+        rows, places = int(size), [("sail", 1), ("sail", 2), (LISTS, 2), (ALONE, 1), ("this machine", 1)]
+        if only:
+            named = {"sail": "", LISTS: LISTS}
+            places = [(where, n) for where, n in places if only == (named.get(where, "0") or str(n))]
         with tempfile.TemporaryDirectory() as scratch:
             folder = write(Path(scratch) / "shop", rows)
-            places = [("sail", 1), ("sail", 2), (ALONE, 1)] + [("this machine", 1)] * (rows <= LOCAL_ROWS)
             for where, workers in places:
                 command = [sys.executable, "-m", "experiments.engine_scale", "one", where, str(folder), str(workers)]
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -83,7 +92,8 @@ def main(argv: list[str]) -> None:
                 found = json.loads(done.stdout)
                 for stage in found.pop("stages"):
                     add(STAGES, STAGE_COLUMNS, {"rows": rows, "workers": workers, **stage})
-                add(TABLE, COLUMNS, {"rows": rows, "where": where, "workers": workers, **found})
+                if where != LISTS:
+                    add(TABLE, COLUMNS, {"rows": rows, "where": where, "workers": workers, **found})
 
 
 def one(where: str, folder: Path, workers: int) -> dict[str, Any]:
@@ -93,7 +103,7 @@ def one(where: str, folder: Path, workers: int) -> dict[str, Any]:
     from recommender.sources.load import load
 
     stages: list[dict[str, Any]] = []
-    if where != "sail":
+    if where not in ("sail", LISTS):
         with connected(LOCAL) if where == ALONE else nullcontext() as engine:
             read: Any = EngineReader(replace(engine, shared=None), SAMPLE) if engine else load
             begun, cpu = time.perf_counter(), time.process_time()
@@ -101,7 +111,7 @@ def one(where: str, folder: Path, workers: int) -> dict[str, Any]:
             seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     else:
-        data, stages, peak = on_sail(folder, workers)
+        data, stages, peak = on_sail(folder, workers, where == LISTS)
         seconds, cpu_seconds = (sum(s[n] for s in stages if s["stage"] in READING) for n in ("seconds", "cpu_seconds"))
     return {
         "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1), "peak_mb": round(peak),
@@ -109,8 +119,8 @@ def one(where: str, folder: Path, workers: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def on_sail(folder: Path, workers: int) -> tuple[Dataset, list[dict[str, Any]], float]:
-    """The data, what each task took, and the peak of memory while reading, MB."""
+def on_sail(folder: Path, workers: int, lists: bool) -> tuple[Dataset, list[dict[str, Any]], float]:
+    """The data, what each task took, and the peak of memory while reading, MB. lists: only those of all users."""
     from recommender.config import Eligibility, Scoring
     from recommender.data.queries import History, Queries
     from recommender.engine.asking import EngineAsker
@@ -124,6 +134,10 @@ def on_sail(folder: Path, workers: int) -> tuple[Dataset, list[dict[str, Any]], 
         recorded, stages = recording(engine)
         data = EngineReader(recorded, SAMPLE)(str(folder), raw_dir=None)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        if lists:
+            of_all_users(data, EngineAsker(recorded))
+            stages = [stage for stage in stages if stage["stage"].endswith("all users")]
+            return data, stages, peak
         data.time_quantiles([0.8, 0.9])
         Popularity(half_life_share=0.05).fit(data)
         model = ItemKNN().fit(data)
@@ -139,6 +153,25 @@ def on_sail(folder: Path, workers: int) -> tuple[Dataset, list[dict[str, Any]], 
         .agg(pl.col("seconds", "cpu_seconds", "shuffle_mb", "back_mb").sum(), pl.col("bundle_mb").max())
     )
     return data, table.with_columns(pl.col(pl.Float64).round(2)).to_dicts(), peak
+
+
+def of_all_users(data: Dataset, asker: EngineAsker) -> None:
+    """Measures item-kNN, fitted on the sample, over all users of the last tenth."""
+    from recommender.config import Eligibility, Scoring
+    from recommender.data.dataset import at_hand
+    from recommender.data.split import time_fold
+    from recommender.models.item_knn import ItemKNN
+    from recommender.names import DEEPEST
+    from recommender.ranking.candidates import Candidates
+
+    origin = datetime.fromtimestamp(data.time_quantiles([0.9])[0] // 1_000_000, UTC)
+    fold = time_fold(data.first_interactions(), "test", origin, None, 1)
+    candidates = Candidates.after(fold.train, fold.items, Eligibility())
+    valid = np.ones(len(fold.items), bool)
+    model = ItemKNN().fit(at_hand(fold.train))
+    table = asker.over_all(model, fold, candidates, DEEPEST, Scoring(), valid, 1000, 0)
+    assert table is not None
+    sys.stderr.write(f"{table.filter(user_bucket='all', metric='ndcg_at_10').rows()}\n")
 
 
 def recording(engine: Engine) -> tuple[Engine, list[dict[str, Any]]]:

@@ -161,7 +161,8 @@ class EngineOptions(Strict):
     """Where a train runs on an engine (ENGINE=): how its work is cut. Without one, nothing reads this."""
 
     partitions: int = Field(16, ge=1, le=100_000)  # tasks at once, at most; no result depends on it
-    sample_users: Count | None = None  # models are fitted on, and asked about, so many users; None: all
+    sample_users: Count | None = None  # models are fitted, and decided on, so many users; None: all
+    test_all: bool = True  # with a sample: at the test origin, lists of all users are measured, too
     history_cap: Count = 1000  # with a sample: pairs of items are those of each user's latest so many, n cost n^2
 
 

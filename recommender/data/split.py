@@ -10,20 +10,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 
 from recommender import config
 from recommender.data.dataset import NO_TIME, Dataset, Table
-from recommender.data.kernels import first_in_buckets, gather, grouped, latest_of_pairs
+from recommender.data.horizon import Horizon, grades_of, horizon, truth_of
+from recommender.data.horizon import available as available
+from recommender.data.kernels import gather, grouped
 from recommender.data.origins import iso, origins
 from recommender.data.origins import to_datetime as to_datetime
-from recommender.data.queries import BUCKET_STARTS, History, Queries
+from recommender.data.queries import History, Queries
 from recommender.data.times import to_microseconds
 from recommender.errors import ConfigError, DataError, Problem
-
-_NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -92,29 +91,14 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
     train = data.before(origin)
     _require(data, split, origin, len(train.user_idx), min_train)
     known = int(np.searchsorted(data.timestamps, end_us))  # they ascend
-    order, start = grouped(data.user_idx[:known], len(data.users))
-    item, time = data.item_idx[order], data.timestamps[order]
-    user, at, before = first_in_buckets(start, time, start_us, BUCKET_STARTS)
-
     published, used = data.items.times("available_from"), np.zeros(len(data.items), bool)
-    used[item] = True
+    used[data.item_idx[:known]] = True
     if data.everyone is not None:
         used |= data.everyone.before(end_us).counts(data.items) > 0
     listed = used | ((published != NO_TIME) & (published < end_us))
-    column = np.where(listed, np.cumsum(listed) - 1, -1)
     items = data.items.take(listed)
-    now = start[user] + before
-    taken = _ragged(now, start[user + 1], item, column, time)
-    allowed = available(time[at][taken.row], items, taken.item_idx)
-    truth, outside = _truth(taken, allowed, len(items)), int((~allowed).sum())
-    grades = _grades(data, (order, start), user, column, truth)
-    first = np.diff(user, prepend=-1) > 0
-    asked = np.flatnonzero(np.diff(truth.indptr) > 0)  # histories are long: only of those who stay
-    if len(asked) < len(user):
-        user, at, now, first, truth = user[asked], at[asked], now[asked], first[asked], truth[asked]
-        grades = None if grades is None else grades[asked]
-    queries = Queries(data.users.take(user), time[at], _ragged(start[user], now, item, column, time))
-    return _checked(Fold(split, iso(origin), iso(end), train, items, queries, first, truth, outside, grades))
+    asked = horizon(data, items, np.where(listed, np.cumsum(listed) - 1, -1), start_us, end_us)
+    return _checked(Fold(split, iso(origin), iso(end), train, items, **vars(asked)))
 
 
 def without_confirmed_spam(fold: Fold, column: str) -> Fold:
@@ -124,15 +108,14 @@ def without_confirmed_spam(fold: Fold, column: str) -> Fold:
     rung that learns from spam would serve perfectly. Hindsight that only measures: rungs do not see it. What a
     validation window chooses must not know what is confirmed after it; the test window ends with the data.
     """
-    truth, confirmed = fold.truth.tocoo(), fold.items.times(column)
-    shown = ((confirmed == NO_TIME) | (confirmed >= _window_end(fold)))[truth.col]
+    asked = Horizon(fold.queries, fold.first, fold.truth, fold.outside, fold.grades)
+    return _checked(replace(fold, **vars(asked.only(unconfirmed(fold, column)))))
 
-    def remaining(answers: sp.csr_matrix) -> sp.csr_matrix:
-        return sp.csr_matrix((answers.data[shown], (truth.row[shown], truth.col[shown])), shape=truth.shape)
 
-    grades = None if fold.grades is None else remaining(fold.grades)
-    outside = fold.outside + int((~shown).sum())
-    return _checked(replace(fold, truth=remaining(fold.truth), grades=grades, outside=outside))
+def unconfirmed(fold: Fold, column: str) -> np.ndarray:
+    """Items that moderators do not confirm to break the rules before the fold's window ends, bool (n_items,)."""
+    confirmed = fold.items.times(column)
+    return np.asarray((confirmed == NO_TIME) | (confirmed >= _window_end(fold)))
 
 
 def _window_end(fold: Fold) -> int:
@@ -143,92 +126,19 @@ def _window_end(fold: Fold) -> int:
         return int(np.iinfo(np.int64).max)
 
 
-def available(as_of: np.ndarray, items: Table, rows: np.ndarray | None = None, *, expired: bool = False) -> np.ndarray:
-    """Whether items are published and (unless ``expired``) not expired at a time; where nothing is stated, they are.
-
-    Returns bool (n_times, n_items), or (n,) for ``rows`` of ``items`` (int64 (n,)), one per time.
-    """
-    start, stop, dated = _shown_between(items, expired)
-    if rows is not None:
-        return np.asarray((as_of == NO_TIME) | ((start[rows] <= as_of) & (as_of < stop[rows])))
-    available = np.ones((len(as_of), len(items)), bool)
-    if dated:
-        _available(as_of, start, stop, available)
-    return available
-
-
-def _shown_between(items: Table, expired: bool) -> tuple[np.ndarray, np.ndarray, bool]:
-    """From when and until when each item may be shown, int64 microseconds, and whether anything is stated."""
-    key = f"shown between, {expired}"
-    if key not in items._memo:
-        start, stop = items.times("available_from"), items.times("expires_at")
-        stop = np.where((stop == NO_TIME) | expired, _NEVER, stop)
-        dated = bool(start.max(initial=NO_TIME) > NO_TIME or stop.min(initial=_NEVER) < _NEVER)
-        items._memo[key] = start, stop, dated
-    between: tuple[np.ndarray, np.ndarray, bool] = items._memo[key]
-    return between
-
-
-@numba.njit(cache=True, nogil=True)
-def _available(as_of, start, stop, available):  # type: ignore[no-untyped-def]
-    """In one pass: this is made for every list of every rung."""
-    for q in range(len(as_of)):
-        if as_of[q] != NO_TIME:
-            for i in range(len(start)):
-                available[q, i] = start[i] <= as_of[q] and as_of[q] < stop[i]
-
-
-def _ragged(start: np.ndarray, stop: np.ndarray, item: np.ndarray, column: np.ndarray, time: np.ndarray) -> History:
-    """Rows start[q]:stop[q] for every query, each ``item`` as its ``column``."""
-    indptr = np.concatenate([[0], np.cumsum(stop - start)])
-    return History(indptr, column[gather(start, stop, item)], gather(start, stop, time))
-
-
-def _truth(taken: History, allowed: np.ndarray, n_items: int) -> sp.csr_matrix:
-    shape = (len(taken.indptr) - 1, n_items)
-    truth = sp.csr_matrix((np.ones(allowed.sum(), bool), (taken.row[allowed], taken.item_idx[allowed])), shape=shape)
-    truth.sum_duplicates()
-    return truth
-
-
-def _grades(
-    data: Dataset, known: tuple[np.ndarray, np.ndarray], user: np.ndarray, column: np.ndarray, truth: sp.csr_matrix
-) -> sp.csr_matrix | None:
-    """float32, non-zeros as ``truth``: the weight of the user's (latest) interaction with the item.
-
-    known: the interactions before the end of the horizon, as ``grouped`` gives them; no later one may be read.
-    user: int64 (n_queries,), rows of the data's users. column: int64, the catalogue's number of each of its items.
-    """
-    order, start = known
-    weights = data.weights[order]
-    if not np.ptp(weights):
-        return None
-    items = column[data.item_idx[order]]
-    grades = latest_of_pairs(user, truth.indptr, truth.indices, start, items, weights, truth.shape[1])
-    return sp.csr_matrix((grades, truth.indices, truth.indptr), shape=truth.shape)
-
-
 def _checked(fold: Fold) -> Fold:
     """Queries without a truth go; a window in which everyone or everything is new is an error."""
-    answerable = np.flatnonzero(np.diff(fold.truth.indptr) > 0)
-    # A user whose first query had no truth among the candidates asks first where the next one has.
-    users = fold.queries.users.frame[answerable][fold.queries.users.key]
-    first = users.is_first_distinct().to_numpy()
-    if len(answerable) < len(fold.queries):
-        grades = None if fold.grades is None else fold.grades[answerable]
-        fold = replace(fold, queries=fold.queries.take(answerable), truth=fold.truth[answerable], grades=grades)
-    fold = replace(fold, first=first)
+    asked = Horizon(fold.queries, fold.first, fold.truth, fold.outside, fold.grades).answerable()
+    fold, users = replace(fold, **vars(asked)), asked.queries.ids
     advice = "Choose other origins (SET='split.test=...') or bring more data."
     where = f"the {fold.split} window from {fold.origin}"
     problems = []
-    if not len(answerable):
+    if not len(users):
         problems.append(Problem("interactions", None, f"no query with an answer in {where}", 0, (), advice))
     else:
         shown = tuple(map(str, users.head(3)))
         if (fold.train.users.lookup(users) < 0).all():
-            problems.append(
-                Problem("users", "user_id", f"all users are new in {where}", len(answerable), shown, advice)
-            )
+            problems.append(Problem("users", "user_id", f"all users are new in {where}", len(users), shown, advice))
         if not fold.item_counts[fold.truth.indices].any():
             ids = tuple(map(str, fold.items.ids[fold.truth.indices[:3]]))
             problems.append(
@@ -262,11 +172,11 @@ def random_fold(data: Dataset, split: str, number: int, given: np.ndarray, held:
     history = _of_users(askers, user, item, given[order])
     taken = _of_users(askers, user, item, held[order])
     queries = Queries(data.users.take(askers), np.full(len(askers), NO_TIME), history)
-    truth = _truth(taken, np.ones(len(taken.item_idx), bool), len(items))
+    truth = truth_of(taken, np.ones(len(taken.item_idx), bool), len(items))
     name = f"random-{number}"
     known = np.flatnonzero(given | held)
     order, start = grouped(data.user_idx[known], len(data.users))
-    grades = _grades(data, (known[order], start), askers, column, truth)
+    grades = grades_of(data, (known[order], start), askers, column, truth)
     return _checked(Fold(split, name, name, train, items, queries, np.ones(len(askers), bool), truth, 0, grades))
 
 

@@ -35,7 +35,8 @@ class EngineCounts:
     """``Everyone`` (data/protocols.py), counted on the engine when it is asked for; an answer is kept.
 
     items: sorted ids of all items. history_cap: see ``CountPairs``. users: all that a table describes. end: int64
-    microseconds, None: no end. first: only the earliest of each pair.
+    microseconds, None: no end. first: only the earliest of each pair. positive: of
+    config, which rows of ``store`` count as taken.
     """
 
     engine: Engine
@@ -45,6 +46,7 @@ class EngineCounts:
     users: Table = _NOBODY
     end: int | None = None
     first: bool = False
+    positive: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def before(self, end: int) -> EngineCounts:

@@ -125,7 +125,7 @@ class _Checking:
             n_long, n_left = (sum(block[n] for block in users) for n in ("n_long", "n_left"))
             counted = f"{COUNTED} {about_pairs(self.history_cap, n_long, n_left)}"
             self.sample = about_sample(rows["user_id"].n_unique(), n_users, rows.height, n_rows, counted)
-            self.everyone = EngineCounts(self.engine, store, ids, self.history_cap)
+            self.everyone = EngineCounts(self.engine, store, ids, self.history_cap, positive=positive.model_dump())
         return rows.select(STANDARD["interactions"])
 
 

@@ -48,6 +48,7 @@ class Outcome:
 
     values: Mapping[str, np.ndarray]  # metric, or "recall_at_20:<item bucket>"
     shares: Mapping[str, float] = field(default_factory=dict)  # of all lists together: coverage, survival
+    over_all: pl.DataFrame | None = None  # where the queries are a sample's: accuracy of all users', see ``Asker``
 
 
 def periods(as_of: np.ndarray, n: int = PERIODS) -> np.ndarray:

@@ -35,6 +35,24 @@ class Estimate:
     n: np.ndarray
 
 
+@dataclass(frozen=True)
+class Sums:
+    """What means and intervals follow from; those of blocks of users add up. Per column the sum of the values and how
+    many are defined, float64 (n_columns,); under each draw of users likewise, float64 (resamples, n_columns)."""
+
+    total: np.ndarray
+    count: np.ndarray
+    drawn_total: np.ndarray
+    drawn_count: np.ndarray
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+    def estimate(self) -> Estimate:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return _estimate(self.total, self.count, self.drawn_total / self.drawn_count)
+
+
 def numbered(ids: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """The place of each id among the sorted distinct ones, int64 (n,); the hash of each of these, uint64 (n_users,)."""
     codes = ids.rank("dense").to_numpy().astype(np.int64) - 1
@@ -45,7 +63,21 @@ def estimates(cells: Sequence[ClusteredValues], keys: np.ndarray, resamples: int
     """Means with bootstrap percentile intervals that resample users, one per cell. keys: see ``user_weights``."""
     by_user = [_by_user(c) for c in cells]
     drawn = _resampled(by_user, keys, resamples, seed)
-    return [_estimate(total, count, r) for (_, total, count), r in zip(by_user, drawn, strict=True)]
+    return [_estimate(*_whole(total, count), r) for (_, total, count), r in zip(by_user, drawn, strict=True)]
+
+
+def user_sums(cells: Sequence[ClusteredValues], keys: np.ndarray, resamples: int, seed: int) -> list[Sums]:
+    """What ``estimates`` takes means and intervals from, one per cell. A user's draws follow from the hash alone, so
+    the sums of blocks of users add up to those of all of them."""
+    by_user = [_by_user(c) for c in cells]
+    parts: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in cells]
+    for drawn in _drawn(by_user, keys, resamples, seed):
+        for out, pair in zip(parts, drawn, strict=True):
+            out.append(pair)
+    return [
+        Sums(*_whole(total, count), *(np.concatenate(draws) for draws in zip(*out, strict=True)))
+        for (_, total, count), out in zip(by_user, parts, strict=True)
+    ]
 
 
 def replicates(cell: ClusteredValues, keys: np.ndarray, resamples: int, seed: int) -> np.ndarray:
@@ -71,19 +103,30 @@ def _resampled(
     by_user: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], keys: np.ndarray, resamples: int, seed: int
 ) -> list[np.ndarray]:
     """Means per cell under resampled users, float32 (resamples, n_columns). by_user: of ``_by_user``."""
-    # Most columns are defined for the same queries: each distinct count is resampled once.
-    distinct = [_distinct(count) for _, _, count in by_user]
-    values = [np.hstack([total, count]) for (_, total, _), (count, _) in zip(by_user, distinct, strict=True)]
     means = [np.empty((resamples, total.shape[1]), np.float32) for _, total, _ in by_user]
     start = 0
     with np.errstate(invalid="ignore", divide="ignore"):
-        for weights in user_weights(keys, resamples, seed):
-            stop = start + weights.shape[1]
-            for out, (who, _, _), (_, which), columns in zip(means, by_user, distinct, values, strict=True):
-                sums = weighted_sums(weights, who, columns)
-                out[start:stop] = (sums[: len(which)] / sums[len(which) :][which]).T
+        for drawn in _drawn(by_user, keys, resamples, seed):
+            stop = start + max((len(total) for total, _ in drawn), default=0)
+            for out, (total, count) in zip(means, drawn, strict=True):
+                out[start:stop] = total / count
             start = stop
     return means
+
+
+def _drawn(
+    by_user: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], keys: np.ndarray, resamples: int, seed: int
+) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
+    """Sums of values and numbers of defined ones per cell, float64 (n, n_columns), of some resamples at a time."""
+    # Most columns are defined for the same queries: each distinct count is resampled once.
+    distinct = [_distinct(count) for _, _, count in by_user]
+    values = [np.hstack([total, count]) for (_, total, _), (count, _) in zip(by_user, distinct, strict=True)]
+    for weights in user_weights(keys, resamples, seed):
+        chunk = []
+        for (who, _, _), (_, which), columns in zip(by_user, distinct, values, strict=True):
+            sums = weighted_sums(weights, who, columns)
+            chunk.append((sums[: len(which)].T, sums[len(which) :][which].T))
+        yield chunk
 
 
 def period_error(values: np.ndarray, periods: np.ndarray) -> tuple[np.ndarray, int]:
@@ -155,9 +198,13 @@ def _distinct(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return counts[:, first], which
 
 
-def _estimate(total: np.ndarray, count: np.ndarray, replicates: np.ndarray) -> Estimate:
-    n = count.sum(axis=0, dtype=np.float64)
-    mean = np.divide(total.sum(axis=0, dtype=np.float64), n, out=np.full(len(n), np.nan), where=n > 0)
+def _whole(total: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over users, float64 (n_columns,)."""
+    return total.sum(axis=0, dtype=np.float64), count.sum(axis=0, dtype=np.float64)
+
+
+def _estimate(total: np.ndarray, n: np.ndarray, replicates: np.ndarray) -> Estimate:
+    mean = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
     ordered = np.sort(np.ascontiguousarray(replicates.T), axis=1)  # NaN, of a resample that drew nobody, last
     drawn = np.count_nonzero(~np.isnan(ordered), axis=1)
     return Estimate(mean, _quantile(ordered, drawn, 0.025), _quantile(ordered, drawn, 0.975), n.astype(np.int64))

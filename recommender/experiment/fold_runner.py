@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 
 from recommender.config import Rung, Scenario
 from recommender.data import operators
-from recommender.data.split import Fold
+from recommender.data.split import Fold, unconfirmed
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import Outcome, outcome
 from recommender.evaluation.judge import AccuracyJudge
@@ -100,9 +101,8 @@ class FoldRunner:
             )
         self.shown[rung.name] = answer.take(self._example_rows)
         with self.effort.stage(rung.name, "evaluate", fold.split, fold.origin):
-            return MeasuredRung(
-                model, answer, outcome(answer.lists, fold, self.scenario, self.item_rows, answer.values)
-            )
+            result = outcome(answer.lists, fold, self.scenario, self.item_rows, answer.values)
+            return MeasuredRung(model, answer, replace(result, over_all=self._over_all(model, DEEPEST)))
 
     def measure_router(self, router: Router) -> dict[str, Outcome]:
         """Outcomes of the router, and of its lists before re-ranking if it re-ranks."""
@@ -114,7 +114,21 @@ class FoldRunner:
         self.served = routed.source[rows], routed.lists.head(PLACES).without_scores()
         shown = {PLAIN: routed.plain} if router.rerankers else {}
         shown[ROUTER] = routed.lists
-        return {name: outcome(lists, fold, self.scenario, self.item_rows) for name, lists in shown.items()}
+        outcomes = {name: outcome(lists, fold, self.scenario, self.item_rows) for name, lists in shown.items()}
+        with self.effort.stage(ROUTER, "evaluate", fold.split, fold.origin):
+            over_all = self._over_all(router, scoring.k)
+        return outcomes | {ROUTER: replace(outcomes[ROUTER], over_all=over_all)}
+
+    def _over_all(self, model: Recommender | Router, k: int) -> pl.DataFrame | None:
+        """Accuracy over all users of the test, where the fold has those of a sample; else None."""
+        fold, scenario = self.fold, self.scenario
+        if fold.split != "test" or not scenario.engine.test_all or fold.train.everyone is None:
+            return None
+        valid = np.ones(len(fold.items), bool)
+        for column in {scenario.eligibility.moderated_column, scenario.spam.label_column} - {None}:
+            valid &= unconfirmed(fold, str(column))
+        draws = scenario.bootstrap, scenario.seed
+        return self.asker.over_all(model, fold, self.candidates, k, scenario.scoring, valid, *draws)
 
     @property
     def _example_rows(self) -> np.ndarray:

@@ -33,7 +33,7 @@ from recommender.experiment.ladder import Results
 from recommender.experiment.rungs import lacking
 from recommender.experiment.slots import SlotEvidence
 from recommender.files import write_json, write_table, write_text
-from recommender.names import PLAIN, ROUTER
+from recommender.names import ALL, PLAIN, ROUTER
 
 EXAMPLES = "examples.json"
 EFFORT_CHART = "effort.svg"  # the report's first chart by itself
@@ -45,6 +45,7 @@ _METRICS = {
     "answered_share": pl.Float64,
     "seed_count": pl.Int64,
 }
+_ALL_USERS = {name: kind for name, kind in _METRICS.items() if name != "seed_count"}
 _COMPARISONS = {
     **dict.fromkeys(("rung_a", "rung_b", "user_bucket", "metric"), pl.String),
     **dict.fromkeys(("difference", "ci_low", "ci_high", "p_holm"), pl.Float64),
@@ -84,6 +85,7 @@ class RunFolder:
 
     path: Path
     all_metrics = _table("metrics", _METRICS)
+    all_users = _table("all_users", _ALL_USERS)  # of the test, where the queries of ``metrics`` are those of a sample
     comparisons = _table("comparisons", _COMPARISONS)
     controls = _table("controls", _CONTROLS)
     audit = _table("audit", audit.SCHEMA)
@@ -165,10 +167,18 @@ def write_hindsight(out: Path, results: Results, scenario: Scenario) -> None:
 def write_tables(out: Path, results: Results, scenario: Scenario) -> None:
     """metrics.parquet, per_query.parquet and, for the test origin, hindsight.json, examples.json, comparisons.parquet
     and, where they were measured, controls.parquet and audit.parquet; spam.parquet and attack.parquet where there is a
-    detector; nothing on day zero."""
+    detector; all_users.parquet where queries are those of a sample; nothing on day zero."""
     if not results.outcomes:
         return
     write_hindsight(out, results, scenario)
+    over_all = [
+        o.over_all.with_columns(rung=pl.lit(r)) for r, o in results.outcomes[-1].items() if o.over_all is not None
+    ]
+    if over_all:
+        held = {"split": "test", "origin": results.query_info[-1].origin, "slice": ALL, "slice_value": ALL}
+        write_table(
+            out / "all_users.parquet", pl.concat(over_all).with_columns(**{k: pl.lit(v) for k, v in held.items()})
+        )
     if results.slots_at_test:
         write_json(out / "slots_at_test.json", [asdict(e) for e in results.slots_at_test])
     groups, seed, resamples = results.groups, scenario.seed, scenario.bootstrap

@@ -1,4 +1,4 @@
-"""Where lists are made: in this process, or wherever else something of the same two methods takes the queries."""
+"""Where lists are made: in this process, or wherever else something of the same methods takes the queries."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import polars as pl
 import scipy.sparse as sp
 
 from recommender.config import Scoring
 from recommender.data.queries import Queries
+from recommender.data.split import Fold
 from recommender.models.base import Recommender
 from recommender.ranking.candidates import Candidates
 from recommender.ranking.lists import Lists
@@ -66,6 +68,16 @@ class Asker(Protocol):
         """See ``Router.recommend``."""
         ...
 
+    def over_all(
+        self, model: Recommender | Router, fold: Fold, candidates: Candidates, k: int, scoring: Scoring,
+        valid: np.ndarray, resamples: int, seed: int,
+    ) -> pl.DataFrame | None:  # fmt: skip
+        """Accuracy over the queries of all users after the origin of ``fold``, whose own are those of a sample; None
+        where all are here. valid: bool (n_items,), of which items answers count. resamples, seed: of the intervals.
+        Columns as in metrics.parquet: user_bucket, item_bucket, metric, value, ci_low, ci_high, n_queries,
+        answered_share."""
+        ...
+
 
 class Here:
     """In this process."""
@@ -83,6 +95,12 @@ class Here:
 
     def route(self, router: Router, queries: Queries, candidates: Candidates, k: int, scoring: Scoring) -> Routed:
         return router.recommend(queries, candidates, k, scoring)
+
+    def over_all(
+        self, model: Recommender | Router, fold: Fold, candidates: Candidates, k: int, scoring: Scoring,
+        valid: np.ndarray, resamples: int, seed: int,
+    ) -> pl.DataFrame | None:  # fmt: skip
+        return None
 
 
 HERE = Here()

@@ -30,6 +30,16 @@ def ladder(out: RunFolder) -> Finding:
     return _finding("The ladder, by how much is known of the user", _grid(run_tables.ladder(out), out, caption))
 
 
+def all_users(out: RunFolder) -> Finding:
+    """Of a train whose own queries are those of a sample of users; else empty."""
+    caption = (
+        f"{metric_label(out.metric)} on the test period over all users, with 95% intervals, measured where their rows "
+        "lie. Everything else here is measured on the users of the sample. ★ best of its column."
+    )
+    cells = run_tables.cells(out.all_users, out.rungs, out.metric, "user_bucket")
+    return _finding("The ladder, over all users", _grid(_untested(cells, out), out, caption))
+
+
 def history(out: RunFolder) -> Finding:
     section = Finding("Accuracy by history length")
     section.charts += [c for c in [history_chart(out)] if c]

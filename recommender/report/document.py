@@ -20,6 +20,7 @@ from recommender.studies.engine.finding import Finding
 CHANGES = "What the re-rankers change"
 SECTIONS: list[Callable[[RunFolder], Finding]] = [
     accuracy.ladder,
+    accuracy.all_users,
     accuracy.history,
     accuracy.other_metrics,
     accuracy.new_items,

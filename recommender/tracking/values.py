@@ -36,7 +36,8 @@ EVERYTHING = "all_metrics.csv"  # artifact of each run: the table of all its num
 _KEPT = (
     r"acc/[a-z]\w*_at_\d+", "effort/(total|fit|recommend)_cpu_s", "effort/(total_wall_s|fit_peak_mb)",
     "acc/user_[^/]+/{}", "data/n_(interactions|users|items|queries|train)", "effort/(stated|tun).*", "harm/.*",
-    "val/acc/{}", "data/user_[^/]+/n_queries", "acc/item_[^/]+/.*_at_20", "beyond/[^/]+", "acc/[^/]+",
+    "all_users/acc/{}.*", "val/acc/{}", "data/user_[^/]+/n_queries", "acc/item_[^/]+/.*_at_20", "beyond/[^/]+",
+    "acc/[^/]+",
 )  # fmt: skip
 
 
@@ -54,9 +55,11 @@ def every(run: RunFolder, rung: str) -> dict[str, float]:
     ``beyond/...`` likewise, ``harm/impact_ratio/<column>``: the lowest of the groups of a protected column,
     ``harm/spam_precision`` and ``spam_recall`` of the detector (with the router), ``harm/rank_gain_per_100_accounts``
     of popularity, ``val/acc/...`` of the validation origins, ``effort/...``, ``data/...``.
+    ``all_users/acc/...`` of the test origin, where all other accuracy is that of a sample of users.
     Slices stay in metrics.parquet and the report.
     """
     values = {**evaluation(run.all_metrics, rung), **_effort(run, rung), **_data(run)}
+    values |= {f"all_users/{name}": value for name, value in evaluation(run.all_users, rung).items()}
     values |= {f"harm/{name}": ratio for name, ratio in impact_ratios(run.audit, rung).items()} | _spam(run, rung)
     if low_high := run.scenario.person_days.get(rung):
         values |= {"effort/stated_person_days_low": low_high[0], "effort/stated_person_days_high": low_high[1]}

@@ -194,6 +194,15 @@ def test_a_train_decides_the_same_with_a_shared_folder_and_without(
     assert len({(tmp_path / out / "decision.json").read_bytes() for out in outs}) == 1
     plain, *others = (pl.read_parquet(tmp_path / out / "per_query.parquet") for out in outs)
     assert all(plain.equals(other) for other in others)
+    assert not (tmp_path / "shared/all_users.parquet").exists()  # without a sample they are those of metrics.parquet
+    rows = {"metric": "ndcg_at_10", "item_bucket": "all", "slice": "all", "split": "test"}
+    here, carried = (
+        pl.read_parquet(tmp_path / name).filter(**rows).sort("rung", "user_bucket")
+        for name in ("plain/metrics.parquet", "carried/all_users.parquet")
+    )
+    here = here.filter(pl.col("rung").is_in(carried["rung"].implode()))
+    assert here["n_queries"].equals(carried["n_queries"])
+    assert (here["value"] - carried["value"]).abs().max() < 1e-9  # type: ignore[operator]
 
 
 def test_a_worker_that_is_killed_is_started_again(

@@ -13,14 +13,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recommender.config import Eligibility, Split
+from recommender.config import Eligibility, Scoring, Split
 from recommender.data.dataset import NO_TIME, Dataset
 from recommender.data.queries import History, Queries
 from recommender.data.split import folds
 from recommender.engine import counting, reading
+from recommender.engine.asking import EngineAsker
 from recommender.engine.reading import EngineReader
 from recommender.engine.session import Engine
 from recommender.errors import UserError
+from recommender.evaluation.evaluate import Group, Outcome, metrics_table
+from recommender.evaluation.judge import AccuracyJudge
+from recommender.experiment.ladder import about_queries
 from recommender.models.content import Content
 from recommender.models.content_popularity import ContentPopularity
 from recommender.models.ease import EASE
@@ -28,10 +32,12 @@ from recommender.models.item_knn import ItemKNN
 from recommender.models.item_pairs import dense
 from recommender.models.popularity import Popularity
 from recommender.models.trending import Trending
-from recommender.ranking.candidates import recent_popularity
+from recommender.ranking.asker import HERE
+from recommender.ranking.candidates import Candidates, recent_popularity
 from recommender.serving.known import Known
 from recommender.sources.load import load
 from tests.helpers.folders import DAYS, START, Folder, shop
+from tests.helpers.small import scenario
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("few_blocks")]
 FEW = 20
@@ -240,3 +246,36 @@ def test_candidates_and_new_items_of_a_sample_are_those_of_all(pair: tuple[Datas
 
 def test_what_is_served_holds_no_engine(pair: tuple[Dataset, Dataset]) -> None:
     assert Known.of(pair[1]).data.everyone is None
+
+
+@pytest.mark.parametrize("model", [Popularity(half_life_share=0.1), ItemKNN(K=5)], ids=str)
+def test_accuracy_over_all_users_is_that_of_one_machine(
+    pair: tuple[Dataset, Dataset], model: Popularity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums of blocks of users, whose draws follow from their ids: means, intervals and counts of every group."""
+    split = Split(min_train=10, validation=[0.6], test=0.8)
+    (*_, whole), (*_, few) = (folds(data, split, Eligibility()) for data in pair)
+    candidates = Candidates.after(whole.train, whole.items, Eligibility())
+    fitted = replace(model).fit(whole.train)
+    lists = HERE.recommend(fitted, whole.queries, candidates, 20, Scoring())
+    one = Outcome(AccuracyJudge.of(whole).values(lists))
+    expected = metrics_table(Group("test", "", [about_queries(whole, scenario())], [{"it": one}]), 50, 3)
+    asker = EngineAsker(few.train.everyone.engine)  # type: ignore[union-attr]
+    if asker.engine.shared is None:  # Sail carries nothing, so the task runs here, with what would be carried
+        monkeypatch.setattr(Engine, "run", Engine.run_on_rows)
+    among = Candidates.after(few.train, few.items, Eligibility())
+    valid = np.ones(len(few.items), bool)
+    over_all = asker.over_all(replace(model).fit(few.train), few, among, 20, Scoring(), valid, 50, 3)
+    assert over_all is not None
+    key = ["user_bucket", "item_bucket", "metric"]
+    both = over_all.join(expected.filter(slice="all"), on=key, suffix="_one", nulls_equal=True)
+    assert len(both) == len(over_all) > 60
+    assert both["n_queries"].equals(both["n_queries_one"])
+    assert both.filter(user_bucket="all")["n_queries"].max() == int(whole.first.sum()) > int(few.first.sum())
+    for name in ("value", "ci_low", "ci_high"):
+        np.testing.assert_allclose(both[name].to_numpy(), both[f"{name}_one"].to_numpy(), rtol=1e-6, atol=1e-7)
+    SUMS.setdefault(str(model), over_all)
+    assert over_all.equals(SUMS[str(model)])  # however many partitions there are
+
+
+SUMS: dict[str, pl.DataFrame] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
@@ -49,6 +50,13 @@ def test_a_train_on_a_sample_says_so_and_serves_everyone(place: Path) -> None:
     said = [sentence for sentence in warnings if "engine.sample_users" in sentence]
     assert len(said) == 1
     assert "of 60 users" in said[0]
+    whole, few = (pl.read_parquet(place / f"out/{name}.parquet") for name in ("all_users", "metrics"))
+    of_all = {"user_bucket": "all", "item_bucket": "all", "metric": "ndcg_at_10", "slice": "all", "split": "test"}
+    asked, of_few = (table.filter(**of_all).select("rung", "n_queries") for table in (whole, few))
+    assert set(asked["rung"]) == set(of_few["rung"]) - {"router-plain"}
+    assert asked["n_queries"].n_unique() == 1
+    assert asked["n_queries"][0] > of_few["n_queries"].max()
+    assert "The ladder, over all users" in (place / "out/report.html").read_text()
     pl.DataFrame({"user_id": [f"u{n}" for n in range(60)]}).write_csv("queries.csv")
     done = run(recommend.main, "--model", "out", "--queries", "queries.csv", "--to", "lists.csv")
     assert done.code == 0, done.err
@@ -66,6 +74,14 @@ def test_a_sample_of_everyone_decides_as_all_of_them(place: Path) -> None:
     assert (place / "plain/decision.json").read_bytes() == (place / "spread/decision.json").read_bytes()
     one, other = (pl.read_parquet(place / f"{out}/per_query.parquet") for out in ("plain", "spread"))
     assert one.equals(other)
+    assert not (place / "plain/all_users.parquet").exists()
+    key, values = ["rung", "user_bucket", "item_bucket", "metric"], ["value", "ci_low", "ci_high", "n_queries"]
+    of_all = pl.read_parquet(place / "spread/all_users.parquet")
+    here = pl.read_parquet(place / "plain/metrics.parquet").filter(split="test", slice="all")
+    both = of_all.join(here, on=key, suffix="_here")
+    assert len(both) == len(of_all)
+    for name in values:
+        np.testing.assert_allclose(both[name].to_numpy(), both[f"{name}_here"].to_numpy(), rtol=1e-6, atol=1e-7)
 
 
 def test_lists_of_the_engine_are_those_without_it(place: Path) -> None:
