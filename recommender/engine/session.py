@@ -11,7 +11,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from recommender.engine.worker import SCHEMA, TASK, Task, block, run_blocks, run_sent
+from recommender.engine.faults import explained, without_secrets
+from recommender.engine.worker import SCHEMA, TASK, UNSEEN, Task, block, run_blocks, run_sent
 from recommender.errors import ConfigError, UserError
 from recommender.hashing import code_digest
 from recommender.serving import persistence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 LOCAL = "local-spark"
 PARTITIONS = 16
 RETRIES = 5  # of a call that gets no answer, seconds apart: they tell a restart from a loss
+CLOSURE_BYTES = 1 << 25  # of a task that goes along with a job; Spark Connect's messages may have 128 MB
 WAVE_BYTES = 1 << 26  # of blocks that go out through the engine at once; a plan may have twice that
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Engine:
     shared: Path | None
     partitions: int
     closing: ExitStack  # what is done when the session ends
+    archives: bool = False  # whether the server brings archives to its workers
 
     def run(self, task: Task, blocks: Iterable[bytes]) -> list[bytes]:
         """The results of ``task`` for each block, in their order. Raises UserError where a worker does, or where the
@@ -81,16 +84,25 @@ class Engine:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _sent(self, folder: Path, blocks: Iterable[bytes]) -> list[bytes]:
-        """The task as an archive that the engine brings to each worker once, blocks as rows, some at a time."""
+        """The task as an archive that the engine brings to each worker once, or that goes along with each job; blocks
+        as rows, some at a time."""
         archive = folder.with_suffix(".zip")
         try:
             with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as opened:
                 for file in sorted((folder / TASK).iterdir()):
                     opened.write(file, f"{TASK}/{file.name}")
-            self._ask(lambda: self.spark.addArtifacts(f"{archive}#{folder.name}", archive=True))
+            if self.archives:
+                self._ask(lambda: self.spark.addArtifacts(f"{archive}#{folder.name}", archive=True))
+            packed = None if self.archives else archive.read_bytes()
         finally:
             archive.unlink(missing_ok=True)
-        work, results = partial(run_sent, archive=folder.name, code=code_digest()), list[bytes]()
+        if packed is not None and len(packed) > CLOSURE_BYTES:
+            raise UserError(
+                f"{self.address}: the model takes {len(packed) / 1e6:,.0f} MB; to workers of a server that takes no "
+                f"archives, at most {CLOSURE_BYTES / 1e6:,.0f} MB are carried. Name a folder that they and this "
+                "machine share: SHARED=/mnt/shared."
+            )
+        work, results = partial(run_sent, archive=folder.name, code=code_digest(), packed=packed), list[bytes]()
         for wave in _waves(blocks):
             numbers = range(len(results), len(results) + len(wave))
             rows = pa.table({"block": pa.array(numbers, pa.int64()), "content": wave})
@@ -152,10 +164,10 @@ class Probe:
 def connected(address: str, shared: Path | None = None, partitions: int = PARTITIONS) -> Iterator[Engine]:
     """An engine that has been tried. address: ``local-spark`` or ``sc://host:port`` (with parameters of Spark Connect).
 
-    shared: a folder that this machine and the workers see. Without one, a server that takes archives (Apache Spark's)
-    carries everything; any other is taken to run on this machine, and shares a temporary folder. Raises ConfigError for
-    an address that is none, or where the extra is not installed; UserError where the engine cannot be reached or cannot
-    run this package.
+    shared: a folder that this machine and the workers see. Without one, a server that runs on this machine shares a
+    temporary folder, unless it takes archives (Apache Spark's); then, and elsewhere, it carries everything. Raises
+    ConfigError for an address that is none, or where the extra is not installed; UserError where the engine cannot be
+    reached or cannot run this package.
     """
     if address != LOCAL and not (address.startswith("sc://") and urlsplit(address).hostname):
         raise ConfigError(
@@ -168,39 +180,26 @@ def connected(address: str, shared: Path | None = None, partitions: int = PARTIT
         address = without_secrets(address)
         spark = _session(url, address)
         closing.callback(_close, spark)
-        if shared is None and (address == LOCAL or not _takes_archives(spark)):
+        archives = shared is None and address != LOCAL and _takes_archives(spark)
+        if temporary := shared is None and not archives:
             shared = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="recommender-engine-")))
             shared.chmod(0o755)
-        engine = Engine(spark, address, None if shared is None else shared.resolve(), partitions, closing)
-        if engine.run(Probe(), [b"seen"]) != [b"seen"]:
-            raise UserError(f"{address}: the engine's workers read something else than was sent to them.")
-        yield engine
+        shared = None if shared is None else shared.resolve()
+        yield _tried(Engine(spark, address, shared, partitions, closing, archives), may_carry=temporary)
 
 
-def explained(error: Exception, address: str) -> Exception:
-    """What the engine raised, as a message to the user; a traceback of this package's own code stays a bug."""
-    text = str(error)
-    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[:300]
-    if "No module named 'recommender" in text:
-        return UserError(
-            f"{address}: the engine's workers do not have this package. Install its wheel with the packages of "
-            "requirements.lock on them (see docs/scale)."
-        )
-    if any(
-        sign in text
-        for sign in ("UNAVAILABLE", "failed to connect", "Connection reset", "Socket closed", "SESSION_CLOSED")
-    ):
-        return UserError(f"{address}: the connection to the engine is lost. Is the server still running? ({first})")
-    if any(sign in text.upper() for sign in ("UNIMPLEMENTED", "NOT IMPLEMENTED", "NOT SUPPORTED", "UNSUPPORTED")):
-        return UserError(f"{address}: the engine cannot run Python functions over Arrow batches (mapInArrow): {first}")
-    if "recommender/" in text and "Traceback" in text:
-        return RuntimeError(text)
-    return UserError(f"{address}: the engine failed ({first}).")
-
-
-def without_secrets(address: str) -> str:
-    """The address without its parameters, among which tokens are."""
-    return address.split(";")[0].rstrip("/")
+def _tried(engine: Engine, may_carry: bool) -> Engine:
+    """The engine, after a first task; where workers do not see the folder, one that carries, if it may."""
+    try:
+        contents = engine.run(Probe(), [b"seen"])
+    except UserError as error:
+        if not may_carry or UNSEEN not in str(error):
+            raise
+        log.info("the workers of the engine share no folder with this machine, so it carries tasks and blocks")
+        return _tried(replace(engine, shared=None), may_carry=False)
+    if contents != [b"seen"]:
+        raise UserError(f"{engine.address}: the engine's workers read something else than was sent to them.")
+    return engine
 
 
 @contextmanager

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recommender.data.memory import PER_ROW_B, PER_TEXT_B, free_mb
+from recommender.engine.faults import explained
 from recommender.engine.ordering import in_order
-from recommender.engine.session import Engine, explained
+from recommender.engine.session import Engine
 from recommender.errors import UserError
 from recommender.hashing import of_values
 from recommender.sources.load import ON_ENGINE

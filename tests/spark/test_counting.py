@@ -249,9 +249,7 @@ def test_what_is_served_holds_no_engine(pair: tuple[Dataset, Dataset]) -> None:
 
 
 @pytest.mark.parametrize("model", [Popularity(half_life_share=0.1), ItemKNN(K=5)], ids=str)
-def test_accuracy_over_all_users_is_that_of_one_machine(
-    pair: tuple[Dataset, Dataset], model: Popularity, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_accuracy_over_all_users_is_that_of_one_machine(pair: tuple[Dataset, Dataset], model: Popularity) -> None:
     """Sums of blocks of users, whose draws follow from their ids: means, intervals and counts of every group."""
     split = Split(min_train=10, validation=[0.6], test=0.8)
     (*_, whole), (*_, few) = (folds(data, split, Eligibility()) for data in pair)
@@ -261,8 +259,6 @@ def test_accuracy_over_all_users_is_that_of_one_machine(
     one = Outcome(AccuracyJudge.of(whole).values(lists))
     expected = metrics_table(Group("test", "", [about_queries(whole, scenario())], [{"it": one}]), 50, 3)
     asker = EngineAsker(few.train.everyone.engine)  # type: ignore[union-attr]
-    if asker.engine.shared is None:  # Sail carries nothing, so the task runs here, with what would be carried
-        monkeypatch.setattr(Engine, "run", Engine.run_on_rows)
     among = Candidates.after(few.train, few.items, Eligibility())
     valid = np.ones(len(few.items), bool)
     over_all = asker.over_all(replace(model).fit(few.train), few, among, 20, Scoring(), valid, 50, 3)

@@ -79,6 +79,29 @@ def test_workers_that_do_not_see_the_folder_are_refused(sail: Engine, monkeypatc
         sail.run(Probe(), [b"x"])
 
 
+def test_a_server_elsewhere_that_takes_no_archives_is_brought_tasks_with_each_job(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Sail's, with a temporary folder and a working directory of its own. No task may touch the driver's."""
+    with server(TMPDIR=str(tmp_path)) as (_, address):
+        with connected(address) as engine:
+            assert engine.shared is not None  # it runs on this machine
+        monkeypatch.setattr(Engine, "_collect", unseen)
+        with connected(address, partitions=3) as engine:
+            assert engine.shared is None
+            contents = [str(n).encode() for n in range(23)]
+            assert engine.run(Probe(), contents) == contents
+            assert engine.run(Probe(), []) == []
+            monkeypatch.setattr(session, "CLOSURE_BYTES", 10)
+            with pytest.raises(UserError, match=r"at most 0 MB are carried.*SHARED="):
+                engine.run(Probe(), contents)
+
+
+def unseen(engine: Engine, folder: Path, n: int) -> list[bytes]:
+    """What workers on another machine answer."""
+    raise UserError(f"The engine's workers do not see the folder {folder}. Name one: SHARED=")
+
+
 @pytest.mark.usefixtures("known")
 def test_nothing_is_left_in_the_shared_folder(sail: Engine, tmp_path: Path) -> None:
     engine = replace(sail, shared=tmp_path)
@@ -106,9 +129,9 @@ def test_workers_without_the_package_are_refused(tmp_path: Path) -> None:
 
 
 @contextmanager
-def server(first: Path = Path(__file__).parents[2]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Sail in a process of its own. first: where it looks for packages before those that are installed."""
-    paths = {"PYTHONPATH": str(first)}
+def server(first: Path = Path(__file__).parents[2], **more: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Sail in a process of its own. first: where it looks for packages, before those installed. more: environment."""
+    paths = {"PYTHONPATH": str(first), **more}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -13,7 +13,8 @@ import pytest
 
 from recommender.engine import session
 from recommender.engine.backend import backend_at
-from recommender.engine.session import LOCAL, explained
+from recommender.engine.faults import explained
+from recommender.engine.session import LOCAL
 from recommender.errors import ConfigError, UserError
 from recommender.ranking.asker import HERE
 
