@@ -203,7 +203,7 @@ def serve(to: argparse.ArgumentParser) -> None:
 
 def explain(to: argparse.ArgumentParser) -> None:
     """Say why an item is in a user's list, or why not: rung, rule, place, and what weighed how much."""
-    _asked(to)
+    _list_options(to)
     to.add_argument("--user", required=True, help="a user_id, known or not")
     to.add_argument("--item", required=True, help="an item_id that the model knows")
     to.add_argument("--as-of", help="a time in UTC (default: the latest that the model's data know of)")
@@ -212,13 +212,13 @@ def explain(to: argparse.ArgumentParser) -> None:
 
 def related(to: argparse.ArgumentParser) -> None:
     """The items most related to one, by the same rungs that make the lists."""
-    _asked(to)
+    _list_options(to)
     to.add_argument("--item", required=True, help="an item_id that the model knows")
     held_out = "file of interactions that the model has not seen: how often the next item of a visit was in the list"
     to.add_argument("--interactions", help=held_out)
 
 
-def _asked(to: argparse.ArgumentParser) -> None:
+def _list_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--model", required=True, help="the OUT folder of a train, a saved model, or a models:/ URI")
     to.add_argument("--k", type=int, default=10, help="length of the list (default: 10)")
 

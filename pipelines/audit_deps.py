@@ -62,14 +62,14 @@ def advisories(packages: Sequence[Package], url: str) -> Mapping[Package, list[s
     known: dict[Package, list[str]] = {}
     for start in range(0, len(packages), AT_ONCE):
         part = packages[start : start + AT_ONCE]
-        asked = [{"package": {"name": name, "ecosystem": "PyPI"}, "version": version} for name, version in part]
-        body = json.dumps({"queries": asked}).encode()
+        queries = [{"package": {"name": name, "ecosystem": "PyPI"}, "version": version} for name, version in part]
+        body = json.dumps({"queries": queries}).encode()
         request = urllib.request.Request(f"{url}/v1/querybatch", body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as answer:
             results = json.load(answer)["results"]
         for package, result in zip(part, results, strict=True):
-            if found := [entry["id"] for entry in result.get("vulns", [])]:
-                known[package] = found
+            if advisories := [entry["id"] for entry in result.get("vulns", [])]:
+                known[package] = advisories
     return known
 
 

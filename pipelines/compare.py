@@ -60,14 +60,14 @@ def main(argv: list[str]) -> None:
     specs = plan.site_specs(scenarios, [one for one in (args.data or "").split(",") if one], args.set)
     studies = {name: plan.load(name, args.quick) for name in (plan.TRANSFER, plan.VOLUME, plan.VALUE, plan.PARTS)}
     team = read_team()
-    bench = Bench(args, studies)
+    runner = StudyRunner(args, studies)
     with out_folder(args.out or default_out(), "compare") as out:
-        sites, by_site = bench.measure(specs)
+        sites, by_site = runner.measure(specs)
         if not sites:
-            raise_first(bench.failures)
+            raise_first(runner.failures)
         recipes = [run for runs in by_site.values() for run in runs]
-        warnings = [QUICK] * args.quick + bench.notes + [f"Failed, and left out: {f}" for f in bench.failures]
-        comparison = compare_sites(sites, recipes, bench.trackers.evidence(sites, by_site, UI), warnings, args.quick)
+        warnings = [QUICK] * args.quick + runner.notes + [f"Failed, and left out: {f}" for f in runner.failures]
+        comparison = compare_sites(sites, recipes, runner.trackers.evidence(sites, by_site, UI), warnings, args.quick)
         plans, comparison = planned(sites, comparison, team)
         text = markdown(comparison, out, plans)
         with disk_faults(out):
@@ -81,11 +81,11 @@ def main(argv: list[str]) -> None:
                 write_report(ships.path)  # with what this comparison adds
         tell(out, comparison, args)
         files = sorted(p for p in out.iterdir() if p.is_file())
-        show_links(bench.trackers.finish(sites, recipes, files, text[:NOTE], UI), silent)
-    raise_bugs(bench.failures)
+        show_links(runner.trackers.finish(sites, recipes, files, text[:NOTE], UI), silent)
+    raise_bugs(runner.failures)
 
 
-class Bench:
+class StudyRunner:
     """Measures the cells of all sites, and keeps what failed and what readers must know of the data."""
 
     def __init__(self, args: argparse.Namespace, studies: dict[str, Study]) -> None:

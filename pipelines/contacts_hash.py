@@ -32,8 +32,8 @@ def main(argv: list[str]) -> None:
     table = hashed(read_table(Path(args.file), exact=EXACT | {args.column}), args.column, secret)
     write(table, to)
     keys = table["contact_key"].drop_nulls()
-    told = f"{table.height:,} rows, {keys.n_unique():,} addresses, {table.height - len(keys):,} empty"
-    console.print(f"{told} -> {to}", markup=False)
+    counts = f"{table.height:,} rows, {keys.n_unique():,} addresses, {table.height - len(keys):,} empty"
+    console.print(f"{counts} -> {to}", markup=False)
 
 
 if __name__ == "__main__":

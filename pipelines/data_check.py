@@ -54,8 +54,8 @@ def main(argv: list[str]) -> None:
         column["guessed"] = column["column"] not in stated[column["table"]]
     moved = None if trained is None else levels(drift(trained, data))
     if args.json:
-        said = None if moved is None else verdict(moved)
-        print(json.dumps({"problems": [], "summary": summary, "drift": moved, "verdict": said}, indent=2))
+        judgement = None if moved is None else verdict(moved)
+        print(json.dumps({"problems": [], "summary": summary, "drift": moved, "verdict": judgement}, indent=2))
     else:
         _show(Console(highlight=False), summary, moved)
     if any(m["level"] == ALARM for m in moved or ()):

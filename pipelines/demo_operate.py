@@ -96,15 +96,15 @@ def tested(out: Path, world: str) -> list[Step]:
 
 def step(title: str, main: Callable[[list[str]], None], argv: list[object]) -> Step:
     """Runs one program and keeps what it said and its exit code; an error of the user's ends the demo."""
-    said, code = io.StringIO(), 0
+    printed, code = io.StringIO(), 0
     cli.console.print(title)
-    with redirect_stdout(said):
+    with redirect_stdout(printed):
         try:
             main([str(a) for a in argv])
         except SystemExit as end:
             code = int(end.code or 0)
     command = f"coldstart {main.__module__.rpartition('.')[2].replace('_', '-')} {' '.join(map(str, argv))}"
-    return Step(title, command, code, said.getvalue().strip(), health(argv))
+    return Step(title, command, code, printed.getvalue().strip(), health(argv))
 
 
 def health(argv: list[object]) -> list[str]:

@@ -39,8 +39,8 @@ def main(argv: list[str]) -> None:
         learned = f"its counts and factors still come from {n:,} user{'s' * (n != 1)} who are removed"
         console.print(f"Train again: {path}: {learned}.", markup=False, soft_wrap=True)
     searched = ", ".join(str(folder) for folder in [*roots, *local])
-    n_found = len(done.removed_ids & set(users.cast(str)))
-    held = f"{n_found:,} of the {len(users):,} users were in {len(done.changed):,} places"
+    n_known = len(done.removed_ids & set(users.cast(str)))
+    held = f"{n_known:,} of the {len(users):,} users were in {len(done.changed):,} places"
     console.print(f"{held}, and are in none now (searched: {searched}).", markup=False, soft_wrap=True)
     if elsewhere:
         raise TrackingError(

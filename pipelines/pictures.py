@@ -62,8 +62,8 @@ VIEWS = {
 }
 UNFOLD = "document.querySelectorAll('main > section > details').forEach(d => { d.open = true; })"
 TOP_OF = """(title => {
-  const found = [...document.querySelectorAll('section h2')].find(e => e.textContent === title);
-  return found ? found.getBoundingClientRect().top + scrollY : null;
+  const heading = [...document.querySelectorAll('section h2')].find(e => e.textContent === title);
+  return heading ? heading.getBoundingClientRect().top + scrollY : null;
 })"""
 DRAWN = "[...document.querySelectorAll('.js-plotly-plot')].filter(e => (e.data || []).some(t => (t.x || []).length))"
 # MLflow opens a chat panel at a profile's first visit; Plotly shows buttons over each chart where no mouse is.
@@ -165,9 +165,9 @@ def shrink(picture: Path) -> None:
 @contextmanager
 def serving(uri: str) -> Iterator[str]:
     """Address of ``make ui`` over the store ``uri``, on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     command = [sys.executable, "-m", "pipelines.ui", "--port", str(port)]
     env = {**os.environ, "MLFLOW_TRACKING_URI": uri}
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)

@@ -26,7 +26,7 @@ def main(argv: list[str]) -> None:
         _, folder = promotion.model_and_run(args.model, Path(scratch) / "run")
         run = read_run(folder)
         scenario = Path(scratch) / f"{run.scenario.name}.yaml"
-        scenario.write_text(yaml.safe_dump(as_asked(run, args.decide), sort_keys=False))
+        scenario.write_text(yaml.safe_dump(wanted_settings(run, args.decide), sort_keys=False))
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         out = args.out or f"artifacts/{run.scenario.name}-{run.data['name']}-again-{stamp}"
         data = args.data or str(run.data["source"])
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
         promote.main(["--model", out, "--data", data, "--reason", "trained again"])
 
 
-def as_asked(run: RunFolder, decide: bool) -> dict[str, Any]:
+def wanted_settings(run: RunFolder, decide: bool) -> dict[str, Any]:
     """The scenario of the train, whole or with the rungs that serve as its ladder."""
     tree = run.scenario.model_dump(mode="json")
     if decide:

@@ -52,10 +52,10 @@ def check_free(port: int, host: str = HOST) -> None:
     """Raises UserError where the port cannot be had."""
     if not 1 <= port <= 65535:
         raise UserError(f"Port {port}: expected 1 to 65535.")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: TIME_WAIT is no obstacle
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: TIME_WAIT is no obstacle
         try:
-            probe.bind((host, port))
+            listener.bind((host, port))
         except OSError as error:
             raise UserError(f"Port {port} cannot be used ({error.strerror}). Try another: PORT={port + 1}") from None
 

@@ -8,7 +8,7 @@ serves     who serves a group of users, in the order of sizes; value, low, high:
 open       a rung that may overtake; value: share of the resamples in which it is ahead
 rate       interactions a week of late (value), interactions to learn from today (n)
 ahead      when a rung is forecast to pass who serves today (over), or the goal; value, low, high: interactions (none:
-           not within ten times today's); own: share of the resamples that pass
+           not within ten times today's); extra: share of the resamples that pass
 twice      what twice the data would give a rung; target: what it gives today; verdicts gain, loss, open
 asset      what a data asset is worth, over: the best rung without it; verdicts gain, loss, open, unused
 part       what a part of the scenario is worth to what ships; also ``not measured``
@@ -114,7 +114,7 @@ def _ahead(site: Site, widen: float) -> Iterator[Row]:
         goal = reaches(curve, leader, site.scenario.problem.target, widen) if bucket == ALL else None
         for a in (*forecasts, *([goal] if goal else [])):
             ends = {e: n if np.isfinite(n) else None for e, n in (("value", a.at), ("low", a.low), ("high", a.high))}
-            yield {"topic": "ahead", "bucket": bucket, "what": a.rung, "over": a.over, "own": a.share, **ends}
+            yield {"topic": "ahead", "bucket": bucket, "what": a.rung, "over": a.over, "extra": a.share, **ends}
 
 
 def _twice(site: Site, widen: float) -> Iterator[Row]:

@@ -171,8 +171,8 @@ class Site:
     @property
     def measure_parts(self) -> str:
         """The command that measures the parts."""
-        own = [] if self.full is None or self.data == self.full.data.source else [f"DATA={self.data}"]
-        return " ".join(["make study STUDY=parts", f"SCENARIO={self.scenario.name}", *own, *self.variables])
+        source = [] if self.full is None or self.data == self.full.data.source else [f"DATA={self.data}"]
+        return " ".join(["make study STUDY=parts", f"SCENARIO={self.scenario.name}", *source, *self.variables])
 
     @property
     def decision(self) -> Decision:

@@ -74,12 +74,12 @@ def _members(frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     return {**frames, "items": items, "users": users.drop(_TIMES, strict=False).rename({"item_id": "user_id"})}
 
 
-def _joined(own: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
-    """``own`` with the columns and rows that only ``other`` has."""
+def _joined(frame: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """``frame`` with the columns and rows that only ``other`` has."""
     known = other.drop_nulls("item_id").unique("item_id", keep="first", maintain_order=True)
-    more = [c for c in other.columns if c not in own.columns]
-    wider = own.join(known.select("item_id", *more), on="item_id", how="left", maintain_order="left")
-    rest = known.join(own, on="item_id", how="anti", maintain_order="left")
+    more = [c for c in other.columns if c not in frame.columns]
+    wider = frame.join(known.select("item_id", *more), on="item_id", how="left", maintain_order="left")
+    rest = known.join(frame, on="item_id", how="anti", maintain_order="left")
     return pl.concat([wider, rest], how="diagonal_relaxed")
 
 
@@ -88,8 +88,8 @@ def links(findings: Findings, frame: pl.DataFrame, symmetric: bool, known: pl.Se
     stranger = ~frame["user_id"].is_in(known.implode())
     reason = "Links of members that neither the users nor the items table has."
     frame = findings.apply(frame, "interactions", "user_id", "unknown_items", stranger, reason)
-    own = frame["user_id"] == frame["item_id"]
-    frame = findings.apply(frame, "interactions", "item_id", "self_links", own, "Links of a member to themselves.")
+    to_self = frame["user_id"] == frame["item_id"]
+    frame = findings.apply(frame, "interactions", "item_id", "self_links", to_self, "Links of a member to themselves.")
     if not symmetric or not frame.height:
         return frame
     ordered = pl.col("user_id") < pl.col("item_id")

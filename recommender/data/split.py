@@ -44,8 +44,8 @@ class Fold:
     @property
     def item_counts(self) -> np.ndarray:
         """Train interactions of each catalogue item, int64 (n_items,)."""
-        own = self.train.items.lookup(self.items.ids)
-        return np.where(own >= 0, self.train.item_totals[np.maximum(own, 0)], 0)
+        train_item = self.train.items.lookup(self.items.ids)
+        return np.where(train_item >= 0, self.train.item_totals[np.maximum(train_item, 0)], 0)
 
     @property
     def name(self) -> str:
@@ -97,8 +97,8 @@ def time_fold(data: Dataset, split: str, origin: datetime, end: datetime | None,
         used |= data.everyone.before(end_us).counts(data.items) > 0
     listed = used | ((published != NO_TIME) & (published < end_us))
     items = data.items.take(listed)
-    asked = horizon(data, items, np.where(listed, np.cumsum(listed) - 1, -1), start_us, end_us)
-    return _checked(Fold(split, iso(origin), iso(end), train, items, **vars(asked)))
+    after = horizon(data, items, np.where(listed, np.cumsum(listed) - 1, -1), start_us, end_us)
+    return _checked(Fold(split, iso(origin), iso(end), train, items, **vars(after)))
 
 
 def without_confirmed_spam(fold: Fold, column: str) -> Fold:

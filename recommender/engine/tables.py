@@ -57,7 +57,7 @@ def copied(engine: Engine, data: str, to: Path, in_passes: bool = False) -> Path
     for name in ("items", "users"):
         frame = _frame(engine, data, name)
         if frame is not None:
-            pq.write_table(_asked(engine, frame.toArrow), folder / f"{name}.parquet")
+            pq.write_table(_answered(engine, frame.toArrow), folder / f"{name}.parquet")
     frame = _frame(engine, data, "interactions")
     assert frame is not None  # only users may lack
     if missing := [column for column in ("user_id", "item_id") if column not in frame.columns]:
@@ -76,7 +76,7 @@ def copied(engine: Engine, data: str, to: Path, in_passes: bool = False) -> Path
         written.mkdir()
         in_order(engine, parts, n_rows, frame.columns, written)
     else:
-        pq.write_table(_asked(engine, frame.limit(0).toArrow), written)
+        pq.write_table(_answered(engine, frame.limit(0).toArrow), written)
     shutil.rmtree(given)
     return folder
 
@@ -84,14 +84,14 @@ def copied(engine: Engine, data: str, to: Path, in_passes: bool = False) -> Path
 def _by_workers(engine: Engine, frame: DataFrame, given: Path) -> tuple[list[Path], int]:
     """Files of the rows, written by the workers, and how many rows there are."""
     work = partial(write_part, folder=str(given))
-    written = _asked(engine, lambda: frame.mapInArrow(work, "file string, n bigint").toArrow())
+    written = _answered(engine, lambda: frame.mapInArrow(work, "file string, n bigint").toArrow())
     names = sorted(written["file"].to_pylist())  # those of a worker that died after it wrote are not among them
     return [given / name for name in names], sum(written["n"].to_pylist())
 
 
 def _here(engine: Engine, data: str, frame: DataFrame, given: Path, in_passes: bool) -> tuple[list[Path], int]:
     """Files of the rows, brought here in as many passes over the table as the memory asks for, and how many rows."""
-    n_rows, free = _asked(engine, frame.count), free_mb()
+    n_rows, free = _answered(engine, frame.count), free_mb()
     needed = int(n_rows * (PER_ROW_B + PER_TEXT_B * len(frame.columns)) / 1e6)
     if needed > free and not in_passes:
         raise UserError(
@@ -100,16 +100,16 @@ def _here(engine: Engine, data: str, frame: DataFrame, given: Path, in_passes: b
             "the engine's workers and this machine share, and they are read there: SHARED=/mnt/shared."
         )
     passes, parts = max(1, -(-4 * needed // max(free, 1))), list[Path]()
-    came = 0
+    n_read = 0
     for number in range(passes):
         work = partial(rows_of_pass, number=number, passes=passes)
-        rows = _asked(engine, lambda work=work: frame.mapInArrow(work, frame.schema).toArrow())  # type: ignore[misc]
+        rows = _answered(engine, lambda work=work: frame.mapInArrow(work, frame.schema).toArrow())  # type: ignore[misc]
         if rows.num_rows:
             parts.append(given / f"{number:06d}.parquet")
             pq.write_table(rows, parts[-1])
-        came += rows.num_rows
-    if came != n_rows:
-        raise UserError(f"{data}: {came:,} interactions came, of {n_rows:,}. Did the table change? Try again.")
+        n_read += rows.num_rows
+    if n_read != n_rows:
+        raise UserError(f"{data}: {n_read:,} interactions came, of {n_rows:,}. Did the table change? Try again.")
     return parts, n_rows
 
 
@@ -167,7 +167,7 @@ def _frame(engine: Engine, data: str, table: str) -> DataFrame | None:
     return frame
 
 
-def _asked(engine: Engine, ask: Callable[[], T]) -> T:
+def _answered(engine: Engine, ask: Callable[[], T]) -> T:
     try:
         return ask()
     except Exception as error:

@@ -96,8 +96,14 @@ def _climb(rows: pl.DataFrame, ladder: Sequence[str], rule: DecisionRule, start:
 def _join(choice: Choice, everyone: Choice, rows: pl.DataFrame, of_all: pl.DataFrame, rule: DecisionRule) -> Choice:
     """The group's choice, or everyone's where the queries of all show that it gains over the group's, and those of the
     group (``rows``), too few to show it, gain on average."""
-    row, own = _pair(of_all, choice.rung, everyone.rung), _pair(rows, choice.rung, everyone.rung)
-    if not (row and own and row["p_holm"] < rule.alpha and row["ci_low"] > rule.min_gain and own["difference"] > 0):
+    row, bucket_row = _pair(of_all, choice.rung, everyone.rung), _pair(rows, choice.rung, everyone.rung)
+    if not (
+        row
+        and bucket_row
+        and row["p_holm"] < rule.alpha
+        and row["ci_low"] > rule.min_gain
+        and bucket_row["difference"] > 0
+    ):
         return choice
     gain = (row["difference"], row["ci_low"], row["ci_high"])
     return Choice(everyone.rung, choice.rung, *gain, row["p_holm"], _n(rows), WITH_HISTORY)

@@ -67,9 +67,10 @@ def _faults(row: Row) -> dict[str, bool]:
         "a goal reached below it": outcome == REACHED and (low is None or target is None or low < target),
         "a goal missed above it": outcome == MISSED and (high is None or target is None or high >= target),
         "a goal that cannot be tested, without a reason": outcome == NOT_TESTABLE and not row["reason"],
-        "a star for the fallback's lists": outcome == "best" and row["own"] is not None and row["own"] < FALLBACK_SHARE,
-        "cheaper, but not in person-days": row["topic"] == "cheaper" and not 0 < (row["own"] or 1) < 1,
+        "a star for the fallback's lists": outcome == "best"
+        and row["extra"] is not None and row["extra"] < FALLBACK_SHARE,
+        "cheaper, but not in person-days": row["topic"] == "cheaper" and not 0 < (row["extra"] or 1) < 1,
         "an error costs nothing a list, but something a week": row["topic"] == "error cost"
-        and bool(row["value"]) != bool(row["own"]),
+        and bool(row["value"]) != bool(row["extra"]),
         "outside of its interval": None not in (low, high, row["value"]) and not low <= row["value"] <= high,
     }  # fmt: skip

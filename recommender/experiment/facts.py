@@ -1,22 +1,23 @@
 """What a finished train says, as one table of rows from which every tile, sentence and chart of its page reads.
 
 A row: site (scenario on data), topic, bucket (user bucket or segment of the decision), what (rung, or ``router``: what
-ships), over (what it is compared with), metric, split, n (lists), value with its 95% interval (low, high), own (share
-of the places that the rung itself filled), target, verdict and, where that needs words, reason. Topics:
+ships), over (what it is compared with), metric, split, n (lists), value with its 95% interval (low, high), target,
+extra (another number; where the topic names none, the share of places that the rung itself filled), verdict and, where
+that needs words, reason. Topics:
 
 accuracy   a metric of one rung for one group of users; verdicts best, level, below, fallback, control, bound
 ships      what validation gives a segment; verdicts won, inherited, group, simplest, few, day zero
 gain       what ships less the simplest rung; verdicts gain, loss, open
 blend      what merging in a second rung's lists gave a group on validation; verdicts gain, loss, open
 slots      what n places for new items gave on validation: recall of new items with (value) and without them (target);
-           own: share of the recall of all items that they cost
+           extra: share of the recall of all items that they cost
 price      what ships less its lists before re-ranking; verdicts gain, loss, open
 goal       verdicts reached, missed, not testable
 harm       a rule, spam or unequal treatment: of what ships, and (what: ``router-plain``) before re-ranking
 cost       CPU seconds, stated person-days (low, high)
 value      what the gain is worth a week, in the stated currency; verdicts of gain, or not stated
-error cost what a harm costs a week, in the stated currency (own: 1,000 lists); not stated
-cheaper    the rung of least stated person-days, fewer than what ships, that alone reaches the goal too; own: its days
+error cost what a harm costs a week, in the stated currency (extra: for 1,000 lists); not stated
+cheaper    the rung of least stated person-days, fewer than what ships, that alone reaches the goal too; extra: its days
            over those of what ships
 dearer     what ships less that cheaper rung; verdicts gain, loss, open
 looking back   rungs that beat what ships on the test period, validation included; verdicts holds, open
@@ -42,7 +43,7 @@ KEY = ("site", "topic", "bucket", "what", "over", "metric", "split")
 SCHEMA = {
     **dict.fromkeys(KEY, pl.String),
     "n": pl.Int64,
-    **dict.fromkeys(("value", "low", "high", "own", "target"), pl.Float64),
+    **dict.fromkeys(("value", "low", "high", "extra", "target"), pl.Float64),
     **dict.fromkeys(("verdict", "reason"), pl.String),
 }
 Row = dict[str, Any]
@@ -106,7 +107,7 @@ def _accuracy(run: RunFolder) -> Iterator[Row]:
             yield {
                 "topic": "accuracy", "bucket": r["column"], "what": r["rung"], "metric": metric, "split": "test",
                 "n": r["n_queries"], "value": r["value"], "low": r["ci_low"], "high": r["ci_high"],
-                "own": r["answered_share"], "verdict": UNKNOWN if r["value"] is None else outcome,
+                "extra": r["answered_share"], "verdict": UNKNOWN if r["value"] is None else outcome,
             }  # fmt: skip
 
 
@@ -152,7 +153,7 @@ def _merged(run: RunFolder) -> Iterator[Row]:
     sized = {e.n: e for e in run.decision.slot_evidence if not e.n or e.rung in ("", slots.rung)}
     if slots.n and {0, slots.n} <= set(sized):
         chosen = sized[int(slots.n)]
-        ends = {"value": chosen.new_item_recall_at_20, "target": sized[0].new_item_recall_at_20, "own": chosen.loss}
+        ends = {"value": chosen.new_item_recall_at_20, "target": sized[0].new_item_recall_at_20, "extra": chosen.loss}
         yield {"topic": "slots", "bucket": ALL, "what": slots.rung, **same, "metric": "recall_at_20", **ends,
                "n": int(slots.n)}  # fmt: skip
 
@@ -197,7 +198,7 @@ def _cheaper(run: RunFolder, rows: Sequence[Row]) -> Iterator[Row]:
     ]  # fmt: skip
     for r in sorted(alone, key=lambda r: (days[r["what"]], -r["value"]))[:1]:
         share = days[r["what"]] / days[ROUTER]
-        yield r | {"topic": "cheaper", "target": whole["target"], "own": share, "verdict": REACHED}
+        yield r | {"topic": "cheaper", "target": whole["target"], "extra": share, "verdict": REACHED}
         pair = {"user_bucket": ALL, "metric": whole["metric"], "rung_a": r["what"], "rung_b": ROUTER}
         for c in run.comparisons.filter(**pair).iter_rows(named=True):
             ends = {"value": c["difference"], "low": c["ci_low"], "high": c["ci_high"]}

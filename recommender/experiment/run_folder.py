@@ -61,7 +61,7 @@ _EFFORT = {
 }
 _SPAM = {
     **dict.fromkeys(("split", "origin"), pl.String),
-    **dict.fromkeys(("n_judged", "n_violating", "n_flagged", "n_found"), pl.Int64),
+    **dict.fromkeys(("n_judged", "n_violating", "n_flagged", "n_confirmed"), pl.Int64),
     "average_precision": pl.Float64,
 }
 _ATTACK = {

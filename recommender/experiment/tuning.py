@@ -55,7 +55,7 @@ def tune(
     """
     if scenario.day_zero:
         return scenario
-    if not asked_for(scenario):
+    if not is_tuned(scenario):
         return search(data, scenario, effort, progress, workers)
     with journal(folder / f"{scenario.name}-{data.name}-{_key(data, scenario)}.log") as storage:
         runners = validation_runners(data, scenario, effort)
@@ -63,13 +63,13 @@ def tune(
     return scenario.model_copy(update={"ladder": ladder})
 
 
-def asked_for(scenario: Scenario) -> bool:
+def is_tuned(scenario: Scenario) -> bool:
     return bool(scenario.tune.trials or scenario.tune.minutes)
 
 
 def n_steps(scenario: Scenario) -> int:
     """How many times ``tune``, ``ladder.run`` and ``refit_for_serving`` together call ``progress``, at most."""
-    if not asked_for(scenario):
+    if not is_tuned(scenario):
         return rungs.n_steps(scenario) + sum(_steps_of_search(r, scenario) for r in scenario.ladder if not r.control)
     tuned = [r for r in scenario.ladder if space(r, rungs.settings(r))]
     ladder = [r.model_copy(update={"candidates": []}) if r in tuned else r for r in scenario.ladder]

@@ -53,7 +53,7 @@ def value_rows(problem: ProblemStatement, rows: Iterable[Mapping[str, Any]]) -> 
             span = costs(problem, r["metric"], _span(r))
             row = _row(r, "error cost", span, "", f"problem.cost_of_error.per_1000.{r['metric']}")
             # of 1,000 lists
-            yield row | {"own": span and span[0] / (problem.users_per_week or 1) * 1000}
+            yield row | {"extra": span and span[0] / (problem.users_per_week or 1) * 1000}
 
 
 def _row(r: Mapping[str, Any], topic: str, span: Span | None, outcome: str, key: str) -> Row:

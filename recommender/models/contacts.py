@@ -65,11 +65,11 @@ class Contacts:
             since = mine["since"].to_numpy()[entry]
             _count(scores, queries, mine["row"].to_numpy()[entry], column[keys.row[match]], since)
         if self.direction != "mine":
-            own_keys = entries(users, CONTACT_KEY)
-            entry, match = books.met(own_keys["value"])
-            _count(scores, queries, own_keys["row"].to_numpy()[entry], column[books.row[match]], books.since[match])
-        own = items.lookup(queries.ids)
-        scores[np.flatnonzero(own >= 0), own[own >= 0]] = 0
+            address_keys = entries(users, CONTACT_KEY)
+            entry, match = books.met(address_keys["value"])
+            _count(scores, queries, address_keys["row"].to_numpy()[entry], column[books.row[match]], books.since[match])
+        themselves = items.lookup(queries.ids)
+        scores[np.flatnonzero(themselves >= 0), themselves[themselves >= 0]] = 0
         scores[scores == 0] = np.nan
         return scores
 

@@ -66,8 +66,10 @@ class ItemKNN:
             taken, _, self.items_ = interacted(train)
             lengths, takers, rarity = np.diff(taken.indptr), taken.getnnz(axis=0), self._rarity()
             weights = np.ones(len(lengths), np.int64) if rarity is None else rarity.weights(lengths)
-            own = np.asarray(sp.csr_matrix((np.repeat(weights, lengths), taken.indices, taken.indptr)).sum(axis=0))
-            self.similarity_ = counted(taken, weights, self.threads, self._best(own.ravel(), takers))
+            self_weight = np.asarray(
+                sp.csr_matrix((np.repeat(weights, lengths), taken.indices, taken.indptr)).sum(axis=0)
+            )
+            self.similarity_ = counted(taken, weights, self.threads, self._best(self_weight.ravel(), takers))
         else:
             self.items_ = ids_only(train.items.take(train.item_totals > 0))
             pairs, takers = train.everyone.pairs(self.items_, self._rarity()), train.everyone.takers(self.items_)
@@ -84,10 +86,10 @@ class ItemKNN:
     def _rarity(self) -> Rarity | None:
         return None if self.weighting == "cosine" else Rarity(len(self.items_))
 
-    def _best(self, own: np.ndarray, takers: np.ndarray) -> Best:
+    def _best(self, self_weight: np.ndarray, takers: np.ndarray) -> Best:
         """own: int64 (n_items,), what the takers of each item count together. takers: int64 (n_items,)."""
         if self.weighting == "bm25":
             length = 1 - self.B + self.B * takers / takers.mean()
             return Best(self.K, (self.K1 + 1) / (self.K1 * length + 1) / SCALE**0.5)
         with np.errstate(divide="ignore"):  # where every user of an item has idf 0: no evidence
-            return Best(self.K, np.where(own > 0, 1 / np.sqrt(own), 0.0))
+            return Best(self.K, np.where(self_weight > 0, 1 / np.sqrt(self_weight), 0.0))

@@ -72,10 +72,10 @@ class Best:
 
 def diagonal(rows: Iterable[tuple[np.ndarray, np.ndarray]], n_items: int) -> np.ndarray:
     """The count of each item with itself, int64 (n_items,). rows: see ``Best.of_rows``."""
-    own = np.zeros(n_items, np.int64)
+    diagonal = np.zeros(n_items, np.int64)
     for number, counts in rows:
-        own[number] = counts[np.arange(len(number)), number]
-    return own
+        diagonal[number] = counts[np.arange(len(number)), number]
+    return diagonal
 
 
 def dense(rows: Iterable[tuple[np.ndarray, np.ndarray]], n_items: int) -> np.ndarray:

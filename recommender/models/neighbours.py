@@ -105,6 +105,6 @@ def of_candidates(scores: sp.csr_matrix, queries: Queries, items: Table, known: 
     out = np.full((len(queries), len(items)), np.nan, np.float32)
     out[entries.row[is_candidate], column[entries.col[is_candidate]]] = entries.data[is_candidate]
     out[queries.history.row, queries.history.item_idx] = np.nan
-    own = items.lookup(queries.ids)
-    out[np.flatnonzero(own >= 0), own[own >= 0]] = np.nan
+    themselves = items.lookup(queries.ids)
+    out[np.flatnonzero(themselves >= 0), themselves[themselves >= 0]] = np.nan
     return out

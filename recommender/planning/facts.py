@@ -1,9 +1,9 @@
 """A plan as rows of the table of facts, and pairs of rows of a page with a plan that cannot both hold.
 
-option     what could be done next; value, low, high: its gain; target: chance to be the best, own: to be among the
+option     what could be done next; value, low, high: its gain; target: chance to be the best, extra: to be among the
            best three; verdicts likely, maybe, unlikely, not ranked (reason)
 days       person-days of an option, corrected by the team's factor; verdicts estimated, stated, not stated
-due        a move; value, low, high: weeks from today; own: share of the resamples; verdicts of ``roadmap``
+due        a move; value, low, high: weeks from today; extra: share of the resamples; verdicts of ``roadmap``
 viability  a line of the sheet; verdicts yes, no, open
 """
 
@@ -46,7 +46,7 @@ def _options(plan: SitePlan) -> Iterator[Row]:
         ends = {"value": value, "low": low, "high": high}
         outcome = NOT_RANKED if p.reason else verdict(chance.best)
         reason = p.reason or p.source
-        yield {"topic": "option", **where, **ends, "own": chance.best, "target": chance.first, "verdict": outcome,
+        yield {"topic": "option", **where, **ends, "extra": chance.best, "target": chance.first, "verdict": outcome,
                "n": len(p.estimates), "reason": reason}  # fmt: skip
         days = {"topic": "days", "what": p.what, "metric": "person_days", "n": len(p.estimates)}
         if chance.days is None:
@@ -64,7 +64,7 @@ def _options(plan: SitePlan) -> Iterator[Row]:
 
 def _due(plan: SitePlan) -> Iterator[Row]:
     for m in plan.moves:
-        ends = {"value": m.weeks, "low": m.low, "high": m.high, "own": m.share}
+        ends = {"value": m.weeks, "low": m.low, "high": m.high, "extra": m.share}
         yield {"topic": "due", "bucket": m.bucket, "what": m.what, "over": m.over, **ends, "verdict": m.verdict,
                "reason": m.note}  # fmt: skip
 
@@ -84,7 +84,7 @@ def contradictions(facts: pl.DataFrame) -> list[str]:
         faults += [
             f"{fault}: {consistency.label(r)}" for r in here for fault, holds in _faults(r, here).items() if holds
         ]
-        if sum(r["own"] or 0.0 for r in here if r["topic"] == "option") > PICKS + 1e-9:
+        if sum(r["extra"] or 0.0 for r in here if r["topic"] == "option") > PICKS + 1e-9:
             faults.append(f"more than {PICKS} are among the best {PICKS}: {site}")
     return faults
 
@@ -102,7 +102,7 @@ def _faults(r: Row, here: Sequence[Row]) -> dict[str, bool]:
     ranked = option and r["verdict"] in (LIKELY_, MAYBE_, UNLIKELY)
     return {
         "an option, and ships": option and r["what"] in ships,
-        "a chance that is none": option and not (0 <= (r["target"] or 0) <= (r["own"] or 0) <= 1),
+        "a chance that is none": option and not (0 <= (r["target"] or 0) <= (r["extra"] or 0) <= 1),
         "ranked without days": ranked and (days is None or days["verdict"] == NOT_STATED),
         "not ranked without a reason": option and r["verdict"] == NOT_RANKED and not r["reason"],
         "likely to be best, and shown to lose": option and r["verdict"] == LIKELY_ and bool(build)
@@ -111,7 +111,7 @@ def _faults(r: Row, here: Sequence[Row]) -> dict[str, bool]:
         "due, and ships": due and r["over"] != GOAL and r["what"] in ships,
         "due without a time": due and r["verdict"] == DUE and r["value"] is None,
         "due, and another is forecast": due and not any(
-            o["topic"] == "ahead" and (o["bucket"], o["over"], o["own"]) == (r["bucket"], r["over"], r["own"])
+            o["topic"] == "ahead" and (o["bucket"], o["over"], o["extra"]) == (r["bucket"], r["over"], r["extra"])
             for o in alike
         ),
         "due for a goal that is reached or cannot be tested": due and r["over"] == GOAL

@@ -46,9 +46,9 @@ def ranked(
     picks = _picks(options, gains * value, corrected)
     chances = []
     for n, p in enumerate(options):
-        own = corrected.get(p.what)
-        middle, first, last = np.percentile(own, [50, 2.5, 97.5]) if own is not None else (0.0, 0.0, 0.0)
-        spread = (float(middle), float(first), float(last)) if own is not None else None
+        drawn = corrected.get(p.what)
+        middle, first, last = np.percentile(drawn, [50, 2.5, 97.5]) if drawn is not None else (0.0, 0.0, 0.0)
+        spread = (float(middle), float(first), float(last)) if drawn is not None else None
         chances.append((p, Chance(float((picks == n).any(axis=0).mean()), float((picks[0] == n).mean()), spread)))
     return sorted(chances, key=lambda c: (bool(c[0].reason), -c[1].best, -c[1].first, c[0].what))
 

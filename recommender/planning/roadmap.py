@@ -70,7 +70,7 @@ def moves(
         spans = [chances[b].days for b in before if b in chances]
         last = not goal and r["bucket"] == ALL and len(leads) == 1  # it leads in no other group
         steps.append(DatedMove(
-            r["site"], r["bucket"], r["what"], r["over"], _verdict(r["own"], weeks, rate), r["own"],
+            r["site"], r["bucket"], r["what"], r["over"], _verdict(r["extra"], weeks, rate), r["extra"],
             weeks[0], weeks[1], weeks[2], before, sum(days[2] for days in spans if days) / WORKDAYS,
             r["over"] if last else "", "the goal is reached without it" if stop_here and not goal else "",
         ))  # fmt: skip

@@ -83,8 +83,8 @@ class Candidates:
         if not self.rules.repeats:
             _shut_taken(mask, queries.history.indptr, queries.history.item_idx)
         if self.members:
-            own = self.items.lookup(queries.ids)
-            mask[np.flatnonzero(own >= 0), own[own >= 0]] = False
+            themselves = self.items.lookup(queries.ids)
+            mask[np.flatnonzero(themselves >= 0), themselves[themselves >= 0]] = False
         return mask
 
 

@@ -124,11 +124,11 @@ def blocks(items: Table, column: str) -> Against:
 
     def against(queries: Queries, pairs: Pairs | None) -> np.ndarray:
         mine = entries(queries.users.frame, column)
-        own_item = items.lookup(mine["value"]) if mine.height else np.zeros(0, np.int64)
+        blocked_item = items.lookup(mine["value"]) if mine.height else np.zeros(0, np.int64)
         asking = pl.DataFrame({"query": np.arange(len(queries)), "value": queries.ids})
         back = asking.join(theirs.with_columns(pl.col("value").cast(queries.ids.dtype, strict=False)), on="value")
         query = np.concatenate([mine["row"].to_numpy(), back["query"].to_numpy()]).astype(np.int64)
-        item = np.concatenate([own_item, back["row"].to_numpy()]).astype(np.int64)
+        item = np.concatenate([blocked_item, back["row"].to_numpy()]).astype(np.int64)
         since = np.concatenate([mine["since"].to_numpy(), back["since"].to_numpy()])
         now = (item >= 0) & holds(since, queries.as_of[query])
         blocked = sp.csr_matrix((now, (query * now, item * now)), shape=(len(queries), len(items)), dtype=bool)

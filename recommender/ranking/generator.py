@@ -52,10 +52,11 @@ class Generator:
         if train.relation is None:
             back = _ragged(item, train.user_idx, shape[::-1])
         else:
-            own = items.lookup(train.users.ids)
-            back = sp.csr_matrix((np.ones(len(own), bool), (own, np.arange(len(own)))), shape=shape[::-1])
+            member_item = items.lookup(train.users.ids)
+            cells = (member_item, np.arange(len(member_item)))
+            back = sp.csr_matrix((np.ones(len(member_item), bool), cells), shape=shape[::-1])
             if not train.symmetric:
-                toward = _ragged(item, own[train.user_idx], toward.shape)
+                toward = _ragged(item, member_item[train.user_idx], toward.shape)
         match = tuple((m.user, m.item) for m in train.match if items.roles.get(m.item) in ("category", "multi"))
         return cls(items, forth, back, order, match, toward)
 
@@ -89,10 +90,10 @@ class Generator:
 
     def _toward(self, queries: Queries) -> tuple[np.ndarray, np.ndarray]:
         """The latest who linked to the asking member."""
-        own = self.items.lookup(queries.ids)
-        known = np.flatnonzero(own >= 0)
-        stop = self.toward.indptr[own[known] + 1].astype(np.int64)
-        start = np.maximum(self.toward.indptr[own[known]], stop - HOPS)
+        themselves = self.items.lookup(queries.ids)
+        known = np.flatnonzero(themselves >= 0)
+        stop = self.toward.indptr[themselves[known] + 1].astype(np.int64)
+        start = np.maximum(self.toward.indptr[themselves[known]], stop - HOPS)
         return np.repeat(known, stop - start), gather(start, stop, self.toward.indices)
 
     def _by_value(self, queries: Queries) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -120,10 +120,10 @@ class Router:
 
     def recommend(self, queries: Queries, candidates: Candidates, k: int, scoring: Scoring) -> Routed:
         """The k best eligible items of each query: blended, with slots for new items, re-ranked, with their sources."""
-        asked = self._asked_once()
-        lists = asked._blended(queries, candidates, k, scoring)
+        memoised = self._memoised()
+        lists = memoised._blended(queries, candidates, k, scoring)
         if self.slots:
-            lists = with_slots(lists, asked._new_items(queries, candidates, scoring), self.of)
+            lists = with_slots(lists, memoised._new_items(queries, candidates, scoring), self.of)
         plain = lists.head(k)
         for reranker in self.rerankers:
             if isinstance(reranker, Chooser):
@@ -150,7 +150,7 @@ class Router:
             out = np.where(at, chance[:, [place]], out)
         return out
 
-    def _asked_once(self) -> Router:
+    def _memoised(self) -> Router:
         """For one call: a rung that serves, is blended in or fills slots scores the same queries once."""
         once = copy(self)
         once.rungs = {name: _Once(model) for name, model in self.rungs.items()}

@@ -125,7 +125,7 @@ def show(comparison: Comparison, console: Console) -> None:
 
 def _site(site: Site, comparison: Comparison) -> dict[str, Any]:
     """The tiles of one site: those of a train's page, from the same facts."""
-    own = comparison.facts.filter(site=site.name)
+    facts = comparison.facts.filter(site=site.name)
     run = site.ships
     return {
         "name": site.name,
@@ -133,10 +133,10 @@ def _site(site: Site, comparison: Comparison) -> dict[str, Any]:
         if sum(s.scenario.name == site.scenario.name for s in comparison.sites) == 1
         else site.name,
         "scenario": site.scenario.name,
-        "screen": first_screen(run, own, site.data) if run else None,
+        "screen": first_screen(run, facts, site.data) if run else None,
         "warnings": run_tables.warnings(run) if run else [],
-        "left_out": own.filter(topic="left out")["what"].to_list(),
-        "f": _topics(site, own),
+        "left_out": facts.filter(topic="left out")["what"].to_list(),
+        "f": _topics(site, facts),
     }
 
 
@@ -147,18 +147,18 @@ def _shipped(comparison: Comparison) -> list[str]:
     return [rung for rung in pl.concat(ends).unique(maintain_order=True) if rung]
 
 
-def _topics(site: Site, own: pl.DataFrame) -> dict[str, Any]:
+def _topics(site: Site, facts: pl.DataFrame) -> dict[str, Any]:
     measuring = sum(c.whole_seconds for c in site.cells)
-    return topics(own, site.ships, own, measure=site.measure_parts, measuring=measuring)
+    return topics(facts, site.ships, facts, measure=site.measure_parts, measuring=measuring)
 
 
 def _filters(comparison: Comparison) -> dict[str, Any]:
     """What readers can choose: groups of users, accuracy metrics, rungs that any chart draws."""
     shown = comparison.facts.filter(pl.col("topic").is_in(["accuracy", "curve"]), pl.col("what") != ORACLE)
     rungs = [r for r in shown["what"].unique(maintain_order=True) if r not in (ROUTER, PLAIN)]
-    own = list(dict.fromkeys(metric_label(s.metric) for s in comparison.sites))
+    labels = list(dict.fromkeys(metric_label(s.metric) for s in comparison.sites))
     groups = [{"id": b, "name": run_tables.USERS[b]} for b in (ALL, *USER_BUCKETS)]
-    return {"users": groups, "metrics": named("accuracy"), "rungs": rungs, "own": " or ".join(own)}
+    return {"users": groups, "metrics": named("accuracy"), "rungs": rungs, "headline": " or ".join(labels)}
 
 
 def _questions(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
@@ -167,8 +167,8 @@ def _questions(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
     words_of = macros("compare_words.html")
     out: dict[str, list[dict[str, Any]]] = {q: [] for q in ANSWERS}
     for site in comparison.sites:
-        own = comparison.facts.filter(site=site.name)
-        f = _topics(site, own)
+        facts = comparison.facts.filter(site=site.name)
+        f = _topics(site, facts)
         for question, (names, studies) in ANSWERS.items():
             text = " ".join(str(getattr(words_of, name)(f)).strip() for name in names)
             evidence = [f"{study}, {site.name}" for study in studies if study in site.runs]
@@ -178,8 +178,8 @@ def _questions(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
 
 
 def _lead(comparison: Comparison) -> str:
-    made_up = any(c.labels.get(DATA) == "simulated" for e in comparison.evidence for c in e.cells)
-    return _LEAD + f" {_SIMULATED}" * made_up
+    any_simulated = any(c.labels.get(DATA) == "simulated" for e in comparison.evidence for c in e.cells)
+    return _LEAD + f" {_SIMULATED}" * any_simulated
 
 
 def _words(comparison: Comparison) -> dict[str, str]:

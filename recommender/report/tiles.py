@@ -105,7 +105,7 @@ def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[
     some = any((g["gain"]["low"] or 0) > 0 for g in better)
     settled = next((v for v in (tables.GAIN, tables.LOSS) if _is(whole, v)), "some" if some else "open")
     hits = {r["what"]: r for r in rows(facts, topic="accuracy", bucket=ALL, metric=FOUND) if r["value"] is not None}
-    more_found = hits[ROUTER]["value"] - hits.get(cheap, hits[ROUTER])["value"] if ROUTER in hits else 0.0
+    extra_hits = hits[ROUTER]["value"] - hits.get(cheap, hits[ROUTER])["value"] if ROUTER in hits else 0.0
     small = whole and whole["value"] < SMALL * ((accuracy_.get((cheap, ALL)) or {}).get("value") or 0)
     titles = {"gain": f"Sure{', but small' * bool(small)}: better than {cheap}", "loss": f"Sure: worse than {cheap}"}
     titles |= {"some": "Sure for some users", "open": f"Not shown to beat {cheap}"}
@@ -118,7 +118,7 @@ def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[
         "rerankers": [r.name for r in run.scenario.rerank if r.enabled],
         "new": {"share": next((r["value"] for r in listed if r["metric"] == "new_item_share_at_10"), None)},
         "price": gains.get(("price", ALL)),
-        "found": {"now": hits.get(ROUTER), "simplest": hits.get(cheap), "gain": more_found},
+        "found": {"now": hits.get(ROUTER), "simplest": hits.get(cheap), "gain": extra_hits},
         "goal": rows(facts, topic="goal")[0],
         "cheaper": next(iter(rows(facts, topic="cheaper")), None),
         "dearer": next(iter(_priced(run, rows(facts, topic="dearer"))), None),
@@ -139,7 +139,7 @@ def first_screen(run: RunFolder, facts: pl.DataFrame, source: str = "") -> dict[
         "filters": {
             "users": [{"id": b, "name": USERS[b]} for b in (ALL, *(b for b in LABELS if b != ALL))],
             "metrics": list(dict.fromkeys(r["metric"] for r in rows(facts, topic="accuracy"))),
-            "rungs": [r for r in run.rungs if r not in (ROUTER, PLAIN, ORACLE)], "own": "",
+            "rungs": [r for r in run.rungs if r not in (ROUTER, PLAIN, ORACLE)], "headline": "",
         },
     }  # fmt: skip
 
@@ -177,11 +177,11 @@ def _groups(ships: Iterable[Row], run: RunFolder) -> list[Row]:
 
 def problem(run: RunFolder, source: str = "") -> Row:
     """The scenario's problem; over data that are not its own, what their folder states, else a neutral one."""
-    stated, configured, own = run.data.get("problem"), run.scenario.problem, run.scenario.data.source
+    stated, configured, default = run.data.get("problem"), run.scenario.problem, run.scenario.data.source
     silent: Row = dict.fromkeys(("cost_of_error", "objective", "business_metric"), "")
     if stated:
         return silent | dict(stated)
-    if run.data.get("source", source or own) == own:
+    if run.data.get("source", source or default) == default:
         words = {
             "what": configured.what,
             "for_whom": configured.for_whom,
@@ -210,7 +210,7 @@ def harm(run: RunFolder, facts: pl.DataFrame, shown: int = 3) -> Row:
         lines.append({
             "name": name, "now": form(r["value"], 2), "before": form(then["value"], 2) if then else "", "bad": bad,
             "size": 1 - r["value"] if ratio else r["value"], "cost": priced,
-            "list": number(priced["own"], 2) if priced else "",
+            "list": number(priced["extra"], 2) if priced else "",
             "price": stated.cost_of_error.per_1000.get(r["metric"]),
         })  # fmt: skip
     bad = sorted((line for line in lines if line["bad"]), key=lambda line: -line["size"])

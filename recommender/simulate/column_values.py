@@ -106,11 +106,9 @@ def people_of(niche: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray
     names = np.array([f"{first} {last}" for last in LAST_NAMES for first in FIRST_NAMES])
     niches = TOPICS * NICHES
     number = np.minimum(rng.geometric(0.15, (len(niche), n)) - 1, len(names) // niches - 1)  # few get most parts
-    of_their_own = number * niches + niche[:, None]
+    niche_word = number * niches + niche[:, None]
     return np.asarray(
         names[
-            np.where(
-                rng.random(of_their_own.shape) < 0.67, of_their_own, rng.integers(len(names), size=of_their_own.shape)
-            )
+            np.where(rng.random(niche_word.shape) < 0.67, niche_word, rng.integers(len(names), size=niche_word.shape))
         ]
     )

@@ -56,9 +56,9 @@ def _of_times(data: Dataset) -> dict[str, float | None]:
     stated = data.timestamps != NO_TIME
     time, item, user = (a[stated] for a in (data.timestamps, data.item_idx, data.user_idx))
     begin, end = _lives(data, item, time)
-    cut = np.quantile(time, LATE)
-    late = time >= cut
-    live = (begin <= cut) & (end > cut)
+    from_then = np.quantile(time, LATE)
+    late = time >= from_then
+    live = (begin <= from_then) & (end > from_then)
     unused = np.bincount(item[~late], minlength=len(begin))[live] == 0
     first, last = _span(user, time, len(data.users))
     active = last >= first

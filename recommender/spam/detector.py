@@ -108,16 +108,16 @@ class Judgement:
     n_judged: int
     n_violating: int
     n_flagged: int
-    n_found: int
+    n_confirmed: int
     average_precision: float
 
     @property
     def precision(self) -> float:
-        return self.n_found / max(self.n_flagged, 1)
+        return self.n_confirmed / max(self.n_flagged, 1)
 
     @property
     def recall(self) -> float:
-        return self.n_found / max(self.n_violating, 1)
+        return self.n_confirmed / max(self.n_violating, 1)
 
     @property
     def chance(self) -> float:
@@ -127,8 +127,8 @@ class Judgement:
     def sentence(self) -> str:
         return (
             f"The detector of spam flagged {self.n_flagged:,} of {self.n_judged:,} live items at {self.origin[:10]}. "
-            f"Moderators confirmed {self.n_found:,} of these later (precision {self.precision:.0%}), and "
-            f"{self.n_violating - self.n_found:,} of the others (recall {self.recall:.0%}); average precision "
+            f"Moderators confirmed {self.n_confirmed:,} of these later (precision {self.precision:.0%}), and "
+            f"{self.n_violating - self.n_confirmed:,} of the others (recall {self.recall:.0%}); average precision "
             f"{self.average_precision:.2f}, by chance {self.chance:.3f}. What was confirmed after the data end counts "
             "as innocent here."
         )
@@ -141,5 +141,5 @@ def judge(items: Table, suspicion: np.ndarray, origin: int, columns: Spam, split
     violating = (items.times(columns.label_column or "") != NO_TIME)[judged]
     flagged = suspicion[judged] >= columns.threshold
     precision = float(average_precision_score(violating, suspicion[judged])) if violating.any() else 0.0
-    n_found = int((flagged & violating).sum())
-    return Judgement(split, name, int(judged.sum()), int(violating.sum()), int(flagged.sum()), n_found, precision)
+    n_confirmed = int((flagged & violating).sum())
+    return Judgement(split, name, int(judged.sum()), int(violating.sum()), int(flagged.sum()), n_confirmed, precision)

@@ -79,7 +79,7 @@ def effort_scatter(points: pl.DataFrame, label: str, group: str = "all", metric:
     shows one at a time: its filters set the parameters ``group`` and ``metric`` (empty: the one given here), and
     ``rung``, which stands out. label: what the value is.
     """
-    own, clear = metric or str(points["metric"][0]), standing_out(also="datum.ships")
+    first_metric, clear = metric or str(points["metric"][0]), standing_out(also="datum.ships")
     parts = [_placed(part) for _, part in points.group_by("group", "metric", maintain_order=True)]
     shown = pl.concat(parts).with_columns(pl.col("cpu_s").clip(MIN_CPU_S))
     rungs = shown["rung"].unique(maintain_order=True).to_list()
@@ -91,7 +91,9 @@ def effort_scatter(points: pl.DataFrame, label: str, group: str = "all", metric:
     size = alt.condition("datum.ships", alt.value(220), alt.value(90))
     base = (
         alt.Chart(alt.InlineData(values=shown.to_dicts()))
-        .transform_filter(f"datum.group === group && datum.metric === (metric || '{own}') && isValid(datum.value)")
+        .transform_filter(
+            f"datum.group === group && datum.metric === (metric || '{first_metric}') && isValid(datum.value)"
+        )
         .encode(x=x)
     )
     text: dict[str, Any] = {name: alt.ExprRef(f"datum.{name}") for name in ("dx", "dy", "align")}
@@ -104,7 +106,7 @@ def effort_scatter(points: pl.DataFrame, label: str, group: str = "all", metric:
         base.mark_text(fontSize=12, **text).encode(y=y, text="name:N", opacity=clear),
     ]
     chosen = [alt.param(name="group", value=group), alt.param(name="metric", value=""), RUNG]
-    first = shown.filter(group=group, metric=own).drop_nulls("value")
+    first = shown.filter(group=group, metric=first_metric).drop_nulls("value")
     best = first.sort("value", descending=True, maintain_order=True).row(0, named=True)
     cheap = first.sort("cpu_s", maintain_order=True).row(0, named=True)
     line = ", ".join(first.filter("frontier").sort("cpu_s")["name"])

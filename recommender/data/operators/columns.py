@@ -53,14 +53,14 @@ def metadata(
         tables[name] = one
         if table not in (None, name):
             continue
-        gone = {*_own(one, name, drop or ()), *one.columns(*(roles or ()))}
+        gone = {*_columns_of(one, name, drop or ()), *one.columns(*(roles or ()))}
         one = replace(one, frame=one.frame.drop(gone), roles={c: r for c, r in one.roles.items() if c not in gone})
-        touched = [c for c in one.columns(*FEATURE_ROLES) if columns is None or c in _own(one, name, columns)]
+        touched = [c for c in one.columns(*FEATURE_ROLES) if columns is None or c in _columns_of(one, name, columns)]
         one = _blank(_masked(one, touched, missing, seed), touched, blank, seed)
         if shuffle:
             one = exchanged(one, touched, np.random.default_rng([seed, len(name)]))
         for key, n in (coarsen or {}).items():
-            for column in _own(one, name, [key]):
+            for column in _columns_of(one, name, [key]):
                 one = replace(one, frame=one.frame.with_columns(_coarse(one, column, n)))
         tables[name] = one
     items, users = tables["items"], tables["users"]
@@ -68,7 +68,7 @@ def metadata(
     return replace(data, items=items, users=users, match=match)
 
 
-def _own(table: Table, name: str, wanted: Collection[str]) -> list[str]:
+def _columns_of(table: Table, name: str, wanted: Collection[str]) -> list[str]:
     return [c for c in table.roles if c in wanted or f"{name}.{c}" in wanted]
 
 

@@ -85,8 +85,8 @@ def cold(data: Dataset, seed: int = 0, *, items: float = 0.0, users: float = 0.0
             raise ValueError(f"{name} must be from 0 to below 1, got {value:g}")
 
     def warm(rows: pl.DataFrame) -> np.ndarray:
-        kept_item = uniform(of_values(rows["item_id"]), seed, "cold items") >= items
-        return np.asarray(kept_item & (uniform(of_values(rows["user_id"]), seed, "cold users") >= users))
+        warm_item = uniform(of_values(rows["item_id"]), seed, "cold items") >= items
+        return np.asarray(warm_item & (uniform(of_values(rows["user_id"]), seed, "cold users") >= users))
 
     left = data.only(warm(data.interactions), listed=data.items.times("available_from") != NO_TIME)
     return replace(left, signals=data.signals.filter(pl.Series(warm(data.signals)))) if data.signals.width else left

@@ -117,8 +117,8 @@ def test_mlflow_is_told_precision_and_recall_of_the_test_period_and_the_price_of
     read = read_run(out)
     row = pl.read_parquet(out / "spam.parquet").filter(split="test").row(0, named=True)
     router, popularity = (values.every(read, rung) for rung in ("router", "popularity"))
-    assert router["harm/spam_precision"] == row["n_found"] / row["n_flagged"]
-    assert router["harm/spam_recall"] == row["n_found"] / row["n_violating"]
+    assert router["harm/spam_precision"] == row["n_confirmed"] / row["n_flagged"]
+    assert router["harm/spam_recall"] == row["n_confirmed"] / row["n_violating"]
     assert "harm/spam_recall" not in popularity
     attack = pl.read_parquet(out / "attack.parquet")
     assert set(attack["model"]) == {"popularity", "guarded", "guarded-untrusted"}

@@ -35,7 +35,7 @@ RANKER = {
     "value": 2000.0,
     "low": 1500.0,
     "high": 4000.0,
-    "own": 0.99,
+    "extra": 0.99,
 }
 
 
@@ -77,13 +77,13 @@ def test_a_move_is_due_at_todays_rate_with_its_interval_and_building_before_it()
 
 def test_what_only_may_come_has_no_day_on_which_to_start() -> None:
     chances = {"ranker": Chance(1.0, 1.0, (8.0, 5.0, 10.0))}
-    steps = roadmap.moves(facts(RATE, RANKER | {"own": 0.6}), {}, chances, stop_here=False)
+    steps = roadmap.moves(facts(RATE, RANKER | {"extra": 0.6}), {}, chances, stop_here=False)
     row = roadmap.table(steps, TODAY).row(0, named=True)
     assert (row["verdict"], row["start_by"]) == (roadmap.MAY, None)
 
 
 def test_a_move_that_is_in_sight_for_one_group_is_not_said_to_be_out_of_sight() -> None:
-    never = {"own": 0.2, "value": None, "high": None}
+    never = {"extra": 0.2, "value": None, "high": None}
     als = RANKER | {"what": "als"}
     rows = facts(RATE, RANKER, RANKER | never | {"bucket": "0"}, als | never, als | never | {"bucket": "0"})
     steps = roadmap.moves(rows, {}, {}, stop_here=False)
@@ -95,8 +95,8 @@ def test_a_move_that_is_in_sight_for_one_group_is_not_said_to_be_out_of_sight() 
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
-        ({"own": 0.6}, roadmap.MAY),
-        ({"own": 0.2, "value": None, "high": None}, roadmap.NEVER),
+        ({"extra": 0.6}, roadmap.MAY),
+        ({"extra": 0.2, "value": None, "high": None}, roadmap.NEVER),
         ({"value": 900.0, "low": 900.0}, roadmap.NOW),
     ],
 )
@@ -239,13 +239,13 @@ def test_a_plan_says_nothing_against_itself_or_what_was_measured(plan: tuple[Sit
     ("where", "change", "fault"),
     [
         ({"topic": "option", "what": "ranker"}, {"what": "als"}, "an option, and ships"),
-        ({"topic": "option", "what": "ranker"}, {"own": 1.5}, "a chance that is none"),
+        ({"topic": "option", "what": "ranker"}, {"extra": 1.5}, "a chance that is none"),
         ({"topic": "option", "what": "ranker"}, {"value": 0.02}, "two gains of one option"),
         ({"topic": "option", "what": "bpr"}, {"verdict": "likely"}, "likely to be best, and shown to lose"),
         ({"topic": "days", "what": "ranker"}, {"verdict": "not stated"}, "ranked without days"),
         ({"topic": "due", "what": "ranker"}, {"what": "als"}, "due, and ships"),
         ({"topic": "due", "what": "ranker"}, {"value": None}, "due without a time"),
-        ({"topic": "due", "what": "ranker"}, {"own": 0.98}, "due, and another is forecast"),
+        ({"topic": "due", "what": "ranker"}, {"extra": 0.98}, "due, and another is forecast"),
         ({"topic": "goal"}, {"verdict": "reached", "target": 0.0}, "due for a goal that is reached"),
         ({"topic": "viability", "what": viability.RULE}, {"verdict": "yes"}, "for a goal that is reached"),
         (

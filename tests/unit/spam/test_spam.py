@@ -153,7 +153,7 @@ def test_a_fold_gets_the_suspicion_of_its_items_and_tells_how_good_it_was() -> N
     fold = time_fold(planted(), "test", at(14 * DAY), None, 1)
     made, judged = suspected_fold(fold, COLUMNS)
     assert not isinstance(judged, str)
-    assert judged.n_found <= min(judged.n_flagged, judged.n_violating)
+    assert judged.n_confirmed <= min(judged.n_flagged, judged.n_violating)
     for items_ in (made.items, made.train.items):
         assert items_.roles[SUSPICION] == "ignore"
         assert items_.frame[SUSPICION].null_count() == 0
