@@ -104,8 +104,8 @@ def beside_each(lists: Compared) -> list[list[str]]:
     """A row for each of the others: in each group its value, and in brackets how much more ours has."""
     rows = []
     for other in lists.others:
-        found = [*(lists.of(group, NDCG, [other]) for group in USERS), lists.of(NEW, NEW, [other])]
-        rows.append([other, *(f"{row[5]} ({row[6]})" if row else "" for row in found)])
+        both_scores = [*(lists.of(group, NDCG, [other]) for group in USERS), lists.of(NEW, NEW, [other])]
+        rows.append([other, *(f"{row[5]} ({row[6]})" if row else "" for row in both_scores)])
     return sorted(rows, key=lambda row: row[1], reverse=True)
 
 
@@ -134,11 +134,11 @@ def _lists(table: pl.DataFrame, users: pl.Series, items: pl.Series) -> Lists:
     first = table.sort("rank").group_by("user_id", maintain_order=True).head(WIDTH)
     place = first.select(pl.int_range(pl.len()).over("user_id")).to_series().to_numpy()
     user, item = _rows(users, first["user_id"]), _rows(items, first["item_id"])
-    found = np.full((len(users), WIDTH), -1)
+    places = np.full((len(users), WIDTH), -1)
     known = user >= 0
-    found[user[known], place[known]] = item[known]
-    source = np.where(found < 0, NO_ITEM, RUNG).astype(np.int8)
-    return Lists(found, np.full(found.shape, np.nan, np.float32), source)
+    places[user[known], place[known]] = item[known]
+    source = np.where(places < 0, NO_ITEM, RUNG).astype(np.int8)
+    return Lists(places, np.full(places.shape, np.nan, np.float32), source)
 
 
 def _rows(ids: pl.Series, wanted: pl.Series) -> np.ndarray:

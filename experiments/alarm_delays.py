@@ -138,16 +138,16 @@ def served_board(fault: str, seed: int) -> Play:
     scenario = config.load("jobs", {"bootstrap": 100})
     world = make_world(resolve("jobs", dict(KNOBS)), seed)
     world = WORLDS.get(fault, lambda w: w)(world)
-    own = build(observed(SimulatedTruth(world, simulate(world, seed), seed)))
+    shop = build(observed(SimulatedTruth(world, simulate(world, seed), seed)))
     weeks = [float(day) for day in np.arange(BEGIN, KNOBS["span_days"], WEEK)]
-    models = {day: {"a": _model(own, world, day)} for day in weeks}
+    models = {day: {"a": _model(shop, world, day)} for day in weeks}
     if fault == STALE:  # from the fault on, the model of the first week answers again
         models |= {day: models[BEGIN] for day in weeks if day >= FAULT}
-    served = serve_world(world, seed, own, scenario, BEGIN, models[BEGIN], models)
-    rows = own.interactions.clear()
-    event = pl.lit(own.interactions["event"][0]).alias("event")
+    served = serve_world(world, seed, shop, scenario, BEGIN, models[BEGIN], models)
+    rows = shop.interactions.clear()
+    event = pl.lit(shop.interactions["event"][0]).alias("event")
     taken = served.interactions.with_columns(event, pl.lit(1, pl.Float32).alias("weight")).select(rows.columns)
-    data = replace(own, interactions=taken.cast(dict(rows.schema)), signals=own.signals.clear(), truth=None)
+    data = replace(shop, interactions=taken.cast(dict(rows.schema)), signals=shop.signals.clear(), truth=None)
     return Play(data, served)
 
 

@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
     cold = np.random.default_rng(0).random(len(data.items)) < SHARE
     liked = data.weights >= LEAST_RATING
     train = data.only(liked & ~cold[data.item_idx], np.zeros(len(data.items), bool))
-    users = asked(data, cold, liked)
+    users = rows_to_query(data, cold, liked)
     if not len(users):
         raise ConfigError(f"'{argv[0]}': no user rated some items {LEAST_RATING:g} and more and others lower.")
     rows = [["rung", "users", "AUC on items without interactions"]]
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> None:
     sys.stdout.write(markdown(rows))
 
 
-def asked(data: Dataset, cold: np.ndarray, liked: np.ndarray) -> np.ndarray:
+def rows_to_query(data: Dataset, cold: np.ndarray, liked: np.ndarray) -> np.ndarray:
     """Rows of users who liked some of the cold items, disliked others, and took one of the warm items; int64."""
     cold_row = cold[data.item_idx]
     parts = (cold_row & liked, cold_row & ~liked, ~cold_row & liked)
@@ -68,7 +68,7 @@ def asked(data: Dataset, cold: np.ndarray, liked: np.ndarray) -> np.ndarray:
 
 def areas(model: Recommender, data: Dataset, users: np.ndarray, cold: np.ndarray, liked: np.ndarray) -> np.ndarray:
     """The area of each of the ``users``, float64; items that a rung cannot tell are last, and all alike."""
-    cold_row, found = cold[data.item_idx], []
+    cold_row, hits = cold[data.item_idx], []
     rated = np.flatnonzero(cold_row)
     rated = rated[np.argsort(data.user_idx[rated], kind="stable")]
     start, stop = (np.searchsorted(data.user_idx[rated], users, side=side) for side in ("left", "right"))
@@ -78,8 +78,8 @@ def areas(model: Recommender, data: Dataset, users: np.ndarray, cold: np.ndarray
         scores = np.where(np.isnan(scores), -np.inf, scores)
         for row, begin, end in zip(scores, start[batch], stop[batch], strict=True):
             rows = rated[begin:end]
-            found.append(area(row[data.item_idx[rows]], liked[rows]))
-    return np.array(found)
+            hits.append(area(row[data.item_idx[rows]], liked[rows]))
+    return np.array(hits)
 
 
 def queries(data: Dataset, users: np.ndarray, given: np.ndarray) -> Queries:

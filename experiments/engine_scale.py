@@ -76,8 +76,8 @@ def main(argv: list[str]) -> None:
     if argv == ["cost"]:
         write_costs()
         return
-    for asked in argv or ["3000000", "10000000"]:
-        size, _, only = asked.partition(":")
+    for one_size in argv or ["3000000", "10000000"]:
+        size, _, only = one_size.partition(":")
         rows, places = int(size), [("sail", 1), ("sail", 2), (LISTS, 2), (ALONE, 1), ("this machine", 1)]
         if only:
             named = {"sail": "", LISTS: LISTS}
@@ -89,11 +89,11 @@ def main(argv: list[str]) -> None:
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
                 if done.returncode:
                     sys.exit(f"{where}, {rows:,} rows: {done.stderr[-2000:]}")
-                found = json.loads(done.stdout)
-                for stage in found.pop("stages"):
+                document = json.loads(done.stdout)
+                for stage in document.pop("stages"):
                     add(STAGES, STAGE_COLUMNS, {"rows": rows, "workers": workers, **stage})
                 if where != LISTS:
-                    add(TABLE, COLUMNS, {"rows": rows, "where": where, "workers": workers, **found})
+                    add(TABLE, COLUMNS, {"rows": rows, "where": where, "workers": workers, **document})
 
 
 def one(where: str, folder: Path, workers: int) -> dict[str, Any]:

@@ -99,9 +99,11 @@ class Weeks:
         lists = links = 0
         for week in range(WEEKS):
             come = np.flatnonzero(self._chance(np.arange(n), week) < COMES)
-            made = router.recommend(self._queries(come, linked, shown, week), self.candidates, 10, Scoring()).lists
-            row, place = np.nonzero(made.item_idx >= 0)
-            one, other = come[row], made.item_idx[row, place]
+            router_lists = router.recommend(
+                self._queries(come, linked, shown, week), self.candidates, 10, Scoring()
+            ).lists
+            row, place = np.nonzero(router_lists.item_idx >= 0)
+            one, other = come[row], router_lists.item_idx[row, place]
             close = (linked[come].astype(np.float32) @ linked.astype(np.float32))[row, other] > 0
             odds = np.where(self.known[one, other], KNOWN, np.where(close, CLOSE, ANYONE)) / np.sqrt(1 + place)
             odds *= (self._chance(np.minimum(one, other) * n + np.maximum(one, other), 2 * WEEKS) >= refused) / (

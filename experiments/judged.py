@@ -29,19 +29,19 @@ def main(argv: list[str]) -> None:
     scenario, folder, name, settings = [*argv, "", ""][:4]
     to = Path(folder) / (f"parts/{name}.parquet" if name else "ours.parquet")
     begun = time.process_time()
-    lists = made(scenario, Path(folder) / "public", list(pairs(settings)))
+    lists = judged_lists(scenario, Path(folder) / "public", list(pairs(settings)))
     to.parent.mkdir(exist_ok=True)
     lists.write_parquet(to)
     users, spent = lists["user_id"].n_unique(), time.process_time() - begun
     sys.stdout.write(f"{to}: {users:,} users, {spent:.0f} CPU seconds for the train and the lists\n")
 
 
-def made(scenario: str, public: Path, settings: Sequence[str]) -> pl.DataFrame:
+def judged_lists(scenario: str, public: Path, settings: Sequence[str]) -> pl.DataFrame:
     """user_id, item_id, rank: the lists of a train on ``public`` for its queries."""
-    asked = {name: public / f"{name}.parquet" for name in ("queries", "candidates")}
-    if missing := [str(path) for path in asked.values() if not path.is_file()]:
+    files = {name: public / f"{name}.parquet" for name in ("queries", "candidates")}
+    if missing := [str(path) for path in files.values() if not path.is_file()]:
         raise ConfigError(f"No file {' and '.join(missing)}: who is to get lists, and of which items?")
-    queries, candidates = (pl.read_parquet(path) for path in asked.values())
+    queries, candidates = (pl.read_parquet(path) for path in files.values())
     run_ = recommender.train(str(public), scenario, overrides=settings)
     for sentence in run_.sentences:
         sys.stdout.write(f"{sentence}\n")

@@ -62,7 +62,7 @@ def main(argv: list[str]) -> None:
     for name in names or SCENARIOS:
         measured = [climbed(name, seed, seed < -(-int(seeds) // 3)) for seed in range(int(seeds))]
         for counted in (*COUNTED, SHORT):
-            of = [found[counted] for found in measured if counted in found]
+            of = [one_decided[counted] for one_decided in measured if counted in one_decided]
             rows.append([name, counted, str(len(of)), *summary([one for climbs in of for one in climbs])])
     save("next-period", rows)
 
@@ -83,18 +83,18 @@ def decided(name: str, seed: int, periods: Mapping[str, int], settings: Sequence
     scenario, skipped = requirements.supported(scenario, data)
     results = ladder.run(data, scenario, EffortLog(), lambda _: None, lambda _: None, skipped, regret=False)
     names, rule = [r.name for r in short if r.name in results.parameters], scenario.decision
-    found: dict[str, list[Climb]] = {}
+    climbs: dict[str, list[Climb]] = {}
     for counted, n in periods.items():
         *validation, test = (replace(info, n_periods=n) for info in results.query_info)
         pooled = groups(validation, results.outcomes[:-1])[-1]
         table = comparisons_table(pooled, names, scenario.bootstrap, seed, [rule.metric], deciding=True)
-        asked = Group("test", test.origin, [test], results.outcomes[-1:])
-        found[counted] = _climbs(climb(table, names, rule), asked, scenario)
-    return found
+        group = Group("test", test.origin, [test], results.outcomes[-1:])
+        climbs[counted] = _climbs(climb(table, names, rule), group, scenario)
+    return climbs
 
 
 def _climbs(choices: Mapping[str, Choice], test: Group, scenario: config.Scenario) -> list[Climb]:
-    found = []
+    climbs = []
     for group, bucket in GROUPS.items():
         choice = choices[group]
         if choice.over is None or choice.ci_low is None or choice.inherited_from:
@@ -103,8 +103,8 @@ def _climbs(choices: Mapping[str, Choice], test: Group, scenario: config.Scenari
         by_users = replace(test, query_info=[replace(info, n_periods=0) for info in test.query_info])
         rows = compare(by_users, [pair], [pair[0]], scenario.bootstrap, scenario.seed, metrics, deciding=True)
         for row in rows.filter(user_bucket=bucket).iter_rows(named=True):
-            found.append(Climb(choice.ci_low, row["difference"], row["ci_low"], row["ci_high"]))
-    return found
+            climbs.append(Climb(choice.ci_low, row["difference"], row["ci_low"], row["ci_high"]))
+    return climbs
 
 
 def summary(climbs: Sequence[Climb]) -> list[str]:

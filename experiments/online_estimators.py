@@ -135,15 +135,15 @@ def drawn_place(one: Board, rng: np.random.Generator, supported: bool) -> tuple[
     pool = rng.permutation(one.chance.shape[1])[:POOL]
     rank = np.argsort(one.control[0])[pool]
     user = visits_of(one, rng)
-    own = np.argsort(one.candidate, axis=1)[:, pool].argmin(axis=1)  # the candidate's choice of each user
+    mine = np.argsort(one.candidate, axis=1)[:, pool].argmin(axis=1)  # the candidate's choice of each user
     lot = np.ones(POOL) if supported else (np.arange(POOL) % 2 == 0).astype(float)
     chance = FLOOR * lot / lot.sum()
     chance[np.where(lot > 0, rank, 10**9).argmin()] += 1 - FLOOR
     item = rng.choice(POOL, len(user), p=chance)
     taken = (rng.random(len(user)) < one.chance[user, pool[item]]).astype(float)
-    logged, chosen = reward_model(user, item, taken, own[user])
-    out = estimate(user, taken, chance[item], (own[user] == item).astype(float), logged, chosen)
-    per_user = one.chance[np.arange(len(own)), pool[own]]
+    logged, chosen = reward_model(user, item, taken, mine[user])
+    out = estimate(user, taken, chance[item], (mine[user] == item).astype(float), logged, chosen)
+    per_user = one.chance[np.arange(len(mine)), pool[mine]]
     return {e.name: (e.value, e.low, e.high) for e in out.estimates}, float(per_user @ one.visits / one.visits.sum())
 
 
@@ -164,8 +164,8 @@ def measured(one: Board, rng: np.random.Generator) -> Iterator[tuple[str, dict[s
     yield "interleaving, sign", {"true": true, "inside": right, "found": right and p < ALPHA}
     yield "interleaving, sign", {"false": interleave(one, one.control, rng)[1] < ALPHA}
     try:
-        found, truth = drawn_place(one, rng, True)
-        for name, (value, low, high) in found.items():
+        drawn_value, truth = drawn_place(one, rng, True)
+        for name, (value, low, high) in drawn_value.items():
             inside = low <= truth <= high
             yield name, {"true": truth, "value": value, "inside": inside, "width": high - low, "refused": 0}
     except DataError:
@@ -178,44 +178,47 @@ def measured(one: Board, rng: np.random.Generator) -> Iterator[tuple[str, dict[s
         yield "half of the items never drawn", {"refused": 1}
 
 
-def summary(said: dict[str, list[float]]) -> dict[str, str]:
+def summary(by_method: dict[str, list[float]]) -> dict[str, str]:
     """The columns of the table; a dash where an estimator has none."""
 
     def share(name: str) -> str:
-        values = said.get(name)
+        values = by_method.get(name)
         if not values:
             return "–"
         mean, n = float(np.mean(values)), len(values)
         return f"{mean:.1%} ± {1.96 * np.sqrt(max(mean * (1 - mean), 0.25 / n) / n):.1%}"
 
     bias = width = "–"
-    if "value" in said:
-        error, true = np.array(said["value"]) - np.array(said["true"])[: len(said["value"])], np.mean(said["true"])
+    if "value" in by_method:
+        error, true = (
+            np.array(by_method["value"]) - np.array(by_method["true"])[: len(by_method["value"])],
+            np.mean(by_method["true"]),
+        )
         bias = f"{error.mean() / true:+.1%} ± {1.96 * error.std(ddof=1) / np.sqrt(len(error)) / abs(true):.1%}"
-        width = f"{np.mean(said['width']) / abs(true):.0%}"
+        width = f"{np.mean(by_method['width']) / abs(true):.0%}"
     return {"bias, of the truth": bias, "95% interval holds it": share("inside"), "its width, of the truth": width,
             "finds it": share("found"), "false alarms": share("false"), "refused": share("refused")}  # fmt: skip
 
 
 def table(worlds: int, repeats: int = REPEATS) -> list[list[str]]:
     """Heads and a row for each estimator."""
-    said: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    by_method: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for seed in range(worlds):
         one, rng = board(seed), np.random.default_rng([seed, 2])
         for _ in range(repeats):
             for name, values in measured(one, rng):
                 for key, value in values.items():
-                    said[name][key].append(float(value))
+                    by_method[name][key].append(float(value))
         sys.stderr.write(f"world {seed}\n")
-    rows = [{"estimator": name, **summary(values)} for name, values in said.items()]
+    rows = [{"estimator": name, **summary(values)} for name, values in by_method.items()]
     return [list(rows[0]), *(list(row.values()) for row in rows)]
 
 
 def main(argv: list[str]) -> None:
-    made = table(int(next((a for a in argv if a.isdigit()), 20)))
-    sys.stdout.write(markdown(made))
+    rows = table(int(next((a for a in argv if a.isdigit()), 20)))
+    sys.stdout.write(markdown(rows))
     if "--write" in argv:
-        save("online-estimators", made)
+        save("online-estimators", rows)
 
 
 if __name__ == "__main__":

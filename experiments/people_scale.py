@@ -138,21 +138,21 @@ def measured(folder: Path, rungs: Sequence[str] = tuple(RUNGS)) -> list[dict[str
     del data
     with stage("candidates"):
         candidates = Candidates.after(fold.train, fold.items, Eligibility()).generated(fold.train)
-    asked = np.sort(np.random.default_rng(0).permutation(len(fold.queries))[:QUERIES])
+    rows = np.sort(np.random.default_rng(0).permutation(len(fold.queries))[:QUERIES])
     for name in rungs:
         recommender, parameters = RUNGS[name]
         with stage(name):
             model = RECOMMENDERS[recommender](**parameters).fit(fold.train)
-            lists = recommend(model, fold.queries.take(asked), candidates, K, Scoring())
-        hits[name] = float(hit_rate(Judged(lists, fold.truth[asked])).mean())
+            lists = recommend(model, fold.queries.take(rows), candidates, K, Scoring())
+        hits[name] = float(hit_rate(Judged(lists, fold.truth[rows])).mean())
         del model, lists
-    recall = _recall(fold, candidates, asked)
+    recall = _recall(fold, candidates, rows)
     stages = effort.frame().select(pl.col("rung").alias("stage"), "wall_s", "cpu_s", "peak_mb")
     return [{**row, "hits": hits.get(row["stage"]), "recall": recall} for row in stages.to_dicts()]
 
 
-def _recall(fold: Fold, candidates: Candidates, asked: np.ndarray) -> float:
-    some = asked[:: max(len(asked) // 5000, 1)]
+def _recall(fold: Fold, candidates: Candidates, rows: np.ndarray) -> float:
+    some = rows[:: max(len(rows) // 5000, 1)]
     assert candidates.generator is not None
     return candidates.generator.recall(fold.queries.take(some), fold.truth[some])
 

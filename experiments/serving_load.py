@@ -117,8 +117,8 @@ def killed(process: subprocess.Popen[bytes], port: int, log: Path, user: object)
 
     asyncio.run(send())
     process.wait()
-    found = set(read_log(log).interactions["event"])
-    lost = sum(f"e{n}" not in found for n in range(acknowledged))
+    events = set(read_log(log).interactions["event"])
+    lost = sum(f"e{n}" not in events for n in range(acknowledged))
     say(f"kill -9 after {acknowledged:,} acknowledged events: {lost} lost")
 
 

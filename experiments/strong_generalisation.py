@@ -60,7 +60,7 @@ def main(argv: list[str]) -> None:
     sys.stdout.write(markdown(rows))
 
 
-def parted(data: Dataset, asked: int = ASKED, seed: int = 0) -> Fold:
+def parted(data: Dataset, n_queries: int = ASKED, seed: int = 0) -> Fold:
     """Training without the users who are asked or left out, and the queries of the former.
 
     With few users, at most a fifth is asked.
@@ -72,14 +72,14 @@ def parted(data: Dataset, asked: int = ASKED, seed: int = 0) -> Fold:
     often = np.bincount(data.user_idx, minlength=len(data.users)) >= LEAST_TAKEN
     data = data.only(often[data.user_idx], np.zeros(len(data.items), bool))
     rng, n_users = np.random.default_rng(seed), len(data.users)
-    n = min(asked, n_users // 5)
+    n = min(n_queries, n_users // 5)
     role = np.zeros(n_users, int)
     role[rng.permutation(n_users)[: 2 * n]] = np.repeat([1, 2], n)  # asked, left out
     role = role[data.user_idx]
     known = np.bincount(data.item_idx[role == 0], minlength=len(data.items)) > 0
-    asked_rows = (role == 1) & known[data.item_idx]  # as published: what training has not seen is asked of nobody
-    held = asked_rows & last_fifth(data.user_idx, asked_rows, rng)
-    fold = random_fold(data, "test", 0, (role == 0) | (asked_rows & ~held), held)
+    query_rows = (role == 1) & known[data.item_idx]  # as published: what training has not seen is asked of nobody
+    held = query_rows & last_fifth(data.user_idx, query_rows, rng)
+    fold = random_fold(data, "test", 0, (role == 0) | (query_rows & ~held), held)
     return replace(fold, train=data.only(role == 0, np.zeros(len(data.items), bool)))
 
 

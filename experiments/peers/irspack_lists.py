@@ -35,11 +35,11 @@ def lists_of(kind, **fixed):
         with contextlib.redirect_stdout(io.StringIO()):  # progress bars
             model = getattr(recommenders, kind)(taken, **fixed, **settings).learn()
         place = pd.Index(ids).get_indexer(users)
-        found = {}
+        best_items = {}
         for start in range(0, len(users), BATCH):
             scores = model.get_score_remove_seen(place[start : start + BATCH])
-            found |= best(np.asarray(scores), users[start : start + BATCH], np.asarray(items, dtype=object))
-        return found
+            best_items |= best(np.asarray(scores), users[start : start + BATCH], np.asarray(items, dtype=object))
+        return best_items
 
     return lists
 

@@ -35,8 +35,8 @@ def lists(pairs, users, settings):
     if "weight" in rows and rows["weight"].nunique() > 1:
         frame["rating"] = rows["weight"]
     engine = kindling.Engine().fit(frame, items[items["item_id"].isin(rows["item_id"])].copy())
-    found = engine.recommend_batch(users, n=80)
-    return {user: [one.item_id for one in some] for user, some in zip(users, found, strict=True)}
+    recommended = engine.recommend_batch(users, n=80)
+    return {user: [one.item_id for one in some] for user, some in zip(users, recommended, strict=True)}
 
 
 write("kindling", [Family("defaults", lists)], folder)

@@ -39,9 +39,9 @@ def lists_of(scorer, **fixed):
         data = from_interactions_df(pd.DataFrame({"user_id": rows, "item_id": columns}))
         pipeline = topn_pipeline(scorer, {**fixed, **settings}, n=WIDTH)
         pipeline.train(data)
-        found = recommend(pipeline, pd.Index(ids).get_indexer(users).tolist(), WIDTH, n_jobs=1)
+        recommended = recommend(pipeline, pd.Index(ids).get_indexer(users).tolist(), WIDTH, n_jobs=1)
         names = np.asarray(items, dtype=object)
-        return {ids[key.user_id]: names[np.asarray(some.ids(), int)].tolist() for key, some in found}
+        return {ids[key.user_id]: names[np.asarray(some.ids(), int)].tolist() for key, some in recommended}
 
     return lists
 

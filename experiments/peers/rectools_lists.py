@@ -32,8 +32,8 @@ def lists_of(model):
         if not users:
             return {}
         data = Dataset.construct(pairs.assign(weight=1.0, datetime="2024-01-01"))
-        found = model(settings).fit(data).recommend(users, data, k=WIDTH, filter_viewed=True)
-        return found.groupby("user_id", sort=False)["item_id"].agg(list).to_dict()
+        recommended = model(settings).fit(data).recommend(users, data, k=WIDTH, filter_viewed=True)
+        return recommended.groupby("user_id", sort=False)["item_id"].agg(list).to_dict()
 
     return lists
 

@@ -29,9 +29,9 @@ def lists_of(kind, **fixed):
         if not users:
             return {}
         least = len(items) - int(np.bincount(rows).max())  # what is left for the user who took most: it gives no less
-        found, _ = model.recommend(pd.Index(ids).get_indexer(users), n_recommendations=min(WIDTH, least))
+        recommended, _ = model.recommend(pd.Index(ids).get_indexer(users), n_recommendations=min(WIDTH, least))
         names = np.asarray(items, dtype=object)
-        return {user: names[row.astype(int)].tolist() for user, row in zip(users, found, strict=True)}
+        return {user: names[row.astype(int)].tolist() for user, row in zip(users, recommended, strict=True)}
 
     return lists
 

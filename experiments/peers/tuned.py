@@ -71,14 +71,14 @@ def tuned(family: Family, before: pd.DataFrame, truth: Mapping[Any, set[Any]]) -
     rng, begun = np.random.default_rng(0), time.process_time()
     if len(users) > SAMPLE:
         users = [users[i] for i in np.sort(rng.choice(len(users), SAMPLE, replace=False))]
-    asked = {user: truth[user] for user in users}
+    user_truth = {user: truth[user] for user in users}
     best: tuple[float, dict[str, Any]] = (-1.0, {})
     tried = 0
-    while asked and tried < (DRAWS if family.space else 1) and time.process_time() - begun < CPU_S:
+    while user_truth and tried < (DRAWS if family.space else 1) and time.process_time() - begun < CPU_S:
         settings = {name: draw(rng) for name, draw in family.space.items()} if tried else {}
         tried += 1
         try:
-            value = ndcg(family.lists(before[["user_id", "item_id"]], users, settings), asked)
+            value = ndcg(family.lists(before[["user_id", "item_id"]], users, settings), user_truth)
         except RuntimeError as error:  # what a library cannot solve is a setting that lost
             sys.stdout.write(f"{family.name} with {settings}: {error.__cause__ or error}\n")
             continue

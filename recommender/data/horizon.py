@@ -40,11 +40,11 @@ class Horizon:
     def answerable(self) -> Horizon:
         """The queries with an answer. A user whose first query had none asks first where the next one has."""
         rows = np.flatnonzero(np.diff(self.truth.indptr) > 0)
-        asked = self
+        narrower = self
         if len(rows) < len(self.queries):
             grades = None if self.grades is None else self.grades[rows]
-            asked = replace(self, queries=self.queries.take(rows), truth=self.truth[rows], grades=grades)
-        return replace(asked, first=asked.queries.ids.is_first_distinct().to_numpy())
+            narrower = replace(self, queries=self.queries.take(rows), truth=self.truth[rows], grades=grades)
+        return replace(narrower, first=narrower.queries.ids.is_first_distinct().to_numpy())
 
 
 def horizon(
@@ -65,10 +65,10 @@ def horizon(
     truth, outside = truth_of(taken, allowed, len(items)), int((~allowed).sum())
     grades = grades_of(data, (order, start), user, column, truth, graded)
     first = np.diff(user, prepend=-1) > 0
-    asked = np.flatnonzero(np.diff(truth.indptr) > 0)  # histories are long: only of those who stay
-    if len(asked) < len(user):
-        user, at, now, first, truth = user[asked], at[asked], now[asked], first[asked], truth[asked]
-        grades = None if grades is None else grades[asked]
+    answered = np.flatnonzero(np.diff(truth.indptr) > 0)  # histories are long: only of those who stay
+    if len(answered) < len(user):
+        user, at, now, first, truth = user[answered], at[answered], now[answered], first[answered], truth[answered]
+        grades = None if grades is None else grades[answered]
     queries = Queries(data.users.take(user), time[at], ragged(start[user], now, item, column, time))
     return Horizon(queries, first, truth, outside, grades)
 

@@ -65,7 +65,7 @@ def shift(name: str, then: dict[str, Any], column: pl.Series, role: str) -> tupl
         points, before = np.array(then["points"]), np.array(then["cdf"])
         gap = float(np.abs(np.searchsorted(known, points, side="right") / len(known) - before).max())
         distance = f", {(known.mean() - then['mean']) / then['std']:+.2f} standard deviations" if then["std"] else ""
-        means = f"mean {then['mean']:.4g} then, {known.mean():.4g} now{distance}"
+        means = f"mean {_plain(then['mean'])} then, {_plain(known.mean())} now{distance}"
         return gap, f"The distribution of {name} {degree(gap)} ({means})."
     if "tokens" in then and role == "text":
         words = _tokens(column)
@@ -78,6 +78,10 @@ def degree(moved: float) -> str:
     """A distance between 0 and 1 in words."""
     words = ((0.05, "has hardly changed"), (0.15, "has changed a little"), (0.3, "has changed clearly"))
     return next((word for bound, word in words if moved < bound), "has changed strongly")
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _tokens(column: pl.Series) -> pl.Series:
@@ -104,4 +108,5 @@ def _total_variation(before: dict[str, float], now: dict[str, float]) -> float:
     for value, share in now.items():
         key = value if value in before or _OTHER not in before else _OTHER
         folded[key] = folded.get(key, 0.0) + share
-    return sum(abs(before.get(v, 0.0) - folded.get(v, 0.0)) for v in before.keys() | folded.keys()) / 2
+    moved = sum(abs(before.get(v, 0.0) - folded.get(v, 0.0)) for v in before.keys() | folded.keys()) / 2
+    return round(moved, 9)  # sums of shares end in 1e-15, which reads as a change

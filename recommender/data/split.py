@@ -108,8 +108,8 @@ def without_confirmed_spam(fold: Fold, column: str) -> Fold:
     rung that learns from spam would serve perfectly. Hindsight that only measures: rungs do not see it. What a
     validation window chooses must not know what is confirmed after it; the test window ends with the data.
     """
-    asked = Horizon(fold.queries, fold.first, fold.truth, fold.outside, fold.grades)
-    return _checked(replace(fold, **vars(asked.only(unconfirmed(fold, column)))))
+    after = Horizon(fold.queries, fold.first, fold.truth, fold.outside, fold.grades)
+    return _checked(replace(fold, **vars(after.only(unconfirmed(fold, column)))))
 
 
 def unconfirmed(fold: Fold, column: str) -> np.ndarray:
@@ -128,8 +128,8 @@ def _window_end(fold: Fold) -> int:
 
 def _checked(fold: Fold) -> Fold:
     """Queries without a truth go; a window in which everyone or everything is new is an error."""
-    asked = Horizon(fold.queries, fold.first, fold.truth, fold.outside, fold.grades).answerable()
-    fold, users = replace(fold, **vars(asked)), asked.queries.ids
+    answerable = Horizon(fold.queries, fold.first, fold.truth, fold.outside, fold.grades).answerable()
+    fold, users = replace(fold, **vars(answerable)), answerable.queries.ids
     advice = "Choose other origins (SET='split.test=...') or bring more data."
     where = f"the {fold.split} window from {fold.origin}"
     problems = []

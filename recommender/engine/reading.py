@@ -41,8 +41,10 @@ ROWS = 1_000_000  # of a part, about; whole row groups
 
 @dataclass(frozen=True)
 class EngineReader:
-    """In place of ``sources/load.py::load``. sample_users: about so many users, by the hash of their id; None: all.
-    history_cap: see ``CountPairs``. Without a shared folder, and with a sample, tasks run here, part by part."""
+    """Reads tables on the engine, in place of ``sources/load.py::load``.
+
+    sample_users: about so many users, by the hash of their id; None: all. history_cap: see ``CountPairs``.
+    Without a shared folder, and with a sample, tasks run here, part by part."""
 
     engine: Engine
     sample_users: int | None = None

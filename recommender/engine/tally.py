@@ -50,7 +50,7 @@ class Tally(Findings):
         )  # fmt: skip
 
     def plain(self) -> dict[str, Any]:
-        """For JSON."""
+        """The tally as plain values, which JSON can hold."""
         notes = [[n.table, n.column, n.text, n.examples] for n in self.notes]
         return {"entries": self.entries, "notes": notes}
 

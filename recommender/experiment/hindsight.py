@@ -67,7 +67,7 @@ class Hindsight:
 def hindsight(
     groups: Sequence[Group], routes: Mapping[str, str], rungs: Sequence[str], metric: str, resamples: int, seed: int
 ) -> list[Hindsight]:
-    """For all users; where no rung beats the router for them, for each bucket of at least ``LEAST`` queries.
+    """Leads for all users; where no rung beats the router for them, for each bucket of at least ``LEAST`` queries.
 
     groups: of all origins. routes: of the router (``segments``). rungs: those that could serve everyone.
     """

@@ -81,7 +81,7 @@ class Totals:
 
     @property
     def weeks(self) -> float:
-        """From the first day to the last."""
+        """How long the log is, from its first day to its last."""
         return float(self.lists["day"].max() - self.lists["day"].min() + 1) / 7  # type: ignore[operator]
 
 

@@ -103,7 +103,7 @@ def rates(rows: pl.DataFrame, warmth: pl.Series | None, slices: Sequence[str]) -
 
 
 def _rate(by: str, group: str, rows: pl.DataFrame, adjusted: bool) -> Rate:
-    """With a 95% interval that has users as clusters."""
+    """The rate with a 95% interval that has users as clusters."""
     users = rows.group_by("user_id").agg(pl.col("taken").sum().alias("takes"), pl.len().alias("n"))
     takes, n = users["takes"].to_numpy().astype(float), users["n"].to_numpy().astype(float)
     rate = takes.sum() / n.sum()

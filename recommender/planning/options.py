@@ -101,7 +101,7 @@ def _proposal(
     p: Proposal, scenario: Scenario, estimates: Mapping[str, Sequence[TeamEstimate]], there: Collection[str],
     built: Collection[str],
 ) -> Proposal:  # fmt: skip
-    """With the team's days, what it needs, and its estimated gain where none is measured."""
+    """The option with the team's days, what it needs, and its estimated gain where none is measured."""
     mine, stated = estimates.get(p.what, ()), scenario.person_days.get(p.what)
     gain, source, confirmed = p.gain, p.source, p.confirmed
     impacts = sorted(e.impact for e in mine if e.impact is not None)

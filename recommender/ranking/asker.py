@@ -80,7 +80,7 @@ class Asker(Protocol):
 
 
 class Here:
-    """In this process."""
+    """Makes lists in this process."""
 
     def recommend(
         self, model: Recommender, queries: Queries, candidates: Candidates, k: int, scoring: Scoring

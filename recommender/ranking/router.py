@@ -151,7 +151,7 @@ class Router:
         return out
 
     def _memoised(self) -> Router:
-        """For one call: a rung that serves, is blended in or fills slots scores the same queries once."""
+        """This router for one call: a rung that serves, is blended in or fills slots scores its queries once."""
         once = copy(self)
         once.rungs = {name: _Once(model) for name, model in self.rungs.items()}
         return once

@@ -52,7 +52,7 @@ def fits(table: Table, console: Console) -> bool:
 
 
 def _print_table(out: RunFolder, cells: pl.DataFrame, console: Console) -> None:
-    """With as many intervals as fit: in every column, in that of all users, in none."""
+    """Prints a table with as many intervals as fit: in every column, in that of all users, in none."""
     columns = cells["column"].unique(maintain_order=True).to_list()
     for with_interval in (columns, ["all"], []):
         table = _table(out, cells, columns, with_interval)

@@ -124,7 +124,7 @@ class LiveKnown(Known):
         return query[order], item[order], time[order]
 
     def described(self, ids: pl.Series, rows: np.ndarray) -> Table:
-        """With what each user was shown since, where that is read."""
+        """Users described with what each was shown since, where that is read."""
         table = super().described(ids, rows)
         if self.shown is None:
             return table

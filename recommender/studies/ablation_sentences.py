@@ -171,7 +171,7 @@ class Effect:
 
 
 def ordered(effects: Sequence[Effect]) -> list[Effect]:
-    """By status, then verdict."""
+    """Effects sorted by status, then verdict."""
     return sorted(effects, key=lambda e: (list(HEADS).index(status(e.pair)), VERDICTS.index(e.verdict)))
 
 

@@ -230,7 +230,7 @@ def _raised_by_store(error: Exception) -> bool:
 
 @contextmanager
 def only_warned() -> Iterator[None]:
-    """For the chart views: a train must not fail for a picture."""
+    """Turns an error of the store into a warning, for the chart views: a train must not fail for a picture."""
     from mlflow.exceptions import MlflowException
 
     try:

@@ -20,7 +20,7 @@ from recommender.tracking import store
 from recommender.tracking.studies import log_report
 from tests.helpers.compared import written_page
 from tests.helpers.out_folder import write_out
-from tests.helpers.summaries import PLACES, told
+from tests.helpers.summaries import PLACES, summaries_of
 
 pytestmark = [
     pytest.mark.browser,
@@ -50,9 +50,9 @@ def test_a_finished_train_gives_every_picture_that_the_readme_shows(tmp_path: Pa
     out = tmp_path / "out"
     write_report(write_out(out))
     pictures.main(["--out", str(out), "--to", str(tmp_path / "pictures")])
-    made = {path.name: path.read_bytes() for path in (tmp_path / "pictures").iterdir()}
-    assert set(made) == {*pictures.PARTS, "mlflow.png"}
-    assert all(content.startswith(b"\x89PNG") for content in made.values())
+    files = {path.name: path.read_bytes() for path in (tmp_path / "pictures").iterdir()}
+    assert set(files) == {*pictures.PARTS, "mlflow.png"}
+    assert all(content.startswith(b"\x89PNG") for content in files.values())
 
 
 @pytest.fixture(scope="module")
@@ -147,17 +147,17 @@ def test_a_comparison_gives_a_picture_of_its_answers_and_of_each_of_its_views(
     out.mkdir()
     (out / "report.html").write_text(compared())
     uri = store.tracking_uri()
-    log_report(uri, store.prepare(uri, "compare"), "test", "report", [], "", told(PLACES), "http://ui")
+    log_report(uri, store.prepare(uri, "compare"), "test", "report", [], "", summaries_of(PLACES), "http://ui")
     pictures.main(["--compare", str(out), "--to", str(tmp_path / "pictures")])
-    made = {path.name: path.read_bytes() for path in (tmp_path / "pictures").iterdir()}
-    assert set(made) == {*pictures.COMPARED, *pictures.VIEWS}
-    assert len(set(made.values())) == len(made)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "pictures").iterdir()}
+    assert set(files) == {*pictures.COMPARED, *pictures.VIEWS}
+    assert len(set(files.values())) == len(files)
 
 
 def compared() -> str:
     """A page with the headings of a comparison and two charts."""
     table = pl.DataFrame({"rung": ["a", "a"], "n": [1, 2], "value": [0.1, 0.2], "low": [0.1, 0.2], "high": [0.1, 0.2]})
     titles = [*page_model.QUESTIONS, ROADMAP]
-    found = [Finding(t, [t]) for t in titles]
-    found[0].charts += [lines(name, name, name, table, x="n", label="value") for name in ("one", "two")]
-    return html("Compared", "", found, [])
+    findings = [Finding(t, [t]) for t in titles]
+    findings[0].charts += [lines(name, name, name, table, x="n", label="value") for name in ("one", "two")]
+    return html("Compared", "", findings, [])

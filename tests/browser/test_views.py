@@ -20,7 +20,7 @@ from recommender.tracking.runs import Tracker
 from recommender.tracking.studies import log_report
 from recommender.tracking.views import view_url
 from tests.helpers.out_folder import RUNGS, write_out
-from tests.helpers.summaries import ASSETS, LADDER, PLACES, SCENARIOS, told
+from tests.helpers.summaries import ASSETS, LADDER, PLACES, SCENARIOS, summaries_of
 
 pytestmark = [
     pytest.mark.browser,
@@ -62,7 +62,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             tracker.log(out)
     compared = store.prepare(uri, "compare")
     for places in (PLACES[:1], PLACES):
-        log_report(uri, compared, "test", "report", [report], "a note", told(places), "http://ui")
+        log_report(uri, compared, "test", "report", [report], "a note", summaries_of(places), "http://ui")
     with serving(uri) as base:
         yield Served(base, str(tracker.experiment_id), compared, str(tracker.run_id))
 

@@ -77,21 +77,21 @@ def by_trec_eval(ranking: np.ndarray, wanted: np.ndarray, measures: set[str]) ->
     given_scores = {
         f"q{q}": {f"i{i}": float(len(row) - rank) for rank, i in enumerate(row)} for q, row in enumerate(ranking)
     }
-    found = pytrec_eval.RelevanceEvaluator(judged, measures).evaluate(given_scores)
-    return {m: np.array([found[f"q{q}"][m] for q in range(len(wanted))]) for m in next(iter(found.values()))}
+    reference = pytrec_eval.RelevanceEvaluator(judged, measures).evaluate(given_scores)
+    return {m: np.array([reference[f"q{q}"][m] for q in range(len(wanted))]) for m in next(iter(reference.values()))}
 
 
 @settings(max_examples=60)
 @given(cases(40))
 def test_ndcg_recall_hit_rate_and_mrr_are_those_of_trec_eval(case: Case) -> None:
     ranking, wanted = case
-    made = ours(ranking, wanted)
+    gain_ours = ours(ranking, wanted)
     full = by_trec_eval(ranking, wanted, {"ndcg_cut.10", "recall.20", "success.10"})
-    np.testing.assert_allclose(made["ndcg_at_10"], full["ndcg_cut_10"], atol=EXACT)
-    np.testing.assert_allclose(made["recall_at_20"], full["recall_20"], atol=EXACT)
-    np.testing.assert_allclose(made["hit_rate_at_10"], full["success_10"], atol=EXACT)
+    np.testing.assert_allclose(gain_ours["ndcg_at_10"], full["ndcg_cut_10"], atol=EXACT)
+    np.testing.assert_allclose(gain_ours["recall_at_20"], full["recall_20"], atol=EXACT)
+    np.testing.assert_allclose(gain_ours["hit_rate_at_10"], full["success_10"], atol=EXACT)
     cut = by_trec_eval(ranking[:, :10], wanted, {"recip_rank"})  # trec_eval does not cut it
-    np.testing.assert_allclose(made["mrr_at_10"], cut["recip_rank"], atol=EXACT)
+    np.testing.assert_allclose(gain_ours["mrr_at_10"], cut["recip_rank"], atol=EXACT)
 
 
 @settings(max_examples=60)
@@ -108,11 +108,11 @@ def test_map_of_up_to_ten_wanted_is_that_of_trec_eval(case: Case) -> None:
 @given(cases(40))
 def test_ndcg_and_recall_are_those_of_scikit_learn(case: Case) -> None:
     ranking, wanted = case
-    made, scores = ours(ranking, wanted), as_scores(ranking)
+    our_lists, scores = ours(ranking, wanted), as_scores(ranking)
     expected = [ndcg_score(w[None], s[None], k=10) for w, s in zip(wanted, scores, strict=True)]
-    np.testing.assert_allclose(made["ndcg_at_10"], expected, atol=EXACT)
+    np.testing.assert_allclose(our_lists["ndcg_at_10"], expected, atol=EXACT)
     first = scores > 20  # the first 20 of 40
-    assert made["recall_at_20"].mean() == pytest.approx(recall_score(wanted, first, average="samples"), abs=EXACT)
+    assert our_lists["recall_at_20"].mean() == pytest.approx(recall_score(wanted, first, average="samples"), abs=EXACT)
 
 
 @settings(max_examples=60)
@@ -121,9 +121,9 @@ def test_graded_ndcg_is_that_of_scikit_learn(case: Case, seed: int) -> None:
     ranking, wanted = case
     grades = wanted * np.random.default_rng(seed).integers(1, 6, wanted.shape)
     of = sp.csr_matrix(grades.astype(np.float32))
-    made = graded_ndcg(Judged(shown(ranking), of, grades=of))
+    gain = graded_ndcg(Judged(shown(ranking), of, grades=of))
     expected = [ndcg_score(g[None], s[None], k=10) for g, s in zip(grades, as_scores(ranking), strict=True)]
-    np.testing.assert_allclose(made, expected, atol=EXACT)
+    np.testing.assert_allclose(gain, expected, atol=EXACT)
 
 
 @settings(max_examples=60)
@@ -166,10 +166,10 @@ def test_ndcg_and_map_are_those_of_implicit(case: Case) -> None:
     ranking, wanted = case
     nothing = sp.csr_matrix(wanted.shape, dtype=np.float32)
     test = sp.csr_matrix(wanted.astype(np.float32))
-    found = implicit.evaluation.ranking_metrics_at_k(Fixed(ranking), nothing, test, K=10, show_progress=False)
-    made = ours(ranking, wanted)
-    assert made["ndcg_at_10"].mean() == pytest.approx(found["ndcg"], abs=EXACT)
-    assert made["map_at_10"].mean() == pytest.approx(found["map"], abs=EXACT)
+    reference = implicit.evaluation.ranking_metrics_at_k(Fixed(ranking), nothing, test, K=10, show_progress=False)
+    our_lists = ours(ranking, wanted)
+    assert our_lists["ndcg_at_10"].mean() == pytest.approx(reference["ndcg"], abs=EXACT)
+    assert our_lists["map_at_10"].mean() == pytest.approx(reference["map"], abs=EXACT)
 
 
 # Models: the lists that a user of the library would get, from the same matrix.
@@ -197,7 +197,7 @@ def train() -> Dataset:
     return world()
 
 
-def own_lists(model: Recommender, train: Dataset) -> Lists:
+def lists_with_taken(model: Recommender, train: Dataset) -> Lists:
     """Each user's best unseen items by our own way from scores to lists."""
     taken = train.matrix()
     history = History(taken.indptr.astype(np.int64), taken.indices.astype(np.int64), np.full(taken.nnz, NO_TIME))
@@ -206,14 +206,14 @@ def own_lists(model: Recommender, train: Dataset) -> Lists:
     return recommend(model.fit(train), queries, candidates, K, Scoring())
 
 
-def same_lists(found: Lists, ids: np.ndarray, scores: np.ndarray) -> None:
+def same_lists(lists: Lists, ids: np.ndarray, scores: np.ndarray) -> None:
     """Equal scores rank by rank; equal items wherever no other score is as near as float32 can tell."""
-    own = np.where(found.source_code == RUNG, found.score, 0)
-    np.testing.assert_allclose(own, scores, rtol=2e-4, atol=1e-5)
+    rung_scores = np.where(lists.source_code == RUNG, lists.score, 0)
+    np.testing.assert_allclose(rung_scores, scores, rtol=2e-4, atol=1e-5)
     apart = np.abs(np.diff(scores, axis=1)) > 1e-4 * np.abs(scores).max()
     alone = np.pad(apart, ((0, 0), (1, 0)), constant_values=True) & np.pad(apart, ((0, 0), (0, 1)))
     assert alone.mean() > 0.3
-    np.testing.assert_array_equal(found.item_idx[alone], ids[alone])
+    np.testing.assert_array_equal(lists.item_idx[alone], ids[alone])
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_lists_are_those_of_implicit(model, upstream, recalculate: bool, train: 
         upstream.fit(taken, show_progress=False)
     options = {"recalculate_user": True} if recalculate else {}
     ids, scores = upstream.recommend(np.arange(N_USERS), taken, N=K, filter_already_liked_items=True, **options)
-    same_lists(own_lists(model, train), ids, np.where(np.abs(scores) > 1e30, 0, scores))
+    same_lists(lists_with_taken(model, train), ids, np.where(np.abs(scores) > 1e30, 0, scores))
 
 
 def test_lists_of_ease_are_those_of_its_closed_form_in_float64(train: Dataset) -> None:
@@ -245,7 +245,7 @@ def test_lists_of_ease_are_those_of_its_closed_form_in_float64(train: Dataset) -
     scores = dense @ (np.eye(N_ITEMS) - inverse / np.diag(inverse))
     scores[dense > 0] = -np.inf
     ids = np.argsort(-scores, axis=1, kind="stable")[:, :K]
-    found = own_lists(EASE(regularization=50.0), train)
+    our_lists = lists_with_taken(EASE(regularization=50.0), train)
     best = np.take_along_axis(scores, ids, axis=1)
-    np.testing.assert_allclose(found.score, best, atol=1e-5 * np.abs(best).max())
-    same_lists(found, ids, best)
+    np.testing.assert_allclose(our_lists.score, best, atol=1e-5 * np.abs(best).max())
+    same_lists(our_lists, ids, best)

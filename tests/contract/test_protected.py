@@ -36,9 +36,9 @@ REACH = {"user": "place", "item": "place", "max_km": 100}
 
 def world(seed: int) -> Dataset:
     """Users and items of random groups, told by a category, a text and a number that are protected."""
-    made, rng = worlds.two_tastes(), np.random.default_rng(seed)
+    data, rng = worlds.two_tastes(), np.random.default_rng(seed)
 
-    def told(table: Table) -> Table:
+    def regrouped(table: Table) -> Table:
         group = pl.Series(rng.choice(["women", "men", "others"], len(table)))
         groups = {"gender": group, "belief": "a believer of " + group, "age": group.str.len_chars().cast(pl.Float64)}
         row = pl.int_range(pl.len()).cast(pl.Float64)
@@ -46,13 +46,13 @@ def world(seed: int) -> Dataset:
         protected = dict.fromkeys(groups, "protected")
         return replace(table, frame=frame, roles={**table.roles, **protected, "place": "location", "pay": "numeric"})
 
-    return replace(made, items=told(made.items), users=told(made.users))
+    return replace(data, items=regrouped(data.items), users=regrouped(data.users))
 
 
 ONE, OTHER = world(0), world(1)
 
 
-def asked(data: Dataset) -> Queries:
+def queries_of(data: Dataset) -> Queries:
     return worlds.ask({"a1": ["r1"], "b2": ["f1", "f2"], "a3": []}, data.items, data.users.take(np.array([0, 6, 2])))
 
 
@@ -65,7 +65,7 @@ def test_the_groups_differ() -> None:
 def test_no_recommender_scores_by_a_protected_column(name: str) -> None:
     known = inspect.signature(RECOMMENDERS[name]).parameters
     params: dict[str, Any] = {key: value for key, value in FAST.items() if key in known}
-    one, other = (RECOMMENDERS[name](**params).fit(d).score(asked(d), d.items) for d in (ONE, OTHER))
+    one, other = (RECOMMENDERS[name](**params).fit(d).score(queries_of(d), d.items) for d in (ONE, OTHER))
     np.testing.assert_array_equal(one, other)
 
 
@@ -75,7 +75,7 @@ def test_no_re_ranker_orders_by_a_protected_column(name: str) -> None:
     rows = np.repeat(np.arange(len(ONE.items))[None], 3, axis=0)
     lists = Lists(rows, -rows.astype(np.float32), np.full(rows.shape, RUNG, np.int8))
     one, other = (
-        rerankers.make(scenario(rerank=[entry]))[0].fit(d).order(lists, asked(d), d.items) for d in (ONE, OTHER)
+        rerankers.make(scenario(rerank=[entry]))[0].fit(d).order(lists, queries_of(d), d.items) for d in (ONE, OTHER)
     )
     np.testing.assert_array_equal(one, other)
 
@@ -94,7 +94,7 @@ def test_no_re_ranker_orders_by_a_protected_column(name: str) -> None:
 )
 def test_no_rule_may_read_a_protected_column(rules: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="is protected"):
-        Candidates(ONE.items, Eligibility(**rules), np.arange(len(ONE.items))).eligible(asked(ONE))
+        Candidates(ONE.items, Eligibility(**rules), np.arange(len(ONE.items))).eligible(queries_of(ONE))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from recommender.serving import persistence
 from recommender.serving.bundle import Bundle
 from recommender.serving.forget import forget
 from tests.helpers import worlds
-from tests.helpers.asked import FAST, HISTORIES, ITEMS
+from tests.helpers.model_queries import FAST, HISTORIES, ITEMS
 
 LEARNS = ("item_knn", "als", "bpr", "ease", "user_ease", "lightfm")  # from pairs of users and items
 NEEDS_WINDOWS = ("ranker",)  # learns from past windows, and says so where there are none
@@ -143,9 +143,9 @@ def test_the_returned_scores_belong_to_the_caller(make, queries, items) -> None:
     """Whoever writes into a batch of scores must not change the next one."""
     model = make().fit(worlds.two_tastes())
     first = model.score(queries, items)
-    kept = first.copy()
+    copied = first.copy()
     first[:] = 99
-    np.testing.assert_array_equal(model.score(queries, items), kept)
+    np.testing.assert_array_equal(model.score(queries, items), copied)
 
 
 @pytest.mark.parametrize(
@@ -196,9 +196,9 @@ def test_integer_ids_work_like_strings(make, queries, items) -> None:
         item_id=pl.col("item_id").replace_strict(number, return_dtype=pl.Int64),
     )
     train = Dataset("numbers", rows, numbered(world.items, number), numbered(world.users, person), world.match)
-    asked = Queries(numbered(queries.users, person), queries.as_of, queries.history)
+    renumbered = Queries(numbered(queries.users, person), queries.as_of, queries.history)
     candidates = numbered(items, number)
-    check(make().fit(train).score(asked, candidates), asked, candidates)
+    check(make().fit(train).score(renumbered, candidates), renumbered, candidates)
 
 
 def test_what_training_cannot_tell_is_nan_for_collaborative_filtering(queries, items) -> None:
@@ -213,10 +213,10 @@ def test_what_training_cannot_tell_is_nan_for_collaborative_filtering(queries, i
 
 def test_hybrids_score_new_items_and_users_by_their_features(queries, items) -> None:
     scores = RECOMMENDERS["lightfm"](min_df=1).fit(worlds.two_tastes()).score(queries, items)
-    asked = list(HISTORIES)
-    answered = [asked.index(user) for user in ("a1", "someone", "a_new", "explorer")]
+    people_asking = list(HISTORIES)
+    answered = [people_asking.index(user) for user in ("a1", "someone", "a_new", "explorer")]
     assert np.isfinite(scores[answered]).all()
-    assert np.isnan(scores[asked.index("nobody")]).all()
+    assert np.isnan(scores[people_asking.index("nobody")]).all()
 
 
 @pytest.mark.parametrize("model", [*LEARNS, "content", "ranker"])

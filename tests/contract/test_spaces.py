@@ -71,10 +71,10 @@ def test_a_setting_of_the_ladder_is_suggested_as_told(rung: Rung) -> None:
     defaults = {n: p.default for n, p in inspect.signature(RECOMMENDERS[rung.recommender]).parameters.items()}
     for setting in starts:
         trials.enqueue_trial(answers(rung, setting, searched))
-        found = suggest(trials.ask(), searched)
+        drawn_setting = suggest(trials.ask(), searched)
         whole = {**defaults, **setting}
-        assert set(found) == set(searched)
-        assert {n: list(v) if isinstance(v, list) else v for n, v in found.items()} == {
+        assert set(drawn_setting) == set(searched)
+        assert {n: list(v) if isinstance(v, list) else v for n, v in drawn_setting.items()} == {
             n: list(whole[n]) if isinstance(whole[n], list | tuple) else whole[n] for n in searched
         }
 
@@ -98,5 +98,5 @@ def test_what_only_the_candidates_vary_is_searched_among_their_values() -> None:
     assert searched["segment"] == OneOf(((), ["city"]))
     assert searched["window_days"] == OneOf((None, 7))
     assert "prior" not in searched
-    found = {str(suggest(trial, searched)["segment"]) for trial in (study(seed).ask() for seed in range(20))}
-    assert found == {"[]", "['city']"}
+    segments = {str(suggest(trial, searched)["segment"]) for trial in (study(seed).ask() for seed in range(20))}
+    assert segments == {"[]", "['city']"}

@@ -268,10 +268,10 @@ def ndcg_of_new_items(make_model: Callable[[], Any], fold: Fold) -> float:
     new = fold.item_counts == 0
     truth = fold.truth.multiply(new[None]).tocsr().astype(bool)
     truth.eliminate_zeros()
-    asked = np.flatnonzero(np.diff(truth.indptr) > 0)
-    model, queries = make_model().fit(fold.train), fold.queries.take(asked)
+    with_truth = np.flatnonzero(np.diff(truth.indptr) > 0)
+    model, queries = make_model().fit(fold.train), fold.queries.take(with_truth)
     lists = recommend(model, queries, candidates(fold).only(new), 20, config.Scoring())
-    return float(ndcg(Judged(lists, truth[asked])).mean())
+    return float(ndcg(Judged(lists, truth[with_truth])).mean())
 
 
 def test_newest_first_is_no_better_than_random_where_no_availability_is_stated() -> None:
@@ -293,12 +293,14 @@ def dated_by_first_use(data: Dataset) -> Dataset:
 
 @pytest.mark.parametrize("name", RECOMMENDERS)
 def test_the_row_order_of_the_items_tells_nothing(name: str) -> None:
-    """Of items that no interaction tells apart, those further up in the table are not preferred."""
+    """Items that no interaction tells apart: those further up in the table are not preferred."""
     data = world(stated=False)
     turned = replace(data, items=data.items.take(np.arange(len(data.items))[::-1]))
     one, other = (time_fold(d, "test", ORIGIN, None, 1) for d in (data, turned))
     lists = [shown_by(make(name).fit(f.train), f, k=50) for f in (one, other)]
-    shown = [f.items.ids.gather(made.item_idx.ravel().clip(min=0)) for f, made in zip((one, other), lists, strict=True)]
+    shown = [
+        f.items.ids.gather(given.item_idx.ravel().clip(min=0)) for f, given in zip((one, other), lists, strict=True)
+    ]
     unscored = (lists[0].source_code == 1) & (lists[1].source_code == 1)  # completed in both
     assert (lists[0].source_code == lists[1].source_code).mean() > 0.99
     assert (shown[0] == shown[1]).to_numpy()[unscored.ravel()].all()

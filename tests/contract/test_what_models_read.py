@@ -38,10 +38,10 @@ def world() -> Dataset:
     taken = {f"{t}{n}": list(rng.permutation(tastes[t])[: rng.integers(2, 5)]) for t in tastes for n in range(40)}
     items = worlds.items_table(worlds.ITEMS)
     undated = type(items)(items.frame.drop("available_from"), items.roles, items.key)
-    made = worlds.dataset(taken, undated, worlds.users_table(tuple(taken)))
+    shop = worlds.dataset(taken, undated, worlds.users_table(tuple(taken)))
     late = pl.col("user_id").str.slice(1).cast(pl.Int64) >= 30
     times = pl.col("timestamp") + pl.when(late).then(pl.duration(days=8)).otherwise(pl.duration(days=0))
-    return replace(made, interactions=made.interactions.with_columns(times).sort("timestamp", maintain_order=True))
+    return replace(shop, interactions=shop.interactions.with_columns(times).sort("timestamp", maintain_order=True))
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +105,8 @@ def test_a_control_asks_the_same_of_the_same_users(fold: Fold) -> None:
 def test_shuffled_features_are_the_same_in_training_and_in_what_is_asked(fold: Fold) -> None:
     changed = without_features(fold, scenario())
     assert not changed.items.frame["title"].equals(fold.items.frame["title"])
-    for trained, asked in ((changed.train.items, changed.items), (changed.train.users, changed.queries.users)):
-        both = trained.frame.join(asked.frame.unique(), on=asked.key, suffix="_asked")
+    for trained, queried in ((changed.train.items, changed.items), (changed.train.users, changed.queries.users)):
+        both = trained.frame.join(queried.frame.unique(), on=queried.key, suffix="_asked")
         assert both.height > 0
         for column in trained.roles:
             assert both[column].equals(both[f"{column}_asked"], null_equal=True), column

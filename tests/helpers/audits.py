@@ -25,5 +25,5 @@ def group(sex: list[str | None], selected: Any, age: list[str | None] | None = N
     groups = {"sex": pl.Series(sex, dtype=pl.String), "age": pl.Series(age or [None] * n, dtype=pl.String)}
     when = np.zeros(n, np.int64)
     seen = np.ones(n, bool) if first is None else np.array(first)
-    asked = QueryInfo("test", "o", pl.Series(range(n)), when, when, seen, ~seen, {}, groups)
-    return Group("test", "o", [asked], [{PLAIN: Outcome(worse), ROUTER: Outcome(outcome)}])
+    rows = QueryInfo("test", "o", pl.Series(range(n)), when, when, seen, ~seen, {}, groups)
+    return Group("test", "o", [rows], [{PLAIN: Outcome(worse), ROUTER: Outcome(outcome)}])

@@ -31,7 +31,7 @@ def measured_sites(
     folder: Path, scenarios: Sequence[str] = ("catalog", "jobs"), data: Load | None = None, settings: Sequence[str] = ()
 ) -> dict[str, list[Measured]]:
     """Site -> its cells. data: in place of the world; settings: KEY=VALUE beside ``SMALL``."""
-    found = {}
+    cells_by_site = {}
     for site in plan.site_specs(scenarios, []):
         mine: list[Measured] = []
         for names in ([plan.TRANSFER], [plan.VOLUME, plan.VALUE]):
@@ -40,16 +40,16 @@ def measured_sites(
             more, failures = run(wanted, folder, data or source(), lambda _: None)
             assert not failures, [str(f) for f in failures]
             mine += more
-        found[site.name] = mine
-    return found
+        cells_by_site[site.name] = mine
+    return cells_by_site
 
 
 def measured_recipes(sites: Sequence[Site], folder: Path, data: Load | None = None) -> list[Measured]:
     """The cells of every recipe at every site."""
     more = plan.recipes(STUDIES[plan.TRANSFER], named(sites))
-    found, failures = run(more, folder, data or source(), lambda _: None)
+    cells_measured, failures = run(more, folder, data or source(), lambda _: None)
     assert not failures
-    return found
+    return cells_measured
 
 
 def compared(sites: Sequence[Site], again: Sequence[Measured]) -> Comparison:

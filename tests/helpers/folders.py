@@ -111,8 +111,8 @@ class Done:
 
 
 def exit_code(process: subprocess.Popen[str]) -> int:
-    """As a shell tells it: 128 + the number of the signal that ended it. Where Ctrl-C came while compiled code ran some
-    Python, the interpreter ends itself by SIGINT after it was caught and told: 130 too."""
+    """Exit code as a shell gives it: 128 + the number of the signal that ended it. Where Ctrl-C came while
+    compiled code ran some Python, the interpreter ends itself by SIGINT after it was caught and told: 130 too."""
     ended = process.wait()
     return ended if ended >= 0 else 128 - ended
 

@@ -145,8 +145,8 @@ def types(rng: random.Random, folder: Path) -> None:
 def spec(rng: random.Random, folder: Path) -> None:
     """Lines of dataset.yaml in place of, or beside, the others."""
     lines = [rng.choice(YAML) for _ in range(rng.randrange(1, 3))]
-    kept = SOUND["dataset.yaml"].split("\n") if rng.random() < 0.4 else []
-    (folder / "dataset.yaml").write_text("\n".join([*kept, *lines]))
+    spec_lines = SOUND["dataset.yaml"].split("\n") if rng.random() < 0.4 else []
+    (folder / "dataset.yaml").write_text("\n".join([*spec_lines, *lines]))
 
 
 def files(rng: random.Random, folder: Path) -> None:

@@ -37,8 +37,8 @@ def write_out(
 ) -> Path:
     """Writes the folder and returns it. data: its name; changes: configuration keys, as --set gives them."""
     shutil.copytree(_trained(seed, (ladder, *changes)), path)
-    told = json.loads((path / "data.json").read_text())
-    (path / "data.json").write_text(json.dumps({**told, "name": data, "source": data}))
+    data_facts = json.loads((path / "data.json").read_text())
+    (path / "data.json").write_text(json.dumps({**data_facts, "name": data, "source": data}))
     config = yaml.safe_load((path / "config.yaml").read_text())
     config["data"]["source"] = data
     (path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))

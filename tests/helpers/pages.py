@@ -39,8 +39,8 @@ def blocks(text: str, language: str) -> list[str]:
 
 def commands(text: str) -> list[tuple[str, dict[str, str]]]:
     """Every make command, in blocks and in sentences: its target and its variables."""
-    found = (shlex.split(command) for command in COMMAND.findall(text))
-    return [(target, dict(pair.split("=", 1) for pair in given)) for _, target, *given in found]
+    command_lines = (shlex.split(command) for command in COMMAND.findall(text))
+    return [(target, dict(pair.split("=", 1) for pair in given)) for _, target, *given in command_lines]
 
 
 def make(line: str) -> Done:

@@ -34,8 +34,8 @@ class Line:
         return np.repeat(line[None].astype(np.float32), len(queries), axis=0)
 
 
-def serve(made: Router, histories: Any, k: int = 20, **more: Any) -> Any:
-    return made.recommend(
+def serve(routed: Router, histories: Any, k: int = 20, **more: Any) -> Any:
+    return routed.recommend(
         ask(histories, ITEMS), Candidates(ITEMS, Eligibility(), np.arange(len(ITEMS)), **more), k, Scoring()
     )
 

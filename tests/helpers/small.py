@@ -21,7 +21,7 @@ Row = tuple[Any, Any, float | None]  # user, item, hour (None: no time)
 
 
 def scenario(**parts: Any) -> config.Scenario:
-    """Of one rung, popularity, and whatever else is given."""
+    """A scenario of one rung, popularity, and whatever else is given."""
     problem = {"what": "", "for_whom": "", "target": 0.1, "cost_of_error": ""}
     ladder = [{"name": "popularity", "recommender": "popularity"}]
     return config.parse({"name": "x", "problem": problem, "ladder": ladder, **parts})

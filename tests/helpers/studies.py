@@ -60,15 +60,15 @@ def source(data: Dataset | None = None) -> Callable[[str, Scenario], Dataset]:
 
 
 def measured(given: Study, folder: Path, scenario: str = "catalog") -> list[Measured]:
-    found, failures = run(cells(given, [scenario], None), folder, source(), lambda _: None)
+    cells_measured, failures = run(cells(given, [scenario], None), folder, source(), lambda _: None)
     assert not failures, [str(f) for f in failures]
-    return found
+    return cells_measured
 
 
 SIZES = np.array([1000.0, 2000, 4000, 8000, 16000])
 
 
-def made(resamples: int = 200, **curve: list[float]) -> Curves:
+def curves_of(resamples: int = 200, **curve: list[float]) -> Curves:
     """Curves by rung with a little noise in the replicates."""
     rng = np.random.default_rng(0)
     mean = {(rung, ALL): np.array(v) for rung, v in curve.items()}

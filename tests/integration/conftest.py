@@ -49,6 +49,6 @@ def trained(store: str, tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 @pytest.fixture
 def untracked(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """As ``workplace``, and trains are not tracked at all."""
+    """A ``workplace`` where trains are not tracked at all."""
     monkeypatch.setattr(train, "Tracker", NoTracker)
     return workplace

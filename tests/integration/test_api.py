@@ -37,8 +37,8 @@ FEW = {"bootstrap": 100, "decision.thin": 10, "ladder": [
 
 
 def data_of(form: str = "polars", ids: type = str, **stated: Any) -> recommender.Dataset:
-    made, as_form = shop(ids=ids), FORMS[form]
-    tables: list[Frame] = [as_form(table) for table in (made.interactions, made.items, made.users)]
+    source, as_form = shop(ids=ids), FORMS[form]
+    tables: list[Frame] = [as_form(table) for table in (source.interactions, source.items, source.users)]
     return recommender.dataset(*tables, name="shop", **{**SPEC, **stated})
 
 
@@ -75,51 +75,53 @@ def ladder(data: recommender.Dataset) -> recommender.Run:
 
 @pytest.mark.parametrize("form", sorted(FORMS))
 def test_a_dataset_is_the_same_from_every_kind_of_frame(data: recommender.Dataset, form: str) -> None:
-    made = data_of(form)
-    assert_frame_equal(made.interactions, data.interactions)
-    assert_frame_equal(made.items.frame, data.items.frame)
-    assert made.users.roles == data.users.roles
+    small = data_of(form)
+    assert_frame_equal(small.interactions, data.interactions)
+    assert_frame_equal(small.items.frame, data.items.frame)
+    assert small.users.roles == data.users.roles
 
 
 def test_frames_pass_the_same_gate_as_files() -> None:
-    made = shop()
-    doubled = pl.concat([made.interactions, made.interactions.head(3)])
+    source = shop()
+    doubled = pl.concat([source.interactions, source.interactions.head(3)])
     with pytest.raises(recommender.DataError, match=r"duplicates, 3 rows") as raised:
-        recommender.dataset(doubled, made.items, made.users, **SPEC)
+        recommender.dataset(doubled, source.items, source.users, **SPEC)
     assert raised.value.problems[0].table == "interactions"
-    repaired = recommender.dataset(doubled, made.items, made.users, **{**SPEC, "repairs": {"duplicates": "keep_first"}})
-    assert repaired.interactions.height == made.interactions.height
+    repaired = recommender.dataset(
+        doubled, source.items, source.users, **{**SPEC, "repairs": {"duplicates": "keep_first"}}
+    )
+    assert repaired.interactions.height == source.interactions.height
     assert [(r.rule, r.count) for r in repaired.repairs] == [("duplicates", 3)]
 
 
 def test_columns_of_other_names_and_guessed_roles() -> None:
-    made = shop()
+    source = shop()
     renamed = (
-        made.interactions.rename({"user_id": "Applicant"}),
-        made.items,
-        made.users.rename({"user_id": "Applicant"}),
+        source.interactions.rename({"user_id": "Applicant"}),
+        source.items,
+        source.users.rename({"user_id": "Applicant"}),
     )
-    found = recommender.dataset(*renamed, columns={"user_id": "Applicant"}, match=SPEC["match"])
-    assert found.items.roles["vector"] == "embedding"
-    assert found.users.roles["gender"] == "protected"
+    small = recommender.dataset(*renamed, columns={"user_id": "Applicant"}, match=SPEC["match"])
+    assert small.items.roles["vector"] == "embedding"
+    assert small.users.roles["gender"] == "protected"
 
 
 def test_a_scenarios_events_and_weights_apply_to_frames() -> None:
-    made = shop()
-    events = made.interactions.with_columns(
+    source = shop()
+    events = source.interactions.with_columns(
         event=pl.when(pl.int_range(pl.len()) % 4 == 0).then(pl.lit("save")).otherwise(pl.lit("view"))
     )
     stated = {"data.positive_events": ["save"], "data.event_weights": {"save": 2.0}}
-    found = recommender.dataset(events, made.items, scenario=recommender.scenario("jobs", stated))
-    assert found.interactions["event"].unique().to_list() == ["save"]
-    assert found.signals["event"].unique().to_list() == ["view"]
-    assert found.event_weights == {"save": 2.0}
+    small = recommender.dataset(events, source.items, scenario=recommender.scenario("jobs", stated))
+    assert small.interactions["event"].unique().to_list() == ["save"]
+    assert small.signals["event"].unique().to_list() == ["view"]
+    assert small.event_weights == {"save": 2.0}
 
 
 def test_day_zero_has_no_interactions() -> None:
-    made = shop()
-    found = recommender.fit(recommender.dataset(None, made.items, made.users, **SPEC), "content")
-    lists = found.recommend(made.users.head(2), k=3)
+    source = shop()
+    model = recommender.fit(recommender.dataset(None, source.items, source.users, **SPEC), "content")
+    lists = model.recommend(source.users.head(2), k=3)
     assert lists.height == 6
 
 
@@ -139,8 +141,8 @@ def test_lists_for_known_and_new_users(ids: type) -> None:
 def test_new_rows_candidates_and_times(data: recommender.Dataset) -> None:
     model = recommender.fit(data, "content")
     item = pl.DataFrame({"item_id": ["brand new"], "title": ["nurse wanted at once"], "city": ["north"]})
-    asked = pl.DataFrame({"user_id": ["u0"], "as_of": ["2024-06-01"]}).to_pandas()
-    lists = model.recommend(asked, k=2, new_items=item, candidates=["brand new", "i1"])
+    frame = pl.DataFrame({"user_id": ["u0"], "as_of": ["2024-06-01"]}).to_pandas()
+    lists = model.recommend(frame, k=2, new_items=item, candidates=["brand new", "i1"])
     assert "brand new" in lists["item_id"]
     with pytest.raises(recommender.DataError, match="candidates: 1 of 1 item_ids are unknown"):
         model.recommend(["u0"], candidates=["brand new"])
@@ -181,9 +183,9 @@ def test_several_rungs_are_measured_after_the_origin_only(
 ) -> None:
     small = {"name": "small", "recommender": "als", "params": {"factors": 2}}
     with caplog.at_level(logging.WARNING, "recommender"):
-        found = recommender.evaluate(data, ["popularity", small, "social"], overrides={"bootstrap": 100})
+        metrics = recommender.evaluate(data, ["popularity", small, "social"], overrides={"bootstrap": 100})
     assert "social left out" in caplog.text  # users have no column for it
-    headline = found.filter(metric="ndcg_at_10", user_bucket="all", item_bucket="all", slice="all")
+    headline = metrics.filter(metric="ndcg_at_10", user_bucket="all", item_bucket="all", slice="all")
     assert headline["rung"].to_list() == ["popularity", "small"]
     assert headline["split"].unique().to_list() == ["test"]
     assert (headline["ci_low"] <= headline["value"]).all()
@@ -231,17 +233,17 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_temporary_run_goes_with_its_object(data: recommender.Dataset) -> None:
-    found = recommender.train(data, "jobs", overrides={**FEW, "day_zero": True})
-    folder = found.folder
+    results = recommender.train(data, "jobs", overrides={**FEW, "day_zero": True})
+    folder = results.folder
     assert folder.is_dir()
-    del found
+    del results
     assert not folder.exists()
 
 
 def test_every_public_name_is_there_and_documented() -> None:
     for name in recommender.__all__:
-        found = getattr(recommender, name)
-        assert found.__doc__, name
+        value = getattr(recommender, name)
+        assert value.__doc__, name
         assert name in dir(recommender)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         recommender.nothing  # noqa: B018

@@ -332,8 +332,10 @@ def test_named_repair_lets_the_train_go_on_and_counts_what_it_did(untracked: Pat
     folder = shop().change("interactions", item_id=first(6, "i999", "item_id"))
     done = train_on(folder.write(untracked / "shop"), "--set", "data.repairs={unknown_items: drop}")
     assert done.code == 0, done.err
-    told = pl.read_parquet("out/data_effort.parquet").filter(pl.col("measure") == "repaired/interactions/unknown_items")
-    assert told["value"].to_list() == [6]
+    repairs = pl.read_parquet("out/data_effort.parquet").filter(
+        pl.col("measure") == "repaired/interactions/unknown_items"
+    )
+    assert repairs["value"].to_list() == [6]
     assert "repaired unknown_items by drop, 6 rows" in " ".join(done.err.split())
     assert "unknown_items" in Path("out/report.html").read_text()
 
@@ -436,8 +438,8 @@ def test_disk_that_cannot_be_written_removes_out_and_says_so(
         raise error
 
     monkeypatch.setattr(f"recommender.experiment.run_folder.{writer}", fail)
-    why = "Permission denied" if "denied" in str(error) else "No space left on device"
-    refused(train_on(trained.data), f"out: cannot be written ({why})", "OUT=<another folder>")
+    reason = "Permission denied" if "denied" in str(error) else "No space left on device"
+    refused(train_on(trained.data), f"out: cannot be written ({reason})", "OUT=<another folder>")
 
 
 @pytest.mark.slow

@@ -37,8 +37,8 @@ def compare_sites(*more: object) -> Done:
 
 def runs(store: str, experiment: str) -> list[Any]:
     client = MlflowClient(store)
-    found = client.get_experiment_by_name(experiment)
-    return list(client.search_runs([found.experiment_id], max_results=1000))
+    logged = client.get_experiment_by_name(experiment)
+    return list(client.search_runs([logged.experiment_id], max_results=1000))
 
 
 def test_a_comparison_writes_its_page_logs_its_runs_and_goes_on_where_it_was(place: Path, store: str) -> None:
@@ -97,9 +97,9 @@ def test_what_cannot_be_compared_is_told_and_leaves_nothing(place: Path) -> None
 def test_the_quick_variant_answers_for_all_scenarios(workplace: Path) -> None:
     done = run(compare.main, "--quick", "--out", "quick", "--json")
     assert done.code == 0, done.err
-    told = json.loads(done.out)
-    assert list(told["answers"]) == [f"{name} on simulated" for name in config.scenarios()]
-    assert "no intervals" in told["warnings"][0]
+    answer = json.loads(done.out)
+    assert list(answer["answers"]) == [f"{name} on simulated" for name in config.scenarios()]
+    assert "no intervals" in answer["warnings"][0]
     transfer = pl.read_parquet(workplace / "quick/transfer.parquet").filter(user_bucket="all")
     assert transfer.height == len(config.scenarios()) ** 2
     assert transfer.filter(used_in="jobs", recipe_of="jobs")["percent"].item() == pytest.approx(100)

@@ -27,14 +27,14 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "shop"
-    made.mkdir()
-    (made / "interactions.csv").write_text(
+    place = tmp_path / "shop"
+    place.mkdir()
+    (place / "interactions.csv").write_text(
         "user_id,item_id,timestamp\n1,a,2024-01-02\n1,b,2024-01-12\n2,a,2024-01-13\n"
     )
-    (made / "items.csv").write_text("item_id,title\na,a very good book\nb,another good book\n")
-    (made / "dataset.yaml").write_text("features: {items: {title: text}}\n")
-    return made
+    (place / "items.csv").write_text("item_id,title\na,a very good book\nb,another good book\n")
+    (place / "dataset.yaml").write_text("features: {items: {title: text}}\n")
+    return place
 
 
 def test_summary_is_printed(folder: Path) -> None:
@@ -97,29 +97,29 @@ def test_damage_since_the_train_is_an_alarm_the_worst_first_with_what_to_do(tmp_
     }
     out = tmp_path / "out"
     for name, change in damaged.items():
-        made = tmp_path / name
-        made.mkdir()
+        place = tmp_path / name
+        place.mkdir()
         for table, frame in {**base, **change}.items():
-            frame.write_csv(made / f"{table}.csv")
+            frame.write_csv(place / f"{table}.csv")
         if not out.exists():
             (tmp_path / "base").mkdir()
             for table, frame in base.items():
                 frame.write_csv(tmp_path / "base" / f"{table}.csv")
             out.mkdir()
             save_reference(build(read_folder(tmp_path / "base")), out / FOLDER)
-        done = check("--data", made, "--against", out, "--json")
-        told = json.loads(done.out)
-        worst = told["drift"][0]
-        assert done.code == (0 if name == "nothing" else 4), (name, told["verdict"])
+        done = check("--data", place, "--against", out, "--json")
+        answer = json.loads(done.out)
+        worst = answer["drift"][0]
+        assert done.code == (0 if name == "nothing" else 4), (name, answer["verdict"])
         assert (worst["level"] == "alarm") is (name != "nothing")
         if name != "nothing":
             assert name in worst["measure"]
             assert worst["do"]
-            assert told["verdict"].startswith("Alarm:")
+            assert answer["verdict"].startswith("Alarm:")
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["--data", "job-view"], "did you mean 'job-views'"),
         (["--data", "simulated", "--scenario", "nowhere"], "Unknown scenario 'nowhere'"),
@@ -127,10 +127,10 @@ def test_damage_since_the_train_is_an_alarm_the_worst_first_with_what_to_do(tmp_
         (["--data", "simulated", "--against", "."], "OUT folder of a finished train"),
     ],
 )
-def test_user_errors_are_one_message(args: list[str], said: str) -> None:
+def test_user_errors_are_one_message(args: list[str], message: str) -> None:
     done = check(*args)
     assert done.code == 2
-    assert said in done.err
+    assert message in done.err
     assert "Traceback" not in done.err
 
 

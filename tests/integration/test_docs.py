@@ -35,10 +35,10 @@ every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 
 @every_page
 def test_every_make_command_has_its_target_and_variables(path: Path) -> None:
-    found = commands(path.read_text())
+    command_lines = commands(path.read_text())
     targets = set(" ".join(re.findall(r"^\.PHONY: (.*)", MAKEFILE, re.MULTILINE)).split())
-    assert {target for target, _ in found} <= targets
-    assert not [name for _, given in found for name in given if not re.search(rf"\b{name}=", MAKEFILE)]
+    assert {target for target, _ in command_lines} <= targets
+    assert not [name for _, given in command_lines for name in given if not re.search(rf"\b{name}=", MAKEFILE)]
 
 
 @every_page
@@ -49,8 +49,8 @@ def test_every_make_command_names_scenarios_studies_sources_and_settings_that_th
             assert scenario in config.scenarios()
             pairs = pairs_of(given["SET"]) if "SET" in given else []
             if target == "simulate":
-                made = network if scenario in network.network_names() else simulate
-                made.resolve(scenario, dict(key_value(pair, "knob=value") for pair in pairs))
+                knobs = network if scenario in network.network_names() else simulate
+                knobs.resolve(scenario, dict(key_value(pair, "knob=value") for pair in pairs))
             else:
                 loaded = config.load(scenario, [pair for pair in pairs if ".preset=mine" not in pair])
                 rungs.check(loaded)
@@ -84,8 +84,8 @@ def test_no_page_is_longer_than_one_reads(path: Path) -> None:
 
 @every_page
 def test_every_generated_table_can_be_made(path: Path) -> None:
-    made = hooks.on_page_markdown(path.read_text())
-    assert "[[" not in re.sub(r"```.*?```|`[^`\n]*`", "", made, flags=re.DOTALL)
+    text = hooks.on_page_markdown(path.read_text())
+    assert "[[" not in re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
 
 
 def test_every_file_of_data_is_shown_and_its_page_names_the_command_that_makes_it() -> None:

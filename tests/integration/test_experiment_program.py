@@ -18,7 +18,7 @@ from tests.helpers.folders import Done, run
 from tests.helpers.service_log import log_of, model_of
 
 
-def asked(*args: object) -> Done:
+def run_experiment(*args: object) -> Done:
     return run(experiment.main, "--scenario", "jobs", "--out", "o", *args)
 
 
@@ -38,7 +38,7 @@ def logged(here: Path) -> Path:
 
 
 def test_a_plan_needs_no_log(here: Path) -> None:
-    done = asked("--users", 5000, "--rate", 0.1, "--lists", 2)
+    done = run_experiment("--users", 5000, "--rate", 0.1, "--lists", 2)
     assert done.code == 0, done.err
     tree = json.loads((here / "o/experiment.json").read_text())
     assert (tree["kind"], tree["weeks"]) == ("plan", 12)
@@ -50,7 +50,7 @@ def test_a_plan_needs_no_log(here: Path) -> None:
 
 
 def test_a_test_is_read_out_verdict_first(logged: Path) -> None:
-    done = asked("--served", "log", "--set", "online.min_effect=0.2")
+    done = run_experiment("--served", "log", "--set", "online.min_effect=0.2")
     assert done.code == 0, done.err
     assert done.out.startswith("Ship. Takes per list +")
     page = (logged / "o/experiment.html").read_text()
@@ -71,7 +71,7 @@ def test_history_of_pseudonymous_users_sharpens_it(logged: Path) -> None:
     earlier = feedback.join(served.select("list_id", "user_id").unique("list_id"), on="list_id")
     earlier = earlier.select("user_id", "item_id", timestamp=pl.col("timestamp").dt.offset_by("-60d"))
     earlier.write_parquet(logged / "before.parquet")
-    done = asked("--served", "log", "--before", "before.parquet", "--json")
+    done = run_experiment("--served", "log", "--before", "before.parquet", "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["effect"]["explained"] > 0.3
 
@@ -79,7 +79,7 @@ def test_history_of_pseudonymous_users_sharpens_it(logged: Path) -> None:
 def test_a_log_without_a_test_is_planned_from(here: Path) -> None:
     served, feedback = log_of({"": 0.05})
     write_log(here / "log", served=served, feedback=feedback)
-    done = asked("--served", "log", "--set", "online.min_effect=0.4")
+    done = run_experiment("--served", "log", "--set", "online.min_effect=0.4")
     assert done.code == 0, done.err
     assert re.match(r"1 week\. A change of 40% in takes per list needs", done.out)
     assert "400 users of the log" in done.err
@@ -99,7 +99,7 @@ def test_what_cannot_be_read_is_said_in_one_message(logged: Path) -> None:
         (("--served", "log", "--set", "online.guardrails={joy: 1}"), "joy is no metric"),
         (("--users", 100, "--rate", 2), "between 0 and 1"),
     ):
-        done = asked(*args)
+        done = run_experiment(*args)
         assert (done.code, (logged / "o").exists()) == (2, False), done.err
         assert words in done.err
         assert "Traceback" not in done.err
@@ -112,7 +112,7 @@ def test_interleaved_lists_are_read_out_as_such(here: Path) -> None:
     teams = feedback.join(served.select("list_id", "item_id", "variant"), on=["list_id", "item_id"])
     worse = teams.filter((pl.col("variant") == "champion") | (pl.int_range(pl.len()) % 2 == 0)).drop("variant")
     write_log(here / "log", served=served, feedback=worse)
-    done = asked("--served", "log")
+    done = run_experiment("--served", "log")
     assert done.code == 0, done.err
     assert done.out.startswith("The control is preferred. 3")
     tree = json.loads((here / "o/experiment.json").read_text())
@@ -129,7 +129,9 @@ def test_a_finished_test_stands_beside_the_offline_gain_of_its_versions(
     monkeypatch.setattr(promotion, "audit", lambda _: rows)
     model = model_of(log_of({"champion": 0.1, "candidate": 0.1})[0]["user_id"].unique().sort().to_list())
     monkeypatch.setattr(experiment, "load_model", lambda _: Model(model))
-    done = asked("--served", "log", "--model", "models:/coldstart-jobs-x@champion", "--set", "online.min_effect=0.2")
+    done = run_experiment(
+        "--served", "log", "--model", "models:/coldstart-jobs-x@champion", "--set", "online.min_effect=0.2"
+    )
     assert done.code == 0, done.err
     (gain,) = read_gains(logged / "experiments/online.csv")
     assert (gain.offline, gain.offline_low, gain.offline_high) == pytest.approx((0.1, 0.05, 0.15))

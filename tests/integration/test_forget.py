@@ -67,14 +67,14 @@ def write_run(out: Path) -> None:
     save_reference(data, out / FOLDER)
 
 
-def kept(folder: Path) -> dict[str, pl.DataFrame]:
+def frames_in(folder: Path) -> dict[str, pl.DataFrame]:
     """Lists of those who stay, by each rung that does not look at others' rows."""
     bundle = persistence.load(folder)
-    asked = pl.DataFrame({"user_id": STAYS})
+    leaving = pl.DataFrame({"user_id": STAYS})
     lists = {}
     for name in ("bpr", "lightfm", "popularity"):
         bundle.router.routes = dict.fromkeys(USER_BUCKETS, name)
-        lists[name] = serve(bundle, asked, 5)
+        lists[name] = serve(bundle, leaving, 5)
     return lists
 
 
@@ -87,13 +87,13 @@ def test_no_file_names_who_was_forgotten_and_the_lists_of_others_stay(work: Path
     before = holders(work, GONE)
     assert any(path.startswith("mlruns") for path in before)
     assert any("per_query" in path for path in holders(work, hidden))
-    lists = kept(out / "model")
+    lists = frames_in(out / "model")
     done = run(forget.main, "--users", "gone.csv")
     assert done.code == 0, done.err
     assert holders(work, [*GONE, *hidden]) == {"gone.csv"}
     assert holders(work, STAYS) >= {path for path in before if "per_query" in path}
-    for name, found in kept(out / "model").items():
-        assert found.equals(lists[name], null_equal=True), name
+    for name, table in frames_in(out / "model").items():
+        assert table.equals(lists[name], null_equal=True), name
     assert "2 of the 3 users were in" in done.err
     assert f"Train again: {out / 'model'}: " in done.err
     assert done.err.count("Train again") == 2  # the folder's and MLflow's
@@ -162,21 +162,21 @@ def test_a_model_whose_items_are_users_is_to_be_deleted(work: Path) -> None:
 @pytest.mark.parametrize("ids", ["text", "integers"])
 def test_after_a_train_only_the_files_that_the_privacy_page_lists_hold_ids(work: Path, ids: str) -> None:
     shutil.rmtree(work / "artifacts")
-    made = shop()
+    source = shop()
     name = {f"u{n}": f"person-{n}-xq" if ids == "text" else 918_273_640_000 + n for n in range(60)}
     for table in ("interactions", "users"):
-        made.change(table, user_id=pl.col("user_id").replace_strict(name))
-    made.interactions = pl.concat([made.interactions, made.interactions.head(3)])
-    made.spec["repairs"] = {"duplicates": "keep_first"}
-    made.write(work / "shop")
+        source.change(table, user_id=pl.col("user_id").replace_strict(name))
+    source.interactions = pl.concat([source.interactions, source.interactions.head(3)])
+    source.spec["repairs"] = {"duplicates": "keep_first"}
+    source.write(work / "shop")
     ladder = "ladder=[{name: popularity, recommender: popularity}, {name: bpr, recommender: bpr}]"
     done = run(train.main, "--scenario", "jobs", "--data", work / "shop", *SMALL, "--set", ladder)
     assert done.code == 0, done.err
-    found = {path for path in holders(work, map(str, name.values())) if not path.startswith(("shop/", "gone"))}
+    holding = {path for path in holders(work, map(str, name.values())) if not path.startswith(("shop/", "gone"))}
     listed = ("per_query.parquet", "/reference/reference.parquet", "/model/")
-    assert found
-    assert not [path for path in found if not any(part in path for part in listed)]
-    assert not [path for path in found if path.startswith("mlruns") and "/artifacts/artifacts/model/" not in path]
+    assert holding
+    assert not [path for path in holding if not any(part in path for part in listed)]
+    assert not [path for path in holding if path.startswith("mlruns") and "/artifacts/artifacts/model/" not in path]
     pl.DataFrame({"user_id": list(name.values())[:7]}).write_csv(work / "gone.csv")
     done = run(forget.main, "--users", "gone.csv")
     assert done.code == 0, done.err

@@ -158,8 +158,8 @@ def test_the_tests_to_run_are_names_and_no_commands(clone: Clone, value: str) ->
 
 
 def test_a_target_that_is_named_in_a_message_runs_nothing(clone: Clone) -> None:
-    told = clone.make("train", "`touch made`").stderr
-    assert "SCENARIO is missing" in told
+    message = clone.make("train", "`touch made`").stderr
+    assert "SCENARIO is missing" in message
     assert not (clone.root / "made").exists()
 
 
@@ -226,8 +226,8 @@ def test_packages_of_the_repository_import_from_anywhere_in_the_environment(clon
     clone.make("setup")
     code = "import pipelines; print(list(pipelines.__path__))"
     command = [str(clone.root / ".venv/bin/python"), "-c", code]
-    found = subprocess.run(command, cwd=tmp_path.parent, capture_output=True, text=True, check=True)
-    assert str(clone.root / "pipelines") in found.stdout
+    finished = subprocess.run(command, cwd=tmp_path.parent, capture_output=True, text=True, check=True)
+    assert str(clone.root / "pipelines") in finished.stdout
 
 
 def test_failed_set_up_is_done_again_from_the_start(clone: Clone) -> None:

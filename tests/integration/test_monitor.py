@@ -43,8 +43,8 @@ def test_everything_is_watched_and_kept(trained: Trained, workplace: Path, since
     client = MlflowClient(trained.store)
     experiment = client.get_experiment_by_name("health")
     assert experiment is not None
-    (found,) = client.search_runs([experiment.experiment_id], max_results=1)
-    assert len(client.get_metric_history(found.info.run_id, "health/interactions")) > 100
+    (logged_runs,) = client.search_runs([experiment.experiment_id], max_results=1)
+    assert len(client.get_metric_history(logged_runs.info.run_id, "health/interactions")) > 100
 
 
 def test_a_change_is_an_alarm_with_what_to_do(trained: Trained, workplace: Path, since: Path) -> None:

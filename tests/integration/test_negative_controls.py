@@ -51,9 +51,9 @@ class Interval:
 
 
 def over_seeds(difference: Callable[[int], float]) -> Interval:
-    found = np.array([difference(seed) for seed in range(SEEDS)])
-    half = stats.t.ppf(0.975, SEEDS - 1) * stats.sem(found)
-    return Interval(float(found.mean() - half), float(found.mean() + half))
+    differences = np.array([difference(seed) for seed in range(SEEDS)])
+    half = stats.t.ppf(0.975, SEEDS - 1) * stats.sem(differences)
+    return Interval(float(differences.mean() - half), float(differences.mean() + half))
 
 
 def world(preset: str, seed: int, **knobs: object) -> Dataset:
@@ -71,31 +71,33 @@ def lists(fold: Fold, recommender: str, **params: object) -> tuple[np.ndarray, L
     runner = FoldRunner(
         fold, config.Scenario(name="bare", problem=problem, ladder=[rung]), EffortLog(), lambda step: None
     )
-    found = runner.measure(rung, params)
-    return found.outcome.values["ndcg_at_10"], found.answer.lists
+    measured = runner.measure(rung, params)
+    return measured.outcome.values["ndcg_at_10"], measured.answer.lists
 
 
 def gain(fold: Fold, better: tuple[str, dict[str, object]], than: tuple[str, dict[str, object]]) -> float:
     """Mean difference over the queries of users with a history: the others get the completion from both."""
-    asked = fold.queries.buckets > 0
-    values = [lists(fold, name, **params)[0][asked].mean() for name, params in (better, than)]
+    has_history = fold.queries.buckets > 0
+    values = [lists(fold, name, **params)[0][has_history].mean() for name, params in (better, than)]
     return float(values[0] - values[1])
 
 
 @pytest.mark.parametrize(("rho", "wins"), [(0.0, False), (0.4, True)])
 def test_content_is_no_better_than_random_where_metadata_explain_nothing(rho: float, wins: bool) -> None:
-    found = over_seeds(
+    effects = over_seeds(
         lambda seed: gain(fold_of(world("catalog", seed, rho=rho, quality_sd=0.0)), ("content", {}), ("random", {}))
     )
-    assert found.low > MARGIN if wins else found.within(MARGIN)
+    assert effects.low > MARGIN if wins else effects.within(MARGIN)
 
 
 @pytest.mark.parametrize(("quality", "wins"), [(0.0, False), (0.2, True)])
 def test_popularity_is_no_better_than_random_where_all_items_are_alike(quality: float, wins: bool) -> None:
     """Without taste, for items of topics that many like are better for the many."""
     knobs = {"taste_weight": 0.0, "quality_sd": quality}
-    found = over_seeds(lambda seed: gain(fold_of(world("catalog", seed, **knobs)), ("popularity", {}), ("random", {})))
-    assert found.low > MARGIN if wins else found.within(MARGIN)
+    effects = over_seeds(
+        lambda seed: gain(fold_of(world("catalog", seed, **knobs)), ("popularity", {}), ("random", {}))
+    )
+    assert effects.low > MARGIN if wins else effects.within(MARGIN)
 
 
 @pytest.mark.parametrize(("taste_weight", "wins"), [(0.0, False), (4.0, True)])
@@ -107,8 +109,8 @@ def test_popularity_within_occupation_is_no_better_where_occupations_use_the_sam
         within: dict[str, object] = {"segment": ["occupation"], "prior": 400.0}
         return gain(fold_of(data), ("popularity", within), ("popularity", {}))
 
-    found = over_seeds(better)
-    assert found.low > MARGIN if wins else found.high < MARGIN  # smaller counts may cost something
+    effects = over_seeds(better)
+    assert effects.low > MARGIN if wins else effects.high < MARGIN  # smaller counts may cost something
 
 
 NETWORK = {"n_users": 500, "n_interactions": 6000, "n_companies": 20, "n_schools": 8, "metadata_missing": 0.0}
@@ -130,16 +132,16 @@ def test_common_neighbours_are_no_better_than_degree_within_the_company_where_no
     def better(seed: int) -> float:
         return gain(network(seed, **knobs), ("neighbours", {"weight": weight}), ("popularity", degree))
 
-    found = over_seeds(better)
-    assert found.low > MARGIN if closure else found.high < MARGIN  # detours over others' links may cost something
+    effects = over_seeds(better)
+    assert effects.low > MARGIN if closure else effects.high < MARGIN  # detours over others' links may cost something
 
 
 @pytest.mark.parametrize("homophily", [0.0, 0.6])
 def test_content_is_no_better_than_popularity_where_members_do_not_link_to_their_like(homophily: float) -> None:
     """Nor may they know their like offline."""
     knobs = {"homophily": homophily, "acquaintance": 0.2, "closure": 0.2, "known_within": homophily}
-    found = over_seeds(lambda seed: gain(network(seed, **knobs), ("content", {}), ("popularity", {})))
-    assert found.low > MARGIN if homophily else found.high < MARGIN
+    effects = over_seeds(lambda seed: gain(network(seed, **knobs), ("content", {}), ("popularity", {})))
+    assert effects.low > MARGIN if homophily else effects.high < MARGIN
 
 
 def stale_model(data: Dataset) -> float:
@@ -156,8 +158,8 @@ def stale_model(data: Dataset) -> float:
 @pytest.mark.parametrize(("trend_sd", "wins"), [(0.0, False), (1.0, True)])
 def test_a_stale_model_loses_nothing_where_no_trend_moves(trend_sd: float, wins: bool) -> None:
     knobs = {"trend_sd": trend_sd, "drift_sd": 0.0, "span_days": 15.0, "stay_days": 3.0, "block_hours": 24.0}
-    found = over_seeds(lambda seed: stale_model(world("catalog", seed, **knobs)))
-    assert found.low > MARGIN if wins else found.within(MARGIN)
+    effects = over_seeds(lambda seed: stale_model(world("catalog", seed, **knobs)))
+    assert effects.low > MARGIN if wins else effects.within(MARGIN)
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ class Ideal:
 
 @pytest.mark.parametrize(("drift_sd", "wins"), [(0.0, False), (0.4, True)])
 def test_what_was_known_of_tastes_loses_nothing_where_no_taste_drifts(drift_sd: float, wins: bool) -> None:
-    """Of an ideal model. No rung can tell here: the last items that a user took are worse witnesses than the first
+    """Loss of an ideal model. No rung can tell here: the last items that a user took are worse witnesses than the first
     ones even where nothing drifts, for the best of each topic is taken first and never twice."""
 
     def loss(seed: int) -> float:
@@ -183,12 +185,12 @@ def test_what_was_known_of_tastes_loses_nothing_where_no_taste_drifts(drift_sd: 
         candidates = Candidates.after(fold.train, fold.items, config.Eligibility())
         values = []
         for days in (0, 60):
-            made = recommend(Ideal(truth, days), fold.queries, candidates, 10, config.Scoring())
-            values.append(ndcg(Judged(made, fold.truth))[fold.queries.buckets > 1].mean())
+            ideal_lists = recommend(Ideal(truth, days), fold.queries, candidates, 10, config.Scoring())
+            values.append(ndcg(Judged(ideal_lists, fold.truth))[fold.queries.buckets > 1].mean())
         return float(values[0] - values[1])
 
-    found = over_seeds(loss)
-    assert found.low > MARGIN if wins else found.within(MARGIN)
+    effects = over_seeds(loss)
+    assert effects.low > MARGIN if wins else effects.within(MARGIN)
 
 
 SPAM = {"fake_accounts": 0.2, "ring_size": 300, "spam_items": 0.1, "moderation_recall": 0.0, "adapt": 0.0}
@@ -203,12 +205,14 @@ def test_robust_popularity_is_no_worse_than_plain_without_spam_and_better_with_i
     def difference(seed: int) -> float:
         data = world("ugc", seed, **knobs)
         fold = fold_of(data)
-        asked = fold.first & np.isin(fold.queries.ids.to_numpy(), honest(data))
-        robust, plain = (lists(fold, "popularity", trusted=trusted)[0][asked].mean() for trusted in (True, False))
+        honest_first = fold.first & np.isin(fold.queries.ids.to_numpy(), honest(data))
+        robust, plain = (
+            lists(fold, "popularity", trusted=trusted)[0][honest_first].mean() for trusted in (True, False)
+        )
         return float(robust - plain)
 
-    found = over_seeds(difference)
-    assert found.low > MARGIN if spam else found.low > -MARGIN
+    effects = over_seeds(difference)
+    assert effects.low > MARGIN if spam else effects.low > -MARGIN
 
 
 def honest(data: Dataset) -> np.ndarray:
@@ -231,12 +235,12 @@ def in_the_log(data: Dataset) -> float:
 
 
 def in_lists(data: Dataset) -> float:
-    """Of a rung that learns from who took what: biased logs make biased lists."""
+    """Lists of a rung that learns from who took what: biased logs make biased lists."""
     fold = fold_of(data)
-    _, made = lists(fold, "item_knn")
-    pay, asked = fold.items.frame["salary"].fill_null(0).to_numpy(), fold.queries.buckets > 0
-    paid = (pay >= np.quantile(pay, 0.67))[made.item_idx[:, :10]].mean(1)
-    return log_ratio(paid[asked], fold.queries.users.frame["gender"].to_numpy()[asked])
+    _, knn_lists = lists(fold, "item_knn")
+    pay, has_history = fold.items.frame["salary"].fill_null(0).to_numpy(), fold.queries.buckets > 0
+    paid = (pay >= np.quantile(pay, 0.67))[knn_lists.item_idx[:, :10]].mean(1)
+    return log_ratio(paid[has_history], fold.queries.users.frame["gender"].to_numpy()[has_history])
 
 
 JOBS = {"n_users": 5000, "n_items": 400, "n_interactions": 40_000, "life_days": 0, "fade": 0.0, "ending": "silent",
@@ -245,5 +249,5 @@ JOBS = {"n_users": 5000, "n_items": 400, "n_interactions": 40_000, "life_days": 
 
 @pytest.mark.parametrize(("where", "bias"), [(in_the_log, 0.0), (in_the_log, 0.4), (in_lists, 0.0), (in_lists, 0.9)])
 def test_without_historical_bias_the_impact_ratio_is_about_one(where: Callable[[Dataset], float], bias: float) -> None:
-    found = over_seeds(lambda seed: where(world("jobs", seed, bias=bias, **JOBS)))
-    assert found.high < -RATIO_MARGIN if bias else found.within(RATIO_MARGIN)
+    effects = over_seeds(lambda seed: where(world("jobs", seed, bias=bias, **JOBS)))
+    assert effects.high < -RATIO_MARGIN if bias else effects.within(RATIO_MARGIN)

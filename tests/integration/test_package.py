@@ -67,8 +67,8 @@ def test_a_tiny_train_and_its_model_from_another_working_directory(installed: Pa
     effort = pl.read_parquet(tmp_path / "out/data_effort.parquet")
     assert effort.filter(measure="configuration_lines")["value"].item() > 10
     pl.DataFrame({"user_id": ["u1", "new"]}).write_csv(tmp_path / "users.csv")
-    asked = ("--model", "out", "--queries", "users.csv", "--to", "lists.csv", "--k", "3")
-    done = coldstart(installed, tmp_path, "recommend", *asked)
+    options = ("--model", "out", "--queries", "users.csv", "--to", "lists.csv", "--k", "3")
+    done = coldstart(installed, tmp_path, "recommend", *options)
     assert done.returncode == 0, done.stderr
     assert pl.read_csv(tmp_path / "lists.csv").height == 6
 

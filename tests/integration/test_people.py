@@ -96,10 +96,10 @@ def test_a_simulated_network_is_a_folder_with_its_books_blocks_and_truth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    made = run(
+    done = run(
         simulate.main, "--scenario", "people", "--to", "made", "--set", "n_users=200 n_interactions=800 blocks=0.3"
     )
-    assert made.code == 0, made.err
+    assert done.code == 0, done.err
     data = load_data("made", raw_dir=None)
     assert data.relation is not None
     assert {"contacts", "contacts_since", "blocks"} <= set(data.items.frame.columns)

@@ -35,11 +35,11 @@ def test_the_example_is_checked_mended_trained_and_served_as_shown(checkout: Pat
     assert [done.code for _, done in others] == [0] * 3, [done.err for _, done in others]
     shown = pl.read_csv(lists.encode())
     assert pl.read_csv("lists.csv").drop("score").equals(shown.drop("score"))
-    asked: dict[str, Any] = {}
+    calls: dict[str, Any] = {}
     *lines, last = blocks(section(README, "From Python"), "python")[0].strip().splitlines()
-    exec(compile("\n".join([*lines, f"lists = {last}"]), "README.md", "exec"), asked)
-    assert asked["lists"].columns == shown.columns
-    assert asked["lists"].height == 6
+    exec(compile("\n".join([*lines, f"lists = {last}"]), "README.md", "exec"), calls)
+    assert calls["lists"].columns == shown.columns
+    assert calls["lists"].height == 6
 
 
 def test_day_zero_serves_what_its_page_says(checkout: Path) -> None:

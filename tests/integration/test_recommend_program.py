@@ -62,12 +62,12 @@ def test_every_list_is_complete_and_without_repeats(trained: Trained, workplace:
     users = [f"u{i}" for i in range(60)]
     shown = lists(trained.out, users, "--k", 7)
     for user in users:
-        own = shown.filter(pl.col("user_id") == user)
-        assert own["rank"].to_list() == [*range(1, 8)]
-        assert own["item_id"].n_unique() == 7
-        assert not taken_by(user, history) & set(own["item_id"])
-        own_scores = own["score"].drop_nulls()
-        assert own_scores.is_sorted(descending=True)
+        shown_to_user = shown.filter(pl.col("user_id") == user)
+        assert shown_to_user["rank"].to_list() == [*range(1, 8)]
+        assert shown_to_user["item_id"].n_unique() == 7
+        assert not taken_by(user, history) & set(shown_to_user["item_id"])
+        personal_scores = shown_to_user["score"].drop_nulls()
+        assert personal_scores.is_sorted(descending=True)
 
 
 def test_csv_in_and_out_says_the_same(trained: Trained, workplace: Path) -> None:
@@ -272,8 +272,8 @@ def test_model_of_data_without_times_serves_at_any_time(untracked: Path) -> None
     assert run(train.main, "--scenario", "jobs", *args).code == 0
     for as_of in (None, START):
         shown = lists(Path("out"), ["u1", "nobody"], "--k", N_ITEMS, as_of=as_of)
-        own = set(shown.filter(pl.col("user_id") == "u1")["item_id"])
-        assert own == {f"i{i}" for i in range(N_ITEMS)} - known
+        shown_to_user = set(shown.filter(pl.col("user_id") == "u1")["item_id"])
+        assert shown_to_user == {f"i{i}" for i in range(N_ITEMS)} - known
 
 
 def test_day_zero_model_serves_users_by_what_they_say_of_themselves(untracked: Path) -> None:
@@ -285,8 +285,8 @@ def test_day_zero_model_serves_users_by_what_they_say_of_themselves(untracked: P
     )
     shown = lists(Path("out"), ["u0", "nobody"], "--k", 5)
     titles = pl.read_parquet(data / "items.parquet").select("item_id", "title")
-    own = shown.filter(pl.col("user_id") == "u0").join(titles, on="item_id")
-    assert own["title"].str.contains("nurse").mean() > 0.5  # a fifth by chance; u0 is a nurse by trade
+    shown_to_user = shown.filter(pl.col("user_id") == "u0").join(titles, on="item_id")
+    assert shown_to_user["title"].str.contains("nurse").mean() > 0.5  # a fifth by chance; u0 is a nurse by trade
     assert shown.filter(pl.col("user_id") == "nobody").height == 5
 
 

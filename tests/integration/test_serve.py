@@ -53,15 +53,15 @@ def bundle(trained: Trained) -> Bundle:
 
 @pytest.fixture
 def service(bundle: Bundle, tmp_path: Path) -> Iterator[Service]:
-    made = Service(lambda: (bundle, "1"), tmp_path / "log")
-    yield made
-    made.close()
+    running = Service(lambda: (bundle, "1"), tmp_path / "log")
+    yield running
+    running.close()
 
 
 @pytest.fixture
 def client(service: Service) -> Iterator[TestClient]:
-    with TestClient(app(service)) as made:
-        yield made
+    with TestClient(app(service)) as http:
+        yield http
 
 
 def users(bundle: Bundle, n: int) -> list[Any]:
@@ -71,8 +71,8 @@ def users(bundle: Bundle, n: int) -> list[Any]:
 def lists(client: TestClient, **body: Any) -> list[dict[str, Any]]:
     answer = client.post("/recommend", json=body)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["lists"]
-    return found
+    answers: list[dict[str, Any]] = answer.json()["lists"]
+    return answers
 
 
 def shown(client: TestClient, user: Any, **body: Any) -> list[Any]:
@@ -80,15 +80,15 @@ def shown(client: TestClient, user: Any, **body: Any) -> list[Any]:
 
 
 def test_the_lists_are_those_of_make_recommend(bundle: Bundle, client: TestClient) -> None:
-    asked = [*users(bundle, 8), "a stranger"]
-    expected = serve(bundle, pl.DataFrame({"user_id": asked}), 5).rows()
-    found = [
+    user_ids = [*users(bundle, 8), "a stranger"]
+    expected = serve(bundle, pl.DataFrame({"user_id": user_ids}), 5).rows()
+    served_rows = [
         (one["user_id"], place["rank"], place["item_id"], place["score"], place["source"])
-        for one in lists(client, users=asked, k=5)
+        for one in lists(client, users=user_ids, k=5)
         for place in one["items"]
     ]
-    assert [row[:3] + row[4:] for row in found] == [row[:3] + row[4:] for row in expected]
-    assert [row[3] for row in found] == pytest.approx([row[3] for row in expected], nan_ok=True)
+    assert [row[:3] + row[4:] for row in served_rows] == [row[:3] + row[4:] for row in expected]
+    assert [row[3] for row in served_rows] == pytest.approx([row[3] for row in expected], nan_ok=True)
 
 
 def test_lists_for_a_past_time_are_those_of_make_recommend(bundle: Bundle, client: TestClient) -> None:
@@ -308,10 +308,10 @@ def test_thousands_of_requests_leave_nothing_in_memory(
 def test_a_list_is_made_again_only_where_something_has_changed(
     bundle: Bundle, client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[int] = []
+    served: list[int] = []
 
     def route(self: InUse, queries: Queries, *args: Any) -> Routed:
-        made.append(len(queries))
+        served.append(len(queries))
         return routed(self, queries, *args)
 
     routed = InUse.route
@@ -319,7 +319,7 @@ def test_a_list_is_made_again_only_where_something_has_changed(
     one, other = users(bundle, 2)
     (first,) = lists(client, user=one)
     (again, beside) = lists(client, users=[one, other])
-    assert made == [1, 1]
+    assert served == [1, 1]
     assert again.pop("list_id") != first.pop("list_id")
     assert again == first
     assert beside["items"] == lists(client, user=other)[0]["items"]
@@ -327,9 +327,9 @@ def test_a_list_is_made_again_only_where_something_has_changed(
     (after,) = lists(client, user=one)
     assert first["items"][0]["item_id"] not in [place["item_id"] for place in after["items"]]
     service.swap(bundle, "2")
-    made.clear()
+    served.clear()
     (new,) = lists(client, user=one)
-    assert made == [1]
+    assert served == [1]
     assert new["items"] == after["items"]
 
 

@@ -39,7 +39,7 @@ def bundle(trained: Trained) -> Bundle:
 
 
 def routed(bundle: Bundle, rung: str, explorer: Explorer | None = None) -> Bundle:
-    """The same data served by one rung, its slots explored."""
+    """The bundle's data served by one rung, its slots explored."""
     data = bundle.known.dataset()
     model = bundle.router.rungs[rung]
     slots = Slots(rung=rung, n=3, of=10) if explorer else Slots()
@@ -146,11 +146,11 @@ def test_the_log_holds_the_chance_of_what_exploration_drew_and_values_another_ex
     assert (1 / drawn.filter(rank=8)["propensity"]).mean() == pytest.approx(  # type: ignore[operator]
         len(bundle.data.items) - 13, abs=8
     )
-    found = off_policy(routed(bundle, rung, Explorer("ucb", below=10**6, pool=5, floor=1.0)), log.served, log.feedback,
-                       None, tmp_path)  # fmt: skip
-    assert found.effective > 20
-    dr = found.estimates[-1]
-    assert dr.low < found.logged < dr.high  # another draw of the same policy
+    explorer = Explorer("ucb", below=10**6, pool=5, floor=1.0)
+    estimate = off_policy(routed(bundle, rung, explorer), log.served, log.feedback, None, tmp_path)
+    assert estimate.effective > 20
+    dr = estimate.estimates[-1]
+    assert dr.low < estimate.logged < dr.high  # another draw of the same policy
 
 
 def test_without_support_it_is_refused(bundle: Bundle, rung: str, trained: Trained, tmp_path: Path) -> None:

@@ -170,10 +170,10 @@ def test_the_server_that_the_documentation_starts_answers_so_too(model: Path, tm
         wait_for(f"http://127.0.0.1:{port}/ping", process)
         for _, (status, changed) in BAD.items():
             body, kind = request(changed)
-            found, text = post(f"http://127.0.0.1:{port}/invocations", body, kind)
-            check_refusal(found, status, text, model)
-        found, text = post(f"http://127.0.0.1:{port}/invocations", *request({}))
-        assert found == 200, text
+            status_code, text = post(f"http://127.0.0.1:{port}/invocations", body, kind)
+            check_refusal(status_code, status, text, model)
+        status_code, text = post(f"http://127.0.0.1:{port}/invocations", *request({}))
+        assert status_code == 200, text
         assert len(json.loads(text)["predictions"]) == 3
     finally:
         if process.poll() is None:

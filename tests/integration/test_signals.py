@@ -88,23 +88,23 @@ def after_its_first_cell(place: Path) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("ending", STOPS)
 def test_a_study_that_is_stopped_goes_on_with_its_next_cell(study_place: Path, ending: signal.Signals) -> None:
     stopped(after_its_first_cell(study_place), ending)
-    kept = {path: path.stat().st_mtime_ns for path in cells(study_place)}
-    assert kept
+    stamps = {path: path.stat().st_mtime_ns for path in cells(study_place)}
+    assert stamps
     assert not (study_place / "studies/small/results.parquet").exists()
     assert not begun(study_place / "studies")
     finished(study_place, "study", "--study", "small.yaml", "--data", "shop", "--quiet")
     assert len(cells(study_place)) == 2
-    assert all(path.stat().st_mtime_ns == before for path, before in kept.items())
+    assert all(path.stat().st_mtime_ns == before for path, before in stamps.items())
 
 
 def test_a_study_that_is_killed_leaves_whole_cells_and_no_open_run(study_place: Path, store: str) -> None:
     process = after_its_first_cell(study_place)
     process.kill()
     process.communicate(timeout=60)
-    kept = {path: path.stat().st_mtime_ns for path in cells(study_place)}
+    stamps = {path: path.stat().st_mtime_ns for path in cells(study_place)}
     (study_place / f"studies/small/.cell-{process.pid}").mkdir(exist_ok=True)  # as if it died while it wrote one
     finished(study_place, "study", "--study", "small.yaml", "--data", "shop", "--quiet")
-    assert all(path.stat().st_mtime_ns == before for path, before in kept.items())
+    assert all(path.stat().st_mtime_ns == before for path, before in stamps.items())
     assert not begun(study_place / "studies", "cell")
     prepare(store)
     assert "RUNNING" not in statuses(store, "study-small")
@@ -128,12 +128,12 @@ def test_a_comparison_that_is_stopped_keeps_its_cells(workplace: Path, store: st
     process = start(workplace, *args, "first")
     wait_for(lambda: cells(workplace), process)
     stopped(process, ending)
-    kept = {path: path.stat().st_mtime_ns for path in cells(workplace)}
+    stamps = {path: path.stat().st_mtime_ns for path in cells(workplace)}
     assert (workplace / "first/INCOMPLETE").is_file()
     assert not begun(workplace / "studies")
     finished(workplace, *args, "second")
     assert (workplace / "second/report.html").is_file()
-    assert all(path.stat().st_mtime_ns == before for path, before in kept.items())
+    assert all(path.stat().st_mtime_ns == before for path, before in stamps.items())
     assert "RUNNING" not in statuses(store, "compare")
 
 

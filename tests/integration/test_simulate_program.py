@@ -20,12 +20,12 @@ def _in_a_place_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(tmp_path)
 
 
-def made(*args: str) -> Done:
+def simulated(*args: str) -> Done:
     return run(simulate.main, "--scenario", "jobs", "--to", "made", *args)
 
 
 def test_knobs_of_one_set_as_make_passes_it_shape_a_folder_that_loads(tmp_path: Path) -> None:
-    done = made("--set", SMALL)
+    done = simulated("--set", SMALL)
     assert (done.code, done.out) == (0, "made\n"), done.err
     data = load("made", raw_dir=None)
     assert (len(data.users), len(data.items)) == (80, 60)
@@ -33,7 +33,7 @@ def test_knobs_of_one_set_as_make_passes_it_shape_a_folder_that_loads(tmp_path: 
 
 
 def test_truth_lies_beside_the_tables_unless_it_is_not_wanted(tmp_path: Path) -> None:
-    assert made("--set", SMALL).code == 0
+    assert simulated("--set", SMALL).code == 0
     shown = pl.read_parquet("made/truth/exposures.parquet")
     assert set(shown.columns) >= {"user_id", "item_id", "timestamp", "position", "propensity"}
     bare = run(simulate.main, "--scenario", "jobs", "--to", "bare", "--set", SMALL, "--no-truth")
@@ -43,7 +43,7 @@ def test_truth_lies_beside_the_tables_unless_it_is_not_wanted(tmp_path: Path) ->
 
 
 def test_a_twin_has_the_size_of_its_set_and_is_shown_beside_it(tmp_path: Path) -> None:
-    assert made("--set", "n_users=150 n_items=100 n_interactions=1500").code == 0
+    assert simulated("--set", "n_users=150 n_items=100 n_interactions=1500").code == 0
     done = run(simulate.main, "--scenario", "jobs", "--to", "twin", "--like", "made", "--no-truth")
     assert done.code == 0, done.err
     assert "gini_items" in done.err
@@ -58,8 +58,8 @@ def test_the_oracle_bounds_the_table_of_a_train_on_the_folder_and_is_never_serve
     done = run(train.main, "--scenario", "jobs", "--data", "made", "--out", "out", *LADDER)
     assert done.code == 0, done.err
     everyone = {"split": "test", "metric": "ndcg_at_10", "slice": "all", "item_bucket": "all", "user_bucket": "all"}
-    found = dict(pl.read_parquet("out/metrics.parquet").filter(**everyone).select("rung", "value").iter_rows())
-    assert found.pop("oracle") > 1.3 * max(found.values())
+    values = dict(pl.read_parquet("out/metrics.parquet").filter(**everyone).select("rung", "value").iter_rows())
+    assert values.pop("oracle") > 1.3 * max(values.values())
     assert "oracle" not in Path("out/decision.json").read_text()
     assert "oracle" in Path("out/report.html").read_text()
     assert "Regret of the router: 0." in done.out
@@ -75,7 +75,7 @@ def test_equal_seeds_write_equal_files_and_other_seeds_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ("n_user=80", "did you mean 'n_users'"),
         ("n_users=[80", "--set n_users=[80: cannot be read as YAML"),
@@ -83,16 +83,16 @@ def test_equal_seeds_write_equal_files_and_other_seeds_others() -> None:
         ("n_users", "expected knob=value"),
     ],
 )
-def test_a_wrong_knob_is_one_message_and_leaves_nothing(given: str, said: str) -> None:
-    done = made("--set", given)
+def test_a_wrong_knob_is_one_message_and_leaves_nothing(given: str, message: str) -> None:
+    done = simulated("--set", given)
     assert done.code == 2
-    assert said in done.err
+    assert message in done.err
     assert not list(Path().iterdir())
 
 
 def test_a_folder_that_exists_is_left_as_it_is() -> None:
     Path("made").mkdir()
-    done = made("--set", SMALL)
+    done = simulated("--set", SMALL)
     assert done.code == 2
     assert "made: is there already" in done.err
     assert not list(Path("made").iterdir())

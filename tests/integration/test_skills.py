@@ -44,8 +44,10 @@ def test_a_train_measures_the_whole_ladder_and_serves_a_member_without_history(u
     assert done.code == 0, done.err
     assert "acceptance@10" in done.out
     assert rungs(Path("out")) == RUNGS
-    found = pl.read_parquet("out/metrics.parquet").filter(metric="acceptance_at_10", user_bucket="all", split="test")
-    assert found["value"].is_between(0, 1).all()
+    acceptance = pl.read_parquet("out/metrics.parquet").filter(
+        metric="acceptance_at_10", user_bucket="all", split="test"
+    )
+    assert acceptance["value"].is_between(0, 1).all()
     assert set(pl.read_parquet("out/metrics.parquet")["user_bucket"]) >= {"all", "0", "1_2", "3_9", "10_plus"}
     Path("queries.csv").write_text("user_id\nnobody\n")
     Path("users.csv").write_text("user_id,occupation\nnobody,Database Architects\n")

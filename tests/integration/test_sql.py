@@ -44,10 +44,10 @@ def ask(query: str) -> str:
 
 
 def test_a_question_is_answered_over_finished_trains_only(place: Path) -> None:
-    told = ask("select distinct run, rung from metrics where rung = 'als'")
-    assert "jobs-one" in told
-    assert "jobs-two" not in told
-    assert "latest" not in told
+    answer = ask("select distinct run, rung from metrics where rung = 'als'")
+    assert "jobs-one" in answer
+    assert "jobs-two" not in answer
+    assert "latest" not in answer
     assert "shop" in ask("select scenario, data, goal from runs")
     assert "n_interactions" in ask("select measure, value from data")
     assert "popularity" in ask("select users, rung from decisions")
@@ -71,9 +71,9 @@ def test_the_log_of_a_service_is_asked_while_the_service_writes_it(place: Path) 
 
 
 def test_several_questions_in_one_are_all_answered(place: Path) -> None:
-    told = ask("select 'one' as a; select 'two' as b")
-    assert "one" in told
-    assert "two" in told
+    answer = ask("select 'one' as a; select 'two' as b")
+    assert "one" in answer
+    assert "two" in answer
 
 
 def test_what_is_not_understood_is_told_with_exit_code_2(place: Path) -> None:
@@ -86,10 +86,12 @@ def test_what_is_not_understood_is_told_with_exit_code_2(place: Path) -> None:
 def test_a_folders_name_is_no_pattern(place: Path, name: str) -> None:
     shutil.copytree(place / "artifacts/jobs-one", place / "artifacts" / name)
     shutil.copytree(place / "artifacts/jobs-one", place / "artifacts/a1")
-    told = ask("select run, count(*) as n from metrics group by all")
-    (rows,) = {row.split()[-1] for row in told.splitlines() if row.strip().startswith(("jobs-one", "a1 ", name + " "))}
+    answer = ask("select run, count(*) as n from metrics group by all")
+    (rows,) = {
+        row.split()[-1] for row in answer.splitlines() if row.strip().startswith(("jobs-one", "a1 ", name + " "))
+    }
     assert int(rows) == pl.read_parquet(place / "artifacts/a1/metrics.parquet").height
-    assert len([row for row in told.splitlines() if row.rstrip().endswith(f" {rows}")]) == 3
+    assert len([row for row in answer.splitlines() if row.rstrip().endswith(f" {rows}")]) == 3
 
 
 @pytest.mark.parametrize(
@@ -107,10 +109,10 @@ def test_a_damaged_file_is_named_and_the_rest_is_answered(place: Path, file: str
     (place / file).write_bytes(content)
     done = run(sql.main, "--query", "select 1 + 1 as sum")
     assert (done.code, "2" in done.out) == (0, True)
-    told = done.err.replace("\n", " ")
-    assert "damaged" in told
-    assert Path(file).name in told
-    assert str(Path(file).parent) in told
+    message = done.err.replace("\n", " ")
+    assert "damaged" in message
+    assert Path(file).name in message
+    assert str(Path(file).parent) in message
 
 
 def test_without_a_question_duckdbs_own_shell_opens_over_the_views(
@@ -140,9 +142,9 @@ def test_without_duckdb_the_command_that_installs_it_is_told(place: Path, monkey
 
 
 def test_the_questions_of_the_page_are_answered(place: Path) -> None:
-    found = re.findall(r"^make sql (QUERY=(?:\"[^\"]*\"))", QUESTIONS, re.MULTILINE)
-    assert len(found) >= 5
-    for one in found:
+    queries = re.findall(r"^make sql (QUERY=(?:\"[^\"]*\"))", QUESTIONS, re.MULTILINE)
+    assert len(queries) >= 5
+    for one in queries:
         (given,) = shlex.split(one)
         views = {"ladder", "moves", "build", "data_value"}
         if not views & set(re.findall(r"from (\w+)", given)):

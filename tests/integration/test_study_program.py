@@ -34,8 +34,8 @@ def place(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def runs(store: str, experiment: str) -> list[Any]:
     client = MlflowClient(store)
-    found = client.get_experiment_by_name(experiment)
-    return list(client.search_runs([found.experiment_id], max_results=1000))
+    logged = client.get_experiment_by_name(experiment)
+    return list(client.search_runs([logged.experiment_id], max_results=1000))
 
 
 def small(*more: str) -> Done:
@@ -61,9 +61,9 @@ def test_a_study_writes_results_and_a_report_goes_on_after_failures_and_logs_eac
     assert len(by_status["FINISHED"]) == 2 * 2 + 2  # two cells of two rungs, the report, and what it says of text
     assert "no column" in by_status["FAILED"][0].data.tags["error"]
     one = next(r for r in first if r.data.params.get("pair") == "text" and r.data.params["rung"] == "content")
-    told = next(r for r in first if r.data.params.get("data") == "text")
-    assert {"100 x gain in NDCG at 10: all users: jobs on shop", "worth/cpu_s"} <= set(told.data.metrics)
-    assert told.data.tags["report"] in {r.info.run_id for r in first}
+    text_run = next(r for r in first if r.data.params.get("data") == "text")
+    assert {"100 x gain in NDCG at 10: all users: jobs on shop", "worth/cpu_s"} <= set(text_run.data.metrics)
+    assert text_run.data.tags["report"] in {r.info.run_id for r in first}
     assert one.data.params["data/difference"] == "metadata(roles=['text'])"
     assert "mlflow.parentRunId" not in one.data.tags
     assert {"acc/ndcg_at_10", "effort/total_cpu_s", "data/n_train"} <= set(one.data.metrics)
@@ -95,8 +95,8 @@ def test_unknown_names_are_told_before_anything_is_run(place: Path) -> None:
 
 def test_each_scenario_may_have_data_of_its_own(place: Path) -> None:
     given = plan.load("small")
-    made = study.planned(given, ["jobs", "ugc"], "shop,other", [])
-    assert {(c.labels["scenario"], c.labels["data"]) for c in made} == {("jobs", "shop"), ("ugc", "other")}
+    plans = study.planned(given, ["jobs", "ugc"], "shop,other", [])
+    assert {(c.labels["scenario"], c.labels["data"]) for c in plans} == {("jobs", "shop"), ("ugc", "other")}
     done = run(study.main, "--study", "small", "--scenario", "jobs,ugc,catalog", "--data", "shop,other")
     assert (done.code, "2 data sets for 3 scenarios" in done.err) == (2, True)
 

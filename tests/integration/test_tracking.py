@@ -81,8 +81,8 @@ def track(out: Path) -> Tracker:
 def runs(uri: str) -> dict[str, Any]:
     """rung -> run."""
     experiment = client(uri).get_experiment_by_name("coldstart")
-    found = client(uri).search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])
-    return {run.data.params.get("rung", run.info.run_name): run for run in found}
+    logged_runs = client(uri).search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])
+    return {run.data.params.get("rung", run.info.run_name): run for run in logged_runs}
 
 
 def bundle() -> Bundle:
@@ -103,18 +103,18 @@ def bundle() -> Bundle:
 
 def test_every_rung_is_one_flat_finished_run_in_its_colour(uri: str, out: Path) -> None:
     tracker = track(out)
-    found = runs(uri)
-    assert list(found) == list(RUNGS)  # listed in the order of the ladder
-    for rung, run in found.items():
+    logged_runs = runs(uri)
+    assert list(logged_runs) == list(RUNGS)  # listed in the order of the ladder
+    for rung, run in logged_runs.items():
         assert run.info.status == "FINISHED"
         assert run.info.run_name == f"jobs-simulated-{rung}"
         assert run.data.tags["mlflow.runColor"] == colours.RUNG_COLOURS[rung]
         assert run.data.tags["train"] == tracker.run_id
         assert "mlflow.parentRunId" not in run.data.tags
         assert (run.data.params["scenario"], run.data.params["data"]) == ("jobs", "simulated")
-    assert found["als"].data.params["factors"] == "4"
-    assert found["lightfm"].data.params["no_components"] == "4"  # as chosen on validation, not as configured
-    assert found["als"].data.tags["shipped_for"].startswith("with_history, 1_2, 3_9, 10_plus")
+    assert logged_runs["als"].data.params["factors"] == "4"
+    assert logged_runs["lightfm"].data.params["no_components"] == "4"  # as chosen on validation, not as configured
+    assert logged_runs["als"].data.tags["shipped_for"].startswith("with_history, 1_2, 3_9, 10_plus")
 
 
 def test_logged_metrics_are_the_numbers_of_the_tables(uri: str, out: Path) -> None:
@@ -155,11 +155,11 @@ def test_effort_of_the_router_is_the_same_in_mlflow_and_in_the_report(out: Path,
     tested = effort.filter(split="test")
     served = ["popularity", "als", *(["content"] if slots else [])]
     fits = tested.filter(pl.col("stage") == "fit", pl.col("rung").is_in(served))["cpu_s"].sum()
-    own = tested.filter(stage="recommend", rung="router")["cpu_s"].sum()
+    router_cpu_s = tested.filter(stage="recommend", rung="router")["cpu_s"].sum()
     assert logged["effort/fit_cpu_s"] == pytest.approx(fits)
-    assert logged["effort/total_cpu_s"] == pytest.approx(fits + own)
+    assert logged["effort/total_cpu_s"] == pytest.approx(fits + router_cpu_s)
     read = read_run(out)
-    assert run_tables.seconds(read).filter(rung="router")["cpu_s"].item() == pytest.approx(fits + own)
+    assert run_tables.seconds(read).filter(rung="router")["cpu_s"].item() == pytest.approx(fits + router_cpu_s)
     whole = run_tables.stages(read.spent, read.rungs).filter(rung="router")
     assert whole["fit_cpu_s"].item() == pytest.approx(fits)
 
@@ -333,9 +333,9 @@ def test_views_fit_into_a_tag_and_draw_every_run() -> None:
 
 def test_views_of_a_report_show_its_runs_alone_and_fit_into_a_tag_with_many_places() -> None:
     places = [(f"scenario-{n} on a data set of a longer name {n}", "ndcg_at_10") for n in range(8)]
-    made = views.report_views("run", dict.fromkeys(summary.CALLED, places))
-    assert len(made) == 6
-    for value in made.values():
+    charts = views.report_views("run", dict.fromkeys(summary.CALLED, places))
+    assert len(charts) == 6
+    for value in charts.values():
         assert len(value) <= views.LONGEST
         state = unpacked(value)
         assert state["searchFilter"].startswith("tags.report = 'run' and tags.kind = '")
@@ -379,9 +379,9 @@ def test_tags_say_for_which_of_those_who_come_back_and_for_which_places_a_rung_i
     back = {b: {**decision["buckets"][b], "rung": "content"} for b in ("1_2", "3_9")}
     decision |= {"returning": {**back, "10_plus": decision["buckets"]["10_plus"]}, "slots": {"n": 2, "rung": "content"}}
     (out / "decision.json").write_text(json.dumps(decision))
-    found = read_run(out)
-    assert values.tags(found, "content")["shipped_for"] == "1_2_returning, 3_9_returning, new items"
-    assert values.tags(found, "als")["shipped_for"] == "with_history, 1_2, 3_9, 10_plus"
+    run_read = read_run(out)
+    assert values.tags(run_read, "content")["shipped_for"] == "1_2_returning, 3_9_returning, new items"
+    assert values.tags(run_read, "als")["shipped_for"] == "with_history, 1_2, 3_9, 10_plus"
 
 
 def test_every_recommender_has_a_colour_of_its_own() -> None:
@@ -516,9 +516,9 @@ def test_a_run_is_closed_as_lost_where_its_process_has_ended_and_no_other(uri: s
     for name, given in tags.items():
         client(uri).create_run(experiment, tags=given, run_name=name)
     store.prepare(uri, "another experiment")
-    found = client(uri).search_runs([experiment])
-    assert {run.info.run_name for run in found if run.info.status == "KILLED"} == {"ended", "number given again"}
-    assert {run.info.status for run in found} == {"KILLED", "RUNNING"}
+    logged_runs = client(uri).search_runs([experiment])
+    assert {run.info.run_name for run in logged_runs if run.info.status == "KILLED"} == {"ended", "number given again"}
+    assert {run.info.status for run in logged_runs} == {"KILLED", "RUNNING"}
 
 
 def test_no_rung_is_finished_while_its_train_is_not(uri: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,8 +57,8 @@ def runs(store: str, train_name: str) -> list[Run]:
     client = MlflowClient(store)
     experiment = client.get_experiment_by_name("coldstart")
     assert experiment is not None
-    found = client.search_runs([experiment.experiment_id], max_results=1000)
-    return [r for r in found if r.info.run_name.startswith(f"jobs-{train_name}-")]
+    logged_runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    return [r for r in logged_runs if r.info.run_name.startswith(f"jobs-{train_name}-")]
 
 
 # What lies in OUT
@@ -123,8 +123,8 @@ def test_decision_names_a_rung_for_every_bucket_and_tells_of_each_or_its_group(t
     for bucket in BUCKETS:
         choice = decided["buckets"][bucket]
         audience = AUDIENCE[choice["inherited_from"] or bucket].capitalize()
-        told = [s for s in decided["sentences"] if s.startswith(audience) and f" get {choice['rung']}" in s]
-        assert told
+        lines = [s for s in decided["sentences"] if s.startswith(audience) and f" get {choice['rung']}" in s]
+        assert lines
 
 
 def test_effort_is_told_for_every_rung_and_stage(trained: Trained) -> None:
@@ -162,9 +162,11 @@ def test_a_log_without_a_terminal_gets_neither_bars_nor_blank_lines(trained: Tra
 
 
 def test_every_rung_is_a_finished_run_and_the_model_is_registered(trained: Trained) -> None:
-    found = runs(trained.store, "shop")
-    assert {r.info.status for r in found} == {"FINISHED"}
-    assert {r.info.run_name for r in found} == {f"jobs-shop-{r}" for r in ("popularity", "content", "als", "router")}
+    logged_runs = runs(trained.store, "shop")
+    assert {r.info.status for r in logged_runs} == {"FINISHED"}
+    assert {r.info.run_name for r in logged_runs} == {
+        f"jobs-shop-{r}" for r in ("popularity", "content", "als", "router")
+    }
     assert MlflowClient(trained.store).get_model_version_by_alias("coldstart-jobs-shop", "candidate").version
 
 
@@ -228,15 +230,15 @@ def test_overrides_reach_the_ladder_by_name(trained: Trained, untracked: Path) -
 
 
 def test_without_out_a_folder_is_made_and_latest_points_to_the_newest(trained: Trained, untracked: Path) -> None:
-    made = []
+    folders = []
     for _ in range(2):
         done = run(train.main, "--scenario", "jobs", "--data", trained.data, *SMALL, "--json")
         assert done.code == 0
-        made.append(Path(json.loads(done.out)["out"]))
-        assert made[-1].parent == Path("artifacts")
-        assert made[-1].name.startswith("jobs-shop-")
-        assert (untracked / "artifacts/latest").resolve() == made[-1].resolve()
-    assert made[0] != made[1]
+        folders.append(Path(json.loads(done.out)["out"]))
+        assert folders[-1].parent == Path("artifacts")
+        assert folders[-1].name.startswith("jobs-shop-")
+        assert (untracked / "artifacts/latest").resolve() == folders[-1].resolve()
+    assert folders[0] != folders[1]
     assert not (untracked / "artifacts/latest").readlink().is_absolute()
 
 

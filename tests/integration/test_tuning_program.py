@@ -28,8 +28,8 @@ def train_on(data: Path, out: str, *args: str) -> Done:
 
 
 def parameters(out: str) -> dict[str, dict[str, object]]:
-    found: dict[str, dict[str, object]] = json.loads(Path(out, "decision.json").read_text())["parameters"]
-    return found
+    chosen_parameters: dict[str, dict[str, object]] = json.loads(Path(out, "decision.json").read_text())["parameters"]
+    return chosen_parameters
 
 
 def test_a_train_can_tune_first_and_tells_what_it_took(trained: Trained, untracked: Path) -> None:
@@ -86,11 +86,11 @@ def test_a_train_stopped_while_tuning_goes_on_where_it_was(workplace: Path, stop
     assert exit_code(process) == code, err
     assert "Traceback" not in err
     (journal,) = Path("tuning").glob("*.log")
-    kept, before = journal.read_bytes(), measured()
+    written, before = journal.read_bytes(), measured()
 
     done = train_on(data, "out", *SMALL, "--set", "tune.trials=7")
     assert done.code == 0, done.err
-    assert journal.read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
+    assert journal.read_bytes().startswith(written[: written.rfind(b"\n") + 1])
     # 7 trials of each of 3 rungs; only one that was under way is begun anew.
     assert measured() <= max(before, 7) + 2 * 7 + 1
     whole = workplace / "whole"

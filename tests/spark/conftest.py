@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def sail() -> Iterator[Engine]:
-    """Of two partitions, since each is a Python function that starts; tests of their number set their own."""
+    """An engine of two partitions, since each is a Python function that starts; tests of their number set their own."""
     with connected(LOCAL, partitions=2) as engine:
         yield engine
 

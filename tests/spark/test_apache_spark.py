@@ -86,7 +86,7 @@ def apache(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def carrying(server: Server) -> Iterator[Engine]:
-    """As a cluster that shares no folder with this machine: the engine carries tasks and blocks."""
+    """Behaves like a cluster that shares no folder with this machine: the engine carries tasks and blocks."""
     with connected(server.address, None, 2) as engine:
         assert engine.shared is None
         yield engine

@@ -133,7 +133,7 @@ def test_item_knn_fitted_on_a_sample_is_that_fitted_on_all(
 def test_content_fitted_on_a_sample_is_that_fitted_on_all(
     pair: tuple[Dataset, Dataset], model: Content | ContentPopularity
 ) -> None:
-    """Of content, nothing depends on interactions but which items there are."""
+    """Nothing of content depends on interactions but which items there are."""
     for one, other in zip(stages(pair[0]), stages(pair[1]), strict=True):
         users = other.users
         history = History(np.arange(len(users) + 1), np.arange(len(users)) % len(one.items), np.zeros(len(users), int))

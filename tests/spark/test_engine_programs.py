@@ -47,15 +47,15 @@ def test_a_train_on_the_engine_is_the_train_without_it(place: Path) -> None:
 def test_a_train_on_a_sample_says_so_and_serves_everyone(place: Path) -> None:
     trained("out", *ENGINE, *FEW, "--set", "engine.sample_users=30")
     warnings = json.loads((place / "out/data.json").read_text())["warnings"]
-    said = [sentence for sentence in warnings if "engine.sample_users" in sentence]
-    assert len(said) == 1
-    assert "of 60 users" in said[0]
+    sample_warnings = [sentence for sentence in warnings if "engine.sample_users" in sentence]
+    assert len(sample_warnings) == 1
+    assert "of 60 users" in sample_warnings[0]
     whole, few = (pl.read_parquet(place / f"out/{name}.parquet") for name in ("all_users", "metrics"))
     of_all = {"user_bucket": "all", "item_bucket": "all", "metric": "ndcg_at_10", "slice": "all", "split": "test"}
-    asked, of_few = (table.filter(**of_all).select("rung", "n_queries") for table in (whole, few))
-    assert set(asked["rung"]) == set(of_few["rung"]) - {"router-plain"}
-    assert asked["n_queries"].n_unique() == 1
-    assert asked["n_queries"][0] > of_few["n_queries"].max()
+    n_of_all, of_few = (table.filter(**of_all).select("rung", "n_queries") for table in (whole, few))
+    assert set(n_of_all["rung"]) == set(of_few["rung"]) - {"router-plain"}
+    assert n_of_all["n_queries"].n_unique() == 1
+    assert n_of_all["n_queries"][0] > of_few["n_queries"].max()
     assert "The ladder, over all users" in (place / "out/report.html").read_text()
     pl.DataFrame({"user_id": [f"u{n}" for n in range(60)]}).write_csv("queries.csv")
     done = run(recommend.main, "--model", "out", "--queries", "queries.csv", "--to", "lists.csv")
@@ -87,9 +87,9 @@ def test_a_sample_of_everyone_decides_as_all_of_them(place: Path) -> None:
 def test_lists_of_the_engine_are_those_without_it(place: Path) -> None:
     trained("out")
     pl.DataFrame({"user_id": ["u0", "u1", "a stranger"]}).write_csv("queries.csv")
-    asked = ("--model", "out", "--queries", "queries.csv")
+    options = ("--model", "out", "--queries", "queries.csv")
     for to, more in (("plain.csv", ()), ("spread.csv", ENGINE)):
-        done = run(recommend.main, *asked, "--to", to, *more)
+        done = run(recommend.main, *options, "--to", to, *more)
         assert done.code == 0, done.err
     assert (place / "plain.csv").read_bytes() == (place / "spread.csv").read_bytes()
 

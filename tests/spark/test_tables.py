@@ -42,9 +42,9 @@ def here(rows: Folder, tmp_path_factory: pytest.TempPathFactory) -> Any:
 def written(engine: Engine, rows: Folder, kind: str, to: Path) -> str:
     """The address of tables that the engine itself wrote."""
     for name in ("interactions", "items", "users"):
-        made = getattr(rows, name)
+        task = getattr(rows, name)
         frame = (
-            engine.spark.createDataFrame(made.to_arrow().cast(_plain(made))) if len(made) else _nothing(engine, made)
+            engine.spark.createDataFrame(task.to_arrow().cast(_plain(task))) if len(task) else _nothing(engine, task)
         )
         if kind == "table":
             frame.write.option("path", str(to / name)).mode("overwrite").saveAsTable(f"default.{name}")

@@ -86,12 +86,12 @@ def test_every_library_that_measuring_modules_import_is_listed_as_one_that_compu
 
 def closure(modules: Iterator[Path]) -> set[Path]:
     """The modules, and all that these import, one way or another."""
-    found: set[Path] = set()
+    reached: set[Path] = set()
     new = set(modules)
     while new:
-        found |= new
-        new = {path for module in new for name in imports(module) if (path := module_of(name))} - found
-    return found
+        reached |= new
+        new = {path for module in new for name in imports(module) if (path := module_of(name))} - reached
+    return reached
 
 
 def imports(module: Path) -> Iterator[str]:

@@ -43,9 +43,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_yaml_that_cannot_be_meant_is_refused_in_short_and_soon(tmp_path: Path, name: str) -> None:
-    content, said = REFUSED[name]
+    content, reason = REFUSED[name]
     message = refusal(tmp_path, {"dataset.yaml": content})
-    for text in said:
+    for text in reason:
         assert text in message
     assert len(message) < 2000
 

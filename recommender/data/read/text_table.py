@@ -62,7 +62,7 @@ def _as_utf8(path: Path, content: bytes, stated: str | None, notes: list[str]) -
 
 
 def _encoding(content: bytes) -> str:
-    """By byte order mark, zero bytes, or validity; cp1252 (Latin-1 and more) is what is neither."""
+    """The encoding of the bytes, by their order mark, zero bytes or validity; else cp1252 (Latin-1 and more)."""
     for mark, name in (
         (codecs.BOM_UTF8, "utf-8-sig"),
         (codecs.BOM_UTF16_LE, "utf-16"),

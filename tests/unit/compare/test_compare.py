@@ -41,7 +41,7 @@ from recommender.studies.engine.workers import Source
 from recommender.studies.transfer import Ratio
 from tests.helpers.compared import SMALL, STUDIES, compared, measured_recipes, measured_sites, planned
 from tests.helpers.out_folder import decided, write_out
-from tests.helpers.studies import made, source
+from tests.helpers.studies import curves_of, source
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +128,9 @@ def test_what_a_full_study_measured_is_read_beside_what_is_needed(
 
     def read(where: Path, *more: str) -> list[Path]:
         unneeded = (replace(c, only_cached=True) for c in plan.needed(shorter, site, True, [*SMALL, *more]))
-        found, failures = run(with_chosen_settings(list(unneeded), deciding), where, source(), lambda _: None)
+        cells_measured, failures = run(with_chosen_settings(list(unneeded), deciding), where, source(), lambda _: None)
         assert not failures
-        return [f.folder for f in found]
+        return [f.folder for f in cells_measured]
 
     (whole,) = read(folder)
     damaged = folder.with_name("damaged") / plan.VOLUME / whole.name
@@ -151,8 +151,10 @@ def test_a_rung_has_one_setting_and_with_all_data_one_number_in_every_section(re
         for cell in (*site.runs[plan.VOLUME], base):
             assert cell.done["parameters"] == chosen
         for rung in chosen:
-            told = [c.metrics.filter(split="test", metric=site.metric, rung=rung) for c in (site.decided, full, base)]
-            values = [t.filter(slice=ALL, item_bucket=ALL).sort("user_bucket")["value"].to_list() for t in told]
+            measured = [
+                c.metrics.filter(split="test", metric=site.metric, rung=rung) for c in (site.decided, full, base)
+            ]
+            values = [t.filter(slice=ALL, item_bucket=ALL).sort("user_bucket")["value"].to_list() for t in measured]
             assert values[0] == values[1] == values[2]
 
 
@@ -174,8 +176,8 @@ def test_more_data_come_with_their_scenario() -> None:
 
 
 def test_a_rung_serves_until_one_above_overtakes_it_for_good() -> None:
-    found = made(popularity=[0.1] * 5, content=[0.08, 0.11, 0.12, 0.12, 0.12], als=[0.02, 0.06, 0.1, 0.14, 0.18])
-    path, unsure = moves(found, ALL)
+    curve = curves_of(popularity=[0.1] * 5, content=[0.08, 0.11, 0.12, 0.12, 0.12], als=[0.02, 0.06, 0.1, 0.14, 0.18])
+    path, unsure = moves(curve, ALL)
     assert [s.rung for s in path] == ["popularity", "content", "als"]
     assert path[0].at == -np.inf
     assert path[1].at < path[2].at
@@ -183,12 +185,12 @@ def test_a_rung_serves_until_one_above_overtakes_it_for_good() -> None:
 
 
 def test_a_rung_that_is_overtaken_before_it_leads_is_left_out() -> None:
-    path, _ = moves(made(popularity=[0.1] * 5, content=[0.05, 0.05, 0.09, 0.12, 0.12], als=[0.2] * 5), ALL)
+    path, _ = moves(curves_of(popularity=[0.1] * 5, content=[0.05, 0.05, 0.09, 0.12, 0.12], als=[0.2] * 5), ALL)
     assert [(s.rung, s.at) for s in path] == [("als", -np.inf)]
 
 
 def test_a_lead_that_is_chance_moves_nobody_and_is_told_as_open() -> None:
-    path, unsure = moves(made(popularity=[0.1] * 5, als=[0.1] * 4 + [0.1005]), ALL)
+    path, unsure = moves(curves_of(popularity=[0.1] * 5, als=[0.1] * 4 + [0.1005]), ALL)
     assert [s.rung for s in path] == ["popularity"]
     assert [c.rung for c in unsure] == ["als"]
 
@@ -196,9 +198,9 @@ def test_a_lead_that_is_chance_moves_nobody_and_is_told_as_open() -> None:
 @given(st.lists(st.lists(st.floats(0, 1), min_size=4, max_size=4), min_size=2, max_size=5))
 @settings(max_examples=50, deadline=None)
 def test_steps_go_up_the_ladder_and_never_back_in_size(curves: list[list[float]]) -> None:
-    found = made(resamples=50, **{f"rung{n}": values for n, values in enumerate(curves)})
-    path, _ = moves(found, ALL)
-    order = [found.rungs.index(s.rung) for s in path]
+    curve = curves_of(resamples=50, **{f"rung{n}": values for n, values in enumerate(curves)})
+    path, _ = moves(curve, ALL)
+    order = [curve.rungs.index(s.rung) for s in path]
     assert order == sorted(order)
     assert [s.at for s in path] == sorted(s.at for s in path)
     assert path[0].at == -np.inf
@@ -238,13 +240,13 @@ def chose(site: Site, alone: dict[str, dict[str, object]], hindsight: Sequence[d
     decided = replace(site.decided)
     vars(decided).update(decision=Decision(choices={"0": Choice("popularity"), **warm}), hindsight=list(hindsight))
     days = {"popularity": (1, 2), "ease": (2, 4), "als": (3, 6), "ranker": (10, 20)}
-    made = replace(
+    dearer = replace(
         site,
         scenario=site.scenario.model_copy(update={"person_days": days}),
         runs={**site.runs, plan.TRANSFER: [decided]},
     )
-    vars(made)["against_shipped"] = alone
-    return made
+    vars(dearer)["against_shipped"] = alone
+    return dearer
 
 
 def test_the_rung_of_least_person_days_that_is_not_shown_to_be_worse_is_enough(read: list[Site]) -> None:
@@ -323,16 +325,16 @@ def test_a_contradiction_between_statements_is_found(
     ships = facts.filter(topic="ships", site=site)["what"][0]
     blank = {c: "" if t == pl.String else None for c, t in facts.schema.items()} | {"site": site}
     added = [{**blank, **row} | ({"what": ships} if row.get("what") == "SHIPS" else {}) for row in rows]
-    told = contradictions(pl.concat([facts, pl.DataFrame(added, schema=facts.schema)]))
-    assert any(fault in t for t in told)
+    pairs = contradictions(pl.concat([facts, pl.DataFrame(added, schema=facts.schema)]))
+    assert any(fault in t for t in pairs)
 
 
 def test_a_place_that_only_stays_never_moves(read: list[Site]) -> None:
     site = replace(read[0])
     for curve, verdict in (
-        (made(popularity=[0.1] * 5, als=[0.05] * 5), {"stays"}),
-        (made(popularity=[0.1] * 5, als=[0.2] * 5), {"always"}),
-        (made(popularity=[0.1] * 5, als=[0.05, 0.09, 0.12, 0.14, 0.15]), {"moves"}),
+        (curves_of(popularity=[0.1] * 5, als=[0.05] * 5), {"stays"}),
+        (curves_of(popularity=[0.1] * 5, als=[0.2] * 5), {"always"}),
+        (curves_of(popularity=[0.1] * 5, als=[0.05, 0.09, 0.12, 0.14, 0.15]), {"moves"}),
     ):
         vars(site)["curves_or_error"] = curve
         assert set(site_facts(site, 1.0).filter(topic="serves", bucket=ALL)["verdict"]) == verdict
@@ -344,7 +346,7 @@ def test_a_rung_that_wins_on_the_test_period_only_is_open_and_serves_nobody(read
         decided = replace(read[0].decided)
         vars(decided)["hindsight"] = [row | {"mean_low": mean_low}]
         site = replace(read[0], runs={**read[0].runs, plan.TRANSFER: [decided]})
-        vars(site)["curves_or_error"] = made(popularity=[0.1] * 5, als=[0.05, 0.09, 0.12, 0.14, 0.15])
+        vars(site)["curves_or_error"] = curves_of(popularity=[0.1] * 5, als=[0.05, 0.09, 0.12, 0.14, 0.15])
         facts = site_facts(site, 1.0)
         assert facts.filter(topic="serves", bucket=ALL)["what"].to_list() == ["popularity", "als"][: 1 + proven]
         doubted = facts.filter(topic="open", bucket=ALL, what="als")["reason"].to_list()
@@ -361,14 +363,16 @@ class Noisy(Site):
 def test_what_a_data_asset_brings_is_no_finding_where_another_seed_changes_as_much(read: list[Site]) -> None:
     fields = {f: getattr(read[1], f) for f in read[1].__dataclass_fields__}
     gain = {"difference": 0.1, "ci_low": 0.05, "ci_high": 0.15, "p_holm": 0.01}
-    told = []
+    lines = []
     for kind in (Site, Noisy):
         site = kind(**fields)
         vars(site)["data_value"] = read[1].data_value.with_columns(
             **{name: pl.lit(value) for name, value in gain.items()}
         )
-        told.append(site_facts(site, 1.0).filter(topic="asset", what="all metadata").select("verdict", "reason").row(0))
-    assert told == [("gain", ""), ("open", BY_SEED)]
+        lines.append(
+            site_facts(site, 1.0).filter(topic="asset", what="all metadata").select("verdict", "reason").row(0)
+        )
+    assert lines == [("gain", ""), ("open", BY_SEED)]
 
 
 def test_what_is_not_measured_is_called_so_and_the_command_that_measures_it_is_told(
@@ -377,14 +381,14 @@ def test_what_is_not_measured_is_called_so_and_the_command_that_measures_it_is_t
     assert set(comparison.facts.filter(topic="part")["verdict"]) == {"not measured"}
     site = replace(read[1], variables=["QUICK=1", "SET='bootstrap=100'"])
     assert site.measure_parts == "make study STUDY=parts SCENARIO=jobs QUICK=1 SET='bootstrap=100'"
-    told = report.answers(comparison)["jobs on simulated"][page_model.PARTS][0]
-    assert "Not measured" in told
-    assert "not enough evidence" not in told.lower()
+    answer = report.answers(comparison)["jobs on simulated"][page_model.PARTS][0]
+    assert "Not measured" in answer
+    assert "not enough evidence" not in answer.lower()
 
 
 def test_a_quick_run_does_not_hold_small_data_to_goals_made_for_all_of_it(read: list[Site]) -> None:
-    found = compare_sites(read, [], [], [], reduced=True).facts.filter(topic="goal")
-    assert set(found["verdict"]) == {"not testable"}
+    goals = compare_sites(read, [], [], [], reduced=True).facts.filter(topic="goal")
+    assert set(goals["verdict"]) == {"not testable"}
 
 
 def test_rungs_that_a_train_would_measure_too_are_named(read: list[Site], comparison: Comparison) -> None:
@@ -397,13 +401,13 @@ def test_what_ships_is_what_a_kept_train_of_the_same_data_decided(read: list[Sit
     site = read[1]
     assert site.decided is not None
     train = decided(write_out(tmp_path / "artifacts/train"))
-    told = json.loads((train / "data.json").read_text())
-    (train / "data.json").write_text(json.dumps({**told, "digest": site.decided.done["digest"]}))
-    kept = replace(site, trains=finished_trains(tmp_path / "artifacts"))
-    assert kept.ships is not None
-    assert kept.ships.path == train
-    assert {"als"} <= set(site_facts(kept, 1.0).filter(topic="ships")["what"])
-    (train / "data.json").write_text(json.dumps({**told, "digest": "of other data"}))
+    data_facts = json.loads((train / "data.json").read_text())
+    (train / "data.json").write_text(json.dumps({**data_facts, "digest": site.decided.done["digest"]}))
+    with_trains = replace(site, trains=finished_trains(tmp_path / "artifacts"))
+    assert with_trains.ships is not None
+    assert with_trains.ships.path == train
+    assert {"als"} <= set(site_facts(with_trains, 1.0).filter(topic="ships")["what"])
+    (train / "data.json").write_text(json.dumps({**data_facts, "digest": "of other data"}))
     other = replace(site, trains=finished_trains(tmp_path / "artifacts"))
     assert other.ships == site.decided.run
 
@@ -442,8 +446,8 @@ def test_a_train_that_a_comparison_read_shows_what_it_adds_and_its_chart_the_tra
 
 def test_a_place_without_curves_or_decision_says_so(read: list[Site]) -> None:
     bare = replace(read[0], runs={plan.VALUE: read[0].runs[plan.VALUE]})
-    told = report.answers(compare_sites([bare], [], [], []))[bare.name]
-    assert all("ot measured" in told[q][0] for q in page_model.QUESTIONS[:2])
+    answers = report.answers(compare_sites([bare], [], [], []))[bare.name]
+    assert all("ot measured" in answers[q][0] for q in page_model.QUESTIONS[:2])
     assert ladder([bare]).is_empty()
 
 
@@ -483,13 +487,13 @@ def test_the_page_loads_nothing_escapes_names_and_keeps_its_own_links(html: str)
 def test_every_site_has_the_same_tiles_and_an_answer_to_every_question(html: str, comparison: Comparison) -> None:
     assert "How they differ." in html
     assert html.count('<div class="tile ') == 9 * len(comparison.sites)
-    for told in report.answers(comparison).values():
-        assert tuple(told) == page_model.QUESTIONS
-        assert all(t and t[0] for t in told.values())
+    for answer in report.answers(comparison).values():
+        assert tuple(answer) == page_model.QUESTIONS
+        assert all(t and t[0] for t in answer.values())
 
 
 def test_every_chart_has_its_text_and_its_numbers(html: str, comparison: Comparison) -> None:
-    charts = [c for found in comparison.charts.values() for c in found]
+    charts = [c for drawn_chart in comparison.charts.values() for c in drawn_chart]
     charts += [c for f in comparison.findings for c in f.charts]
     assert len({c.name for c in charts}) == len(charts) > 6
     for chart in charts:
@@ -511,8 +515,8 @@ def test_page_markdown_and_tables_tell_the_same(
     comparison: Comparison, read: list[Site], again: list[Measured], tmp_path: Path
 ) -> None:
     text = report.markdown(comparison, tmp_path)
-    found = tables(read, again, STUDIES, comparison.facts)
-    assert {"facts", "cells", "ladder", "moves", "data_value", "transfer", "build"} <= set(found)
+    read_tables = tables(read, again, STUDIES, comparison.facts)
+    assert {"facts", "cells", "ladder", "moves", "data_value", "transfer", "build"} <= set(read_tables)
     for sentence in report.answers_table(comparison)["sentence"]:
         assert sentence in text
 

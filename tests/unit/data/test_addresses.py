@@ -52,14 +52,14 @@ class _Store(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        asked = re.match(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        byte_range = re.match(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
         start, end = 0, len(content)
-        if asked and asked[1]:
-            start, end = int(asked[1]), min(int(asked[2]) + 1, end)
-        elif asked:
-            start = max(0, end - int(asked[2]))
-        self.send_response(206 if asked else 200)
-        if asked:
+        if byte_range and byte_range[1]:
+            start, end = int(byte_range[1]), min(int(byte_range[2]) + 1, end)
+        elif byte_range:
+            start = max(0, end - int(byte_range[2]))
+        self.send_response(206 if byte_range else 200)
+        if byte_range:
             self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
         self.send_header("Content-Length", str(end - start))
         self.send_header("ETag", '"1"')

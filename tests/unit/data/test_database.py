@@ -55,11 +55,11 @@ WRONG = {
 def test_a_query_that_cannot_be_run_is_refused_and_nothing_changes(
     tmp_path: Path, sqlite: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    sql, connection, said = WRONG[name]
+    sql, connection, reason = WRONG[name]
     monkeypatch.setenv("SHOP", f"sqlite://{sqlite}")
     stated = "" if connection is None else f", connection: '{connection}'"
     message = refusal(tmp_path / "set", {"dataset.yaml": f"interactions: {{sql: '{sql}'{stated}}}"})
-    assert said in message
+    assert reason in message
     with sqlite3.connect(sqlite) as database:
         assert database.execute("select count(*) from events").fetchone() == (2,)
     database.close()

@@ -19,11 +19,11 @@ ITEMS = 'item_id,title,genres,vector\n007,"Good, ""bad"", ugly",western|war,"[1.
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "films"
-    made.mkdir()
-    (made / "interactions.csv").write_text(INTERACTIONS)
-    (made / "items.csv").write_text(ITEMS)
-    return made
+    source = tmp_path / "films"
+    source.mkdir()
+    (source / "interactions.csv").write_text(INTERACTIONS)
+    (source / "items.csv").write_text(ITEMS)
+    return source
 
 
 def refused(folder: Path) -> str:

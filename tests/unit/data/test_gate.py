@@ -89,13 +89,15 @@ BAD: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "interactions", "items", "said"), BAD, ids=[f"{b[0]}-{i}" for i, b in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("rule", "interactions", "items", "messages"), BAD, ids=[f"{b[0]}-{i}" for i, b in enumerate(BAD)]
+)
 def test_bad_input_is_refused_naming_table_column_count_examples_and_advice(
-    rule: str, interactions: dict[str, Any], items: dict[str, Any], said: list[str]
+    rule: str, interactions: dict[str, Any], items: dict[str, Any], messages: list[str]
 ) -> None:
     message = refused(interactions=frame(GOOD, **interactions), items=frame(ITEMS, **items))
     assert rule in message
-    for text in said:
+    for text in messages:
         assert text in message
 
 
@@ -255,12 +257,12 @@ def test_day_zero_needs_no_interactions(interactions: pl.DataFrame | None) -> No
 
 
 def test_columns_are_renamed_as_the_spec_says() -> None:
-    own = frame(GOOD).rename({"user_id": "Applicant", "item_id": "Job", "timestamp": "ViewedAt"})
+    renamed = frame(GOOD).rename({"user_id": "Applicant", "item_id": "Job", "timestamp": "ViewedAt"})
     names = {"user_id": "Applicant", "item_id": "Job", "timestamp": "ViewedAt"}
-    data = from_frames(own, frame(ITEMS).rename({"item_id": "Job"}), spec={"columns": names})
+    data = from_frames(renamed, frame(ITEMS).rename({"item_id": "Job"}), spec={"columns": names})
     assert data.interactions.equals(from_frames(frame(GOOD), frame(ITEMS)).interactions)
-    assert "ambiguous_column" in refused(interactions=own.with_columns(user_id=1), spec={"columns": names})
-    message = refused(interactions=own, spec={"columns": {**names, "timestamp": "ViewdAt"}}, items=frame(ITEMS))
+    assert "ambiguous_column" in refused(interactions=renamed.with_columns(user_id=1), spec={"columns": names})
+    message = refused(interactions=renamed, spec={"columns": {**names, "timestamp": "ViewdAt"}}, items=frame(ITEMS))
     assert "interactions.ViewdAt: missing_column" in message
     assert "did you mean 'ViewedAt'" in message
     assert "missing_times" not in message
@@ -278,7 +280,7 @@ def test_a_mapped_column_that_no_table_has_is_a_problem_even_where_the_standard_
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "message"),
     [
         ({"colums": {}}, "did you mean 'columns'"),
         ({"columns": {"usr_id": "x"}}, "did you mean 'user_id'"),
@@ -289,8 +291,8 @@ def test_a_mapped_column_that_no_table_has_is_a_problem_even_where_the_standard_
         ({"match": [{"user": "a", "itm": "b"}]}, "did you mean 'item'"),
     ],
 )
-def test_unknown_name_in_the_spec_is_refused_with_the_nearest_valid_one(spec: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_unknown_name_in_the_spec_is_refused_with_the_nearest_valid_one(spec: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         Spec.parse(spec)
 
 
@@ -303,7 +305,7 @@ USERS = pl.DataFrame({"user_id": ["u1"], "past": ["a good film"], "gender": ["f"
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "messages"),
     [
         ({"match": [{"user": "pst", "item": "title"}]}, ["users.pst: missing_column", "did you mean 'past'"]),
         ({"match": [{"user": "past", "item": "titel"}]}, ["items.titel: missing_column", "did you mean 'title'"]),
@@ -316,9 +318,9 @@ USERS = pl.DataFrame({"user_id": ["u1"], "past": ["a good film"], "gender": ["f"
         ({"features": {"items": {"title": "numeric"}}}, ["items.title: wrong_type", "numeric"]),
     ],
 )
-def test_stated_column_that_is_absent_or_unfit_is_refused(spec: dict[str, Any], said: list[str]) -> None:
+def test_stated_column_that_is_absent_or_unfit_is_refused(spec: dict[str, Any], messages: list[str]) -> None:
     message = refused(users=USERS, spec=spec)
-    for text in said:
+    for text in messages:
         assert text in message
 
 
@@ -385,14 +387,14 @@ def test_features_come_out_in_the_form_of_their_roles() -> None:
 def test_pandas_and_arrow_frames_give_the_same_data() -> None:
     users = pl.DataFrame({"user_id": ["u1"], "skills": [["a", "b"]]})
     expected = from_frames(frame(GOOD), frame(ITEMS), users)
-    for made in (
+    for data in (
         from_frames(frame(GOOD).to_pandas(), frame(ITEMS).to_pandas(), users.to_pandas()),
         from_frames(frame(GOOD).to_arrow(), frame(ITEMS).to_arrow(), users.to_arrow()),
         from_frames(frame(GOOD).lazy(), frame(ITEMS).lazy(), users.lazy()),
     ):
-        assert made.interactions.equals(expected.interactions)
-        assert made.items.frame.equals(expected.items.frame)
-        assert made.users.frame.equals(expected.users.frame)
+        assert data.interactions.equals(expected.interactions)
+        assert data.items.frame.equals(expected.items.frame)
+        assert data.users.frame.equals(expected.users.frame)
 
 
 def test_pandas_column_of_mixed_types_is_refused_with_advice() -> None:

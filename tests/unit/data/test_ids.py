@@ -42,8 +42,8 @@ def test_text_ids_of_a_csv_come_back_byte_for_byte_and_keep_their_own_history(tm
     (folder / "items.csv").write_text("item_id\n" + "".join(f"i{n}\n" for n in range(len(ids))))
     data = build(read_folder(folder))
     assert sorted(map(str, data.users.ids.to_list())) == sorted(ids)
-    asked = pl.DataFrame({"user_id": [*ids, "somebody else"]})
-    queries = as_queries(asked, Known.of(data))
+    user_rows = pl.DataFrame({"user_id": [*ids, "somebody else"]})
+    queries = as_queries(user_rows, Known.of(data))
     items = data.items.ids.gather(queries.history.item_idx).to_list()
     assert items == [f"i{n}" for n in range(len(ids))]
     assert queries.history.lengths.tolist() == [1] * len(ids) + [0]
@@ -59,8 +59,8 @@ def test_integers_of_any_width_are_exact_through_gate_folder_and_look_up(tmp_pat
     write_folder(data, tmp_path / "copy")
     again = build(read_folder(tmp_path / "copy"))
     assert again.users.ids.equals(data.users.ids)
-    for asked in (pl.Series(ids, dtype=dtype), pl.Series([str(i) for i in ids]), pl.Series([*map(str, ids), "abc"])):
-        queries = as_queries(asked.alias("user_id").to_frame(), Known.of(again))
+    for wanted in (pl.Series(ids, dtype=dtype), pl.Series([str(i) for i in ids]), pl.Series([*map(str, ids), "abc"])):
+        queries = as_queries(wanted.alias("user_id").to_frame(), Known.of(again))
         assert again.items.ids.gather(queries.history.item_idx).to_list() == ["i0", "i1", "i2", "i3"]
 
 
@@ -107,30 +107,30 @@ SPOILT = [
 ]
 
 
-@pytest.mark.parametrize(("value", "said"), SPOILT)
-def test_spoilt_ids_are_an_error_that_says_so(tmp_path: Path, value: str, said: list[str]) -> None:
-    second = "1.24E+12" if "1.24E+12" in said else "guest"
+@pytest.mark.parametrize(("value", "messages"), SPOILT)
+def test_spoilt_ids_are_an_error_that_says_so(tmp_path: Path, value: str, messages: list[str]) -> None:
+    second = "1.24E+12" if "1.24E+12" in messages else "guest"
     rows = f'user_id,item_id,timestamp\n"{value}",a,2024-01-01\n{second},b,2024-01-02\n'
     message = refusal(tmp_path, {"interactions.csv": rows})
-    for text in said:
+    for text in messages:
         assert text in message
 
 
 def test_spoilt_ids_can_be_kept_or_made_integers_on_demand(tmp_path: Path) -> None:
     rows = "user_id,item_id,timestamp\n17.0,a,2024-01-01\nguest,b,2024-01-02\n"
     files: dict[str, str | bytes] = {"interactions.csv": rows, "users.csv": "user_id,city\n17,Lyon\nguest,Nice\n"}
-    kept = read(tmp_path, {**files, "dataset.yaml": "repairs: {float_ids: keep}"})
-    assert kept.users.ids.to_list() == ["17", "17.0", "guest"]
-    assert "1 of 2 users with interactions have a row" in notes(kept)
+    data = read(tmp_path, {**files, "dataset.yaml": "repairs: {float_ids: keep}"})
+    assert data.users.ids.to_list() == ["17", "17.0", "guest"]
+    assert "1 of 2 users with interactions have a row" in notes(data)
     whole = read(tmp_path, {**files, "dataset.yaml": "repairs: {float_ids: to_integer}"})
     assert whole.users.ids.to_list() == ["17", "guest"]
 
 
 @pytest.mark.parametrize("users", [" u1,Lyon\nu2 ,Nice\n", "U1,Lyon\nU2,Nice\n", "x,Lyon\ny,Nice\n"])
 def test_users_that_hardly_join_are_noted_with_share_and_examples(tmp_path: Path, users: str) -> None:
-    said = notes(read(tmp_path, {"users.csv": f"user_id,city\n{users}"}))
-    assert "0 of 2 users with interactions have a row in users (0%)" in said
-    assert "'u1'" in said
+    notes_then = notes(read(tmp_path, {"users.csv": f"user_id,city\n{users}"}))
+    assert "0 of 2 users with interactions have a row in users (0%)" in notes_then
+    assert "'u1'" in notes_then
 
 
 def test_unknown_items_that_nearly_join_say_what_keeps_them_apart(tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ WEIGHTS = {
 
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_weights_that_are_none_are_refused_with_just_these_values(tmp_path: Path, name: str) -> None:
-    values, said = WEIGHTS[name]
+    values, reason = WEIGHTS[name]
     message = refusal(tmp_path, rows(*values))
-    for text in said:
+    for text in reason:
         assert text in message
 
 
@@ -96,8 +96,8 @@ def test_a_missing_event_is_a_fault_with_a_repair(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {"interactions.csv": text}
     assert "missing_events, 1 row (e.g. null in line 3)" in refusal(tmp_path, files)
     assert read(tmp_path, {**files, "dataset.yaml": "repairs: {missing_events: drop}"}).interactions.height == 2
-    kept = read(tmp_path, {**files, "dataset.yaml": "repairs: {missing_events: keep}"})
-    assert sorted(kept.interactions["event"]) == ["apply", "interaction", "view"]
+    data = read(tmp_path, {**files, "dataset.yaml": "repairs: {missing_events: keep}"})
+    assert sorted(data.interactions["event"]) == ["apply", "interaction", "view"]
 
 
 @pytest.mark.parametrize("events", [[b"\xff", b"v"], [[1], [2]], [{"a": 1}, {"a": 2}]])

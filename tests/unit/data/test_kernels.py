@@ -52,10 +52,10 @@ def test_rows_come_in_the_order_of_time_and_those_without_one_first() -> None:
 @pytest.mark.parametrize("low", [-7, 0, 10**15])
 def test_numbers_close_together_are_looked_up_as_others_are(low: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
-    ids, asked = rng.permutation(50)[:20] + low, rng.integers(-5, 55, 200) + low
-    sparse = table("item_id", ids.tolist()).lookup(pl.Series(asked))
+    ids, wanted = rng.permutation(50)[:20] + low, rng.integers(-5, 55, 200) + low
+    sparse = table("item_id", ids.tolist()).lookup(pl.Series(wanted))
     monkeypatch.setattr(table_module, "_MANY", 1)
-    np.testing.assert_array_equal(table("item_id", ids.tolist()).lookup(pl.Series(asked)), sparse)
+    np.testing.assert_array_equal(table("item_id", ids.tolist()).lookup(pl.Series(wanted)), sparse)
 
 
 @settings(max_examples=20, deadline=None)
@@ -105,11 +105,11 @@ def test_latest_of_pairs_is_the_last_row_of_each(seed: int) -> None:
     rng = np.random.default_rng(seed)
     value = rng.random(len(user)).astype(np.float32)
     order, start = kernels.grouped(user, N_USERS)
-    queries, asked = rng.integers(0, N_USERS, 9), rng.integers(0, N_ITEMS, 27)
+    queries, wanted = rng.integers(0, N_USERS, 9), rng.integers(0, N_ITEMS, 27)
     last = dict(zip(zip(user.tolist(), item.tolist(), strict=True), value.tolist(), strict=True))
-    expected = [last.get(pair, 0) for pair in zip(queries.repeat(3).tolist(), asked.tolist(), strict=True)]
+    expected = [last.get(pair, 0) for pair in zip(queries.repeat(3).tolist(), wanted.tolist(), strict=True)]
     indptr = np.arange(0, 28, 3)
-    latest = kernels.latest_of_pairs(queries, indptr, asked, start, item[order], value[order], N_ITEMS)
+    latest = kernels.latest_of_pairs(queries, indptr, wanted, start, item[order], value[order], N_ITEMS)
     np.testing.assert_array_equal(latest, np.array(expected, np.float32))
 
 
@@ -128,9 +128,9 @@ def test_newcomers_are_those_that_no_earlier_week_has(seed: int) -> None:
 @pytest.mark.parametrize("ids", [["b", "a", "c"], [5, 3, 9], [5, -(2**62), 2**62]])
 def test_many_ids_are_looked_up_as_few_are(ids: list[Any]) -> None:
     known = table("item_id", ids)
-    asked = [*ids, "x", None, *ids] if isinstance(ids[0], str) else [*ids, 7, None, *ids]
-    one_by_one = [known.lookup(pl.Series([i], dtype=known.ids.dtype))[0] for i in asked]
-    assert known.lookup(pl.Series(asked)).tolist() == one_by_one == [0, 1, 2, -1, -1, 0, 1, 2]
+    wanted = [*ids, "x", None, *ids] if isinstance(ids[0], str) else [*ids, 7, None, *ids]
+    one_by_one = [known.lookup(pl.Series([i], dtype=known.ids.dtype))[0] for i in wanted]
+    assert known.lookup(pl.Series(wanted)).tolist() == one_by_one == [0, 1, 2, -1, -1, 0, 1, 2]
 
 
 def test_gather_puts_ranges_one_after_the_other() -> None:

@@ -63,10 +63,10 @@ def make(n: int = N, seed: int = 0) -> Dataset:
     rows = [
         (f"u{rng.integers(len(users))}", f"i{rng.integers(k + 1):02}", None if k < 3 else float(k)) for k in range(n)
     ]
-    made = dataset(rows, items, users, [Match("city", "genre")])
-    likes = made.interactions.with_columns(event=pl.lit("like"), weight=pl.Series(range(n), dtype=pl.Float32))
-    skips = made.interactions.with_columns(event=pl.lit("skip")).gather_every(2)
-    return Dataset("small", likes, items, users, made.match, signals=skips)
+    small_data = dataset(rows, items, users, [Match("city", "genre")])
+    likes = small_data.interactions.with_columns(event=pl.lit("like"), weight=pl.Series(range(n), dtype=pl.Float32))
+    skips = small_data.interactions.with_columns(event=pl.lit("skip")).gather_every(2)
+    return Dataset("small", likes, items, users, small_data.match, signals=skips)
 
 
 @pytest.fixture
@@ -102,12 +102,12 @@ def test_an_operator_changes_the_data_repeats_itself_by_seed_and_leaves_its_inpu
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_operator_leaves_types_sorting_and_users_that_have_rows(data: Dataset, name: str) -> None:
-    made = OPERATORS[name](data, 0, **PARAMS.get(name, {}))
-    assert made.interactions.schema == data.interactions.schema
-    assert made.interactions["timestamp"].is_sorted(nulls_last=False)
-    assert (made.user_idx >= 0).all()
-    assert (made.item_idx >= 0).all()
-    assert made.items.ids.is_sorted()
+    changed = OPERATORS[name](data, 0, **PARAMS.get(name, {}))
+    assert changed.interactions.schema == data.interactions.schema
+    assert changed.interactions["timestamp"].is_sorted(nulls_last=False)
+    assert (changed.user_idx >= 0).all()
+    assert (changed.item_idx >= 0).all()
+    assert changed.items.ids.is_sorted()
 
 
 CUTTABLE = [
@@ -162,35 +162,37 @@ def test_a_smaller_volume_is_a_subset_of_a_larger_one(by: Any, small: float, mor
 def test_volume_keeps_about_its_share_and_whole_users_or_items() -> None:
     big = make(400)
     for by, column in (("users", "user_id"), ("items", "item_id")):
-        kept = volume(big, 0, share=0.5, by=by).interactions  # type: ignore[arg-type]
-        gone = big.interactions.join(kept, on=["user_id", "item_id", "timestamp"], how="anti", nulls_equal=True)
-        assert not set(kept[column]) & set(gone[column])
+        rows = volume(big, 0, share=0.5, by=by).interactions  # type: ignore[arg-type]
+        gone = big.interactions.join(rows, on=["user_id", "item_id", "timestamp"], how="anti", nulls_equal=True)
+        assert not set(rows[column]) & set(gone[column])
     assert 0.4 < volume(big, 0, share=0.5).interactions.height / 400 < 0.6
 
 
 def test_volume_by_time_keeps_the_latest_share_of_the_period(data: Dataset) -> None:
-    kept = volume(data, share=0.25, by="time")
-    assert kept.interactions["timestamp"].min() >= at(39 - (39 - 3) * 0.25)
-    assert kept.interactions.height == 10
+    left = volume(data, share=0.25, by="time")
+    assert left.interactions["timestamp"].min() >= at(39 - (39 - 3) * 0.25)
+    assert left.interactions.height == 10
 
 
 def test_volume_per_user_keeps_the_first_interactions_of_each(data: Dataset) -> None:
-    kept = volume(data, per_user=2).interactions
+    left = volume(data, per_user=2).interactions
     first = data.interactions.group_by("user_id", maintain_order=True).head(2)
-    assert set(kept.iter_rows()) == set(first.iter_rows())
+    assert set(left.iter_rows()) == set(first.iter_rows())
 
 
 def test_held_out_items_and_users_have_no_interaction_but_published_items_stay(data: Dataset) -> None:
-    made = cold(data, 1, items=0.3, users=0.3)
-    assert 0 < made.interactions.height < N
-    assert made.items.ids.equals(data.items.ids)  # all of them state when they were published
-    left = (set(data.interactions[c]) - set(made.interactions[c]) for c in ("item_id", "user_id"))
+    changed = cold(data, 1, items=0.3, users=0.3)
+    assert 0 < changed.interactions.height < N
+    assert changed.items.ids.equals(data.items.ids)  # all of them state when they were published
+    left = (set(data.interactions[c]) - set(changed.interactions[c]) for c in ("item_id", "user_id"))
     assert all(left)
 
 
 def test_drift_is_the_data_as_it_stood(data: Dataset) -> None:
-    made = drift(data, days=0.5)
-    assert_frame_equal(made.interactions, data.interactions.filter(pl.col("timestamp").fill_null(at(0)) < at(39 - 12)))
+    changed = drift(data, days=0.5)
+    assert_frame_equal(
+        changed.interactions, data.interactions.filter(pl.col("timestamp").fill_null(at(0)) < at(39 - 12))
+    )
     assert same(drift(data, days=0), data)
 
 
@@ -198,11 +200,11 @@ def test_drift_is_the_data_as_it_stood(data: Dataset) -> None:
 
 
 def test_signals_keep_only_what_is_named_and_may_lose_their_weights(data: Dataset) -> None:
-    made = signals(data, keep=[], weights=False)
-    assert made.signals.is_empty()
+    changed = signals(data, keep=[], weights=False)
+    assert changed.signals.is_empty()
     assert_frame_equal(signals(data, keep=["skip"]).signals, data.signals)
-    assert made.interactions["weight"].unique().to_list() == [1.0]
-    assert made.interactions.height == N
+    assert changed.interactions["weight"].unique().to_list() == [1.0]
+    assert changed.interactions.height == N
     with pytest.raises(ConfigError, match="did you mean 'skip'"):
         signals(data, keep=["skips"])
 
@@ -211,58 +213,58 @@ def test_signals_keep_only_what_is_named_and_may_lose_their_weights(data: Datase
 @settings(max_examples=20, deadline=None)
 def test_noise_adds_takes_of_items_that_are_known_and_available_at_that_time(seed: int) -> None:
     data = make(seed=seed)
-    made = noise(data, seed, share=0.8)
-    assert rows_of(data) <= rows_of(made)
+    changed = noise(data, seed, share=0.8)
+    assert rows_of(data) <= rows_of(changed)
     first = dict(data.interactions.group_by("item_id").agg(pl.col("timestamp").fill_null(at(0)).min()).iter_rows())
     expiry = dict(data.items.frame.select("item_id", "expires_at").iter_rows())
-    for _, item, time in rows_of(made) - rows_of(data):
+    for _, item, time in rows_of(changed) - rows_of(data):
         assert time is None or first[item] <= time < expiry[item]
 
 
 def test_spam_is_a_burst_of_new_accounts_on_few_items(data: Dataset) -> None:
-    made = spam(data, 0, accounts=4, items=2, cover=3, at=0.5)
-    fake = made.interactions.join(data.users.frame, on="user_id", how="anti")
+    changed = spam(data, 0, accounts=4, items=2, cover=3, at=0.5)
+    fake = changed.interactions.join(data.users.frame, on="user_id", how="anti")
     assert fake["user_id"].n_unique() == 4
     assert fake.height == 4 * 5
     assert (fake["timestamp"].max() - fake["timestamp"].min()).total_seconds() <= 3600
     shared = fake.group_by("item_id").agg(pl.col("user_id").n_unique())
     assert shared.filter(pl.col("user_id") == 4).height >= 2
-    assert made.users.frame.filter(pl.col("user_id").str.starts_with("spam"))["city"].is_null().all()
+    assert changed.users.frame.filter(pl.col("user_id").str.starts_with("spam"))["city"].is_null().all()
 
 
 def test_accounts_that_spam_have_numbers_where_users_have() -> None:
-    made = spam(dataset([(n, n, float(n)) for n in range(20)]), 0, accounts=2, items=1, cover=0)
-    assert sorted(made.users.ids)[-2:] == [20, 21]
+    changed = spam(dataset([(n, n, float(n)) for n in range(20)]), 0, accounts=2, items=1, cover=0)
+    assert sorted(changed.users.ids)[-2:] == [20, 21]
 
 
 # --- times
 
 
 def test_coarse_times_are_the_start_of_the_day_and_tell_no_order_within_it(data: Dataset) -> None:
-    made = timestamps(data, 0, to="day")
-    assert made.interactions["timestamp"].drop_nulls().unique().sort().to_list() == [at(0), at(24)]
-    day = made.interactions.filter(pl.col("timestamp") == at(0))
+    changed = timestamps(data, 0, to="day")
+    assert changed.interactions["timestamp"].drop_nulls().unique().sort().to_list() == [at(0), at(24)]
+    day = changed.interactions.filter(pl.col("timestamp") == at(0))
     old = data.interactions.filter(pl.col("timestamp") < at(24))
     assert set(day["weight"]) == set(old["weight"])
     assert day["weight"].to_list() != old["weight"].to_list()
-    begin, end = made.items.frame["available_from"], made.items.frame["expires_at"]
+    begin, end = changed.items.frame["available_from"], changed.items.frame["expires_at"]
     assert (begin <= data.items.frame["available_from"]).all()
     assert (end >= data.items.frame["expires_at"]).all()
 
 
 def test_removed_times_leave_none(data: Dataset) -> None:
-    made = timestamps(data, remove=True)
-    assert not made.has_times
-    assert sorted(made.interactions["weight"]) == sorted(data.interactions["weight"])
+    changed = timestamps(data, remove=True)
+    assert not changed.has_times
+    assert sorted(changed.interactions["weight"]) == sorted(data.interactions["weight"])
 
 
 def test_shorter_lives_take_what_was_taken_after_them_away(data: Dataset) -> None:
-    made = lifetime(data, days=0.5)
-    life = made.items.frame["expires_at"] - made.items.frame["available_from"]
+    changed = lifetime(data, days=0.5)
+    life = changed.items.frame["expires_at"] - changed.items.frame["available_from"]
     assert life.dt.total_hours().max() == 12
-    ends = made.interactions.join(made.items.frame, on="item_id")
+    ends = changed.interactions.join(changed.items.frame, on="item_id")
     assert (ends["timestamp"] < ends["expires_at"]).all()
-    assert made.interactions.height < N
+    assert changed.interactions.height < N
     half = lifetime(data, share=0.5).items.frame  # the first item lives from hour -1 to N
     assert half["expires_at"][0] == at(-1 + (N + 1) / 2)
 
@@ -276,10 +278,10 @@ def test_lives_cannot_be_shortened_where_none_is_stated() -> None:
 
 
 def test_dropped_columns_are_gone_with_their_roles_and_matches(data: Dataset) -> None:
-    made = metadata(data, drop=["items.genre"], roles=["text"])
-    assert "genre" not in made.items.frame.columns
-    assert "title" not in made.items.roles
-    assert made.match == ()
+    changed = metadata(data, drop=["items.genre"], roles=["text"])
+    assert "genre" not in changed.items.frame.columns
+    assert "title" not in changed.items.roles
+    assert changed.match == ()
     with pytest.raises(ConfigError, match="did you mean 'genre'"):
         metadata(data, drop=["genres"])
 
@@ -306,11 +308,11 @@ def test_blank_rows_lose_every_feature_of_one_table_and_fewer_are_a_subset(data:
 
 
 def test_coarse_columns_keep_less(data: Dataset) -> None:
-    made = metadata(data, coarsen={"genre": 2, "tags": 1, "title": 2, "price": 4}).items.frame
-    assert set(made["genre"]) == {"g0", "g1", "other"}
-    assert made["tags"].list.len().max() == 1
-    assert made["title"][5] == "word 5"
-    assert made["price"].unique().sort().to_list() == [0, 1, 2, 3]
+    changed = metadata(data, coarsen={"genre": 2, "tags": 1, "title": 2, "price": 4}).items.frame
+    assert set(changed["genre"]) == {"g0", "g1", "other"}
+    assert changed["tags"].list.len().max() == 1
+    assert changed["title"][5] == "word 5"
+    assert changed["price"].unique().sort().to_list() == [0, 1, 2, 3]
     with pytest.raises(UserError, match="cannot be made coarser"):
         metadata(data, coarsen={"owner": 2})
 
@@ -319,24 +321,24 @@ def test_coarse_columns_keep_less(data: Dataset) -> None:
 
 
 def test_shuffled_features_move_together_and_leave_ids_availability_and_protected_columns(data: Dataset) -> None:
-    made = shuffled_features(data, seed=0)
-    old, new = data.items.frame, made.items.frame
+    shuffled = shuffled_features(data, seed=0)
+    old, new = data.items.frame, shuffled.items.frame
     assert_frame_equal(
         old.select("item_id", "owner", "available_from"), new.select("item_id", "owner", "available_from")
     )
     assert not old["genre"].equals(new["genre"])
     assert new.select("genre", "price").sort("price").equals(old.select("genre", "price").sort("price"))
     assert new.columns == old.columns
-    assert made.users.ids.equals(data.users.ids)
-    assert sorted(made.users.frame["city"].drop_nulls()) == sorted(data.users.frame["city"].drop_nulls())
-    assert not made.users.frame["city"].equals(data.users.frame["city"])
-    assert_frame_equal(made.interactions, data.interactions)
+    assert shuffled.users.ids.equals(data.users.ids)
+    assert sorted(shuffled.users.frame["city"].drop_nulls()) == sorted(data.users.frame["city"].drop_nulls())
+    assert not shuffled.users.frame["city"].equals(data.users.frame["city"])
+    assert_frame_equal(shuffled.interactions, data.interactions)
 
 
 def test_shuffled_features_leave_a_column_that_is_to_be_kept(data: Dataset) -> None:
-    made = shuffled_features(data, seed=0, keep=["price"])
-    assert made.items.frame["price"].equals(data.items.frame["price"])
-    assert not made.items.frame["genre"].equals(data.items.frame["genre"])
+    shuffled = shuffled_features(data, seed=0, keep=["price"])
+    assert shuffled.items.frame["price"].equals(data.items.frame["price"])
+    assert not shuffled.items.frame["genre"].equals(data.items.frame["genre"])
 
 
 def test_shuffled_features_of_data_without_any_change_nothing() -> None:
@@ -346,13 +348,13 @@ def test_shuffled_features_of_data_without_any_change_nothing() -> None:
 
 
 def test_shuffled_times_keep_who_took_what_and_how_many_at_each_time(data: Dataset) -> None:
-    made = shuffled_times(data, seed=0)
-    for old, new in ((data.interactions, made.interactions), (data.signals, made.signals)):
+    shuffled = shuffled_times(data, seed=0)
+    for old, new in ((data.interactions, shuffled.interactions), (data.signals, shuffled.signals)):
         rest = [c for c in old.columns if c != "timestamp"]
         assert_frame_equal(old.select(rest).sort(rest), new.select(rest).sort(rest))
         assert_frame_equal(old.select("timestamp"), new.select("timestamp"))  # both sorted, nulls first
         assert not old["user_id"].equals(new["user_id"])
-    assert_frame_equal(made.items.frame, data.items.frame)
+    assert_frame_equal(shuffled.items.frame, data.items.frame)
 
 
 # --- configuration
@@ -360,14 +362,14 @@ def test_shuffled_times_keep_who_took_what_and_how_many_at_each_time(data: Datas
 
 def test_differences_apply_in_turn_with_the_seed_given_unless_one_states_its_own(data: Dataset) -> None:
     listed = [{"volume": {"share": 0.5}}, {"metadata": {"drop": ["title"]}}]
-    made = apply(data, listed, seed=5)
-    assert same(made, metadata(volume(data, 5, share=0.5), 5, drop=["title"]))
+    changed = apply(data, listed, seed=5)
+    assert same(changed, metadata(volume(data, 5, share=0.5), 5, drop=["title"]))
     assert same(apply(data, [{"volume": {"share": 0.5, "seed": 5}}], seed=1), volume(data, 5, share=0.5))
     assert apply(data, [], seed=0) is data
 
 
 @pytest.mark.parametrize(
-    ("difference", "told"),
+    ("difference", "message"),
     [
         ({"volumes": {}}, "did you mean 'volume'"),
         ({"volume": {"shares": 1}}, "did you mean 'share'"),
@@ -375,8 +377,8 @@ def test_differences_apply_in_turn_with_the_seed_given_unless_one_states_its_own
         ({"volume": {}, "drift": {}}, "names one operator"),
     ],
 )
-def test_a_wrong_difference_is_told_before_any_data_is_touched(difference: Any, told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_a_wrong_difference_is_told_before_any_data_is_touched(difference: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         check([difference])
 
 
@@ -386,8 +388,8 @@ def test_a_parameter_out_of_range_is_a_configuration_error(data: Dataset) -> Non
 
 
 def test_differences_are_told_in_one_line() -> None:
-    told = described([{"volume": {"share": 0.5, "by": "users"}}], [{"drift": {"days": 30}}])
-    assert told == "volume(share=0.5 by=users); train: drift(days=30)"
+    text = described([{"volume": {"share": 0.5, "by": "users"}}], [{"drift": {"days": 30}}])
+    assert text == "volume(share=0.5 by=users); train: drift(days=30)"
     assert described([]) == ""
 
 

@@ -54,10 +54,10 @@ def test_ages_are_days_before_the_query_and_unknown_without_a_time() -> None:
 
 
 def test_days_away_are_counted_from_the_latest_interaction() -> None:
-    asked = ask([["a", "b"], ["a"], [], ["a"]], ITEMS, as_of=[100.0, 100.0, 100.0, None])
-    history = replace(asked.history, timestamp=np.array([us(1), us(52), NO_TIME, NO_TIME]))
-    made = replace(asked, history=history).away_days
-    np.testing.assert_array_equal(made, [2, np.inf, np.inf, np.nan])  # untimed rows lie before all stated times
+    queries = ask([["a", "b"], ["a"], [], ["a"]], ITEMS, as_of=[100.0, 100.0, 100.0, None])
+    history = replace(queries.history, timestamp=np.array([us(1), us(52), NO_TIME, NO_TIME]))
+    days = replace(queries, history=history).away_days
+    np.testing.assert_array_equal(days, [2, np.inf, np.inf, np.nan])  # untimed rows lie before all stated times
 
 
 def test_bucket_is_the_length_of_the_history() -> None:

@@ -171,9 +171,9 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_file_is_refused_with_its_line_and_text(tmp_path: Path, name: str) -> None:
-    file, content, said = BROKEN[name]
+    file, content, reason = BROKEN[name]
     message = refusal(tmp_path, {file: content})
-    for text in said:
+    for text in reason:
         assert text in message
 
 
@@ -206,14 +206,14 @@ def test_reserved_names_are_refused_by_name(tmp_path: Path, name: str) -> None:
 # Names of files and columns
 
 
-@pytest.mark.parametrize("found", ["ratings.csv", "interaction.csv", "interactions_1.csv"])
-def test_files_of_nearly_the_right_name_are_told(tmp_path: Path, found: str) -> None:
+@pytest.mark.parametrize("name_there", ["ratings.csv", "interaction.csv", "interactions_1.csv"])
+def test_files_of_nearly_the_right_name_are_told(tmp_path: Path, name_there: str) -> None:
     folder = write(tmp_path / "set")
-    (folder / "interactions.csv").rename(folder / found)
+    (folder / "interactions.csv").rename(folder / name_there)
     message = _refused(folder)
     assert "empty_table" in message
-    assert f"Found {found}" in message
-    (folder / "dataset.yaml").write_text(f"interactions: {{file: {found}}}")
+    assert f"Found {name_there}" in message
+    (folder / "dataset.yaml").write_text(f"interactions: {{file: {name_there}}}")
     assert build(read_folder(folder)).interactions.height == 4
 
 

@@ -170,9 +170,9 @@ def test_both_rows_of_a_link_lie_on_one_side_of_every_origin(rows: list[tuple[in
             known = set(pairs(fold.train))
             assert known == {(b, a) for a, b in known}
             query, item = fold.truth.nonzero()
-            asked = {(fold.queries.ids[int(q)], fold.items.ids[int(i)]) for q, i in zip(query, item, strict=True)}
-            assert not asked & known
-            seen += len(asked)
+            query_pairs = {(fold.queries.ids[int(q)], fold.items.ids[int(i)]) for q, i in zip(query, item, strict=True)}
+            assert not query_pairs & known
+            seen += len(query_pairs)
     except (DataError, ConfigError, UserError):
         return  # too little on one side to make a fold of
     assert seen

@@ -89,9 +89,9 @@ def test_numbers_that_follow_the_uses_are_noted_by_evidence() -> None:
     items = pl.DataFrame(
         {"item_id": [f"i{n}" for n in range(40)], "heat": [c * 3 + 1 for c in uses], "size": [5, 9] * 20}
     )
-    said = notes(from_frames(table, items))
-    assert "items.heat: its rank follows how often items are used (correlation 1.00)" in said
-    assert "items.size" not in said
+    notes_then = notes(from_frames(table, items))
+    assert "items.heat: its rank follows how often items are used (correlation 1.00)" in notes_then
+    assert "items.size" not in notes_then
 
 
 LISTS = {

@@ -31,64 +31,66 @@ OTHER: list[Row] = [("other", "a", 1), ("other", "b", ORIGIN)]  # so that someon
 
 def fold(rows: list[Row], **tables: Any) -> Fold:
     """The fold of these rows, without the query of ``OTHER``."""
-    made = time_fold(dataset([*rows, *OTHER], **tables), "test", at(ORIGIN), at(END), 1)
-    kept = np.flatnonzero(made.queries.ids.to_numpy() != "other")
-    return replace(made, queries=made.queries.take(kept), first=made.first[kept], truth=made.truth[kept])
+    tested = time_fold(dataset([*rows, *OTHER], **tables), "test", at(ORIGIN), at(END), 1)
+    numbers = np.flatnonzero(tested.queries.ids.to_numpy() != "other")
+    return replace(
+        tested, queries=tested.queries.take(numbers), first=tested.first[numbers], truth=tested.truth[numbers]
+    )
 
 
 def window(rows: list[Row]) -> Fold:
     return time_fold(dataset(rows), "test", at(ORIGIN), at(END), 1)
 
 
-def histories(made: Fold) -> list[list[Any]]:
-    h, ids = made.queries.history, made.items.ids.to_list()
-    return [[ids[i] for i in h.item_idx[h.indptr[q] : h.indptr[q + 1]]] for q in range(len(made.queries))]
+def histories(tested: Fold) -> list[list[Any]]:
+    h, ids = tested.queries.history, tested.items.ids.to_list()
+    return [[ids[i] for i in h.item_idx[h.indptr[q] : h.indptr[q + 1]]] for q in range(len(tested.queries))]
 
 
-def truths(made: Fold) -> list[set[Any]]:
-    ids = made.items.ids.to_list()
-    return [{ids[i] for i in made.truth[q].indices} for q in range(len(made.queries))]
+def truths(tested: Fold) -> list[set[Any]]:
+    ids = tested.items.ids.to_list()
+    return [{ids[i] for i in tested.truth[q].indices} for q in range(len(tested.queries))]
 
 
-def asked(made: Fold) -> list[tuple[Any, int]]:
-    return list(zip(made.queries.ids.to_list(), made.queries.as_of.tolist(), strict=True))
+def users_and_times(tested: Fold) -> list[tuple[Any, int]]:
+    return list(zip(tested.queries.ids.to_list(), tested.queries.as_of.tolist(), strict=True))
 
 
 def test_a_user_asks_at_the_first_event_after_the_origin_and_in_each_further_bucket() -> None:
     rows: list[Row] = [("w", i, ORIGIN + n) for n, i in enumerate("cdef")]  # histories of 2, 3, 4, 5
-    made = fold(BEFORE + rows)
-    assert asked(made) == [("w", us(10)), ("w", us(11))]
-    assert made.queries.buckets.tolist() == [1, 2]
-    assert made.first.tolist() == [True, False]
-    assert histories(made) == [["a", "b"], ["a", "b", "c"]]
-    assert truths(made) == [{"c", "d", "e", "f"}, {"d", "e", "f"}]
+    tested = fold(BEFORE + rows)
+    assert users_and_times(tested) == [("w", us(10)), ("w", us(11))]
+    assert tested.queries.buckets.tolist() == [1, 2]
+    assert tested.first.tolist() == [True, False]
+    assert histories(tested) == [["a", "b"], ["a", "b", "c"]]
+    assert truths(tested) == [{"c", "d", "e", "f"}, {"d", "e", "f"}]
 
 
 def test_an_event_at_the_origin_is_not_training() -> None:
-    made = fold([*BEFORE, ("w", "c", ORIGIN)])
-    assert made.train.interactions["item_id"].to_list() == ["a", "a", "b"]
-    assert asked(made) == [("w", us(ORIGIN))]
+    tested = fold([*BEFORE, ("w", "c", ORIGIN)])
+    assert tested.train.interactions["item_id"].to_list() == ["a", "a", "b"]
+    assert users_and_times(tested) == [("w", us(ORIGIN))]
 
 
 def test_events_of_one_moment_are_truth_together_and_no_history_of_each_other() -> None:
-    made = fold([*BEFORE, ("n", "a", 12), ("n", "b", 12), ("n", "c", 12), ("n", "d", 13)])
-    assert asked(made) == [("n", us(12)), ("n", us(13))]
-    assert histories(made)[0] == []
-    assert truths(made)[0] == {"a", "b", "c", "d"}
-    assert made.queries.buckets.tolist() == [0, 2]  # three at once: the bucket 1_2 was never reached
+    tested = fold([*BEFORE, ("n", "a", 12), ("n", "b", 12), ("n", "c", 12), ("n", "d", 13)])
+    assert users_and_times(tested) == [("n", us(12)), ("n", us(13))]
+    assert histories(tested)[0] == []
+    assert truths(tested)[0] == {"a", "b", "c", "d"}
+    assert tested.queries.buckets.tolist() == [0, 2]  # three at once: the bucket 1_2 was never reached
 
 
 def test_the_horizon_ends_before_the_next_origin() -> None:
-    made = fold([*BEFORE, ("w", "c", 12), ("w", "late", END)])
-    assert truths(made) == [{"c"}]
-    assert "late" not in made.items.ids
+    tested = fold([*BEFORE, ("w", "c", 12), ("w", "late", END)])
+    assert truths(tested) == [{"c"}]
+    assert "late" not in tested.items.ids
 
 
 def test_rows_without_a_time_come_before_everything() -> None:
-    made = fold([*BEFORE, ("old", "a", None), ("old", "b", None), ("old", "c", 12)])
-    assert ("old", "a") in made.train.interactions.select("user_id", "item_id").rows()
-    assert histories(made) == [["a", "b"]]
-    assert made.queries.history.timestamp.tolist() == [NO_TIME, NO_TIME]
+    tested = fold([*BEFORE, ("old", "a", None), ("old", "b", None), ("old", "c", 12)])
+    assert ("old", "a") in tested.train.interactions.select("user_id", "item_id").rows()
+    assert histories(tested) == [["a", "b"]]
+    assert tested.queries.history.timestamp.tolist() == [NO_TIME, NO_TIME]
 
 
 def test_what_was_not_available_when_asked_is_outside_the_truth_and_counted() -> None:
@@ -98,25 +100,25 @@ def test_what_was_not_available_when_asked_is_outside_the_truth_and_counted() ->
         available_from=times([0, 0, 13, 0, None]),
         expires_at=times([None, None, None, 12, None]),
     )
-    made = fold([*BEFORE, ("w", "c", 14), ("w", "d", 15), ("w", "e", 12)], items=items)
-    assert truths(made)[0] == {"e"}  # c appears an hour after the query, d expired at its very moment
-    assert made.outside == 2 + 1  # the second query (three taken) finds c available, d not
-    assert truths(made)[1] == {"c"}
+    tested = fold([*BEFORE, ("w", "c", 14), ("w", "d", 15), ("w", "e", 12)], items=items)
+    assert truths(tested)[0] == {"e"}  # c appears an hour after the query, d expired at its very moment
+    assert tested.outside == 2 + 1  # the second query (three taken) finds c available, d not
+    assert truths(tested)[1] == {"c"}
 
 
 def test_a_query_without_a_truth_goes_and_the_next_one_is_the_first() -> None:
     items = table("item_id", list("abcd"), available_from=times([0, 0, 14, 13]))
     rows: list[Row] = [("w", "c", 11), ("w", "d", 13)]  # both taken after w's query at 11, when neither was there
-    made = fold([*BEFORE, *rows], items=items)
-    assert asked(made) == [("w", us(13))]
-    assert made.first.tolist() == [True]
-    assert truths(made) == [{"d"}]
+    tested = fold([*BEFORE, *rows], items=items)
+    assert users_and_times(tested) == [("w", us(13))]
+    assert tested.first.tolist() == [True]
+    assert truths(tested) == [{"d"}]
 
 
 def test_items_published_but_never_taken_are_candidates_where_availability_is_stated() -> None:
     items = table("item_id", ["a", "b", "c", "shelf", "future"], available_from=times([0, 0, 0, 11, 30]))
-    made = fold([*BEFORE, ("w", "c", 12)], items=items)
-    assert made.items.ids.to_list() == ["a", "b", "c", "shelf"]
+    tested = fold([*BEFORE, ("w", "c", 12)], items=items)
+    assert tested.items.ids.to_list() == ["a", "b", "c", "shelf"]
 
 
 def test_items_that_state_no_availability_are_candidates_once_used_before_the_horizon_ends() -> None:
@@ -125,8 +127,8 @@ def test_items_that_state_no_availability_are_candidates_once_used_before_the_ho
 
 
 def test_item_counts_are_those_of_training() -> None:
-    made = fold([*BEFORE, ("v", "a", 3), ("w", "c", 12), ("v", "b", 13)])
-    assert dict(zip(made.items.ids.to_list(), made.item_counts.tolist(), strict=True)) == {"a": 3, "b": 1, "c": 0}
+    tested = fold([*BEFORE, ("v", "a", 3), ("w", "c", 12), ("v", "b", 13)])
+    assert dict(zip(tested.items.ids.to_list(), tested.item_counts.tolist(), strict=True)) == {"a": 3, "b": 1, "c": 0}
 
 
 @pytest.mark.parametrize("kind", ["start", "expiry"])
@@ -152,24 +154,24 @@ def reference(rows: list[Row], windows: list[tuple[Any, Any]], repeats: bool) ->
     if not repeats:
         rows = [r for n, r in enumerate(rows) if (r[0], r[1]) not in {(q[0], q[1]) for q in rows[:n]}]
     rows = [r for r in rows if us(r[2]) < us(END)]
-    found, outside = {}, 0
+    expected, outside = {}, 0
     for user in sorted({r[0] for r in rows}):
-        own, reached, first = [r for r in rows if r[0] == user], set(), True
-        for moment in sorted({us(r[2]) for r in own if us(r[2]) >= us(ORIGIN)}):
-            history = [r[1] for r in own if us(r[2]) < moment]
+        mine, reached, first = [r for r in rows if r[0] == user], set(), True
+        for moment in sorted({us(r[2]) for r in mine if us(r[2]) >= us(ORIGIN)}):
+            history = [r[1] for r in mine if us(r[2]) < moment]
             warmth = next(b for b, start in ((3, 10), (2, 3), (1, 1), (0, 0)) if len(history) >= start)
             if warmth in reached:
                 continue
             reached.add(warmth)
-            taken = [r[1] for r in own if us(r[2]) >= moment]
+            taken = [r[1] for r in mine if us(r[2]) >= moment]
             open_ = [
                 us(windows[i][0]) <= moment and (windows[i][1] is None or moment < us(windows[i][1])) for i in taken
             ]
             outside += open_.count(False)
             if any(open_):
-                found[user, moment] = first, sorted(history), {i for i, o in zip(taken, open_, strict=True) if o}
+                expected[user, moment] = first, sorted(history), {i for i, o in zip(taken, open_, strict=True) if o}
                 first = False
-    return found, outside
+    return expected, outside
 
 
 @settings(max_examples=60, deadline=None)
@@ -191,20 +193,22 @@ def test_folds_equal_a_reference_written_with_plain_loops(rows: list[Row], windo
         with pytest.raises(DataError):
             time_fold(data, "test", at(ORIGIN), at(END), 1)
         return
-    made = time_fold(data, "test", at(ORIGIN), at(END), 1)
-    found = zip(asked(made), made.first.tolist(), histories(made), truths(made), strict=True)
-    assert {key: (first, sorted(history), truth) for key, first, history, truth in found} == expected
-    assert made.outside == outside
-    h = made.queries.history
+    tested = time_fold(data, "test", at(ORIGIN), at(END), 1)
+    actual = zip(users_and_times(tested), tested.first.tolist(), histories(tested), truths(tested), strict=True)
+    assert {key: (first, sorted(history), truth) for key, first, history, truth in actual} == expected
+    assert tested.outside == outside
+    h = tested.queries.history
     for start, stop in zip(h.indptr, h.indptr[1:], strict=False):
         assert h.timestamp[start:stop].tolist() == sorted(h.timestamp[start:stop].tolist())
-    assert (h.timestamp < made.queries.as_of[h.row]).all()
+    assert (h.timestamp < tested.queries.as_of[h.row]).all()
 
 
-def description(made: Fold) -> Any:
-    train = made.train.interactions.select("user_id", "item_id", "timestamp").rows()
-    queries = zip(asked(made), made.first.tolist(), map(sorted, histories(made)), truths(made), strict=True)
-    return Counter(train), list(queries), made.items.ids.to_list(), made.outside
+def description(tested: Fold) -> Any:
+    train = tested.train.interactions.select("user_id", "item_id", "timestamp").rows()
+    queries = zip(
+        users_and_times(tested), tested.first.tolist(), map(sorted, histories(tested)), truths(tested), strict=True
+    )
+    return Counter(train), list(queries), tested.items.ids.to_list(), tested.outside
 
 
 def busy(n: int = 300, seed: int = 0) -> Dataset:
@@ -234,22 +238,22 @@ def test_what_moderators_confirm_then_or_later_is_no_answer() -> None:
     items = data.items.frame.with_columns(moderated_at=pl.Series(when, dtype=data.interactions["timestamp"].dtype))
     judged = replace(data, items=replace(data.items, frame=items, roles={"moderated_at": "ignore"}))
     split = config.Split(min_train=10)
-    for plain, made in zip(folds(judged, split, config.Eligibility()), folds(judged, split, rules), strict=True):
-        since = made.items.times("moderated_at")
-        wrong = (since != NO_TIME) & ((made.split == "test") | (since < us_of(made.end)))
-        assert not made.truth[:, wrong].nnz
-        assert made.truth.nnz == plain.truth[:, ~wrong].nnz
-        assert made.outside == plain.outside + plain.truth[:, wrong].nnz
-        assert made.truth.getnnz(axis=1).all()
-        assert made.queries.ids.filter(pl.Series(made.first)).is_unique().all()
+    for plain, with_rules in zip(folds(judged, split, config.Eligibility()), folds(judged, split, rules), strict=True):
+        since = with_rules.items.times("moderated_at")
+        wrong = (since != NO_TIME) & ((with_rules.split == "test") | (since < us_of(with_rules.end)))
+        assert not with_rules.truth[:, wrong].nnz
+        assert with_rules.truth.nnz == plain.truth[:, ~wrong].nnz
+        assert with_rules.outside == plain.outside + plain.truth[:, wrong].nnz
+        assert with_rules.truth.getnnz(axis=1).all()
+        assert with_rules.queries.ids.filter(pl.Series(with_rules.first)).is_unique().all()
 
 
 def test_folds_come_oldest_first_and_the_test_last() -> None:
-    made = list(folds(busy(), config.Split(min_train=10), config.Eligibility()))
-    assert [f.split for f in made] == ["validation", "validation", "test"]
-    assert made[0].end == made[1].origin
-    assert made[1].end == made[2].origin
-    assert made[2].end == ""
+    tested = list(folds(busy(), config.Split(min_train=10), config.Eligibility()))
+    assert [f.split for f in tested] == ["validation", "validation", "test"]
+    assert tested[0].end == tested[1].origin
+    assert tested[1].end == tested[2].origin
+    assert tested[2].end == ""
 
 
 def test_days_are_counted_back_from_the_end() -> None:
@@ -267,10 +271,10 @@ class TestShortHorizons:
     def origins(days: float | str, n: int = 3000, **more: float) -> list[datetime]:
         given = {"validation": [0.5], "test": 0.8, "retrain_days": days, "min_train": 10, **more}
         split = config.Split.model_validate(given)
-        made = list(folds(busy(n), split, config.Eligibility(repeats=True)))
-        assert [f.split for f in made] == ["validation"] * (len(made) - 1) + ["test"]
-        assert [f.end for f in made[:-1]] == [f.origin for f in made[1:]]
-        return [datetime.fromisoformat(f.origin) for f in made]
+        tested = list(folds(busy(n), split, config.Eligibility(repeats=True)))
+        assert [f.split for f in tested] == ["validation"] * (len(tested) - 1) + ["test"]
+        assert [f.end for f in tested[:-1]] == [f.origin for f in tested[1:]]
+        return [datetime.fromisoformat(f.origin) for f in tested]
 
     def test_as_many_days_apart_from_the_first_origin_to_the_test(self) -> None:
         first, *_, test = self.origins("auto")
@@ -303,7 +307,7 @@ class TestShortHorizons:
 def test_without_repeats_only_the_first_time_counts() -> None:
     data = dataset([*OTHER, ("v", "b", 2), ("w", "a", 1), ("w", "a", 12), ("w", "b", 13)])
     once = time_fold(data.first_interactions(), "test", at(ORIGIN), None, 1)
-    assert asked(once)[-1] == ("w", us(13))
+    assert users_and_times(once)[-1] == ("w", us(13))
     assert truths(once)[-1] == {"b"}
     assert truths(time_fold(data, "test", at(ORIGIN), None, 1))[1] == {"a", "b"}  # with repeats
 
@@ -313,14 +317,14 @@ def test_without_repeats_only_the_first_time_counts() -> None:
 def test_random_split_puts_no_row_on_both_sides(seed: int) -> None:
     data = busy(seed=seed % 7)
     pairs = set(data.first_interactions().interactions.select("user_id", "item_id").iter_rows())
-    for made in folds(data, config.Split(kind="random", seed=seed, min_train=10), config.Eligibility()):
-        train = set(made.train.interactions.select("user_id", "item_id").iter_rows())
-        held = {(u, i) for u, t in zip(made.queries.ids.to_list(), truths(made), strict=True) for i in t}
+    for tested in folds(data, config.Split(kind="random", seed=seed, min_train=10), config.Eligibility()):
+        train = set(tested.train.interactions.select("user_id", "item_id").iter_rows())
+        held = {(u, i) for u, t in zip(tested.queries.ids.to_list(), truths(tested), strict=True) for i in t}
         assert not train & held
         assert train | held <= pairs
-        if made.split == "test":
+        if tested.split == "test":
             assert train | held == pairs
-        for user, history in zip(made.queries.ids.to_list(), histories(made), strict=True):
+        for user, history in zip(tested.queries.ids.to_list(), histories(tested), strict=True):
             assert {(user, i) for i in history} == {p for p in train if p[0] == user}
 
 
@@ -331,9 +335,9 @@ def test_random_split_repeats_with_its_seed() -> None:
 
 
 def test_random_validation_folds_never_see_the_test_rows() -> None:
-    made = list(folds(busy(), config.Split(kind="random", min_train=10), config.Eligibility()))
-    held = {(u, i) for u, t in zip(made[-1].queries.ids.to_list(), truths(made[-1]), strict=True) for i in t}
-    for early in made[:-1]:
+    tested = list(folds(busy(), config.Split(kind="random", min_train=10), config.Eligibility()))
+    held = {(u, i) for u, t in zip(tested[-1].queries.ids.to_list(), truths(tested[-1]), strict=True) for i in t}
+    for early in tested[:-1]:
         train = set(early.train.interactions.select("user_id", "item_id").iter_rows())
         shown = {(u, i) for u, t in zip(early.queries.ids.to_list(), truths(early), strict=True) for i in t}
         assert not held & (train | shown)
@@ -396,13 +400,13 @@ def test_answers_have_the_weight_of_their_interaction_where_weights_differ() -> 
     rows: list[Row] = [*OTHER[:1], *BEFORE, ("other", "b", 10), ("w", "d", 11), ("w", "c", 12)]
     ordered = sorted(rows, key=lambda r: us(r[2]))
     weights = [float(n) for n in range(1, len(ordered) + 1)]
-    made = time_fold(rated(rows, weights), "test", at(ORIGIN), at(END), 1)
-    assert made.grades is not None
-    assert made.grades.indices.tolist() == made.truth.indices.tolist()
-    assert made.grades.indptr.tolist() == made.truth.indptr.tolist()
+    tested = time_fold(rated(rows, weights), "test", at(ORIGIN), at(END), 1)
+    assert tested.grades is not None
+    assert tested.grades.indices.tolist() == tested.truth.indices.tolist()
+    assert tested.grades.indptr.tolist() == tested.truth.indptr.tolist()
     of_item = dict(zip([r[1] for r in ordered[-3:]], weights[-3:], strict=True))
-    ids = made.items.ids.to_list()
-    assert made.grades.data.tolist() == [of_item[ids[i]] for i in made.truth.indices]
+    ids = tested.items.ids.to_list()
+    assert tested.grades.data.tolist() == [of_item[ids[i]] for i in tested.truth.indices]
 
 
 def test_answers_have_no_grades_where_all_weigh_alike() -> None:
@@ -418,17 +422,17 @@ def confirmed(when: dict[str, float]) -> Dataset:
     return dataset([*rows, ("x", "a", 1), ("x", "c", 21), ("x", "e", 41)], items)
 
 
-def lawful_truths(when: dict[str, float]) -> dict[str, list[set[Any]]]:
+def allowed_truths(when: dict[str, float]) -> dict[str, list[set[Any]]]:
     split = config.Split(validation=[30 / 24], test=10 / 24, unit="days", min_train=1)
     rules = config.Eligibility(moderated_column="moderated_at")
-    return {made.split: truths(made) for made in folds(confirmed(when), split, rules)}
+    return {tested.split: truths(tested) for tested in folds(confirmed(when), split, rules)}
 
 
 def test_what_moderators_confirm_leaves_the_truth_of_every_window_that_has_not_ended_by_then() -> None:
-    plain, late = lawful_truths({}), lawful_truths({"d": 500})
-    assert any("d" in found for found in plain["validation"])
+    plain, late = allowed_truths({}), allowed_truths({"d": 500})
+    assert any("d" in users for users in plain["validation"])
     assert late["validation"] == plain["validation"], "confirmed after the window: it cannot be known there"
-    soon = lawful_truths({"d": 35})
-    assert not any("d" in found for found in soon["validation"])
-    assert not any("f" in found for found in lawful_truths({"f": 500})["test"])
-    assert any("f" in found for found in plain["test"])
+    soon = allowed_truths({"d": 35})
+    assert not any("d" in users for users in soon["validation"])
+    assert not any("f" in users for users in allowed_truths({"f": 500})["test"])
+    assert any("f" in users for users in plain["test"])

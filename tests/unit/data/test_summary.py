@@ -37,17 +37,17 @@ def world(users: list[int] | None = None, **items: Any) -> Dataset:
 
 
 def test_summary_by_hand() -> None:
-    found = summarise(world())
-    assert (found["n_interactions"], found["n_users"], found["n_active_users"]) == (5, 3, 2)
-    assert (found["n_items"], found["n_used_items"]) == (4, 3)
-    assert found["density"] == 4 / 12  # user 1 took a twice
-    assert found["span_days"] == 10
-    assert found["item_lifetime_days"] == 8  # only a was used twice
-    assert found["stated_availability_share"] == 0.25
-    assert found["top_10_percent_share"] == 3 / 5
-    assert found["events_per_user_p50"] == 2.5
-    assert found["gini_items"] == pytest.approx(0.45)  # counts 0 1 1 3: (-3*0 - 1*1 + 1*1 + 3*3) / (4*5) = .45
-    assert found["events"] == {"interaction": 5}
+    measured = summarise(world())
+    assert (measured["n_interactions"], measured["n_users"], measured["n_active_users"]) == (5, 3, 2)
+    assert (measured["n_items"], measured["n_used_items"]) == (4, 3)
+    assert measured["density"] == 4 / 12  # user 1 took a twice
+    assert measured["span_days"] == 10
+    assert measured["item_lifetime_days"] == 8  # only a was used twice
+    assert measured["stated_availability_share"] == 0.25
+    assert measured["top_10_percent_share"] == 3 / 5
+    assert measured["events_per_user_p50"] == 2.5
+    assert measured["gini_items"] == pytest.approx(0.45)  # counts 0 1 1 3: (-3*0 - 1*1 + 1*1 + 3*3) / (4*5) = .45
+    assert measured["events"] == {"interaction": 5}
 
 
 def test_share_of_new_users_and_items_per_week() -> None:
@@ -76,13 +76,13 @@ def test_summary_is_plain_json_even_without_interactions_or_times() -> None:
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=50))
 def test_gini_is_between_even_and_all_on_one(counts: list[int]) -> None:
-    found = gini(np.array(counts))
+    value = gini(np.array(counts))
     if not sum(counts):
-        assert found is None
+        assert value is None
     else:
-        assert found is not None
-        assert -1e-9 <= found <= 1 - 1 / len(counts) + 1e-9
-        assert found == pytest.approx(sum(abs(a - b) for a in counts for b in counts) / (2 * len(counts) * sum(counts)))
+        assert value is not None
+        assert -1e-9 <= value <= 1 - 1 / len(counts) + 1e-9
+        assert value == pytest.approx(sum(abs(a - b) for a in counts for b in counts) / (2 * len(counts) * sum(counts)))
 
 
 def measures(rows: list[dict[str, Any]]) -> dict[str, float]:
@@ -107,21 +107,21 @@ def test_new_users_and_items_are_counted_with_their_interactions() -> None:
 def test_popularity_shift_by_hand() -> None:
     now = world()
     turned = now.interactions.with_columns(pl.col("item_id").replace({"a": "c", "c": "a"}))
-    found = measures(drift(world(), replace(now, interactions=turned)))
-    assert found["popularity_shift"] == pytest.approx(0.4)  # shares .6 .2 .2 -> .2 .2 .6
-    assert found["popularity_rank_correlation"] < 1
+    drift_now = measures(drift(world(), replace(now, interactions=turned)))
+    assert drift_now["popularity_shift"] == pytest.approx(0.4)  # shares .6 .2 .2 -> .2 .2 .6
+    assert drift_now["popularity_rank_correlation"] < 1
 
 
 def test_feature_drift_shows_in_the_column_that_moved() -> None:
     now = world(
         kind=["car", "car", "car", "tram"], price=[3.0, 4.0, 5.0, 6.0], title=["red car", "new tram", None, None]
     )
-    found = measures(drift(world(), now))
-    assert found["items.kind/shift"] == pytest.approx(0.5)  # .5 .5 0 -> .75 0 .25
-    assert found["items.price/shift"] == pytest.approx(0.5)
-    assert found["items.title/shift"] == pytest.approx(0.5)  # red car | new tram
-    assert found["items.title/coverage"] == 0.5
-    assert found["items.tags/shift"] == 0
+    drift_now = measures(drift(world(), now))
+    assert drift_now["items.kind/shift"] == pytest.approx(0.5)  # .5 .5 0 -> .75 0 .25
+    assert drift_now["items.price/shift"] == pytest.approx(0.5)
+    assert drift_now["items.title/shift"] == pytest.approx(0.5)  # red car | new tram
+    assert drift_now["items.title/coverage"] == 0.5
+    assert drift_now["items.tags/shift"] == 0
 
 
 def test_columns_that_come_and_go_are_told() -> None:
@@ -149,4 +149,10 @@ def test_rare_values_count_together() -> None:
     interactions = pl.DataFrame({"user_id": [1], "item_id": ["v1"], "timestamp": ["2024-01-01"]})
     data = from_frames(interactions, table, spec={"features": {"items": {"city": "category"}}})
     assert len(reference(data)["columns"]["items.city"]["shares"]) == 501
-    assert measures(drift(data, data))["items.city/shift"] == pytest.approx(0)
+    assert measures(drift(data, data))["items.city/shift"] == 0  # not 1e-15, which would be printed as a change
+
+
+def test_means_are_printed_as_people_write_them() -> None:
+    then, now = (world(price=[k * 20_000.0 for k in (1, 2, 3, n)]) for n in (4, 9))
+    sentence = next(r["sentence"] for r in drift(then, now) if r["measure"] == "items.price/shift")
+    assert "mean 50,000 then, 75,000 now" in sentence

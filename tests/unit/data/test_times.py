@@ -69,12 +69,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("times", "said"), REFUSED)
+@pytest.mark.parametrize(("times", "messages"), REFUSED)
 def test_ambiguous_and_implausible_times_are_refused_with_the_raw_value_and_a_way_out(
-    tmp_path: Path, times: tuple[object, ...], said: list[str]
+    tmp_path: Path, times: tuple[object, ...], messages: list[str]
 ) -> None:
     message = refusal(tmp_path, {"interactions.csv": interactions(*times)})
-    for text in said:
+    for text in messages:
         assert text in message
 
 
@@ -125,6 +125,6 @@ def test_data_without_times_pass_with_the_way_to_train_on_them(tmp_path: Path) -
     data = read(tmp_path, {"interactions.csv": "user_id,item_id\nu1,a\nu1,a\nu2,b\n"})
     assert not data.has_times
     assert data.interactions.height == 3
-    said = notes(data)
-    assert "train with SET='split.kind=random'" in said
-    assert "user u1 item a" in said
+    notes_then = notes(data)
+    assert "train with SET='split.kind=random'" in notes_then
+    assert "user u1 item a" in notes_then

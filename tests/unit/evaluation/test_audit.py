@@ -51,15 +51,15 @@ def test_users_who_state_no_group_stand_in_none() -> None:
 
 
 def test_intersections_are_groups_too() -> None:
-    made = group(["f", "f", "m", "m"], [0, 1, 1, 1], age=["old", "young", "old", None])
-    table = audit_table(made, AUDIT, 100, 0)
+    groups = group(["f", "f", "m", "m"], [0, 1, 1, 1], age=["old", "young", "old", None])
+    table = audit_table(groups, AUDIT, 100, 0)
     assert set(table.filter(grouping="sex × age")["group"]) == {"f × old", "f × young", "m × old"}
     assert cell(table, "f × old", "sex × age")["ratio"] == 0
 
 
 def test_each_user_counts_once() -> None:
-    made = group(["f", "f", "m"], [1, 0, 1], first=[True, False, True])
-    assert cell(audit_table(made, AUDIT, 100, 0), "f")["n_users"] == 1
+    groups = group(["f", "f", "m"], [1, 0, 1], first=[True, False, True])
+    assert cell(audit_table(groups, AUDIT, 100, 0), "f")["n_users"] == 1
 
 
 def test_an_empty_list_is_no_outcome() -> None:
@@ -94,9 +94,9 @@ def test_a_low_ratio_that_chance_gives_is_no_warning_and_says_so() -> None:
 
 
 def test_a_log_that_favours_a_group_is_told_beside_lists_that_do_not() -> None:
-    made = group(["f"] * 40 + ["m"] * 40, [1] * 80)
-    made.outcomes[0][ROUTER].values["taken_favourable_share"][:] = [0.2] * 40 + [0.8] * 40  # type: ignore[index]
-    (lists, low), (log, biased) = audit_sentences(audit_table(made, AUDIT, 200, 0), AUDIT)
+    groups = group(["f"] * 40 + ["m"] * 40, [1] * 80)
+    groups.outcomes[0][ROUTER].values["taken_favourable_share"][:] = [0.2] * 40 + [0.8] * 40  # type: ignore[index]
+    (lists, low), (log, biased) = audit_sentences(audit_table(groups, AUDIT, 200, 0), AUDIT)
     assert "ratio 1.00" in lists
     assert not low
     assert "Audit of the log by sex: 20% of what users of 'f' took is favourable" in log
@@ -104,12 +104,12 @@ def test_a_log_that_favours_a_group_is_told_beside_lists_that_do_not() -> None:
 
 
 def test_the_lowest_ratio_of_each_column_and_outcome_is_tracked() -> None:
-    made = group(["f", "f", "m", "m"], [0, 1, 1, 1], age=["old", "young", "old", "young"])
-    found = impact_ratios(audit_table(made, AUDIT, 100, 0), ROUTER)
-    assert found["impact_ratio/sex"] == 0.5
-    assert found["impact_ratio_exposure/sex"] == 0.5
-    assert found["impact_ratio/sex_by_age"] == 0
-    assert set(found) >= {"impact_ratio/age", "impact_ratio_hits/age"}
+    groups = group(["f", "f", "m", "m"], [0, 1, 1, 1], age=["old", "young", "old", "young"])
+    ratios = impact_ratios(audit_table(groups, AUDIT, 100, 0), ROUTER)
+    assert ratios["impact_ratio/sex"] == 0.5
+    assert ratios["impact_ratio_exposure/sex"] == 0.5
+    assert ratios["impact_ratio/sex_by_age"] == 0
+    assert set(ratios) >= {"impact_ratio/age", "impact_ratio_hits/age"}
 
 
 @settings(max_examples=25, deadline=None)
@@ -118,9 +118,9 @@ def test_the_lowest_ratio_of_each_column_and_outcome_is_tracked() -> None:
     turn=st.randoms(),
 )
 def test_ratios_lie_between_0_and_1_and_do_not_depend_on_the_order_of_users(rows: Any, turn: Any) -> None:
-    made = audit_table(group([s for s, _ in rows], [v for _, v in rows]), AUDIT, 100, 0)
+    table = audit_table(group([s for s, _ in rows], [v for _, v in rows]), AUDIT, 100, 0)
     turn.shuffle(rows)
     mixed = audit_table(group([s for s, _ in rows], [v for _, v in rows]), AUDIT, 100, 0)
-    assert made.drop(SAMPLED).equals(mixed.drop(SAMPLED))
-    ratio = made["ratio"].drop_nulls()
+    assert table.drop(SAMPLED).equals(mixed.drop(SAMPLED))
+    ratio = table["ratio"].drop_nulls()
     assert ((ratio >= 0) & (ratio <= 1)).all()

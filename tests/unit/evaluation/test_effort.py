@@ -119,7 +119,7 @@ def test_outer_peak_before_an_inner_stage_survives_the_reset(exact_log: EffortLo
 def test_without_proc_the_log_says_that_peaks_are_not_exact(inexact_log: EffortLog) -> None:
     assert not inexact_log.exact
     with inexact_log.stage("als", "fit", "test", "t"):
-        kept = np.ones(100 * 125_000)
+        block = np.ones(100 * 125_000)
     with inexact_log.stage("als", "recommend", "test", "t"):
-        del kept
+        del block
     assert inexact_log.frame().select((pl.col("peak_mb") > 10).all()).item()

@@ -111,14 +111,14 @@ def test_comparisons_are_paired_and_name_the_simpler_rung_first() -> None:
 
 def test_p_is_adjusted_for_the_rungs_above_the_same_one() -> None:
     rng = np.random.default_rng(0)
-    asked_ = people([f"u{n}" for n in range(200)], [1] * 200)
+    info = people([f"u{n}" for n in range(200)], [1] * 200)
     base = rng.uniform(size=200)
     rungs = {
         "pop": result(base),
         "b": result(base + rng.normal(0.02, 0.1, 200)),
         "c": result(base + rng.normal(0.3, 0.1, 200)),
     }
-    group = Group("test", "o", [asked_], [rungs])
+    group = Group("test", "o", [info], [rungs])
     rows = comparisons_table(group, list(rungs), 200, 0).filter(user_bucket="1_2", metric="ndcg_at_10")
     p = {(a, b): v for a, b, v in rows.select("rung_a", "rung_b", "p_holm").iter_rows()}
     assert p["pop", "c"] == pytest.approx(2 / 2000)  # the smallest possible p, one of two
@@ -128,9 +128,9 @@ def test_p_is_adjusted_for_the_rungs_above_the_same_one() -> None:
 
 def test_a_deciding_interval_is_as_wide_as_users_and_periods_make_it() -> None:
     """All users of the last period gain, nobody else does: by users sure, by periods not."""
-    asked_ = replace(people([f"u{n}" for n in range(200)], [1] * 200), as_of=np.arange(200)[::-1])
+    info = replace(people([f"u{n}" for n in range(200)], [1] * 200), as_of=np.arange(200)[::-1])
     base = np.random.default_rng(0).uniform(size=200)
-    group = Group("validation", "o", [asked_], [{"pop": result(base), "b": result(base + (asked_.as_of >= 150))}])
+    group = Group("validation", "o", [info], [{"pop": result(base), "b": result(base + (info.as_of >= 150))}])
     period = group.periods()
     assert np.bincount(period).tolist() == [50] * 4
     assert (period[:50] == 3).all()
@@ -141,7 +141,7 @@ def test_a_deciding_interval_is_as_wide_as_users_and_periods_make_it() -> None:
     assert test["ci_low"].item() > 0.15
     assert deciding["ci_low"].item() < 0
     assert deciding["difference"].item() == test["difference"].item() == pytest.approx(0.25)
-    by_users = replace(group, query_info=[replace(asked_, n_periods=0)])
+    by_users = replace(group, query_info=[replace(info, n_periods=0)])
     assert not by_users.periods().any()
     bounds = comparisons_table(by_users, ["pop", "b"], 200, 0, deciding=True)
     assert bounds.filter(user_bucket="1_2", metric="ndcg_at_10")["ci_low"].item() == test["ci_low"].item()
@@ -164,8 +164,8 @@ def test_a_rung_that_answers_nobody_of_a_bucket_has_no_evidence_there() -> None:
 
 
 def test_no_period_is_of_two_folds() -> None:
-    asked_ = replace(people([f"u{n}" for n in range(8)], [1] * 8), as_of=np.arange(8))
-    assert [p.tolist() for p in periods_of([asked_, asked_])] == [[0, 0, 1, 1, 2, 2, 3, 3], [4, 4, 5, 5, 6, 6, 7, 7]]
+    info = replace(people([f"u{n}" for n in range(8)], [1] * 8), as_of=np.arange(8))
+    assert [p.tolist() for p in periods_of([info, info])] == [[0, 0, 1, 1, 2, 2, 3, 3], [4, 4, 5, 5, 6, 6, 7, 7]]
 
 
 def test_a_ladder_of_one_rung_has_nothing_to_compare() -> None:
@@ -178,17 +178,17 @@ def test_a_ladder_of_one_rung_has_nothing_to_compare() -> None:
 
 def test_validation_origins_are_pooled_with_users_as_clusters() -> None:
     folds = [people(["u", "v"], [1, 1], "validation", o) for o in ("o1", "o2")] + [people(["u"], [1])]
-    made = groups(folds, [{"pop": result([0, 1])}, {"pop": result([0, 1])}, {"pop": result([0.5])}])
-    assert [(g.split, g.origin) for g in made] == [
+    bucket_groups = groups(folds, [{"pop": result([0, 1])}, {"pop": result([0, 1])}, {"pop": result([0.5])}])
+    assert [(g.split, g.origin) for g in bucket_groups] == [
         ("validation", "o1"),
         ("validation", "o2"),
         ("test", "o"),
         ("validation", POOLED),
     ]
-    codes, keys = made[-1].users()
+    codes, keys = bucket_groups[-1].users()
     assert len(keys) == 2
     assert codes.tolist() == [0, 1, 0, 1]
-    assert cell(metrics_table(made[-1], 200, 0))["n_queries"] == 4
+    assert cell(metrics_table(bucket_groups[-1], 200, 0))["n_queries"] == 4
 
 
 def test_per_query_rows_hold_each_accuracy_of_each_query_and_rung() -> None:
@@ -208,16 +208,16 @@ def test_an_outcome_measures_lists_against_what_was_taken() -> None:
     fold = time_fold(dataset(rows), "test", at(10), None, 1)
     candidates = Candidates.after(fold.train, fold.items, Eligibility())
     lists = recommend(Popularity().fit(fold.train), fold.queries, candidates, 20, Scoring())
-    made = outcome(lists, fold, scenario(), sp.csr_matrix((3, 0), dtype=np.float32)).values
+    values = outcome(lists, fold, scenario(), sp.csr_matrix((3, 0), dtype=np.float32)).values
     about = query_info(fold, ["absent"], away_days=1)
     assert about.user_ids.to_list() == ["u", "w", "w"]
     assert about.bucket.tolist() == [1, 0, 1]
     assert about.slices == {}
     # u has c left (rank 1, completed); w is shown a, b, c and takes b, c; then a, c and takes c
-    np.testing.assert_allclose(made["mrr_at_10"], [1, 1 / 2, 1 / 2])
-    np.testing.assert_allclose(made["recall_at_20:0"], [1, 1, 1])
-    np.testing.assert_allclose(made["recall_at_20:1_2"], [np.nan, 1, np.nan])
-    np.testing.assert_allclose(made["answered_share"], [0, 2 / 3, 1 / 2])
+    np.testing.assert_allclose(values["mrr_at_10"], [1, 1 / 2, 1 / 2])
+    np.testing.assert_allclose(values["recall_at_20:0"], [1, 1, 1])
+    np.testing.assert_allclose(values["recall_at_20:1_2"], [np.nan, 1, np.nan])
+    np.testing.assert_allclose(values["answered_share"], [0, 2 / 3, 1 / 2])
 
 
 def test_users_who_come_back_are_told_apart_within_their_bucket() -> None:

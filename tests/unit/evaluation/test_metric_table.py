@@ -100,10 +100,10 @@ def test_one_more_entry_appears_in_tables_report_mlflow_comparisons_and_glossary
     data, effort = load("simulated", raw_dir=None, **config.loading(scenario)), EffortLog()
     run_folder.write_config(tmp_path, scenario)
     scenario, skipped = requirements.supported(scenario, data)
-    found = ladder.run(data, scenario, effort, lambda _: None, lambda decision: decision.write(tmp_path), skipped)
-    run_folder.write_tables(tmp_path, found, scenario)
+    results = ladder.run(data, scenario, effort, lambda _: None, lambda decision: decision.write(tmp_path), skipped)
+    run_folder.write_tables(tmp_path, results, scenario)
     run_folder.write_effort(tmp_path, effort, data, scenario)
-    run_folder.write_data(tmp_path, data, "simulated", found, scenario)
+    run_folder.write_data(tmp_path, data, "simulated", results, scenario)
 
     for table in ("metrics", "comparisons", "per_query"):
         assert PRECISION.name in set(pl.read_parquet(tmp_path / f"{table}.parquet")["metric"]), table

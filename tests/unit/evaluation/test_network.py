@@ -27,8 +27,8 @@ def shown(lists: dict[str, str], symmetric: bool = True) -> Shown:
     assert fold.queries.ids.to_list() == ["a", "b", "c", "e"]
     rows = [[fold.items.ids.to_list().index(i) for i in lists.get(u, "")] for u in fold.queries.ids]
     item = np.array([row + [-1] * (3 - len(row)) for row in rows])
-    made = Lists(item, np.zeros(item.shape, np.float32), np.zeros(item.shape, np.int8))
-    return Shown(made, fold.truth, fold, scenario(), sp.csr_matrix((len(fold.items), 1)))
+    result_lists = Lists(item, np.zeros(item.shape, np.float32), np.zeros(item.shape, np.int8))
+    return Shown(result_lists, fold.truth, fold, scenario(), sp.csr_matrix((len(fold.items), 1)))
 
 
 def value(name: str, lists: dict[str, str]) -> list[float]:

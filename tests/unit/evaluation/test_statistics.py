@@ -108,18 +108,18 @@ def test_holm_lies_between_the_plain_and_the_bonferroni_p_and_keeps_their_order(
 
 def test_the_interval_of_a_mean_is_the_one_of_the_textbook() -> None:
     values = np.random.default_rng(1).normal(3, 2, 2000)
-    made = estimate(cell(values.tolist()), resamples=2000)
+    interval = estimate(cell(values.tolist()), resamples=2000)
     half = 1.96 * values.std() / np.sqrt(len(values))
-    assert made.mean[0] == pytest.approx(values.mean(), rel=1e-5)
-    assert made.low[0] == pytest.approx(values.mean() - half, abs=0.15 * half)
-    assert made.high[0] == pytest.approx(values.mean() + half, abs=0.15 * half)
+    assert interval.mean[0] == pytest.approx(values.mean(), rel=1e-5)
+    assert interval.low[0] == pytest.approx(values.mean() - half, abs=0.15 * half)
+    assert interval.high[0] == pytest.approx(values.mean() + half, abs=0.15 * half)
 
 
 def test_the_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(2)
     columns = rng.normal(0, 1, (60, 400))  # 400 samples of 60 users
-    made = estimates([ClusteredValues(np.arange(60), columns)], KEYS, 500, 0)[0]
-    covered = ((made.low <= 0) & (made.high >= 0)).mean()
+    interval = estimates([ClusteredValues(np.arange(60), columns)], KEYS, 500, 0)[0]
+    covered = ((interval.low <= 0) & (interval.high >= 0)).mean()
     assert 0.88 < covered < 0.99
 
 
@@ -135,26 +135,26 @@ def test_queries_of_one_user_do_not_count_as_independent() -> None:
 
 def test_one_user_has_an_interval_without_width_and_no_significance() -> None:
     c = cell([0.4])
-    made = estimate(c)
-    assert (made.mean[0], made.n[0]) == (pytest.approx(0.4), 1)
-    assert made.low[0] == made.high[0] == pytest.approx(0.4)
+    interval = estimate(c)
+    assert (interval.mean[0], interval.n[0]) == (pytest.approx(0.4), 1)
+    assert interval.low[0] == interval.high[0] == pytest.approx(0.4)
     assert p_of(c)[0] == 1
 
 
 def test_undefined_values_leave_the_mean_and_a_column_of_them_has_none() -> None:
     nan = float("nan")
-    made = estimate(cell([1, nan, 3], [nan, nan, nan]))
-    assert made.mean[0] == 2
-    assert made.n.tolist() == [2, 0]
-    assert 1 <= made.low[0] <= made.high[0] <= 3
-    assert np.isnan([made.mean[1], made.low[1], made.high[1]]).all()
+    interval = estimate(cell([1, nan, 3], [nan, nan, nan]))
+    assert interval.mean[0] == 2
+    assert interval.n.tolist() == [2, 0]
+    assert 1 <= interval.low[0] <= interval.high[0] <= 3
+    assert np.isnan([interval.mean[1], interval.low[1], interval.high[1]]).all()
     assert p_of(cell([1, nan, 3], [nan, nan, nan]))[1] == 1
 
 
 def test_a_cell_without_queries_has_no_estimate() -> None:
-    made = estimates([ClusteredValues(np.zeros(0, np.int64), np.zeros((0, 2)))], KEYS, 100, 0)[0]
-    assert np.isnan(made.mean).all()
-    assert made.n.tolist() == [0, 0]
+    interval = estimates([ClusteredValues(np.zeros(0, np.int64), np.zeros((0, 2)))], KEYS, 100, 0)[0]
+    assert np.isnan(interval.mean).all()
+    assert interval.n.tolist() == [0, 0]
     assert estimates([], KEYS, 100, 0) == []
 
 
@@ -162,13 +162,13 @@ def test_a_cell_without_queries_has_no_estimate() -> None:
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 1)), min_size=1, max_size=30), st.randoms())
 def test_the_mean_lies_in_its_interval_and_the_order_of_queries_does_not_matter(rows: list, random) -> None:
     users, values = zip(*rows, strict=True)
-    made = estimate(cell(list(values), users=list(users)), resamples=200)
+    interval = estimate(cell(list(values), users=list(users)), resamples=200)
     shuffled = random.sample(rows, len(rows))
     other_users, other = zip(*shuffled, strict=True)
     again = estimate(cell(list(other), users=list(other_users)), resamples=200)
     for name in ("mean", "low", "high", "n"):
-        np.testing.assert_allclose(getattr(made, name), getattr(again, name), rtol=1e-4, atol=1e-6)
-    assert min(values) - 1e-6 <= made.low[0] <= made.high[0] <= max(values) + 1e-6
+        np.testing.assert_allclose(getattr(interval, name), getattr(again, name), rtol=1e-4, atol=1e-6)
+    assert min(values) - 1e-6 <= interval.low[0] <= interval.high[0] <= max(values) + 1e-6
 
 
 def test_p_is_the_share_of_sign_flips_that_do_as_well() -> None:

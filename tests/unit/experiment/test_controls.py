@@ -68,18 +68,18 @@ def measured() -> tuple[ladder.Results, list[str]]:
     return run(data(), scenario())
 
 
-def table_of(found: ladder.Results) -> pl.DataFrame:
-    return controls_table(next(g for g in found.groups if g.split == "test"), scenario())
+def table_of(results: ladder.Results) -> pl.DataFrame:
+    return controls_table(next(g for g in results.groups if g.split == "test"), scenario())
 
 
 def test_controls_are_measured_at_the_test_origin_and_decide_nothing(measured: Any) -> None:
-    found, steps = measured
+    results, steps = measured
     plain, _ = run(data(), scenario(controls=False))
-    assert set(found.outcomes[-1]) - set(plain.outcomes[-1]) == set(MEASURED)
-    assert [list(o) for o in found.outcomes[:-1]] == [list(o) for o in plain.outcomes[:-1]]
-    assert found.decision.choices == plain.decision.choices
+    assert set(results.outcomes[-1]) - set(plain.outcomes[-1]) == set(MEASURED)
+    assert [list(o) for o in results.outcomes[:-1]] == [list(o) for o in plain.outcomes[:-1]]
+    assert results.decision.choices == plain.decision.choices
     for rung, outcome in plain.outcomes[-1].items():
-        np.testing.assert_array_equal(outcome.values["ndcg_at_10"], found.outcomes[-1][rung].values["ndcg_at_10"])
+        np.testing.assert_array_equal(outcome.values["ndcg_at_10"], results.outcomes[-1][rung].values["ndcg_at_10"])
     assert len(steps) <= n_steps(scenario())
 
 
@@ -93,10 +93,10 @@ def test_every_rung_is_compared_with_its_shuffled_self_and_the_plain_rungs_below
 
 
 def test_the_difference_is_that_of_the_means_of_the_same_queries(measured: Any) -> None:
-    found = measured[0]
-    first = found.query_info[-1].first
-    value = {r: found.outcomes[-1][r].values["ndcg_at_10"][first].mean() for r in ("content", MEASURED[1])}
-    row = table_of(found).row(
+    results = measured[0]
+    first = results.query_info[-1].first
+    value = {r: results.outcomes[-1][r].values["ndcg_at_10"][first].mean() for r in ("content", MEASURED[1])}
+    row = table_of(results).row(
         by_predicate=(pl.col("control") == MEASURED[1])
         & (pl.col("user_bucket") == "all")
         & (pl.col("metric") == "ndcg_at_10"),
@@ -107,8 +107,8 @@ def test_the_difference_is_that_of_the_means_of_the_same_queries(measured: Any) 
 
 
 def test_features_that_tell_nothing_do_not_beat_shuffled_ones_and_telling_ones_do(measured: Any) -> None:
-    def marked(found: ladder.Results) -> bool:
-        lines = unbeaten(table_of(found), "ndcg_at_10")
+    def marked(results: ladder.Results) -> bool:
+        lines = unbeaten(table_of(results), "ndcg_at_10")
         return any(line.startswith("content ") and "features shuffled" in line for line in lines)
 
     assert not marked(measured[0])
@@ -116,11 +116,11 @@ def test_features_that_tell_nothing_do_not_beat_shuffled_ones_and_telling_ones_d
 
 
 def test_tables_and_warnings_of_a_train_with_controls(measured: Any, tmp_path: Path) -> None:
-    found, chosen = measured[0], scenario()
-    run_folder.write_tables(tmp_path, found, chosen)
+    results, chosen = measured[0], scenario()
+    run_folder.write_tables(tmp_path, results, chosen)
     run_folder.write_config(tmp_path, chosen)
-    found.decision.write(tmp_path)
-    run_folder.write_data(tmp_path, data(), "small", found, chosen)
+    results.decision.write(tmp_path)
+    run_folder.write_data(tmp_path, data(), "small", results, chosen)
     assert set(MEASURED) <= set(pl.read_parquet(tmp_path / "metrics.parquet")["rung"])
     read = read_run(tmp_path)
     assert set(read.controls["control"]) >= set(MEASURED)
@@ -162,39 +162,39 @@ class Knowing:
 
     def scores(self, users: pl.Series, items: pl.Series, as_of: np.ndarray) -> np.ndarray:
         self.asked += as_of.tolist()
-        own, number = (ids.str.slice(1).cast(pl.Int64).to_numpy() for ids in (users, items))
-        return ((own[:, None] + number) % 2 == 0).astype(np.float32)
+        user_number, number = (ids.str.slice(1).cast(pl.Int64).to_numpy() for ids in (users, items))
+        return ((user_number[:, None] + number) % 2 == 0).astype(np.float32)
 
 
 def test_with_a_truth_every_rung_has_its_regret_query_by_query(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controls, "ORACLE_USERS", 20)
     plain, _ = run(data(), scenario(controls=False))
     truth = Knowing()
-    found, _ = run(replace(data(), truth=lambda: truth), scenario(controls=False))
-    assert found.decision.choices == plain.decision.choices
-    assert found.parameters == plain.parameters
-    assert [list(o) for o in found.outcomes[:-1]] == [list(o) for o in plain.outcomes[:-1]]
-    assert [*plain.outcomes[-1], ORACLE] == list(found.outcomes[-1])
-    assert min(truth.asked) >= to_microseconds(datetime.fromisoformat(found.origins[-1]["origin"]))
-    bound = found.outcomes[-1][ORACLE].values["ndcg_at_10"]
-    first = found.query_info[-1].first
+    results, _ = run(replace(data(), truth=lambda: truth), scenario(controls=False))
+    assert results.decision.choices == plain.decision.choices
+    assert results.parameters == plain.parameters
+    assert [list(o) for o in results.outcomes[:-1]] == [list(o) for o in plain.outcomes[:-1]]
+    assert [*plain.outcomes[-1], ORACLE] == list(results.outcomes[-1])
+    assert min(truth.asked) >= to_microseconds(datetime.fromisoformat(results.origins[-1]["origin"]))
+    bound = results.outcomes[-1][ORACLE].values["ndcg_at_10"]
+    first = results.query_info[-1].first
     assert np.isfinite(bound[first]).sum() == 20
-    whole = found.query_info[-1].user_ids.filter(pl.Series(np.isfinite(bound))).unique()
-    assert (np.isfinite(bound) == found.query_info[-1].user_ids.is_in(whole.implode()).to_numpy()).all()
-    for rung, outcome in found.outcomes[-1].items():
+    whole = results.query_info[-1].user_ids.filter(pl.Series(np.isfinite(bound))).unique()
+    assert (np.isfinite(bound) == results.query_info[-1].user_ids.is_in(whole.implode()).to_numpy()).all()
+    for rung, outcome in results.outcomes[-1].items():
         np.testing.assert_allclose(outcome.values[REGRET], bound - outcome.values["ndcg_at_10"])
         if rung != ORACLE:
             np.testing.assert_array_equal(outcome.values["ndcg_at_10"], plain.outcomes[-1][rung].values["ndcg_at_10"])
-    assert np.nanmean(found.outcomes[-1]["random"].values[REGRET]) > 0.1
+    assert np.nanmean(results.outcomes[-1]["random"].values[REGRET]) > 0.1
 
 
 def test_regret_has_intervals_by_user_bucket_and_stands_in_the_report(tmp_path: Path) -> None:
-    found, _ = run(replace(data(), truth=Knowing), scenario(controls=False))
+    results, _ = run(replace(data(), truth=Knowing), scenario(controls=False))
     chosen = scenario(controls=False)
-    run_folder.write_tables(tmp_path, found, chosen)
+    run_folder.write_tables(tmp_path, results, chosen)
     run_folder.write_config(tmp_path, chosen)
-    found.decision.write(tmp_path)
-    run_folder.write_data(tmp_path, data(), "small", found, chosen)
+    results.decision.write(tmp_path)
+    run_folder.write_data(tmp_path, data(), "small", results, chosen)
     rows = pl.read_parquet(tmp_path / "metrics.parquet").filter(metric=REGRET, slice="all", split="test")
     assert set(rows["rung"]) == {*(r["name"] for r in LADDER), "router", ORACLE}
     assert {"all", "10_plus"} <= set(rows["user_bucket"])
@@ -225,9 +225,9 @@ def test_no_oracle_is_asked_where_that_would_take_long_or_mean_nothing(
     monkeypatch.setattr(controls, "ORACLE_ROWS", 100 if known == "too large" else 10**6)
     ladder_ = [r for r in LADDER if r["recommender"] in ("random", "content", "item_knn")]
     chosen = scenario(controls=False, ladder=ladder_, **more)
-    found, _ = run(replace(data(), truth=never), chosen)
-    assert ORACLE not in found.outcomes[-1]
-    assert REGRET not in found.outcomes[-1]["content"].values
+    results, _ = run(replace(data(), truth=never), chosen)
+    assert ORACLE not in results.outcomes[-1]
+    assert REGRET not in results.outcomes[-1]["content"].values
 
 
 def test_no_recommender_is_ever_handed_a_truth(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +247,7 @@ def test_no_recommender_is_ever_handed_a_truth(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setitem(RECOMMENDERS, "popularity", Spy)
     given = replace(data(), truth=Knowing)
-    found, _ = run(given, scenario())
-    refit_for_serving(given, found.decision, scenario(), EffortLog(), lambda _: None)
+    results, _ = run(given, scenario())
+    refit_for_serving(given, results.decision, scenario(), EffortLog(), lambda _: None)
     assert len(seen) >= 4
     assert all(value is None for value in seen)

@@ -147,9 +147,9 @@ def test_a_group_joins_all_users_with_history_where_its_mean_agrees(of_the_group
     frame = frame.filter(pl.col("user_bucket") != WITH_HISTORY + RETURNING)
     choices = climb(frame, LADDER, rule := DecisionRule())
     assert {choices[b].rung for b in WARM} == {rung}
-    told = sentences(Decision(choices=choices), rule)
-    assert any("get als: for all users with history it beat content" in t for t in told) == (rung == "als")
-    assert any("the mean of these users' 500 validation queries agrees" in t for t in told) == (rung == "als")
+    text = sentences(Decision(choices=choices), rule)
+    assert any("get als: for all users with history it beat content" in t for t in text) == (rung == "als")
+    assert any("the mean of these users' 500 validation queries agrees" in t for t in text) == (rung == "als")
 
 
 def test_users_without_history_do_not_inherit_from_those_with() -> None:
@@ -197,8 +197,8 @@ def test_a_sentence_per_group_says_who_gets_what_and_why() -> None:
 def test_a_bucket_has_a_sentence_only_where_it_leaves_its_group() -> None:
     rule = DecisionRule(away_days=7)
     frame = evidence({}, in_10_plus_returning={("popularity", "content"): YES})
-    *_, last = told = sentences(Decision(choices=climb(frame, LADDER, rule)), rule)
-    assert len(told) == 4
+    *_, last = text = sentences(Decision(choices=climb(frame, LADDER, rule)), rule)
+    assert len(text) == 4
     assert last.startswith("Users with 10 or more interactions who come back after 7 days or more get content: it beat")
 
 

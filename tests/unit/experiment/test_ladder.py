@@ -147,8 +147,8 @@ def test_what_pays_is_chosen_and_a_control_is_never_served() -> None:
 
 def test_the_router_scores_like_the_rungs_that_it_routes_to() -> None:
     results = run(data(), scenario())
-    test, asked = results.outcomes[-1], results.query_info[-1]
-    bucket, back = asked.bucket, asked.returning
+    test, info = results.outcomes[-1], results.query_info[-1]
+    bucket, back = info.bucket, info.returning
     assert back.any()
     segments = [(name, (bucket == b) & ~back) for b, name in enumerate(USER_BUCKETS)]
     segments += [(name + RETURNING, (bucket == b) & back) for b, name in enumerate(USER_BUCKETS) if b]

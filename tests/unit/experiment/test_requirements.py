@@ -45,14 +45,14 @@ def scenario(**changes: Any) -> Scenario:
 
 
 def test_where_the_data_have_every_column_nothing_steps_aside() -> None:
-    asked = scenario()
-    assert requirements.supported(asked, FULL) == (with_person_days(asked), {})
+    wanted = scenario()
+    assert requirements.supported(wanted, FULL) == (with_person_days(wanted), {})
 
 
 def test_what_the_data_lack_steps_aside_with_a_reason_and_the_rest_stays() -> None:
-    left, aside = requirements.supported(scenario(optional=ALL), BARE)
-    assert set(aside) == {"reach", "holds_column", "crowd", "audit", "vacancies_column", "creator_column"}
-    assert "users have no column 'location'" in aside["reach"]
+    left, skipped = requirements.supported(scenario(optional=ALL), BARE)
+    assert set(skipped) == {"reach", "holds_column", "crowd", "audit", "vacancies_column", "creator_column"}
+    assert "users have no column 'location'" in skipped["reach"]
     assert left.eligibility.reach is None
     assert left.eligibility.seniority is not None
     assert [entry.name for entry in left.rerank] == ["fit", "off"], "fit goes on with seniority alone"
@@ -64,8 +64,8 @@ def test_what_the_data_lack_steps_aside_with_a_reason_and_the_rest_stays() -> No
 def test_what_is_not_optional_is_an_error_that_names_everything() -> None:
     with pytest.raises(ConfigError) as error:
         requirements.supported(scenario(optional=["reach", "holds_column", "creator_column"]), BARE)
-    said = str(error.value).splitlines()
-    assert [line.split(":")[0] for line in said] == ["rerank.crowd", "exposure.vacancies_column", "audit.columns"]
+    messages = str(error.value).splitlines()
+    assert [line.split(":")[0] for line in messages] == ["rerank.crowd", "exposure.vacancies_column", "audit.columns"]
 
 
 def test_a_part_that_an_override_names_is_meant() -> None:

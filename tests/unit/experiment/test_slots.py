@@ -24,7 +24,7 @@ def lists(*rows: list[int]) -> Lists:
     return Lists(item, -item.astype(np.float32), np.full(item.shape, RUNG, np.int8))
 
 
-def probe(truth: list[list[int]], shown: dict[str, list[list[int]]], new: list[list[int]]) -> ValidationSample:
+def sample(truth: list[list[int]], shown: dict[str, list[list[int]]], new: list[list[int]]) -> ValidationSample:
     taken = np.zeros((len(truth), N_ITEMS), bool)
     for query, items in enumerate(truth):
         taken[query, items] = True
@@ -45,50 +45,50 @@ NEW = [31, 30, 32, 33, 34, 35, 36, 37]
 
 def test_what_slots_bring_and_cost_is_counted_by_hand() -> None:
     """Served by up: 0, 1 ... 24; by down: 29, 28 ... 5. One slot ends the first 20 places, two the last two."""
-    one = probe([[0, 19, 30], [11]], {"up": [UP, UP], "down": [DOWN, DOWN]}, [NEW, NEW])
-    found = judged(one, served=[["up", "down"]])
-    assert list(found) == list(SIZES)
-    assert found[0].recall_at_20 == pytest.approx((2 / 3 + 1) / 2)  # 0 and 19; 11 is down's place 19
-    assert found[1].recall_at_20 == pytest.approx((1 / 3 + 1) / 2)  # 31 takes the place of 19
-    assert found[2].recall_at_20 == pytest.approx((2 / 3 + 0) / 2)  # 31 and 30 those of 18 and 19, and of 11 and 10
-    assert [found[n].new_item_recall_at_20 for n in SIZES] == [0, 0, *[1] * 6]  # of the one query that took one
-    assert {r.new_item_share_of_truth for r in found.values()} == {1 / 4}
+    one = sample([[0, 19, 30], [11]], {"up": [UP, UP], "down": [DOWN, DOWN]}, [NEW, NEW])
+    slot_rows = judged(one, served=[["up", "down"]])
+    assert list(slot_rows) == list(SIZES)
+    assert slot_rows[0].recall_at_20 == pytest.approx((2 / 3 + 1) / 2)  # 0 and 19; 11 is down's place 19
+    assert slot_rows[1].recall_at_20 == pytest.approx((1 / 3 + 1) / 2)  # 31 takes the place of 19
+    assert slot_rows[2].recall_at_20 == pytest.approx((2 / 3 + 0) / 2)  # 31 and 30 those of 18 and 19, and of 11 and 10
+    assert [slot_rows[n].new_item_recall_at_20 for n in SIZES] == [0, 0, *[1] * 6]  # of the one query that took one
+    assert {r.new_item_share_of_truth for r in slot_rows.values()} == {1 / 4}
 
 
 def test_what_slots_displace_still_counts_within_twenty_places() -> None:
-    one = probe([[9, 30]], {"up": [UP]}, [NEW])
-    found = judged(one, served=[["up"]], of=10)
-    assert list(found) == [n for n in SIZES if n <= 10]
-    assert found[2].recall_at_20 == 1  # 9 has moved from place 10 to 12
+    one = sample([[9, 30]], {"up": [UP]}, [NEW])
+    slot_rows = judged(one, served=[["up"]], of=10)
+    assert list(slot_rows) == [n for n in SIZES if n <= 10]
+    assert slot_rows[2].recall_at_20 == 1  # 9 has moved from place 10 to 12
     assert list(judged(one, served=[["up"]], of=3)) == [0, 1, 2, 3]
 
 
 def test_origins_are_pooled_by_query() -> None:
-    first = probe([[0], [1]], {"up": [UP, UP]}, [NEW, NEW])
-    second = probe([[25]], {"up": [UP]}, [NEW])
+    first = sample([[0], [1]], {"up": [UP, UP]}, [NEW, NEW])
+    second = sample([[25]], {"up": [UP]}, [NEW])
     assert judged(first, second, served=[["up", "up"], ["up"]])[0].recall_at_20 == pytest.approx(2 / 3)
 
 
 def test_where_nobody_takes_new_items_slots_bring_nothing() -> None:
-    found = judged(probe([[0]], {"up": [UP]}, [NEW]), served=[["up"]])
-    assert {(r.new_item_recall_at_20, r.new_item_share_of_truth) for r in found.values()} == {(0, 0)}
-    assert chosen(list(found.values()), Slots(n="auto", min_gain=0)).n == 0
+    slot_rows = judged(sample([[0]], {"up": [UP]}, [NEW]), served=[["up"]])
+    assert {(r.new_item_recall_at_20, r.new_item_share_of_truth) for r in slot_rows.values()} == {(0, 0)}
+    assert chosen(list(slot_rows.values()), Slots(n="auto", min_gain=0)).n == 0
 
 
 def test_the_loss_has_a_bound_over_users_and_over_periods() -> None:
     """One slot costs each second user of the first half its only item, at place 19; nobody else anything."""
     truth = [[19] if n < 20 and n % 2 else [0] for n in range(40)]
-    one = probe(truth, {"up": [UP] * 40}, [NEW] * 40)
-    found = judged(one, served=[["up"] * 40])[1]
+    one = sample(truth, {"up": [UP] * 40}, [NEW] * 40)
+    slot_rows = judged(one, served=[["up"] * 40])[1]
     lost = np.array([float(t == [19]) for t in truth])
-    assert found.loss == pytest.approx(lost.mean())
+    assert slot_rows.loss == pytest.approx(lost.mean())
     of_users = lost.mean() + 1.96 * lost.std(ddof=1) / np.sqrt(40)
     of_periods = lost.mean() + 3.182 * np.std([0.5, 0.5, 0, 0], ddof=1) / np.sqrt(4)
     assert of_periods > of_users
-    assert found.loss_high == pytest.approx(of_periods, rel=1e-3)
+    assert slot_rows.loss_high == pytest.approx(of_periods, rel=1e-3)
     mixed = [t for n in range(10) for t in truth[n::10]]  # each period alike
-    steady = judged(probe(mixed, {"up": [UP] * 40}, [NEW] * 40), served=[["up"] * 40])
-    assert found.loss < steady[1].loss_high < found.loss_high
+    steady = judged(sample(mixed, {"up": [UP] * 40}, [NEW] * 40), served=[["up"] * 40])
+    assert slot_rows.loss < steady[1].loss_high < slot_rows.loss_high
 
 
 def rows(*values: tuple[int, float, float]) -> list[SlotEvidence]:
@@ -112,15 +112,15 @@ def test_a_size_is_affordable_by_its_upper_bound() -> None:
 def test_the_best_affordable_size_is_chosen_where_it_gains_enough(
     max_loss: float, min_gain: float, expected: int
 ) -> None:
-    found = rows((0, 0.40, 0.02), (1, 0.40, 0.05), (2, 0.39, 0.10), (4, 0.30, 0.14), (6, 0.20, 0.14))
-    assert chosen(found, Slots(n="auto", max_loss=max_loss, min_gain=min_gain)).n == expected
+    sizes = rows((0, 0.40, 0.02), (1, 0.40, 0.05), (2, 0.39, 0.10), (4, 0.30, 0.14), (6, 0.20, 0.14))
+    assert chosen(sizes, Slots(n="auto", max_loss=max_loss, min_gain=min_gain)).n == expected
 
 
 def test_the_rung_that_finds_most_new_items_at_the_price_chooses_them() -> None:
     """The first one where they find as many."""
-    found = {0: (0.4, 0.0, 0.0), 2: (0.39, 0.1, 0.05), 3: (0.38, 0.2, 0.09), 4: (0.3, 0.3, 0.2)}
+    sizes = {0: (0.4, 0.0, 0.0), 2: (0.39, 0.1, 0.05), 3: (0.38, 0.2, 0.09), 4: (0.3, 0.3, 0.2)}
     ranker, other = (
-        [SlotEvidence(n, recall, new, 0.2, loss_high=high, rung=rung) for n, (recall, new, high) in found.items()]
+        [SlotEvidence(n, recall, new, 0.2, loss_high=high, rung=rung) for n, (recall, new, high) in sizes.items()]
         for rung in ("ranker", "other")
     )
     best = chosen([*ranker[:2], *other], Slots(n="auto", max_loss=0.1))
@@ -134,10 +134,10 @@ share = st.floats(0, 1)
 
 @given(st.lists(st.tuples(share, share), min_size=1, max_size=len(SIZES)), share, share)
 def test_the_loss_allowed_is_never_exceeded(values: list[tuple[float, float]], loss: float, gain: float) -> None:
-    found = rows(*((n, recall, new) for n, (recall, new) in zip(SIZES, values, strict=False)))
-    best = chosen(found, Slots(n="auto", max_loss=loss, min_gain=gain))
+    sizes = rows(*((n, recall, new) for n, (recall, new) in zip(SIZES, values, strict=False)))
+    best = chosen(sizes, Slots(n="auto", max_loss=loss, min_gain=gain))
     assert best.loss_high <= loss or best.n == 0
-    assert best.n == 0 or best.new_item_recall_at_20 - found[0].new_item_recall_at_20 >= gain
+    assert best.n == 0 or best.new_item_recall_at_20 - sizes[0].new_item_recall_at_20 >= gain
 
 
 def test_a_sample_is_evenly_spread_and_no_larger_than_there_are_rows() -> None:

@@ -91,12 +91,12 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     popularity = {"recommender": "popularity", "params": {"half_life_days": 1}}
     guarded = {**popularity, "params": {"half_life_days": 1, "trusted": True}}
     chosen = scenario(ladder=[{"name": "popularity", **popularity}, {"name": "guarded", **guarded}])
-    found = run(replace(world(), truth=Knowing), chosen)
+    results = run(replace(world(), truth=Knowing), chosen)
     run_folder.write_config(folder, chosen)
-    found.decision.write(folder)
-    run_folder.write_tables(folder, found, chosen)
+    results.decision.write(folder)
+    run_folder.write_tables(folder, results, chosen)
     run_folder.write_effort(folder, EffortLog(), world(), chosen)
-    run_folder.write_data(folder, world(), "small", found, chosen)
+    run_folder.write_data(folder, world(), "small", results, chosen)
     return folder
 
 
@@ -130,21 +130,23 @@ def test_mlflow_is_told_precision_and_recall_of_the_test_period_and_the_price_of
 def test_the_attack_is_on_popularity_as_chosen_and_where_it_has_guards_without_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made: dict[str, tuple[bool, float]] = {}
+    ranks: dict[str, tuple[bool, float]] = {}
 
     def remember(data: Dataset, models: Any, *rest: int) -> None:
-        made.update({name: (model.trusted, model.half_life_days) for name, make in models.items() if (model := make())})
+        ranks.update(
+            {name: (model.trusted, model.half_life_days) for name, make in models.items() if (model := make())}
+        )
 
     monkeypatch.setattr("recommender.experiment.attack_gain.rank_gain", remember)
     popularity, guarded = ({"name": name, "recommender": "popularity"} for name in ("popularity", "guarded"))
     chosen = {"popularity": {"half_life_days": 2}, "guarded": {"half_life_days": 3, "trusted": True}, "other": {}}
     attacked(world(), scenario(ladder=[popularity, guarded, {"name": "other", "recommender": "random"}]), chosen)
-    assert made == {"popularity": (False, 2), "guarded": (True, 3), "guarded-untrusted": (False, 3)}
+    assert ranks == {"popularity": (False, 2), "guarded": (True, 3), "guarded-untrusted": (False, 3)}
 
 
 def test_the_truth_labels_test_items_only() -> None:
-    found = run(replace(world(), truth=Knowing), scenario())
-    assert ["spam_at_10" in next(iter(o.values())).values for o in found.outcomes] == [False, True]
+    results = run(replace(world(), truth=Knowing), scenario())
+    assert ["spam_at_10" in next(iter(o.values())).values for o in results.outcomes] == [False, True]
 
 
 def test_data_without_labels_are_an_error_unless_the_part_is_optional() -> None:

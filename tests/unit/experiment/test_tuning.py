@@ -47,8 +47,8 @@ def test_nothing_is_tuned_unless_asked_for(tmp_path: Path, formula: type[Formula
 
 
 def test_a_better_setting_replaces_the_entry_and_its_candidates(tmp_path: Path, formula: type[Formula]) -> None:
-    found = tuned(scenario(EASE | {"candidates": [{}, {"regularization": 2000.0}]}), tmp_path)
-    (rung,) = found.ladder
+    scenario_tuned = tuned(scenario(EASE | {"candidates": [{}, {"regularization": 2000.0}]}), tmp_path)
+    (rung,) = scenario_tuned.ladder
     assert not rung.candidates
     assert abs(np.log10(rung.params["regularization"] / 100)) < abs(np.log10(5))  # better than 500, the default
 
@@ -95,8 +95,8 @@ def test_a_budget_smaller_than_the_entries_settings_tries_them_all(tmp_path: Pat
 def test_every_rung_with_a_space_gets_the_same_budget_and_no_setting_twice(
     tmp_path: Path, formula: type[Formula]
 ) -> None:
-    found = tuned(scenario(RANDOM, POPULARITY, EASE, KNN), tmp_path)
-    tried = {n: {str(p) for name, p, _ in formula.calls if name == n} for n in params(found)}
+    scenario_tuned = tuned(scenario(RANDOM, POPULARITY, EASE, KNN), tmp_path)
+    tried = {n: {str(p) for name, p, _ in formula.calls if name == n} for n in params(scenario_tuned)}
     assert {n: len(s) for n, s in tried.items()} == {"random": 0, "popularity": 8, "ease": 8, "knn": 8}
     assert len({(n, str(p), o) for n, p, o in formula.calls}) == len(formula.calls)
 
@@ -119,9 +119,9 @@ def test_a_space_that_is_exhausted_ends_the_search(tmp_path: Path, formula: type
 
 
 def test_a_budget_in_minutes_tries_at_least_the_entry_itself(tmp_path: Path, formula: type[Formula]) -> None:
-    found = tuned(scenario(EASE, tune={"minutes": 1e-9}), tmp_path)
+    scenario_tuned = tuned(scenario(EASE, tune={"minutes": 1e-9}), tmp_path)
     assert [p.get("regularization", 500.0) for _, p, _ in formula.calls] == [500.0, 500.0]
-    assert params(found) == {"ease": {}}
+    assert params(scenario_tuned) == {"ease": {}}
 
 
 def test_equal_seeds_try_equal_settings_and_others_do_not(tmp_path: Path, formula: type[Formula]) -> None:
@@ -298,13 +298,13 @@ def test_trials_to_within_one_percent_are_noted_per_rung(tmp_path: Path, formula
 
 @pytest.mark.parametrize("budget", [{"trials": 3}, {"minutes": 0.001}, {}])
 def test_progress_never_passes_its_end(tmp_path: Path, budget: dict[str, Any]) -> None:
-    chosen, told = scenario(RANDOM, POPULARITY | {"candidates": [{}, {"window_days": 1}]}, KNN, tune=budget), []
+    chosen, messages = scenario(RANDOM, POPULARITY | {"candidates": [{}, {"window_days": 1}]}, KNN, tune=budget), []
     given, effort = data(), EffortLog()
-    found = tuning.tune(given, chosen, tmp_path, effort, told.append)
-    results = ladder.run(given, found, effort, told.append, lambda _: None)
-    refit_for_serving(given, results.decision, found, effort, told.append)
-    assert 0 < len(told) <= tuning.n_steps(chosen)
-    assert results.parameters["knn"] == found.ladder[2].params or not budget
+    scenario_tuned = tuning.tune(given, chosen, tmp_path, effort, messages.append)
+    results = ladder.run(given, scenario_tuned, effort, messages.append, lambda _: None)
+    refit_for_serving(given, results.decision, scenario_tuned, effort, messages.append)
+    assert 0 < len(messages) <= tuning.n_steps(chosen)
+    assert results.parameters["knn"] == scenario_tuned.ladder[2].params or not budget
 
 
 def test_what_happens_after_the_validation_origins_changes_no_parameter(tmp_path: Path) -> None:

@@ -58,10 +58,10 @@ def test_a_gain_and_its_worth_cannot_say_different_things() -> None:
     def facts(*rows: dict[str, Any]) -> pl.DataFrame:
         return pl.DataFrame([{**dict.fromkeys(SCHEMA), "site": "x", "reason": "", **r} for r in rows], schema=SCHEMA)
 
-    (made,) = value_rows(problem(), [GAIN])
-    assert contradictions(facts(GAIN, made)) == []
-    assert any("worth something else" in f for f in contradictions(facts(GAIN | {"verdict": "open"}, made)))
-    assert any("interval says" in f for f in contradictions(facts(GAIN, made | {"low": -1.0})))
+    (value,) = value_rows(problem(), [GAIN])
+    assert contradictions(facts(GAIN, value)) == []
+    assert any("worth something else" in f for f in contradictions(facts(GAIN | {"verdict": "open"}, value)))
+    assert any("interval says" in f for f in contradictions(facts(GAIN, value | {"low": -1.0})))
 
 
 @pytest.mark.parametrize(

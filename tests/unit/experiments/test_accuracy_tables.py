@@ -17,7 +17,7 @@ N = 40  # users; the first 30 have no history
 
 def lists(first: list[str]) -> pl.DataFrame:
     """Each user gets two items: their own of ``first``, then z."""
-    rows = [(u, item, rank) for u, own in enumerate(first) for rank, item in enumerate((own, "z"), start=1)]
+    rows = [(u, item, rank) for u, items in enumerate(first) for rank, item in enumerate((items, "z"), start=1)]
     return pl.DataFrame(rows, schema=["user_id", "item_id", "rank"], orient="row")
 
 

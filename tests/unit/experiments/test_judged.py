@@ -18,14 +18,14 @@ SETTINGS = " ".join(SMALL[1::2])
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The last fifth of a shop's time is asked for."""
-    made = shop()
-    rows = made.interactions
+    source = shop()
+    rows = source.interactions
     cut = rows["timestamp"].quantile(0.8)
-    made.interactions = rows.filter(pl.col("timestamp") < cut)
-    made.write(tmp_path / "public")
+    source.interactions = rows.filter(pl.col("timestamp") < cut)
+    source.write(tmp_path / "public")
     window = rows.filter(pl.col("timestamp") >= cut)
-    asked = window.group_by("user_id").agg(as_of=pl.col("timestamp").min()).sort("user_id")
-    asked.write_parquet(tmp_path / "public/queries.parquet")
+    queries = window.group_by("user_id").agg(as_of=pl.col("timestamp").min()).sort("user_id")
+    queries.write_parquet(tmp_path / "public/queries.parquet")
     rows.select(pl.col("item_id").unique()).write_parquet(tmp_path / "public/candidates.parquet")
     (tmp_path / "private").mkdir()
     window.select("user_id", "item_id").write_parquet(tmp_path / "private/truth.parquet")
@@ -36,9 +36,9 @@ def folder(tmp_path: Path) -> Path:
 def test_lists_for_every_query_are_compared_by_the_answers(folder: Path) -> None:
     judged.main(["jobs", str(folder), "small", SETTINGS])
     lists = pl.read_parquet(folder / "parts/small.parquet")
-    asked = pl.read_parquet(folder / "public/queries.parquet")
-    assert set(lists["user_id"]) == set(asked["user_id"])
-    assert lists.filter(pl.col("rank") == 1).height == asked.height
+    queries = pl.read_parquet(folder / "public/queries.parquet")
+    assert set(lists["user_id"]) == set(queries["user_id"])
+    assert lists.filter(pl.col("rank") == 1).height == queries.height
     lists.write_parquet(folder / "ours.parquet")
     rows = {row[2]: row for row in beside_parts(Compared(folder, "parts"))}
     assert rows["NDCG@10"][6] == "+0.0000 [+0.0000, +0.0000]"

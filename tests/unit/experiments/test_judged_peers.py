@@ -43,10 +43,10 @@ def lists(folder: Path) -> dict[str, list[str]]:
 
 def test_who_has_no_list_gets_what_is_popular_without_what_they_took(folder: Path) -> None:
     write("them", [Family("own", nothing)], folder)
-    found = lists(folder)
-    assert found["a"] == ["y"]
-    assert found["b"] == ["c"]
-    assert set(found["d"]) == {"x", "y", "c"}
+    completed = lists(folder)
+    assert completed["a"] == ["y"]
+    assert completed["b"] == ["c"]
+    assert set(completed["d"]) == {"x", "y", "c"}
 
 
 def test_answers_of_a_library_go_first_and_nobody_gets_themselves_in_a_network(folder: Path) -> None:

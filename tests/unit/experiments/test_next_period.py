@@ -22,11 +22,11 @@ def test_climbs_that_lost_are_counted_with_and_without_their_interval() -> None:
 
 @pytest.mark.slow
 def test_a_simulated_data_set_is_decided_by_each_interval() -> None:
-    found = climbed("catalog", 1, short=True)
-    assert list(found) == [*COUNTED, SHORT]
-    assert all(climb.promised > 0 for climbs in found.values() for climb in climbs)
-    assert len(found["users alone"]) >= len(found["users and periods"])
-    assert found["users alone"]
+    decided = climbed("catalog", 1, short=True)
+    assert list(decided) == [*COUNTED, SHORT]
+    assert all(climb.promised > 0 for climbs in decided.values() for climb in climbs)
+    assert len(decided["users alone"]) >= len(decided["users and periods"])
+    assert decided["users alone"]
 
 
 def test_seeds_are_a_number() -> None:

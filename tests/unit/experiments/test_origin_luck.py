@@ -16,11 +16,11 @@ def test_gains_that_vary_more_than_their_intervals_say_are_told_as_luck() -> Non
         for seed, *means in of_seed
         for split, mean in zip(splits, means, strict=True)
     ]
-    told = as_markdown(gains, "popularity", "ranker")
-    assert "| 0 | -0.0200 (-0.0220 to -0.0180) | -0.0100 (-0.0120 to -0.0080) | +0.0300 (+0.0280 to +0.0320) |" in told
-    assert "at 6 origins: mean +0.0117" in told
-    assert "within one by its users 0.0010" in told
-    assert "100% of the 95% intervals leave out the mean; 1 of 2 tests have another sign" in told
+    text = as_markdown(gains, "popularity", "ranker")
+    assert "| 0 | -0.0200 (-0.0220 to -0.0180) | -0.0100 (-0.0120 to -0.0080) | +0.0300 (+0.0280 to +0.0320) |" in text
+    assert "at 6 origins: mean +0.0117" in text
+    assert "within one by its users 0.0010" in text
+    assert "100% of the 95% intervals leave out the mean; 1 of 2 tests have another sign" in text
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def test_users_who_are_asked_are_not_trained_on(films: Dataset) -> None:
     assert not set(fold.queries.ids) & set(fold.train.users.ids)
     assert len(fold.train.users) == often - 2 * (often // 5)
     assert (fold.train.weights == 5).all()
-    given, asked = fold.queries.history.lengths, np.diff(fold.truth.indptr)
-    assert (asked == (given + asked) // 5).all()
+    given, n_truths = fold.queries.history.lengths, np.diff(fold.truth.indptr)
+    assert (n_truths == (given + n_truths) // 5).all()
 
 
 def test_measures_by_hand() -> None:
@@ -59,10 +59,10 @@ def test_measures_by_hand() -> None:
 def test_content_tells_cold_items_apart_and_factors_do_not(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cold_items.main([str(folder)])
     table = dict(line.split(" | ")[0::2] for line in capsys.readouterr().out.splitlines()[2:])
-    found = {name.strip("| "): float(value.split(" ")[0]) for name, value in table.items()}
-    assert found["als"] == 0.5
-    assert found["content"] > 0.9
-    assert found["lightfm"] > 0.6
+    values = {name.strip("| "): float(value.split(" ")[0]) for name, value in table.items()}
+    assert values["als"] == 0.5
+    assert values["content"] > 0.9
+    assert values["lightfm"] > 0.6
 
 
 def test_an_area_by_hand() -> None:

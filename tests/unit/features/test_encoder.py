@@ -45,8 +45,8 @@ def rows(encoder: ColumnEncoder, values: pl.Series) -> sp.csr_matrix:
 
 
 def cosines(encoder: ColumnEncoder, values: pl.Series) -> np.ndarray:
-    made = rows(encoder, values)
-    return (made @ made.T).toarray()
+    matrix = rows(encoder, values)
+    return (matrix @ matrix.T).toarray()
 
 
 @pytest.mark.parametrize("role", COLUMNS)
@@ -101,9 +101,9 @@ def test_rare_tokens_weigh_more_and_rarity_is_that_of_training() -> None:
     encoder = fitted("multi", pl.Series([["common", "rare"], ["common"], ["common"], ["common"]]))
     both, common, rare = rows(encoder, pl.Series([["common", "rare"], ["common"], ["rare"]]))
     assert (both @ rare.T).toarray()[0, 0] > (both @ common.T).toarray()[0, 0]
-    kept = encoder.idf_.copy()
+    idf = encoder.idf_.copy()
     rows(encoder, pl.Series([["rare"]] * 100))
-    np.testing.assert_array_equal(encoder.idf_, kept)
+    np.testing.assert_array_equal(encoder.idf_, idf)
 
 
 def test_weights_by_hand() -> None:
@@ -116,8 +116,8 @@ def test_weights_by_hand() -> None:
 
 def test_embeddings_of_another_length_are_left_out() -> None:
     encoder = fitted("embedding", COLUMNS["embedding"])
-    made = rows(encoder, pl.Series([[1.0, 2.0, 3.0], [3.0, 4.0]], dtype=pl.List(pl.Float32)))
-    np.testing.assert_allclose(made.toarray(), [[0, 0], [0.6, 0.8]], rtol=1e-6)
+    matrix = rows(encoder, pl.Series([[1.0, 2.0, 3.0], [3.0, 4.0]], dtype=pl.List(pl.Float32)))
+    np.testing.assert_allclose(matrix.toarray(), [[0, 0], [0.6, 0.8]], rtol=1e-6)
 
 
 def everything() -> Any:
@@ -130,10 +130,10 @@ def everything() -> Any:
 def test_each_column_is_a_block_with_the_weight_of_its_role() -> None:
     encoder = FeatureEncoder().fit(everything())
     assert set(encoder.encoders_) == {f"c_{role}" for role in COLUMNS}  # neither protected nor ignored
-    made = encoder.transform(everything())
-    assert made.shape == (4, encoder.width)
+    matrix = encoder.transform(everything())
+    assert matrix.shape == (4, encoder.width)
     expected = sum(w**2 for w in ROLE_WEIGHTS.values())
-    np.testing.assert_allclose(np.asarray(made.power(2).sum(axis=1)).ravel(), [expected] * 3 + [0], rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(matrix.power(2).sum(axis=1)).ravel(), [expected] * 3 + [0], rtol=1e-5)
 
 
 def test_protected_values_change_nothing() -> None:
@@ -150,26 +150,26 @@ def test_protected_values_change_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "why"),
+    ("column", "message"),
     [("gender", "its role is protected"), ("note", "ignore"), ("c_txt", "no such column; did you mean 'c_text'")],
 )
-def test_asking_for_a_column_that_cannot_be_a_feature_is_an_error(column: str, why: str) -> None:
-    with pytest.raises(ConfigError, match=f"items.{column} cannot be a model feature: .*{why}"):
+def test_asking_for_a_column_that_cannot_be_a_feature_is_an_error(column: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"items.{column} cannot be a model feature: .*{message}"):
         FeatureEncoder([column]).fit(everything())
 
 
 def test_columns_and_weights_can_be_chosen() -> None:
     encoder = FeatureEncoder(["c_text"], {"c_text": 3}).fit(everything())
-    made = encoder.transform(everything())
-    np.testing.assert_allclose(np.sqrt(made.power(2).sum(axis=1)).ravel(), [[3, 3, 3, 0]], rtol=1e-5)
+    matrix = encoder.transform(everything())
+    np.testing.assert_allclose(np.sqrt(matrix.power(2).sum(axis=1)).ravel(), [[3, 3, 3, 0]], rtol=1e-5)
 
 
 @pytest.mark.parametrize("n", [0, 3])
 def test_absent_columns_and_tables_without_rows_give_empty_rows(n: int) -> None:
     encoder = FeatureEncoder().fit(everything())
-    made = encoder.transform(table("item_id", list("xyz")[:n]))
-    assert made.shape == (n, encoder.width)
-    assert made.nnz == 0
+    matrix = encoder.transform(table("item_id", list("xyz")[:n]))
+    assert matrix.shape == (n, encoder.width)
+    assert matrix.nnz == 0
     assert encoder.transform(everything().take(np.arange(0))).shape == (0, encoder.width)
 
 
@@ -184,10 +184,10 @@ def test_another_tables_column_speaks_the_language_of_this_one() -> None:
 @given(st.lists(st.lists(st.floats(-10, 10, width=16), min_size=3, max_size=3), max_size=5))
 def test_unit_rows_have_length_1_or_stay_empty(values: list[list[float]]) -> None:
     dense = np.array(values, dtype=np.float32).reshape(-1, 3)
-    made = unit_rows(sp.csr_matrix(dense)).toarray()
+    matrix = unit_rows(sp.csr_matrix(dense)).toarray()
     length = np.linalg.norm(dense, axis=1)
-    np.testing.assert_allclose(np.linalg.norm(made, axis=1), length > 0, atol=1e-5)
-    np.testing.assert_allclose(made * length[:, None], dense, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), length > 0, atol=1e-5)
+    np.testing.assert_allclose(matrix * length[:, None], dense, rtol=1e-4, atol=1e-5)
 
 
 ROWS = st.lists(st.integers(0, 3), max_size=6).map(lambda chosen: np.array(chosen, dtype=np.int64))
@@ -203,9 +203,9 @@ def test_rows_taken_from_a_table_are_encoded_as_a_table_of_their_own(
     taken = one_column(COLUMNS[role]).take(np.array([3, 2, 1, 0])).take(chosen)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encoder, "REMEMBERED_ROWS", 100 if remembered else 1)
-        made = [column.transform(taken, "c") for _ in range(2)]
+        pair = [column.transform(taken, "c") for _ in range(2)]
     expected = rows(column, taken.frame["c"]).toarray()
-    for one in made:
+    for one in pair:
         np.testing.assert_array_equal(one.toarray(), expected)
 
 
@@ -220,21 +220,21 @@ def test_a_table_with_other_values_remembers_nothing_of_the_one_it_was_made_from
 
 
 def test_distinct_values_are_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[list[list[str]]] = []
+    passages: list[list[list[str]]] = []
 
     def noting(lists: list[list[str]]) -> sp.csr_matrix:
-        asked.append(lists)
+        passages.append(lists)
         return value_counts(lists)
 
     monkeypatch.setattr(encoder, "value_counts", noting)
     whole = one_column(pl.Series(["b", "a", "b", None]))
     fitted_column = ColumnEncoder("category").fit(whole, "c")
     fitted_column.transform(whole.take(np.array([2, 0])), "c")
-    assert asked == [[["b"], ["a"], []]]
+    assert passages == [[["b"], ["a"], []]]
 
 
 def test_no_value_and_an_empty_value_are_not_the_same() -> None:
     values = pl.Series("c", [[], [""], ["", ""], ["a"]], dtype=pl.List(pl.String))
-    made = rows(fitted("multi", values), values)
-    assert np.diff(made.indptr).tolist() == [0, 1, 1, 1]
-    assert made[1].indices.tolist() == made[2].indices.tolist() != made[3].indices.tolist()
+    matrix = rows(fitted("multi", values), values)
+    assert np.diff(matrix.indptr).tolist() == [0, 1, 1, 1]
+    assert matrix[1].indices.tolist() == matrix[2].indices.tolist() != matrix[3].indices.tolist()

@@ -22,7 +22,7 @@ ROWS: list[Row] = [("u", "a", 0), ("v", "a", 24), ("v", "b", 48)]
 
 def heard(rows: list[Row], signals: list[tuple[Any, Any, float | None, str]], **weights: float) -> Dataset:
     data = dataset(rows)
-    said = pl.DataFrame(
+    signals_table = pl.DataFrame(
         {
             "user_id": [s[0] for s in signals],
             "item_id": [s[1] for s in signals],
@@ -32,7 +32,7 @@ def heard(rows: list[Row], signals: list[tuple[Any, Any, float | None, str]], **
         },
         schema_overrides={"user_id": pl.String, "item_id": pl.String, "event": pl.String},
     )
-    return replace(data, signals=said, event_weights=weights)
+    return replace(data, signals=signals_table, event_weights=weights)
 
 
 SIGNALS: list[tuple[Any, Any, float | None, str]] = [
@@ -47,13 +47,13 @@ SIGNALS: list[tuple[Any, Any, float | None, str]] = [
 
 
 def test_strengths_add_the_worth_of_each_kind_of_event_once() -> None:
-    made = strengths(heard(ROWS, SIGNALS, like=2, hate=-3)).toarray()
-    np.testing.assert_array_equal(made, [[3, -3], [1, 3]])  # u, v x a, b
+    matrix = strengths(heard(ROWS, SIGNALS, like=2, hate=-3)).toarray()
+    np.testing.assert_array_equal(matrix, [[3, -3], [1, 3]])  # u, v x a, b
 
 
 def test_the_interaction_itself_can_be_weighed() -> None:
-    made = strengths(heard(ROWS, SIGNALS, take=0.5, like=2)).toarray()
-    np.testing.assert_array_equal(made, [[2.5, 0], [0.5, 2.5]])
+    matrix = strengths(heard(ROWS, SIGNALS, take=0.5, like=2)).toarray()
+    np.testing.assert_array_equal(matrix, [[2.5, 0], [0.5, 2.5]])
 
 
 def test_without_weights_signals_say_nothing() -> None:
@@ -63,9 +63,9 @@ def test_without_weights_signals_say_nothing() -> None:
 
 
 def test_signals_have_their_own_age_and_those_without_a_time_that_of_the_oldest() -> None:
-    found = feedback(heard(ROWS, SIGNALS, like=2))
-    assert found.age_days[:3].tolist() == [2, 1, 0]
-    np.testing.assert_allclose(np.sort(found.age_days[3:]), [46 / 24, 47 / 24, 2])
+    table = feedback(heard(ROWS, SIGNALS, like=2))
+    assert table.age_days[:3].tolist() == [2, 1, 0]
+    np.testing.assert_allclose(np.sort(table.age_days[3:]), [46 / 24, 47 / 24, 2])
 
 
 def test_a_signal_after_the_origin_weighs_nothing() -> None:
@@ -94,8 +94,8 @@ def test_the_weight_of_a_pair_counts_as_confidence_around_one(confidence: Any, s
     plays = pl.Series([2, 5, 4, 1], dtype=pl.Float32)  # u a, v a, v b, v a
     data = replace(data, interactions=data.interactions.with_columns(weight=plays))
     wanted = np.array(shape) / np.mean(shape)
-    made = strengths(data, confidence)
-    np.testing.assert_allclose(made.toarray(), [[wanted[0], 0], [wanted[1], wanted[2]]], rtol=1e-6)
+    matrix = strengths(data, confidence)
+    np.testing.assert_allclose(matrix.toarray(), [[wanted[0], 0], [wanted[1], wanted[2]]], rtol=1e-6)
     hated = replace(data, signals=heard(ROWS, [("u", "b", 3, "hate")]).signals, event_weights={"hate": -3})
     np.testing.assert_allclose(strengths(hated, confidence)[0].toarray(), [[wanted[0], -3]], rtol=1e-6)
 

@@ -30,7 +30,7 @@ installed = pytest.mark.skipif(
 
 
 def without(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
-    """As if the package were not installed."""
+    """Imports fail, like where the package is not installed."""
 
     def find(name: str) -> Any:
         return None if name == package else find_spec(name)
@@ -94,13 +94,13 @@ def test_a_text_column_becomes_unit_vectors_and_a_missing_text_an_empty_row() ->
 
 
 @installed
-@pytest.mark.parametrize("asked_by", ["history", "match"])
-def test_content_finds_what_shares_no_word_with_what_the_user_took_or_says(asked_by: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reads", ["history", "match"])
+def test_content_finds_what_shares_no_word_with_what_the_user_took_or_says(reads: str, tmp_path: Path) -> None:
     users = table("user_id", ["u", "v"], {"was": "text"}, was=["general practitioner", None])
     train = dataset([("v", "doctor", 0.0)], ITEMS, users, (Match("was", "title"),))
     persistence.save(Content(text="embedding").fit(train), tmp_path / "model")
     model = persistence.load(tmp_path / "model")
-    query = ask([["doctor"]], ITEMS) if asked_by == "history" else ask([[]], ITEMS, users.take(np.array([0])))
+    query = ask([["doctor"]], ITEMS) if reads == "history" else ask([[]], ITEMS, users.take(np.array([0])))
     scores = dict(zip(ITEMS.ids, model.score(query, ITEMS)[0].tolist(), strict=True))
     assert scores["physician"] > scores["lorry"] + 0.1
     assert np.isnan(scores["empty"])

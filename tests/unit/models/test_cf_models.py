@@ -103,17 +103,17 @@ def test_item_knn_keeps_as_good_neighbours_as_implicit(weighting: Any, threads: 
     """Which of equal ones is kept differs: here the one that more users share with the item."""
     train = random_world()
     upstream = np.sort(fitted_upstream(weighting, train, 6).similarity.toarray(), axis=1)
-    kept = ItemKNN(weighting=weighting, K=6, threads=threads).fit(train).similarity_
-    assert np.diff(kept.indptr).max() == 6
-    np.testing.assert_allclose(np.sort(kept.toarray(), axis=1), upstream, rtol=1e-5, atol=1e-9)
+    similar = ItemKNN(weighting=weighting, K=6, threads=threads).fit(train).similarity_
+    assert np.diff(similar.indptr).max() == 6
+    np.testing.assert_allclose(np.sort(similar.toarray(), axis=1), upstream, rtol=1e-5, atol=1e-9)
 
 
 def test_of_equal_neighbours_the_one_with_more_users_is_kept_then_the_first() -> None:
     """Item 0 is as near to 1 and 2 (one user each) as to 3 (two of four)."""
     taken = [(u, 0) for u in range(4)] + [(0, 1), (1, 2), (2, 3), (3, 3), (4, 3), (5, 3)]
     train = dataset([(f"u{u}", f"i{i}", 0) for u, i in taken])
-    for k, kept in ((2, [0, 3]), (3, [0, 1, 3])):
-        assert ItemKNN(K=k).fit(train).similarity_[0].indices.tolist() == kept
+    for k, neighbours in ((2, [0, 3]), (3, [0, 1, 3])):
+        assert ItemKNN(K=k).fit(train).similarity_[0].indices.tolist() == neighbours
 
 
 def test_item_knn_forgets_old_history_by_position() -> None:
@@ -173,9 +173,9 @@ def test_ease_is_the_closed_form_of_the_paper(taken: np.ndarray, regularization:
     inverse = np.linalg.inv(dense.T @ dense + regularization * np.eye(dense.shape[1]))
     expected = -inverse / np.diag(inverse)
     np.fill_diagonal(expected, 0)
-    found = closed_form(sp.csr_matrix(taken, dtype=np.float32), regularization)
+    weights = closed_form(sp.csr_matrix(taken, dtype=np.float32), regularization)
     # float32, and equal items are as hard to tell apart as regularization is small
-    np.testing.assert_allclose(found, expected, atol=1e-4 * max(np.abs(expected).max(), 1e-3))
+    np.testing.assert_allclose(weights, expected, atol=1e-4 * max(np.abs(expected).max(), 1e-3))
 
 
 @given(arrays(np.float32, (20, 9), elements=st.sampled_from([0.0, 0.0, 1.0, 0.3, 2.7])))
@@ -273,12 +273,12 @@ def test_heaviest_keeps_the_largest_entries_of_each_row(dense: np.ndarray) -> No
     row = np.repeat(np.arange(len(dense)), np.diff(features.indptr))
     order = np.lexsort((features.indices, -np.abs(features.data), row))
     first = order[np.arange(len(row)) - features.indptr[row] < 3]
-    kept = heaviest(features, 3).toarray()
+    heavy = heaviest(features, 3).toarray()
     np.testing.assert_array_equal(
-        kept, sp.csr_matrix((features.data[first], (row[first], features.indices[first])), dense.shape).toarray()
+        heavy, sp.csr_matrix((features.data[first], (row[first], features.indices[first])), dense.shape).toarray()
     )
-    assert ((kept == dense) | (kept == 0)).all()
-    for row, full in zip(np.abs(kept), np.abs(dense), strict=True):
+    assert ((heavy == dense) | (heavy == 0)).all()
+    for row, full in zip(np.abs(heavy), np.abs(dense), strict=True):
         np.testing.assert_array_equal(np.sort(row)[::-1][:3], np.sort(full)[::-1][:3])
 
 

@@ -30,48 +30,48 @@ def scores(histories: Any, asking: Any = None, candidates: Any = None, **params:
     users = table("user_id", ["u", "v"], {"was": "text"}, was=["nurse", "driver"])
     model = Content(**params).fit(dataset(ROWS, items(), users, MATCH))
     candidates = candidates or items()
-    made = model.score(ask(histories, candidates, asking or people(*[None] * len(histories))), candidates)
-    return dict(zip(candidates.ids.to_list(), made.T.tolist(), strict=True))
+    values = model.score(ask(histories, candidates, asking or people(*[None] * len(histories))), candidates)
+    return dict(zip(candidates.ids.to_list(), values.T.tolist(), strict=True))
 
 
 def test_history_leads_to_items_like_it() -> None:
-    made = scores([["n1"], ["d1"]])
-    assert made["n2"][0] > made["d2"][0]
-    assert made["n2"][1] < made["d2"][1]
+    values = scores([["n1"], ["d1"]])
+    assert values["n2"][0] > values["d2"][0]
+    assert values["n2"][1] < values["d2"][1]
 
 
 def test_a_user_without_history_is_served_by_what_they_say_of_themselves() -> None:
-    made = scores([[], []], people("nurse", "driver"))
-    assert made["n2"][0] > 0.2 > made["d2"][0]
-    assert made["d2"][1] > 0.2 > made["n2"][1]
+    values = scores([[], []], people("nurse", "driver"))
+    assert values["n2"][0] > 0.2 > values["d2"][0]
+    assert values["d2"][1] > 0.2 > values["n2"][1]
 
 
 def test_neither_history_nor_words_is_unknown() -> None:
-    made = scores([[], [], ["empty"]], people(None, "", None))
-    assert np.isnan(list(made.values())).all()
+    values = scores([[], [], ["empty"]], people(None, "", None))
+    assert np.isnan(list(values.values())).all()
 
 
 def test_an_item_without_features_is_unknown_and_a_new_one_is_not() -> None:
-    made = scores([["n1"]], candidates=items(new="nurse of the night"))
-    assert np.isnan(made["empty"][0])
-    assert made["new"][0] > made["n2"][0] > 0
+    values = scores([["n1"]], candidates=items(new="nurse of the night"))
+    assert np.isnan(values["empty"][0])
+    assert values["new"][0] > values["n2"][0] > 0
 
 
 def test_scores_are_cosines() -> None:
-    made = scores([["n1"]])
-    assert made["n1"][0] == pytest.approx(1, abs=1e-5)
-    assert all(-1e-6 <= v[0] <= 1 + 1e-6 for i, v in made.items() if i != "empty")
+    values = scores([["n1"]])
+    assert values["n1"][0] == pytest.approx(1, abs=1e-5)
+    assert all(-1e-6 <= v[0] <= 1 + 1e-6 for i, v in values.items() if i != "empty")
 
 
 def test_the_latest_interactions_weigh_most() -> None:
-    made = scores([["n1", "d1"], ["d1", "n1"]], half_life_positions=1)
-    assert made["d2"][0] > made["n2"][0]
-    assert made["n2"][1] > made["d2"][1]
+    values = scores([["n1", "d1"], ["d1", "n1"]], half_life_positions=1)
+    assert values["d2"][0] > values["n2"][0]
+    assert values["n2"][1] > values["d2"][1]
 
 
 def test_without_a_half_life_the_order_of_a_history_does_not_matter() -> None:
-    made = scores([["n1", "d1"], ["d1", "n1"]], half_life_positions=None)
-    for values in made.values():
+    undecayed = scores([["n1", "d1"], ["d1", "n1"]], half_life_positions=None)
+    for values in undecayed.values():
         np.testing.assert_allclose(values[0], values[1], rtol=1e-5)
 
 

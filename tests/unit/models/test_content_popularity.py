@@ -22,21 +22,21 @@ def items(**more: str) -> Any:
 def scores(rows: list[Row] = ROWS, **params: Any) -> dict[str, float]:
     candidates = items(other="western")
     model = ContentPopularity(**params).fit(dataset(rows, items()))
-    made = model.score(ask([[], ["hit1"]], candidates), candidates)
-    assert (np.isnan(made[0]) | (made[0] == made[1])).all()  # one order for everyone
-    return dict(zip(candidates.ids.to_list(), made[0].tolist(), strict=True))
+    values = model.score(ask([[], ["hit1"]], candidates), candidates)
+    assert (np.isnan(values[0]) | (values[0] == values[1])).all()  # one order for everyone
+    return dict(zip(candidates.ids.to_list(), values[0].tolist(), strict=True))
 
 
 def test_new_items_are_ranked_by_what_items_like_them_get() -> None:
-    made = scores()
-    assert made["new"] == made["hit1"] > made["other"] == made["flop1"]
-    assert np.isnan(made["bare"])
+    values = scores()
+    assert values["new"] == values["hit1"] > values["other"] == values["flop1"]
+    assert np.isnan(values["bare"])
 
 
 def test_without_penalty_it_is_the_mean_log_popularity_of_the_category() -> None:
-    made = scores(half_life_share=None, regularization=1e-6)
-    assert made["new"] == pytest.approx((np.log(10) + np.log(8)) / 2, rel=1e-3)
-    assert made["other"] == pytest.approx(np.log(2), rel=1e-3)
+    values = scores(half_life_share=None, regularization=1e-6)
+    assert values["new"] == pytest.approx((np.log(10) + np.log(8)) / 2, rel=1e-3)
+    assert values["other"] == pytest.approx(np.log(2), rel=1e-3)
 
 
 def test_what_was_taken_of_late_says_more() -> None:

@@ -37,7 +37,7 @@ def network(links: Sequence[tuple[str, str]] = LINKS, symmetric: bool = True) ->
     return from_frames(rows, items, MEMBERS, {"relation": {"symmetric": symmetric}})
 
 
-def asked(member: str, history: Sequence[str], data: Dataset, as_of: float = 100.0) -> Queries:
+def query(member: str, history: Sequence[str], data: Dataset, as_of: float = 100.0) -> Queries:
     return ask([history], data.items, data.users.take(data.users.lookup(pl.Series([member]))), as_of)
 
 
@@ -57,40 +57,40 @@ def scores(model: Any, queries: Queries, items: Table) -> dict[str, float]:
 def test_common_neighbours_count_as_the_weight_says(weight: Any, d: float, e: float) -> None:
     data = network()
     model = Neighbours(weight=weight).fit(data)
-    assert scores(model, asked("a", ["b", "c"], data), data.items) == {"d": round(d, 4), "e": round(e, 4)}
+    assert scores(model, query("a", ["b", "c"], data), data.items) == {"d": round(d, 4), "e": round(e, 4)}
 
 
 def test_a_member_without_links_in_training_is_served_by_those_since() -> None:
     data = network()
     model = Neighbours(weight="count").fit(data)
-    assert scores(model, asked("f", ["e"], data), data.items) == {"c": 1}
-    assert scores(model, asked("f", [], data), data.items) == {}
+    assert scores(model, query("f", ["e"], data), data.items) == {"c": 1}
+    assert scores(model, query("f", [], data), data.items) == {}
 
 
 def test_an_old_link_of_the_neighbour_counts_less() -> None:
     data = network()
-    found = scores(Neighbours("count", half_life_share=0.25).fit(data), asked("a", ["b", "c"], data), data.items)
-    assert found == {"d": round(0.5 + 0.25, 4), "e": 1}  # b-d two, c-d one, c-e no hour old; a half-life is an hour
+    values = scores(Neighbours("count", half_life_share=0.25).fit(data), query("a", ["b", "c"], data), data.items)
+    assert values == {"d": round(0.5 + 0.25, 4), "e": 1}  # b-d two, c-d one, c-e no hour old; a half-life is an hour
 
 
 def test_a_directed_relation_is_followed_along_the_links() -> None:
     data = network(symmetric=False)
     model = Neighbours(weight="count").fit(data)
-    assert scores(model, asked("a", ["b", "c"], data), data.items) == {"d": 2, "e": 1}
-    assert scores(model, asked("d", [], data), data.items) == {}
+    assert scores(model, query("a", ["b", "c"], data), data.items) == {"d": 2, "e": 1}
+    assert scores(model, query("d", [], data), data.items) == {}
 
 
 def test_who_linked_to_the_member_is_followed_back_the_latest_first() -> None:
     links = [("a", "d"), ("b", "d"), ("d", "b"), ("c", "d"), ("a", "d")]  # at the hours 0 to 4
     data = network(links, symmetric=False)
-    found = scores(FollowBack().fit(data), asked("d", ["b"], data), data.items)
-    assert found == {"a": 1, "c": round(1 / (1 + 1 / 24), 4)}
-    assert scores(FollowBack().fit(data), asked("a", ["d"], data), data.items) == {}
+    values = scores(FollowBack().fit(data), query("d", ["b"], data), data.items)
+    assert values == {"a": 1, "c": round(1 / (1 + 1 / 24), 4)}
+    assert scores(FollowBack().fit(data), query("a", ["d"], data), data.items) == {}
 
 
 def test_a_member_who_linked_to_nobody_can_follow_back() -> None:
     data = network(symmetric=False)
-    assert scores(FollowBack().fit(data), asked("e", [], data), data.items) == {"c": 1}
+    assert scores(FollowBack().fit(data), query("e", [], data), data.items) == {"c": 1}
 
 
 def test_nobody_follows_back_where_links_hold_both_ways() -> None:
@@ -137,14 +137,14 @@ def with_books() -> Dataset:
 
 def test_contacts_and_reverse_contacts_serve_members_without_links() -> None:
     data = with_books()
-    for member, direction, found in (
+    for member, direction, expected in (
         ("a", "both", {"f": 1, "d": 2}),
         ("a", "mine", {"f": 1, "d": 1}),
         ("a", "theirs", {"d": 1}),
         ("f", "both", {"a": 1, "e": 1}),  # a newcomer who imported nothing
         ("b", "both", {}),
     ):
-        assert scores(Contacts(direction).fit(data), asked(member, [], data), data.items) == found  # type: ignore[arg-type]
+        assert scores(Contacts(direction).fit(data), query(member, [], data), data.items) == expected  # type: ignore[arg-type]
 
 
 def test_contacts_of_some_candidates_are_those_of_all_in_their_columns() -> None:
@@ -152,7 +152,7 @@ def test_contacts_of_some_candidates_are_those_of_all_in_their_columns() -> None
     few = np.array([5, 0, 3])
     for member in "adf":
         all_, some = (
-            Contacts().fit(data).score(asked(member, [], data), t) for t in (data.items, data.items.take(few))
+            Contacts().fit(data).score(query(member, [], data), t) for t in (data.items, data.items.take(few))
         )
         np.testing.assert_array_equal(some, all_[:, few])
         assert np.isfinite(all_).any()
@@ -160,5 +160,5 @@ def test_contacts_of_some_candidates_are_those_of_all_in_their_columns() -> None
 
 def test_a_book_imported_after_the_query_is_not_known() -> None:
     data = with_books()
-    assert scores(Contacts().fit(data), asked("f", [], data, as_of=50.0), data.items) == {"a": 1}
-    assert scores(Contacts().fit(data), asked("f", [], data, as_of=4.0), data.items) == {}
+    assert scores(Contacts().fit(data), query("f", [], data, as_of=50.0), data.items) == {"a": 1}
+    assert scores(Contacts().fit(data), query("f", [], data, as_of=4.0), data.items) == {}

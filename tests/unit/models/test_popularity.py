@@ -58,49 +58,49 @@ def people(**columns: Any) -> Any:
 
 
 def test_a_segment_borrows_prior_interactions_from_everyone() -> None:
-    made = scores(ROWS, USERS, people(state=["N", "S", "W", None]), segment=["state"], prior=5)
+    values = scores(ROWS, USERS, people(state=["N", "S", "W", None]), segment=["state"], prior=5)
     everyone = np.array([3 / 5, 2 / 5])
     north, south = (np.array([2, 2]) + 5 * everyone) / (4 + 5), (np.array([1, 0]) + 5 * everyone) / (1 + 5)
-    np.testing.assert_allclose(made[:, :2], [north, south, everyone, everyone], rtol=1e-6)
+    np.testing.assert_allclose(values[:, :2], [north, south, everyone, everyone], rtol=1e-6)
 
 
 def test_a_narrow_segment_borrows_from_the_wider_one_and_falls_back_to_it() -> None:
     asking = people(state=["N", "N", "N"], city=["x", "elsewhere", None])
-    made = scores(ROWS, USERS, asking, segment=["state", "city"], prior=5)
+    values = scores(ROWS, USERS, asking, segment=["state", "city"], prior=5)
     state = (np.array([2, 2]) + 5 * np.array([3 / 5, 2 / 5])) / 9
     city = (np.array([1, 1]) + 5 * state) / 7
-    np.testing.assert_allclose(made[:, :2], [city, state, state], rtol=1e-6)
+    np.testing.assert_allclose(values[:, :2], [city, state, state], rtol=1e-6)
 
 
 def test_values_of_two_columns_do_not_run_together() -> None:
     users = table("user_id", ["u", "v"], {"p": "category", "q": "category"}, p=["a", "ab"], q=["bc", "c"])
     rows: list[Row] = [("u", "a", 0), ("v", "b", 0)]
-    made = scores(rows, users, users, segment=["p", "q"], prior=1)
-    assert made[0, 0] > made[0, 1]
-    assert made[1, 0] < made[1, 1]
+    values = scores(rows, users, users, segment=["p", "q"], prior=1)
+    assert values[0, 0] > values[0, 1]
+    assert values[1, 0] < values[1, 1]
 
 
 def test_users_that_come_as_bare_ids_get_what_is_popular_with_everyone() -> None:
-    made = scores(ROWS, USERS, table("user_id", ["q"]), segment=["state"])
-    np.testing.assert_allclose(made[:, :2], [[3 / 5, 2 / 5]], rtol=1e-6)
+    values = scores(ROWS, USERS, table("user_id", ["q"]), segment=["state"])
+    np.testing.assert_allclose(values[:, :2], [[3 / 5, 2 / 5]], rtol=1e-6)
 
 
 def test_a_list_stands_for_its_first_value() -> None:
     jobs = [["nurse", "cook"], ["nurse"], ["cook", "nurse"], [], None]
     users = table("user_id", list("uvwxy"), jobs=jobs)
     rows: list[Row] = [("u", "a", 0), ("v", "a", 0), ("w", "b", 0)]
-    made = scores(rows, users, users, segment=["jobs"], prior=1e-6)
-    np.testing.assert_allclose(made[:, 0], [1, 1, 0, 2 / 3, 2 / 3], atol=1e-5)
+    values = scores(rows, users, users, segment=["jobs"], prior=1e-6)
+    np.testing.assert_allclose(values[:, 0], [1, 1, 0, 2 / 3, 2 / 3], atol=1e-5)
 
 
 def test_weighted_interactions_count_their_weight_over_the_mean_weight() -> None:
     data = dataset(ROWS, table("item_id", ["a", "b"]))
     stars = pl.Series("weight", [1, 2, 2, 5, 5], dtype=pl.Float32)
     rated = replace(data, interactions=data.interactions.with_columns(stars))
-    asked = ask([[]], ITEMS)
-    made = Popularity(weighted=True).fit(rated).score(asked, ITEMS)
-    np.testing.assert_allclose(made[0, :2], [5 / 15, 10 / 15], rtol=1e-6)
-    np.testing.assert_allclose(Popularity().fit(rated).score(asked, ITEMS), scores(ROWS))
+    queries = ask([[]], ITEMS)
+    values = Popularity(weighted=True).fit(rated).score(queries, ITEMS)
+    np.testing.assert_allclose(values[0, :2], [5 / 15, 10 / 15], rtol=1e-6)
+    np.testing.assert_allclose(Popularity().fit(rated).score(queries, ITEMS), scores(ROWS))
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ def test_who_comes_back_gets_what_is_popular_since_and_who_is_in_a_visit_the_res
         [(f"u{n}", "old", 0) for n in range(9)] + [(f"v{n}", "new", 99) for n in range(3)] + [("w", "x", 100)]
     )
     model = RECOMMENDERS["popularity"](half_life_share=1.0, returning_share=0.05).fit(train)
-    asked = ask([["x"], ["x"], []], train.items)  # the last interaction an hour before
-    queries = replace(asked, as_of=asked.as_of + np.array([0, 30, 30]) * 3_600_000_000)
+    query_rows = ask([["x"], ["x"], []], train.items)  # the last interaction an hour before
+    queries = replace(query_rows, as_of=query_rows.as_of + np.array([0, 30, 30]) * 3_600_000_000)
     scores = model.score(queries, train.items)
     old, new = train.items.lookup(pl.Series(["old", "new"]))
     assert (scores[:, old] > scores[:, new]).tolist() == [True, False, True]

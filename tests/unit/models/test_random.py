@@ -22,12 +22,12 @@ def scores(seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 2**40, -3])
 def test_scores_are_uniform_for_every_user_and_item(seed: int) -> None:
-    made = scores(seed)
-    assert (made >= 0).all()
-    assert (made < 1).all()
-    assert abs(made.mean() - 0.5) < 0.01
-    assert abs(made.mean(axis=0) - 0.5).max() < 0.25  # the mean of 50 users; 6 standard errors
-    assert abs(made.mean(axis=1) - 0.5).max() < 0.1
+    values = scores(seed)
+    assert (values >= 0).all()
+    assert (values < 1).all()
+    assert abs(values.mean() - 0.5) < 0.01
+    assert abs(values.mean(axis=0) - 0.5).max() < 0.25  # the mean of 50 users; 6 standard errors
+    assert abs(values.mean(axis=1) - 0.5).max() < 0.1
 
 
 def test_seeds_and_users_are_independent() -> None:

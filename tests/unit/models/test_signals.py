@@ -35,45 +35,45 @@ def signals(**inputs: Any) -> Signals:
     return Signals(inputs, half_life_positions=1).fit(dataset(ROWS, items()))
 
 
-def at(made: Signals, queries: Queries, catalogue: Table) -> np.ndarray:
+def at(rung: Signals, queries: Queries, catalogue: Table) -> np.ndarray:
     """Signals of all pairs, (n_queries, n_items, n)."""
     pairs = np.indices((len(queries), len(catalogue))).reshape(2, -1)
-    return made.at(queries, catalogue, *pairs).reshape(len(queries), len(catalogue), made.n)
+    return rung.at(queries, catalogue, *pairs).reshape(len(queries), len(catalogue), rung.n)
 
 
 def test_item_signals_are_counted_by_hand() -> None:
     """Popularity at each half-life, new or not, days since published, popularity of the colour."""
     catalogue = items("abc", "new")
-    found = signals().of_items(catalogue)
+    values = signals().of_items(catalogue)
     age = np.array([10.0, 10.0, 5.0, 0.0, 0.0])[:, None]  # of the interactions with a, a, b, b, c
     worth = 0.5 ** (age / (10 * np.array(SHARES)))
     popularity = np.stack([worth[:2].sum(axis=0), worth[2:4].sum(axis=0), worth[4], 0 * worth[4]])
-    np.testing.assert_allclose(found[:, : len(SHARES)], np.log1p(popularity), rtol=1e-6)
-    assert found[:, len(SHARES)].tolist() == [0, 0, 0, 1]
-    np.testing.assert_allclose(found[:, len(SHARES) + 1], np.log1p([12, 12, 12, 0]), rtol=1e-6)
+    np.testing.assert_allclose(values[:, : len(SHARES)], np.log1p(popularity), rtol=1e-6)
+    assert values[:, len(SHARES)].tolist() == [0, 0, 0, 1]
+    np.testing.assert_allclose(values[:, len(SHARES) + 1], np.log1p([12, 12, 12, 0]), rtol=1e-6)
     red, blue = popularity[0, 2], popularity[1:3, 2].sum()  # at the middle half-life
-    np.testing.assert_allclose(found[:, -1], np.array([red, blue, blue, red]) / np.hypot(red, blue), rtol=1e-5)
+    np.testing.assert_allclose(values[:, -1], np.array([red, blue, blue, red]) / np.hypot(red, blue), rtol=1e-5)
 
 
 def test_the_likeness_to_a_history_fades_with_each_step_back() -> None:
     catalogue = items("abc", "new")
-    made = signals()
-    likeness = at(made, ask([["a", "b"], ["b"], []], catalogue), catalogue)[:, :, made.n_item]
+    rung = signals()
+    likeness = at(rung, ask([["a", "b"], ["b"], []], catalogue), catalogue)[:, :, rung.n_item]
     red, blue = np.array([0.5, 1]) / np.hypot(0.5, 1)  # a was taken one step before b
     np.testing.assert_allclose(likeness, [[red, blue, blue, red], [0, 1, 1, 0], [0, 0, 0, 0]], atol=1e-6)
 
 
 def test_inputs_are_scores_over_the_best_of_the_query_and_nothing_where_they_cannot_tell() -> None:
     catalogue = items("abc", "new")
-    made = signals(ease=EASE(regularization=1))
+    rung = signals(ease=EASE(regularization=1))
     queries = ask([["a"], []], catalogue)
-    raw = made.inputs["ease"].score(queries, catalogue)
+    raw = rung.inputs["ease"].score(queries, catalogue)
     assert np.isnan(raw[1]).all()
-    found = at(made, queries, catalogue)[:, :, -2:]
+    values = at(rung, queries, catalogue)[:, :, -2:]
     scaled = np.nan_to_num(raw[0]) / np.nanmax(np.abs(raw[0]))
-    np.testing.assert_allclose(found[0, :, 0], scaled, rtol=1e-6)
-    np.testing.assert_allclose(found[0, :, 1], np.sign(scaled) * np.sqrt(np.abs(scaled)), rtol=1e-6)
-    assert (found[1] == 0).all()
+    np.testing.assert_allclose(values[0, :, 0], scaled, rtol=1e-6)
+    np.testing.assert_allclose(values[0, :, 1], np.sign(scaled) * np.sqrt(np.abs(scaled)), rtol=1e-6)
+    assert (values[1] == 0).all()
 
 
 def matched(ids: list[str]) -> Table:
@@ -85,18 +85,18 @@ def test_a_user_column_that_is_missing_leaves_the_other_matches_in_their_place()
     pairs = (Match("wants", "title"), Match("likes", "colour"))
     catalogue = items(title=["red fox", "sea", "sun"])
     catalogue = Table(catalogue.frame, {**catalogue.roles, "title": "text"}, "item_id")
-    made = Signals({}, 1).fit(dataset(ROWS, catalogue, matched(["u", "v", "w"]), pairs))
+    rung = Signals({}, 1).fit(dataset(ROWS, catalogue, matched(["u", "v", "w"]), pairs))
     whole = matched(["q"])
     partly = Table(whole.frame.drop("wants"), whole.roles, "user_id")
-    full, part = (at(made, ask([[]], catalogue, users), catalogue)[0] for users in (whole, partly))
-    wants, likes = made.n_item + 2, made.n_item + 3
+    full, part = (at(rung, ask([[]], catalogue, users), catalogue)[0] for users in (whole, partly))
+    wants, likes = rung.n_item + 2, rung.n_item + 3
     assert full[0, wants] == pytest.approx(1)
     assert full[:, likes].tolist() == pytest.approx([0, 1, 1])
     np.testing.assert_array_equal(part[:, wants], 0)
     np.testing.assert_array_equal(np.delete(part, wants, axis=1), np.delete(full, wants, axis=1))
-    weights = np.arange(1, made.n + 1, dtype=np.float32)[None]
+    weights = np.arange(1, rung.n + 1, dtype=np.float32)[None]
     for users, pair in ((whole, full), (partly, part)):
-        weighed = made.weighed(ask([[]], catalogue, users), catalogue, weights)
+        weighed = rung.weighed(ask([[]], catalogue, users), catalogue, weights)
         np.testing.assert_allclose(weighed[0], pair @ weights[0], rtol=1e-5)
 
 
@@ -135,11 +135,11 @@ def test_weighed_is_the_sum_of_all_signals_times_the_weights_of_the_query(
 ) -> None:
     train, catalogue, queries = world
     inputs: dict[str, Any] = {"item_knn": ItemKNN(), "ease": EASE(regularization=5)} if with_inputs else {}
-    made = Signals(inputs, half_life_positions=2).fit(train)
-    weights = np.random.default_rng(seed).normal(size=(len(queries), made.n)).astype(np.float32)
-    pairs = at(made, queries, catalogue)
+    rung = Signals(inputs, half_life_positions=2).fit(train)
+    weights = np.random.default_rng(seed).normal(size=(len(queries), rung.n)).astype(np.float32)
+    pairs = at(rung, queries, catalogue)
     expected = np.einsum("qin,qn->qi", pairs.astype(np.float64), weights)
-    found = made.weighed(queries, catalogue, weights)
-    assert found.dtype == np.float32
+    values = rung.weighed(queries, catalogue, weights)
+    assert values.dtype == np.float32
     assert np.isfinite(pairs).all()
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(values, expected, atol=1e-4)

@@ -29,34 +29,34 @@ def scores(asking: Any, **params: Any) -> np.ndarray:
 
 
 def test_friends_interactions_are_added_to_prior_ones_of_everyone() -> None:
-    made = scores(people(["u", "v"], ["w"], [], None, ["nobody"]), half_life_share=None, prior=4)
+    values = scores(people(["u", "v"], ["w"], [], None, ["nobody"]), half_life_share=None, prior=4)
     everyone = np.array([2, 1, 1]) / 4
     friends = (np.array([2, 1, 0]) + 4 * everyone) / 7, (np.array([0, 0, 1]) + 4 * everyone) / 5
-    np.testing.assert_allclose(made[:2, :3], friends, rtol=1e-6)
-    assert np.isnan(made[:, 3]).all()  # training did not see it
-    assert np.isnan(made[2:]).all()  # who follows nobody that took something
+    np.testing.assert_allclose(values[:2, :3], friends, rtol=1e-6)
+    assert np.isnan(values[:, 3]).all()  # training did not see it
+    assert np.isnan(values[2:]).all()  # who follows nobody that took something
 
 
 def test_older_interactions_of_followed_accounts_count_less() -> None:
-    made = scores(people(["u", "v"]), half_life_share=0.5, prior=1e-6)
-    np.testing.assert_allclose(made[0, :2], np.array([0.25 + 0.5, 1]) / 1.75, rtol=1e-5)
+    values = scores(people(["u", "v"]), half_life_share=0.5, prior=1e-6)
+    np.testing.assert_allclose(values[0, :2], np.array([0.25 + 0.5, 1]) / 1.75, rtol=1e-5)
 
 
 def test_unknown_accounts_oneself_and_repeats_add_nothing() -> None:
     asking = table("user_id", ["v", "x"], follows=[["v", "nobody", None, "u"], ["u", "u"]])
-    made = scores(asking, half_life_share=None, prior=4)
-    np.testing.assert_array_equal(made[0, :3], made[1, :3])
-    assert made[0, 0] == pytest.approx((1 + 2) / 5)
+    values = scores(asking, half_life_share=None, prior=4)
+    np.testing.assert_array_equal(values[0, :3], values[1, :3])
+    assert values[0, 0] == pytest.approx((1 + 2) / 5)
 
 
 def test_integer_ids_are_found_whatever_integer_the_list_holds() -> None:
-    made = follows(table("user_id", [7], follows=[[1, 3]]), "follows", table("user_id", [1, 2, 3]))
-    np.testing.assert_array_equal(made.toarray(), [[1, 0, 1]])
+    followed = follows(table("user_id", [7], follows=[[1, 3]]), "follows", table("user_id", [1, 2, 3]))
+    np.testing.assert_array_equal(followed.toarray(), [[1, 0, 1]])
 
 
 def test_ids_of_another_kind_follow_nobody() -> None:
-    made = follows(table("user_id", [7], follows=[["ann"]]), "follows", table("user_id", [1, 2, 3]))
-    assert made.nnz == 0
+    followed = follows(table("user_id", [7], follows=[["ann"]]), "follows", table("user_id", [1, 2, 3]))
+    assert followed.nnz == 0
 
 
 def test_a_column_without_lists_is_an_error_that_says_so() -> None:
@@ -67,9 +67,9 @@ def test_a_column_without_lists_is_an_error_that_says_so() -> None:
 def test_the_rung_steps_aside_where_users_state_no_follows() -> None:
     problem = {"what": "", "for_whom": "", "target": 0.1, "cost_of_error": ""}
     scenario = parse({"name": "x", "problem": problem, "ladder": [{"name": "social", "recommender": "social"}]})
-    kept, why = options(scenario.ladder[0], scenario, dataset(ROWS))
-    assert not kept
-    assert "no column follows" in why
+    usable, reason = options(scenario.ladder[0], scenario, dataset(ROWS))
+    assert not usable
+    assert "no column follows" in reason
 
 
 ids = st.sampled_from(["u", "v", "w", "nobody"])

@@ -98,9 +98,9 @@ def test_protected_columns_are_never_read() -> None:
 def test_an_interaction_counts_the_root_of_its_decay_and_of_repeats_the_latest_counts() -> None:
     rows: list[Row] = [("u", "a", 0), ("u", "b", 10 * DAY), ("u", "a", 20 * DAY), ("v", "a", 0), ("w", "c", 30 * DAY)]
     train = dataset(rows)
-    made = UserEASE(half_life_share=0.5)._history(train, np.arange(3)).toarray()  # half every 15 of 30 days
+    matrix = UserEASE(half_life_share=0.5)._history(train, np.arange(3)).toarray()  # half every 15 of 30 days
     worth = {day: 0.5 ** ((30 - day) / 15 / 2) for day in (0, 10, 20)}
-    np.testing.assert_allclose(made, [[worth[20], worth[10], 0], [worth[0], 0, 0], [0, 0, 1]], rtol=1e-6)
+    np.testing.assert_allclose(matrix, [[worth[20], worth[10], 0], [worth[0], 0, 0], [0, 0, 1]], rtol=1e-6)
     plain = UserEASE(half_life_share=None)._history(train, np.arange(3)).toarray()
     np.testing.assert_array_equal(plain, train.matrix().toarray())
 
@@ -109,12 +109,12 @@ def test_an_interaction_counts_the_root_of_its_decay_and_of_repeats_the_latest_c
 def test_a_trend_multiplies_scores_by_a_power_of_the_recent_share(make: Any) -> None:
     """Half every 15 of 30 days: a has 1 + .5, b has .25 + .25, c has .25."""
     rows: list[Row] = [("u", "a", 30 * DAY), ("v", "a", 15 * DAY), ("u", "b", 0), ("v", "b", 0), ("w", "c", 0)]
-    train, asked = dataset(rows), [["a"], ["b"], ["a", "c"]]
+    train, histories = dataset(rows), [["a"], ["b"], ["a", "c"]]
     params: dict[str, Any] = {"regularization": 1.0}
-    plain = make(**params).fit(train).score(ask(asked, train.items), train.items)
-    made = make(**params, trend=0.5, trend_share=0.5).fit(train).score(ask(asked, train.items), train.items)
+    plain = make(**params).fit(train).score(ask(histories, train.items), train.items)
+    values = make(**params, trend=0.5, trend_share=0.5).fit(train).score(ask(histories, train.items), train.items)
     shares = np.array([1, 0.5 / 1.5, 0.25 / 1.5]) + 0.01
-    np.testing.assert_allclose(made, plain * shares**0.5, rtol=1e-5)
+    np.testing.assert_allclose(values, plain * shares**0.5, rtol=1e-5)
 
 
 def test_a_history_fades_by_position() -> None:
@@ -130,9 +130,9 @@ def test_a_history_fades_by_position() -> None:
 
 def test_what_a_cap_leaves_out_is_unknown_and_the_rest_is_learned_without_it() -> None:
     train = world()
-    kept = set(np.argsort(-train.item_counts, kind="stable")[:4].tolist())
+    popular = set(np.argsort(-train.item_counts, kind="stable")[:4].tolist())
     scores = UserEASE(item_cap=4).fit(train).score(ask([["i0"]], train.items, people("x")), train.items)
-    assert set(np.flatnonzero(np.isfinite(scores[0])).tolist()) == kept
+    assert set(np.flatnonzero(np.isfinite(scores[0])).tolist()) == popular
 
 
 def test_queries_that_come_without_the_feature_columns_are_served_by_their_history() -> None:

@@ -17,8 +17,8 @@ from tests.helpers.service_log import log_of
 LOOSE = OnlineTest(min_effect=0.2, guardrails={"users_who_take": 0.1, "short_lists": 0.02})
 
 
-def read(a: float, b: float, rule: OnlineTest = LOOSE, **made: int) -> ab_test.ReadOut:
-    served, feedback = log_of({"a": a, "b": b}, **made)
+def read(a: float, b: float, rule: OnlineTest = LOOSE, **seed: int) -> ab_test.ReadOut:
+    served, feedback = log_of({"a": a, "b": b}, **seed)
     return ab_test.read_out(totals(served, feedback, None), "a", "b", rule)
 
 
@@ -93,15 +93,15 @@ def test_the_plan_finds_what_it_promises() -> None:
     rule = OnlineTest(min_effect=0.15, power=0.8)
     plan = sample_size.plan(sample_size.logged_traffic(totals(served, feedback, None), rule.metric), rule)
     assert plan.base == pytest.approx(0.8, rel=0.1)
-    rng, found = np.random.default_rng(0), 0
+    rng, n_significant = np.random.default_rng(0), 0
     for _ in range(300):
         half = plan.users // 2
         liking = rng.gamma(2, 0.5, 2 * half)
         takes = rng.poisson(np.repeat([0.8, 0.8 * 1.15], half) * 2 * liking).astype(float)
         n = np.full(half, 2.0)
         e = ab_test.effect(ab_test_sample(takes[:half], n), ab_test_sample(takes[half:], n), 0.05)
-        found += e.low > 0
-    assert 0.68 < found / 300 < 0.92
+        n_significant += e.low > 0
+    assert 0.68 < n_significant / 300 < 0.92
 
 
 def ab_test_sample(x: np.ndarray, n: np.ndarray) -> sample_size.Sample:
@@ -164,8 +164,8 @@ def test_interactions_before_the_test_count_by_user(tmp_path: object) -> None:
     assert plain.height == 80
     folder = Path(str(tmp_path))
     hashed = served.with_columns(pseudonyms(served["user_id"], key_of(folder)).alias("user_id"))
-    found = taken_before(rows, hashed, folder)
-    assert set(found["user_id"]) == set(hashed["user_id"])
+    taken = taken_before(rows, hashed, folder)
+    assert set(taken["user_id"]) == set(hashed["user_id"])
     late = rows.with_columns(pl.col("timestamp").dt.offset_by("90d"))
     with pytest.raises(DataError, match="none of its 0 interactions"):
         taken_before(late, served, folder)

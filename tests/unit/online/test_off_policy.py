@@ -16,7 +16,7 @@ TARGET = np.array([0.0, 0.25, 0.75])  # of the candidate
 TRUTH = float(TARGET @ REWARD)
 
 
-def asked(items: np.ndarray, taken: np.ndarray, model: np.ndarray) -> dict[str, float]:
+def estimated(items: np.ndarray, taken: np.ndarray, model: np.ndarray) -> dict[str, float]:
     out = estimate(
         np.arange(len(items)), taken, CHANCE[items], TARGET[items], model[items],
         np.full(len(items), float(TARGET @ model)), check=False,
@@ -32,7 +32,7 @@ def test_the_expectation_over_all_logs_of_two_rows_is_the_truth(model: np.ndarra
     for items in product(range(3), repeat=2):
         for taken in product((0, 1), repeat=2):
             chances = [CHANCE[i] * (REWARD[i] if t else 1 - REWARD[i]) for i, t in zip(items, taken, strict=True)]
-            for name, value in asked(np.array(items), np.array(taken, float), model).items():
+            for name, value in estimated(np.array(items), np.array(taken, float), model).items():
                 expected[name] += float(np.prod(chances)) * value
     assert expected["IPS"] == pytest.approx(TRUTH)
     assert expected["DR"] == pytest.approx(TRUTH)
@@ -42,10 +42,10 @@ def test_the_expectation_over_all_logs_of_two_rows_is_the_truth(model: np.ndarra
 def test_the_estimates_by_hand() -> None:
     items, taken = np.array([0, 1, 2, 2]), np.array([1.0, 1.0, 0.0, 1.0])
     weight = np.array([0.0, 0.25 / 0.3, 0.75 / 0.2, 0.75 / 0.2])
-    found = asked(items, taken, REWARD)
-    assert found["IPS"] == pytest.approx((weight @ taken) / 4)
-    assert found["SNIPS"] == pytest.approx((weight @ taken) / weight.sum())
-    assert found["DR"] == pytest.approx(TRUTH + (weight * (taken - REWARD[items])).mean())
+    estimates = estimated(items, taken, REWARD)
+    assert estimates["IPS"] == pytest.approx((weight @ taken) / 4)
+    assert estimates["SNIPS"] == pytest.approx((weight @ taken) / weight.sum())
+    assert estimates["DR"] == pytest.approx(TRUTH + (weight * (taken - REWARD[items])).mean())
 
 
 def test_users_are_the_unit() -> None:
@@ -76,6 +76,6 @@ def test_what_the_log_could_not_have_shown_is_refused() -> None:
 
 def test_the_reward_model_has_not_seen_the_user() -> None:
     user, item, taken = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([1.0, 0.0, 0.0, 1.0])
-    own, other = reward_model(user, item, taken, np.array([1, -1, 1, -1]), prior=0.0)
-    assert own.tolist() == [0.0, 1.0, 1.0, 0.0]
+    of_one, other = reward_model(user, item, taken, np.array([1, -1, 1, -1]), prior=0.0)
+    assert of_one.tolist() == [0.0, 1.0, 1.0, 0.0]
     assert other.tolist() == [1.0, 0.5, 0.0, 0.5]

@@ -14,20 +14,20 @@ from recommender.online.ratio import Sample, detectable, early_width, effect, ne
 def test_with_one_list_each_it_is_welchs_test() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(1, 1, 300), rng.normal(1.2, 2, 200)
-    found = effect(Sample(a, np.ones(300)), Sample(b, np.ones(200)), 0.05)
-    assert found.difference == pytest.approx(b.mean() - a.mean())
-    assert found.difference / found.error == pytest.approx(ttest_ind(b, a, equal_var=False).statistic)
-    assert found.high - found.low == pytest.approx(2 * norm.ppf(0.975) * found.error)
+    ratio = effect(Sample(a, np.ones(300)), Sample(b, np.ones(200)), 0.05)
+    assert ratio.difference == pytest.approx(b.mean() - a.mean())
+    assert ratio.difference / ratio.error == pytest.approx(ttest_ind(b, a, equal_var=False).statistic)
+    assert ratio.high - ratio.low == pytest.approx(2 * norm.ppf(0.975) * ratio.error)
 
 
 def test_users_not_lists_are_the_unit() -> None:
     rng = np.random.default_rng(1)
     n = rng.integers(1, 30, 500).astype(float)
     x = n * rng.beta(1, 3, 500)  # a user's lists are alike
-    found = effect(Sample(x, n), Sample(x, n), 0.05)
+    ratio = effect(Sample(x, n), Sample(x, n), 0.05)
     drawn = [rng.integers(0, 500, 500) for _ in range(2000)]
     resampled = float(np.std([x[d].sum() / n[d].sum() for d in drawn]))
-    assert found.error / np.sqrt(2) == pytest.approx(resampled, rel=0.06)
+    assert ratio.error / np.sqrt(2) == pytest.approx(resampled, rel=0.06)
     naive = np.sqrt(x.sum() / n.sum() * (1 - x.sum() / n.sum()) / n.sum())  # as if lists were independent
     assert resampled > 1.5 * naive
 
@@ -35,12 +35,12 @@ def test_users_not_lists_are_the_unit() -> None:
 def test_over_all_ways_to_split_the_users_there_is_no_bias() -> None:
     """Six users, three of them treated: all 20 splits are enumerated."""
     untreated, gain = np.array([0.0, 1.0, 1.0, 2.0, 5.0, 3.0]), np.array([1.0, 0.0, 2.0, -1.0, 0.5, 1.0])
-    found = []
+    covered = []
     for chosen in combinations(range(6), 3):
         t = np.isin(np.arange(6), chosen)
         e = effect(Sample(untreated[~t], np.ones(3)), Sample((untreated + gain)[t], np.ones(3)), 0.05)
-        found.append(e.difference)
-    assert np.mean(found) == pytest.approx(gain.mean())
+        covered.append(e.difference)
+    assert np.mean(covered) == pytest.approx(gain.mean())
 
 
 def test_cuped_takes_away_what_the_past_explains_and_moves_no_mean() -> None:

@@ -44,9 +44,9 @@ def test_the_part_that_realized_share_is_the_slope_and_its_interval_covers() -> 
             gain_of("jobs", ("1", str(n)), ("ndcg_at_10", (a, a - 0.0196, a + 0.0196)), "takes_per_list",
                     (b, b - 0.0392, b + 0.0392)) for n, (a, b) in enumerate(zip(*noisy, strict=True))
         ]  # fmt: skip
-        found = realized_share(gains, draws=400)
-        assert found.part is not None
-        inside += found.part[1] <= 0.6 <= found.part[2]
+        share = realized_share(gains, draws=400)
+        assert share.part is not None
+        inside += share.part[1] <= 0.6 <= share.part[2]
     assert inside >= 54
 
 

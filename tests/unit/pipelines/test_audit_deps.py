@@ -27,8 +27,8 @@ class Osv(BaseHTTPRequestHandler):
     answer: Any = None
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
-        bad = [{"vulns": [{"id": "GHSA-1"}]} if q["package"]["name"] == "alpha" else {} for q in asked]
+        queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
+        bad = [{"vulns": [{"id": "GHSA-1"}]} if q["package"]["name"] == "alpha" else {} for q in queries]
         body = json.dumps({"results": bad} if self.answer is None else self.answer).encode()
         self.send_response(200)
         self.end_headers()

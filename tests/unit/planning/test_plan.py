@@ -23,7 +23,7 @@ from recommender.planning.site_plan import SitePlan, Team, site_plan
 from recommender.report import planning
 from tests.helpers.out_folder import decided, write_out
 from tests.helpers.small import scenario
-from tests.helpers.studies import made
+from tests.helpers.studies import curves_of
 
 TODAY = date(2026, 3, 2)
 SITE = "jobs on simulated"
@@ -49,7 +49,9 @@ def facts(*rows: dict[str, Any]) -> pl.DataFrame:
 
 
 def test_a_rung_that_catches_up_is_forecast_to_pass_and_one_that_falls_behind_is_not() -> None:
-    sizes = made(popularity=[0.10, 0.10, 0.10, 0.10, 0.10], als=[0.02, 0.05, 0.07, 0.085, 0.095], content=[0.05] * 5)
+    sizes = curves_of(
+        popularity=[0.10, 0.10, 0.10, 0.10, 0.10], als=[0.02, 0.05, 0.07, 0.085, 0.095], content=[0.05] * 5
+    )
     passes, never = ahead(sizes, "all", "popularity", 1.0)
     assert sizes.size[-1] <= passes.low <= passes.at <= passes.high
     assert passes.share > 0.9
@@ -139,7 +141,7 @@ class Train:
 
 
 def sheet(target: float, **goal: Any) -> dict[str, viability.SheetAnswer]:
-    """Of popularity at .2 [.15, .25] and four groups of users."""
+    """Facts of popularity at .2 [.15, .25] and four groups of users."""
     value = {"value": 0.2, "low": 0.15, "high": 0.25, "n": 500}
     rows = facts(
         {"topic": "accuracy", "what": "popularity", "metric": "ndcg_at_10", **value},
@@ -207,9 +209,9 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> tuple[SitePlan, pl.DataFra
          "low": -0.05, "high": -0.01, "metric": "ndcg_at_10"},
     )  # fmt: skip
     table = pl.concat([train_facts(run, SITE), more])
-    asked = run.scenario.model_copy(update={"person_days": {"ranker": (10, 20), "bpr": (1, 2)}})
-    found = site_plan(SITE, table, asked, run, Team(), TODAY)
-    return found, pl.concat([table, plan_facts(found)])
+    scenario_priced = run.scenario.model_copy(update={"person_days": {"ranker": (10, 20), "bpr": (1, 2)}})
+    site_options = site_plan(SITE, table, scenario_priced, run, Team(), TODAY)
+    return site_options, pl.concat([table, plan_facts(site_options)])
 
 
 def test_what_a_gain_is_worth_counts_how_much_of_gains_was_realized_online(

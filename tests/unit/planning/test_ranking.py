@@ -75,9 +75,9 @@ def test_the_teams_factor_lengthens_the_days() -> None:
 
 
 def test_what_has_no_days_is_listed_last_with_the_reason() -> None:
-    found = ranked([proposal("unstated", 0.5, days=None), proposal("a", 0.01)], PROBLEM, Bias())
-    assert [p.what for p, _ in found] == ["a", "unstated"]
-    assert found[1][1].best == 0.0
+    options = ranked([proposal("unstated", 0.5, days=None), proposal("a", 0.01)], PROBLEM, Bias())
+    assert [p.what for p, _ in options] == ["a", "unstated"]
+    assert options[1][1].best == 0.0
     assert ranked([], PROBLEM, Bias()) == []
 
 
@@ -109,22 +109,22 @@ def test_proposals_come_from_what_was_measured_else_from_what_the_team_guesses()
         {"topic": "asset", "what": "labels", "verdict": "gain", **measured},
     )
     plan = {"needs": {"ranker": ["content"]}, "actions": {"label 500 items": "labels", "buy": None}}
-    asked = scenario(plan=plan, person_days={"ranker": [10, 20], "label 500 items": [3, 4], "als": [1, 2]})
+    scenario_priced = scenario(plan=plan, person_days={"ranker": [10, 20], "label 500 items": [3, 4], "als": [1, 2]})
     guesses = {
         "buy": [TeamEstimate("a", "buy", (1, 2, 3), impact=2.0), TeamEstimate("b", "buy", (1, 2, 3), impact=4.0)],
         "chat": [TeamEstimate("a", "chat", (1, 2, 3))],
         "popularity": [TeamEstimate("a", "popularity", (1, 2, 3))],
     }
-    found = {p.what: p for p in proposals(table, asked, guesses, {"als"})}
-    assert set(found) == {"ranker", "als", "label 500 items", "buy", "chat", "content"}  # popularity ships
-    assert found["ranker"].needs == ("content",)
+    by_option = {p.what: p for p in proposals(table, scenario_priced, guesses, {"als"})}
+    assert set(by_option) == {"ranker", "als", "label 500 items", "buy", "chat", "content"}  # popularity ships
+    assert by_option["ranker"].needs == ("content",)
     reason = "an upper limit: “labels” is worth that much today, more of it may bring less"
-    assert found["label 500 items"].source == reason
-    assert found["buy"].gain == pytest.approx((0.03, 0.0, 0.06))
-    assert not found["als"].confirmed
-    reasons = {what: p.reason for what, p in found.items() if p.reason}
+    assert by_option["label 500 items"].source == reason
+    assert by_option["buy"].gain == pytest.approx((0.03, 0.0, 0.06))
+    assert not by_option["als"].confirmed
+    reasons = {what: p.reason for what, p in by_option.items() if p.reason}
     unknown = "gain neither measured nor estimated"
     assert reasons == {"als": "is built, and does not ship", "chat": unknown, "content": unknown}
-    best = [p.what for p, _ in ranked(list(found.values()), PROBLEM, Bias())][:3]
+    best = [p.what for p, _ in ranked(list(by_option.values()), PROBLEM, Bias())][:3]
     assert set(best) == {"ranker", "label 500 items", "buy"}
-    assert np.isfinite([c.best for _, c in ranked(list(found.values()), PROBLEM, Bias())]).all()
+    assert np.isfinite([c.best for _, c in ranked(list(by_option.values()), PROBLEM, Bias())]).all()

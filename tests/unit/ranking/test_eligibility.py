@@ -80,8 +80,8 @@ hour = st.one_of(st.none(), st.integers(0, 9))
 )
 def test_an_item_is_eligible_where_every_rule_agrees(starts, stops, blocked, allowed, histories, now, repeats) -> None:
     items = table("item_id", NAMES, available_from=times(starts), expires_at=times(stops), spam=blocked)
-    made = shown(items, histories, float(now), np.array(allowed), blocked_column="spam", repeats=repeats)
-    assert made == [
+    lists = shown(items, histories, float(now), np.array(allowed), blocked_column="spam", repeats=repeats)
+    assert lists == [
         [
             i
             for i, start, stop, bad, ok in zip(NAMES, starts, stops, blocked, allowed, strict=True)
@@ -204,9 +204,9 @@ GENDERED = table("user_id", ["u"], {"gender": "protected"}, gender=["junior"], l
 )
 def test_a_rule_that_cannot_be_applied_is_an_error_not_a_skipped_rule(rules: dict[str, Any], message: str) -> None:
     data = dataset([("u", "a", 1.0)], PLACES, GENDERED)
-    ((name, why),) = unsupported(Eligibility(**rules), data).items()
+    ((name, reason),) = unsupported(Eligibility(**rules), data).items()
     assert name in rules
-    assert re.search(message, why)
+    assert re.search(message, reason)
 
 
 def test_rules_that_the_data_support_have_no_problem() -> None:

@@ -47,20 +47,20 @@ class InOrder:
 
 def chosen(n: int, n_queries: int = 50, how: How = "ucb", extra: int = 0, allowed: Any = None, **params: Any) -> Lists:
     items, explorer = catalogue(), Explorer(how, **params).fit(data(extra))
-    asked = ask([[]] * n_queries, items, as_of=100.0)
-    return explorer.choose(InOrder(), asked, Candidates(items, Eligibility(), np.arange(N), allowed), n, Scoring())
+    queries = ask([[]] * n_queries, items, as_of=100.0)
+    return explorer.choose(InOrder(), queries, Candidates(items, Eligibility(), np.arange(N), allowed), n, Scoring())
 
 
 def test_only_items_with_few_interactions_are_chosen() -> None:
     for below, first in ((1, 10), (3, 10), (4, 0)):
-        found = chosen(N, below=below, pool=N, floor=0.5).item_idx
-        assert set(found[found >= 0]) == set(range(first, N))
+        drawn = chosen(N, below=below, pool=N, floor=0.5).item_idx
+        assert set(drawn[drawn >= 0]) == set(range(first, N))
 
 
 def test_an_upper_bound_prefers_what_is_new_to_what_had_days_and_no_takes() -> None:
-    found = chosen(20, pool=N, floor=0.0).item_idx
-    assert (np.sort(found, axis=1) == np.arange(20, 40)).all()  # published 10 hours ago, not 100
-    assert (found[0] == found).all()
+    drawn = chosen(20, pool=N, floor=0.0).item_idx
+    assert (np.sort(drawn, axis=1) == np.arange(20, 40)).all()  # published 10 hours ago, not 100
+    assert (drawn[0] == drawn).all()
 
 
 def test_takes_raise_the_bound() -> None:
@@ -68,8 +68,8 @@ def test_takes_raise_the_bound() -> None:
 
 
 def test_relevance_limits_what_is_explored_and_breaks_ties() -> None:
-    found = chosen(3, pool=3, floor=0.0).item_idx
-    assert (found == [10, 11, 12]).all()  # all as old, so in the order of the rung
+    drawn = chosen(3, pool=3, floor=0.0).item_idx
+    assert (drawn == [10, 11, 12]).all()  # all as old, so in the order of the rung
 
 
 def test_draws_differ_between_queries_and_repeat_for_the_same() -> None:
@@ -80,8 +80,8 @@ def test_draws_differ_between_queries_and_repeat_for_the_same() -> None:
 
 def test_the_lot_gives_every_little_known_item_its_share() -> None:
     """With all places by lot: a creator's 10 items together as much as the one of another."""
-    found = chosen(1, n_queries=4000, pool=1, floor=1.0, creator_column="creator").item_idx[:, 0]
-    shown = np.bincount(found, minlength=N)
+    drawn = chosen(1, n_queries=4000, pool=1, floor=1.0, creator_column="creator").item_idx[:, 0]
+    shown = np.bincount(drawn, minlength=N)
     assert not shown[:10].any()
     expected = 4000 / 21
     assert shown[10:20].sum() == pytest.approx(expected, rel=0.35)
@@ -95,8 +95,8 @@ def test_the_floor_is_the_share_of_places_by_lot() -> None:
 
 def test_items_that_are_not_allowed_are_never_chosen() -> None:
     allowed = np.arange(N) % 2 == 0
-    found = chosen(5, pool=10, floor=0.5, how="thompson", allowed=allowed).item_idx
-    assert (found[found >= 0] % 2 == 0).all()
+    drawn = chosen(5, pool=10, floor=0.5, how="thompson", allowed=allowed).item_idx
+    assert (drawn[drawn >= 0] % 2 == 0).all()
 
 
 @settings(deadline=None, max_examples=25)
@@ -114,21 +114,22 @@ def test_lists_hold_no_item_twice_and_a_shorter_choice_begins_a_longer_one(
 
 @pytest.mark.parametrize(("how", "floor"), [("ucb", 0.3), ("thompson", 0.3), ("thompson", 0.0), ("ucb", 1.0)])
 def test_logged_probabilities_are_those_of_the_draws(how: How, floor: float) -> None:
-    """As often as it says, given what stands before; and 1 / p counts, on average, the items that could stand there."""
+    """An item is drawn as often as its probability says, given what stands before; and 1 / p counts, on
+    average, the items that could stand there."""
     items, explorer = catalogue(), Explorer(how, pool=4, floor=floor, creator_column="creator").fit(data(1))
-    asked = ask([[]] * 1500, items, as_of=100.0)
+    queries = ask([[]] * 1500, items, as_of=100.0)
     candidates = Candidates(items, Eligibility(), np.arange(N))
-    drawn, chance = explorer.propensities(InOrder(), asked, candidates, 2, Scoring(), np.zeros((1500, 0), np.int64))
-    plain = explorer.choose(InOrder(), asked, candidates, 2, Scoring())
+    drawn, chance = explorer.propensities(InOrder(), queries, candidates, 2, Scoring(), np.zeros((1500, 0), np.int64))
+    plain = explorer.choose(InOrder(), queries, candidates, 2, Scoring())
     np.testing.assert_array_equal(drawn.item_idx, plain.item_idx)
     for place, given_first in ((0, None), (1, drawn.item_idx[0, 0])):
         rows = np.arange(1500) if given_first is None else np.flatnonzero(drawn.item_idx[:, 0] == given_first)
-        found = drawn.item_idx[rows, place]
-        for item in np.unique(found):
-            of_item = chance[rows, place][found == item]
+        drawn_item = drawn.item_idx[rows, place]
+        for item in np.unique(drawn_item):
+            of_item = chance[rows, place][drawn_item == item]
             assert of_item.std() < 1e-9
             expected, noise = of_item[0], np.sqrt(of_item[0] * (1 - of_item[0]) / len(rows)) + 1e-9
-            assert (found == item).mean() == pytest.approx(expected, abs=4 * noise + 0.004)
+            assert (drawn_item == item).mean() == pytest.approx(expected, abs=4 * noise + 0.004)
     support = 29 if floor else len(np.unique(drawn.item_idx[:, 0]))  # item 10 was taken
     assert (1 / chance[:, 0]).mean() == pytest.approx(support, rel=0.3)
 
@@ -138,14 +139,14 @@ def test_slots_of_the_router_hold_what_is_explored() -> None:
     routes = dict.fromkeys(("0", "1_2", "3_9", "10_plus"), "in_order")
     router = Router(routes, {"in_order": InOrder()}, Slots(rung="in_order", n=3, of=10), explorer=explorer).fit(data())
     items = catalogue()
-    asked = ask([[]] * 30, items, as_of=100.0)
-    routed = router.recommend(asked, Candidates(items, Eligibility(), np.arange(N)), 10, Scoring())
+    queries = ask([[]] * 30, items, as_of=100.0)
+    routed = router.recommend(queries, Candidates(items, Eligibility(), np.arange(N)), 10, Scoring())
     assert (routed.lists.source_code[:, 7:] == NEW).all()
     assert (routed.lists.item_idx[:, 7:] >= 10).all()
     assert len(np.unique(routed.lists.item_idx[:, 7:])) > 10
     assert set(routed.source[:, 7:].ravel()) == {"new:in_order"}
     candidates = Candidates(items, Eligibility(), np.arange(N))
-    chance = router.propensities(asked, candidates, 10, routed.lists, Scoring())
+    chance = router.propensities(queries, candidates, 10, routed.lists, Scoring())
     assert np.isnan(chance[:, :7]).all()
     assert ((chance[:, 7:] > 0) & (chance[:, 7:] <= 1)).all()
 
@@ -156,15 +157,15 @@ def test_a_draw_that_stands_in_the_list_anyway_fills_no_place_and_does_not_count
     items, explorer = catalogue(), Explorer(how, below=100, pool=12, floor=0.5)
     routes = dict.fromkeys(("0", "1_2", "3_9", "10_plus"), "in_order")
     router = Router(routes, {"in_order": InOrder()}, Slots(rung="in_order", n=1, of=8), explorer=explorer).fit(data())
-    asked, candidates = ask([[]] * 1500, items, as_of=100.0), Candidates(items, Eligibility(), np.arange(N))
-    lists = router.recommend(asked, candidates, 8, Scoring()).lists
-    chance = router.propensities(asked, candidates, 8, lists, Scoring())
+    queries, candidates = ask([[]] * 1500, items, as_of=100.0), Candidates(items, Eligibility(), np.arange(N))
+    lists = router.recommend(queries, candidates, 8, Scoring()).lists
+    chance = router.propensities(queries, candidates, 8, lists, Scoring())
     filled = lists.source_code[:, 7] == NEW
-    found, logged = lists.item_idx[filled, 7], chance[filled, 7]
+    drawn_item, logged = lists.item_idx[filled, 7], chance[filled, 7]
     assert np.isnan(chance[:, :7]).all()
     assert 0.2 < filled.mean() < 0.95
-    support = np.unique(found)
+    support = np.unique(drawn_item)
     assert (1 / logged).mean() == pytest.approx(len(support), rel=0.2)
     for item in support[:8]:
-        p = float(logged[found == item][0])
-        assert (found == item).mean() == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / len(found)) + 0.004)
+        p = float(logged[drawn_item == item][0])
+        assert (drawn_item == item).mean() == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / len(drawn_item)) + 0.004)

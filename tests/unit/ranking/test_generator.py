@@ -39,9 +39,9 @@ def fold(preset: str) -> Fold:
 
 
 def both(preset: str) -> tuple[Fold, Candidates, Candidates]:
-    made = fold(preset)
-    full = Candidates.after(made.train, made.items, Eligibility())
-    return made, full, full.generated(made.train)
+    tested = fold(preset)
+    full = Candidates.after(tested.train, tested.items, Eligibility())
+    return tested, full, full.generated(tested.train)
 
 
 def lists(model: Any, queries: Queries, candidates: Candidates) -> np.ndarray:
@@ -53,51 +53,51 @@ def test_where_everything_is_generated_lists_are_those_of_the_full_ranking(
     preset: str, rung: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generator, "POPULAR", 10_000)
-    made, full, few = both(preset)
-    model = RECOMMENDERS[rung]().fit(made.train)
-    np.testing.assert_array_equal(lists(model, made.queries, few), lists(model, made.queries, full))
+    tested, full, few = both(preset)
+    model = RECOMMENDERS[rung]().fit(tested.train)
+    np.testing.assert_array_equal(lists(model, tested.queries, few), lists(model, tested.queries, full))
     assert few.generator is not None
-    assert few.generator.recall(made.queries, made.truth) == 1
+    assert few.generator.recall(tested.queries, tested.truth) == 1
 
 
 @pytest.mark.parametrize("rung", ["neighbours", "contacts"])
 def test_who_is_two_hops_away_or_in_a_book_is_never_missed(rung: str) -> None:
-    made, full, few = both("people")
-    model = RECOMMENDERS[rung]().fit(made.train)
-    scored = np.isfinite(model.score(made.queries, made.items)) & full.eligible(made.queries)
+    tested, full, few = both("people")
+    model = RECOMMENDERS[rung]().fit(tested.train)
+    scored = np.isfinite(model.score(tested.queries, tested.items)) & full.eligible(tested.queries)
     assert scored.any()
     assert few.generator is not None
-    assert (few.generator.rows(made.queries).toarray() | ~scored).all()
+    assert (few.generator.rows(tested.queries).toarray() | ~scored).all()
 
 
 def test_who_linked_to_a_member_one_way_is_never_missed() -> None:
     tables = load(**PEOPLE)  # type: ignore[arg-type]
     data = build(replace(tables, spec=tables.spec.model_copy(update={"relation": RelationSpec(symmetric=False)})))
-    made = time_fold(data, "test", to_datetime(int(np.quantile(data.timestamps, 0.8))), None, 1)
-    few = Candidates.after(made.train, made.items, Eligibility()).generated(made.train)
-    model = RECOMMENDERS["follow_back"]().fit(made.train)
-    scored = np.isfinite(model.score(made.queries, made.items))
+    tested = time_fold(data, "test", to_datetime(int(np.quantile(data.timestamps, 0.8))), None, 1)
+    few = Candidates.after(tested.train, tested.items, Eligibility()).generated(tested.train)
+    model = RECOMMENDERS["follow_back"]().fit(tested.train)
+    scored = np.isfinite(model.score(tested.queries, tested.items))
     assert scored.any(axis=1).mean() > 0.3
     assert few.generator is not None
-    assert (few.generator.rows(made.queries).toarray() | ~scored).all()
-    shown = lists(model, made.queries, few)
-    taken = np.zeros(made.truth.shape, bool)
-    taken[made.queries.history.row, made.queries.history.item_idx] = True
+    assert (few.generator.rows(tested.queries).toarray() | ~scored).all()
+    shown = lists(model, tested.queries, few)
+    taken = np.zeros(tested.truth.shape, bool)
+    taken[tested.queries.history.row, tested.queries.history.item_idx] = True
     assert not np.take_along_axis(taken, shown, axis=1).any()
-    assert not (shown == made.items.lookup(made.queries.ids)[:, None]).any()
+    assert not (shown == tested.items.lookup(tested.queries.ids)[:, None]).any()
 
 
 def test_recall_is_the_share_of_the_answers_that_are_generated() -> None:
-    made, _, few = both("people")
+    tested, _, few = both("people")
     assert few.generator is not None
-    chosen = few.generator.rows(made.queries).toarray()
-    by_hand = (chosen & made.truth.toarray()).sum() / made.truth.nnz
-    assert few.generator.recall(made.queries, made.truth, batch=7) == pytest.approx(by_hand)
+    chosen = few.generator.rows(tested.queries).toarray()
+    by_hand = (chosen & tested.truth.toarray()).sum() / tested.truth.nnz
+    assert few.generator.recall(tested.queries, tested.truth, batch=7) == pytest.approx(by_hand)
     assert 0.3 < by_hand < 1
 
 
 def test_generated_lists_are_full_and_keep_every_rule() -> None:
-    made, full, few = both("people")
-    found = lists(RECOMMENDERS["neighbours"]().fit(made.train), made.queries, few)
-    assert (found >= 0).all()
-    assert np.take_along_axis(full.eligible(made.queries), found, axis=1).all()
+    tested, full, few = both("people")
+    neighbour_lists = lists(RECOMMENDERS["neighbours"]().fit(tested.train), tested.queries, few)
+    assert (neighbour_lists >= 0).all()
+    assert np.take_along_axis(full.eligible(tested.queries), neighbour_lists, axis=1).all()

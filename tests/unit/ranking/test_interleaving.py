@@ -27,8 +27,8 @@ def test_no_item_twice_and_teams_take_turns(one: list[int], other: list[int], k:
     assert len(items) == len(set(items)) == k
     assert all(abs(2 * sum(teams[:n]) - n) <= 1 for n in range(1, k + 1))
     for team, ranking in ((0, one), (1, other)):
-        own = [i for i, t in zip(items, teams, strict=True) if t == team]
-        assert own == sorted(own, key=ranking.index)
+        team_items = [i for i, t in zip(items, teams, strict=True) if t == team]
+        assert team_items == sorted(team_items, key=ranking.index)
 
 
 def test_equal_lists_get_the_same_credit() -> None:

@@ -21,31 +21,31 @@ def same(one: Lists, other: Lists) -> None:
 
 
 def test_rows_and_first_entries_are_taken_with_scores_and_sources() -> None:
-    made = THREE.take(np.array([1])).head(2)
-    assert made.item_idx.tolist() == [[6, 7]]
-    assert made.source_code.tolist() == [[RUNG, FALLBACK]]
-    assert made.width == 2
+    changed = THREE.take(np.array([1])).head(2)
+    assert changed.item_idx.tolist() == [[6, 7]]
+    assert changed.source_code.tolist() == [[RUNG, FALLBACK]]
+    assert changed.width == 2
     same(THREE.take(np.array([False, True])), THREE.take(np.array([1])))
 
 
 def test_lists_put_into_some_rows_leave_the_others_and_the_given_ones() -> None:
-    made = THREE.put(np.array([1]), THREE.take(np.array([0])))
-    assert made.item_idx.tolist() == [[3, 4, 5], [3, 4, 5]]
+    changed = THREE.put(np.array([1]), THREE.take(np.array([0])))
+    assert changed.item_idx.tolist() == [[3, 4, 5], [3, 4, 5]]
     assert THREE.item_idx[1].tolist() == [6, 7, -1]
 
 
 def test_permuted_entries_move_together_and_those_behind_stay() -> None:
-    made = THREE.permute(np.array([[1, 0], [0, 1]]))
-    assert made.item_idx.tolist() == [[4, 3, 5], [6, 7, -1]]
-    assert made.score[0, :2].tolist() == THREE.score[0, 1::-1].tolist()
+    changed = THREE.permute(np.array([[1, 0], [0, 1]]))
+    assert changed.item_idx.tolist() == [[4, 3, 5], [6, 7, -1]]
+    assert changed.score[0, :2].tolist() == THREE.score[0, 1::-1].tolist()
 
 
 def test_emptied_entries_hold_nothing_and_gaps_close() -> None:
-    made = THREE.only(np.array([[False, True, True], [True, True, True]]), NEW).close_gaps()
-    assert made.item_idx.tolist() == [[4, 5, -1], [6, 7, -1]]
-    assert made.source_code.tolist()[0] == [NEW, NEW, NO_ITEM]
-    assert np.isnan(made.score[0, 2])
-    assert made.source_code.dtype == np.int8
+    changed = THREE.only(np.array([[False, True, True], [True, True, True]]), NEW).close_gaps()
+    assert changed.item_idx.tolist() == [[4, 5, -1], [6, 7, -1]]
+    assert changed.source_code.tolist()[0] == [NEW, NEW, NO_ITEM]
+    assert np.isnan(changed.score[0, 2])
+    assert changed.source_code.dtype == np.int8
 
 
 def test_lists_join_by_query_and_by_entry() -> None:

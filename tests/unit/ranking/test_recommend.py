@@ -42,15 +42,15 @@ def test_top_k_equals_a_sort_written_with_plain_loops(problem: Any) -> None:
     place = {int(i): p for p, i in enumerate(order)}
     for q in range(len(scores)):
         eligible = [i for i in range(scores.shape[1]) if mask[q, i]]
-        own = sorted((i for i in eligible if not np.isnan(scores[q, i])), key=lambda i: (-scores[q, i], place[i]))
+        ranked = sorted((i for i in eligible if not np.isnan(scores[q, i])), key=lambda i: (-scores[q, i], place[i]))
         rest = sorted((i for i in eligible if np.isnan(scores[q, i])), key=place.__getitem__)
-        best = (own + rest)[:k]
+        best = (ranked + rest)[:k]
         empty = k - len(best)
         assert item[q].tolist() == best + [-1] * empty
-        n_own = min(len(own), k)
-        assert source[q].tolist() == [RUNG] * n_own + [FALLBACK] * (len(best) - n_own) + [NO_ITEM] * empty
-        np.testing.assert_array_equal(score[q, :n_own], scores[q, best[:n_own]])
-        assert np.isnan(score[q, n_own:]).all()
+        n_scored = min(len(ranked), k)
+        assert source[q].tolist() == [RUNG] * n_scored + [FALLBACK] * (len(best) - n_scored) + [NO_ITEM] * empty
+        np.testing.assert_array_equal(score[q, :n_scored], scores[q, best[:n_scored]])
+        assert np.isnan(score[q, n_scored:]).all()
 
 
 @pytest.mark.parametrize(

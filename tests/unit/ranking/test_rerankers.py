@@ -70,7 +70,7 @@ def scenario(*entries: dict[str, Any], **more: Any) -> config.Scenario:
     return config.parse(tree)
 
 
-def made(name: str, **params: Any) -> Reranker:
+def fitted(name: str, **params: Any) -> Reranker:
     entry = {"name": "it", "reranker": name, "params": {**PARAMS[name], **params}}
     return rerankers.make(scenario(entry))[0].fit(TRAIN)
 
@@ -86,7 +86,7 @@ def ordered(name: str, rows: Any, histories: Any = None, users: Table = USERS, *
     """The lists of item rows after one re-ranker."""
     given = lists(rows)
     queries = ask(histories or [[]] * len(rows), ITEMS, users.take(np.arange(len(rows))))
-    order = made(name, **params).order(given, queries, ITEMS)
+    order = fitted(name, **params).order(given, queries, ITEMS)
     return [[int(i) for i in row] for row in given.permute(order).item_idx]
 
 
@@ -96,8 +96,8 @@ def given_lists(draw: Any) -> tuple[np.ndarray, list[list[str]]]:
     n = draw(st.integers(1, 6))
     rows, histories = np.full((n, 6), -1), []
     for q in range(n):
-        kept = draw(st.permutations(range(N)))[: draw(st.integers(0, 6))]
-        rows[q, : len(kept)] = kept
+        ranking = draw(st.permutations(range(N)))[: draw(st.integers(0, 6))]
+        rows[q, : len(ranking)] = ranking
         histories.append(draw(st.lists(st.sampled_from(ITEMS.ids.to_list()), max_size=4, unique=True)))
     return rows, histories
 
@@ -105,7 +105,7 @@ def given_lists(draw: Any) -> tuple[np.ndarray, list[list[str]]]:
 @pytest.mark.parametrize("name", RERANKERS)
 def test_no_queries_have_no_order(name: str) -> None:
     queries = ask([[]], ITEMS, USERS.take(np.arange(1))).take(np.zeros(0, np.int64))
-    assert made(name).order(lists(np.zeros((0, 6), np.int64)), queries, ITEMS).shape == (0, 6)
+    assert fitted(name).order(lists(np.zeros((0, 6), np.int64)), queries, ITEMS).shape == (0, 6)
 
 
 @pytest.mark.parametrize("name", RERANKERS)
@@ -114,7 +114,7 @@ def test_no_queries_have_no_order(name: str) -> None:
 def test_what_is_in_the_lists_stays_and_empty_places_stay_last(name: str, drawn: Any) -> None:
     rows, histories = drawn
     queries = ask(histories, ITEMS, USERS.take(np.arange(len(rows))))
-    order = made(name).order(lists(rows), queries, ITEMS)
+    order = fitted(name).order(lists(rows), queries, ITEMS)
     assert order.dtype == np.int64
     assert (np.sort(order, axis=1) == np.arange(6)).all()
     shown = np.take_along_axis(rows, order, axis=1) >= 0
@@ -128,8 +128,8 @@ def test_the_order_of_the_queries_does_not_matter(name: str, drawn: Any, random:
     rows, histories = drawn
     turn = np.array(random.sample(range(len(rows)), len(rows)), np.int64)
     queries: Queries = ask(histories, ITEMS, USERS.take(np.arange(len(rows))))
-    plain = made(name).order(lists(rows), queries, ITEMS)
-    mixed = made(name).order(lists(rows[turn]), queries.take(turn), ITEMS)
+    plain = fitted(name).order(lists(rows), queries, ITEMS)
+    mixed = fitted(name).order(lists(rows[turn]), queries.take(turn), ITEMS)
     np.testing.assert_array_equal(plain[turn], mixed)
 
 
@@ -150,9 +150,9 @@ def test_mmr_puts_what_the_list_does_not_say_yet_before_a_copy() -> None:
 
 def test_a_calibrated_list_has_the_users_shares() -> None:
     rows = [[0, 1, 2, 10, 3, 4]] * 2  # four of genre a, then two of b
-    found = ordered("calibrated", rows, histories=[["i03", "i11", "i00"], []], weight=0.99)
-    assert [sum(GENRES[i] == ["b"] for i in row[:3]) for row in found] == [2, 0]
-    assert found[1] == rows[1], "nothing is known of who has no history"
+    calibrated = ordered("calibrated", rows, histories=[["i03", "i11", "i00"], []], weight=0.99)
+    assert [sum(GENRES[i] == ["b"] for i in row[:3]) for row in calibrated] == [2, 0]
+    assert calibrated[1] == rows[1], "nothing is known of who has no history"
 
 
 def test_far_and_unfit_items_move_down_by_the_places_stated() -> None:
@@ -224,20 +224,20 @@ def served(k: int, *steps: Reranker, histories: Any = ((),), **rules: Any) -> An
 
 
 def test_a_short_list_is_cut_from_the_re_ranked_longer_one() -> None:
-    whole, short = (served(k, made("fair", at_least=2, first=2, top_share=0.9)) for k in (6, 2))
+    whole, short = (served(k, fitted("fair", at_least=2, first=2, top_share=0.9)) for k in (6, 2))
     assert short.lists.item_idx.tolist() == [row[:2] for row in whole.lists.item_idx.tolist()]
     assert short.plain.item_idx.tolist() == [[11, 10]]
 
 
 def test_pins_that_no_rung_chose_are_in_the_list_and_say_so() -> None:
-    routed = served(4, made("pins", n=2))
+    routed = served(4, fitted("pins", n=2))
     assert routed.lists.item_idx.tolist() == [[5, 3, 11, 10]]
     assert routed.source.tolist() == [["pinned", "pinned", "line", "line"]]
     assert routed.plain.item_idx.tolist() == [[11, 10, 9, 8]]
 
 
 def test_a_pin_that_was_taken_or_is_held_back_gives_its_place_to_the_next() -> None:
-    routed = served(3, made("pins", n=2), histories=(["i05"],), holds_column="rank")
+    routed = served(3, fitted("pins", n=2), histories=(["i05"],), holds_column="rank")
     assert routed.lists.item_idx.tolist() == [[3, 9, 11]]
 
 
@@ -248,7 +248,7 @@ def test_a_pin_that_was_taken_or_is_held_back_gives_its_place_to_the_next() -> N
     k=st.integers(1, 8),
 )
 def test_re_ranked_lists_are_as_long_have_no_repeats_and_keep_hard_rules(names: Any, histories: Any, k: int) -> None:
-    routed = served(k, *(made(name) for name in names), histories=histories, holds_column="rank")
+    routed = served(k, *(fitted(name) for name in names), histories=histories, holds_column="rank")
     items = routed.lists.item_idx
     for row, history in zip(items, histories, strict=True):
         eligible = set(range(N)) - {4} - {int(i[1:]) for i in history}
@@ -300,7 +300,7 @@ def test_a_column_that_is_not_there_or_holds_something_else_is_named(name: str, 
 @pytest.mark.parametrize("name", RERANKERS)
 def test_a_shipped_router_re_ranks_as_the_one_that_was_measured(name: str, tmp_path: Path) -> None:
     routes = dict.fromkeys(("0", "1_2", "3_9", "10_plus"), "popular")
-    router = Router(routes, {"popular": Popularity()}, rerankers=[made(name)], depth=6).fit(TRAIN)
+    router = Router(routes, {"popular": Popularity()}, rerankers=[fitted(name)], depth=6).fit(TRAIN)
     persistence.save(router, tmp_path / "model")
     queries = ask([["i00"], []], ITEMS, USERS.take(np.arange(2)))
     one, other = (

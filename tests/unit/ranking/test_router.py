@@ -34,29 +34,29 @@ def test_each_query_is_served_by_the_rung_of_its_bucket() -> None:
 
 def test_users_who_come_back_are_served_by_the_rung_for_them() -> None:
     routes = ROUTES | {"1_2_returning": "up", "3_9_returning": "down"}
-    made = Router(routes, router().rungs, away_days=2).fit_rerankers(TRAIN)
+    routed = Router(routes, router().rungs, away_days=2).fit_rerankers(TRAIN)
     histories = [["i3"], ["i3"], ["i3"], ["i1", "i2", "i3"], [], [f"i{n}" for n in range(10)]]
-    asked = ask(histories, ITEMS)  # the last interaction an hour before
+    query_rows = ask(histories, ITEMS)  # the last interaction an hour before
     away = np.array([1, 47.99, 48, 48, 500, 500])
-    queries = replace(asked, as_of=asked.as_of + ((away - 1) * 3_600_000_000).astype(np.int64))
-    assert made.route(queries).tolist() == ["down", "down", "up", "down", "up", "silent"]
-    lists = made.recommend(queries, Candidates(ITEMS, Eligibility(), np.arange(len(ITEMS))), 20, Scoring())
+    queries = replace(query_rows, as_of=query_rows.as_of + ((away - 1) * 3_600_000_000).astype(np.int64))
+    assert routed.route(queries).tolist() == ["down", "down", "up", "down", "up", "silent"]
+    lists = routed.recommend(queries, Candidates(ITEMS, Eligibility(), np.arange(len(ITEMS))), 20, Scoring())
     assert [row[0] for row in lists.source] == ["down", "down", "up", "down", "up", "fallback"]
 
 
 def test_users_of_whom_no_time_is_known_are_not_taken_for_returning() -> None:
-    made = Router(ROUTES | {"1_2_returning": "up"}, router().rungs).fit_rerankers(TRAIN)
-    assert made.route(ask([["i3"]], ITEMS, as_of=None)).tolist() == ["down"]
+    routed = Router(ROUTES | {"1_2_returning": "up"}, router().rungs).fit_rerankers(TRAIN)
+    assert routed.route(ask([["i3"]], ITEMS, as_of=None)).tolist() == ["down"]
 
 
 def test_fit_fits_every_rung_once() -> None:
-    made = router().fit(TRAIN)
-    assert [m.fitted for m in made.rungs.values()] == [1, 1, 1]
+    routed = router().fit(TRAIN)
+    assert [m.fitted for m in routed.rungs.values()] == [1, 1, 1]
 
 
 def test_a_rung_scores_the_same_queries_once_for_list_blend_and_slots() -> None:
     class Counted(Line):
-        asked = 0
+        n_calls = 0
 
         def score(self, queries: Queries, items: Table) -> np.ndarray:
             self.asked += 1
@@ -64,12 +64,12 @@ def test_a_rung_scores_the_same_queries_once_for_list_blend_and_slots() -> None:
 
     one, other = Counted(-1), Counted(-1)
     every = dict.fromkeys(ROUTES, "one")
-    made = Router(
+    model = Router(
         every, {"one": one, "other": other}, Slots(rung="one", n=2, of=5), blends=dict.fromkeys(ROUTES, "other")
     )
-    made.fit_rerankers(TRAIN)
+    model.fit_rerankers(TRAIN)
     for n in (1, 2):
-        routed = serve(made, [["i7"], ["i1", "i2", "i3"]], k=10)
+        routed = serve(model, [["i7"], ["i1", "i2", "i3"]], k=10)
         assert (one.asked, other.asked) == (n, n)
     assert set(routed.source[0]) == {"one+other", "new:one"}
 
@@ -111,10 +111,10 @@ def test_every_list_is_complete_without_duplicates(n: int) -> None:
 
 @st.composite
 def merges(draw: st.DrawFn) -> tuple[Lists, Lists, int]:
-    def lists(k: int, why: int) -> Lists:
+    def lists(k: int, code: int) -> Lists:
         n_shown = draw(st.integers(0, k))
         shown = draw(st.permutations(range(12)))[:n_shown]
-        kinds = [draw(st.sampled_from([RUNG, FALLBACK])) for _ in shown] if why == RUNG else [RUNG] * n_shown
+        kinds = [draw(st.sampled_from([RUNG, FALLBACK])) for _ in shown] if code == RUNG else [RUNG] * n_shown
         kinds = sorted(kinds, reverse=True)
         fill = k - n_shown
         score = [float(-p) if w == RUNG else np.nan for p, w in enumerate(kinds)]
@@ -135,19 +135,19 @@ def merges(draw: st.DrawFn) -> tuple[Lists, Lists, int]:
 @given(merges())
 def test_slots_add_only_own_items_and_lose_none_but_the_last(merge: tuple[Lists, Lists, int]) -> None:
     lists, new, of = merge
-    made = with_slots(lists, new, of)
-    shown = made.item_idx[0][made.item_idx[0] >= 0].tolist()
+    filled = with_slots(lists, new, of)
+    shown = filled.item_idx[0][filled.item_idx[0] >= 0].tolist()
     base = [i for i in lists.item_idx[0].tolist() if i >= 0]
     slot = [int(i) for i, w in zip(new.item_idx[0], new.source_code[0], strict=True) if w == RUNG]
     k = lists.item_idx.shape[1]
-    assert made.item_idx.shape == (1, k)
+    assert filled.item_idx.shape == (1, k)
     assert len(shown) == len(set(shown)) == min(k, len(set(base) | set(slot)))
-    in_slot = made.source_code[0][: len(shown)] == NEW
+    in_slot = filled.source_code[0][: len(shown)] == NEW
     assert set(np.array(shown)[in_slot]) <= set(slot)
-    kept = [i for i, s in zip(shown, in_slot, strict=True) if not s]
-    assert kept == [i for i in base if i in kept]  # the order of the rest stays
-    assert (made.item_idx[0][len(shown) :] == -1).all()
-    assert (made.source_code[0][len(shown) :] == NO_ITEM).all()
+    others = [i for i, s in zip(shown, in_slot, strict=True) if not s]
+    assert others == [i for i in base if i in others]  # the order of the rest stays
+    assert (filled.item_idx[0][len(shown) :] == -1).all()
+    assert (filled.source_code[0][len(shown) :] == NO_ITEM).all()
     head = max(min(of, k) - new.item_idx.shape[1], 0)
     assert shown[: min(head, len(base))] == base[:head]
     assert not in_slot[min(of, k) :].any() or new.item_idx.shape[1] > of

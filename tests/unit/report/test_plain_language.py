@@ -33,8 +33,8 @@ def pieces(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("plain")
     page = write_report(write_out(folder / "out")) if request.param == "train" else written_page(folder)
     html = re.sub(r"<(script|style|pre)\b.*?</\1>", "", page.read_text(), flags=re.S)
-    found = re.findall(r"<(p|li|figcaption|dd|h2|h3)\b[^>]*>(.*?)</\1>", html, flags=re.S)
-    return [plain_text(inner) for _, inner in found]
+    blocks = re.findall(r"<(p|li|figcaption|dd|h2|h3)\b[^>]*>(.*?)</\1>", html, flags=re.S)
+    return [plain_text(inner) for _, inner in blocks]
 
 
 def test_a_longer_sentence_is_found() -> None:

@@ -67,8 +67,8 @@ class Page(HTMLParser):
 
     def row(self, name: str, caption: str = "") -> list[str]:
         """The first row of this name in a table whose caption holds these words."""
-        found = zip(self.rows, self.captions, strict=True)
-        return next([" ".join(c.split()) for c in r] for r, c in found if r[0].strip() == name and caption in c)
+        pairs = zip(self.rows, self.captions, strict=True)
+        return next([" ".join(c.split()) for c in r] for r, c in pairs if r[0].strip() == name and caption in c)
 
 
 def test_metrics_in_sentences_have_the_names_that_readers_know() -> None:
@@ -126,12 +126,12 @@ def test_every_chart_has_words_for_those_who_cannot_see_it_and_a_table(out: Path
 def test_charts_are_vega_lite_that_draws_every_rung(out: Path) -> None:
     read = read_run(out)
     named = [*RUNGS[:-1], "what ships"]
-    for made, drawn in (
+    for chart, drawn in (
         (charts.effort_chart(read, train_facts(read)), named),
         (charts.history_chart(read), RUNGS[:-1]),
     ):
-        assert made is not None
-        svg = vl_convert.vegalite_to_svg(made.spec)
+        assert chart is not None
+        svg = vl_convert.vegalite_to_svg(chart.spec)
         assert all(f">{rung}</text>" in svg for rung in drawn)
 
 
@@ -343,11 +343,11 @@ def with_visits(out: Path, back: dict[str, str]) -> None:
     """Those of a bucket who come back get another rung (bucket -> rung), and slots are reserved for new items."""
     buckets = json.loads((out / "decision.json").read_text())["buckets"]
     returning = {b: {**c, "rung": back.get(b, c["rung"]), "n_queries": 300} for b, c in buckets.items() if b != "0"}
-    found = [(n, 0.3 - n / 100, n / 50) for n in (0, 1, 2)]
+    sizes = [(n, 0.3 - n / 100, n / 50) for n in (0, 1, 2)]
     rows = [
         {"n": n, "recall_at_20": a, "new_item_recall_at_20": b, "new_item_share_of_truth": 0.3,
          "loss": n / 30, "loss_high": n / 20, "rung": "content"}
-        for n, a, b in found
+        for n, a, b in sizes
     ]  # fmt: skip
     (out / "slots_at_test.json").write_text(json.dumps([rows[0], rows[2] | {"loss": 0.08, "loss_high": 0.12}]))
     slots = {"n": 2, "of": 20, "rung": "content", "max_loss": 0.1, "evidence": rows}
@@ -448,7 +448,7 @@ def test_a_contradiction_is_found(out: Path, where: dict[str, str], change: dict
     facts = train_facts(read_run(out))
     hit = pl.all_horizontal(pl.col(c) == v for c, v in where.items())
     changed = facts.with_columns(pl.when(hit).then(pl.lit(v)).otherwise(c).alias(c) for c, v in change.items())
-    assert any(fault in found for found in contradictions(changed))
+    assert any(fault in statement for statement in contradictions(changed))
 
 
 def test_data_that_are_not_the_scenarios_own_get_no_words_of_its_problem(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ def test_the_report_shows_what_re_ranking_changed(out: Path) -> None:
 
 def test_accuracy_stands_apart_from_what_lists_show_where_expiry_and_rules_come_first(out: Path) -> None:
     rows = pl.read_parquet(out / "metrics.parquet").filter(pl.col("metric") != "unavailable_at_10")
-    kept = rows.filter(metric="item_coverage_at_10")
-    added = [kept.with_columns(metric=pl.lit(m)) for m in ("out_of_reach_at_10", "unavailable_at_10")]
+    coverage = rows.filter(metric="item_coverage_at_10")
+    added = [coverage.with_columns(metric=pl.lit(m)) for m in ("out_of_reach_at_10", "unavailable_at_10")]
     pl.concat([rows, *added]).write_parquet(out / "metrics.parquet")
     shown = page(out)
     part = shown[shown.index("<h2>Other metrics</h2>") :].partition("</section>")[0]
@@ -81,9 +81,9 @@ def test_the_report_shows_rates_ratios_and_the_groups_that_are_too_few(out: Path
 
 
 def test_the_chart_says_in_words_who_is_served_worst(out: Path) -> None:
-    made = audit.audit_chart(read_run(out))
-    assert made is not None
-    assert "2 groups of users. Lowest: sex: f, 0.50" in made.alt
+    chart = audit.audit_chart(read_run(out))
+    assert chart is not None
+    assert "2 groups of users. Lowest: sex: f, 0.50" in chart.alt
 
 
 def test_the_lists_before_re_ranking_are_no_rung_of_the_charts(out: Path) -> None:
@@ -91,9 +91,9 @@ def test_the_lists_before_re_ranking_are_no_rung_of_the_charts(out: Path) -> Non
 
 
 def test_mlflow_is_told_the_lowest_impact_ratio_of_each_column(out: Path) -> None:
-    found = values.every(read_run(out), "router")
-    assert found["harm/impact_ratio/sex"] == 0.5
-    assert found["harm/impact_ratio_hits/sex"] == 0.5
+    logged_values = values.every(read_run(out), "router")
+    assert logged_values["harm/impact_ratio/sex"] == 0.5
+    assert logged_values["harm/impact_ratio_hits/sex"] == 0.5
     assert not any(name.startswith("harm/") for name in values.every(read_run(out), "als"))
 
 

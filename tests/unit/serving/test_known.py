@@ -39,8 +39,8 @@ def test_interactions_come_back_in_the_order_of_each_user() -> None:
 
 
 def test_known_and_unknown_users_of_one_request_get_what_is_theirs() -> None:
-    asked = pl.DataFrame({"user_id": ["u", "new", "v", "u", "idle"]})
-    queries = as_queries(asked, Known.of(DATA))
+    query_rows = pl.DataFrame({"user_id": ["u", "new", "v", "u", "idle"]})
+    queries = as_queries(query_rows, Known.of(DATA))
     assert queries.users.frame["city"].to_list() == ["z", None, "x", "z", "y"]
     assert queries.ids.to_list() == ["u", "new", "v", "u", "idle"]
     assert queries.history.lengths.tolist() == [4, 0, 2, 4, 0]

@@ -39,15 +39,15 @@ def test_rows_come_back_as_they_were_written_before_and_after_they_are_parquet(t
     assert not log_files(tmp_path, "served")
     writer.close()
     assert len(log_files(tmp_path, "served")) == 1
-    kept = read_log(tmp_path)
+    log = read_log(tmp_path)
     for table in TABLES:
-        assert getattr(kept, table).equals(getattr(live, table), null_equal=True)
-    assert kept.served["item_id"].to_list() == [2**62 + 1, -5]
-    assert kept.served["rank"].to_list() == [1, 2]
-    assert kept.served["user_id"].to_list() == [2**53 + 1] * 2
-    assert kept.served["propensity"].null_count() == 2
-    assert kept.feedback["timestamp"].dt.epoch("us").to_list() == [WHEN + 7]
-    assert kept.served.columns == list(TABLES["served"].columns)
+        assert getattr(log, table).equals(getattr(live, table), null_equal=True)
+    assert log.served["item_id"].to_list() == [2**62 + 1, -5]
+    assert log.served["rank"].to_list() == [1, 2]
+    assert log.served["user_id"].to_list() == [2**53 + 1] * 2
+    assert log.served["propensity"].null_count() == 2
+    assert log.feedback["timestamp"].dt.epoch("us").to_list() == [WHEN + 7]
+    assert log.served.columns == list(TABLES["served"].columns)
 
 
 def test_text_ids_stay_text_and_users_are_pseudonyms_by_the_key_of_the_folder(tmp_path: Path) -> None:

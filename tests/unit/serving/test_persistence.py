@@ -47,9 +47,9 @@ plain = st.recursive(
 @settings(max_examples=40, deadline=None)
 @given(plain)
 def test_plain_values_come_back_equal_and_of_their_type(value: Any) -> None:
-    found = round_trip(value)
-    assert found == value
-    assert repr(found) == repr(value)  # tells 1 from True and 1.0, tuple from list, 0.0 from -0.0
+    restored = round_trip(value)
+    assert restored == value
+    assert repr(restored) == repr(value)  # tells 1 from True and 1.0, tuple from list, 0.0 from -0.0
 
 
 def test_a_dict_that_looks_like_our_own_marks_comes_back_as_a_dict() -> None:
@@ -75,45 +75,45 @@ def test_not_a_number_and_infinity_come_back() -> None:
     ],
 )
 def test_arrays_come_back_with_shape_and_type(array: np.ndarray) -> None:
-    found = round_trip(array)
-    assert found.dtype == array.dtype
-    assert found.shape == array.shape
-    np.testing.assert_array_equal(found, array)
+    restored = round_trip(array)
+    assert restored.dtype == array.dtype
+    assert restored.shape == array.shape
+    np.testing.assert_array_equal(restored, array)
 
 
 def test_numpy_scalars_come_back_as_numpy_scalars() -> None:
-    found = round_trip(np.float32(0.1))
-    assert type(found) is np.float32
-    assert found == np.float32(0.1)
+    restored = round_trip(np.float32(0.1))
+    assert type(restored) is np.float32
+    assert restored == np.float32(0.1)
 
 
 def test_sparse_matrices_come_back() -> None:
     matrix = sp.random(5, 7, 0.4, format="csr", random_state=0, dtype=np.float32)
-    found = round_trip(matrix)
-    assert isinstance(found, sp.csr_matrix)
-    assert found.shape == matrix.shape
-    assert found.dtype == matrix.dtype
-    assert (found != matrix).nnz == 0
+    restored = round_trip(matrix)
+    assert isinstance(restored, sp.csr_matrix)
+    assert restored.shape == matrix.shape
+    assert restored.dtype == matrix.dtype
+    assert (restored != matrix).nnz == 0
 
 
 def test_frames_and_series_come_back_with_their_types() -> None:
     frame = pl.DataFrame(
         {"item_id": [1, 2], "genres": [["a", "b"], None], "at": pl.Series([0, None]).cast(pl.Datetime("us", "UTC"))}
     )
-    found, series = round_trip([frame, frame["item_id"]])
-    assert found.equals(frame)
-    assert found.schema == frame.schema
+    restored, series = round_trip([frame, frame["item_id"]])
+    assert restored.equals(frame)
+    assert restored.schema == frame.schema
     assert series.equals(frame["item_id"], check_names=True)
 
 
 def test_objects_of_the_package_come_back_nested_without_their_caches() -> None:
     table = Table(pl.DataFrame({"item_id": ["a", "b"]}), {}, "item_id")
     assert table.lookup(pl.Series(["b"]))[0] == 1  # fills a cached property
-    found, match = round_trip((table, Match("city", "place")))
+    restored, match = round_trip((table, Match("city", "place")))
     assert match == Match("city", "place")
-    assert found.frame.equals(table.frame)
-    assert "_index" not in vars(found)
-    assert found.lookup(pl.Series(["b", "z"])).tolist() == [1, -1]
+    assert restored.frame.equals(table.frame)
+    assert "_index" not in vars(restored)
+    assert restored.lookup(pl.Series(["b", "z"])).tolist() == [1, -1]
 
 
 def test_private_attributes_are_not_stored() -> None:

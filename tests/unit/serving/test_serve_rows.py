@@ -26,21 +26,21 @@ def known() -> Dataset:
 
 
 def row(data: Dataset, side: str, key: str) -> dict[str, object]:
-    found = getattr(data, side)
-    return dict(found.frame.row(by_predicate=pl.col(found.key) == key, named=True))
+    side_table = getattr(data, side)
+    return dict(side_table.frame.row(by_predicate=pl.col(side_table.key) == key, named=True))
 
 
 @pytest.mark.parametrize("topics", ["x|q", '["x", "q"]', ["x", "q"]])
 def test_a_new_item_may_write_its_lists_with_bars_as_json_or_as_lists(topics: object) -> None:
     new = pl.DataFrame({"item_id": ["n"], "topics": [topics], "title": ["green tea"], "price": ["3"]})
-    made = row(extended(known(), new, None, None), "items", "n")
-    assert (made["topics"], made["title"], made["price"]) == (["x", "q"], "green tea", 3.0)
+    new_row = row(extended(known(), new, None, None), "items", "n")
+    assert (new_row["topics"], new_row["title"], new_row["price"]) == (["x", "q"], "green tea", 3.0)
 
 
 def test_a_text_that_training_holds_as_a_list_may_be_one_text() -> None:
     new = pl.DataFrame({"user_id": ["s"], "past": ["nurse"], "follows": ["v|u"]})
-    made = row(extended(known(), None, new, None), "users", "s")
-    assert (made["past"], made["follows"]) == (["nurse"], ["v", "u"])
+    new_row = row(extended(known(), None, new, None), "users", "s")
+    assert (new_row["past"], new_row["follows"]) == (["nurse"], ["v", "u"])
 
 
 def test_what_training_holds_as_one_text_may_be_a_list() -> None:

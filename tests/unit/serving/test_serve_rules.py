@@ -62,5 +62,5 @@ def test_where_items_are_users_nobody_is_shown_themselves() -> None:
     data = from_frames(links, members, spec={"relation": {"symmetric": True}})
     router = Router(dict.fromkeys(USER_BUCKETS, "popular"), {"popular": Popularity()}).fit(data)
     lists = serve(Bundle.of(router, data, Eligibility()), pl.DataFrame({"user_id": ["a", "d"]}), 4)
-    found = {user: lists.filter(user_id=user)["item_id"].sort().to_list() for user in ("a", "d")}
-    assert found == {"a": ["c", "d"], "d": ["a", "b", "c"]}
+    items = {user: lists.filter(user_id=user)["item_id"].sort().to_list() for user in ("a", "d")}
+    assert items == {"a": ["c", "d"], "d": ["a", "b", "c"]}

@@ -27,11 +27,11 @@ def test_a_twin_has_the_size_the_columns_and_nearly_the_inequality_of_its_set() 
     real = small("catalog", quality_sd=2.0, activity_sigma=0.8, span_days=200.0)
     given = knobs_like(real, "catalog")
     twin = build(observed(play(preset="catalog", **given)))
-    aim, found = likeness(real), likeness(twin)
+    aim, of_twin = likeness(real), likeness(twin)
     for name, near in (("n_interactions", 0.1), ("n_users", 0.1), ("n_items", 0.1), ("span_days", 0.05)):
-        assert abs(found[name] / aim[name] - 1) < near, name  # type: ignore[operator]
+        assert abs(of_twin[name] / aim[name] - 1) < near, name  # type: ignore[operator]
     for name in ("gini_used", "late_new_users", "user_sigma"):
-        assert abs(found[name] - aim[name]) < 0.12, name  # type: ignore[operator]
+        assert abs(of_twin[name] - aim[name]) < 0.12, name  # type: ignore[operator]
     assert twin.items.roles == real.items.roles
 
 
@@ -68,14 +68,14 @@ def test_measures_by_hand() -> None:
     frame = pl.DataFrame(rows, schema=["user_id", "item_id", "days"], orient="row")
     when = day + pl.duration(minutes=pl.col("days") * 1440)
     items = pl.DataFrame({"item_id": ["a", "b", "c", "d"]})
-    found = measures(from_frames(frame.select("user_id", "item_id", when.alias("timestamp")), items))
-    assert found["n_used_items"] == 3
-    assert found["density"] == 4 / 6
-    assert found["per_visit"] == 4 / 3
-    assert found["stay_days"] == pytest.approx((0.01 + 8) / 2, abs=0.01)
-    assert found["late_new_users"] == 0
-    assert found["late_new_items"] == 1
-    assert found["top_10_percent_share"] == 0.5
+    measured = measures(from_frames(frame.select("user_id", "item_id", when.alias("timestamp")), items))
+    assert measured["n_used_items"] == 3
+    assert measured["density"] == 4 / 6
+    assert measured["per_visit"] == 4 / 3
+    assert measured["stay_days"] == pytest.approx((0.01 + 8) / 2, abs=0.01)
+    assert measured["late_new_users"] == 0
+    assert measured["late_new_items"] == 1
+    assert measured["top_10_percent_share"] == 0.5
 
 
 def test_agreement_counts_only_pairs_that_differ_on_the_real_set() -> None:

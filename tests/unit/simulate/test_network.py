@@ -74,12 +74,12 @@ def gains(data: Dataset, **models: dict[str, Any]) -> dict[str, np.ndarray]:
     fold = time_fold(data, "test", origin, None, 1)
     known = np.flatnonzero(fold.queries.history.lengths > 0)
     candidates = Candidates.after(fold.train, fold.items, Eligibility())
-    found = {}
+    values = {}
     for name, params in models.items():
         model = RECOMMENDERS[name](**params).fit(fold.train)
         lists = recommend(model, fold.queries.take(known), candidates, 10, Scoring())
-        found[name] = ndcg(Judged(lists, fold.truth[known]))
-    return found
+        values[name] = ndcg(Judged(lists, fold.truth[known]))
+    return values
 
 
 def test_without_closure_and_circles_common_neighbours_find_no_more_than_degree_within_the_company() -> None:
@@ -93,8 +93,8 @@ def test_without_closure_and_circles_common_neighbours_find_no_more_than_degree_
     }
     data = network(**plain, n_interactions=6000)
     rungs = {"neighbours": {}, "popularity": {"segment": ["company"], "prior": 1.0}}
-    found = gains(data, **rungs)
-    difference = found["neighbours"] - found["popularity"]
+    values = gains(data, **rungs)
+    difference = values["neighbours"] - values["popularity"]
     assert difference.mean() < 2 * difference.std() / np.sqrt(len(difference))
     closing = gains(network(closure=0.9, acquaintance=0.05, homophily=0.0, invited=0.0, n_interactions=6000), **rungs)
     assert closing["neighbours"].mean() > closing["popularity"].mean()
@@ -125,11 +125,11 @@ def test_a_twin_of_a_network_has_its_size_and_nearly_its_triangles_and_newcomers
     small = {"n_users": 300, "n_interactions": 2500, "n_companies": 12, "n_schools": 6}
     real = network(**small, closure=0.75, acquaintance=0.1, hub_sigma=0.5, columns=("company",))
     twin = build(load(preset="people", **twin_knobs(real, "people")))
-    aim, found = measures(real), measures(twin)
+    aim, of_twin = measures(real), measures(twin)
     for name in ("n_interactions", "n_users"):
-        assert abs(found[name] / aim[name] - 1) < 0.15, name  # type: ignore[operator]
+        assert abs(of_twin[name] / aim[name] - 1) < 0.15, name  # type: ignore[operator]
     for name in ("closing_links", "late_cold_links", "user_sigma"):
-        assert abs(found[name] - aim[name]) < 0.15, name  # type: ignore[operator]
+        assert abs(of_twin[name] - aim[name]) < 0.15, name  # type: ignore[operator]
     assert twin.items.columns("category") == real.items.columns("category") == ["company"]
 
 
@@ -143,11 +143,11 @@ def test_a_network_has_no_twin_without_times_or_members() -> None:
 
 
 def test_measures_of_links_by_hand() -> None:
-    """Of the last fifth a-c closes a triangle over b, a-d closes none; the newcomer e is an end of the third."""
+    """In the last fifth a-c closes a triangle over b, a-d closes none; the newcomer e is an end of the third."""
     ends = ["ab", "bc", "cd", "bc", "ab", "cd", "bc", "ab", "cd", "bc", "ab", "cd", "ac", "ad", "ae"]
     rows = pl.DataFrame(
         {"user_id": [e[0] for e in ends], "item_id": [e[1] for e in ends], "timestamp": [at(h) for h in range(15)]}
     )
     members = pl.DataFrame({"item_id": list("abcde")})
-    found = measures(from_frames(rows, members, spec={"relation": {"symmetric": False}}))
-    assert (found["late_cold_links"], found["closing_links"]) == (pytest.approx(1 / 3), 0.5)
+    measured = measures(from_frames(rows, members, spec={"relation": {"symmetric": False}}))
+    assert (measured["late_cold_links"], measured["closing_links"]) == (pytest.approx(1 / 3), 0.5)

@@ -45,7 +45,7 @@ def gini(counts: np.ndarray) -> float:
 
 
 def new_share_of_late(row: np.ndarray, time: np.ndarray) -> float:
-    """Of those active in the last 20% of interactions, the share not seen before."""
+    """Share of those active in the last 20% of interactions who were not seen before."""
     cut = np.quantile(time, 0.8)
     late = np.unique(row[time >= cut])
     return float(1 - np.isin(late, row[time < cut]).mean())
@@ -62,14 +62,14 @@ def test_same_seed_gives_equal_tables_and_another_seed_does_not(preset: str) -> 
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_the_gate_accepts_each_preset_without_repairs(preset: str) -> None:
-    found = data(preset)
-    assert found.repairs == ()
+    simulated = data(preset)
+    assert simulated.repairs == ()
     knobs = resolve(preset, {})
-    assert len(found.users) == knobs.n_users
-    assert len(found.items) == knobs.n_items
-    assert 0.9 * knobs.n_interactions < found.interactions.height <= 1.02 * knobs.n_interactions
+    assert len(simulated.users) == knobs.n_users
+    assert len(simulated.items) == knobs.n_items
+    assert 0.9 * knobs.n_interactions < simulated.interactions.height <= 1.02 * knobs.n_interactions
     replies = {"reply"} if knobs.replies else set()
-    assert set(found.signals["event"].unique()) == {signal.event for signal in knobs.signals} | replies
+    assert set(simulated.signals["event"].unique()) == {signal.event for signal in knobs.signals} | replies
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -119,33 +119,33 @@ def test_protected_groups_are_treated_alike_by_default() -> None:
 
 
 def test_catalog_is_as_unequal_and_as_new_to_its_users_as_movielens() -> None:
-    found = data("catalog")
-    counts = found.item_counts
+    simulated = data("catalog")
+    counts = simulated.item_counts
     top = np.sort(counts)[::-1][: len(counts) // 10].sum() / counts.sum()
     assert 0.55 < gini(counts) < 0.85
     assert 0.35 < top < 0.6
-    assert 0.5 < new_share_of_late(found.user_idx, found.timestamps) < 0.85
-    assert found.weights.min() == 1
-    assert found.weights.max() == 5
+    assert 0.5 < new_share_of_late(simulated.user_idx, simulated.timestamps) < 0.85
+    assert simulated.weights.min() == 1
+    assert simulated.weights.max() == 5
 
 
 def test_clips_live_in_their_first_week_and_few_get_most_views() -> None:
-    found = data("ugc")
-    age = found.timestamps - found.items.times("available_from")[found.item_idx]
+    simulated = data("ugc")
+    age = simulated.timestamps - simulated.items.times("available_from")[simulated.item_idx]
     assert (age < 7 * 86_400_000_000).mean() > 0.6
-    assert gini(found.item_counts) > 0.8
+    assert gini(simulated.item_counts) > 0.8
 
 
 def test_postings_live_a_month_and_many_have_no_event() -> None:
-    found = data("jobs")
-    published, expires = found.items.times("available_from"), found.items.times("expires_at")
+    simulated = data("jobs")
+    published, expires = simulated.items.times("available_from"), simulated.items.times("expires_at")
     assert 25 < np.median(expires - published) / 86_400_000_000 < 35
-    now = np.quantile(found.timestamps, 0.8)
+    now = np.quantile(simulated.timestamps, 0.8)
     live = (published <= now) & (expires > now)
-    used = np.bincount(found.item_idx[found.timestamps <= now], minlength=len(found.items))
+    used = np.bincount(simulated.item_idx[simulated.timestamps <= now], minlength=len(simulated.items))
     assert 0.25 < (used[live] == 0).mean() < 0.55
-    assert new_share_of_late(found.user_idx, found.timestamps) > 0.7
-    assert new_share_of_late(found.item_idx, found.timestamps) > 0.5
+    assert new_share_of_late(simulated.user_idx, simulated.timestamps) > 0.7
+    assert new_share_of_late(simulated.item_idx, simulated.timestamps) > 0.5
 
 
 def test_activity_is_heavy_tailed() -> None:
@@ -247,8 +247,8 @@ def test_a_preset_may_start_from_another_and_a_given_knob_wins_over_both(
     (tmp_path / "wide.yaml").write_text("rho: 0.1\nadapt: 0.2\nlife_days: 3")
     (tmp_path / "mine.yaml").write_text("preset: wide\nadapt: 0.4\nlife_days: 5")
     monkeypatch.setattr("recommender.simulate.presets.FOLDER", tmp_path)
-    made = resolve("mine", {"life_days": 7})
-    assert (made.rho, made.adapt, made.life_days) == (0.1, 0.4, 7)
+    knobs = resolve("mine", {"life_days": 7})
+    assert (knobs.rho, knobs.adapt, knobs.life_days) == (0.1, 0.4, 7)
 
 
 def test_the_library_is_imported_without_its_configuration_and_says_so_when_a_preset_is_asked_for(

@@ -57,12 +57,12 @@ def test_propensities_of_all_items_add_up_to_one(preset: str, error: float) -> N
     """Exactly without the estimate of taste, whose chance is a Monte Carlo mean."""
 
     def total(**knobs: object) -> np.ndarray:
-        made = play(preset=preset, seed=3, record=True, **{**SMALL, **knobs})
-        world, begin, user = made.world, 10.0, np.arange(20)
+        simulated = play(preset=preset, seed=3, record=True, **{**SMALL, **knobs})
+        world, begin, user = simulated.world, 10.0, np.arange(20)
         live = world.live(begin)
-        service = ShownItems(world, made._popularity(begin), live, begin, np.random.default_rng(0))
+        service = ShownItems(world, simulated._popularity(begin), live, begin, np.random.default_rng(0))
         now, lists = np.full(20, begin), np.broadcast_to(live, (20, len(live)))
-        taste, friends = made.taste(user, now), made.friends(user, now)
+        taste, friends = simulated.taste(user, now), simulated.friends(user, now)
         liked = world.affinity(taste, user, lists, begin)
         chance = service.propensity(user, taste, user, friends, lists, liked, np.random.default_rng(0))
         return np.asarray(chance.sum(1))
@@ -74,39 +74,39 @@ def test_propensities_of_all_items_add_up_to_one(preset: str, error: float) -> N
 def test_what_the_policy_shows_occurs_as_often_as_its_propensity_says() -> None:
     """Shown items are drawn by their chance, so the mean of 1 / propensity over all places is the number of items."""
     knobs = {"life_days": 0, "fade": 0, "back_catalogue": 1.0, "spam_items": 0.0, "violating": 0.0, "fresh": 0.0}
-    made = play(preset="ugc", seed=4, record=True, n_items=60, n_users=800, n_interactions=6000, bias=0.0, **knobs)
-    weight = 1 / truth_files.exposures(made)["propensity"]
+    simulated = play(preset="ugc", seed=4, record=True, n_items=60, n_users=800, n_interactions=6000, bias=0.0, **knobs)
+    weight = 1 / truth_files.exposures(simulated)["propensity"]
     assert abs(weight.mean() / 60 - 1) < 0.05
 
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_what_was_taken_has_a_higher_expected_utility_than_the_rest(preset: str) -> None:
-    made = truth(preset)
-    rows = np.flatnonzero(np.isfinite(made.log.utility))[:200]
-    user, item, now = made.log.user[rows], made.log.item[rows], made.log.time[rows]
-    every = expected_utility(made, user, np.arange(made.world.knobs.n_items), now)
+    world_truth = truth(preset)
+    rows = np.flatnonzero(np.isfinite(world_truth.log.utility))[:200]
+    user, item, now = world_truth.log.user[rows], world_truth.log.item[rows], world_truth.log.time[rows]
+    every = expected_utility(world_truth, user, np.arange(world_truth.world.knobs.n_items), now)
     taken = every[np.arange(len(rows)), item]
-    items = made.world.items
+    items = world_truth.world.items
     live = (items.published <= now[:, None]) & (np.minimum(items.ends, items.moderated) > now[:, None])
     assert np.isfinite(every).all()
     assert (every < taken[:, None])[live].mean() > 0.7
-    assert np.corrcoef(taken, made.log.utility[rows])[0, 1] > 0.95
+    assert np.corrcoef(taken, world_truth.log.utility[rows])[0, 1] > 0.95
 
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_written_truth_reads_back_the_same(preset: str, tmp_path: Path) -> None:
-    made = truth(preset)
-    write_folder(observed(made), tmp_path / "set", lambda to: truth_files.write(made, to / "truth"))
+    world_truth = truth(preset)
+    write_folder(observed(world_truth), tmp_path / "set", lambda to: truth_files.write(world_truth, to / "truth"))
     data = build(read_tables(str(tmp_path / "set"), raw_dir=None))
     assert data.truth is not None
     some = data.users.ids.head(5), data.items.ids, np.full(5, data.timestamps.max())
-    np.testing.assert_array_equal(data.truth().scores(*some), made.scores(*some))
+    np.testing.assert_array_equal(data.truth().scores(*some), world_truth.scores(*some))
     assert (tmp_path / "set/truth/exposures.parquet").is_file()
 
 
 def test_a_folder_with_a_broken_truth_says_so_when_it_is_asked_for(tmp_path: Path) -> None:
-    made = truth("jobs")
-    write_folder(observed(made), tmp_path / "set", lambda to: truth_files.write(made, to / "truth"))
+    world_truth = truth("jobs")
+    write_folder(observed(world_truth), tmp_path / "set", lambda to: truth_files.write(world_truth, to / "truth"))
     (tmp_path / "set/truth/users.parquet").unlink()
     data = build(read_tables(str(tmp_path / "set"), raw_dir=None))
     assert data.truth is not None
@@ -127,9 +127,9 @@ def test_what_models_are_given_has_no_truth(view: Callable[[Dataset], Dataset]) 
 
 
 def test_the_oracle_cannot_tell_unknown_users_and_items() -> None:
-    made = truth("jobs")
-    now = np.full(2, times(np.array([90.0]), made.world.knobs).dt.epoch("us").item())
-    scores = made.scores(pl.Series(["u001", "nobody"]), pl.Series(["i000", "nothing"]), now)
+    world_truth = truth("jobs")
+    now = np.full(2, times(np.array([90.0]), world_truth.world.knobs).dt.epoch("us").item())
+    scores = world_truth.scores(pl.Series(["u001", "nobody"]), pl.Series(["i000", "nothing"]), now)
     assert not np.isnan(scores[0, 0])
     assert np.isnan(scores[0, 1])
     assert np.isnan(scores[1]).all()
@@ -145,10 +145,10 @@ def test_follows_are_of_accounts_that_were_there_at_sign_up() -> None:
 
 
 def test_with_full_homophily_users_follow_their_like() -> None:
-    made = play(preset="ugc", homophily=1.0, n_users=2000, n_items=600, n_interactions=8000)
-    follower, followed = made.world.follows[made.world.users.ring < 0].nonzero()
-    follower = np.flatnonzero(made.world.users.ring < 0)[follower]
-    topic = made.world.users.topics[:, 0, 0]
+    simulated = play(preset="ugc", homophily=1.0, n_users=2000, n_items=600, n_interactions=8000)
+    follower, followed = simulated.world.follows[simulated.world.users.ring < 0].nonzero()
+    follower = np.flatnonzero(simulated.world.users.ring < 0)[follower]
+    topic = simulated.world.users.topics[:, 0, 0]
     assert (topic[follower] == topic[followed]).all()
 
 
@@ -192,9 +192,9 @@ def test_rings_that_adapt_change_creator_and_accounts_after_a_strike() -> None:
 
 
 def test_violating_clips_are_viewed_more_and_hated_more_than_their_quality_deserves() -> None:
-    tables = observed(made := play(preset="ugc", violating=0.3, bait=2.0, n_items=800, n_users=4000))
+    tables = observed(simulated := play(preset="ugc", violating=0.3, bait=2.0, n_items=800, n_users=4000))
     views = tables.interactions.filter(event="view").join(tables.items, on="item_id")
-    violating = pl.DataFrame({"item_id": tables.items["item_id"], "bad": made.world.items.violating})
+    violating = pl.DataFrame({"item_id": tables.items["item_id"], "bad": simulated.world.items.violating})
     hates = tables.interactions.filter(event="hate").join(violating, on="item_id")["bad"].mean()
     seen = views.join(violating, on="item_id")["bad"].mean()
     assert isinstance(hates, float)
@@ -215,18 +215,18 @@ def test_recruiters_answer_women_as_often_as_the_bias_says(bias: float, low: flo
 
 
 def test_biased_lists_show_women_fewer_well_paid_postings() -> None:
-    made = play(preset="jobs", bias=0.6, record=True, n_interactions=10_000)
-    shown = np.concatenate([s.item for s in made.log.shown])
-    user = np.concatenate([s.user for s in made.log.shown])
-    paid = (made.world.items.salary[shown] > 0.43) & (shown >= 0)
-    share = [paid[made.world.users.gender[user] == g].sum() / (shown[made.world.users.gender[user] == g] >= 0).sum()
-             for g in (0, 1)]  # fmt: skip
+    simulated = play(preset="jobs", bias=0.6, record=True, n_interactions=10_000)
+    shown = np.concatenate([s.item for s in simulated.log.shown])
+    user = np.concatenate([s.user for s in simulated.log.shown])
+    paid = (simulated.world.items.salary[shown] > 0.43) & (shown >= 0)
+    gender = simulated.world.users.gender[user]
+    share = [paid[gender == g].sum() / (shown[gender == g] >= 0).sum() for g in (0, 1)]
     assert share[0] < 0.7 * share[1]
 
 
 def test_replies_are_scarcer_where_many_applied_for_few_places() -> None:
-    made = play(preset="jobs", n_items=300, n_users=8000, n_interactions=60_000)
-    events = observed(made).interactions
+    simulated = play(preset="jobs", n_items=300, n_users=8000, n_interactions=60_000)
+    events = observed(simulated).interactions
     per_item = events.group_by("item_id").agg(
         applied=(pl.col("event") == "apply").sum(), replied=(pl.col("event") == "reply").sum()
     )

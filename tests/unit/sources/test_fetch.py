@@ -52,12 +52,12 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = self.headers.get("Range")
-            site.ranges.append(asked)
+            byte_range = self.headers.get("Range")
+            site.ranges.append(byte_range)
             if site.status:
                 self.send_error(site.status)
                 return
-            start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and site.knows_ranges else 0
+            start = int(byte_range.removeprefix("bytes=").removesuffix("-")) if byte_range and site.knows_ranges else 0
             if start and start >= len(site.content):
                 self.send_error(416)
                 return

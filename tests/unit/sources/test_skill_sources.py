@@ -101,9 +101,9 @@ def test_rows_are_read_in_chunks_that_lose_none(tmp_path: Path, monkeypatch: pyt
 )
 def test_a_file_that_is_no_table_of_a_dump_is_refused_with_its_name(tmp_path: Path, text: str, says: str) -> None:
     dump(tmp_path / "quantum-se", **{"Posts.xml": text})
-    with pytest.raises(DataError, match=says) as told:
+    with pytest.raises(DataError, match=says) as error:
         SOURCES["quantum-se"](tmp_path)
-    assert "quantum-se" in str(told.value)
+    assert "quantum-se" in str(error.value)
 
 
 def test_an_unknown_site_says_where_it_was_looked_for(tmp_path: Path) -> None:

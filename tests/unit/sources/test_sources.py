@@ -272,8 +272,8 @@ def test_job_is_described_by_its_first_view(tmp_path: Path) -> None:
 def test_applicant_is_described_by_what_was_entered_before_the_first_view(tmp_path: Path) -> None:
     write(tmp_path / "job-views", JOBS)
     tables = SOURCES["job-views"](tmp_path)
-    told = {"past_positions": ["Barista", "Waiter"], "past_cities": ["Custer"], "past_states": ["WA"]}
-    assert user(tables, 1) == {"user_id": 1, "wanted_positions": None} | told
+    columns = {"past_positions": ["Barista", "Waiter"], "past_cities": ["Custer"], "past_states": ["WA"]}
+    assert user(tables, 1) == {"user_id": 1, "wanted_positions": None} | columns
     assert user(tables, 2)["wanted_positions"] == ["Cook"]
     (repair,) = tables.repairs
     assert (repair.rule, repair.count) == ("entered_after_first_view", 1)

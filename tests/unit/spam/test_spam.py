@@ -32,13 +32,18 @@ def items(**columns: Any) -> Table:
     n = len(next(iter(columns.values())))
     roles = {"creator": "category", "moderated_at": "ignore", "embedding": "embedding", "caption": "text"}
     hours = columns.pop("hours", [0.0] * n)
-    made = {"available_from": times(hours), **columns}
-    return table("item_id", [f"i{k:03}" for k in range(n)], {c: r for c, r in roles.items() if c in made}, **made)
+    columns_given = {"available_from": times(hours), **columns}
+    return table(
+        "item_id",
+        [f"i{k:03}" for k in range(n)],
+        {c: r for c, r in roles.items() if c in columns_given},
+        **columns_given,
+    )
 
 
 def value(data: Dataset, name: str, hour: float) -> list[float]:
-    found = evidence(data, data.items, us(hour), COLUMNS)
-    return found.values[:, found.names.index(name)].round(4).tolist()
+    signs = evidence(data, data.items, us(hour), COLUMNS)
+    return signs.values[:, signs.names.index(name)].round(4).tolist()
 
 
 def test_evidence_of_takes_is_counted_by_hand() -> None:
@@ -75,25 +80,25 @@ def test_two_shared_accounts_are_chance() -> None:
 
 
 def test_a_clone_is_like_an_earlier_item_of_another_creator() -> None:
-    made = items(
+    catalogue = items(
         embedding=[[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [1.0, 1.0], None],
         creator=["a", "a", "b", "a", "b"],
         hours=[0, 1, 2, 3, 4],
     )
-    np.testing.assert_allclose(clone_similarity(made, "creator"), [0, 0, 1, np.sqrt(0.5), 0], atol=1e-6)
+    np.testing.assert_allclose(clone_similarity(catalogue, "creator"), [0, 0, 1, np.sqrt(0.5), 0], atol=1e-6)
 
 
 def test_the_words_of_another_creators_caption_are_a_clone_whatever_their_case() -> None:
-    made = items(caption=["One Two", "one two ", "one two", None, None], creator=["a", "b", "a", "a", "b"])
+    catalogue = items(caption=["One Two", "one two ", "one two", None, None], creator=["a", "b", "a", "a", "b"])
     by_time = items(caption=["one two", "One two"], creator=["b", "a"], hours=[5, 1])
-    assert clone_similarity(made, "creator").sum() == 1  # of one moment, in the order of a hash
+    assert clone_similarity(catalogue, "creator").sum() == 1  # of one moment, in the order of a hash
     assert clone_similarity(by_time, "creator").tolist() == [1, 0]
 
 
 def test_strikes_are_those_of_the_creators_other_items_before_the_time() -> None:
-    made = items(creator=["a", "a", "a", "b", None], moderated_at=times([10, 60, None, None, None]))
-    found = strikes(made, us(48), COLUMNS)
-    assert found.round(4).tolist() == [0, 0.2, 0.2, 0, 0]
+    catalogue = items(creator=["a", "a", "a", "b", None], moderated_at=times([10, 60, None, None, None]))
+    counts = strikes(catalogue, us(48), COLUMNS)
+    assert counts.round(4).tolist() == [0, 0.2, 0.2, 0, 0]
 
 
 def planted(seed: int = 0) -> Dataset:
@@ -115,15 +120,15 @@ def planted(seed: int = 0) -> Dataset:
 def test_a_detector_finds_what_moderators_confirm_later() -> None:
     data = planted()
     train = data.before(at(14 * DAY))
-    found = Detector(COLUMNS).fit(train, us(14 * DAY)).suspicion(train, train.items, us(14 * DAY))
-    assert found.dtype == np.float32
-    assert ((found >= 0) & (found <= 1)).all()
-    judged = judge(train.items, found, us(14 * DAY), COLUMNS, "test", "")
+    scores = Detector(COLUMNS).fit(train, us(14 * DAY)).suspicion(train, train.items, us(14 * DAY))
+    assert scores.dtype == np.float32
+    assert ((scores >= 0) & (scores <= 1)).all()
+    judged = judge(train.items, scores, us(14 * DAY), COLUMNS, "test", "")
     assert judged.n_violating > 0
     assert judged.average_precision > 3 * judged.n_violating / judged.n_judged
     confirmed = train.items.times("moderated_at") < us(14 * DAY)
     stated = train.items.frame["moderated_at"].is_not_null().to_numpy()
-    assert (found[confirmed & stated] == 1).all()
+    assert (scores[confirmed & stated] == 1).all()
 
 
 def test_nothing_after_the_origin_changes_a_suspicion() -> None:
@@ -151,28 +156,28 @@ def test_too_few_labels_are_an_error_that_says_how_many_there_are() -> None:
 
 def test_a_fold_gets_the_suspicion_of_its_items_and_tells_how_good_it_was() -> None:
     fold = time_fold(planted(), "test", at(14 * DAY), None, 1)
-    made, judged = suspected_fold(fold, COLUMNS)
+    one_suspected, judged = suspected_fold(fold, COLUMNS)
     assert not isinstance(judged, str)
     assert judged.n_confirmed <= min(judged.n_flagged, judged.n_violating)
-    for items_ in (made.items, made.train.items):
+    for items_ in (one_suspected.items, one_suspected.train.items):
         assert items_.roles[SUSPICION] == "ignore"
         assert items_.frame[SUSPICION].null_count() == 0
-    both = made.items.frame.join(made.train.items.frame, on="item_id", suffix="_train")
+    both = one_suspected.items.frame.join(one_suspected.train.items.frame, on="item_id", suffix="_train")
     assert both[SUSPICION].equals(both[f"{SUSPICION}_train"], check_names=False)
 
 
 def test_where_nothing_can_be_learned_nobody_is_suspected() -> None:
     fold = time_fold(planted(), "test", at(3 * DAY), None, 1)
-    made, why = suspected_fold(fold, COLUMNS)
-    assert isinstance(why, str)
-    assert "too few labels" in why
-    assert made.items.frame[SUSPICION].sum() == 0
+    one_suspected, judgement = suspected_fold(fold, COLUMNS)
+    assert isinstance(judgement, str)
+    assert "too few labels" in judgement
+    assert one_suspected.items.frame[SUSPICION].sum() == 0
     assert suspected(planted().before(at(3 * DAY)), COLUMNS).items.frame[SUSPICION].sum() == 0
 
 
 def test_items_of_the_future_and_expired_ones_are_not_live() -> None:
-    made = table("item_id", list("abc"), available_from=times([0, 10, 0]), expires_at=times([None, None, 5]))
-    assert live(made, us(6)).tolist() == [True, False, False]
+    catalogue = table("item_id", list("abc"), available_from=times([0, 10, 0]), expires_at=times([None, None, 5]))
+    assert live(catalogue, us(6)).tolist() == [True, False, False]
 
 
 # --- trust
@@ -276,8 +281,8 @@ def test_idle_accounts_are_opened_before_and_grown_ones_are_busy_since() -> None
             return super().fit(train)
 
     for guise in ("new", "idle", "grown"):
-        found = rank_gain(data, {"spy": Spy}, accounts=5, cover=2, targets=1, guise=guise)
-        assert found["rank_after"].item() <= found["rank_before"].item()
+        gain = rank_gain(data, {"spy": Spy}, accounts=5, cover=2, targets=1, guise=guise)
+        assert gain["rank_after"].item() <= gain["rank_before"].item()
     new, idle, grown = (d for d in seen if len(d.users) > 20)
     assert new.users.frame["signed_up_at"][20:].null_count() == 5
     for opened in (idle, grown):

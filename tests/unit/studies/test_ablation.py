@@ -60,7 +60,7 @@ def short(how: Rows, pair: Pair = PART) -> str:
 
 
 @pytest.mark.parametrize(
-    ("found", "verdict"),
+    ("effects", "verdict"),
     [
         (rows(main=UP), ablation_sentences.RAISED),
         (rows(main=UP, spam=DOWN), ablation_sentences.RAISED),
@@ -83,21 +83,21 @@ def short(how: Rows, pair: Pair = PART) -> str:
         (rows(main=SAME, spam=SAME), ablation_sentences.IDLE),
     ],
 )
-def test_each_verdict_by_what_is_shown(found: Rows, verdict: str) -> None:
-    assert effect(found).verdict == verdict
+def test_each_verdict_by_what_is_shown(effects: Rows, verdict: str) -> None:
+    assert effect(effects).verdict == verdict
 
 
 def test_every_outcome_has_one_verdict_and_what_worsens_is_never_told_as_an_improvement() -> None:
     seen = {effect(rows(main=DOWN)).verdict}
     for main, spam, recall, new in product((UP, DOWN, OPEN, SAME), repeat=4):
-        found = rows(main=main, spam=spam, recall=recall, new=new)
-        verdict = effect(found).verdict
+        effects = rows(main=main, spam=spam, recall=recall, new=new)
+        verdict = effect(effects).verdict
         seen.add(verdict)
-        told, brief = short(found), effect(found).in_brief()
-        assert told.count(": it") == 1
+        short_text, brief = short(effects), effect(effects).in_brief()
+        assert short_text.count(": it") == 1
         if spam == UP or recall == DOWN:
             assert verdict in (ablation_sentences.RAISED, ablation_sentences.MIXED, ablation_sentences.WORSENED)
-            assert "worsens " in told
+            assert "worsens " in short_text
             assert "worsens its aim" in brief or "mixed" in brief
         if verdict in (ablation_sentences.IMPROVED, ablation_sentences.AT_A_LOSS):
             assert spam == DOWN or recall == UP
@@ -193,17 +193,17 @@ def test_the_short_answer_has_a_sentence_for_what_ships_what_is_off_and_what_has
 
 
 def test_a_sentence_says_that_a_part_is_off_or_has_its_own_set_up() -> None:
-    told = {name: found.sentence() for name, found in FOUND.items()}
-    assert told["slots"].startswith("slots (places kept): ")
-    assert told["ranker"].startswith("ranker: ")
-    assert told["pins"].startswith("pins (off by default: what editors rank) lowers ")
-    assert told["demote"].startswith("demote (own set-up: under attack, alone instead of no guard): ")
+    sentences = {name: one.sentence() for name, one in FOUND.items()}
+    assert sentences["slots"].startswith("slots (places kept): ")
+    assert sentences["ranker"].startswith("ranker: ")
+    assert sentences["pins"].startswith("pins (off by default: what editors rank) lowers ")
+    assert sentences["demote"].startswith("demote (own set-up: under attack, alone instead of no guard): ")
     asset = {MAIN: row(MAIN, UP, rungs=("als", "ranker"))}
     assert effect(asset, part("titles", with_=True), "text").sentence().startswith("text (titles) raises")
 
 
 def test_a_part_of_which_nothing_is_shown_is_left_out_of_the_brief() -> None:
-    assert [name for name, found in FOUND.items() if found.measurable] == ["demote", "pins", "slots"]
+    assert [name for name, one in FOUND.items() if one.measurable] == ["demote", "pins", "slots"]
     assert not effect(rows(main=SAME), Pair()).measurable, "the same lists"
 
 
@@ -214,12 +214,12 @@ def test_the_table_has_every_part_by_status_and_verdict() -> None:
     cost = "1.5 CPU seconds, 1 configuration key"
     still = "0.3000 → 0.3100, +0.0100 [-0.0400, +0.0600]"
     lower = "0.3000 → 0.2000, -0.1000 [-0.1200, -0.0800] *"
-    own = "own set-up: under attack, alone instead of no guard"
+    heading = "own set-up: under attack, alone instead of no guard"
     assert table.rows() == [
         ("slots", "yes", "improves its aim", still, "recall@20 of new items ↑ 0.3000 → 0.4000 *", cost),
         ("ranker", "yes", "no measurable benefit", still, "–", cost),
         ("pins", "off", "lowers NDCG@10", lower, "–", cost),
-        ("demote", own, "improves its aim", still, "spam@10 ↓ 0.3000 → 0.2000 *", cost),
+        ("demote", heading, "improves its aim", still, "spam@10 ↓ 0.3000 → 0.2000 *", cost),
     ]
 
 
@@ -234,8 +234,8 @@ def test_the_table_says_in_few_words_what_the_verdict_leaves_out() -> None:
 
 
 def test_a_sentence_says_which_way_is_better_and_from_what_to_what() -> None:
-    told = effect(rows(main=UP, spam=DOWN, recall=DOWN, new=UP), name="block").sentence()
-    assert told == (
+    text = effect(rows(main=UP, spam=DOWN, recall=DOWN, new=UP), name="block").sentence()
+    assert text == (
         "block raises NDCG@10 from 0.3000 to 0.4000, +0.1000 [+0.0800, +0.1200] (n=1,234); "
         "it improves spam@10 from 0.3000 to 0.2000, -0.1000 [-0.1200, -0.0800] (n=1,234); "
         "it worsens recall@20 of new items from 0.3000 to 0.2000, -0.1000 [-0.1200, -0.0800] (n=1,234); "
@@ -245,55 +245,55 @@ def test_a_sentence_says_which_way_is_better_and_from_what_to_what() -> None:
 
 
 def test_what_is_not_shown_is_told_with_its_values_too() -> None:
-    told = effect(rows(main=OPEN, spam=OPEN, recall=SAME), name="block").sentence()
-    assert "block: not enough evidence of a change in NDCG@10 from 0.3000 to 0.3100, +0.0100 [" in told
-    assert "adjusted p 1.00; it leaves recall@20 of new items at 0.3000; no evidence that it changes spam@10." in told
+    text = effect(rows(main=OPEN, spam=OPEN, recall=SAME), name="block").sentence()
+    assert "block: not enough evidence of a change in NDCG@10 from 0.3000 to 0.3100, +0.0100 [" in text
+    assert "adjusted p 1.00; it leaves recall@20 of new items at 0.3000; no evidence that it changes spam@10." in text
     still = effect(rows(main=SAME, spam=OPEN), name="block").sentence()
     assert still.startswith("block leaves NDCG@10 as it is, at 0.3000; no evidence that it changes spam@10.")
 
 
 def test_large_values_have_one_decimal() -> None:
     crowd = {MAIN: row(MAIN, SAME), "lists_per_vacancy_at_10": row("lists_per_vacancy_at_10", DOWN, base=300.04)}
-    told = effect(crowd, Pair(metrics=["lists_per_vacancy_at_10"]), "spread").sentence()
-    assert "improves lists per vacancy@10 from 300.0 to 299.9, -0.1 [-0.1, -0.1]" in told
+    text = effect(crowd, Pair(metrics=["lists_per_vacancy_at_10"]), "spread").sentence()
+    assert "improves lists per vacancy@10 from 300.0 to 299.9, -0.1 [-0.1, -0.1]" in text
 
 
 def test_a_guard_without_anything_to_guard_against_is_told_as_such() -> None:
     guard = Pair(metrics=[SPAM])
     clean = {MAIN: row(MAIN, SAME), SPAM: row(SPAM, SAME, base=0.0)}
-    told = effect(clean, guard, "block").sentence()
-    assert told.startswith("block: the lists are the same without it: nothing for it to do on these data, ")
-    assert "spam@10 is 0.0000 without it too" in told
+    text = effect(clean, guard, "block").sentence()
+    assert text.startswith("block: the lists are the same without it: nothing for it to do on these data, ")
+    assert "spam@10 is 0.0000 without it too" in text
     spammed = {MAIN: row(MAIN, SAME), SPAM: row(SPAM, SAME, base=0.2)}
-    told = effect(spammed, guard, "block").sentence()
-    assert "the lists are the same without it: spam@10 is 0.2000 without it too." in told
-    assert "nothing for it to do" not in told
+    text = effect(spammed, guard, "block").sentence()
+    assert "the lists are the same without it: spam@10 is 0.2000 without it too." in text
+    assert "nothing for it to do" not in text
     assert "without it. It costs" in effect(clean, Pair(), "block").sentence(), "no metrics of its own"
 
 
 def test_the_best_rung_of_each_is_named_where_it_is_not_the_router() -> None:
-    def told(without: str, with_: str) -> tuple[str, list[str], str]:
-        found = effect({MAIN: row(MAIN, UP, rungs=(without, with_))}, Pair(), "text")
+    def phrases(without: str, with_: str) -> tuple[str, list[str], str]:
+        one = effect({MAIN: row(MAIN, UP, rungs=(without, with_))}, Pair(), "text")
         same = effect({MAIN: row(MAIN, SAME, rungs=(without, with_))}, Pair(), "text")
         (brief,) = ablation_sentences.verdicts([same], ladder=False)
-        return found.sentence(), list(assets([found]).frame.row(0)), brief
+        return one.sentence(), list(assets([one]).frame.row(0)), brief
 
-    said, cells, brief = told("als", "ranker")
-    assert "Best rung: als without it, ranker with it." in said
+    verdict, cells, brief = phrases("als", "ranker")
+    assert "Best rung: als without it, ranker with it." in verdict
     assert "als → ranker" in cells
     assert "no effect on the best rung, so not judged: text" in brief
-    said, cells, _ = told("ease", "ease")
-    assert "Best rung: ease, with it and without it." in said
+    verdict, cells, _ = phrases("ease", "ease")
+    assert "Best rung: ease, with it and without it." in verdict
     assert "ease" in cells
     assert "Best rung" not in effect(rows(main=UP), Pair(), "text").sentence()
 
 
 def test_headings_say_which_way_is_better() -> None:
-    found = rows(main=UP, spam=DOWN, recall=OPEN, new=UP)
-    (table,) = other_aims([effect(found)])
+    effects = rows(main=UP, spam=DOWN, recall=OPEN, new=UP)
+    (table,) = other_aims([effect(effects)])
     assert table.frame.columns == ["part", "spam@10 ↓", "recall@20 of new items ↑", "new item share@10"]
     assert "↑ more is better, ↓ less is better" in table.caption
-    assert other_aims([effect(found, Pair())]) == []
+    assert other_aims([effect(effects, Pair())]) == []
 
 
 def test_a_pair_without_common_queries_is_no_verdict() -> None:

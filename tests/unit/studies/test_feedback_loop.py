@@ -141,11 +141,11 @@ def test_a_model_learns_only_from_rounds_before_its_own_and_serves_only_later_vi
             return self
 
         def score(self, queries: Any, items: Any) -> np.ndarray:
-            asked.append((origins[-1], int(queries.as_of.min())))
+            calls.append((origins[-1], int(queries.as_of.min())))
             return np.asarray(self.model.score(queries, items))
 
     origins: list[int] = []
-    asked: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
 
     def train(self: Player, begin: float) -> None:
         origins.append(to_microseconds(self._time(begin)))
@@ -160,7 +160,7 @@ def test_a_model_learns_only_from_rounds_before_its_own_and_serves_only_later_vi
     assert len(trained) == 6  # two policies, three rounds
     assert all(latest < origin for origin, latest in trained)
     assert len({latest for _, latest in trained[:3]}) == 3  # each round brought new rows
-    assert all(origin <= as_of for origin, as_of in asked)
+    assert all(origin <= as_of for origin, as_of in calls)
 
 
 def test_nothing_is_taken_that_the_server_did_not_show(world: World) -> None:
@@ -200,10 +200,10 @@ def test_a_server_that_leaves_it_to_the_service_changes_nothing(world: World) ->
 
 def test_worth_weighs_places_by_how_often_they_are_looked_at(world: World) -> None:
     value = np.array([[1.0, 2, 4], [1, 2, 4], [0, 0, 0]], np.float32)
-    found = list_utility(world, value, np.array([[2, 0], [1, -1], [-1, -1]]))
+    utility = list_utility(world, value, np.array([[2, 0], [1, -1], [-1, -1]]))
     second = 2.0**-world.knobs.position_decay
-    assert found[:2] == pytest.approx([(4 + second) / (1 + second), 2])
-    assert np.isnan(found[2])
+    assert utility[:2] == pytest.approx([(4 + second) / (1 + second), 2])
+    assert np.isnan(utility[2])
 
 
 @given(st.integers(0, 10**6))
@@ -211,15 +211,15 @@ def test_worth_weighs_places_by_how_often_they_are_looked_at(world: World) -> No
 def test_the_best_list_is_worth_the_most_and_holds_only_what_is_allowed(seed: int) -> None:
     rng = np.random.default_rng(seed)
     value, allowed = rng.normal(size=(4, 12)).astype(np.float32), rng.random((4, 12)) < 0.6
-    found = best(value, allowed, 5)
-    there = found >= 0
+    result_lists = best(value, allowed, 5)
+    there = result_lists >= 0
     assert (there.sum(axis=1) == np.minimum(allowed.sum(axis=1), 5)).all()
-    assert np.take_along_axis(allowed, found.clip(0), 1)[there].all()
+    assert np.take_along_axis(allowed, result_lists.clip(0), 1)[there].all()
     left = allowed.copy()
-    np.put_along_axis(left, found.clip(0), False, 1)
+    np.put_along_axis(left, result_lists.clip(0), False, 1)
     for row in range(4):
         if left[row].any() and there[row].any():
-            assert value[row][left[row]].max() <= value[row][found[row][there[row]]].min()
+            assert value[row][left[row]].max() <= value[row][result_lists[row][there[row]]].min()
 
 
 @given(st.integers(0, 10**6))
@@ -279,36 +279,36 @@ def test_a_study_that_is_interrupted_goes_on_where_it_was_and_says_what_it_found
 
     with pytest.raises(KeyboardInterrupt):
         run(planned, tmp_path, interrupted, lambda _: None)
-    (kept,) = [p for p in tmp_path.iterdir() if (p / DONE).exists()]
-    written = (kept / DONE).stat().st_mtime_ns
-    found, failures = run(planned, tmp_path, source, lambda _: None)
+    (folder,) = [p for p in tmp_path.iterdir() if (p / DONE).exists()]
+    written = (folder / DONE).stat().st_mtime_ns
+    cells_measured, failures = run(planned, tmp_path, source, lambda _: None)
     assert not failures
-    assert found[0].folder == kept
-    assert (kept / DONE).stat().st_mtime_ns == written
+    assert cells_measured[0].folder == folder
+    assert (folder / DONE).stat().st_mtime_ns == written
 
-    (one,) = analysis_of(given).findings(given, found)
+    (one,) = analysis_of(given).findings(given, cells_measured)
     assert "popularity" in one.sentences[0]
     assert any("What exploring changes for popularity" in s for s in one.sentences)
     assert {"Gini of exposure, by round", "New items that live, by round"} <= {c.title for c in one.charts}
-    rounds = found[0].metrics.filter(pl.col("slice") == ROUND, pl.col("metric") == "utility")
+    rounds = cells_measured[0].metrics.filter(pl.col("slice") == ROUND, pl.col("metric") == "utility")
     assert rounds.height == 9
-    (alone,) = analysis_of(given).findings(given, found[:1])
+    (alone,) = analysis_of(given).findings(given, cells_measured[:1])
     assert NOT_ENOUGH in alone.sentences[0]
 
 
 def test_a_policy_that_the_data_do_not_allow_steps_aside(once: Played) -> None:
     given = cell(set=LOOP["set"] | {"ladder.content.params": {}, "ladder.popularity.params": {"segment": ["nowhere"]}})
-    found = played(given)
-    assert list(found.rounds) == ["random"]
-    assert "no column nowhere" in found.skipped["popularity"]
-    assert found.rounds["random"] == once.rounds["random"]  # and the others do not notice
+    sites = played(given)
+    assert list(sites.rounds) == ["random"]
+    assert "no column nowhere" in sites.skipped["popularity"]
+    assert sites.rounds["random"] == once.rounds["random"]  # and the others do not notice
     none = LOOP["options"] | {"policies": {n: {"rung": "popularity"} for n in ("popularity", "other")}}
     with pytest.raises(DataError, match="No policy could be played"):
         played(cell(options=none, set=LOOP["set"] | {"ladder.popularity.params": {"segment": ["nowhere"]}}))
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         ({"options": LOOP["options"] | {"round": 3}}, "options.round"),
         ({"options": LOOP["options"] | {"against": "populrity"}}, "did you mean 'popularity'"),
@@ -316,8 +316,8 @@ def test_a_policy_that_the_data_do_not_allow_steps_aside(once: Played) -> None:
         ({"set": LOOP["set"] | {"data.train_differences": [{"drift": {"days": 3}}]}}, "records its own"),
     ],
 )  # fmt: skip
-def test_a_loop_that_cannot_be_played_is_told_before_it_is(more: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_a_loop_that_cannot_be_played_is_told_before_it_is(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         cells(study(**more), ["ugc"], None)
 
 
@@ -335,10 +335,10 @@ def test_data_that_are_not_simulated_are_refused_with_one_message(
 
 
 def test_a_mean_over_seeds_has_students_interval() -> None:
-    found = over_seeds(np.array([1.0, 2, 3]))
-    assert found.value == 2
-    assert (found.low, found.high) == pytest.approx((2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5), abs=1e-3)
-    assert found.p == pytest.approx(0.0742, abs=1e-4)
-    assert not found.sure
+    mean = over_seeds(np.array([1.0, 2, 3]))
+    assert mean.value == 2
+    assert (mean.low, mean.high) == pytest.approx((2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5), abs=1e-3)
+    assert mean.p == pytest.approx(0.0742, abs=1e-4)
+    assert not mean.sure
     assert over_seeds(np.array([1.0])).low is None
     assert not over_seeds(np.array([0.0, 0.0])).sure

@@ -52,14 +52,14 @@ def test_cells_are_the_product_of_the_axes_with_their_changes() -> None:
         "size": {"small": {"data.train_differences": [{"volume": {"share": 0.5}}]}, "all": {}},
         "seed": {"0": {"seed": 0}, "1": {"seed": 1}},
     }
-    made = cells(study(grid=axes), ["catalog", "jobs"], None)
-    assert len(made) == 8
-    assert [dict(c.labels) for c in made[:2]] == [
+    plans = cells(study(grid=axes), ["catalog", "jobs"], None)
+    assert len(plans) == 8
+    assert [dict(c.labels) for c in plans[:2]] == [
         {"scenario": "catalog", "data": "simulated", "size": "small", "seed": s} for s in "01"
     ]
-    assert made[1].scenario.seed == 1
-    assert made[1].scenario.data.train_differences == [{"volume": {"share": 0.5}}]
-    assert [r.name for r in made[0].scenario.ladder] == ["popularity", "content", "item_knn"]  # the ladder's own order
+    assert plans[1].scenario.seed == 1
+    assert plans[1].scenario.data.train_differences == [{"volume": {"share": 0.5}}]
+    assert [r.name for r in plans[0].scenario.ladder] == ["popularity", "content", "item_knn"]  # the ladder's own order
 
 
 def test_pairs_are_the_scenario_as_it_is_and_one_cell_without_each() -> None:
@@ -67,10 +67,10 @@ def test_pairs_are_the_scenario_as_it_is_and_one_cell_without_each() -> None:
         "all": {"slots": {"without": {"slots.n": 0}}},
         "jobs": {"x": {"with": {"seed": 3}, "without": {"seed": 4}}},
     }
-    made = {(c.labels[PAIR], c.labels[STATE]): c for c in cells(study(pairs=pairs), ["jobs"], None)}
-    assert set(made) == {("", "with"), ("slots", "without"), ("x", "with"), ("x", "without")}
-    assert made["slots", "without"].scenario.slots.n == 0
-    assert made["x", "with"].scenario.seed == 3
+    by_pair = {(c.labels[PAIR], c.labels[STATE]): c for c in cells(study(pairs=pairs), ["jobs"], None)}
+    assert set(by_pair) == {("", "with"), ("slots", "without"), ("x", "with"), ("x", "without")}
+    assert by_pair["slots", "without"].scenario.slots.n == 0
+    assert by_pair["x", "with"].scenario.seed == 3
     assert len(cells(study(pairs=pairs), ["catalog"], None)) == 2
 
 
@@ -86,7 +86,7 @@ def test_the_data_and_overrides_given_stand_above_the_study() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         ({"grids": {}}, "grids"),
         ({"set": {"splitt.test": 1}}, "Unknown configuration key 'splitt'"),
@@ -94,8 +94,8 @@ def test_the_data_and_overrides_given_stand_above_the_study() -> None:
         ({"pairs": {"ugc": {"x": {}}}}, "has nothing for jobs"),
     ],
 )
-def test_a_wrong_plan_is_told(more: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_a_wrong_plan_is_told(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         cells(study(**more), ["jobs"], None)
 
 
@@ -124,7 +124,7 @@ def test_a_cell_is_measured_once_and_then_read(tmp_path: Path, mode: str) -> Non
 
 
 @pytest.fixture(scope="module")
-def kept_cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (cell,) = measured(study(), tmp_path_factory.mktemp("kept"))
     return cell.folder
 
@@ -152,10 +152,10 @@ def flipped(content: bytes) -> bytes:
     ],
 )
 def test_a_damaged_cell_is_named_and_put_aside(
-    kept_cell: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, damage: Any
+    finished_cell: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, damage: Any
 ) -> None:
-    folder = tmp_path / kept_cell.name
-    shutil.copytree(kept_cell, folder)
+    folder = tmp_path / finished_cell.name
+    shutil.copytree(finished_cell, folder)
     put_aside_damaged(folder)
     assert is_finished(folder)
     if damage is None:
@@ -182,8 +182,8 @@ def test_what_a_killed_study_had_begun_to_write_is_removed(tmp_path: Path) -> No
     begun = tmp_path / f".{'0' * 16}-{2**22 + 1}"  # above the largest number of a process
     begun.mkdir()
     (begun / "metrics.parquet").write_bytes(b"PAR1")
-    (kept,) = measured(study(), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [kept.folder.name]
+    (cell,) = measured(study(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [cell.folder.name]
 
 
 def test_a_cells_key_follows_what_its_numbers_depend_on_and_nothing_else() -> None:
@@ -199,15 +199,15 @@ def test_a_cells_key_follows_what_its_numbers_depend_on_and_nothing_else() -> No
 
 def test_one_cell_that_fails_stops_no_other_and_is_tried_again(tmp_path: Path) -> None:
     given = study(grid={"n": {"few": {"split.min_train": 10**6}, "enough": {}}})
-    told: list[str] = []
-    found, failures = run(
-        cells(given, ["catalog"], None), tmp_path, source(), lambda _: None, failed=lambda f: told.append(str(f))
+    messages: list[str] = []
+    cells_measured, failures = run(
+        cells(given, ["catalog"], None), tmp_path, source(), lambda _: None, failed=lambda f: messages.append(str(f))
     )
-    assert [m.labels["n"] for m in found] == ["enough"]
+    assert [m.labels["n"] for m in cells_measured] == ["enough"]
     assert isinstance(failures[0].error, DataError)
     assert not failures[0].is_bug
-    assert told == [str(failures[0])]
-    assert "n=few" in told[0]
+    assert messages == [str(failures[0])]
+    assert "n=few" in messages[0]
 
 
 def test_a_bug_is_kept_as_one(tmp_path: Path) -> None:
@@ -222,8 +222,8 @@ def test_training_differences_leave_the_queries_and_the_truth(tmp_path: Path) ->
     axes = {"size": {"half": {"data.train_differences": [{"volume": {"share": 0.5}}]}, "all": {}}}
     half, whole = measured(study(grid=axes), tmp_path)
     assert half.origin["n_train"] < 0.7 * whole.origin["n_train"]
-    asked = ("user_id", "as_of", "user_bucket", "first", "rung")
-    assert half.values.select(asked).equals(whole.values.select(asked))
+    columns = ("user_id", "as_of", "user_bucket", "first", "rung")
+    assert half.values.select(columns).equals(whole.values.select(columns))
 
 
 def test_results_are_one_row_per_cell_rung_and_metric(tmp_path: Path) -> None:
@@ -284,24 +284,24 @@ def test_worth_says_what_a_part_brings_in_sentences_and_when_it_cannot_tell(tmp_
         "genre": {"what": "the genre", "without": {"data.differences": [{"metadata": {"drop": ["genre"]}}]}},
     }
     given = study(pairs={"all": pairs})
-    found = measured(given, tmp_path)
-    (finding,) = ANALYSES["ablation"].findings(given, found)
+    metrics = measured(given, tmp_path)
+    (finding,) = ANALYSES["ablation"].findings(given, metrics)
     short, *each = finding.sentences
     assert short.startswith("In short: raise NDCG@10: history; ")
     assert short.count("nothing") == 1
-    told = dict(zip(pairs, each, strict=True))
-    assert re.search(r"raises NDCG@10 from 0\.\d+ to 0\.\d+, \+", told["history"])
-    assert "Best rung: popularity without it, " in told["history"]
-    assert "the lists are the same without it" in told["nothing"]
-    assert "genre (the genre)" in told["genre"]
-    assert "1 column" in told["genre"]
-    (brief,) = ablation.analyse(given, found, brief=True)
-    assert brief.sentences == [short, told["history"]]
+    by_pair = dict(zip(pairs, each, strict=True))
+    assert re.search(r"raises NDCG@10 from 0\.\d+ to 0\.\d+, \+", by_pair["history"])
+    assert "Best rung: popularity without it, " in by_pair["history"]
+    assert "the lists are the same without it" in by_pair["nothing"]
+    assert "genre (the genre)" in by_pair["genre"]
+    assert "1 column" in by_pair["genre"]
+    (brief,) = ablation.analyse(given, metrics, brief=True)
+    assert brief.sentences == [short, by_pair["history"]]
     assert brief.grids[0].frame["part"].to_list() == [*pairs], "the table has them all"
-    lost = [m for m in found if m.labels[PAIR] != "history"]
+    lost = [m for m in metrics if m.labels[PAIR] != "history"]
     (finding,) = ANALYSES["ablation"].findings(given, lost)
     assert any("Not measured: history" in n for n in finding.notes)
-    (finding,) = ANALYSES["ablation"].findings(given, [m for m in found if not m.labels[PAIR]])
+    (finding,) = ANALYSES["ablation"].findings(given, [m for m in metrics if not m.labels[PAIR]])
     assert finding.sentences[0].startswith(NOT_ENOUGH)
 
 
@@ -332,12 +332,12 @@ def test_a_cell_names_its_labels() -> None:
 def test_the_page_names_every_study_and_every_operator_with_its_parameters() -> None:
     page = (config.CONFIGS.parent / "docs/studies.md").read_text()
     rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
-    told = {name: row[2] for row in rows for name in re.findall(r"`(\w+)`", row[1])}
-    assert set(told) == {*plan.studies(), *OPERATORS}
+    meanings = {name: row[2] for row in rows for name in re.findall(r"`(\w+)`", row[1])}
+    assert set(meanings) == {*plan.studies(), *OPERATORS}
     for name, operator in OPERATORS.items():
         parameters = [*inspect.signature(operator).parameters][2:]
         if name not in ("shuffled_features", "shuffled_times"):
-            assert set(re.findall(r"`(\w+)`", told[name])) == set(parameters)
+            assert set(re.findall(r"`(\w+)`", meanings[name])) == set(parameters)
 
 
 def test_the_pages_own_study_is_valid() -> None:
@@ -363,8 +363,8 @@ def test_what_all_lists_reach_is_told_of_the_parts_that_change_it() -> None:
         rows += [("random", "item_coverage_at_10", 1.0), ("router", "ndcg_at_10", 0.5)]
         return SimpleNamespace(metrics=pl.DataFrame(rows, schema=["rung", "metric", "value"], orient="row"))
 
-    found = {"slots": (reaching(0.1, 0.2), reaching(0.15, 0.4)), "same": (reaching(0.1, 0.2), reaching(0.1, 0.2))}
-    (whole,) = ablation_tables.whole_lists(found)
+    outcomes = {"slots": (reaching(0.1, 0.2), reaching(0.15, 0.4)), "same": (reaching(0.1, 0.2), reaching(0.1, 0.2))}
+    (whole,) = ablation_tables.whole_lists(outcomes)
     assert whole.frame.columns == ["part", "item coverage@10 ↑", "new item survival@20 ↑"]
     assert whole.frame.rows() == [("slots", "10.0% → 15.0%", "20.0% → 40.0%")]
-    assert ablation_tables.whole_lists({"same": found["same"]}) == []
+    assert ablation_tables.whole_lists({"same": outcomes["same"]}) == []

@@ -31,7 +31,7 @@ from recommender.studies.engine.run import run
 from recommender.studies.staleness import STALE_DAYS, lasts, losses, measured_days
 from recommender.studies.uncertainty import AXES, components
 from tests.helpers.small import scenario
-from tests.helpers.studies import SIZES, made, measured, source, study
+from tests.helpers.studies import SIZES, curves_of, measured, source, study
 
 # --- where a rung overtakes
 
@@ -57,8 +57,8 @@ def test_a_crossing_lies_between_the_last_size_behind_and_the_next(gains: list[f
 
 
 def test_a_crossing_is_against_the_best_simpler_rung_with_an_interval() -> None:
-    found = made(popularity=[0.1] * 5, content=[0.12] * 5, als=[0.02, 0.06, 0.1, 0.14, 0.18])
-    content, als = crossings(found, ALL)
+    curve = curves_of(popularity=[0.1] * 5, content=[0.12] * 5, als=[0.02, 0.06, 0.1, 0.14, 0.18])
+    content, als = crossings(curve, ALL)
     assert (content.at, content.high) == (-np.inf, -np.inf)
     assert als.over == "content"
     assert 4000 < als.low < als.at < als.high < 8000
@@ -66,7 +66,7 @@ def test_a_crossing_is_against_the_best_simpler_rung_with_an_interval() -> None:
 
 
 def test_a_rung_that_stays_below_does_not_cross() -> None:
-    (als,) = crossings(made(popularity=[0.1] * 5, als=[0.02, 0.03, 0.04, 0.05, 0.06]), ALL)
+    (als,) = crossings(curves_of(popularity=[0.1] * 5, als=[0.02, 0.03, 0.04, 0.05, 0.06]), ALL)
     assert (als.at, als.share) == (np.inf, 0)
 
 
@@ -76,17 +76,17 @@ def test_curves_come_from_the_cells_with_their_sizes_samples_and_queries(tmp_pat
         "seed": {f"{s}": {"seed": s} for s in (0, 1)},
     }
     runs = measured(study(grid=axes), tmp_path)
-    found = curves(runs, resamples=100)
-    assert found.n_seeds == 2
-    assert list(found.size) == sorted(found.size)
+    fitted = curves(runs, resamples=100)
+    assert fitted.n_seeds == 2
+    assert list(fitted.size) == sorted(fitted.size)
     full = [r for r in runs if r.labels["size"] == "1.0"]
-    for rung in found.rungs:
+    for rung in fitted.rungs:
         segment = dict(metric="ndcg_at_10", user_bucket="all", item_bucket="all", slice="all", rung=rung)
         means = [r.metrics.filter(**segment)["value"][0] for r in full]
-        assert found.mean[rung, ALL][-1] == pytest.approx(np.mean(means), abs=1e-6)
-        low, high = found.interval((rung, ALL))
-        assert (low <= found.mean[rung, ALL]).all()
-        assert (found.mean[rung, ALL] <= high).all()
+        assert fitted.mean[rung, ALL][-1] == pytest.approx(np.mean(means), abs=1e-6)
+        low, high = fitted.interval((rung, ALL))
+        assert (low <= fitted.mean[rung, ALL]).all()
+        assert (fitted.mean[rung, ALL] <= high).all()
     with pytest.raises(DataError, match="two sizes"):
         curves(full)
 
@@ -105,37 +105,43 @@ def test_replicates_vary_as_the_mean_of_as_many_users_does() -> None:
 @settings(max_examples=30, deadline=None)
 def test_a_power_law_is_found_again(c: float, a: float, b: float) -> None:
     truth = c - a * (SIZES / SIZES[-1]) ** -b
-    found = powerlaw.fit(SIZES, truth[None])
-    assert found.at(8000)[0] == pytest.approx(truth[3], abs=2e-3)
-    assert found.at(24_000)[0] == pytest.approx(c - a * 1.5**-b, abs=4e-3)
+    fitted = powerlaw.fit(SIZES, truth[None])
+    assert fitted.at(8000)[0] == pytest.approx(truth[3], abs=2e-3)
+    assert fitted.at(24_000)[0] == pytest.approx(c - a * 1.5**-b, abs=4e-3)
 
 
 def test_a_curve_that_falls_is_forecast_to_stay_at_its_mean() -> None:
-    found = powerlaw.fit(SIZES, np.array([[0.5, 0.4, 0.3, 0.2, 0.1]]))
-    assert found.at(1e6)[0] == pytest.approx(0.3)
-    assert found.needs(0.4)[0] == np.inf
+    fitted = powerlaw.fit(SIZES, np.array([[0.5, 0.4, 0.3, 0.2, 0.1]]))
+    assert fitted.at(1e6)[0] == pytest.approx(0.3)
+    assert fitted.needs(0.4)[0] == np.inf
 
 
 def test_what_a_goal_needs_is_where_the_curve_reaches_it_or_never() -> None:
-    found = powerlaw.fit(SIZES, (0.5 - 0.2 * (SIZES / 16000) ** -0.5)[None])
-    assert found.at(found.needs(0.35)[0])[0] == pytest.approx(0.35)
-    assert found.needs(0.9)[0] == np.inf
+    fitted = powerlaw.fit(SIZES, (0.5 - 0.2 * (SIZES / 16000) ** -0.5)[None])
+    assert fitted.at(fitted.needs(0.35)[0])[0] == pytest.approx(0.35)
+    assert fitted.needs(0.9)[0] == np.inf
 
 
 def test_a_goal_is_told_by_how_surely_the_curve_gets_there() -> None:
-    rising = made(popularity=[0.1] * 5, als=[0.10, 0.12, 0.14, 0.16, 0.18])
+    rising = curves_of(popularity=[0.1] * 5, als=[0.10, 0.12, 0.14, 0.16, 0.18])
 
-    def told(target: float, reached: list[str]) -> str:
+    def first_sentence(target: float, reached: list[str]) -> str:
         return data_volume.goal(rising, "ndcg_at_10", target, 1.0, reached)
 
-    assert told(0.05, ["als"]) == "The goal, NDCG@10 0.05, is reached with today's data by als, without re-rankers."
-    assert told(0.05, []) == f"{NOT_ENOUGH} that the goal, NDCG@10 0.05, is reached or missed with today's data by als."
-    assert re.search(r"the best rung today \(als\) needs 1\.\dx to \d\.\dx of today's", told(0.19, []))
-    assert "levels out below it, or needs more than 10x today's data" in told(0.9, [])
+    assert (
+        first_sentence(0.05, ["als"])
+        == "The goal, NDCG@10 0.05, is reached with today's data by als, without re-rankers."
+    )
+    assert (
+        first_sentence(0.05, [])
+        == f"{NOT_ENOUGH} that the goal, NDCG@10 0.05, is reached or missed with today's data by als."
+    )
+    assert re.search(r"the best rung today \(als\) needs 1\.\dx to \d\.\dx of today's", first_sentence(0.19, []))
+    assert "levels out below it, or needs more than 10x today's data" in first_sentence(0.9, [])
 
 
 def test_a_forecast_widened_twice_is_twice_as_wide_about_the_same_middle() -> None:
-    curve = made(als=[0.02, 0.06, 0.09, 0.11, 0.12])
+    curve = curves_of(als=[0.02, 0.06, 0.09, 0.11, 0.12])
     given = curve.size, curve.mean["als", ALL], curve.replicates["als", ALL]
     point, low, high = powerlaw.forecast(*given, 32_000, 1.0, 0)
     wide = powerlaw.forecast(*given, 32_000, 2.0, 0)
@@ -144,11 +150,11 @@ def test_a_forecast_widened_twice_is_twice_as_wide_about_the_same_middle() -> No
 
 
 def test_a_back_test_forecasts_only_from_sizes_up_to_half() -> None:
-    tests = back_test("here", made(als=[0.02, 0.06, 0.09, 0.11, 0.12]))
+    tests = back_test("here", curves_of(als=[0.02, 0.06, 0.09, 0.11, 0.12]))
     assert [f.size for f in tests] == [16_000]
     assert tests[0].unchanged == 0.11
     assert tests[0].observed == 0.12
-    assert back_test("here", made(als=[0.02, 0.06, 0.09])) == []
+    assert back_test("here", curves_of(als=[0.02, 0.06, 0.09])) == []
 
 
 def test_intervals_that_cover_too_little_are_widened_until_they_would_have() -> None:
@@ -163,12 +169,12 @@ def test_intervals_that_cover_too_little_are_widened_until_they_would_have() -> 
 
 
 def test_a_goal_is_reached_where_the_curve_stays_above_it() -> None:
-    found = made(als=[0.02, 0.06, 0.1, 0.14, 0.18], content=[0.2] * 5, bpr=[0.01] * 5)
-    first, low, high = reached(found, "als", 0.12)
+    curve = curves_of(als=[0.02, 0.06, 0.1, 0.14, 0.18], content=[0.2] * 5, bpr=[0.01] * 5)
+    first, low, high = reached(curve, "als", 0.12)
     assert first == pytest.approx(np.sqrt(4000 * 8000))
     assert low <= first <= high
-    assert reached(found, "content", 0.12)[0] == -np.inf
-    assert reached(found, "bpr", 0.12) == (np.inf, np.inf, np.inf)
+    assert reached(curve, "content", 0.12)[0] == -np.inf
+    assert reached(curve, "bpr", 0.12) == (np.inf, np.inf, np.inf)
 
 
 # --- ages, variances
@@ -189,15 +195,15 @@ def test_variance_is_found_in_the_axis_that_has_it() -> None:
         sizes = [3, 3, 3]
         sizes[axis] = 40
         level = rng.normal(0, 1, shape)
-        found = components(level + rng.normal(0, 0.1, sizes))
-        assert found[name] == pytest.approx(level.var(ddof=1), rel=0.1)
-        assert sum(v for k, v in found.items() if k != name) < 0.05
+        fitted = components(level + rng.normal(0, 0.1, sizes))
+        assert fitted[name] == pytest.approx(level.var(ddof=1), rel=0.1)
+        assert sum(v for k, v in fitted.items() if k != name) < 0.05
 
 
 def test_what_seeds_do_differently_in_every_sample_and_origin_is_of_the_seed() -> None:
-    found = components(np.random.default_rng(0).normal(0, 1, (8, 12, 12)))
-    assert found["seed"] == pytest.approx(1, rel=0.1)
-    assert sum(v for k, v in found.items() if k != "seed") < 0.1
+    fitted = components(np.random.default_rng(0).normal(0, 1, (8, 12, 12)))
+    assert fitted["seed"] == pytest.approx(1, rel=0.1)
+    assert sum(v for k, v in fitted.items() if k != "seed") < 0.1
 
 
 def test_constant_values_have_no_variance() -> None:
@@ -215,9 +221,9 @@ def test_data_volume_tells_crossings_forecasts_and_how_far_to_trust_them(tmp_pat
     }
     given = study(grid=axes, analysis="data_volume")
     site, trust = ANALYSES["data_volume"].findings(given, measured(given, tmp_path))
-    told = " ".join(site.sentences)
-    assert "content" in told
-    assert "wice the data" in told
+    sentence = " ".join(site.sentences)
+    assert "content" in sentence
+    assert "wice the data" in sentence
     assert len(site.charts[0].table) == len(shares) * 3
     assert "forecasts of NDCG@10" in trust.sentences[0]
 
@@ -314,9 +320,9 @@ def test_effort_to_goal_tells_data_seconds_and_trials(tmp_path: Any) -> None:
     assert not failures
     assert ANALYSES["effort_to_goal"].more(given, [*first, *second]) == []
     (finding,) = ANALYSES["effort_to_goal"].findings(given, [*first, *second])
-    *told, easy = finding.sentences
-    assert len(told) == 2
-    assert all("NDCG@10 0.1" in s for s in told)
+    *others, easy = finding.sentences
+    assert len(others) == 2
+    assert all("NDCG@10 0.1" in s for s in others)
     assert "tells nothing apart" in easy
     (hard,) = ANALYSES["effort_to_goal"].findings(given.model_copy(update={"options": {"goal": 0.9}}), first)
     assert len(hard.sentences) == 2

@@ -12,16 +12,16 @@ from recommender.studies import summary
 from recommender.studies.engine.curves import Curves
 from recommender.studies.summary import RUNG, charted
 from recommender.studies.transfer import Ratio
-from tests.helpers.studies import made as without_seconds
+from tests.helpers.studies import curves_of as without_seconds
 
 
-def made(**curve: list[float]) -> Curves:
+def curves_with_seconds(**curve: list[float]) -> Curves:
     seconds = {rung: np.arange(1.0, len(values) + 1) for rung, values in curve.items()}
     return replace(without_seconds(**curve), cpu_s=seconds)
 
 
 def test_a_learning_curve_has_a_point_per_size_and_its_effort_at_the_largest() -> None:
-    curves = made(popularity=[0.1, 0.1, 0.1], als=[0.05, 0.1, 0.2])
+    curves = curves_with_seconds(popularity=[0.1, 0.1, 0.1], als=[0.05, 0.1, 0.2])
     first, als = summary.of_curves("jobs on simulated", curves, "ndcg_at_10")
     assert (first.what, als.what) == ("popularity", "als")
     points = als.curves["100 x NDCG at 10: all users: jobs on simulated"]
@@ -32,15 +32,15 @@ def test_a_learning_curve_has_a_point_per_size_and_its_effort_at_the_largest() -
 
 
 def test_a_folder_as_data_makes_no_path_in_the_names_of_metrics() -> None:
-    (one, *_) = summary.of_curves("jobs on /home/my.data/ü", made(popularity=[0.1, 0.2]), "ndcg_at_10")
+    (one, *_) = summary.of_curves("jobs on /home/my.data/ü", curves_with_seconds(popularity=[0.1, 0.2]), "ndcg_at_10")
     assert one.site == "jobs on -home-my.data--"
     assert charted(RUNG, one.site, "ndcg_at_10", "0") == "100 x NDCG at 10: no history: jobs on -home-my.data--"
 
 
 def test_a_transfer_tells_each_recipe_at_each_place_but_what_could_not_be_used() -> None:
-    told = Ratio(80.0, 70.0, 90.0, 100, ())
+    ratio = Ratio(80.0, 70.0, 90.0, 100, ())
     lacking = Ratio(np.nan, np.nan, np.nan, 100, ("social",))
-    matrix = {("jobs", "ugc", ALL): told, ("jobs", "ugc", "0"): None, ("ugc", "jobs", ALL): lacking}
+    matrix = {("jobs", "ugc", ALL): ratio, ("jobs", "ugc", "0"): None, ("ugc", "jobs", ALL): lacking}
     (one,) = summary.of_transfer(matrix, "ndcg_at_10")
     assert one.name == "recipe of ugc in jobs"
     assert one.metrics == {
@@ -51,7 +51,7 @@ def test_a_transfer_tells_each_recipe_at_each_place_but_what_could_not_be_used()
 
 
 def test_rungs_keep_their_colour_and_other_things_share_none() -> None:
-    rungs = summary.of_curves("a", made(popularity=[0.1, 0.2], als=[0.1, 0.2]), "m")
+    rungs = summary.of_curves("a", curves_with_seconds(popularity=[0.1, 0.2], als=[0.1, 0.2]), "m")
     assets = [summary.Summary("data", name, site, "m", {}) for site in "ab" for name in ("text", "times", "tags")]
     colour = summary.colours([*rungs, *assets])
     assert colour["als"] == "#0072B2"

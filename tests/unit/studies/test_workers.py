@@ -51,13 +51,13 @@ def test_a_source_keeps_data_sets_up_to_a_size(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(workers, "load", load)
     scenario = cells(study(), ["catalog"], None)[0].scenario
-    kept = Source(None)
+    source_given = Source(None)
     for name in "aba":
-        kept(name, scenario)
+        source_given(name, scenario)
     assert loaded == ["a", "b"]
     monkeypatch.setattr(workers, "MOST_MB", 0)
     for name in "cbc":
-        kept(name, scenario)
+        source_given(name, scenario)
     assert loaded == ["a", "b", "c", "b", "c"]
 
 
@@ -70,11 +70,11 @@ def several(tmp_path: Path) -> Callable[[], list[Cell]]:
     }
     data = str(shop().write(tmp_path / "shop"))
 
-    def made() -> list[Cell]:
+    def plans() -> list[Cell]:
         one, bad, two, _ = of_study(cells(study(mode="ladder", grid=axes), ["jobs"], data), "one")
         return [one, bad, two, replace(one, study="two")]
 
-    return made
+    return plans
 
 
 def test_processes_without_work_end_by_themselves_so_that_they_leave_no_semaphores() -> None:
@@ -86,7 +86,7 @@ def test_processes_without_work_end_by_themselves_so_that_they_leave_no_semaphor
 @pytest.mark.slow
 def test_two_processes_measure_the_same_bytes_as_one(several: Callable[[], list[Cell]], tmp_path: Path) -> None:
     ended: dict[int, list[str]] = {}
-    kept: dict[int, dict[Path, bytes]] = {}
+    contents: dict[int, dict[Path, bytes]] = {}
     for n in (1, 2):
         ended[n], folder = [], tmp_path / f"by-{n}"
         with measuring(None, n) as by:
@@ -96,11 +96,11 @@ def test_two_processes_measure_the_same_bytes_as_one(several: Callable[[], list[
         assert "no column 'no such column'" in str(failures[0])
         assert measured[0].folder.name == measured[2].folder.name
         files = [p for p in folder.rglob("*") if p.is_file() and p.name not in TIMED]
-        kept[n] = {p.relative_to(folder): p.read_bytes() for p in files}
+        contents[n] = {p.relative_to(folder): p.read_bytes() for p in files}
         same = {p.name: p.read_bytes() for p in measured[0].folder.iterdir()}
         assert same == {p.name: p.read_bytes() for p in measured[2].folder.iterdir()}  # measured once, costs included
-    assert len(kept[1]) > 10
-    assert kept[1] == kept[2]
+    assert len(contents[1]) > 10
+    assert contents[1] == contents[2]
     assert sorted(ended[1]) == sorted(ended[2])
 
 
