@@ -89,11 +89,11 @@ class Table:
             from recommender.data.kernels import look_up  # compiles: not for those who look up a few ids
 
             return look_up(ids.to_numpy(), *self._places)
-        asked, (ascending, rows) = ids.to_numpy(), self._ascending
+        wanted, (ascending, rows) = ids.to_numpy(), self._ascending
         if not len(rows):
-            return np.full(len(asked), -1, np.int64)
-        place = np.minimum(np.searchsorted(ascending, asked), len(rows) - 1)
-        return np.where(ascending[place] == asked, rows[place], -1)
+            return np.full(len(wanted), -1, np.int64)
+        place = np.minimum(np.searchsorted(ascending, wanted), len(rows) - 1)
+        return np.where(ascending[place] == wanted, rows[place], -1)
 
     @cached_property
     def _places(self) -> tuple[int, np.ndarray] | None:
