@@ -172,24 +172,24 @@ class Recorder:
     """In place of a session: which plan is asked for; ``fails`` as an engine without the reader does."""
 
     def __init__(self, fails: str = "") -> None:
-        self.fails, self.asked = fails, list[tuple[str, ...]]()
+        self.fails, self.plans = fails, list[tuple[str, ...]]()
 
     @property
     def read(self) -> Recorder:
         return self
 
     def format(self, kind: str) -> Recorder:
-        self.asked.append((kind,))
+        self.plans.append((kind,))
         return self
 
     def load(self, where: str) -> Any:
         if self.fails:
             raise ValueError(self.fails)
-        self.asked[-1] += (where,)
+        self.plans[-1] += (where,)
         return SimpleNamespace(columns=["item_id"])
 
     def table(self, name: str) -> Any:
-        self.asked.append(("table", name))
+        self.plans.append(("table", name))
         return SimpleNamespace(columns=["item_id"])
 
 
@@ -204,7 +204,7 @@ class Recorder:
 def test_the_plan_reads_the_table_by_its_reader(sail: Engine, address: str, plan: tuple[str, ...]) -> None:
     recorder: Any = Recorder()
     tables._frame(replace(sail, spark=recorder), address, "items")
-    assert recorder.asked == [plan]
+    assert recorder.plans == [plan]
 
 
 def test_an_engine_without_the_reader_is_refused_with_the_package_to_add(sail: Engine) -> None:

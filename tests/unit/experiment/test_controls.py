@@ -158,10 +158,10 @@ class Knowing:
     """A truth that knows whose items are whose; as_of: never asked before the test origin."""
 
     def __init__(self) -> None:
-        self.asked: list[int] = []
+        self.times: list[int] = []
 
     def scores(self, users: pl.Series, items: pl.Series, as_of: np.ndarray) -> np.ndarray:
-        self.asked += as_of.tolist()
+        self.times += as_of.tolist()
         user_number, number = (ids.str.slice(1).cast(pl.Int64).to_numpy() for ids in (users, items))
         return ((user_number[:, None] + number) % 2 == 0).astype(np.float32)
 
@@ -175,7 +175,7 @@ def test_with_a_truth_every_rung_has_its_regret_query_by_query(monkeypatch: pyte
     assert results.parameters == plain.parameters
     assert [list(o) for o in results.outcomes[:-1]] == [list(o) for o in plain.outcomes[:-1]]
     assert [*plain.outcomes[-1], ORACLE] == list(results.outcomes[-1])
-    assert min(truth.asked) >= to_microseconds(datetime.fromisoformat(results.origins[-1]["origin"]))
+    assert min(truth.times) >= to_microseconds(datetime.fromisoformat(results.origins[-1]["origin"]))
     bound = results.outcomes[-1][ORACLE].values["ndcg_at_10"]
     first = results.query_info[-1].first
     assert np.isfinite(bound[first]).sum() == 20

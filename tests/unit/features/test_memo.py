@@ -25,11 +25,11 @@ def numbered(n: int) -> Table:
 
 class Rows:
     def __init__(self) -> None:
-        self.asked: list[int] = []
+        self.sizes: list[int] = []
 
     @per_row
     def values(self, table: Table) -> tuple[np.ndarray, sp.csr_matrix]:
-        self.asked.append(len(table))
+        self.sizes.append(len(table))
         x = table.frame["x"].to_numpy()
         return x, sp.csr_matrix(np.diag(x))[:, :2] if len(x) > 1 else sp.csr_matrix([[0, 0]])
 
@@ -44,7 +44,7 @@ def test_rows_asked_for_again_come_from_the_whole_table() -> None:
     assert model.xs(first) == [3, 1]
     assert model.xs(first.take(np.array([1]))) == [1]
     assert model.xs(table) == list(range(9))
-    assert model.asked == [2, 9]
+    assert model.sizes == [2, 9]
 
 
 def test_a_changed_table_is_computed_anew() -> None:
@@ -67,7 +67,7 @@ def test_few_rows_of_a_large_table_are_computed_alone(monkeypatch: pytest.Monkey
         rows = table.take(np.array([row]))
         assert model.xs(rows) == [row]
         assert of_whole(rows, "x", read).tolist() == [row]
-    assert model.asked == computed == [1, 1]
+    assert model.sizes == computed == [1, 1]
     assert [of_whole(table, "x", read).tolist(), of_whole(table, "x", read).tolist()] == [list(range(9))] * 2
     assert computed == [1, 1, 9]
 

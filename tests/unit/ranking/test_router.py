@@ -59,7 +59,7 @@ def test_a_rung_scores_the_same_queries_once_for_list_blend_and_slots() -> None:
         n_calls = 0
 
         def score(self, queries: Queries, items: Table) -> np.ndarray:
-            self.asked += 1
+            self.n_calls += 1
             return super().score(queries, items)
 
     one, other = Counted(-1), Counted(-1)
@@ -70,7 +70,7 @@ def test_a_rung_scores_the_same_queries_once_for_list_blend_and_slots() -> None:
     model.fit_rerankers(TRAIN)
     for n in (1, 2):
         routed = serve(model, [["i7"], ["i1", "i2", "i3"]], k=10)
-        assert (one.asked, other.asked) == (n, n)
+        assert (one.n_calls, other.n_calls) == (n, n)
     assert set(routed.source[0]) == {"one+other", "new:one"}
 
 
