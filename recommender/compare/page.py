@@ -57,7 +57,7 @@ def compare_sites(
         warnings=warnings,
         sites=sites,
         facts=pl.concat(facts),
-        charts={question: [c for c in charts if c] for question, charts in drawn.items()},
+        charts={question: [c for c in several if c] for question, several in drawn.items()},
         tables={page_model.BUILD: [_options(order)], page_model.WHEN: [_crossings(sites)]},
         findings=findings,
         evidence=evidence,

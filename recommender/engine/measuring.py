@@ -111,9 +111,9 @@ class CutQueries:
         data = Dataset("", rows.select(STANDARD["interactions"]), self.items, Table(users, self.roles, "user_id"))
         data = data.first_interactions() if self.once else data
         column, end = np.arange(len(self.items)), np.iinfo(np.int64).max
-        asked = horizon(data, self.items, column, self.origin, end, self.graded).only(self.valid).answerable()
-        if len(asked.queries):
-            frame = as_frame(asked.queries, asked.truth, asked.grades).with_columns(pl.Series(FIRST, asked.first))
+        window = horizon(data, self.items, column, self.origin, end, self.graded).only(self.valid).answerable()
+        if len(window.queries):
+            frame = as_frame(window.queries, window.truth, window.grades).with_columns(pl.Series(FIRST, window.first))
             write_atomically(Path(self.to) / f"{number:03d}.arrow", frame.write_ipc)
         return b""
 
@@ -161,8 +161,8 @@ def _table(names: Sequence[str], estimates: Sequence[Estimate]) -> pl.DataFrame:
     for group, e in zip(GROUPS, estimates, strict=True):
         for n, column in enumerate(names):
             metric, _, item_bucket = column.partition(":")
-            own = e.mean[names.index(ANSWERED)]
-            rows.append((group, item_bucket or ALL, metric, e.mean[n], e.low[n], e.high[n], int(e.n[n]), own))
+            answered = e.mean[names.index(ANSWERED)]
+            rows.append((group, item_bucket or ALL, metric, e.mean[n], e.low[n], e.high[n], int(e.n[n]), answered))
     types = [pl.String] * 3 + [pl.Float64] * 3 + [pl.Int64, pl.Float64]
     heads = ("user_bucket", "item_bucket", "metric", "value", "ci_low", "ci_high", "n_queries", "answered_share")
     return pl.DataFrame(rows, schema=dict(zip(heads, types, strict=True)), orient="row").fill_nan(None)

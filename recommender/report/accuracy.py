@@ -31,7 +31,7 @@ def ladder(out: RunFolder) -> Finding:
 
 
 def all_users(out: RunFolder) -> Finding:
-    """Of a train whose own queries are those of a sample of users; else empty."""
+    """The ladder over all users, of a train whose own queries are those of a sample of users; else empty."""
     caption = (
         f"{metric_label(out.metric)} on the test period over all users, with 95% intervals, measured where their rows "
         "lie. Everything else here is measured on the users of the sample. ★ best of its column."

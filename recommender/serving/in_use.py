@@ -48,7 +48,7 @@ class InUse:
     known: LiveKnown
     candidates: Candidates
     version: str
-    _kept: dict[tuple[object, ...], ServedList] = field(default_factory=dict)  # the latest lists, oldest first
+    _remembered: dict[tuple[object, ...], ServedList] = field(default_factory=dict)  # the latest lists, oldest first
 
     def route(self, queries: Queries, candidates: Candidates, k: int) -> Routed:
         return self.bundle.router.recommend(queries, candidates, k, Scoring())
@@ -62,18 +62,18 @@ class InUse:
         A list is kept, and given again to who asks before anything has changed that it depends on."""
         as_of = np.where(as_of == NO_TIME, self.known.latest(), as_of)
         if request.candidates or request.exclude or request.explain or not self._repeats:
-            return self._made(request, users, as_of, variant)
-        asked = zip(users, as_of.tolist(), strict=True)
-        keys = [(user, request.k, variant, at, self.known.n_since(user)) for user, at in asked]
-        if new := [q for q, key in enumerate(keys) if key not in self._kept]:
-            made = self._made(request, [users[q] for q in new], as_of[new], variant)
-            self._kept.update(zip([keys[q] for q in new], made, strict=True))
+            return self._new_lists(request, users, as_of, variant)
+        pairs = zip(users, as_of.tolist(), strict=True)
+        keys = [(user, request.k, variant, at, self.known.n_since(user)) for user, at in pairs]
+        if new := [q for q, key in enumerate(keys) if key not in self._remembered]:
+            lists = self._new_lists(request, [users[q] for q in new], as_of[new], variant)
+            self._remembered.update(zip([keys[q] for q in new], lists, strict=True))
         answers = [
-            replace(self._kept[key], list_id=secrets.token_hex(16), as_of=_stated(at))
+            replace(self._remembered[key], list_id=secrets.token_hex(16), as_of=_stated(at))
             for key, at in zip(keys, as_of.tolist(), strict=True)
         ]
-        while len(self._kept) > MOST_PLACES // request.k:
-            del self._kept[next(iter(self._kept))]
+        while len(self._remembered) > MOST_PLACES // request.k:
+            del self._remembered[next(iter(self._remembered))]
         return answers
 
     @property
@@ -81,7 +81,7 @@ class InUse:
         """Whether a list depends on nothing but the user, the time and what the user took."""
         return self.bundle.router.explorer is None and self.known.shown is None
 
-    def _made(
+    def _new_lists(
         self, request: Recommend, users: Sequence[Id], as_of: np.ndarray, variant: str | None
     ) -> list[ServedList]:  # fmt: skip
         queries, to_choose = queries_of(self.ids(users), as_of, self.known), self.allowed(request)
