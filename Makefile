@@ -333,7 +333,7 @@ test-real: $(READY_DEV)
 	@$(PY) -m pytest $${TESTS:-$(SLOW_TWO)} -m "(slow or real_data) and not browser and not spark"
 
 test-browser: $(READY_DEV)
-	@$(PY) -m pytest $$TESTS -m browser
+	@$(PY) -m pytest $${TESTS:-$(TWO)} -m browser
 
 test-spark: $(READY_DEV)
 	@$(PY) -m pytest $${TESTS:-tests/spark $(TWO)} -m spark
