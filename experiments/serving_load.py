@@ -175,7 +175,8 @@ def count(n: int) -> Callable[[], bool]:
 
 
 def start(command: list[str], port: int, path: str) -> subprocess.Popen[bytes]:
-    quiet = {**os.environ, "PYTHONWARNINGS": "ignore", "OPENBLAS_NUM_THREADS": "1"}
+    path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"  # of uvicorn, which MLflow calls by its name
+    quiet = {**os.environ, "PYTHONWARNINGS": "ignore", "OPENBLAS_NUM_THREADS": "1", "PATH": path}
     process = subprocess.Popen(
         command, env=quiet, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

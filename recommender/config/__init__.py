@@ -32,6 +32,7 @@ class Data(Strict):
     event_weights: dict[str, float] = {}  # what an event of a kind is worth to models; below 0: a dislike
     differences: list[dict[str, dict[str, Any]]] = []  # what is changed about the data: data/operators, in turn
     train_differences: list[dict[str, dict[str, Any]]] = []  # the same of what models learn from; the test stays
+    updated: bool = False  # models that have an update then learn the rows that these left out by it, others do not
 
 
 class Reach(Strict):

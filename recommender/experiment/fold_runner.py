@@ -13,6 +13,7 @@ import polars as pl
 from recommender.config import Rung, Scenario
 from recommender.data import operators
 from recommender.data.split import Fold, unconfirmed
+from recommender.errors import DataError
 from recommender.evaluation.effort import EffortLog
 from recommender.evaluation.evaluate import Outcome, outcome
 from recommender.evaluation.judge import AccuracyJudge
@@ -53,7 +54,9 @@ class FoldRunner:
         self.scenario, self.effort, self.progress, self.asker = scenario, effort, progress, asker
         with effort.stage("all", "prepare", fold.split, fold.origin):
             train = operators.apply(fold.train, scenario.data.train_differences, scenario.seed)
-            self.fold = fold = replace(fold, train=train)
+            # What models are fitted on; what they know in the end, by an update (``models/updates.py``)
+            self.fitted_on, known = train, fold.train if scenario.data.updated else train
+            self.fold = fold = replace(fold, train=known)
             self.candidates = Candidates.after(fold.train, fold.items, scenario.eligibility)
             if len(fold.items) > scenario.scoring.full_up_to:
                 self.candidates = self.candidates.generated(fold.train)
@@ -91,7 +94,9 @@ class FoldRunner:
         fold, scoring = self.fold, self.scenario.scoring
         self.progress(f"{fold.split} {fold.origin[:10]} {rung.name}")
         model = fitted or make(rung, params, self.scenario)
-        if fitted is None:
+        if fitted is None and self.scenario.data.updated:
+            model = self._updated(rung, model)
+        elif fitted is None:
             with self.effort.stage(rung.name, "tune" if tuning else "fit", fold.split, fold.origin, scoring.threads):
                 model.fit(fold.train)
         with self.effort.stage(rung.name, "tune" if tuning else "recommend", fold.split, fold.origin):
@@ -103,6 +108,16 @@ class FoldRunner:
         with self.effort.stage(rung.name, "evaluate", fold.split, fold.origin):
             result = outcome(answer.lists, fold, self.scenario, self.item_rows, answer.values)
             return MeasuredRung(model, answer, replace(result, over_all=self._over_all(model, DEEPEST)))
+
+    def _updated(self, rung: Rung, model: Recommender) -> Recommender:
+        """A model fitted before, whose effort counts nothing, and what its update takes."""
+        from recommender.models.updates import update_of  # for a study only
+
+        update = update_of(model.fit(self.fitted_on), self.fitted_on)
+        if update is None:
+            raise DataError(f"{rung.name}: the algorithm has no update. Leave it out where data.updated is true.")
+        with self.effort.stage(rung.name, "fit", self.fold.split, self.fold.origin):
+            return update(self.fold.train)
 
     def measure_router(self, router: Router) -> dict[str, Outcome]:
         """Outcomes of the router, and of its lists before re-ranking if it re-ranks."""

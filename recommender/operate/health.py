@@ -27,7 +27,8 @@ from recommender.operate.stream import Watched, threshold, watch
 from recommender.studies.engine.finding import Finding, grid
 
 ALIVE, USED, RIGHT, REASONS, DO = "Alive", "Used", "Still right", "Reasons", "What to do"
-_PART = {"interactions": ALIVE, "lists": ALIVE, "short_lists": ALIVE, "fallback": ALIVE, "take_rate": USED}
+_PART = {"interactions": ALIVE, "lists": ALIVE, "short_lists": ALIVE, "fallback": ALIVE, "take_rate": USED,
+         "item_take_rates": USED}  # fmt: skip
 _DRAWN = ("interactions", "lists", "fallback", "take_rate", "popularity", "new_users", "new_items")
 
 

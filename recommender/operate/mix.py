@@ -9,6 +9,7 @@ from recommender.data.dataset import Table
 
 VALUES = 50  # of a column that count for themselves; rarer ones count together
 BINS = 10  # of a number, by its quantiles before shipping
+LEAST_SHOWN, PRIOR = 100, 50  # places in which an item was shown, for a rate of its own; what the mean of all counts
 _WORD = r"(?u)\b\w+\b"
 
 
@@ -18,10 +19,8 @@ def moved(counts: np.ndarray, window: int, least: int, shipped: int | None = Non
     ``least`` rows; and the rows of each day. counts: (n_days, n_values), without a gap. shipped: the day from which on
     all are compared with the window before it, so that a change cannot become the custom.
     """
-    total = np.concatenate([np.zeros((1, counts.shape[1])), np.cumsum(counts, axis=0)])
     day = np.arange(len(counts))
-    until = day if shipped is None else np.minimum(day, shipped)
-    past = total[until] - total[np.maximum(until - window, 0)]
+    past = _before(counts, day if shipped is None else np.minimum(day, shipped), window)
     n, n_past = counts.sum(axis=1), past.sum(axis=1)
     enough = (n >= least) & (n_past >= 5 * least) & (day >= window)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -29,6 +28,31 @@ def moved(counts: np.ndarray, window: int, least: int, shipped: int | None = Non
         freedom = np.maximum((past > 0).sum(axis=1) - 1, 1)
         ratio = ((q - p) ** 2 / p).sum(axis=1) / (1 / n + 1 / n_past) / freedom
     return np.cbrt(np.where(enough, ratio, np.nan)), n
+
+
+def rates_moved(shown: np.ndarray, taken: np.ndarray, window: int) -> np.ndarray:
+    """Likewise for takes of each item in lists, given how often it is shown: against its own rate of the ``window``
+    days before, all scaled to the takes of the day. float64 (n_days,). shown, taken: counts (n_days, n_items)."""
+    day = np.arange(len(shown))
+    past_shown, past_taken = (_before(counts, day, window) for counts in (shown, taken))
+    known = (past_shown >= LEAST_SHOWN) & (shown > 0)
+    shown, taken = np.where(known, shown, 0), np.where(known, taken, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        usual = (past_taken * known).sum(axis=1) / (past_shown * known).sum(axis=1)
+        rate = (past_taken + PRIOR * usual[:, None]) / (past_shown + PRIOR)
+        expected = shown * rate
+        expected *= (taken.sum(axis=1) / expected.sum(axis=1))[:, None]
+        spread = expected * (1 - rate) + shown**2 * rate * (1 - rate) / (past_shown + PRIOR)
+        far = np.where(known, (taken - expected) ** 2 / np.maximum(spread, 0.05), 0).sum(axis=1)
+        ratio = far / np.maximum(known.sum(axis=1) - 1, 1)
+    enough = (known.sum(axis=1) >= 3) & (taken.sum(axis=1) >= 10) & (day >= window)
+    return np.asarray(np.cbrt(np.where(enough, ratio, np.nan)))
+
+
+def _before(counts: np.ndarray, until: np.ndarray, window: int) -> np.ndarray:
+    """Sums of the ``window`` days before each day of ``until``."""
+    total = np.concatenate([np.zeros((1, counts.shape[1])), np.cumsum(counts, axis=0)])
+    return np.asarray(total[until] - total[np.maximum(until - window, 0)])
 
 
 def shared(item: np.ndarray, day: np.ndarray, n_days: int) -> np.ndarray:

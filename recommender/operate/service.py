@@ -14,11 +14,13 @@ import polars as pl
 
 from recommender.data.times import US_PER_DAY
 from recommender.names import USER_BUCKETS
-from recommender.operate.daily import Span
+from recommender.operate.daily import WINDOW, Span
+from recommender.operate.mix import counted, rates_moved
 from recommender.operate.stream import FEWER, LEARNING, MORE, Stream
 
 FALLBACK = "fallback"
 IGNORED = ("impression",)  # feedback that is no take
+MOST_ITEMS = 2_000  # whose take rates are watched
 LEAST_EXPLORED = 300  # places that exploration drew, for an examination curve
 _DAY = (pl.col("as_of").dt.epoch("us") // US_PER_DAY).alias("day")
 
@@ -63,13 +65,29 @@ def service_streams(rows: pl.DataFrame, span: Span) -> list[Stream]:
     known = table["day"].to_numpy() >= begin
     n_lists, n_places = (np.where(known, table[c].to_numpy().astype(float), 0) for c in ("lists", "places"))
     values = {c: table[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in ("short", FALLBACK, "taken")}
+    window = min(WINDOW, max(1, (span.shipped - max(begin, span.first)) // 3))
+    moved = rates_moved(*_by_item(rows, span), window)
     volume = np.where(known, np.log1p(n_lists), np.nan)
     return [
         span.stream("lists", "lists shown", volume, known.astype(float), FEWER, 0.1, log=True),
         span.stream("short_lists", "share of lists shorter than usual", values["short"], n_lists, MORE, 0.02),
         span.stream(FALLBACK, "share of places filled by the fallback", values[FALLBACK], n_places, MORE, 0.02),
         span.stream("take_rate", "takes per shown place", values["taken"], n_places, FEWER, 0.0),
-    ]
+        span.stream(
+            "item_take_rates", f"takes of items against their own rates of the {window} days before; 1: nothing moved",
+            moved, np.isfinite(moved).astype(float), MORE, 0.0,
+        ),
+    ]  # fmt: skip
+
+
+def _by_item(rows: pl.DataFrame, span: Span) -> tuple[np.ndarray, np.ndarray]:
+    """How often each item was shown and taken, float64 (n_days, n_items) each; the items that were shown most."""
+    often = rows["item_id"].value_counts(sort=True).head(MOST_ITEMS).select("item_id", code=pl.int_range(pl.len()))
+    listed = rows.select("day", "item_id", "taken").join(often, on="item_id")
+    day, code = listed["day"].to_numpy() - span.first, listed["code"].to_numpy()
+    taken = listed["taken"].to_numpy()
+    shown = counted(code, day, len(span.days), often.height)
+    return shown, counted(code[taken], day[taken], len(span.days), often.height)
 
 
 def examination(rows: pl.DataFrame) -> dict[int, float] | None:

@@ -1,7 +1,8 @@
 """staleness: what does a model lose with its age, and how often must it be trained again?
 
-Cells: mode test, axis ``model``: ``fresh``, ``older 0.1`` (fitted without the latest tenth of the training period) and
-``shorter 0.1`` (without the earliest tenth). Table: percent lost against the fresh model (rung and kind, a column per
+Cells: mode test, axis ``model``: ``fresh``, ``older 0.1`` (fitted without the latest tenth of the training period),
+``shorter 0.1`` (without the earliest tenth) and ``updated 0.1`` (as older, then brought up to date by
+``models/updates.py``). Table: percent lost against the fresh model (rung and kind, a column per
 age). Option: ``tolerated_loss``, a share of the fresh model's accuracy.
 """
 
@@ -24,7 +25,7 @@ from recommender.studies.engine.measured import Measured, by_site
 from recommender.studies.engine.plan import Study
 
 AXIS = "model"
-FRESH, OLDER, SHORTER = "fresh", "older", "shorter"  # levels
+FRESH, OLDER, SHORTER, UPDATED = "fresh", "older", "shorter", "updated"  # levels
 STALE_DAYS = "stale_days"  # a value of a finding, and the key split.stale_days that it answers
 _LOSSES = {
     **dict.fromkeys(("rung", "kind"), pl.String),
@@ -39,7 +40,7 @@ def analyse(study: Study, runs: Sequence[Measured]) -> list[Finding]:
 
 
 def losses(runs: Sequence[Measured]) -> pl.DataFrame:
-    """Per rung and cell: kind (older, shorter), share, age_days, fresh, loss, low, high (shares of fresh), p_holm."""
+    """Per rung and cell: kind (a level), share, age_days, fresh, loss, low, high (shares of fresh), p_holm."""
     cells = {r.labels[AXIS]: r for r in runs}
     fresh, scenario = cells.pop(FRESH), runs[0].scenario
     metric = scenario.decision.metric
@@ -110,14 +111,15 @@ def _finding(site: str, runs: Sequence[Measured], tolerated: float) -> Finding:
     older = table.filter(pl.col("kind") == OLDER)
     rungs = older["rung"].unique(maintain_order=True).to_list()
     out.sentences = [_sentence(older.filter(pl.col("rung") == rung), rung, label, tolerated) for rung in rungs]
-    out.sentences += _age_or_volume(table, label)
+    out.sentences += _age_or_volume(table, label) + _updates(table, runs, label)
     out.values = _shortest(older, rungs, tolerated)
     cells = {(r["rung"], r["kind"], r["share"]): r for r in table.iter_rows(named=True)}
     shares = older["share"].unique().sort().to_list()
     rows = [
         [f"{rung}, {kind}", *(_percent(cells.get((rung, kind, s))) for s in shares)]
         for rung in rungs
-        for kind in (OLDER, SHORTER)
+        for kind in (OLDER, SHORTER, UPDATED)
+        if any(key[:2] == (rung, kind) for key in cells)
     ]
     heads = ["rung", *(f"{a:,.1f} days" for a in older["age_days"].unique().sort())]
     out.grids.append(grid(f"Loss of {label} against the fresh model, percent of it; * significant.", heads, rows))
@@ -130,6 +132,7 @@ def _finding(site: str, runs: Sequence[Measured], tolerated: float) -> Finding:
     out.notes.append(
         "older: fitted without the latest part of the training period, measured on the same queries. shorter: without "
         "as much of its earliest part instead, which separates the loss by age from the loss by having less data. "
+        "updated: as older, then brought up to date without a fit on all rows. "
         "Histories of the users who get lists are always fresh: what ages is the model."
     )
     return out
@@ -165,6 +168,27 @@ def _age_or_volume(table: pl.DataFrame, label: str) -> list[str]:
     reason = ": its age costs that, not having less data" if worst["low"] > max(other["high"], 0) else ""
     rung = worst["rung"]
     return [f"Without as much of its earliest data instead, {rung} changes by {change} percent of its {label}{reason}."]
+
+
+def _updates(table: pl.DataFrame, runs: Sequence[Measured], label: str) -> list[str]:
+    """What an update loses against fitting again, and what both cost, at the smallest share that was updated."""
+    rows = table.filter(pl.col("kind") == UPDATED)
+    rows = rows.filter(pl.col("share") == rows["share"].min()) if rows.height else rows
+    cells = {r.labels[AXIS]: _fit_seconds(r) for r in runs}
+    sentences = []
+    for r in rows.iter_rows(named=True):
+        cost = cells[f"{UPDATED} {r['share']:g}"][r["rung"]], cells[FRESH][r["rung"]]
+        loss = with_interval(100 * r["loss"], 100 * r["low"], 100 * r["high"], 1)
+        sentences.append(
+            f"{r['rung']}, brought up to date with the latest {r['share']:.0%} instead of fitted again, loses {loss} "
+            f"percent of its {label} and takes {cost[0]:.2f} CPU seconds instead of {cost[1]:.2f}."
+        )
+    return sentences
+
+
+def _fit_seconds(run: Measured) -> dict[str, float]:
+    fits = run.run.spent.filter(pl.col("split") == "test", pl.col("stage") == "fit")
+    return dict(fits.group_by("rung").agg(pl.col("cpu_s").sum()).iter_rows())
 
 
 def _percent(row: Mapping[str, Any] | None) -> str:

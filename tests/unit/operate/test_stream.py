@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recommender.operate.mix import moved
+from recommender.operate.mix import moved, rates_moved
 from recommender.operate.stream import EITHER, FEWER, LEAST_P, Stream, e_value, threshold, watch
 
 SHIPPED = 60
@@ -60,6 +60,20 @@ def test_one_odd_day_is_no_alarm_and_a_change_below_the_smallest_neither() -> No
     constant[80:] -= 0.05
     assert watch(stream(constant, smallest=0.1), threshold(10, 0.1)).alarm is None
     assert watch(stream(constant, smallest=0.01), threshold(10, 0.1)).alarm is not None
+
+
+def test_takes_of_items_are_compared_with_their_own_rates() -> None:
+    rng, usual = np.random.default_rng(0), np.linspace(0.05, 0.3, 12)
+    shown = rng.multinomial(600, np.full(12, 1 / 12), size=80).astype(float)
+    taken = rng.binomial(shown.astype(int), usual).astype(float)
+    same = rates_moved(shown, taken, 28)
+    assert np.isnan(same[:28]).all()
+    assert 0.8 < np.nanmean(same) < 1.2
+    turned = taken.copy()
+    turned[60:] = rng.binomial(shown[60:].astype(int), usual[::-1])  # as many takes in all, of other items
+    moved_on = rates_moved(shown, turned, 28)
+    assert np.nanmax(same) < moved_on[60]
+    assert moved_on[60] > moved_on[79]  # they become the custom
 
 
 def test_the_mix_of_a_day_is_about_one_where_nothing_moved() -> None:

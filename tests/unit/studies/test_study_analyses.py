@@ -232,11 +232,15 @@ def test_staleness_tells_how_often_to_train_again(tmp_path: Any) -> None:
     model: dict[str, Any] = {"fresh": {}}
     for s in (0.2, 0.5):
         model[f"older {s}"] = {"data.train_differences": [{"drift": {"share": s}}]}
+        model[f"updated {s}"] = {**model[f"older {s}"], "data.updated": True}
         model[f"shorter {s}"] = {"data.train_differences": [{"volume": {"share": 1 - s, "by": "time"}}]}
     given = study(grid={"model": model}, analysis="staleness")
     runs = measured(given, tmp_path)
     (finding,) = ANALYSES["staleness"].findings(given, runs)
-    assert len(finding.sentences) == 4
+    updates = losses(runs).filter(kind="updated")
+    assert set(updates["age_days"]) == {0}
+    assert updates.filter(rung="item_knn")["loss"].to_list() == [0, 0]  # counts of pairs add up exactly
+    assert sum("brought up to date" in s for s in finding.sentences) == len(updates["rung"].unique())
     assert all("days" in s for s in finding.sentences[:3])
     older = losses(runs).filter(pl.col("kind") == "older").partition_by("rung")
     first = min(lasts(part["age_days"].to_numpy(), part["loss"].to_numpy(), 0.05) for part in older)
