@@ -344,7 +344,8 @@ bench: $(READY_DEV)
 	@$(PY) -m pytest tests/benchmarks/bench_stages.py --benchmark-autosave --benchmark-compare \
 		--benchmark-time-unit=ms --benchmark-columns=min,median,max,rounds
 
-##   make bench-peers           stages beside RecTools, implicit and irspack, each in its own environment; needs uv
+##   make bench-peers           stages beside RecTools, implicit, irspack and LensKit, each in its own environment; needs
+##                              uv, 8 GB of memory and of disk, and 12 minutes
 .PHONY: bench-peers
 bench-peers: $(READY_DEV)
 	@$(PY) -m experiments.bench_peers

@@ -151,15 +151,17 @@ def metrics() -> str:
 
 
 def peers() -> str:
-    """A row per stage and other library: CPU seconds of both, from the last `make bench-peers`."""
+    """A row per size, stage and other library: CPU seconds of both, from the last `make bench-peers`."""
     measured = json.loads((DATA / "peers.json").read_text(encoding="utf-8"))
-    rows = [["stage", "ours, CPU s", "peer", "its CPU s", "its time / ours", "result"]]
+    rows = [["size", "stage", "ours, CPU s", "peer", "its CPU s", "its time / ours", "result"]]
     for row in measured["stages"]:
         ratio = f"{row['peer_s'] / row['ours_s']:.2f}" if row["equal"] else ""
         result = "equal" if row["equal"] else "not alike"
-        rows.append([row["stage"], f"{row['ours_s']:.2f}", row["peer"], f"{row['peer_s']:.2f}", ratio, result])
-    alone = [name for name in measured["ours"] if name not in {row["stage"] for row in measured["stages"]}]
-    return table([*rows, *([name, f"{measured['ours'][name]:.2f}", "", "", "", ""] for name in alone)])
+        seconds = [f"{row['ours_s']:.2f}", row["peer"], f"{row['peer_s']:.2f}"]
+        rows.append([row["size"], row["stage"], *seconds, ratio, result])
+    beside = {(row["size"], row["stage"]) for row in measured["stages"]}
+    alone = [row for row in measured["ours"] if (row["size"], row["stage"]) not in beside]
+    return table([*rows, *([row["size"], row["stage"], f"{row['ours_s']:.2f}", "", "", "", ""] for row in alone)])
 
 
 def growth() -> str:

@@ -33,7 +33,7 @@ from recommender.sources.load import load
 
 FULL = {"als": 15, "bpr": 100}  # iterations, as the rungs have them
 FEWER = {"als": (("cold", 5), ("cold", 3), ("warm", 5), ("warm", 3), ("warm", 1)),
-         "bpr": (("cold", 50), ("cold", 25), ("warm", 50), ("warm", 25), ("warm", 10))}  # fmt: skip
+         "bpr": (("cold", 50), ("cold", 25), ("cold", 10), ("warm", 50), ("warm", 25), ("warm", 10))}  # fmt: skip
 Model = ALS | BPR
 Known = tuple[Table, np.ndarray]  # users or items, and their factors
 
