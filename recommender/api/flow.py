@@ -49,6 +49,7 @@ def read(
     """The data as the scenario asks for them: loaded where a source or folder is named, and with its differences."""
     with effort.stage("all", "prepare", "all", ""):
         if isinstance(data, str):
+            log.info("reading %s", data)  # within two seconds of the start, in a log too
             data = loader(data, raw_dir=raw_dir, **config.loading(scenario))
         memory.check(data)
         return operators.apply(data, scenario.data.differences, scenario.seed)

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
+from recommender.data.table import Table
 from recommender.simulate.draw import NICHES, TOPICS
 from recommender.simulate.technologies import technologies
 from recommender.simulate.vocabulary import CITIES, CLIPS, FILMS, FIRST_NAMES, LAST_NAMES, OCCUPATIONS
@@ -99,6 +100,11 @@ def numbered(prefix: str, numbers: np.ndarray) -> pl.Series:
 def ids(prefix: str, n: int) -> pl.Series:
     """Numbers with leading zeros, so that ids sort as rows do; the order of rows has nothing to do with time."""
     return pl.Series(np.arange(n)).cast(pl.String).str.pad_start(len(str(n - 1)), "0").str.replace("^", prefix)
+
+
+def rows_of(known: pl.Series, wanted: pl.Series) -> np.ndarray:
+    """Row of each id among the known ones, int64 (n,); -1 where unknown."""
+    return Table(known.alias("id").to_frame(), {}, "id").lookup(wanted)
 
 
 def people_of(niche: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from recommender.data.spec import Features, RelationSpec, Spec, Tables
 from recommender.hashing import pseudonyms
-from recommender.simulate.column_values import days, ids, numbered, thinned, times
+from recommender.simulate.column_values import days, ids, numbered, rows_of, thinned, times
 from recommender.simulate.network import Members, NetworkKnobs, make_members, pick_alike
 from recommender.simulate.network_links import BLOCK_DAYS, MINUTE, Links, play, rates
 
@@ -138,5 +137,4 @@ class NetworkTruth:
 
     def _rows(self, wanted: pl.Series) -> np.ndarray:
         """Row of each id, int64 (n,); -1 where unknown."""
-        known = pd.Index(ids("m", len(self.members.joined)).to_numpy())
-        return np.asarray(known.get_indexer(pd.Index(wanted.to_numpy())))
+        return rows_of(ids("m", len(self.members.joined)), wanted)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import scipy.sparse as sp
 
-from recommender.simulate.column_values import days, ids
+from recommender.simulate.column_values import days, ids, rows_of
 from recommender.simulate.knobs import Knobs
 from recommender.simulate.log import Log, simulate
 from recommender.simulate.make import make_world
@@ -80,7 +79,7 @@ class SimulatedTruth:
     def _rows(self, kind: str, wanted: pl.Series) -> np.ndarray:
         """Row numbers of users ("u") or items ("i"), -1 for unknown ids; int64 (n,)."""
         n = self.world.knobs.n_users if kind == "u" else self.world.knobs.n_items
-        return np.asarray(pd.Index(ids(kind, n).to_numpy()).get_indexer(pd.Index(wanted.to_numpy())))
+        return rows_of(ids(kind, n), wanted)
 
     def _odds(self, user: np.ndarray, now: np.ndarray) -> np.ndarray:
         """``scores`` of all items, float64 (n, n_items); minus infinity for what is not shown at that moment."""

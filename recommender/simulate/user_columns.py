@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from recommender.simulate.column_values import ids, lists, niche_words, thinned, titles, words_of
 from recommender.simulate.draw import NICHES, TOPICS
@@ -62,6 +61,8 @@ def user_location(world: World, rng: np.random.Generator) -> pl.Series:
 
 def follows(world: World, rng: np.random.Generator) -> pl.Series:
     """User ids of the accounts that each user followed at sign-up; often none."""
+    import pyarrow as pa  # for simulated services of this kind only
+
     graph = world.follows.sorted_indices()
     followed = ids("u", world.knobs.n_users).gather(graph.indices).to_arrow()
     column = pl.from_arrow(pa.LargeListArray.from_arrays(graph.indptr.astype("int64"), followed))
