@@ -6,9 +6,9 @@ import re
 import warnings
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from recommender.data.dataset import NO_TIME
@@ -22,6 +22,9 @@ from recommender.tracking.store import (
     failures,
     tracking_uri,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CANDIDATE = "candidate"  # alias of the version that was trained last
 CHAMPION = "champion"  # alias of the version to serve; only promotion.py moves it
@@ -140,6 +143,8 @@ def model_folder(uri: str) -> Path:
 def _example(known: Known) -> pd.DataFrame:
     """Two queries of users whom nobody knows, at the end of the data and now (as_of is optional): an example that is
     logged names no user."""
+    import pandas as pd
+
     strangers: list[int | str] = (
         [-1, -2] if known.data.users.ids.dtype.is_integer() else ["a new user", "another new user"]
     )
