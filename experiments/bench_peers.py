@@ -69,11 +69,11 @@ SIZES = {
 }
 ALIKE = {
     "top-10": 0.001,
-    "fit item_knn": 1e-4,
+    "fit item_knn": 1e-3,  # of sums of 50 similarities
     "fit als": 1e-4,
     "fit ease": 1e-3,
     "metrics": 1e-9,
-    FIVE: 5e-3,  # MRR and hit rate: near ties on random data fall another way in another order of sums
+    FIVE: 1e-2,  # MRR and hit rate: near ties on random data fall another way in another order of sums
 }  # largest difference
 Seconds = dict[str, float]  # stage -> CPU seconds
 

@@ -364,7 +364,7 @@ def test_interrupted_train_is_marked_in_out_and_in_mlflow(
     monkeypatch.setattr(split, "time_fold", interrupt)
     done = train_on(shop().write(workplace / "halted"), "out")
     assert done.code == 130
-    assert done.err.splitlines()[-1] == "Interrupted"
+    assert done.err.splitlines()[-1].strip() == "Interrupted"
     assert Path("out/INCOMPLETE").is_file()
     assert [r.info.status for r in runs(store, "halted")] == ["KILLED"]
 
