@@ -51,12 +51,12 @@ FIVE = "five models, two folds"
 
 @dataclass(frozen=True)
 class Size:
-    """rows: pairs drawn, repeats included. asked: users who get a list. rounds: None: as many as asked for."""
+    """rows: pairs drawn, repeats included. n_lists: how many users get a list. rounds: None: the argument."""
 
     rows: int
     users: int
     items: int
-    asked: int
+    n_lists: int
     stages: tuple[str, ...]
     rounds: int | None = None
 
@@ -143,7 +143,7 @@ def write(folder: Path, size: Size) -> None:
     lists = np.argsort(rng.random((N_QUERIES, 200)), axis=1)[:, :20]
     query, taken = np.divmod(np.unique(rng.integers(0, N_QUERIES * 200, N_QUERIES * 20)), 200)
     truth = {"truth_query": query, "truth_item": taken, "lists": lists}
-    shape = {"shape": [size.users, size.items], "asked": size.asked, "stages": list(size.stages)}
+    shape = {"shape": [size.users, size.items], "n_lists": size.n_lists, "stages": list(size.stages)}
     day = rng.integers(0, 100, len(user))
     np.savez(folder / "inputs.npz", user=user, item=item, day=day, **shape, **factors, **truth)
 
@@ -163,13 +163,13 @@ def _five(given: dict[str, np.ndarray], users: Table, items: Table) -> dict[str,
         known = next_days & (data.user_counts[given["user"]] > 0) & (data.item_counts[given["item"]] > 0)
         user, item = given["user"][known], given["item"][known]
         truth = sp.csr_matrix((np.ones(len(user), bool), (user, item)), shape=(len(users), len(items)))
-        asked = np.flatnonzero(np.diff(truth.indptr))
+        with_truth = np.flatnonzero(np.diff(truth.indptr))
         taken = History(np.append(0, np.cumsum(data.user_counts)), data.item_idx, data.timestamps)
-        queries = Queries(users, np.full(len(users), data.timestamps[0]), taken).take(asked)
+        queries = Queries(users, np.full(len(users), data.timestamps[0]), taken).take(with_truth)
         candidates = Candidates.after(data, items, Eligibility())
         for name, model in models.items():
             lists = recommend(model().fit(data), queries, candidates, 20, Scoring(workers=1))
-            of = accuracy_values(Judged(lists, truth[asked]), data.item_counts)
+            of = accuracy_values(Judged(lists, truth[with_truth]), data.item_counts)
             if name in ("popularity", "item_knn", "ease"):
                 values |= {f"{name}-{origin}-{metric}": of[metric].mean() for metric in ("mrr_at_10", "hit_rate_at_10")}
     return values
@@ -255,7 +255,7 @@ def _metrics(folder: Path, given: dict[str, np.ndarray], n_items: int, timed: Ca
 def _lists(folder: Path, given: dict[str, np.ndarray], data: Dataset, timed: Callable[..., Any]) -> None:
     taken = History(np.append(0, np.cumsum(data.user_counts)), data.item_idx, data.timestamps)
     every = Queries(data.users, np.full(len(data.users), data.timestamps[0]), taken)
-    queries = every.take(np.arange(int(given["asked"])))
+    queries = every.take(np.arange(int(given["n_lists"])))
     candidates = Candidates.after(data, data.items, Eligibility())
     model = _Factors(given["user_factors"], given["item_factors"])
 

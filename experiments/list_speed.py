@@ -31,7 +31,7 @@ N_ROWS, N_USERS, N_ITEMS, N_LISTS, ROUNDS = 936_000, 6_040, 3_706, 100_000, 5
 
 def main(argv: list[str]) -> None:
     data = synthetic()
-    queries = asked(data, N_LISTS)
+    queries = queries_of(data, N_LISTS)
     some = queries.take(np.arange(20_000))
     candidates = Candidates.after(data, data.items, Eligibility())
     als, content = ALS(iterations=1).fit(data), Content().fit(data)
@@ -76,7 +76,7 @@ def synthetic() -> Dataset:
     return Dataset("synthetic", rows, items, Table(pl.DataFrame({"user_id": np.arange(N_USERS)}), {}, "user_id"))
 
 
-def asked(data: Dataset, n: int) -> Queries:
+def queries_of(data: Dataset, n: int) -> Queries:
     """Queries of all users with their whole histories, round and round up to ``n``."""
     history = History(np.append(0, np.cumsum(data.user_counts)), data.item_idx, data.timestamps)
     return Queries(data.users, np.full(N_USERS, data.timestamps[0]), history).take(np.arange(n) % N_USERS)

@@ -34,7 +34,7 @@ def matrix():
 if "top-10" in data["stages"]:
     model = AlternatingLeastSquares(factors=64, num_threads=1)
     model.user_factors, model.item_factors = data["user_factors"], data["item_factors"]
-    users = np.arange(int(data["asked"]))
+    users = np.arange(int(data["n_lists"]))
     taken = matrix()[users]
     begun = time.process_time()
     lists, _ = model.recommend(users, taken, N=10, filter_already_liked_items=True)

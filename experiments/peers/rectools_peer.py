@@ -81,11 +81,11 @@ if FIVE in data["stages"]:
         "bpr": ImplicitBPRWrapperModel(BayesianPersonalizedRanking(factors=64, iterations=20, num_threads=1)),
     }
     begun = time.process_time()
-    found = cross_validate(dataset, TimeRangeSplitter("10D", 2), metrics, models, k=20, filter_viewed=True)
+    validated = cross_validate(dataset, TimeRangeSplitter("10D", 2), metrics, models, k=20, filter_viewed=True)
     cpu_s[FIVE] = time.process_time() - begun
     values = {
         f"{row['model']}-{(80, 90)[row['i_split']]}-{metric}": row[metric]
-        for row in found["metrics"]
+        for row in validated["metrics"]
         for metric in ("mrr_at_10", "hit_rate_at_10")
         if row["model"] in ("popularity", "item_knn", "ease")
     }
