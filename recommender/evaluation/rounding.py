@@ -31,3 +31,10 @@ def with_interval(
         places = decimals(low, high) if bounded else 3  # type: ignore[arg-type]
     form = f"{'+' if sign else ''}.{places}f"
     return f"{value:{form}} [{low:{form}}, {high:{form}}]" if bounded else f"{value:{form}}"
+
+
+def percent(share: float | None) -> str:
+    """``3.5%``; what is not 0, but rounds to it, keeps its first digit."""
+    if share is None:
+        return "–"
+    return f"{share:.2%}" if 0 < abs(share) < 0.001 else f"{share:.0%}" if abs(share) >= 0.1 else f"{share:.1%}"

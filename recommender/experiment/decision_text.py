@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recommender.config import DecisionRule
 from recommender.evaluation.metric_table import metric_label
-from recommender.evaluation.rounding import with_interval
+from recommender.evaluation.rounding import percent, with_interval
 from recommender.experiment.blends import Blend
 from recommender.experiment.climb import Choice, needed
 from recommender.experiment.decision import Decision
@@ -86,7 +86,7 @@ def _slots(decision: Decision) -> list[str]:
     if not rows:
         return []
     without, chosen = rows[0], next(r for r in rows if r.n == slots.n and r.rung in ("", slots.rung))
-    share = f"{without.new_item_share_of_truth:.0%} of what users took on validation was new"
+    share = f"{percent(without.new_item_share_of_truth)} of what users took on validation was new"
     if not slots.n:
         return [f"No slots are reserved for new items: {share}, but no number of slots found more at the cost allowed."]
     change = chosen.recall_at_20 / without.recall_at_20 - 1 if without.recall_at_20 else 0.0

@@ -10,7 +10,7 @@ ships      what validation gives a segment; verdicts won, inherited, group, simp
 gain       what ships less the simplest rung; verdicts gain, loss, open
 blend      what merging in a second rung's lists gave a group on validation; verdicts gain, loss, open
 slots      what n places for new items gave on validation: recall of new items with (value) and without them (target);
-           extra: share of the recall of all items that they cost
+           extra: share of the recall of all items that they cost; reason: share of what users took that was new
 price      what ships less its lists before re-ranking; verdicts gain, loss, open
 goal       verdicts reached, missed, not testable
 harm       a rule, spam or unequal treatment: of what ships, and (what: ``router-plain``) before re-ranking
@@ -33,6 +33,7 @@ import polars as pl
 from recommender.config import ProblemStatement
 from recommender.evaluation.evaluate import VISIT
 from recommender.evaluation.metric_table import NEITHER, better, named
+from recommender.evaluation.rounding import percent
 from recommender.experiment.climb import needed
 from recommender.experiment.run_folder import RunFolder
 from recommender.experiment.run_tables import FALLBACK_SHARE, cells, mark, seconds
@@ -155,7 +156,7 @@ def _merged(run: RunFolder) -> Iterator[Row]:
         chosen = sized[int(slots.n)]
         ends = {"value": chosen.new_item_recall_at_20, "target": sized[0].new_item_recall_at_20, "extra": chosen.loss}
         yield {"topic": "slots", "bucket": ALL, "what": slots.rung, **same, "metric": "recall_at_20", **ends,
-               "n": int(slots.n)}  # fmt: skip
+               "n": int(slots.n), "reason": percent(chosen.new_item_share_of_truth)}  # fmt: skip
 
 
 def goal(run: RunFolder, reduced: bool = False) -> Row:

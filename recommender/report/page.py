@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from recommender.evaluation.metric_table import METRICS, heading, metric_label
+from recommender.evaluation.rounding import percent
 from recommender.experiment.run_tables import USERS, interval, number
 from recommender.files import write_text
 from recommender.models import RECOMMENDERS
@@ -80,7 +81,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {
-        "num": number, "ci": _ci, "signed": _signed, "percent": _percent, "metric": metric_label, "heading": heading,
+        "num": number, "ci": _ci, "signed": _signed, "percent": percent, "metric": metric_label, "heading": heading,
         "rung": _rung, "colour": colour, "id": slug, "capital": capital, "embed": _embed, "range": interval,
         "labels": labels,
         "money": money, "harm": harm_label, "per100": _per_100, "users": lambda bucket: USERS.get(bucket, bucket),
@@ -135,13 +136,6 @@ def _signed(value: float | None, places: int = 3) -> str:
 def _per_100(value: float | None) -> str:
     """Users of 100; below one with its first digit."""
     return "–" if value is None else f"{100 * value:.0f}" if value == 0 or value >= 0.01 else f"{100 * value:.1g}"
-
-
-def _percent(value: float | None) -> str:
-    """``3.5%``; what is not 0, but rounds to it, keeps its first digit."""
-    if value is None:
-        return "–"
-    return f"{value:.2%}" if 0 < abs(value) < 0.001 else f"{value:.0%}" if abs(value) >= 0.1 else f"{value:.1%}"
 
 
 def money(row: Mapping[str, Any], currency: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.evaluation.rounding import MOST, decimals, with_interval
+from recommender.evaluation.rounding import MOST, decimals, percent, with_interval
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,11 @@ def test_rounding_hides_at_most_a_fifth_of_half_the_width(low: float, half: floa
     assert 0 <= places <= MOST
     if 0 < places < MOST:
         assert 10.0**-places / 2 <= max(high - low, 1e-9) / 2 / 3.5 or (high - low) <= 0
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(None, "–"), (0.0, "0.0%"), (0.0027, "0.3%"), (0.0003, "0.03%"), (0.094, "9.4%"), (0.333, "33%")],
+)
+def test_a_share_that_is_not_0_is_not_printed_as_0(share: float | None, text: str) -> None:
+    assert percent(share) == text

@@ -227,6 +227,13 @@ def test_what_a_sample_showed_is_called_a_sample() -> None:
     assert slots.endswith("seen on a sample of 900 users' first queries.")
 
 
+def test_a_small_share_of_new_items_is_not_called_none() -> None:
+    rows = [SlotEvidence(0, 0.3, 0.0, 0.003), SlotEvidence(2, 0.29, 0.9, 0.003, 0.03, 0.05, "content", 900)]
+    decision = Decision(choices=climb(evidence({}), LADDER, rule := DecisionRule()), slot_evidence=rows)
+    slots = sentences(replace(decision, slots=Slots(n=2, rung="content")), rule)[-1]
+    assert "chosen by content: 0.3% of what users took on validation was new." in slots
+
+
 def routed(here: str, back: str, n_back: int = 0) -> Decision:
     """One rung in a visit and one on return, both for every bucket with history."""
     choices = {USER_BUCKETS[0]: Choice("popularity", n_queries=5)}

@@ -399,6 +399,7 @@ def test_places_for_new_items_are_told_with_what_each_number_brought_and_cost(tm
     text = " ".join(page.text.split())
     assert "2 of the first 20 places are kept for new items, chosen by content." in text
     assert "New items, in these places or others, are" in text
+    assert train_facts(read_run(out)).filter(topic="slots")["reason"].to_list() == ["30%"]
     assert "Simulated data: no real user has seen a list." in text
     assert page.row("2 ★")[1:] == ["content", "0.280", "6.7%, 10.0%", "0.040"]
     assert page.row("0")[1:] == ["", "0.300", "", "0.000"]
