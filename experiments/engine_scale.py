@@ -78,7 +78,7 @@ def main(argv: list[str]) -> None:
         return
     for one_size in argv or ["3000000", "10000000"]:
         size, _, only = one_size.partition(":")
-        rows, places = int(size), [("sail", 1), ("sail", 2), (LISTS, 2), (ALONE, 1), ("this machine", 1)]
+        rows, places = int(size), [("sail", 1), ("sail", 2), (LISTS, 2), ("this machine", 1), (ALONE, 1)]
         if only:
             named = {"sail": "", LISTS: LISTS}
             places = [(where, n) for where, n in places if only == (named.get(where, "0") or str(n))]
@@ -255,7 +255,8 @@ def write_costs() -> None:
             sys.exit(f"{stage}: {len(np.unique(rows))} sizes; two to fit and one to predict are the least.")
         known, every = Cost.fitted(rows[~largest], cpu_s[~largest]), Cost.fitted(rows, cpu_s)
         shuffled = np.polyval(np.polyfit(rows, group["shuffle_mb"].to_numpy() / 1e3, 1), [rows[-1], 1e9]).clip(0)
-        sums += known.at(rows[-1]), cpu_s[largest].mean(), every.at(1e9), shuffled[1]
+        compared = float(rows[-1] == table["rows"][-1])
+        sums += compared * known.at(rows[-1]), compared * cpu_s[largest].mean(), every.at(1e9), shuffled[1]
         measured = " and ".join(f"{seconds:.1f}" for seconds in cpu_s[largest])
         lines.append([
             stage, f"{every.fixed:.1f}", f"{every.exponent:.2f}", int(rows[-1]), f"{known.at(rows[-1]):.1f}", measured,
