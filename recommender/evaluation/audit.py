@@ -26,6 +26,7 @@ OUTCOMES = {
     "taken_favourable_share": "taken",  # share of what was then taken that is favourable: the log's own
 }
 FOUR_FIFTHS = 0.8
+ROUNDED = 1e-9  # shares of ten places often give a bound of 1, less or more by rounding alone
 BETWEEN = " × "  # joins columns, and groups, of an intersection
 SCHEMA = {
     **dict.fromkeys(("rung", "outcome", "grouping", "group"), pl.String),
@@ -129,7 +130,7 @@ def _audit(
         for g, label in enumerate(labels):
             known = np.isfinite(ratio[g, c])
             bounds = (low[g, c], high[g, c]) if known else (None, None)
-            differs = bool(known and above[g, c] < 1)
+            differs = bool(known and above[g, c] < 1 - ROUNDED)
             rows.append((rung, OUTCOMES[outcome], grouping, label, size[g], rate[g, c], ratio[g, c], *bounds,
                          bool(best[c] == g), bool(counted[g]), differs))  # fmt: skip
     return rows
@@ -162,7 +163,7 @@ def _resampled(
 ) -> np.ndarray:
     """Rates of bootstrap samples of users, float64 (resamples, n_groups, n_columns)."""
     rows, defined, width = [np.flatnonzero(group == label) for label in labels], ~np.isnan(values), values.shape[1]
-    both = np.hstack([np.where(defined, values, 0), defined]).astype(np.float32)
+    both = np.hstack([np.where(defined, values, 0), defined])
     rates = []
     for weights in user_weights(keys, resamples, seed):
         sums = np.stack([weighted_sums(weights, of_group, both[of_group]) for of_group in rows])

@@ -71,9 +71,10 @@ def poisson_weights(streams: np.ndarray, first: int, n: int) -> np.ndarray:
 
 
 def weighted_sums(weights: np.ndarray, which: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """``values.T @ weights[which]``, float64 (n_columns, n), added up in blocks of ``_TOGETHER`` rows as float32.
+    """``values.T @ weights[which]``, float64 (n_columns, n), added up in blocks of ``_TOGETHER`` rows in the type of
+    the values.
 
-    weights: uint8 (m, n). which: int64 (n_rows,), rows of the weights. values: float32 (n_rows, n_columns).
+    weights: uint8 (m, n). which: int64 (n_rows,), rows of the weights. values: float32 or float64 (n_rows, n_columns).
     """
     out = np.zeros((values.shape[1], weights.shape[1]))
     _weighted_sums(weights, which, values, out)
@@ -112,13 +113,13 @@ def _poisson(streams, first, out, limits):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def _weighted_sums(weights, which, values, out):  # type: ignore[no-untyped-def]
     n = np.uint64(weights.shape[1])
-    weight, sums = np.empty(weights.shape[1], np.float32), np.zeros(out.size, np.float32)
+    weight, sums = np.empty(weights.shape[1], values.dtype), np.zeros(out.size, values.dtype)
     flat, total = weights.reshape(-1), out.reshape(-1)
     for start in range(0, len(which), _TOGETHER):
         for row in range(start, min(start + _TOGETHER, len(which))):
             begin = np.uint64(which[row]) * n
             for at in range(n):
-                weight[at] = np.float32(flat[begin + at])
+                weight[at] = flat[begin + at]
             for column in range(values.shape[1]):
                 value, into = values[row, column], np.uint64(column) * n
                 for at in range(n):

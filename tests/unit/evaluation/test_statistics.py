@@ -75,11 +75,12 @@ def test_ids_are_numbered_in_their_order_and_a_key_is_the_ids_own() -> None:
     assert [len(x) for x in numbered(pl.Series([], dtype=pl.String))] == [0, 0]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [0, 3, 700])
-def test_weighted_sums_are_a_product(n: int) -> None:
+def test_weighted_sums_are_a_product(n: int, dtype: type) -> None:
     rng = np.random.default_rng(0)
     weights, which = rng.integers(0, 200, (9, 13)).astype(np.uint8), rng.integers(0, 9, n)
-    values = rng.integers(-5, 5, (n, 4)).astype(np.float32)  # whole numbers: no sum is rounded
+    values = rng.integers(-5, 5, (n, 4)).astype(dtype)  # whole numbers: no sum is rounded
     np.testing.assert_array_equal(weighted_sums(weights, which, values), values.T @ weights[which].astype(float))
 
 
