@@ -52,8 +52,8 @@ class DatedMove:
 def moves(
     facts: pl.DataFrame, needs: Mapping[str, Sequence[str]], chances: Mapping[str, Chance], stop_here: bool
 ) -> list[DatedMove]:
-    """facts: of one site; needs: option -> everything that must be there before and is not; stop_here: the simplest
-    rung reaches the goal, so that moves are not needed for it. What ships already is no move, nor is a goal that is
+    """facts: of one site; needs: option -> everything that must be there before and is not; stop_here: a rule
+    reaches the goal, so that moves are not needed for it. What ships already is no move, nor is a goal that is
     reached or that these data cannot test."""
     rows = facts.to_dicts()
     rate = next((r for r in rows if r["topic"] == "rate"), None)

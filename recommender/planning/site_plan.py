@@ -44,7 +44,7 @@ class SitePlan:
 
     @property
     def enough(self) -> bool:
-        """Whether the simplest rung reaches the goal."""
+        """Whether a rule reaches the goal."""
         return viability.stop_here(self.sheet)
 
     @property

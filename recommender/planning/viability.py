@@ -48,7 +48,7 @@ def answers(run: RunFolder, facts: pl.DataFrame) -> list[SheetAnswer]:
 
 
 def stop_here(sheet: Sequence[SheetAnswer]) -> bool:
-    """Whether the simplest rung reaches the goal, so that nothing more needs to be built for it."""
+    """Whether a rule reaches the goal, so that nothing more needs to be built for it."""
     return any(a.question == RULE and a.verdict == YES for a in sheet)
 
 
@@ -76,15 +76,22 @@ def _enough(run: RunFolder, rows: Sequence[Row]) -> SheetAnswer:
 
 
 def rule(run: RunFolder, rows: Sequence[Row]) -> SheetAnswer:
-    """Whether the simplest rung, a rule, reaches the goal; open where the goal cannot be tested."""
+    """Whether a rule reaches the goal: the simplest rung, or another of its recommender (popularity by occupation). The
+    answer is about the first that does, else the most accurate; open where the goal cannot be tested."""
     problem, cheap = run.scenario.problem, simplest(run)
+    kind = {r.name: r.recommender for r in run.scenario.ladder if not r.control}
+    rules = [name for name in run.rungs if name == cheap or (name in kind and kind[name] == kind.get(cheap))]
     goal = next((r for r in rows if r["topic"] == "goal"), None)
-    row = next(
-        (r for r in rows if r["topic"] == "accuracy" and r["bucket"] == ALL and r["what"] == cheap
-         and r["metric"] == problem.metric and r["value"] is not None), None,
-    )  # fmt: skip
-    numbers = {"rung": cheap, "row": row, "metric": problem.metric, "target": problem.target, "goal": goal}
-    if row is None or goal is None or row["low"] is None:
+    measured = [
+        r for r in rows if r["topic"] == "accuracy" and r["bucket"] == ALL and r["what"] in rules
+        and r["metric"] == problem.metric and r["value"] is not None and r["low"] is not None
+    ]  # fmt: skip
+    measured.sort(key=lambda r: rules.index(r["what"]))
+    enough = [r for r in measured if r["low"] >= problem.target]
+    row = enough[0] if enough else max(measured, key=lambda r: r["value"], default=None)
+    numbers = {"rung": row["what"] if row else cheap, "row": row, "metric": problem.metric, "target": problem.target}
+    numbers |= {"goal": goal}
+    if row is None or goal is None:
         return SheetAnswer(RULE, OPEN, "not measured", numbers)
     if untestable(goal):
         return SheetAnswer(RULE, OPEN, "cannot be told", numbers)

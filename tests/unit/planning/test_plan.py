@@ -161,6 +161,27 @@ def test_where_popularity_reaches_the_goal_the_sheet_says_stop() -> None:
     assert "a control, reaches it too" in planning.sheet_html([blind])
 
 
+def test_a_rule_within_segments_is_a_rule_too() -> None:
+    names = ("popularity", "by_job", "content")
+    train = Train(target=0.25)
+    train.rungs = names
+    recommenders = zip(names, ("popularity", "popularity", "content"), strict=True)
+    train.scenario = scenario(
+        problem=train.scenario.problem.model_dump(), ladder=[{"name": n, "recommender": r} for n, r in recommenders]
+    )
+    goal = {"topic": "goal", "what": "router", "verdict": "reached", "value": 0.4, "low": 0.3, "high": 0.5, "n": 500}
+
+    def answer(by_job: float) -> viability.SheetAnswer:
+        values = dict(zip(names, (0.1, by_job, 0.4), strict=True))
+        ends = [{"what": n, "value": v, "low": v - 0.02, "high": v + 0.02, "n": 500} for n, v in values.items()]
+        table = facts(*({"topic": "accuracy", "metric": "ndcg_at_10", **e} for e in ends), goal)
+        return viability.rule(train, table.to_dicts())  # type: ignore[arg-type]
+
+    assert [(a.what, a.numbers["rung"]) for a in (answer(0.3), answer(0.2), answer(0.26))] == [
+        ("stop here", "by_job"), ("more is needed", "by_job"), ("cannot be told", "by_job"),
+    ]  # fmt: skip
+
+
 def test_the_sheet_begins_with_one_verdict_that_names_what_is_missing() -> None:
     start = sheet(0.1)[viability.START]
     assert (start.verdict, planning.plain_text(planning.sheet_html([start])).split(" Question")[0]) == (
