@@ -46,6 +46,7 @@ def replacement(path: Path, writer: Callable[[Path], object]) -> Iterator[Callab
 
 
 def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 under a temporary name and renames it, so that no kill leaves half a file."""
     write_atomically(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
 
 

@@ -25,6 +25,8 @@ CONFIGS = shipped("configs")
 
 
 class Data(Strict):
+    """Where the scenario's data come from, and what of them counts as taken."""
+
     source: str = "simulated"  # used where DATA is not given
     options: dict[str, dict[str, Any]] = {}  # source name -> its keyword arguments
     repairs: dict[str, str] = {}  # rule -> action, on top of dataset.yaml's
@@ -71,6 +73,8 @@ class Eligibility(Strict):
 
 
 class Rung(Strict):
+    """One step of the ladder: a recommender with its parameters."""
+
     name: str
     recommender: str  # a key of recommender.models.RECOMMENDERS
     params: dict[str, Any] = {}
@@ -138,6 +142,8 @@ class Spam(Strict):
 
 
 class DecisionRule(Strict):
+    """When a rung replaces a simpler one, and by which metric."""
+
     metric: str = "ndcg_at_10"
     alpha: float = Field(0.05, gt=0, lt=1)
     min_gain: float = Field(0.0, ge=0)
@@ -148,6 +154,8 @@ class DecisionRule(Strict):
 
 
 class Scoring(Strict):
+    """How long lists are, and how much is scored at once."""
+
     k: int = Field(50, ge=20, le=10_000)
     # Above so many candidates, each query is scored on those that a generator chooses; its recall is in data.json
     full_up_to: int = Field(100_000, ge=1)
@@ -215,6 +223,7 @@ class Scenario(Strict):
 
 
 def scenarios() -> list[str]:
+    """Names of the scenarios that come with the project, sorted."""
     return names_in(CONFIGS)
 
 

@@ -11,5 +11,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and the libraries acc
 
 
 class Strict(BaseModel):
+    """A part of the configuration; unknown keys are refused."""
+
     # Deferred: the schema of what a program does not read is never made.
     model_config = ConfigDict(extra="forbid", defer_build=True)

@@ -175,6 +175,7 @@ def feature(findings: Findings, table: str, frame: pl.DataFrame, column: str, ro
 
 
 def short_type(dtype: pl.DataType) -> str:
+    """The name of a column's type, at most 60 characters of it."""
     text = str(dtype)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -71,12 +71,14 @@ def is_total(name: str) -> bool:
 
 
 def is_row_number(name: str) -> bool:
+    """Whether a column of that name most likely numbers the rows: pandas writes such, or one without a name."""
     return (
         not name.strip() or bool(re.fullmatch(r"Unnamed: \d+(\.\d+|_level_\d+)?", name)) or name.lower() in _ROW_NUMBERS
     )
 
 
 def is_time(name: str) -> bool:
+    """Whether a word of the name denotes a time."""
     return bool(set(words(name)) & set(_TIMES))
 
 

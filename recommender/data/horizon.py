@@ -115,6 +115,7 @@ def ragged(start: np.ndarray, stop: np.ndarray, item: np.ndarray, column: np.nda
 
 
 def truth_of(taken: History, allowed: np.ndarray, n_items: int) -> sp.csr_matrix:
+    """Answers that may be shown, bool csr (n_queries, n_items). allowed: bool, one per entry of ``taken``."""
     shape = (len(taken.indptr) - 1, n_items)
     truth = sp.csr_matrix((np.ones(allowed.sum(), bool), (taken.row[allowed], taken.item_idx[allowed])), shape=shape)
     truth.sum_duplicates()

@@ -61,4 +61,5 @@ def to_datetime(us: int) -> datetime:
 
 
 def iso(time: datetime | None) -> str:
+    """ISO 8601 to the second; empty without a time."""
     return "" if time is None else time.isoformat(timespec="seconds")

@@ -138,6 +138,7 @@ def locations(
 def stated_roles(
     findings: Findings, table: str, frame: pl.DataFrame | None, stated: Mapping[str, str], spec: Spec
 ) -> None:
+    """Adds a problem for each stated role that is unknown, or of a column that is standard or not there."""
     columns = [] if frame is None else [c for c in frame.columns if c != ROW]
     for column, role in stated.items():
         if column in STANDARD[table] or column in spec.names(table).values():

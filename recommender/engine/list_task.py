@@ -116,6 +116,7 @@ def as_frame(queries: Queries, truth: sp.csr_matrix | None = None, grades: sp.cs
 
 
 def as_ipc(frame: pl.DataFrame) -> bytes:
+    """The frame as bytes of an Arrow file."""
     buffer = io.BytesIO()
     frame.write_ipc(buffer)
     return buffer.getvalue()
@@ -126,6 +127,8 @@ def _ragged(name: str, values: np.ndarray, indptr: np.ndarray) -> pl.Series:
 
 
 def judge_of(frame: pl.DataFrame, n_items: int, item_counts: np.ndarray) -> AccuracyJudge:
+    """What judges lists of the frame's queries: their answers, with grades where it has some. item_counts: int64
+    (n_items,)."""
     lengths = frame[_TRUTH].list.len().to_numpy().astype(np.int64)
     where = (frame[_TRUTH].explode(empty_as_null=False).to_numpy(), np.append(0, np.cumsum(lengths)))
     shape = (frame.height, n_items)
@@ -137,6 +140,7 @@ def judge_of(frame: pl.DataFrame, n_items: int, item_counts: np.ndarray) -> Accu
 
 
 def queries_of(frame: pl.DataFrame, roles: Mapping[str, str], key: str) -> Queries:
+    """Queries with their histories, from a row each. roles, key: of the table of users."""
     items, times = (frame[name].explode(empty_as_null=False).to_numpy() for name in (_ITEMS, _TIMES))
     indptr = np.append(0, np.cumsum(frame[_ITEMS].list.len().to_numpy().astype(np.int64)))
     users = Table(frame.drop(_AS_OF, _ITEMS, _TIMES, _TRUTH, _GRADES, WANTED, FIRST, strict=False), roles, key)
@@ -144,20 +148,24 @@ def queries_of(frame: pl.DataFrame, roles: Mapping[str, str], key: str) -> Queri
 
 
 def of_lists(lists: Lists, prefix: str = "") -> dict[str, np.ndarray]:
+    """Arrays of the lists by name; ``lists_of`` reads them back."""
     named = {"item": lists.item_idx, "score": lists.score, "code": lists.source_code}
     return {prefix + name: array for name, array in named.items()}
 
 
 def lists_of(named: Mapping[str, np.ndarray], prefix: str = "") -> Lists:
+    """Lists from the arrays of ``of_lists``."""
     return Lists(*(named[prefix + name] for name in ("item", "score", "code")))
 
 
 def of_routed(routed: Routed) -> bytes:
+    """Routed lists as bytes; ``routed`` reads them back."""
     names, number = np.unique(routed.source, return_inverse=True)  # few names, told apart by a number per entry
     source = number.reshape(routed.source.shape).astype(np.int16)
     return arrays(**of_lists(routed.lists), **of_lists(routed.plain, "plain_"), names=names, source=source)
 
 
 def routed(content: bytes) -> Routed:
+    """Routed lists from the bytes of ``of_routed``."""
     named = read_arrays(content)
     return Routed(lists_of(named), named["names"][named["source"]], lists_of(named, "plain_"))

@@ -40,6 +40,7 @@ PACKAGES = {"delta": "io.delta:delta-spark_2.13", "iceberg": "org.apache.iceberg
 
 
 def is_address(data: str) -> bool:
+    """Whether DATA names a table that the engine reads: kind and place, ``delta:s3://team/shop``."""
     kind, _, where = data.partition(":")
     return kind in ON_ENGINE and bool(where)
 

@@ -64,6 +64,7 @@ def periods_of(query_info: Sequence[QueryInfo]) -> list[np.ndarray]:
 def query_info(
     fold: Fold, slices: Sequence[str], away_days: float, groups: Sequence[str] = (), n_periods: int = PERIODS
 ) -> QueryInfo:
+    """What evaluation groups the queries of a fold by. slices, groups: columns of users; away_days: see ``Queries``."""
     queries, users = fold.queries, fold.queries.users
     chosen = {c: labels(users, c, "slices") for c in slices if c in users.frame.columns}
     audited = {c: labels(users, c, "audit.columns") for c in groups if c in users.frame.columns}

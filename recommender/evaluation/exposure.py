@@ -38,6 +38,7 @@ def popularity_percentile(shown: Shown) -> np.ndarray:
 
 
 def new_item_share(shown: Shown) -> np.ndarray:
+    """Share of each list's first ten that nobody took before the origin, float64 (n_queries,)."""
     return shown.mean((shown.item_counts == 0)[shown.item])
 
 
@@ -48,6 +49,7 @@ def diversity(shown: Shown) -> np.ndarray:
 
 
 def small_creator_share(shown: Shown) -> np.ndarray:
+    """Share of each list's first ten by creators of few interactions, float64 (n_queries,)."""
     exposure = shown.scenario.exposure
     return shown.mean(small_creators(shown.fold, str(exposure.creator_column), exposure.small_creator)[shown.item])
 
@@ -75,6 +77,7 @@ def dated_back_catalogue(shown: Shown) -> bool:
 
 
 def back_catalogue_share(shown: Shown) -> np.ndarray:
+    """Share of each list's first ten that was published long before the query, float64 (n_queries,)."""
     days = shown.scenario.exposure.back_catalogue_days or 0
     published = shown.fold.items.times("available_from")[shown.item]
     since = shown.fold.queries.as_of[shown.row] - round(days * US_PER_DAY)
@@ -82,6 +85,7 @@ def back_catalogue_share(shown: Shown) -> np.ndarray:
 
 
 def list_miscalibration(shown: Shown) -> np.ndarray:
+    """``miscalibration`` of each list's first ten in the scenario's column, float64 (n_queries,)."""
     column = shown.fold.items.frame[str(shown.scenario.exposure.calibration_column)]
     return miscalibration(shown.row, shown.item, shown.fold.queries, column)
 
@@ -138,6 +142,7 @@ def _lists_of_items(shown: Shown) -> np.ndarray:
 
 
 def unavailable(shown: Shown) -> np.ndarray:
+    """Share of each list's first ten that was not published, or expired, at the query, float64 (n_queries,)."""
     return shown.mean(~available(shown.fold.queries.as_of[shown.row], shown.fold.items, shown.item))
 
 
@@ -150,16 +155,19 @@ def against_rules(metric: str) -> Callable[[Shown], np.ndarray]:
 
 
 def violating(shown: Shown) -> np.ndarray:
+    """Share of each list's first ten that moderators confirm to break the rules, float64 (n_queries,)."""
     confirmed = shown.fold.items.times(str(shown.scenario.spam.label_column)) != NO_TIME
     return shown.mean(confirmed[shown.item])
 
 
 def flagged(shown: Shown) -> np.ndarray:
+    """Share of each list's first ten that the detector suspects, float64 (n_queries,)."""
     suspicion = numbers(shown.fold.items, SUSPICION, "spam")
     return shown.mean((suspicion >= shown.scenario.spam.threshold)[shown.item])
 
 
 def spam(shown: Shown) -> np.ndarray:
+    """Share of each list's first ten that the simulator made as spam, float64 (n_queries,)."""
     assert shown.fold.spam is not None
     return shown.mean(shown.fold.spam[shown.item])
 
@@ -175,14 +183,17 @@ def favourable_items(shown: Shown) -> np.ndarray:
 
 
 def favourable_share(shown: Shown) -> np.ndarray:
+    """Share of each list's first ten that the audit calls favourable, float64 (n_queries,)."""
     return shown.mean(favourable_items(shown)[shown.item])
 
 
 def taken_favourable_share(shown: Shown) -> np.ndarray:
+    """Share of what each user then took that the audit calls favourable, float64 (n_queries,)."""
     return share(shown.truth @ favourable_items(shown).astype(float), shown.n_truth)
 
 
 def selected(shown: Shown) -> np.ndarray:
+    """Whether the first ten hold enough favourable items for the audit, 0 or 1, float64 (n_queries,); NaN: empty."""
     assert shown.scenario.audit is not None
     good = shown.row[favourable_items(shown)[shown.item]]
     enough = np.bincount(good, minlength=len(shown.top)) >= shown.scenario.audit.at_least

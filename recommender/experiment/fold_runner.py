@@ -37,6 +37,8 @@ def silent(step: str) -> None:
 
 @dataclass(frozen=True)
 class MeasuredRung:
+    """A fitted rung with its lists and what they are worth."""
+
     model: Recommender
     answer: Answer
     outcome: Outcome

@@ -205,6 +205,7 @@ def write_comparisons(out: Path, results: Results, test: Group, scenario: Scenar
 
 
 def write_effort(out: Path, effort: EffortLog, data: Dataset, scenario: Scenario) -> None:
+    """Writes what each stage took, and what the data asked for."""
     write_table(out / "effort.parquet", effort.frame())
     write_table(out / "data_effort.parquet", data_effort(data, scenario, effort))
 

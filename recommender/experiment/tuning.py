@@ -64,6 +64,7 @@ def tune(
 
 
 def is_tuned(scenario: Scenario) -> bool:
+    """Whether the scenario searches parameters with a budget of its own."""
     return bool(scenario.tune.trials or scenario.tune.minutes)
 
 

@@ -27,6 +27,7 @@ def numbers(table: Table, column: str, where: str) -> np.ndarray:
 
 
 def levels(table: Table, column: str, order: list[str], where: str) -> np.ndarray:
+    """Position of each row's value in ``order``, float64 (n_rows,); NaN where it is none of them."""
     values = read_column(table, column, where)
     if values.dtype.is_nested():
         raise ConfigError(f"{where}: {table.key[:-3]}s.{column} must hold one level each, it holds {values.dtype}.")
@@ -35,6 +36,8 @@ def levels(table: Table, column: str, order: list[str], where: str) -> np.ndarra
 
 
 def times(table: Table, column: str, where: str) -> np.ndarray:
+    """Times of a column, int64 microseconds (n_rows,). Raises ConfigError where it holds none; where: the key to
+    name."""
     values = read_column(table, column, where)
     if isinstance(values.dtype, pl.Datetime):
         return microseconds(values)
@@ -67,6 +70,7 @@ def plain_values(table: Table, column: str, where: str) -> pl.Series:
 
 
 def read_column(table: Table, column: str, where: str) -> pl.Series:
+    """A column by name. Raises ConfigError where it is not there or protected; where: the configuration key to name."""
     kind = f"{table.key[:-3]}s"
     if column not in table.frame.columns:
         raise ConfigError(f"{where}: {kind} have no column '{column}'{nearest(column, table.frame.columns)}")

@@ -25,6 +25,8 @@ from recommender.ranking.rerankers.base import Chooser, Reranker
 
 @dataclass(frozen=True)
 class Routed:
+    """Lists, with the source of each place and what they were before re-ranking."""
+
     lists: Lists
     # str (n_queries, k): rung, "<rung>+<rung>" where blended, "fallback", "new:<rung>" or "pinned"; "" = no item
     source: np.ndarray

@@ -21,6 +21,7 @@ _READING = "★ best of its column, ≈ not significantly different from it, own
 
 
 def ladder(out: RunFolder) -> Finding:
+    """Every rung by how much is known of the user."""
     caption = (
         f"{metric_label(out.metric)} on the test period by earlier interactions of the user, with 95% intervals. "
         f"{_READING}; a rung that fills less than half gets no star."
@@ -41,6 +42,7 @@ def all_users(out: RunFolder) -> Finding:
 
 
 def history(out: RunFolder) -> Finding:
+    """The chart of accuracy by length of the history."""
     section = Finding("Accuracy by history length")
     section.charts += [c for c in [history_chart(out)] if c]
     return section
@@ -76,6 +78,7 @@ def _wide(wide: pl.DataFrame, names: list[str], caption: str) -> Grid:
 
 
 def new_items(out: RunFolder) -> Finding:
+    """Recall by how often the taken items were taken before."""
     recalls = run_tables.cells(out.metrics, out.rungs, "recall_at_20", "item_bucket")
     caption = (
         "Recall@20 counting only the items taken that had so many interactions in training: 0 = new items. "
@@ -117,6 +120,7 @@ def _places(row: SlotEvidence, suffix: str) -> list[str]:
 
 
 def visits(out: RunFolder) -> Finding:
+    """Users in the midst of a visit, and those who come back."""
     grids = []
     for kind in (IN_SESSION, RETURNING):
         caption = f"{metric_label(out.metric)} on the test period, users with history{in_visit(out, kind)}."
@@ -125,6 +129,7 @@ def visits(out: RunFolder) -> Finding:
 
 
 def slices(out: RunFolder) -> Finding:
+    """A table for each slice that the scenario names."""
     grids = []
     for name in out.metrics.filter(~pl.col("slice").is_in(["all", VISIT]))["slice"].unique().sort():
         measured = out.metrics.filter(slice=name)["metric"].unique().sort().to_list()

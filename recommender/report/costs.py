@@ -9,6 +9,7 @@ from recommender.studies.engine.finding import Finding, grid
 
 
 def effort(out: RunFolder) -> Finding:
+    """Seconds, memory and threads of every stage and rung."""
     spent = run_tables.stages(out.spent, out.rungs)
     units = {"wall_s": "total, wall s", "peak_mb": "peak memory, MB", "threads": "threads"}
     heads = ["Rung", *(units.get(c, c.removesuffix("_cpu_s") + ", CPU s") for c in spent.columns[1:])]
@@ -39,6 +40,7 @@ def _amount(value: float | None, unit: str | None) -> str:
 
 
 def data(out: RunFolder) -> Finding:
+    """What the data are, and what was repaired in them."""
     summary = [
         [str(key).replace("_", " "), _scalar(value)]
         for key, value in out.data.get("summary", {}).items()

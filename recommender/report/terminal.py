@@ -37,11 +37,13 @@ def print_result(out: Path, console: Console) -> None:
 
 
 def print_sentences(sentences: Iterable[str], console: Console, style: str = "") -> None:
+    """Prints each sentence behind an arrow."""
     for sentence in sentences:
         console.print(Text(f"→ {sentence}", style=style))
 
 
 def print_warnings(warnings: Iterable[str], console: Console) -> None:
+    """Prints each warning behind its sign, in yellow."""
     for warning in warnings:
         console.print(Text(f"⚠ {warning}", style="yellow"))
 

@@ -133,6 +133,7 @@ def _places(shown: ServedList) -> list[dict[str, Any]]:
 
 
 def refusal(status: int, sentence: str) -> Response:
+    """An error as the service answers it: one sentence, no trace."""
     return _json({"error": sentence}, status)
 
 

@@ -18,6 +18,8 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
 class Body(BaseModel):
+    """A part of a request; unknown keys are refused."""
+
     model_config = ConfigDict(extra="forbid")
 
 

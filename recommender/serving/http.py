@@ -51,6 +51,7 @@ def in_sentences(answer: Answer) -> Answer:
 
 
 def one_line(error: UserError) -> str:
+    """The message of an error without line breaks."""
     return " ".join(str(error).split())
 
 

@@ -34,6 +34,7 @@ class Links:
 
 
 def adjacency(one: np.ndarray, other: np.ndarray, n: int) -> sp.csr_matrix:
+    """Links between rows ``one`` and ``other`` in both directions, float64 csr (n, n) of ones."""
     ends = (np.concatenate([one, other]), np.concatenate([other, one]))
     return sp.csr_matrix((np.ones(2 * len(one)), ends), shape=(n, n))
 

@@ -135,6 +135,7 @@ class Judgement:
 
 
 def judge(items: Table, suspicion: np.ndarray, origin: int, columns: Spam, split: str, name: str) -> Judgement:
+    """How the suspicion (float64 (n_items,)) of live items at the origin compares with what was confirmed later."""
     from sklearn.metrics import average_precision_score  # takes half a second to import
 
     judged = live(items, origin) & ~confirmed_before(items, origin, columns)

@@ -110,6 +110,7 @@ def name_main() -> None:
 
 
 def connect(uri: str) -> MlflowClient:
+    """A client of the store at ``uri``, with a quiet and impatient MLflow."""
     name_main()
     # Before the import, which reads them. A server that is away must not hold the train up for minutes.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -196,12 +197,14 @@ def _closing(client: MlflowClient, run_id: str) -> Iterator[None]:
 
 
 def close_run(client: MlflowClient, run_id: str, error: BaseException | None) -> None:
+    """Ends a run; where an error ended it, with the error as a tag."""
     if error is not None and run_status(error) == "FAILED":
         client.set_tag(run_id, "error", f"{type(error).__name__}: {error}"[:LONGEST])
     client.set_terminated(run_id, run_status(error))
 
 
 def run_status(error: BaseException | None) -> str:
+    """MLflow's word for how a run ended: FINISHED, KILLED (Ctrl-C) or FAILED."""
     if error is None:
         return "FINISHED"
     return "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
@@ -240,4 +243,5 @@ def only_warned() -> Iterator[None]:
 
 
 def now_ms() -> int:
+    """Milliseconds since 1970, as MLflow counts."""
     return time.time_ns() // 1_000_000

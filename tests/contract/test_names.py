@@ -52,3 +52,15 @@ def test_no_docstring_needs_what_stands_before_it() -> None:
                 text = ast.get_docstring(node) or ""
                 leaning += [f"{path.relative_to(ROOT)}: {text[:60]}"] * text.startswith(("Of ", "As ", "The same "))
     assert leaning == []
+
+
+def test_every_public_function_and_class_says_what_it_is() -> None:
+    silent = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
+    assert silent == []

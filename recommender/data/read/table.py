@@ -89,6 +89,7 @@ def read_address(address: str, read: Read, exact: frozenset[str] = EXACT) -> Tab
 
 
 def is_address(name: str) -> bool:
+    """Whether the name is an address on the network, no path."""
     return name.lower().startswith(_REMOTE)
 
 

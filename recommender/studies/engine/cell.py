@@ -61,6 +61,7 @@ def put_aside_damaged(folder: Path) -> None:
 
 
 def is_finished(folder: Path) -> bool:
+    """Whether the cell was measured to its end."""
     return (folder / DONE).exists()
 
 
