@@ -58,6 +58,7 @@ def measure(
         for kind in uses(make(rung, params, scenario), scenario):
             control = copy(runner)  # whose completion and diversity stay those of the real data
             control.fold = shuffled[kind]
+            control.with_all_users = False  # those beyond a sample keep their features and times
             control.candidates = replace(runner.candidates, items=control.fold.items)
             named = rung.model_copy(update={"name": f"{rung.name}-{kind}"})
             try:

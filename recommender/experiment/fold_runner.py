@@ -70,6 +70,7 @@ class FoldRunner:
             test = fold.split == "test"
             self.item_rows = FeatureEncoder().fit(fold.items).transform(fold.items) if test else None
             self.examples = example_rows(fold, scenario.decision.away_days) if test else {}
+        self.with_all_users = test and scenario.engine.test_all  # whether all users are measured beyond a sample
         self.shown: dict[str, Lists] = {}  # lists of the examples, by rung
         self.served: tuple[np.ndarray, Lists] | None = None  # sources of the examples; the router's first tens, of all
 
@@ -139,7 +140,7 @@ class FoldRunner:
     def _over_all(self, model: Recommender | Router, k: int) -> pl.DataFrame | None:
         """Accuracy over all users of the test, where the fold has those of a sample; else None."""
         fold, scenario = self.fold, self.scenario
-        if fold.split != "test" or not scenario.engine.test_all or fold.train.everyone is None:
+        if not self.with_all_users or fold.train.everyone is None:
             return None
         valid = np.ones(len(fold.items), bool)
         for column in {scenario.eligibility.moderated_column, scenario.spam.label_column} - {None}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,8 @@ import yaml
 
 from pipelines import recommend, train
 from recommender.engine.session import Engine
+from recommender.experiment.run_folder import read_run
+from recommender.tracking import values
 from tests.helpers.folders import LADDER, SMALL, Done, NoTracker, run, shop
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("few_blocks")]
@@ -51,11 +54,15 @@ def test_a_train_on_a_sample_says_so_and_serves_everyone(place: Path) -> None:
     assert len(sample_warnings) == 1
     assert "of 60 users" in sample_warnings[0]
     whole, few = (pl.read_parquet(place / f"out/{name}.parquet") for name in ("all_users", "metrics"))
-    of_all = {"user_bucket": "all", "item_bucket": "all", "metric": "ndcg_at_10", "slice": "all", "split": "test"}
+    of_all: dict[str, Any] = {
+        "user_bucket": "all", "item_bucket": "all", "metric": "ndcg_at_10", "slice": "all", "split": "test",
+    }  # fmt: skip
     n_of_all, of_few = (table.filter(**of_all).select("rung", "n_queries") for table in (whole, few))
     assert set(n_of_all["rung"]) == set(of_few["rung"]) - {"router-plain"}
     assert n_of_all["n_queries"].n_unique() == 1
     assert n_of_all["n_queries"][0] > of_few["n_queries"].max()
+    logged = values.every(read_run(place / "out"), "popularity")
+    assert logged["all_users/acc/ndcg_at_10"] == whole.filter(rung="popularity", **of_all)["value"][0]
     assert "The ladder, over all users" in (place / "out/report.html").read_text()
     pl.DataFrame({"user_id": [f"u{n}" for n in range(60)]}).write_csv("queries.csv")
     done = run(recommend.main, "--model", "out", "--queries", "queries.csv", "--to", "lists.csv")
@@ -75,12 +82,12 @@ def test_a_sample_of_everyone_decides_as_all_of_them(place: Path) -> None:
     one, other = (pl.read_parquet(place / f"{out}/per_query.parquet") for out in ("plain", "spread"))
     assert one.equals(other)
     assert not (place / "plain/all_users.parquet").exists()
-    key, values = ["rung", "user_bucket", "item_bucket", "metric"], ["value", "ci_low", "ci_high", "n_queries"]
+    key, columns = ["rung", "user_bucket", "item_bucket", "metric"], ["value", "ci_low", "ci_high", "n_queries"]
     of_all = pl.read_parquet(place / "spread/all_users.parquet")
     here = pl.read_parquet(place / "plain/metrics.parquet").filter(split="test", slice="all")
     both = of_all.join(here, on=key, suffix="_here")
     assert len(both) == len(of_all)
-    for name in values:
+    for name in columns:
         np.testing.assert_allclose(both[name].to_numpy(), both[f"{name}_here"].to_numpy(), rtol=1e-6, atol=1e-7)
 
 

@@ -21,6 +21,7 @@ from recommender.evaluation.statistics import (
     period_error,
     period_interval,
     sign_flip_p,
+    user_sums,
     user_weights,
 )
 from recommender.hashing import GOLDEN, mixed
@@ -132,6 +133,23 @@ def test_queries_of_one_user_do_not_count_as_independent() -> None:
     width = (single.high - single.low)[0]
     assert (tenfold.high - tenfold.low)[0] == pytest.approx(width, rel=1e-4)
     assert (naive.high - naive.low)[0] < width / 2
+
+
+def test_sums_of_blocks_of_users_give_the_mean_and_interval_of_all() -> None:
+    """A block without a value and a column that only one block has are among them."""
+    rng = np.random.default_rng(0)
+    users, values = rng.integers(0, 300, 900), rng.random((900, 3))
+    values[:, 1] = np.where(rng.random(900) < 0.3, np.nan, values[:, 1])
+    values[users >= 40, 2] = np.nan
+    keys = KEYS[:300]
+    (whole,) = estimates([ClusteredValues(users, values)], keys, 250, 7)
+    blocks = []
+    for rows in (users < 40, (users >= 40) & (users < 170), users >= 170, np.zeros(900, bool)):
+        blocks += user_sums([ClusteredValues(users[rows], values[rows])], keys, 250, 7)
+    added = sum(blocks[1:], blocks[0]).estimate()
+    assert added.n.tolist() == whole.n.tolist()
+    for name in ("mean", "low", "high"):
+        np.testing.assert_allclose(getattr(added, name), getattr(whole, name), rtol=1e-6)
 
 
 def test_one_user_has_an_interval_without_width_and_no_significance() -> None:
