@@ -41,7 +41,8 @@ def main(argv: list[str]) -> None:
     write(shown, to)
     sources = shown["source"].value_counts(sort=True)
     counts = ", ".join(f"{n:,} by {name}" for name, n in sources.iter_rows())
-    console.print(f"{shown['user_id'].n_unique():,} users, {shown.height:,} rows ({counts}) -> {to}", markup=False)
+    n = shown["user_id"].n_unique()
+    console.print(f"{n:,} user{'s' * (n != 1)}, {shown.height:,} rows ({counts}) -> {to}", markup=False)
 
 
 def exact_columns(data: Dataset) -> frozenset[str]:

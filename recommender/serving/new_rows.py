@@ -152,9 +152,8 @@ def _new_ids(column: pl.Series, known: pl.Series, table: str) -> pl.Series:
     rows = (ids.is_null() & column.is_not_null()).arg_true()
     if len(rows):
         some = ", ".join(f"{short(column[i])} in row {i + 1}" for i in rows.head(3))
-        message = (
-            f"{table}.{column.name}: {len(rows):,} ids are no integers of 64 bits (e.g. {some}), as this model's are."
-        )
+        which = "id is no integer" if len(rows) == 1 else "ids are no integers"
+        message = f"{table}.{column.name}: {len(rows):,} {which} of 64 bits (e.g. {some}), as this model's are."
         raise DataError(f"{message} Give such rows integer ids, or train again on data that has both.")
     return ids
 

@@ -181,5 +181,5 @@ def test_text_in_brackets_that_is_no_list_of_words_is_refused(plain: Path, place
 def test_an_id_that_the_model_cannot_hold_is_named_with_its_row(plain: Path, place: Path, item: str) -> None:
     done = ask(plain, "user_id\n1\n", items=f"item_id,genres\n9,Drama\n{item},Drama\n")
     assert done.code == 2
-    assert f"items.item_id: 1 ids are no integers of 64 bits (e.g. {item!r} in row 2)" in " ".join(done.err.split())
+    assert f"items.item_id: 1 id is no integer of 64 bits (e.g. {item!r} in row 2)" in " ".join(done.err.split())
     assert "null" not in done.err

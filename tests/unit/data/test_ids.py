@@ -160,6 +160,6 @@ def test_query_ids_that_cannot_be_ids_are_refused_and_not_taken_for_strangers(id
 
 def test_rows_to_add_say_which_of_their_ids_the_model_cannot_hold() -> None:
     data = from_frames(events([1, 2]).with_columns(item_id=pl.Series([5, 6])), pl.DataFrame({"item_id": [5, 6]}))
-    with pytest.raises(DataError, match=r"items.item_id: 1 ids are no integers of 64 bits \(e.g. 'new-1' in row 2\)"):
+    with pytest.raises(DataError, match=r"items.item_id: 1 id is no integer of 64 bits \(e.g. 'new-1' in row 2\)"):
         extended(data, pl.DataFrame({"item_id": ["7", "new-1"]}), None, None)
     assert extended(data, pl.DataFrame({"item_id": ["7"]}), None, None).items.ids.to_list() == [5, 6, 7]
