@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import cycle
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def main(argv: list[str]) -> None:
                 process.wait(60)
 
 
-def report(ask: dict[str, tuple[int, Iterator[bytes]]], n_requests: int, process: subprocess.Popen[bytes]) -> None:
+def report(ask: Mapping[str, tuple[int, Iterator[bytes]]], n_requests: int, process: subprocess.Popen[bytes]) -> None:
     rates: dict[str, list[float]] = {name: [] for name in ask}
     for port, requests in ask.values():  # kernels, caches
         run(port, requests, until(1.0))
@@ -81,8 +81,8 @@ def report(ask: dict[str, tuple[int, Iterator[bytes]]], n_requests: int, process
     health = cycle([b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"])
     seconds: dict[str, list[float]] = {"a list": [], "GET /health": []}
     for _ in range(ROUNDS):  # in turn: what GET /health takes is the machine and the server, not the model
-        for name, several in zip(seconds, (requests, health), strict=True):
-            seconds[name] += run(port, several, until(ROUND_S), per_second=half)
+        for name, asked in zip(seconds, (requests, health), strict=True):
+            seconds[name] += run(port, asked, until(ROUND_S), per_second=half)
     for name, each in seconds.items():
         p50, p99 = 1e3 * np.quantile(each, [0.5, 0.99])
         say(f"make serve at half its load ({half:,.0f} a second), {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
