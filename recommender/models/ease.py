@@ -15,16 +15,15 @@ from threadpoolctl import threadpool_limits
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.errors import UserError
-from recommender.features.feedback import Decay
 from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.item_pairs import dense
 from recommender.models.space import Float, Space
+from recommender.models.trend import by_trend
 from recommender.models.vocabulary import by_position, ids_only, interacted, model_history
 
 BYTES_PER_WEIGHT = 4 * 2.2  # float32; the matrix, and room to score and save it
 UNSAFE_COLUMNS = 20_000  # above it LAPACK's potrf crashes with two OpenBLAS threads
 BLOCK = 1024  # rows of the Gram matrix at a time
-LEAST_TREND = 0.01  # of the most popular item's, for items that nobody took of late
 
 
 @dataclass(eq=False)
@@ -93,17 +92,6 @@ class EASE:
         scores = history @ self.weights_
         scores[np.diff(history.indptr) == 0] = np.nan
         return to_catalogue(scores, model_item_idx)
-
-
-def by_trend(train: Dataset, items: Table, power: float, half_life_share: float) -> np.ndarray:
-    """Factors of items' scores, float32 (n_items,): interactions over those of the most popular item, to ``power``.
-
-    An interaction counts half as much every ``half_life_share`` of the training period. Closed forms know who takes
-    what together, at whatever time; what is taken now stands above what was.
-    """
-    recent = train.faded(Decay(half_life_share))
-    share = recent[train.items.lookup(items.ids)] / max(float(recent.max()), 1e-12)
-    return np.asarray((share + LEAST_TREND) ** power, np.float32)
 
 
 def check_memory(name: str, n_columns: int, memory_mb: int) -> None:

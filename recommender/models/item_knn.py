@@ -14,6 +14,7 @@ from recommender.errors import ConfigError, nearest
 from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.item_pairs import SCALE, Best, Rarity, counted, diagonal
 from recommender.models.space import Float, Int, OneOf, Space
+from recommender.models.trend import by_trend
 from recommender.models.vocabulary import by_position, ids_only, interacted, model_history, require_interactions
 
 WEIGHTINGS = ("cosine", "tfidf", "bm25")
@@ -27,6 +28,7 @@ class ItemKNN:
     K: similar items kept per item; an item is among its own K, as in implicit. Of equal ones, see ``Best``.
     half_life_positions: a history entry counts half as much for every so many entries after it;
         None: all count alike.
+    trend, trend_share: see ``by_trend``; 0: similarities alone, as in implicit.
 
     An item that no item of the history leads to has no evidence, not a low score: NaN, so that the list
     is completed from the fallback. So has everything for a query whose history is empty or unknown.
@@ -49,16 +51,22 @@ class ItemKNN:
     K1: float = 1.2
     B: float = 0.75
     half_life_positions: float | None = None
+    trend: float = 0.0
+    trend_share: float = 0.05
     threads: int = 1
 
     def __post_init__(self) -> None:
         if self.weighting not in WEIGHTINGS:
             raise ConfigError(f"item_knn: unknown weighting '{self.weighting}'{nearest(self.weighting, WEIGHTINGS)}")
         at_least(1, K=self.K, threads=self.threads)
-        at_least(0, K1=self.K1, B=self.B)
-        above(0, half_life_positions=self.half_life_positions)
+        at_least(0, K1=self.K1, B=self.B, trend=self.trend)
+        above(0, half_life_positions=self.half_life_positions, trend_share=self.trend_share)
         if self.B > 1:
             raise ValueError(f"B must be at most 1, got {self.B}")
+
+    @property
+    def uses_times(self) -> bool:
+        return self.trend > 0
 
     def fit(self, train: Dataset) -> Self:
         require_interactions(train)
@@ -74,6 +82,9 @@ class ItemKNN:
             self.items_ = ids_only(train.items.take(train.item_totals > 0))
             pairs, takers = train.everyone.pairs(self.items_, self._rarity()), train.everyone.takers(self.items_)
             self.similarity_ = self._best(diagonal(pairs, len(self.items_)), takers).of_rows(pairs)
+        if self.trend:
+            factors = by_trend(train, self.items_, self.trend, self.trend_share)
+            self.similarity_.data *= factors[self.similarity_.indices]
         return self  # similarity_: csr (n_model_items, n_model_items), row = item of the history
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:

@@ -11,9 +11,10 @@ import scipy.sparse as sp
 from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.models.base import above, at_least, to_catalogue
-from recommender.models.ease import by_trend, check_memory, closed_form
+from recommender.models.ease import check_memory, closed_form
 from recommender.models.side_features import SideFeatures
 from recommender.models.space import Float, Space
+from recommender.models.trend import by_trend
 from recommender.models.vocabulary import by_position, ids_only, model_history, require_interactions
 
 

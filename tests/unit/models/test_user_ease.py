@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from recommender.data.queries import Queries
 from recommender.errors import UserError
 from recommender.models import ease
 from recommender.models.ease import EASE
+from recommender.models.item_knn import ItemKNN
 from recommender.models.side_features import SideFeatures
 from recommender.models.user_ease import UserEASE
 from tests.helpers.small import Row, ask, dataset, table
@@ -105,10 +107,13 @@ def test_an_interaction_counts_the_root_of_its_decay_and_of_repeats_the_latest_c
     np.testing.assert_array_equal(plain, train.matrix().toarray())
 
 
-@pytest.mark.parametrize("make", [EASE, UserEASE])
+@pytest.mark.parametrize("make", [partial(EASE, 1.0), partial(UserEASE, 1.0), ItemKNN])
 def test_a_trend_multiplies_scores_by_a_power_of_the_recent_share(make: Any) -> None:
     """Half every 15 of 30 days: a has 1 + .5, b has .25 + .25, c has .25."""
     rows: list[Row] = [("u", "a", 30 * DAY), ("v", "a", 15 * DAY), ("u", "b", 0), ("v", "b", 0), ("w", "c", 0)]
+    train, asked = dataset(rows), [["a"], ["b"], ["a", "c"]]
+    plain = make().fit(train).score(ask(asked, train.items), train.items)
+    made = make(trend=0.5, trend_share=0.5).fit(train).score(ask(asked, train.items), train.items)
     train, histories = dataset(rows), [["a"], ["b"], ["a", "c"]]
     params: dict[str, Any] = {"regularization": 1.0}
     plain = make(**params).fit(train).score(ask(histories, train.items), train.items)
