@@ -82,9 +82,7 @@ class ItemKNN:
             self.items_ = ids_only(train.items.take(train.item_totals > 0))
             pairs, takers = train.everyone.pairs(self.items_, self._rarity()), train.everyone.takers(self.items_)
             self.similarity_ = self._best(diagonal(pairs, len(self.items_)), takers).of_rows(pairs)
-        if self.trend:
-            factors = by_trend(train, self.items_, self.trend, self.trend_share)
-            self.similarity_.data *= factors[self.similarity_.indices]
+        self._follow_trend(train)
         return self  # similarity_: csr (n_model_items, n_model_items), row = item of the history
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
@@ -93,6 +91,12 @@ class ItemKNN:
         scores = (model_history(queries, model_item_idx, len(self.items_), decay) @ self.similarity_).toarray()
         scores[scores == 0] = np.nan
         return to_catalogue(scores, model_item_idx)
+
+    def _follow_trend(self, train: Dataset) -> None:
+        """Multiplies the similarities by the trend of the items that they lead to."""
+        if self.trend:
+            factors = by_trend(train, self.items_, self.trend, self.trend_share)
+            self.similarity_.data *= factors[self.similarity_.indices]
 
     def _rarity(self) -> Rarity | None:
         return None if self.weighting == "cosine" else Rarity(len(self.items_))

@@ -20,10 +20,11 @@ from recommender.features.feedback import decay
 from recommender.features.memo import forget
 from recommender.models.als import ALS
 from recommender.models.base import Recommender
-from recommender.models.ease import EASE, by_trend, solved
+from recommender.models.ease import EASE, solved
 from recommender.models.item_knn import ItemKNN
 from recommender.models.item_pairs import Rarity
 from recommender.models.popularity import Popularity
+from recommender.models.trend import by_trend
 from recommender.models.vocabulary import ids_only, interacted
 
 Update = Callable[[Dataset], Recommender]
@@ -114,6 +115,7 @@ def _item_knn(model: ItemKNN, then: Dataset) -> Update:
         rows = ((np.arange(s, min(s + BLOCK, counts.shape[0])), counts[s : s + BLOCK].toarray()) for s in starts)
         new = copy(model)
         new.items_, new.similarity_ = interacted(now)[2], best.of_rows(rows)
+        new._follow_trend(now)
         return new
 
     return update

@@ -34,7 +34,7 @@ def scores(model: Recommender, data: Dataset) -> np.ndarray:
     return model.score(Queries(data.users, np.zeros(n, np.int64), history), data.items)
 
 
-@pytest.mark.parametrize("model", [Popularity(), ItemKNN(), EASE(regularization=5, trend=0.5)])
+@pytest.mark.parametrize("model", [Popularity(), ItemKNN(), ItemKNN(trend=0.5), EASE(regularization=5, trend=0.5)])
 def test_an_update_of_counts_gives_what_a_fit_on_all_rows_gives(model: Recommender, now: Dataset) -> None:
     then, again = now.before(at(300)), copy(model)
     update = update_of(model.fit(then), then)
