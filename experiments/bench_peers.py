@@ -73,7 +73,7 @@ ALIKE = {
     "fit als": 1e-4,
     "fit ease": 1e-3,
     "metrics": 1e-9,
-    FIVE: 1e-2,  # MRR and hit rate: near ties on random data fall another way in another order of sums
+    FIVE: 1e-3,  # of MRR and hit rate
 }  # largest difference
 Seconds = dict[str, float]  # stage -> CPU seconds
 
@@ -149,7 +149,10 @@ def write(folder: Path, size: Size) -> None:
 
 
 def _five(given: dict[str, np.ndarray], users: Table, items: Table) -> dict[str, float]:
-    """Fits, lists of 20 and five metrics of five models at days 80 and 90: MRR and hit rate of those without luck."""
+    """Fits, lists of 20 and five metrics of five models at days 80 and 90: MRR and hit rate of those defined alike.
+
+    Fits by als and bpr depend on luck. RecTools scores with the transposed weights of EASE, which are not symmetric.
+    """
     models: dict[str, Callable[[], Recommender]] = {
         "popularity": Popularity, "item_knn": lambda: ItemKNN(K=50), "ease": lambda: EASE(regularization=500.0),
         "als": ALS, "bpr": lambda: BPR(iterations=20),
@@ -170,7 +173,7 @@ def _five(given: dict[str, np.ndarray], users: Table, items: Table) -> dict[str,
         for name, model in models.items():
             lists = recommend(model().fit(data), queries, candidates, 20, Scoring(workers=1))
             of = accuracy_values(Judged(lists, truth[with_truth]), data.item_counts)
-            if name in ("popularity", "item_knn", "ease"):
+            if name in ("popularity", "item_knn"):
                 values |= {f"{name}-{origin}-{metric}": of[metric].mean() for metric in ("mrr_at_10", "hit_rate_at_10")}
     return values
 

@@ -87,7 +87,7 @@ if FIVE in data["stages"]:
         f"{row['model']}-{(80, 90)[row['i_split']]}-{metric}": row[metric]
         for row in validated["metrics"]
         for metric in ("mrr_at_10", "hit_rate_at_10")
-        if row["model"] in ("popularity", "item_knn", "ease")
+        if row["model"] in ("popularity", "item_knn")
     }
     np.savez(folder / f"rectools-{FIVE}.npz", **values)
 sys.stdout.write(json.dumps(cpu_s))
