@@ -52,7 +52,9 @@ if "metrics" in data["stages"]:
     np.savez(folder / "rectools-metrics.npz", **{name: values[name] for name in ("recall", "mrr", "hit_rate")})
 
 if "fit ease" in data["stages"]:
-    rows = pd.DataFrame({"user_id": data["user"], "item_id": data["item"], "weight": 1.0, "datetime": "2024-01-01"})
+    rows = pd.DataFrame(
+        {"user_id": data["user"], "item_id": data["item"], "weight": 1.0, "datetime": pd.Timestamp("2024-01-01")}
+    )
     dataset = Dataset.construct(rows)
     begun = time.process_time()
     model = EASEModel(regularization=500.0).fit(dataset)
