@@ -81,8 +81,8 @@ def report(ask: Mapping[str, tuple[int, Iterator[bytes]]], n_requests: int, proc
     health = cycle([b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"])
     seconds: dict[str, list[float]] = {"a list": [], "GET /health": []}
     for _ in range(ROUNDS):  # in turn: what GET /health takes is the machine and the server, not the model
-        for name, asked in zip(seconds, (requests, health), strict=True):
-            seconds[name] += run(port, asked, until(ROUND_S), per_second=half)
+        for name, stream in zip(seconds, (requests, health), strict=True):
+            seconds[name] += run(port, stream, until(ROUND_S), per_second=half)
     for name, each in seconds.items():
         p50, p99 = 1e3 * np.quantile(each, [0.5, 0.99])
         say(f"make serve at half its load ({half:,.0f} a second), {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
@@ -175,10 +175,9 @@ def count(n: int) -> Callable[[], bool]:
 
 
 def start(command: list[str], port: int, path: str) -> subprocess.Popen[bytes]:
-    found = (
-        f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"  # with uvicorn, which MLflow calls by its name
-    )
-    quiet = {**os.environ, "PYTHONWARNINGS": "ignore", "OPENBLAS_NUM_THREADS": "1", "PATH": found}
+    # With uvicorn, which MLflow calls by its name.
+    programs = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
+    quiet = {**os.environ, "PYTHONWARNINGS": "ignore", "OPENBLAS_NUM_THREADS": "1", "PATH": programs}
     process = subprocess.Popen(
         command, env=quiet, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
