@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
             if isinstance(judged, str):
                 sys.stderr.write(f"seed {seed}, {fold.name}: {judged}\n")
                 continue
-            counts = [judged.n_judged, judged.n_violating, judged.n_flagged, judged.n_found]
+            counts = [judged.n_judged, judged.n_violating, judged.n_flagged, judged.n_confirmed]
             spam = int((flagged(judged_fold, scenario.spam) & truly_spam(data, fold.items)).sum())
             precision = [f"{judged.average_precision:.2f}", f"{judged.chance:.3f}"]
             lines.append([str(seed), fold.origin[:10], *map(str, counts), str(spam), *precision])

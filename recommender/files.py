@@ -110,3 +110,12 @@ def _runs(process: int) -> bool:
 
 def _scratch(path: Path) -> Path:
     return path.with_name(f".{path.name}-{os.getpid()}")
+
+
+def sync_folder(folder: Path) -> None:
+    """The names in the folder are on the disk when it returns."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -58,6 +58,10 @@ class FoldRunner:
             train = operators.apply(fold.train, scenario.data.train_differences, scenario.seed)
             # What models are fitted on; what they know in the end, by an update (``models/updates.py``)
             self.fitted_on, known = train, fold.train if scenario.data.updated else train
+            if scenario.data.updated and not known.interactions.head(train.interactions.height).equals(
+                train.interactions
+            ):  # an update counts the rows behind those of the fit
+                raise DataError("data.updated: train_differences may leave out the newest interactions only.")
             self.fold = fold = replace(fold, train=known)
             self.candidates = Candidates.after(fold.train, fold.items, scenario.eligibility)
             if len(fold.items) > scenario.scoring.full_up_to:

@@ -102,7 +102,7 @@ class ItemKNN:
         return None if self.weighting == "cosine" else Rarity(len(self.items_))
 
     def _best(self, self_weight: np.ndarray, takers: np.ndarray) -> Best:
-        """own: int64 (n_items,), what the takers of each item count together. takers: int64 (n_items,)."""
+        """self_weight: int64 (n_items,), what the takers of each item count together. takers: int64 (n_items,)."""
         if self.weighting == "bm25":
             length = 1 - self.B + self.B * takers / takers.mean()
             return Best(self.K, (self.K1 + 1) / (self.K1 * length + 1) / SCALE**0.5)

@@ -13,6 +13,7 @@ from recommender.config import Scoring
 from recommender.data.dataset import NO_TIME
 from recommender.data.queries import Queries
 from recommender.ranking.candidates import Candidates
+from recommender.ranking.rerankers.spread import Spread
 from recommender.ranking.router import Routed
 from recommender.serving import log as service_log
 from recommender.serving.bodies import Id, Recommend
@@ -72,14 +73,16 @@ class InUse:
             replace(self._remembered[key], list_id=secrets.token_hex(16), as_of=_stated(at))
             for key, at in zip(keys, as_of.tolist(), strict=True)
         ]
-        while len(self._remembered) > MOST_PLACES // request.k:
+        while len(self._remembered) > MOST_PLACES // max(request.k, 10):  # a list costs more than its places
             del self._remembered[next(iter(self._remembered))]
         return answers
 
     @property
     def _repeats(self) -> bool:
         """Whether a list depends on nothing but the user, the time and what the user took."""
-        return self.bundle.router.explorer is None and self.known.shown is None
+        router = self.bundle.router
+        together = any(isinstance(reranker, Spread) for reranker in router.rerankers)  # it looks at all lists at once
+        return router.explorer is None and self.known.shown is None and not together
 
     def _new_lists(
         self, request: Recommend, users: Sequence[Id], as_of: np.ndarray, variant: str | None

@@ -18,6 +18,7 @@ from threading import Condition, Lock, Thread
 from typing import Any
 
 from recommender.errors import DataError
+from recommender.files import sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class Journal:
         self._room, self._syncing = Condition(), Lock()
         self._written = self._synced = self._size = 0
         self._closing, self._failure = False, ""
+        self._unsynced = ""  # why the disk may lack lines: it says so only once, so nothing is acknowledged any more
         self._full: list[int] = []  # files of sealed segments that are not synced
         self._open()
         self._thread = Thread(target=self._convert_all, name=f"journal-{table}", daemon=True)
@@ -97,13 +99,16 @@ class Journal:
     def append(self, line: bytes, *, sync: bool) -> None:
         """Writes one line, without its line feed. sync: it is on the disk when this returns.
 
-        Waits where too many segments wait to be Parquet. Raises OSError where nothing can be written; then nothing is.
+        Waits where too many segments wait to be Parquet. Raises OSError where the line may be lost.
         """
         with self._room:
             while len(self._sealed) >= MOST_SEALED and not self._failure:
                 self._room.wait()
             if len(self._sealed) >= MOST_SEALED:
                 raise OSError(f"the log cannot be written: {self._failure}")
+            if self._closing:
+                raise OSError("the log is closed")
+            self._check_disk()
             self._write(line + b"\n")
             self._written += 1
             mine = self._written
@@ -124,13 +129,14 @@ class Journal:
         if first:
             for file in (*self._full, self._file):
                 os.close(file)
-            self._path.unlink()
+            if not self._size:
+                self._path.unlink()
 
     def _open(self) -> None:
-        self._number = max(time.time_ns(), self._number + 1)  # no name comes twice, in later processes neither
-        self._path = self.folder / f"{self.table}-{self._number}.jsonl"
-        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._size = 0
+        number = max(time.time_ns(), self._number + 1)  # no name comes twice, in later processes neither
+        path = self.folder / f"{self.table}-{number}.jsonl"
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._number, self._path, self._file, self._size, self._named = number, path, file, 0, False
 
     def _write(self, line: bytes) -> None:
         try:
@@ -147,13 +153,21 @@ class Journal:
         with self._syncing:
             if self._synced >= written:
                 return
+            self._check_disk()
             with self._room:
-                latest, full, file = self._written, self._full[:], self._file
-            for one in (*full, file):
-                os.fsync(one)
+                latest, full, file, named = self._written, self._full[:], self._file, self._named
+            try:
+                for one in (*full, file):
+                    os.fsync(one)
+                if not named:
+                    sync_folder(self.folder)
+            except OSError as error:
+                self._unsynced = str(error)
+                raise
             self._synced = latest
             with self._room:
                 self._full = self._full[len(full) :]
+                self._named = self._named or file == self._file
             for one in full:
                 os.close(one)
 
@@ -161,10 +175,19 @@ class Journal:
         """Called with the room held, by those who append: the disk may take long to sync, so the file waits for it."""
         if not self._size:
             return
-        self._full.append(self._file)
-        self._sealed.append(self._path)
-        self._open()
+        full, sealed = self._file, self._path
+        try:
+            self._open()
+        except OSError as error:  # the line of those who append is written; the next one tries again
+            log.warning("no new segment can be opened beside %s (%s); it grows", sealed, error)
+            return
+        self._full.append(full)
+        self._sealed.append(sealed)
         self._room.notify_all()
+
+    def _check_disk(self) -> None:
+        if self._unsynced:
+            raise OSError(f"the disk did not keep the log ({self._unsynced}); check it, then start the server again")
 
     def _convert_all(self) -> None:
         while True:

@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from recommender.errors import DataError, UserError
-from recommender.files import write_atomically
+from recommender.files import sync_folder, write_atomically
 from recommender.hashing import key_of, pseudonyms
 from recommender.serving import journal
 
@@ -161,15 +161,6 @@ def journal_frame(table: str, columns: Mapping[str, list[object]]) -> pl.DataFra
 def now() -> int:
     """UTC, int64 microseconds since 1970."""
     return int(datetime.now(UTC).timestamp() * 1_000_000)
-
-
-def sync_folder(folder: Path) -> None:
-    """The names in the folder are on the disk when it returns."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read(folder: Path, table: str, since: date | None, until: date | None) -> pl.DataFrame:

@@ -29,6 +29,7 @@ from pipelines import serve as program
 from recommender.data.queries import Queries
 from recommender.errors import ConfigError, TrackingError
 from recommender.ranking.rerankers.discount import Discount
+from recommender.ranking.rerankers.spread import Spread
 from recommender.ranking.router import Routed
 from recommender.serving import in_use, persistence
 from recommender.serving.bodies import Event, Events, Recommend
@@ -331,6 +332,11 @@ def test_a_list_is_made_again_only_where_something_has_changed(
     (new,) = lists(client, user=one)
     assert served == [1]
     assert new["items"] == after["items"]
+    monkeypatch.setattr(bundle.router, "rerankers", [Spread()])  # looks at all who are asked for together
+    served.clear()
+    lists(client, user=one)
+    lists(client, user=one)
+    assert served == [1, 1]
 
 
 def test_lists_of_many_users_are_those_of_each_alone(bundle: Bundle, client: TestClient) -> None:

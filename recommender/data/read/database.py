@@ -83,8 +83,12 @@ def _connectorx(kind: str, address: str, statement: str) -> pl.DataFrame:
     import connectorx
 
     server = urlsplit(address)
-    if re.fullmatch(r"[\w.-]+", server.hostname or ""):  # else sockets or several hosts
-        with socket.create_connection((server.hostname, server.port or _PORTS[kind]), CONNECT_S):
+    try:
+        host, port = server.hostname or "", server.port or _PORTS[kind]
+    except ValueError:  # its text holds a piece of the password
+        raise ValueError("the address cannot be read; write #, / and ? of a password as %23, %2F and %3F") from None
+    if re.fullmatch(r"[\w.-]+", host):  # else sockets or several hosts
+        with socket.create_connection((host, port), CONNECT_S):
             pass  # connectorx itself tries a server that is not there for 30 seconds
     if kind.startswith("postgres"):
         mark = "&" if "?" in address else "?"

@@ -74,6 +74,14 @@ def test_an_address_that_does_not_answer_is_refused_without_its_password(kind: s
     assert "secret" not in message
 
 
+def test_no_piece_of_a_password_that_splits_the_address_is_shown(tmp_path: Path) -> None:
+    pytest.importorskip("connectorx", reason="the extra 'database' is not installed")
+    spec = "interactions: {sql: select 1, connection: 'postgresql://shop:sec#ret@127.0.0.1/shop'}"
+    message = refusal(tmp_path, {"dataset.yaml": spec})
+    assert "%23" in message
+    assert "sec" not in message.replace("seconds", "")
+
+
 def test_a_query_of_mysql_is_read_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("connectorx", reason="the extra 'database' is not installed")
     if "TEST_MYSQL" not in os.environ:

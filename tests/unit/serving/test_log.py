@@ -10,13 +10,14 @@ import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
 
 from recommender.errors import DataError, UserError
 from recommender.hashing import key_of, pseudonym
-from recommender.serving.journal import MOST_SEALED, Journal
+from recommender.serving.journal import MOST_SEALED, Journal, segments
 from recommender.serving.log import TABLES, log_files, read_log, write_log
 from recommender.serving.log_writer import LogWriter
 
@@ -204,3 +205,40 @@ def test_a_disk_that_takes_no_more_is_an_error_of_the_append_and_heals(tmp_path:
     full[0] = False
     journal.close()
     assert b"".join(converted) == b"0\n1\n2\n3\n"
+
+
+def test_after_a_sync_that_failed_nothing_is_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path, "served", lambda segment: segment.unlink())
+    with monkeypatch.context() as broken:
+        broken.setattr("recommender.serving.journal.os.fsync", Mock(side_effect=OSError("Input/output error")))
+        with pytest.raises(OSError, match="Input/output"):
+            journal.append(b"1", sync=True)
+    for sync in (True, False):  # the disk would say now that all is well
+        with pytest.raises(OSError, match="did not keep the log"):
+            journal.append(b"2", sync=sync)
+    journal.close()
+
+
+def test_a_segment_grows_where_no_new_one_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    converted = []
+
+    def convert(segment: Path) -> None:
+        converted.append(segment.read_bytes())
+        segment.unlink()
+
+    journal = Journal(tmp_path, "served", convert, segment_bytes=1)
+    with monkeypatch.context() as broken:
+        broken.setattr("recommender.serving.journal.os.open", Mock(side_effect=OSError("Too many open files")))
+        journal.append(b"1", sync=False)
+        journal.append(b"2", sync=False)
+    journal.append(b"3", sync=True)
+    journal.close()
+    assert converted == [b"1\n2\n3\n"]
+    assert not segments(tmp_path, "served")
+
+
+def test_a_closed_journal_takes_no_line(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "served", lambda segment: segment.unlink())
+    journal.close()
+    with pytest.raises(OSError, match="closed"):
+        journal.append(b"late", sync=True)
