@@ -256,7 +256,12 @@ def cost(run: RunFolder, facts: pl.DataFrame) -> Row:
     days = {r["what"]: f"{r['low']:g} to {r['high']:g}" for r in rows(facts, topic="cost", metric="person_days")}
     cheap = tables.simplest(run)
     return {
-        "seconds": f"{seconds[ROUTER]:.1f} CPU seconds" if ROUTER in seconds else "Not measured",
-        "simplest": f"{seconds[cheap]:.2g} s" if cheap in seconds else "", "simplest_name": cheap,
+        "seconds": f"{two_digits(seconds[ROUTER])} CPU seconds" if ROUTER in seconds else "Not measured",
+        "simplest": f"{two_digits(seconds[cheap])} s" if cheap in seconds else "", "simplest_name": cheap,
         "each": days, "days": days.get(ROUTER, ""), "simplest_days": days.get(cheap, ""),
     }  # fmt: skip
+
+
+def two_digits(value: float) -> str:
+    """``"350"``, ``"4.1"``, ``"0.0097"``."""
+    return f"{float(f'{value:.2g}'):g}"
