@@ -136,7 +136,8 @@ class Journal:
         number = max(time.time_ns(), self._number + 1)  # no name comes twice, in later processes neither
         path = self.folder / f"{self.table}-{number}.jsonl"
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._number, self._path, self._file, self._size, self._named = number, path, file, 0, False
+        self._number, self._path, self._file, self._size = number, path, file, 0
+        self._named = False  # whether the file's name is on the disk
 
     def _write(self, line: bytes) -> None:
         try:
