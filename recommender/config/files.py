@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from recommender.config.yaml_text import parse_yaml, read_yaml
 from recommender.errors import ConfigError, nearest
-from recommender.yaml_text import parse_yaml, read_yaml
 
 PACKAGE = Path(__file__).parents[1]
 Overrides = Sequence[str] | Mapping[str, Any]  # ["split.test=0.7"] (the value as YAML) or {"split.test": 0.7}

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import yaml
 
+from recommender.config.yaml_text import read_yaml
 from recommender.data import memory
 from recommender.data.dataset import Dataset
 from recommender.data.gate import STANDARD, Spec, Tables, tables_of
@@ -22,7 +23,6 @@ from recommender.data.relation import LISTS
 from recommender.data.spec import Origin
 from recommender.errors import DataError, UserError
 from recommender.files import whole_folder
-from recommender.yaml_text import read_yaml
 
 _YAML = ("dataset.yaml", "dataset.yml")
 _NEARLY = {  # what a file of each table is called where it has not the right name

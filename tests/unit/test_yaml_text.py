@@ -10,8 +10,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from recommender.config.yaml_text import MAX_BYTES, read_yaml
 from recommender.errors import DataError
-from recommender.yaml_text import MAX_BYTES, read_yaml
 from tests.helpers.messy import read, refusal
 
 
