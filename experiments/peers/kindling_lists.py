@@ -26,12 +26,13 @@ for column in items:
 
 
 def lists(pairs, users, settings):
-    """Lists of its engine, which reads times, and ratings where they differ."""
+    """Lists of its engine, which reads times where none is missing, and ratings where they differ."""
     if not users:
         return {}
     rows = events.merge(pairs, on=["user_id", "item_id"])
     frame = pd.DataFrame({"entity_id": rows["user_id"], "item_id": rows["item_id"]})
-    frame["timestamp"] = rows["timestamp"].astype("datetime64[s, UTC]").astype("int64")
+    if rows["timestamp"].notna().all():
+        frame["timestamp"] = rows["timestamp"].astype("datetime64[s, UTC]").astype("int64")
     if "weight" in rows and rows["weight"].nunique() > 1:
         frame["rating"] = rows["weight"]
     engine = kindling.Engine().fit(frame, items[items["item_id"].isin(rows["item_id"])].copy())

@@ -41,8 +41,8 @@ def write(library: str, families: Sequence[Family], folder: Path) -> None:
     allowed = set(pd.read_parquet(folder / "public/candidates.parquet")["item_id"])
     facts = folder / "public/dataset.yaml"
     people = facts.exists() and "relation:" in facts.read_text(encoding="utf-8")
-    cut = pairs["timestamp"].quantile(0.8, interpolation="lower")
-    before, after = pairs[pairs["timestamp"] < cut], pairs[pairs["timestamp"] >= cut]
+    validating = validation(pairs["timestamp"])
+    before, after = pairs[~validating], pairs[validating]
     truth = after.groupby("user_id")["item_id"].agg(set).to_dict()
     popular = popularity(pairs, max(HALF_LIVES, key=lambda h: ndcg(dict.fromkeys(truth, popularity(before, h)), truth)))
     taken = pairs.groupby("user_id")["item_id"].agg(set).to_dict()
@@ -65,8 +65,15 @@ def write(library: str, families: Sequence[Family], folder: Path) -> None:
         sys.stdout.flush()
 
 
+def validation(times: pd.Series) -> np.ndarray:
+    """Which pairs validate: the last fifth by time; a fifth at random where times are missing. bool, one per pair."""
+    if times.isna().any():
+        return np.random.default_rng(0).random(len(times)) < 0.2
+    return (times >= times.quantile(0.8, interpolation="lower")).to_numpy()
+
+
 def tuned(family: Family, before: pd.DataFrame, truth: Mapping[Any, set[Any]]) -> tuple[dict[str, Any], int]:
-    """The settings with the best NDCG@10 on the last fifth of training, of users known before; how many were tried."""
+    """The settings with the best NDCG@10 on ``truth``, of users known before; how many were tried."""
     users = [user for user in before["user_id"].unique() if user in truth]
     rng, begun = np.random.default_rng(0), time.process_time()
     if len(users) > SAMPLE:
@@ -97,8 +104,12 @@ def ndcg(lists: Mapping[Any, Sequence[Any]], truth: Mapping[Any, set[Any]]) -> f
 
 
 def popularity(pairs: pd.DataFrame, half_life: float) -> list[Any]:
-    """All items, the most taken first; takes count half as much each ``half_life`` of the time that ``pairs`` cover."""
-    times = pairs["timestamp"].astype("int64").to_numpy(float)
+    """All items, the most taken first; takes count half as much each ``half_life`` of the time that ``pairs`` cover.
+
+    Where times are missing each take counts one.
+    """
+    untimed = pairs["timestamp"].isna().any()
+    times = np.zeros(len(pairs)) if untimed else pairs["timestamp"].astype("int64").to_numpy(float)
     age = (times.max() - times) / max(np.ptp(times), 1.0)
     return pd.Series(0.5 ** (age / half_life)).groupby(pairs["item_id"].to_numpy()).sum().sort_values(
         ascending=False, kind="stable").index.tolist()  # fmt: skip

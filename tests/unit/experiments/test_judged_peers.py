@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from experiments import judged_peers
-from experiments.peers.tuned import DRAWS, Family, best, ndcg, popularity, tuned, whole, write
+from experiments.peers.tuned import DRAWS, Family, best, ndcg, popularity, tuned, validation, whole, write
 from recommender.errors import ConfigError, UserError
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -88,6 +88,23 @@ def test_what_is_taken_lately_leads_with_a_short_half_life(folder: Path) -> None
     pairs = pd.read_parquet(folder / "public/interactions.parquet")
     assert popularity(pairs, 10.0)[0] == "x"
     assert popularity(pairs, 0.02)[0] == "y"
+
+
+def test_pairs_without_times_are_split_at_random_and_popular_without_fading(folder: Path) -> None:
+    file = folder / "public/interactions.parquet"
+    pairs = pd.read_parquet(file).assign(timestamp=pd.Series([pd.NaT] * 6, dtype="datetime64[us, UTC]"))
+    pairs.to_parquet(file)
+    many = pd.Series([pd.NaT] * 1000, dtype="datetime64[us, UTC]")
+    assert 150 < validation(many).sum() < 250
+    assert (validation(many) == validation(many)).all()
+    assert popularity(pairs, 0.02) == popularity(pairs, 10.0)
+    write("them", [Family("own", nothing, {"n": whole(1, 9)})], folder)
+    assert lists(folder)["d"] == ["x", "y", "c"]
+
+
+def test_the_validation_validates_where_times_are_known(folder: Path) -> None:
+    pairs = pd.read_parquet(folder / "public/interactions.parquet")
+    assert pairs["item_id"][validation(pairs["timestamp"])].tolist() == ["y", "y"]
 
 
 def test_a_folder_that_lacks_a_table_is_named(folder: Path) -> None:
