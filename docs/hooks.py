@@ -92,13 +92,16 @@ def _replaced(line: re.Match[str]) -> str:
 
 
 def from_csv(path: Path, where: Mapping[str, str]) -> str:
-    """A CSV file as a table: the rows whose columns have the values of ``where``, without those columns."""
+    """The rows of a CSV file whose columns have the values of ``where``, without those columns: a table; of one column,
+    a list."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     wanted = [row for row in rows if all(row[column] == value for column, value in where.items())]
     if not wanted:
         raise ValueError(f"{path.name} has no row where {where}")
     head = [column for column in rows[0] if column not in where]
+    if len(head) == 1:
+        return "".join(f"- {row[head[0]]}\n" for row in wanted)
     return table([head, *([row[column] for column in head] for row in wanted)])
 
 

@@ -2,7 +2,9 @@
 
 Writes ``docs/data/accuracy.csv``: per data set and group of users, NDCG@10 of ours
 and the best of the others there with the paired difference, and recall@20 of items that training has not seen taken;
-and ``docs/data/accuracy-others.csv``: the same beside every one of the others.
+``docs/data/accuracy-others.csv``: the same beside every one of the others; ``docs/data/accuracy-libraries.csv``: all
+users beside the best model of each library; and from these, of every set, what ``docs/accuracy.md`` begins with:
+``docs/data/accuracy-verdict.csv`` and ``docs/pictures/accuracy.svg``.
 With ``--parts``, ``docs/data/accuracy-ablations.csv``: ours beside every one of ``parts``, lists of trains without a
 part, for all users. Rows of sets that are not given stay.
 A FOLDER holds, as Parquet: ``public/interactions`` (what everyone learned from), ``private/truth`` (user_id, item_id:
@@ -21,6 +23,7 @@ import numpy as np  # isort: skip
 import polars as pl
 import scipy.sparse as sp
 
+from experiments import accuracy_summary
 from recommender.data.queries import bucket
 from recommender.errors import ConfigError
 from recommender.evaluation import metrics
@@ -30,9 +33,9 @@ from recommender.names import ALL, USER_BUCKETS
 from recommender.ranking.lists import NO_ITEM, RUNG, Lists
 
 HEADS = ["set", "users", "queries", "measure", "ours", "best other", "its value", "difference"]
+LIBRARY_HEADS = ["library", "best model", "users", "ours", "its value", "difference"]
 NDCG, NEW, RECALL = MEASURES = ("NDCG@10", "recall@20 of new items", "recall@20")
 USERS = (ALL, *USER_BUCKETS)
-LEAST = 30  # users of a group with a row of its own
 WIDTH = 20
 
 
@@ -43,15 +46,20 @@ def main(argv: list[str]) -> None:
         raise ConfigError(
             "Give one or more SET=FOLDER, folders as the docstring of experiments/accuracy_tables.py says."
         )
-    best, each = [HEADS], [["set", "other", *USERS, NEW]]
+    best, each, libraries = [HEADS], [["set", "other", *USERS, NEW]], [["set", *LIBRARY_HEADS]]
     for given in argv:
         name, _, folder = given.partition("=")
         lists = Compared(Path(folder), "parts" if parts else "others")
         best += [[name, *row] for row in (beside_parts(lists) if parts else beside_the_best(lists))]
         each += [] if parts else [[name, *row] for row in beside_each(lists)]
+        libraries += [] if parts else [[name, *row] for row in beside_libraries(lists)]
     save("accuracy-ablations" if parts else "accuracy", best, others=True)
     if not parts:
         save("accuracy-others", each, others=True)
+        save("accuracy-libraries", libraries, others=True)
+        whole = {name: accuracy_summary.read(f"accuracy{name}") for name in ("", "-libraries", "-others")}
+        save("accuracy-verdict", [["verdict"], *([text] for text in accuracy_summary.sentences(*whole.values()))])
+        accuracy_summary.chart(whole["-libraries"])
 
 
 class Compared:
@@ -109,10 +117,19 @@ def beside_each(lists: Compared) -> list[list[str]]:
     return sorted(rows, key=lambda row: row[1], reverse=True)
 
 
+def beside_libraries(lists: Compared) -> list[list[str]]:
+    """A row for each library, by value: all users beside its best model for them."""
+    rows = []
+    for library in dict.fromkeys(map(accuracy_summary.library, lists.others)):
+        row = lists.of(ALL, NDCG, [other for other in lists.others if accuracy_summary.library(other) == library])
+        rows += [[library, row[4], row[1], row[3], row[5], row[6]]] if row else []
+    return sorted(rows, key=lambda row: row[4], reverse=True)
+
+
 def _row(group: str, measure: str, values: Mapping[str, np.ndarray]) -> list[str]:
     """Ours against the best of the others in this group; empty where the group is small."""
     ours, others = values[""], {n: v for n, v in values.items() if n}
-    if len(ours) < LEAST or not others:
+    if len(ours) < accuracy_summary.LEAST or not others:
         return []
     best = max(others, key=lambda n: float(others[n].mean()))
     gain = ClusteredValues(np.arange(len(ours)), (ours - others[best])[:, None])

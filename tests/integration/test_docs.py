@@ -88,9 +88,10 @@ def test_every_generated_table_can_be_made(path: Path) -> None:
     assert "[[" not in re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
 
 
-def test_every_file_of_data_is_shown_and_its_page_names_the_command_that_makes_it() -> None:
+def test_every_file_of_data_is_shown_or_linked_and_its_page_names_the_command_that_makes_it() -> None:
     for file in (ROOT / "docs/data").glob("*.csv"):
-        (shown,) = [path for path in PAGES if f"[[data: {file.stem}" in path.read_text()]
+        shown_or_linked = (f"[[data: {file.stem}", f"](data/{file.name})")
+        (shown,) = [path for path in PAGES if any(one in path.read_text() for one in shown_or_linked)]
         makers = re.findall(r"python -m (experiments\.\w+)", shown.read_text())
         sources = [(ROOT / f"{maker.replace('.', '/')}.py").read_text() for maker in makers]
         assert any(f'"{file.stem}"' in source for source in sources), file.name
@@ -103,6 +104,11 @@ def test_an_unknown_table_stops_the_build() -> None:
         hooks.on_page_markdown("[[data: nothing]]")
     with pytest.raises(ValueError, match="no row"):
         hooks.on_page_markdown("[[data: parts, scenario=nothing]]")
+
+
+def test_a_file_of_one_column_is_a_list(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("verdict,set\none,x\ntwo,y\nthree,x\n")
+    assert hooks.from_csv(tmp_path / "a.csv", {"set": "x"}) == "- one\n- three\n"
 
 
 def test_the_first_use_of_a_term_in_prose_is_linked_to_the_glossary() -> None:

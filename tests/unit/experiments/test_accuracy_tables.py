@@ -8,7 +8,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from experiments.accuracy_tables import HEADS, Compared, beside_each, beside_parts, beside_the_best, main
+from experiments.accuracy_tables import (
+    HEADS,
+    Compared,
+    beside_each,
+    beside_libraries,
+    beside_parts,
+    beside_the_best,
+    main,
+)
 from experiments.realism import save
 from recommender.errors import ConfigError
 
@@ -62,6 +70,18 @@ def test_every_one_of_the_others_has_a_row(folder: Path) -> None:
     assert rows["them"][0].startswith(f"{(N - 1) * second / N:.4f} (+{1 / N:.4f} [")
     assert rows["all_new"][0] == f"{(1 + (N - 1) * second) / N:.4f} (+0.0000 [+0.0000, +0.0000])"
     assert rows["all_new"][2:] == ["", "", "", ""]  # small groups, and new items that one user took
+
+
+def test_each_library_has_a_row_with_its_best_model(folder: Path) -> None:
+    for name, first in {"lk_iknn": "new", "lenskit_als": "?", "rt_knn": "?"}.items():
+        lists([first] * N).write_parquet(folder / f"others/{name}.parquet")
+    rows = beside_libraries(Compared(folder, "others"))
+    assert [row[:3] for row in rows] == [
+        ["LensKit", "lk_iknn", "40"],
+        ["RecTools", "rt_knn", "40"],
+        ["baselines", "them", "40"],
+    ]
+    assert rows[0][3] == rows[0][4]  # the first user's first item is right in both
 
 
 def test_each_of_the_parts_has_rows(folder: Path) -> None:
