@@ -12,29 +12,25 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
-from itertools import islice, takewhile
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
-from recommender.data.split import Fold, folds
 from recommender.errors import DataError, UserError
 from recommender.evaluation.effort import SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT, EffortLog
 from recommender.experiment import rungs
 from recommender.experiment.choose import trials_to_1pct
-from recommender.experiment.fold_runner import FoldRunner, Progress, silent
+from recommender.experiment.fold_runner import FoldRunner, Progress
+from recommender.experiment.looks import validation_runners
 from recommender.experiment.search_spaces import draw, space
-from recommender.experiment.validation_sample import evenly
 from recommender.experiment.workers import ALONE, Workers
 from recommender.models import RECOMMENDERS
 
 log = logging.getLogger(__name__)
 
-SAMPLE = 1000  # users per origin, evenly spread, each with the first query
-ORIGINS = 3  # about so many are searched, evenly spread over those of validation
 KEPT = 1 / 3  # of the settings, after the first origin
 ROWS = 100_000  # interactions up to which a recommender's draws are as stated; with twice as many, half of them
 
@@ -67,21 +63,6 @@ def n_draws(rung: Rung, scenario: Scenario, n_rows: int = 0) -> int:
     """How many settings are drawn for a rung beside its own; n_rows: interactions of the data."""
     draws: int = getattr(RECOMMENDERS[rung.recommender], "draws", 0)
     return int(draws * scenario.tune.search * min(1.0, ROWS / max(n_rows, 1)))
-
-
-def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> list[FoldRunner]:
-    """Some validation origins, each with a sample of its users' first queries; the latest first."""
-    all_folds = islice(folds(data, scenario.split, scenario.eligibility), scenario.split.most_origins)
-    validation = list(takewhile(lambda fold: fold.split == "validation", all_folds))
-    few = validation[:: -max(1, round(len(validation) / ORIGINS))]
-    return [FoldRunner(sample_queries(fold), scenario, effort, silent) for fold in few]
-
-
-def sample_queries(fold: Fold) -> Fold:
-    """The fold with at most ``SAMPLE`` of its users' first queries."""
-    rows = evenly(np.flatnonzero(fold.first), SAMPLE)
-    grades = None if fold.grades is None else fold.grades[rows]
-    return replace(fold, queries=fold.queries.take(rows), first=fold.first[rows], truth=fold.truth[rows], grades=grades)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ _APART = 0.2
 def space(rung: Rung, starts: Sequence[Mapping[str, Any]]) -> Space:
     """What is searched: the recommender's space, made wide enough for the settings to start with."""
     searched = RECOMMENDERS[rung.recommender].space
-    wide = {name: _widened(p, [_value(rung, s, name) for s in starts]) for name, p in searched.items()}
+    wide = {name: _widened(p, [value_of(rung, s, name) for s in starts]) for name, p in searched.items()}
     named = dict.fromkeys(name for s in starts for name in s if name not in wide)
-    choices = {name: _distinct([_value(rung, s, name) for s in starts]) for name in named}
+    choices = {name: _distinct([value_of(rung, s, name) for s in starts]) for name in named}
     return wide | {name: OneOf(values) for name, values in choices.items() if len(values) > 1}
 
 
@@ -69,7 +69,7 @@ def answers(rung: Rung, setting: Mapping[str, Any], space: Space) -> dict[str, A
     """The inverse of ``suggest``: the values with which a trial suggests this setting."""
     answers: dict[str, Any] = {}
     for name, p in space.items():
-        value = _value(rung, setting, name)
+        value = value_of(rung, setting, name)
         if isinstance(p, OneOf):
             answers[name] = json.dumps(value)
         elif value in p.also:
@@ -79,7 +79,7 @@ def answers(rung: Rung, setting: Mapping[str, Any], space: Space) -> dict[str, A
     return answers
 
 
-def _value(rung: Rung, setting: Mapping[str, Any], name: str) -> Any:
+def value_of(rung: Rung, setting: Mapping[str, Any], name: str) -> Any:
     """A parameter's value in a setting, else its default."""
     if name in setting:
         return setting[name]

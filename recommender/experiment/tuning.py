@@ -1,5 +1,7 @@
 """Tuning: every rung gets the same budget, spent by Optuna (Akiba et al. 2019) on the validation origins only.
 
+Trials are settled by successive halving: each is looked at again, at a larger cost (``looks.py``), only while it is
+among the best quarter of all trials that were looked at so.
 The trials of a data set and a split are kept in one journal, so that a train that was stopped goes on where it
 was: finished trials are not repeated, and with a budget in trials the result is that of a train without a break.
 """
@@ -19,14 +21,15 @@ import numpy as np
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
 from recommender.data.digest import digest
-from recommender.errors import DataError
-from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
+from recommender.errors import DataError, UserError
+from recommender.evaluation.effort import SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT, EffortLog
 from recommender.evaluation.evaluate import PERIODS, periods
 from recommender.experiment import rungs
 from recommender.experiment.choose import simplest_of_best, trials_to_1pct
 from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.journal import journal
-from recommender.experiment.search import n_draws, search, validation_runners
+from recommender.experiment.looks import looks, n_looks, validation_runners
+from recommender.experiment.search import n_draws, search
 from recommender.experiment.search_spaces import answers, space, suggest
 from recommender.experiment.workers import ALONE, Workers
 from recommender.hashing import code_digest, of_content, of_name
@@ -39,8 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-_KEPT = 100 / 3  # percent of the trials that go on after an origin
-_BEFORE_PRUNING = 5  # trials that are complete before one may be cut short
+_ONE_IN = 4  # trials goes on after a look
 _IDLE = 20  # suggestions in a row that had been tried before; then the space is exhausted
 
 
@@ -94,13 +96,12 @@ class Search:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.rung, self.starts, self.data, self.scenario, self.runners = rung, starts, data, scenario, runners
-        self.space = space(rung, starts)
+        self.space, self.n_looks = space(rung, starts), n_looks(rung, runners)
         self.effort = runners[0].effort
         self.study = optuna.create_study(
             storage=storage,
             study_name=f"{rung.name}-{of_content(rung.model_dump(), self.space, digits=12)}",
             direction="maximize",
-            pruner=optuna.pruners.PercentilePruner(_KEPT, n_startup_trials=_BEFORE_PRUNING),
             load_if_exists=True,
         )
         _drop_unfinished(self.study)
@@ -174,7 +175,13 @@ class Search:
             self.study.tell(trial, state=TrialState.PRUNED)
             return
         begun = len(self.effort.rows)
-        values = self._measured(trial, setting, may_stop=n >= len(self.starts))
+        is_start = n < len(self.starts)
+        try:
+            values = self._measured(trial, setting, may_stop=not is_start)
+        except UserError:
+            if is_start:
+                raise
+            values = None  # a setting of the space that these data cannot be fitted with
         trial.set_user_attr("setting", setting)
         trial.set_user_attr("effort", self.effort.rows[begun:])
         if values is None:
@@ -190,19 +197,19 @@ class Search:
         return bool(allowed) and all(t.user_attrs.get("setting") != setting for t in self.finished)
 
     def _measured(self, trial: Trial, setting: Mapping[str, Any], may_stop: bool) -> np.ndarray | None:
-        """The metric of the sampled queries, float64 (n,); None where the first origins showed enough.
-
-        Trials are cut short by their gain over the first trial, which means the same at every origin.
-        """
-        values, metric = np.empty(0), self.scenario.decision.metric
-        first = _values(self.complete[0]) if self.complete else None
-        for origin, runner in enumerate(self.runners):
-            of_origin = runner.measure(self.rung, setting, tuning=True).outcome.values[metric]
-            values = np.concatenate([values, of_origin])
-            trial.report(0.0 if first is None else float((values - first[: len(values)]).mean()), origin)
-            if may_stop and origin + 1 < len(self.runners) and trial.should_prune():
+        """The metric of the sampled queries of all origins, float64 (n,); None where fewer looks showed enough."""
+        seen: list[np.ndarray] = []
+        for values in looks(self.rung, setting, self.runners):
+            trial.report(float(values.mean()), len(seen))
+            seen.append(values)
+            if may_stop and len(seen) < self.n_looks and not self._goes_on(float(values.mean()), len(seen) - 1):
                 return None
-        return values
+        return np.concatenate(seen[-len(self.runners) :])
+
+    def _goes_on(self, mean: float, look: int) -> bool:
+        """Whether a trial is among the best quarter of those that had this look, or the best of fewer than four."""
+        others = [t.intermediate_values[look] for t in self.finished if look in t.intermediate_values]
+        return sum(other >= mean for other in others) < max(1, (len(others) + 1) // _ONE_IN)
 
 
 def _tuned(
@@ -222,12 +229,14 @@ def _tuned(
     except DataError:  # too little to learn from: the ladder meets it again, and tells
         return rung
     means = [_mean(t) if "values" in t.user_attrs else None for t in search.finished]
-    runners[0].effort.note(f"{TRIALS_TO_1PCT}{rung.name}", trials_to_1pct(means), "trials")
     first, chosen, n = search.complete[0], search.chosen(), len(search.finished)
+    metric, effort = scenario.decision.metric, runners[0].effort
+    effort.note(f"{SEARCHED}{rung.name}", n, "settings")
+    effort.note(f"{SEARCH_GAIN}{rung.name}", max(map(_mean, search.complete)) - _mean(first), metric)
+    effort.note(f"{TRIALS_TO_1PCT}{rung.name}", trials_to_1pct(means), "trials")
     unchanged = chosen.number == first.number
     setting = starts[0] if unchanged else chosen.user_attrs["setting"]
     outcome = "nothing surely better" if unchanged else f"{_mean(chosen):.4f} with {json.dumps(setting)}"
-    metric = scenario.decision.metric
     log.info("tune %s: %s on validation %.4f as given; %d trials: %s", rung.name, metric, _mean(first), n, outcome)
     return rung.model_copy(update={"params": setting, "candidates": []})
 

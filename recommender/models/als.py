@@ -35,6 +35,7 @@ class ALS:
     colour = "#0072B2"
     person_days = (3, 6)
     needs_interactions = True
+    passes = "iterations"
     space: ClassVar[Space] = {
         "factors": Int(8, 128, log=True),
         "regularization": Float(0.003, 30, log=True),

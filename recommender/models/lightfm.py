@@ -36,6 +36,7 @@ class LightFM:
     person_days = (5, 10)
     needs_interactions = True
     fits_every = 4
+    passes = "epochs"
     space: ClassVar[Space] = {
         "no_components": Int(16, 128, log=True),
         "epochs": Int(5, 50, log=True),

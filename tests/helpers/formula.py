@@ -50,14 +50,16 @@ class Formula:
     def detached(self, workers: int) -> Formula:
         return self
 
-    def measure(self, rung: Rung, params: dict[str, Any], tuning: bool) -> SimpleNamespace:
+    def measure(
+        self, rung: Rung, params: dict[str, Any], tuning: bool, fitted: object | None = None
+    ) -> SimpleNamespace:
         if Formula.stop_after is not None and len(Formula.calls) == Formula.stop_after:
             raise KeyboardInterrupt
         Formula.calls.append((rung.name, dict(params), self.fold.origin))
         with self.effort.stage(rung.name, "tune", self.fold.split, self.fold.origin):
             noise = np.random.default_rng(0).normal(0, 0.01, len(self.fold.first))
         metric = self.scenario.decision.metric
-        return SimpleNamespace(outcome=SimpleNamespace(values={metric: noise + self.worth(params)}))
+        return SimpleNamespace(outcome=SimpleNamespace(values={metric: noise + self.worth(params)}), model=object())
 
     @staticmethod
     def worth(params: dict[str, Any]) -> float:

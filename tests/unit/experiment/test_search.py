@@ -14,7 +14,7 @@ from recommender.data.dataset import Dataset
 from recommender.data.split import folds
 from recommender.errors import DataError, UserError
 from recommender.evaluation.effort import SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT, EffortLog
-from recommender.experiment import search
+from recommender.experiment import looks, search
 from recommender.experiment.fold_runner import FoldRunner
 from recommender.models import RECOMMENDERS
 from tests.helpers.formula import EASE, KNN, POPULARITY, RANDOM, Formula, data, scenario
@@ -25,7 +25,7 @@ DRAWS = {name: getattr(recommender, "draws", 0) for name, recommender in RECOMME
 @pytest.fixture
 def formula(monkeypatch: pytest.MonkeyPatch) -> type[Formula]:
     Formula.calls, Formula.stop_after = [], None
-    monkeypatch.setattr(search, "FoldRunner", Formula)
+    monkeypatch.setattr(looks, "FoldRunner", Formula)
     return Formula
 
 
@@ -128,7 +128,7 @@ def test_points_fill_every_side_evenly() -> None:
 
 def test_a_sample_has_each_users_first_query_with_its_answers() -> None:
     fold = next(iter(folds(data(), plain(EASE).split, plain(EASE).eligibility)))
-    some = search.sample_queries(fold)
+    some = looks.sample_queries(fold, looks.SAMPLE)
     assert some.first.all()
     assert some.queries.ids.to_list() == fold.queries.ids.filter(fold.first).to_list()  # few enough: all users
     assert (some.truth != fold.truth[fold.first]).nnz == 0
@@ -144,5 +144,5 @@ def test_a_search_repeats_exactly_and_does_not_see_what_comes_after_its_origins(
     later = pl.col("timestamp") >= origin
     shuffled = given.interactions.with_columns(item_id=pl.when(later).then(pl.lit("i0")).otherwise("item_id"))
     mutated = Dataset(given.name, shuffled, given.items, given.users, given.match)
-    assert FoldRunner.__module__ == search.FoldRunner.__module__  # no formula
+    assert FoldRunner.__module__ == looks.FoldRunner.__module__  # no formula
     assert searched(chosen) == searched(chosen) == searched(chosen, mutated)

@@ -17,8 +17,8 @@ import pytest
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, DataError
-from recommender.evaluation.effort import TRIALS_TO_1PCT, EffortLog
-from recommender.experiment import ladder, search, tuning
+from recommender.evaluation.effort import SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT, EffortLog
+from recommender.experiment import ladder, looks, tuning
 from recommender.experiment.refit_for_serving import refit_for_serving
 from tests.helpers.formula import EASE, KNN, POPULARITY, RANDOM, Formula, data, scenario
 
@@ -26,7 +26,7 @@ from tests.helpers.formula import EASE, KNN, POPULARITY, RANDOM, Formula, data, 
 @pytest.fixture
 def formula(monkeypatch: pytest.MonkeyPatch) -> type[Formula]:
     Formula.calls, Formula.stop_after = [], None
-    monkeypatch.setattr(search, "FoldRunner", Formula)
+    monkeypatch.setattr(looks, "FoldRunner", Formula)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the journal waits for the disk at every step
     return Formula
 
@@ -63,13 +63,13 @@ def test_parameters_outside_the_search_stay_as_given(tmp_path: Path, formula: ty
 def test_a_gain_within_one_standard_error_replaces_nothing(
     tmp_path: Path, formula: type[Formula], monkeypatch: pytest.MonkeyPatch, gain: float
 ) -> None:
-    def measure(self: Formula, rung: Rung, params: dict[str, Any], tuning: bool) -> SimpleNamespace:
+    def measure(self: Formula, rung: Rung, params: dict[str, Any], tuning: bool, fitted: None) -> SimpleNamespace:
         """Settings differ by noise; the third looks better by ``gain``, far below what the noise may do."""
         formula.calls.append((rung.name, dict(params), self.fold.origin))
         trial = len(formula.calls) // 2
         noise = np.random.default_rng(trial).normal(0, 1, len(self.fold.first))
         noise -= noise.mean() - gain * (trial == 2)
-        return SimpleNamespace(outcome=SimpleNamespace(values={"ndcg_at_10": noise}))
+        return SimpleNamespace(outcome=SimpleNamespace(values={"ndcg_at_10": noise}), model=None)
 
     monkeypatch.setattr(formula, "measure", measure)
     assert tuned(scenario(EASE | {"params": {"regularization": 70.0}}), tmp_path).ladder[0].params == {
@@ -138,7 +138,7 @@ def test_a_rung_with_too_little_to_learn_from_is_left_to_the_ladder(
 ) -> None:
     measure = formula.measure
 
-    def fail(self: Formula, rung: Rung, params: dict[str, Any], tuning: bool) -> SimpleNamespace:
+    def fail(self: Formula, rung: Rung, params: dict[str, Any], tuning: bool, fitted: None) -> SimpleNamespace:
         if rung.name == "knn":
             raise DataError("knn: nobody took two items.")
         return measure(self, rung, params, tuning)
@@ -289,11 +289,17 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 # Effort, progress, honesty; with real models
 
 
-def test_trials_to_within_one_percent_are_noted_per_rung(tmp_path: Path, formula: type[Formula]) -> None:
+def test_effort_tells_what_was_tried_and_gained_and_when_one_percent_was_reached(
+    tmp_path: Path, formula: type[Formula]
+) -> None:
     effort = EffortLog()
     given = [{"regularization": r} for r in (500.0, 200.0, 100.5, 100.0)]
     tuned(scenario(RANDOM, EASE | {"candidates": given}, tune={"trials": 4}), tmp_path, effort)
-    assert effort.noted == [(f"{TRIALS_TO_1PCT}ease", 3, "trials")]
+    assert effort.noted == [
+        (f"{SEARCHED}ease", 4, "settings"),
+        (f"{SEARCH_GAIN}ease", pytest.approx(np.log10(5)), "ndcg_at_10"),
+        (f"{TRIALS_TO_1PCT}ease", 3, "trials"),
+    ]
 
 
 @pytest.mark.parametrize("budget", [{"trials": 3}, {"minutes": 0.001}, {}])

@@ -1,0 +1,85 @@
+"""Looks at a setting, cheapest first: what is measured of it before it is settled whether it goes on.
+
+The first asks few users, after a fraction of the passes over the training data; the second all sampled users of the
+latest validation origin; the others one earlier origin each (successive halving over fidelities; Li et al. 2020,
+"ASHA").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from itertools import islice, takewhile
+from typing import Any
+
+import numpy as np
+
+from recommender.config import Rung, Scenario
+from recommender.data.dataset import Dataset
+from recommender.data.split import Fold, folds
+from recommender.evaluation.effort import EffortLog
+from recommender.experiment.fold_runner import FoldRunner, silent
+from recommender.experiment.search_spaces import value_of
+from recommender.experiment.validation_sample import evenly
+from recommender.models import RECOMMENDERS
+
+SAMPLE = 1000  # users per origin, evenly spread, each with the first query
+ORIGINS = 3  # about so many are searched, evenly spread over those of validation
+FEW = 300  # users of the first look
+PASSES = 0.2  # of a setting's passes over the data, in the first look
+
+
+def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> list[FoldRunner]:
+    """Some validation origins, each with a sample of its users' first queries; the latest first."""
+    all_folds = islice(folds(data, scenario.split, scenario.eligibility), scenario.split.most_origins)
+    validation = list(takewhile(lambda fold: fold.split == "validation", all_folds))
+    few = validation[:: -max(1, round(len(validation) / ORIGINS))]
+    return [FoldRunner(sample_queries(fold, SAMPLE), scenario, effort, silent) for fold in few]
+
+
+def sample_queries(fold: Fold, most: int) -> Fold:
+    """The fold with at most ``most`` of its users' first queries."""
+    rows = evenly(np.flatnonzero(fold.first), most)
+    grades = None if fold.grades is None else fold.grades[rows]
+    return replace(fold, queries=fold.queries.take(rows), first=fold.first[rows], truth=fold.truth[rows], grades=grades)
+
+
+def n_looks(rung: Rung, runners: Sequence[FoldRunner]) -> int:
+    """How many there are of each of the rung's settings."""
+    return len(runners) + _starts_small(rung, runners[0])
+
+
+def looks(rung: Rung, setting: Mapping[str, Any], runners: Sequence[FoldRunner]) -> Iterator[np.ndarray]:
+    """The deciding metric of each query asked, float64 (n,), look after look; the last ones are those of ``runners``.
+
+    runners: as of ``validation_runners``. What is not asked for is not fitted. Raises what the recommender raises.
+    """
+    fitted = None
+    if _starts_small(rung, runners[0]):
+        small, first = copy(runners[0]), with_few_passes(rung, setting)
+        small.fold = sample_queries(small.fold, FEW)
+        measured = small.measure(rung, first, tuning=True)
+        yield measured.outcome.values[small.scenario.decision.metric]
+        fitted = measured.model if first == setting else None
+        del measured
+    for runner in runners:
+        measured = runner.measure(rung, setting, tuning=True, fitted=fitted)
+        fitted = None
+        yield measured.outcome.values[runner.scenario.decision.metric]
+
+
+def with_few_passes(rung: Rung, setting: Mapping[str, Any]) -> dict[str, Any]:
+    """The setting with a fraction of its passes over the data, where its recommender makes several."""
+    name = _passes(rung)
+    return dict(setting) if name is None else {**setting, name: max(1, round(PASSES * value_of(rung, setting, name)))}
+
+
+def _starts_small(rung: Rung, latest: FoldRunner) -> bool:
+    """Whether a first look is cheaper than the whole latest origin."""
+    return _passes(rung) is not None or len(latest.fold.queries) > FEW
+
+
+def _passes(rung: Rung) -> str | None:
+    name: str | None = getattr(RECOMMENDERS[rung.recommender], "passes", None)
+    return name

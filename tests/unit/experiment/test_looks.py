@@ -1,0 +1,146 @@
+"""Looks of successive halving: what the first spends, what the next need not do again, who goes on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recommender.config import Rung
+from recommender.data.dataset import Dataset
+from recommender.errors import UserError
+from recommender.evaluation.effort import EffortLog
+from recommender.experiment import looks, tuning
+from recommender.models.item_knn import ItemKNN
+from tests.helpers.formula import EASE, KNN, Formula, data, scenario
+
+ALS = {"name": "als", "recommender": "als"}
+BAD = {"regularization": 5000.0}
+
+
+@pytest.fixture
+def formula(monkeypatch: pytest.MonkeyPatch) -> type[Formula]:
+    Formula.calls, Formula.stop_after = [], None
+    monkeypatch.setattr(looks, "FoldRunner", Formula)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # the journal waits for the disk at every step
+    return Formula
+
+
+def tuned(folder: Path, *entries: dict[str, Any], trials: int = 25) -> list[dict[str, Any]]:
+    chosen = scenario(*entries, tune={"trials": trials})
+    return [r.params for r in tuning.tune(data(), chosen, folder, EffortLog(), lambda _: None).ladder]
+
+
+def n_users(values: list[np.ndarray]) -> list[int]:
+    return [len(v) for v in values]
+
+
+def test_the_first_look_asks_few_users_after_a_fifth_of_the_passes(
+    formula: type[Formula], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "FEW", 7)
+    rung, chosen = Rung(**ALS), scenario(ALS)
+    runners = looks.validation_runners(data(), chosen, EffortLog())
+    assert n_users(list(looks.looks(rung, {"alpha": 2.0}, runners))) == [7, *(len(r.fold.first) for r in runners)]
+    assert [p for _, p, _ in formula.calls] == [{"alpha": 2.0, "iterations": 3}, {"alpha": 2.0}, {"alpha": 2.0}]
+    assert [o for _, _, o in formula.calls] == [runners[n].fold.origin for n in (0, 0, 1)]
+
+
+def test_a_rung_without_passes_and_with_few_users_has_a_look_per_origin(formula: type[Formula]) -> None:
+    runners = looks.validation_runners(data(), scenario(KNN), EffortLog())
+    assert len(list(looks.looks(Rung(**KNN), {}, runners))) == looks.n_looks(Rung(**KNN), runners) == len(runners)
+
+
+def test_what_the_first_look_fitted_in_full_is_not_fitted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    rung, setting, fits = Rung(**KNN), {"K": 7}, []
+    runners = looks.validation_runners(data(), scenario(KNN), EffortLog())
+    as_one = list(looks.looks(rung, setting, runners))
+    fit = ItemKNN.fit
+
+    def counted(self: ItemKNN, train: Dataset) -> ItemKNN:
+        fits.append(train)
+        return fit(self, train)
+
+    monkeypatch.setattr(ItemKNN, "fit", counted)
+    monkeypatch.setattr(looks, "FEW", 7)
+    few, *whole = looks.looks(rung, setting, runners)
+    assert len(few) == 7
+    assert len(fits) == len(runners)
+    assert all((a == b).all() for a, b in zip(whole, as_one, strict=True))
+
+
+def test_one_trial_in_four_goes_on_and_the_rungs_own_settings_always_do(tmp_path: Path, formula: type[Formula]) -> None:
+    own = [{}, BAD, {"regularization": 4000.0}, {"regularization": 9000.0}]
+    tuned(tmp_path, ALS | {"candidates": own})
+    settings = [tuple((n, v) for n, v in p.items() if n != "iterations") for _, p, _ in formula.calls]
+    n_looks = {setting: settings.count(setting) for setting in settings}
+    of_own, drawn = list(n_looks.values())[: len(own)], list(n_looks.values())[len(own) :]
+    assert of_own == [3] * len(own)
+    assert len(drawn) == 25 - len(own)
+    assert sum(n > 1 for n in drawn) <= len(drawn) / 2  # a quarter, and early ones that were the best so far
+    assert sum(n > 1 for n in drawn) > 0
+
+
+@pytest.mark.parametrize("in_first_look", [True, False])
+def test_a_setting_that_cannot_be_fitted_is_a_trial_that_ends(
+    tmp_path: Path, formula: type[Formula], monkeypatch: pytest.MonkeyPatch, in_first_look: bool
+) -> None:
+    measure = formula.measure
+
+    def fail(self: Formula, rung: Rung, params: dict[str, Any], tuning: bool, fitted: object = None) -> SimpleNamespace:
+        if params.get("alpha", 1) > 10 and (len(self.fold.first) == 7) == in_first_look:
+            failed.append(params)
+            raise UserError("als: the factors became non-finite while fitting.")
+        return measure(self, rung, params, tuning)
+
+    failed: list[dict[str, Any]] = []
+    monkeypatch.setattr(looks, "FEW", 7)
+    monkeypatch.setattr(formula, "measure", fail)
+    (setting,) = tuned(tmp_path, ALS)
+    assert failed
+    assert setting.get("alpha", 1) <= 10
+    assert Formula.worth(setting) > Formula.worth({})
+
+
+def test_an_own_setting_that_cannot_be_fitted_is_reported(
+    tmp_path: Path, formula: type[Formula], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> SimpleNamespace:
+        raise UserError("als: the factors became non-finite while fitting.")
+
+    monkeypatch.setattr(formula, "measure", fail)
+    with pytest.raises(UserError, match="non-finite"):
+        tuned(tmp_path, ALS)
+
+
+@pytest.mark.parametrize("after", [1, 4, 9, 16, 23])
+def test_a_search_that_was_stopped_between_two_looks_ends_as_one_without_a_break(
+    tmp_path: Path, formula: type[Formula], after: int
+) -> None:
+    whole = tuned(tmp_path / "whole", ALS, EASE, trials=12)
+    calls = [*formula.calls]
+    formula.calls.clear()
+    formula.stop_after = after
+    with pytest.raises(KeyboardInterrupt):
+        tuned(tmp_path / "stopped", ALS, EASE, trials=12)
+    done, formula.stop_after = [*formula.calls], None
+    formula.calls.clear()
+    assert tuned(tmp_path / "stopped", ALS, EASE, trials=12) == whole
+    under_way = len(done) + len(formula.calls) - len(calls)
+    assert 0 <= under_way <= 2  # looks of the trial that was stopped, had again
+    assert done[: len(done) - under_way] + formula.calls == calls
+
+
+def test_trials_of_other_code_are_not_found(
+    tmp_path: Path, formula: type[Formula], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned(tmp_path, EASE, trials=3)
+    n = len(formula.calls)
+    monkeypatch.setattr(tuning, "code_digest", lambda: "another")
+    tuned(tmp_path, EASE, trials=3)
+    assert len(formula.calls) == 2 * n
+    assert len(list(tmp_path.iterdir())) == 2
