@@ -20,8 +20,10 @@ from recommender.names import ROUTER
 
 # Measures of data_effort.parquet, + rung
 TRIALS_TO_1PCT = "tuning_trials_to_1pct/"
-SEARCHED = "search_settings/"  # how many settings the search of a plain train measured
+SEARCHED = "search_settings/"  # how many settings were tried
 SEARCH_GAIN = "search_gain/"  # of the best over the rung's own first, on the queries that chose it
+SEARCH_CPU = "search_cpu_s/"  # what trying them took
+OF_SEARCH = (TRIALS_TO_1PCT, SEARCHED, SEARCH_GAIN, SEARCH_CPU)
 Stage = Literal["prepare", "fit", "tune", "recommend", "evaluate", "refit", "report"]
 
 SCHEMA = pl.Schema(
@@ -77,6 +79,13 @@ class EffortLog:
     def note(self, measure: str, value: float, unit: str) -> None:
         """Adds an effort that is not a stage's seconds, for data_effort.parquet."""
         self.noted.append((measure, value, unit))
+
+    def note_search(self, rung: str, n: int, to_1pct: int, gain: float, metric: str, cpu_s: float) -> None:
+        """What a search of parameters tried (settings, and how many to within 1% of the best), gained and took."""
+        self.note(f"{SEARCHED}{rung}", n, "settings")
+        self.note(f"{SEARCH_GAIN}{rung}", gain, metric)
+        self.note(f"{SEARCH_CPU}{rung}", cpu_s, "s")
+        self.note(f"{TRIALS_TO_1PCT}{rung}", to_1pct, "trials")
 
     def add(self, other: EffortLog) -> None:
         """Appends the stages and notes of another log, such as that of another process."""

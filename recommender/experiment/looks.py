@@ -1,8 +1,8 @@
 """Looks at a setting, cheapest first: what is measured of it before it is settled whether it goes on.
 
-The first asks few users, after a fraction of the passes over the training data; the second all sampled users of the
-latest validation origin; the others one earlier origin each (successive halving over fidelities; Li et al. 2020,
-"ASHA").
+The first asks few users of a fit that costs less, where the recommender states one (``first_look``); the second all
+sampled users of the latest validation origin; the others one earlier origin each (successive halving over fidelities;
+Li et al. 2020, "ASHA").
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from recommender.evaluation.effort import EffortLog
 from recommender.experiment.fold_runner import FoldRunner, silent
 from recommender.experiment.search_spaces import value_of
 from recommender.experiment.validation_sample import evenly
+from recommender.features.memo import share_fits
 from recommender.models import RECOMMENDERS
+from recommender.models.space import FirstLook
 
 SAMPLE = 1000  # users per origin, evenly spread, each with the first query
 ORIGINS = 3  # about so many are searched, evenly spread over those of validation
 FEW = 300  # users of the first look
-PASSES = 0.2  # of a setting's passes over the data, in the first look
 
 
 def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> list[FoldRunner]:
@@ -35,7 +36,10 @@ def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> 
     all_folds = islice(folds(data, scenario.split, scenario.eligibility), scenario.split.most_origins)
     validation = list(takewhile(lambda fold: fold.split == "validation", all_folds))
     few = validation[:: -max(1, round(len(validation) / ORIGINS))]
-    return [FoldRunner(sample_queries(fold, SAMPLE), scenario, effort, silent) for fold in few]
+    runners = [FoldRunner(sample_queries(fold, SAMPLE), scenario, effort, silent) for fold in few]
+    for runner in runners:
+        share_fits(runner.fold.train)
+    return runners
 
 
 def sample_queries(fold: Fold, most: int) -> Fold:
@@ -57,7 +61,7 @@ def looks(rung: Rung, setting: Mapping[str, Any], runners: Sequence[FoldRunner])
     """
     fitted = None
     if _starts_small(rung, runners[0]):
-        small, first = copy(runners[0]), with_few_passes(rung, setting)
+        small, first = copy(runners[0]), at_first(rung, setting, len(runners[0].fold.items))
         small.fold = sample_queries(small.fold, FEW)
         measured = small.measure(rung, first, tuning=True)
         yield measured.outcome.values[small.scenario.decision.metric]
@@ -69,17 +73,22 @@ def looks(rung: Rung, setting: Mapping[str, Any], runners: Sequence[FoldRunner])
         yield measured.outcome.values[runner.scenario.decision.metric]
 
 
-def with_few_passes(rung: Rung, setting: Mapping[str, Any]) -> dict[str, Any]:
-    """The setting with a fraction of its passes over the data, where its recommender makes several."""
-    name = _passes(rung)
-    return dict(setting) if name is None else {**setting, name: max(1, round(PASSES * value_of(rung, setting, name)))}
+def at_first(rung: Rung, setting: Mapping[str, Any], n_items: int) -> dict[str, Any]:
+    """The setting as the first look fits it: at less cost, where its recommender states how."""
+    less = _first_look(rung)
+    if less is None:
+        return dict(setting)
+    value = value_of(rung, setting, less.parameter)
+    fewer = less.of(value, n_items)
+    return dict(setting) if fewer == value else {**setting, less.parameter: fewer}
 
 
 def _starts_small(rung: Rung, latest: FoldRunner) -> bool:
     """Whether a first look is cheaper than the whole latest origin."""
-    return _passes(rung) is not None or len(latest.fold.queries) > FEW
+    less = _first_look(rung)
+    return len(latest.fold.queries) > FEW or (less is not None and less.saves(len(latest.fold.items)))
 
 
-def _passes(rung: Rung) -> str | None:
-    name: str | None = getattr(RECOMMENDERS[rung.recommender], "passes", None)
-    return name
+def _first_look(rung: Rung) -> FirstLook | None:
+    less: FirstLook | None = getattr(RECOMMENDERS[rung.recommender], "first_look", None)
+    return less

@@ -20,7 +20,7 @@ import numpy as np
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
 from recommender.errors import DataError, UserError
-from recommender.evaluation.effort import SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT, EffortLog
+from recommender.evaluation.effort import EffortLog
 from recommender.experiment import rungs
 from recommender.experiment.choose import trials_to_1pct
 from recommender.experiment.fold_runner import FoldRunner, Progress
@@ -111,10 +111,8 @@ def _best_of(task: _Task, first: FoldRunner, others: Sequence[FoldRunner]) -> Ru
     gain = means[winner] - means[0]
     log.info("search %s: %d settings, %s %+.4f with %s", rung.name, len(settings), metric, gain,
              json.dumps(settings[winner]))  # fmt: skip
-    effort = first.effort
-    effort.note(f"{SEARCHED}{rung.name}", len(settings), "settings")
-    effort.note(f"{SEARCH_GAIN}{rung.name}", gain, metric)
-    effort.note(f"{TRIALS_TO_1PCT}{rung.name}", trials_to_1pct([means.get(i) for i in range(len(settings))]), "trials")
+    to_1pct, effort = trials_to_1pct([means.get(i) for i in range(len(settings))]), first.effort
+    effort.note_search(rung.name, len(settings), to_1pct, gain, metric, float(effort.frame()["cpu_s"].sum()))
     if not winner:
         return rung.model_copy(update={"params": settings[0], "candidates": []})
     return rung.model_copy(update={"params": {}, "candidates": [settings[0], settings[winner]]})

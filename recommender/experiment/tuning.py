@@ -22,7 +22,7 @@ from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
 from recommender.data.digest import digest
 from recommender.errors import DataError, UserError
-from recommender.evaluation.effort import SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT, EffortLog
+from recommender.evaluation.effort import SCHEMA, EffortLog
 from recommender.evaluation.evaluate import PERIODS, periods
 from recommender.experiment import rungs
 from recommender.experiment.choose import simplest_of_best, trials_to_1pct
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 
 _ONE_IN = 4  # trials goes on after a look
+_CPU_S = list(SCHEMA).index("cpu_s")  # of a row of effort
 _IDLE = 20  # suggestions in a row that had been tried before; then the space is exhausted
 
 
@@ -230,10 +231,9 @@ def _tuned(
         return rung
     means = [_mean(t) if "values" in t.user_attrs else None for t in search.finished]
     first, chosen, n = search.complete[0], search.chosen(), len(search.finished)
-    metric, effort = scenario.decision.metric, runners[0].effort
-    effort.note(f"{SEARCHED}{rung.name}", n, "settings")
-    effort.note(f"{SEARCH_GAIN}{rung.name}", max(map(_mean, search.complete)) - _mean(first), metric)
-    effort.note(f"{TRIALS_TO_1PCT}{rung.name}", trials_to_1pct(means), "trials")
+    metric, gain = scenario.decision.metric, max(map(_mean, search.complete)) - _mean(first)
+    cpu_s = sum(row[_CPU_S] for t in search.finished for row in t.user_attrs["effort"])
+    runners[0].effort.note_search(rung.name, n, trials_to_1pct(means), gain, metric, cpu_s)
     unchanged = chosen.number == first.number
     setting = starts[0] if unchanged else chosen.user_attrs["setting"]
     outcome = "nothing surely better" if unchanged else f"{_mean(chosen):.4f} with {json.dumps(setting)}"

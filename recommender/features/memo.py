@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from recommender.data.dataset import Table
+from recommender.data.dataset import Dataset, Table
 
 MOST_ROWS = 50_000  # of a table that is computed whole although only some of its rows were asked for
 Result = TypeVar("Result")
@@ -70,6 +70,26 @@ def of_whole(table: Table, key: str, compute: Callable[[Table], Result]) -> Resu
     if key not in whole._memo:
         whole._memo[key] = compute(whole)
     result: Result = rows_of(whole._memo[key], rows)
+    return result
+
+
+def share_fits(train: Dataset) -> None:
+    """From now on ``of_fits`` keeps what fits on this data share: for a search, that is, for many settings."""
+    vars(train).setdefault("_fits", {})
+
+
+def of_fits(train: Dataset, name: str, key: str, compute: Callable[[], Result]) -> Result:
+    """What ``compute`` gives, once for fits in a row with the same key where ``share_fits`` was called, else each time.
+
+    name: of what is computed; the last of each name is kept. key: all that it depends on beside the data.
+    """
+    shared = vars(train).get("_fits")
+    if shared is None:
+        return compute()
+    if name not in shared or shared[name][0] != key:
+        shared.pop(name, None)  # two of them need not fit into memory
+        shared[name] = key, compute()
+    result: Result = shared[name][1]
     return result
 
 

@@ -13,7 +13,7 @@ from recommender.data.queries import Queries
 from recommender.features.feedback import Confidence
 from recommender.features.memo import forget, per_table
 from recommender.models.base import above, at_least
-from recommender.models.space import Float, Int, Space
+from recommender.models.space import Float, Int, Share, Space
 from recommender.models.vocabulary import fitting, interacted, model_history, rows_or_nan
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class ALS:
     colour = "#0072B2"
     person_days = (3, 6)
     needs_interactions = True
-    passes = "iterations"
+    first_look: ClassVar[Share] = Share("iterations", 0.2)
     space: ClassVar[Space] = {
         "factors": Int(8, 128, log=True),
         "regularization": Float(0.003, 30, log=True),

@@ -11,7 +11,7 @@ from recommender.data.dataset import Dataset, Table
 from recommender.data.queries import Queries
 from recommender.features.memo import forget, per_table
 from recommender.models.base import above, at_least
-from recommender.models.space import Float, Int, Space
+from recommender.models.space import Float, Int, Share, Space
 from recommender.models.vocabulary import fitting, interacted, mean_vectors, model_history, rows_or_nan
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class BPR:
     needs_interactions = True
     fits_every = 4
     per_user = ("users_", "user_factors_")
-    passes = "iterations"
+    first_look: ClassVar[Share] = Share("iterations", 0.2)
     space: ClassVar[Space] = {
         "factors": Int(16, 128, log=True),
         "learning_rate": Float(0.001, 0.3, log=True),

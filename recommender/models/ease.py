@@ -17,7 +17,7 @@ from recommender.data.queries import Queries
 from recommender.errors import UserError
 from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.item_pairs import dense
-from recommender.models.space import Float, Space
+from recommender.models.space import Float, Items, Space
 from recommender.models.trend import by_trend
 from recommender.models.vocabulary import by_position, ids_only, interacted, model_history
 
@@ -41,6 +41,7 @@ class EASE:
     colour = "#117733"
     person_days = (2, 4)
     needs_interactions = True
+    first_look: ClassVar[Items] = Items("item_cap", 1000)
     space: ClassVar[Space] = {
         "regularization": Float(10, 5000, log=True),
         "trend": Float(0.1, 1, also=(0.0,)),

@@ -14,7 +14,7 @@ from recommender.errors import UserError
 from recommender.features.memo import forget, per_row, per_table
 from recommender.models.base import above, at_least
 from recommender.models.side_features import SideFeatures
-from recommender.models.space import Float, Int, Space
+from recommender.models.space import Float, Int, Share, Space
 from recommender.models.vocabulary import fitting, interacted, mean_vectors, model_history
 
 
@@ -36,7 +36,7 @@ class LightFM:
     person_days = (5, 10)
     needs_interactions = True
     fits_every = 4
-    passes = "epochs"
+    first_look: ClassVar[Share] = Share("epochs", 0.15)
     space: ClassVar[Space] = {
         "no_components": Int(16, 128, log=True),
         "epochs": Int(5, 50, log=True),

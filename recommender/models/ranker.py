@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.queries import Queries
 from recommender.data.split import Fold, available, time_fold, to_datetime
 from recommender.errors import DataError, nearest
+from recommender.features.memo import of_fits
 from recommender.features.text import TextAs, require
 from recommender.models.als import ALS
 from recommender.models.base import Recommender, above, at_least
@@ -84,6 +85,19 @@ class Ranker:
         return [c for model in self._signals().inputs.values() for c in getattr(model, "user_columns", ())]
 
     def fit(self, train: Dataset) -> Self:
+        key = repr([(f.name, getattr(self, f.name)) for f in fields(self) if f.name != "C"])
+        values, taken, weight, scale, signals = of_fits(train, "ranker", key, lambda: self._replay(train))
+        from sklearn.linear_model import LogisticRegression  # half a second, for this rung only
+
+        with threadpool_limits(1, "blas"):  # hundreds of small steps: threads only wait for one another
+            model = LogisticRegression(C=self.C, max_iter=300).fit(values, taken, sample_weight=weight)
+        self.signals_ = signals
+        self.weights_ = (model.coef_[0] * scale).reshape(-1, signals.n).astype(np.float32)
+        return self
+
+    def _replay(self, train: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Signals]:
+        """What is learned from, whatever ``C``: the signals of all examples times ``scale``, float32 (n, contexts x
+        signals), taken or not, the weight of each, ``scale``; and the signals fitted on all of ``train``."""
         rng = np.random.default_rng(self.seed)
         examples = [self._examples(fold, rng) for fold in self._replayed(train)]
         if all(taken.all() for _, taken, _ in examples):
@@ -96,13 +110,7 @@ class Ranker:
         # A signal that hardly varied there has no weight: to scale it up would make rounding errors decide.
         varied = spread > 1e-3 * np.abs(values).max(axis=0)
         scale = np.divide(1, spread, out=np.zeros_like(spread), where=varied).astype(np.float32)
-        from sklearn.linear_model import LogisticRegression  # half a second, for this rung only
-
-        with threadpool_limits(1, "blas"):  # hundreds of small steps: threads only wait for one another
-            model = LogisticRegression(C=self.C, max_iter=300).fit(values * scale, taken, sample_weight=weight)
-        self.signals_ = self._signals().fit(train)
-        self.weights_ = (model.coef_[0] * scale).reshape(-1, self.signals_.n).astype(np.float32)
-        return self
+        return values * scale, taken, weight, scale, self._signals().fit(train)
 
     def score(self, queries: Queries, items: Table) -> np.ndarray:
         return self.signals_.weighed(queries, items, self._contexts(queries) @ self.weights_)

@@ -30,3 +30,34 @@ class OneOf:
 
 
 Space = Mapping[str, Float | OneOf]  # by the names of parameters
+
+
+@dataclass(frozen=True)
+class Share:
+    """A parameter that costs in proportion, such as passes over the data: a first look takes a share of its value."""
+
+    parameter: str
+    share: float
+
+    def of(self, value: int, n_items: int) -> int:
+        return max(1, round(self.share * value))
+
+    def saves(self, n_items: int) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Items:
+    """A parameter that bounds the items learned, None for all: a first look learns of the most taken ones only."""
+
+    parameter: str
+    most: int
+
+    def of(self, value: int | None, n_items: int) -> int | None:
+        return self.most if min(n_items, value or n_items) > self.most else value
+
+    def saves(self, n_items: int) -> bool:
+        return n_items > self.most
+
+
+FirstLook = Share | Items

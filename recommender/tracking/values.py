@@ -17,7 +17,7 @@ import polars as pl
 from recommender.config import Rung
 from recommender.data.operators import described
 from recommender.evaluation.audit import impact_ratios
-from recommender.evaluation.effort import TRIALS_TO_1PCT
+from recommender.evaluation.effort import OF_SEARCH
 from recommender.evaluation.evaluate import POOLED
 from recommender.evaluation.metric_table import mlflow_section
 from recommender.experiment.attack_gain import gains
@@ -35,7 +35,7 @@ EVERYTHING = "all_metrics.csv"  # artifact of each run: the table of all its num
 # The numbers that a run logs as metrics, in the order of importance; {}: the metric that decides.
 _KEPT = (
     r"acc/[a-z]\w*_at_\d+", "effort/(total|fit|recommend)_cpu_s", "effort/(total_wall_s|fit_peak_mb)",
-    "acc/user_[^/]+/{}", "data/n_(interactions|users|items|queries|train)", "effort/(stated|tun).*", "harm/.*",
+    "acc/user_[^/]+/{}", "data/n_(interactions|users|items|queries|train)", "effort/(stated|search|tun).*", "harm/.*",
     "all_users/acc/{}.*", "val/acc/{}", "data/user_[^/]+/n_queries", "acc/item_[^/]+/.*_at_20", "beyond/[^/]+",
     "acc/[^/]+",
 )  # fmt: skip
@@ -204,8 +204,10 @@ def _effort(run: RunFolder, rung: str) -> dict[str, float | None]:
     if shown.height:
         for measure in ("wall_s", "cpu_s"):
             values[f"effort/total_{measure}"] = float(shown[measure].sum())
-    for value in run.data_effort.filter(pl.col("measure") == TRIALS_TO_1PCT + rung)["value"]:
-        values["effort/tuning_trials_to_1pct"] = value
+    for measure, value in run.data_effort.select("measure", "value").iter_rows():
+        kind, _, of = measure.partition("/")
+        if of == rung and f"{kind}/" in OF_SEARCH:
+            values[f"effort/{kind}"] = value
     return values
 
 
@@ -215,7 +217,7 @@ def _data(run: RunFolder) -> dict[str, float | None]:
     for name, value in run.data.get("summary", {}).items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             values[f"data/{name}"] = value
-    measured = run.data_effort.filter(~pl.col("measure").str.starts_with(TRIALS_TO_1PCT))
+    measured = run.data_effort.filter(~pl.col("measure").str.contains("^" + "|^".join(OF_SEARCH)))
     values |= {f"data/{r['measure']}": r["value"] for r in measured.iter_rows(named=True)}
     return values
 

@@ -51,9 +51,14 @@ def test_a_train_can_tune_first_and_tells_what_it_took(trained: Trained, untrack
     measures = {rung: values.every(run, rung) for rung in ("als", "router")}
     of_als = measured.filter(pl.col("measure").str.ends_with("/als"))["value"].item()
     assert measures["als"]["effort/tuning_trials_to_1pct"] == of_als
-    assert measures["als"]["effort/tune_cpu_s"] > 0
-    assert not any("tuning" in name for name in measures["router"])
-    assert "tuning trials to 1pct/als" in Path("out/report.html").read_text()
+    assert measures["als"]["effort/search_cpu_s"] == pytest.approx(measures["als"]["effort/tune_cpu_s"]) > 0
+    assert measures["als"]["effort/search_settings"] == 3
+    assert measures["als"]["effort/search_gain"] >= 0
+    assert not any("tuning" in name or "search" in name for name in measures["router"])
+    assert "effort/search_gain" in values.logged(measures["als"], "ndcg_at_10")[0]
+    page = Path("out/report.html").read_text()
+    assert "tuning trials to 1pct/als" in page
+    assert "search cpu s/als" in page
 
     again = train_on(trained.data, "again", *TUNED)
     assert again.code == 0, again.err
@@ -112,5 +117,6 @@ def test_a_plain_train_searches_and_tells_what_it_took_and_gained(trained: Train
     effort = dict(pl.read_parquet("out/data_effort.parquet").select("measure", "value").iter_rows())
     assert effort["search_settings/als"] == 4  # the entry's own, and half of seven
     assert effort["search_gain/als"] >= 0
+    assert effort["search_cpu_s/als"] > 0
     assert "search_settings/popularity" not in effort
     assert "als" in pl.read_parquet("out/effort.parquet").filter(pl.col("stage") == "tune")["rung"]

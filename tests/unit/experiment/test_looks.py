@@ -39,7 +39,7 @@ def n_users(values: list[np.ndarray]) -> list[int]:
     return [len(v) for v in values]
 
 
-def test_the_first_look_asks_few_users_after_a_fifth_of_the_passes(
+def test_the_first_look_asks_few_users_of_a_cheaper_fit(
     formula: type[Formula], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looks, "FEW", 7)
@@ -50,7 +50,7 @@ def test_the_first_look_asks_few_users_after_a_fifth_of_the_passes(
     assert [o for _, _, o in formula.calls] == [runners[n].fold.origin for n in (0, 0, 1)]
 
 
-def test_a_rung_without_passes_and_with_few_users_has_a_look_per_origin(formula: type[Formula]) -> None:
+def test_a_rung_without_a_cheaper_fit_and_with_few_users_has_a_look_per_origin(formula: type[Formula]) -> None:
     runners = looks.validation_runners(data(), scenario(KNN), EffortLog())
     assert len(list(looks.looks(Rung(**KNN), {}, runners))) == looks.n_looks(Rung(**KNN), runners) == len(runners)
 

@@ -17,7 +17,7 @@ import pytest
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, DataError
-from recommender.evaluation.effort import SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT, EffortLog
+from recommender.evaluation.effort import SEARCH_CPU, SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT, EffortLog
 from recommender.experiment import ladder, looks, tuning
 from recommender.experiment.refit_for_serving import refit_for_serving
 from tests.helpers.formula import EASE, KNN, POPULARITY, RANDOM, Formula, data, scenario
@@ -295,9 +295,11 @@ def test_effort_tells_what_was_tried_and_gained_and_when_one_percent_was_reached
     effort = EffortLog()
     given = [{"regularization": r} for r in (500.0, 200.0, 100.5, 100.0)]
     tuned(scenario(RANDOM, EASE | {"candidates": given}, tune={"trials": 4}), tmp_path, effort)
+    took = float(effort.frame().filter(pl.col("stage") == "tune")["cpu_s"].sum())
     assert effort.noted == [
         (f"{SEARCHED}ease", 4, "settings"),
         (f"{SEARCH_GAIN}ease", pytest.approx(np.log10(5)), "ndcg_at_10"),
+        (f"{SEARCH_CPU}ease", pytest.approx(took), "s"),
         (f"{TRIALS_TO_1PCT}ease", 3, "trials"),
     ]
 
