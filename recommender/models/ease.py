@@ -17,7 +17,7 @@ from recommender.data.queries import Queries
 from recommender.errors import UserError
 from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.item_pairs import dense
-from recommender.models.space import Float, Items, Space
+from recommender.models.space import Float, MostTaken, Space
 from recommender.models.trend import by_trend
 from recommender.models.vocabulary import by_position, ids_only, interacted, model_history
 
@@ -41,7 +41,7 @@ class EASE:
     colour = "#117733"
     person_days = (2, 4)
     needs_interactions = True
-    first_look: ClassVar[Items] = Items("item_cap", 1000)
+    first_look: ClassVar[MostTaken] = MostTaken("item_cap", 1000)
     space: ClassVar[Space] = {
         "regularization": Float(10, 5000, log=True),
         "trend": Float(0.1, 1, also=(0.0,)),
@@ -146,7 +146,7 @@ def gram(taken: sp.csr_matrix) -> np.ndarray:
 
 @numba.njit(cache=True, nogil=True)
 def _upper(users_of, users, weights, items_of, items, values, gram):  # type: ignore[no-untyped-def]
-    """Pairs of an item and those after it, users in their order. Items ascend, so each user's next one is known."""
+    """Pairs of an item and those after it, users in their order. MostTaken ascend, so each user's next one is known."""
     following = items_of.copy()
     for i in range(len(gram)):
         row = gram[i]

@@ -25,13 +25,16 @@ from recommender.models.neighbours import Neighbours
 from recommender.models.popularity import Popularity
 from recommender.models.signals import Signals
 from recommender.models.social import Social
-from recommender.models.space import Float, Space
+from recommender.models.space import Float, OneOf, Space
 from recommender.models.user_ease import UserEASE
 
 INPUTS: Mapping[str, Callable[..., Recommender]] = {
     "item_knn": ItemKNN, "als": ALS, "ease": EASE, "user_ease": UserEASE, "social": Social,
     "contacts": Contacts, "follow_back": FollowBack, "neighbours": Neighbours, "popularity": Popularity,
 }  # fmt: skip
+
+_KNN = {"item_knn": {"K": 200, "half_life_positions": 5}}
+_EASE = {"ease": {"item_cap": 3000, "trend": 0.5, "half_life_positions": 20}}
 
 
 @dataclass(eq=False)
@@ -57,7 +60,7 @@ class Ranker:
     person_days = (10, 20)
     needs_interactions = True
     fits_every = 4
-    space: ClassVar[Space] = {"C": Float(1e-5, 1, log=True)}
+    space: ClassVar[Space] = {"C": Float(1e-5, 1, log=True), "inputs": OneOf((None, _KNN, _KNN | _EASE))}
 
     inputs: Mapping[str, Mapping[str, Any]] | None = None
     C: float = 0.01

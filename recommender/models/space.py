@@ -47,7 +47,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Items:
+class MostTaken:
     """A parameter that bounds the items learned, None for all: a first look learns of the most taken ones only."""
 
     parameter: str
@@ -60,4 +60,4 @@ class Items:
         return n_items > self.most
 
 
-FirstLook = Share | Items
+FirstLook = Share | MostTaken

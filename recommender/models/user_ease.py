@@ -13,7 +13,7 @@ from recommender.data.queries import Queries
 from recommender.models.base import above, at_least, to_catalogue
 from recommender.models.ease import check_memory, closed_form
 from recommender.models.side_features import SideFeatures
-from recommender.models.space import Float, Items, Space
+from recommender.models.space import Float, MostTaken, Space
 from recommender.models.trend import by_trend
 from recommender.models.vocabulary import by_position, ids_only, model_history, require_interactions
 
@@ -39,7 +39,7 @@ class UserEASE:
     colour = "#CC6677"
     person_days = (3, 6)
     needs_interactions = True
-    first_look: ClassVar[Items] = Items("item_cap", 1000)
+    first_look: ClassVar[MostTaken] = MostTaken("item_cap", 1000)
     space: ClassVar[Space] = {
         "regularization": Float(10, 5000, log=True),
         "feature_weight": Float(0.05, 5, log=True, also=(0.0,)),

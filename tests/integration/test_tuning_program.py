@@ -51,7 +51,8 @@ def test_a_train_can_tune_first_and_tells_what_it_took(trained: Trained, untrack
     measures = {rung: values.every(run, rung) for rung in ("als", "router")}
     of_als = measured.filter(pl.col("measure").str.ends_with("/als"))["value"].item()
     assert measures["als"]["effort/tuning_trials_to_1pct"] == of_als
-    assert measures["als"]["effort/search_cpu_s"] == pytest.approx(measures["als"]["effort/tune_cpu_s"]) > 0
+    assert measures["als"]["effort/tune_cpu_s"] > 0
+    assert measures["als"]["effort/search_cpu_s"] >= measures["als"]["effort/tune_cpu_s"]  # with what judges lists
     assert measures["als"]["effort/search_settings"] == 3
     assert measures["als"]["effort/search_gain"] >= 0
     assert not any("tuning" in name or "search" in name for name in measures["router"])

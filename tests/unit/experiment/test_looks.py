@@ -74,13 +74,13 @@ def test_what_the_first_look_fitted_in_full_is_not_fitted_again(monkeypatch: pyt
 
 
 def test_one_trial_in_four_goes_on_and_the_rungs_own_settings_always_do(tmp_path: Path, formula: type[Formula]) -> None:
-    own = [{}, BAD, {"regularization": 4000.0}, {"regularization": 9000.0}]
-    tuned(tmp_path, ALS | {"candidates": own})
+    given = [{}, BAD, {"regularization": 4000.0}, {"regularization": 9000.0}]
+    tuned(tmp_path, ALS | {"candidates": given})
     settings = [tuple((n, v) for n, v in p.items() if n != "iterations") for _, p, _ in formula.calls]
     n_looks = {setting: settings.count(setting) for setting in settings}
-    of_own, drawn = list(n_looks.values())[: len(own)], list(n_looks.values())[len(own) :]
-    assert of_own == [3] * len(own)
-    assert len(drawn) == 25 - len(own)
+    of_ladder, drawn = list(n_looks.values())[: len(given)], list(n_looks.values())[len(given) :]
+    assert of_ladder == [3] * len(given)
+    assert len(drawn) == 25 - len(given)
     assert sum(n > 1 for n in drawn) <= len(drawn) / 2  # a quarter, and early ones that were the best so far
     assert sum(n > 1 for n in drawn) > 0
 

@@ -16,6 +16,7 @@ from recommender.data.queries import Queries
 from recommender.data.split import Fold, time_fold
 from recommender.data.times import to_microseconds
 from recommender.errors import DataError
+from recommender.features.memo import share_fits
 from recommender.models.ranker import Ranker
 from recommender.serving import persistence
 from tests.helpers.small import Row, ask, at, dataset, table, times
@@ -55,6 +56,18 @@ def learned(model: Ranker, *names: str) -> np.ndarray:
     place = {"popularity": 4, "likeness": model.signals_.n_item}
     weights = model.weights_[:, [place[n] for n in names]].sum(axis=1)
     return np.array([weights[0], *(weights[0] + weights[1:3])])
+
+
+def test_fits_that_share_learn_what_each_alone_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = [(0.1, 9), (1, 9), (1, 30), (0.1, 30)]
+    alone = [Ranker(C=c, negatives=n).fit(world("liked", "popular")).weights_ for c, n in tried]
+    replayed, replay = [], Ranker._examples
+    monkeypatch.setattr(Ranker, "_examples", lambda *args: replayed.append(args) or replay(*args))
+    train = world("liked", "popular")
+    share_fits(train)
+    for (c, n), weights in zip(tried, alone, strict=True):
+        assert (Ranker(C=c, negatives=n).fit(train).weights_ == weights).all()
+    assert len(replayed) == 2 * Ranker().windows  # once for each number of negatives
 
 
 def test_weights_differ_by_context_as_behaviour_does() -> None:
