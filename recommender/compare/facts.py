@@ -29,7 +29,7 @@ from recommender.compare import build_next
 from recommender.compare.ahead import ahead, reaches
 from recommender.compare.plan import PARTS, VALUE
 from recommender.compare.site import Site
-from recommender.experiment.facts import GAIN, LOSS, OPEN, SCHEMA, UNKNOWN, Row, train_facts
+from recommender.experiment.facts import GAIN, LOSS, OPEN, SCHEMA, UNKNOWN, Row, train_facts, verdict
 from recommender.names import ALL, PLAIN, ROUTER
 from recommender.studies import ablation, data_volume
 from recommender.studies.data_volume import SURE
@@ -168,7 +168,8 @@ def _enough(site: Site) -> Iterator[Row]:
     if rung := site.enough:
         row = site.against_shipped[rung]
         ends = {"value": row["difference"], "low": row["ci_low"], "high": row["ci_high"], "n": row["n_queries"]}
-        yield {"topic": "enough", "what": rung, "over": "what ships", "verdict": OPEN, **ends}
+        outcome = verdict(row["ci_low"], row["ci_high"], site.metric)
+        yield {"topic": "enough", "what": rung, "over": "what ships", "verdict": outcome, **ends}
 
 
 def _left(site: Site) -> Iterator[Row]:

@@ -15,7 +15,7 @@ from recommender.data.split import Fold
 from recommender.evaluation.judge import AccuracyJudge
 from recommender.evaluation.metric_table import ANSWERED, METRICS, compared, of_every_query
 from recommender.evaluation.shown import Shown
-from recommender.evaluation.statistics import ClusteredValues, estimates, holm, numbered, period_interval, sign_flip_p
+from recommender.evaluation.statistics import ClusteredValues, estimates, holm, numbered, sign_flip_p
 from recommender.features.columns import labels
 from recommender.names import ALL, USER_BUCKETS, WITH_HISTORY
 from recommender.ranking.lists import Lists
@@ -236,18 +236,14 @@ def compare(
                 cells.append(ClusteredValues(codes[mask], gain[mask]))
                 silent.append(group.silent(mask) - {pairs[0][0]} if deciding else set())
     rows: list[tuple[object, ...]] = []
-    gains = estimates(cells, user_keys, resamples, seed)
+    gains = estimates(cells, user_keys, resamples, seed, when if deciding else None)
     family = np.array(families)
-    for (user_bucket, metric), cell, e, period, without in zip(keys, cells, gains, when, silent, strict=True):
-        low, high = e.low, e.high
-        if deciding:
-            bounds = period_interval(cell.values, period)
-            low, high = np.minimum(low, bounds[0]), np.maximum(high, bounds[1])
+    for (user_bucket, metric), cell, e, without in zip(keys, cells, gains, silent, strict=True):
         p = sign_flip_p(cell, seed)
         for one in np.unique(family):
             p[family == one] = holm(p[family == one])
         p[[(b if gained > 0 else a) in without for (a, b), gained in zip(pairs, e.mean, strict=True)]] = 1.0
-        rows += [(a, b, user_bucket, metric, e.mean[i], low[i], high[i], p[i], int(e.n[i]))
+        rows += [(a, b, user_bucket, metric, e.mean[i], e.low[i], e.high[i], p[i], int(e.n[i]))
                  for i, (a, b) in enumerate(pairs)]  # fmt: skip
     names = ["rung_a", "rung_b", "user_bucket", "metric", "difference", "ci_low", "ci_high", "p_holm", "n_queries"]
     types = [pl.String] * 4 + [pl.Float64] * 4 + [pl.Int64]

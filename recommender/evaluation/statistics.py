@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -59,11 +59,21 @@ def numbered(ids: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     return codes, of_values(ids.unique().sort())
 
 
-def estimates(cells: Sequence[ClusteredValues], keys: np.ndarray, resamples: int, seed: int) -> list[Estimate]:
-    """Means with bootstrap percentile intervals that resample users, one per cell. keys: see ``user_weights``."""
+def estimates(
+    cells: Sequence[ClusteredValues], keys: np.ndarray, resamples: int, seed: int,
+    periods: Sequence[np.ndarray] | None = None,
+) -> list[Estimate]:  # fmt: skip
+    """Means with bootstrap percentile intervals that resample users, one per cell. keys: see ``user_weights``.
+
+    periods: int64 per cell, the period of each of its rows, which then have no NaN. Intervals hold for other users
+    *and* other periods: the wider bound of the two (``period_interval``).
+    """
     by_user = [_by_user(c) for c in cells]
     drawn = _resampled(by_user, keys, resamples, seed)
-    return [_estimate(*_whole(total, count), r) for (_, total, count), r in zip(by_user, drawn, strict=True)]
+    of_users = [_estimate(*_whole(total, count), r) for (_, total, count), r in zip(by_user, drawn, strict=True)]
+    if periods is None:
+        return of_users
+    return [_wider(e, *period_interval(c.values, p)) for e, c, p in zip(of_users, cells, periods, strict=True)]
 
 
 def user_sums(cells: Sequence[ClusteredValues], keys: np.ndarray, resamples: int, seed: int) -> list[Sums]:
@@ -151,6 +161,10 @@ def period_interval(values: np.ndarray, periods: np.ndarray) -> tuple[np.ndarray
     half = stdtrit(max(n - 1, 1), 0.975) * error
     mean = values.mean(axis=0)
     return mean - half, mean + half
+
+
+def _wider(e: Estimate, low: np.ndarray, high: np.ndarray) -> Estimate:
+    return replace(e, low=np.minimum(e.low, low), high=np.maximum(e.high, high))
 
 
 def sign_flip_p(cell: ClusteredValues, seed: int, flips: int = 1999) -> np.ndarray:

@@ -19,7 +19,6 @@ from recommender.evaluation.statistics import (
     estimates,
     holm,
     numbered,
-    period_interval,
     sign_flip_p,
 )
 from recommender.experiment.climb import needed
@@ -106,15 +105,13 @@ def _best(
     resamples: int,
     seed: int,
 ) -> Blend | None:
-    over = estimates([cell], keys, resamples, seed)[0]
-    bounds = period_interval(cell.values, periods)
-    low, high = np.minimum(over.low, bounds[0]), np.maximum(over.high, bounds[1])
+    over = estimates([cell], keys, resamples, seed, [periods])[0]
     tried = np.flatnonzero((cell.values != 0).any(axis=0))  # the rung that serves all of them is not a second one
     p = np.ones(len(rungs))
     p[tried] = holm(sign_flip_p(ClusteredValues(cell.users, cell.values[:, tried]), seed))
-    pays = (p < rule.alpha) & (low > rule.min_gain)
+    pays = (p < rule.alpha) & (over.low > rule.min_gain)
     if not pays.any():
         return None
     best = int(np.argmax(np.where(pays, over.mean, -np.inf)))
-    gain, ci_low, ci_high, adjusted = (float(x[best]) for x in (over.mean, low, high, p))
+    gain, ci_low, ci_high, adjusted = (float(x[best]) for x in (over.mean, over.low, over.high, p))
     return Blend(rungs[best], gain, ci_low, ci_high, adjusted, len(cell.users))

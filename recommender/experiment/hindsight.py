@@ -1,8 +1,8 @@
-"""Hindsight: does a single rung beat the router on the test period, and did it in the periods before?
+"""Hindsight: does a single rung beat the router on the test period, and does it over all periods?
 
 Intervals over users say how far a difference holds for other users of the *same* days. Hits come and go, so the same
-two rungs may differ as much the other way a week later (``experiments/origin_luck.py``): what a team decides by for the
-next period must hold over periods.
+two rungs may differ as much the other way a week later: what a team decides by for the next period must hold over
+periods too, counted as a decision counts them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from recommender.evaluation.evaluate import POOLED, Group, QueryInfo
 from recommender.evaluation.metric_table import metric_label
@@ -30,8 +29,8 @@ class Hindsight:
     """A single rung that beats the router on the test period, with evidence over its users.
 
     The best rung is picked with hindsight, on the queries that it is compared on; p is Holm-adjusted over all of them.
-    periods: its gain over what is routed, at each validation origin and the test; mean: of these, with a 95% interval
-    (Student's t, periods as the unit). Re-rankers are left out: their price is another question.
+    origins: its mean gain over what is routed, at each validation origin and the test; mean: over the queries of all of
+    them, with a 95% interval over users and periods. Re-rankers are left out: their price is another question.
     """
 
     user_bucket: str
@@ -41,23 +40,23 @@ class Hindsight:
     ci_high: float
     p_holm: float
     n_queries: int
-    periods: list[float]
+    origins: list[float]
     mean: float
     mean_low: float
     mean_high: float
 
     @property
     def holds(self) -> bool:
-        """Over periods too."""
+        """Over all periods too."""
         return self.mean_low > 0
 
     def sentence(self, metric: str) -> str:
         who = "all users" if self.user_bucket == ALL else AUDIENCE[self.user_bucket]
         head = (
             f"Looking back, {self.rung} alone beats the router on the test period for {who}: {metric_label(metric)} "
-            f"{with_interval(self.gain, self.ci_low, self.ci_high, sign=True)}. Over the {len(self.periods)} periods, "
-            f"validation included, it gains {with_interval(self.mean, self.mean_low, self.mean_high, sign=True)} on "
-            f"average, from {min(self.periods):+.3f} to {max(self.periods):+.3f}: "
+            f"{with_interval(self.gain, self.ci_low, self.ci_high, sign=True)}. With validation, it gains "
+            f"{with_interval(self.mean, self.mean_low, self.mean_high, sign=True)} over users and periods, from "
+            f"{min(self.origins):+.3f} to {max(self.origins):+.3f} by origin: "
         )
         if self.holds:
             return f"{head}decide again on newer data."
@@ -75,7 +74,7 @@ def hindsight(
     if ROUTER not in test.rungs or not rungs:
         return []
     winners = {}
-    gains = _gains(test, rungs, metric, PLAIN if PLAIN in test.rungs else ROUTER)
+    gains = _gains(test, rungs, metric)
     codes, keys = test.users()
     for bucket, name, _, mask in test.masks():
         if name or bucket not in (ALL, *USER_BUCKETS) or mask.sum() < LEAST:
@@ -86,32 +85,37 @@ def hindsight(
         p = float(holm(sign_flip_p(cell, seed))[best])
         if over.low[best] > 0 and p < _ALPHA:
             gain, low, high = (float(x[best]) for x in (over.mean, over.low, over.high))
-            periods = _periods(groups, routes, rungs[best], metric, bucket, gain)
-            mean = _over_periods(periods)
-            winners[bucket] = Hindsight(bucket, rungs[best], gain, low, high, p, int(over.n[best]), periods, *mean)
+            origins, mean = _over_origins(groups, routes, rungs[best], metric, bucket, resamples, seed)
+            winners[bucket] = Hindsight(bucket, rungs[best], gain, low, high, p, int(over.n[best]), origins, *mean)
     return [winners[ALL]] if ALL in winners else list(winners.values())
 
 
-def _gains(group: Group, rungs: Sequence[str], metric: str, over: str) -> np.ndarray:
-    """float64 (n_queries, n_rungs)."""
-    values = dict(zip(group.rungs, group.stack([metric]).T, strict=True))
-    return np.column_stack([values[rung] - values[over] for rung in rungs])
+def _gains(test: Group, rungs: Sequence[str], metric: str) -> np.ndarray:
+    """Over the router before re-rankers, float64 (n_queries, n_rungs)."""
+    values = dict(zip(test.rungs, test.stack([metric]).T, strict=True))
+    return np.column_stack([values[rung] - values[PLAIN if PLAIN in values else ROUTER] for rung in rungs])
 
 
-def _periods(
-    groups: Sequence[Group], routes: Mapping[str, str], rung: str, metric: str, bucket: str, at_test: float
-) -> list[float]:
-    """Mean gain of the rung at each validation origin that asks the bucket, then ``at_test``."""
+def _over_origins(
+    groups: Sequence[Group], routes: Mapping[str, str], rung: str, metric: str, bucket: str, resamples: int, seed: int
+) -> tuple[list[float], tuple[float, float, float]]:
+    """Mean gain of the rung at each origin that asks the bucket; over all their queries, with its interval."""
+    single = [group for group in groups if group.origin != POOLED]
     gains = []
-    for group in groups:
-        if group.split == "test" or group.origin == POOLED:
+    for group in single:
+        if group.split == "test":
+            gains.append(_gains(group, [rung], metric)[:, 0])
             continue
         values = dict(zip(group.rungs, group.stack([metric]).T, strict=True))
-        routed = _routed(group.query_info[0], routes, values)
-        mask = next(m for b, name, _, m in group.masks() if b == bucket and not name)
-        if mask.any():
-            gains.append(float((values[rung] - routed)[mask].mean()))
-    return [*gains, at_test]
+        gains.append(values[rung] - _routed(group.query_info[0], routes, values))
+    whole = Group("", POOLED, [g.query_info[0] for g in single], [g.outcomes[0] for g in single])
+    chosen = next(mask for name, of, _, mask in whole.masks() if name == bucket and not of)
+    codes, keys = whole.users()
+    cell = ClusteredValues(codes[chosen], np.concatenate(gains)[chosen, None])
+    over = estimates([cell], keys, resamples, seed, [whole.periods()[chosen]])[0]
+    edges = np.cumsum([len(g) for g in gains])[:-1]
+    by_origin = [float(g[m].mean()) for g, m in zip(gains, np.split(chosen, edges), strict=True) if m.any()]
+    return by_origin, (float(over.mean[0]), float(over.low[0]), float(over.high[0]))
 
 
 def _routed(queries: QueryInfo, routes: Mapping[str, str], values: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -121,10 +125,3 @@ def _routed(queries: QueryInfo, routes: Mapping[str, str], values: Mapping[str, 
     for rung in np.unique(serves):
         out[serves == rung] = values[rung][serves == rung]
     return out
-
-
-def _over_periods(gains: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and its 95% interval, the periods as the unit; for one period all that a difference can be, -1 to 1."""
-    mean, n = float(np.mean(gains)), len(gains)
-    half = float(stdtrit(n - 1, 0.975) * np.std(gains, ddof=1) / np.sqrt(n)) if n > 1 else 2.0
-    return mean, max(mean - half, -1.0), min(mean + half, 1.0)
