@@ -19,7 +19,7 @@ from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
 from recommender.data.split import Fold, folds
 from recommender.evaluation.effort import EffortLog
-from recommender.experiment.fold_runner import FoldRunner, silent
+from recommender.experiment.fold_runner import FoldRunner, MeasuredRung, silent
 from recommender.experiment.search_spaces import value_of
 from recommender.experiment.validation_sample import evenly
 from recommender.features.memo import share_fits
@@ -61,11 +61,9 @@ def looks(rung: Rung, setting: Mapping[str, Any], runners: Sequence[FoldRunner])
     """
     fitted = None
     if _starts_small(rung, runners[0]):
-        small, first = copy(runners[0]), at_first(rung, setting, len(runners[0].fold.items))
-        small.fold = sample_queries(small.fold, FEW)
-        measured = small.measure(rung, first, tuning=True)
-        yield measured.outcome.values[small.scenario.decision.metric]
-        fitted = measured.model if first == setting else None
+        measured = first_look(rung, setting, runners[0])
+        yield measured.outcome.values[runners[0].scenario.decision.metric]
+        fitted = None if fits_less(rung, runners[0]) else measured.model
         del measured
     for runner in runners:
         measured = runner.measure(rung, setting, tuning=True, fitted=fitted)
@@ -73,22 +71,26 @@ def looks(rung: Rung, setting: Mapping[str, Any], runners: Sequence[FoldRunner])
         yield measured.outcome.values[runner.scenario.decision.metric]
 
 
-def at_first(rung: Rung, setting: Mapping[str, Any], n_items: int) -> dict[str, Any]:
-    """The setting as the first look fits it: at less cost, where its recommender states how."""
-    less = _first_look(rung)
-    if less is None:
-        return dict(setting)
-    value = value_of(rung, setting, less.parameter)
-    fewer = less.of(value, n_items)
-    return dict(setting) if fewer == value else {**setting, less.parameter: fewer}
+def first_look(rung: Rung, setting: Mapping[str, Any], latest: FoldRunner) -> MeasuredRung:
+    """The setting, fitted at less cost where its recommender states how, on few users of the latest origin."""
+    small, less, n_items = copy(latest), _less(rung), len(latest.fold.items)
+    small.fold = sample_queries(small.fold, FEW)
+    if less is not None:
+        setting = {**setting, less.parameter: less.of(value_of(rung, setting, less.parameter), n_items)}
+    return small.measure(rung, setting, tuning=True)
+
+
+def fits_less(rung: Rung, latest: FoldRunner) -> bool:
+    """Whether what the first look fits costs less than a whole fit."""
+    less = _less(rung)
+    return less is not None and less.saves(len(latest.fold.items))
 
 
 def _starts_small(rung: Rung, latest: FoldRunner) -> bool:
-    """Whether a first look is cheaper than the whole latest origin."""
-    less = _first_look(rung)
-    return len(latest.fold.queries) > FEW or (less is not None and less.saves(len(latest.fold.items)))
+    """Whether the first look is cheaper than the whole latest origin."""
+    return fits_less(rung, latest) or len(latest.fold.queries) > FEW
 
 
-def _first_look(rung: Rung) -> FirstLook | None:
+def _less(rung: Rung) -> FirstLook | None:
     less: FirstLook | None = getattr(RECOMMENDERS[rung.recommender], "first_look", None)
     return less

@@ -1,8 +1,9 @@
 """Search: what a plain train spends on parameters, by successive halving (Jamieson & Talwalkar 2016).
 
 Every rung's own settings and draws from its recommender's space are measured on a sample of the last validation
-origin's queries; the best third of them on all validation origins. The ladder then measures, on all queries, the first
-setting and the winner only. The budget is a count, so a train repeats exactly: a recommender states how many draws cost
+origin's queries; the best third of them on all validation origins. Where a fit costs much, only the best third of a
+cheaper first look (``looks.py``) is measured at all. The ladder then measures, on all queries, the first setting and
+the winner only. The budget is a count, so a train repeats exactly: a recommender states how many draws cost
 about as much as those of the others (``draws``), and larger data get fewer.
 """
 
@@ -24,14 +25,14 @@ from recommender.evaluation.effort import EffortLog
 from recommender.experiment import rungs
 from recommender.experiment.choose import trials_to_1pct
 from recommender.experiment.fold_runner import FoldRunner, Progress
-from recommender.experiment.looks import validation_runners
+from recommender.experiment.looks import first_look, fits_less, validation_runners
 from recommender.experiment.search_spaces import draw, space
 from recommender.experiment.workers import ALONE, Workers
 from recommender.models import RECOMMENDERS
 
 log = logging.getLogger(__name__)
 
-KEPT = 1 / 3  # of the settings, after the first origin
+KEPT = 1 / 3  # of the settings, after the first look and after the latest origin
 ROWS = 100_000  # interactions up to which a recommender's draws are as stated; with twice as many, half of them
 
 
@@ -93,13 +94,14 @@ def _searched(shared: Sequence[FoldRunner], task: _Task) -> _Found:
 
 def _best_of(task: _Task, first: FoldRunner, others: Sequence[FoldRunner]) -> Rung:
     rung, settings, metric = task.rung, task.settings, first.scenario.decision.metric
-    values: dict[int, list[np.ndarray]] = {}
-    for i, setting in enumerate(settings):
-        measured = _values(rung, setting, first)
-        values |= {} if measured is None else {i: [measured]}
+    tried: Sequence[int] = range(len(settings))
+    if fits_less(rung, first):
+        seen = {i: _values(rung, settings[i], first, few=True) for i in tried}
+        tried = _best({i: v for i, v in seen.items() if v is not None})
+    values = {i: [v] for i in tried if (v := _values(rung, settings[i], first)) is not None}
     if 0 not in values:  # too little to learn from: the ladder meets it again, and reports it
         return rung
-    finalists = _best(values, max(2, round(KEPT * len(settings))))
+    finalists = _best({i: latest for i, (latest,) in values.items()})
     for runner in others:
         for i in finalists:
             measured = _values(rung, settings[i], runner)
@@ -143,16 +145,16 @@ def distinct(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return list({json.dumps(s, sort_keys=True): dict(s) for s in reversed(settings)}.values())[::-1]
 
 
-def _values(rung: Rung, setting: Mapping[str, Any], runner: FoldRunner) -> np.ndarray | None:
-    """The deciding metric of each query, float64 (n,); None where the setting cannot be fitted here."""
+def _values(rung: Rung, setting: Mapping[str, Any], runner: FoldRunner, few: bool = False) -> np.ndarray | None:
+    """The deciding metric of each query (few: of a first look), float64 (n,); None where it cannot be fitted."""
     try:
-        measured = runner.measure(rung, setting, tuning=True)
+        measured = first_look(rung, setting, runner) if few else runner.measure(rung, setting, tuning=True)
     except (DataError, UserError):
         return None
     return measured.outcome.values[runner.scenario.decision.metric]
 
 
-def _best(values: Mapping[int, Sequence[np.ndarray]], n: int) -> list[int]:
-    """The first setting and the ``n`` best, ascending."""
-    ranked = sorted(values, key=lambda i: (-float(values[i][0].mean()), i))
-    return sorted({0, *ranked[:n]})
+def _best(values: Mapping[int, np.ndarray]) -> Sequence[int]:
+    """The first setting and the best third of all, two at least, ascending."""
+    ranked = sorted(values, key=lambda i: (-float(values[i].mean()), i))
+    return sorted({0, *ranked[: max(2, round(KEPT * len(values)))]})

@@ -47,7 +47,7 @@ class UserEASE:
         "trend": Float(0.1, 1, also=(0.0,)),
         "half_life_positions": Float(1, 100, log=True, also=(None,)),
     }
-    draws = 2
+    draws = 8
 
     regularization: float = 400.0
     feature_weight: float = 0.5

@@ -58,6 +58,19 @@ def test_the_best_third_is_measured_at_every_origin_and_the_rest_at_the_latest_o
     assert n / 3 - 1 <= counts[origins[0]] <= n / 3 + 2
 
 
+def test_of_what_is_costly_a_third_of_a_cheaper_first_look_is_fitted_in_full(formula: type[Formula]) -> None:
+    als: dict[str, Any] = {"name": "als", "recommender": "als", "params": {"iterations": 10, "regularization": 1e5}}
+    searched(plain(als))
+    iterations = [p["iterations"] for _, p, _ in formula.calls]
+    n = 1 + DRAWS["als"]
+    quick, whole = formula.calls[:n], [p for _, p, o in formula.calls[n:] if o == formula.calls[0][2]]
+    assert iterations[0] == 2
+    assert whole[0] == als["params"]  # of the ladder, whatever the first look says
+    worths = sorted((Formula.worth(p) for _, p, _ in quick), reverse=True)
+    assert sorted(map(Formula.worth, whole[1:]), reverse=True) == pytest.approx(worths[: round(n / 3)])
+    assert len({o for _, _, o in formula.calls[n + len(whole) :]}) == 1
+
+
 def test_the_winner_stands_behind_the_entrys_own_first_setting(formula: type[Formula]) -> None:
     (rung,) = searched(plain(EASE | {"params": {"item_cap": 20}, "candidates": [{}, {"regularization": 9000.0}]}))
     first, winner = rung.candidates
