@@ -24,7 +24,7 @@ from recommender.experiment.search_spaces import value_of
 from recommender.experiment.validation_sample import evenly
 from recommender.features.memo import share_fits
 from recommender.models import RECOMMENDERS
-from recommender.models.space import FirstLook
+from recommender.models.space import FirstLook, MostTaken
 
 SAMPLE = 1000  # users per origin, evenly spread, each with the first query
 ORIGINS = 3  # about so many are searched, evenly spread over those of validation
@@ -63,7 +63,7 @@ def looks(rung: Rung, setting: Mapping[str, Any], runners: Sequence[FoldRunner])
     if _starts_small(rung, runners[0]):
         measured = first_look(rung, setting, runners[0])
         yield measured.outcome.values[runners[0].scenario.decision.metric]
-        fitted = None if fits_less(rung, runners[0]) else measured.model
+        fitted = None if _fits_less(rung, runners[0]) else measured.model
         del measured
     for runner in runners:
         measured = runner.measure(rung, setting, tuning=True, fitted=fitted)
@@ -80,7 +80,12 @@ def first_look(rung: Rung, setting: Mapping[str, Any], latest: FoldRunner) -> Me
     return small.measure(rung, setting, tuning=True)
 
 
-def fits_less(rung: Rung, latest: FoldRunner) -> bool:
+def learns_fewer_items(rung: Rung, latest: FoldRunner) -> bool:
+    """Whether the first look learns fewer items: that ranks settings much as a whole fit does. Fewer passes do not."""
+    return isinstance(_less(rung), MostTaken) and _fits_less(rung, latest)
+
+
+def _fits_less(rung: Rung, latest: FoldRunner) -> bool:
     """Whether what the first look fits costs less than a whole fit."""
     less = _less(rung)
     return less is not None and less.saves(len(latest.fold.items))
@@ -88,7 +93,7 @@ def fits_less(rung: Rung, latest: FoldRunner) -> bool:
 
 def _starts_small(rung: Rung, latest: FoldRunner) -> bool:
     """Whether the first look is cheaper than the whole latest origin."""
-    return fits_less(rung, latest) or len(latest.fold.queries) > FEW
+    return _fits_less(rung, latest) or len(latest.fold.queries) > FEW
 
 
 def _less(rung: Rung) -> FirstLook | None:

@@ -1,10 +1,10 @@
 """Search: what a plain train spends on parameters, by successive halving (Jamieson & Talwalkar 2016).
 
 Every rung's own settings and draws from its recommender's space are measured on a sample of the last validation
-origin's queries; the best third of them on all validation origins. Where a fit costs much, only the best third of a
-cheaper first look (``looks.py``) is measured at all. The ladder then measures, on all queries, the first setting and
-the winner only. The budget is a count, so a train repeats exactly: a recommender states how many draws cost
-about as much as those of the others (``draws``), and larger data get fewer.
+origin's queries; the best third of them on all validation origins. Where a cheaper first look (``looks.py``) can be
+relied on, only its best third is measured at all. The ladder then measures, on all queries, the first setting and the
+winner only. The budget is a count, so a train repeats exactly: a recommender states how many draws cost about as much
+as those of the others (``draws``), and larger data get fewer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from recommender.evaluation.effort import EffortLog
 from recommender.experiment import rungs
 from recommender.experiment.choose import trials_to_1pct
 from recommender.experiment.fold_runner import FoldRunner, Progress
-from recommender.experiment.looks import first_look, fits_less, validation_runners
+from recommender.experiment.looks import first_look, learns_fewer_items, validation_runners
 from recommender.experiment.search_spaces import draw, space
 from recommender.experiment.workers import ALONE, Workers
 from recommender.models import RECOMMENDERS
@@ -95,7 +95,7 @@ def _searched(shared: Sequence[FoldRunner], task: _Task) -> _Found:
 def _best_of(task: _Task, first: FoldRunner, others: Sequence[FoldRunner]) -> Rung:
     rung, settings, metric = task.rung, task.settings, first.scenario.decision.metric
     tried: Sequence[int] = range(len(settings))
-    if fits_less(rung, first):
+    if learns_fewer_items(rung, first):
         seen = {i: _values(rung, settings[i], first, few=True) for i in tried}
         tried = _best({i: v for i, v in seen.items() if v is not None})
     values = {i: [v] for i in tried if (v := _values(rung, settings[i], first)) is not None}

@@ -17,6 +17,7 @@ from recommender.evaluation.effort import SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT,
 from recommender.experiment import looks, search
 from recommender.experiment.fold_runner import FoldRunner
 from recommender.models import RECOMMENDERS
+from recommender.models.space import MostTaken
 from tests.helpers.formula import EASE, KNN, POPULARITY, RANDOM, Formula, data, scenario
 
 DRAWS = {name: getattr(recommender, "draws", 0) for name, recommender in RECOMMENDERS.items()}
@@ -58,17 +59,26 @@ def test_the_best_third_is_measured_at_every_origin_and_the_rest_at_the_latest_o
     assert n / 3 - 1 <= counts[origins[0]] <= n / 3 + 2
 
 
-def test_of_what_is_costly_a_third_of_a_cheaper_first_look_is_fitted_in_full(formula: type[Formula]) -> None:
-    als: dict[str, Any] = {"name": "als", "recommender": "als", "params": {"iterations": 10, "regularization": 1e5}}
-    searched(plain(als))
-    iterations = [p["iterations"] for _, p, _ in formula.calls]
-    n = 1 + DRAWS["als"]
-    quick, whole = formula.calls[:n], [p for _, p, o in formula.calls[n:] if o == formula.calls[0][2]]
-    assert iterations[0] == 2
-    assert whole[0] == als["params"]  # of the ladder, whatever the first look says
-    worths = sorted((Formula.worth(p) for _, p, _ in quick), reverse=True)
-    assert sorted(map(Formula.worth, whole[1:]), reverse=True) == pytest.approx(worths[: round(n / 3)])
-    assert len({o for _, _, o in formula.calls[n + len(whole) :]}) == 1
+def test_of_a_first_look_at_fewer_items_the_best_third_is_fitted_in_full(
+    formula: type[Formula], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RECOMMENDERS["ease"], "first_look", MostTaken("item_cap", 10))
+    monkeypatch.setattr(RECOMMENDERS["ease"], "draws", 8)
+    searched(plain(EASE | {"params": {"regularization": 1e5}}))
+    looks = [p for _, p, _ in formula.calls[:9]]
+    whole = [p for _, p, o in formula.calls[9:] if o == formula.calls[0][2]]
+    assert {p["item_cap"] for p in looks} == {10}
+    assert whole[0] == {"regularization": 1e5}  # of the ladder, whatever the first look says
+    best = sorted(map(Formula.worth, looks), reverse=True)[:3]
+    assert sorted(map(Formula.worth, whole[1:]), reverse=True) == best
+    assert not any("item_cap" in p for _, p, _ in formula.calls[9:])
+
+
+def test_fewer_passes_leave_nothing_out(formula: type[Formula]) -> None:
+    searched(plain({"name": "als", "recommender": "als", "params": {"iterations": 10}}))
+    latest = formula.calls[0][2]
+    assert sum(o == latest for _, _, o in formula.calls) == 1 + DRAWS["als"]
+    assert formula.calls[0][1] == {"iterations": 10}
 
 
 def test_the_winner_stands_behind_the_entrys_own_first_setting(formula: type[Formula]) -> None:
