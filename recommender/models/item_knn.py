@@ -43,6 +43,7 @@ class ItemKNN:
         "K1": Float(0.05, 3, log=True),
         "B": Float(0.05, 1),
         "half_life_positions": Float(1, 100, log=True, also=(None,)),
+        "trend": Float(0.1, 1, also=(0.0,)),
     }
     draws = 10
 
