@@ -11,6 +11,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from recommender.config import Scenario
+from recommender.data.dataset import NO_TIME
 from recommender.data.split import Fold
 from recommender.evaluation.judge import AccuracyJudge
 from recommender.evaluation.metric_table import ANSWERED, METRICS, compared, of_every_query
@@ -57,7 +58,12 @@ def periods(as_of: np.ndarray, n: int = PERIODS) -> np.ndarray:
 
 
 def periods_of(query_info: Sequence[QueryInfo]) -> list[np.ndarray]:
-    """The period of each query, int64 per fold: none is of two folds; a single one where none are counted."""
+    """The period of each query, int64 per fold: none is of two folds; a single one where none are counted.
+
+    Folds that are split at random are draws of one period.
+    """
+    if all((info.as_of == NO_TIME).all() for info in query_info):
+        return [np.zeros(len(info.as_of), np.int64) for info in query_info]
     return [n * info.n_periods + periods(info.as_of, info.n_periods) for n, info in enumerate(query_info)]
 
 

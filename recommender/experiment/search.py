@@ -124,7 +124,7 @@ def draws(
     rung: Rung, starts: Sequence[Mapping[str, Any]], n: int, data: Dataset, scenario: Scenario
 ) -> list[dict[str, Any]]:
     """``n`` settings of the rung's space that this data allows, evenly spread over it."""
-    searched = space(rung, starts)
+    searched = space(rung, starts, scenario.split.kind == "time")
     drawn = [{**rung.params, **draw(searched, point)} for point in spread(n, len(searched), scenario.seed)]
     entry = rung.model_copy(update={"params": {}, "candidates": drawn})
     return rungs.options(entry, scenario, data)[0]

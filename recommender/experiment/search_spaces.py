@@ -18,9 +18,16 @@ if TYPE_CHECKING:
 _APART = 0.2
 
 
-def space(rung: Rung, starts: Sequence[Mapping[str, Any]]) -> Space:
-    """What is searched: the recommender's space, made wide enough for the settings to start with."""
-    searched = RECOMMENDERS[rung.recommender].space
+def space(rung: Rung, starts: Sequence[Mapping[str, Any]], timed: bool = True) -> Space:
+    """What is searched: the recommender's space, made wide enough for the settings to start with.
+
+    timed: whether the split has times; without them, no parameter is searched that needs them.
+    """
+    searched = {
+        name: p
+        for name, p in RECOMMENDERS[rung.recommender].space.items()
+        if timed or isinstance(p, OneOf) or not p.needs_times
+    }
     wide = {name: _widened(p, [value_of(rung, s, name) for s in starts]) for name, p in searched.items()}
     named = dict.fromkeys(name for s in starts for name in s if name not in wide)
     choices = {name: _distinct([value_of(rung, s, name) for s in starts]) for name in named}

@@ -75,7 +75,7 @@ def n_steps(scenario: Scenario) -> int:
     """How many times ``tune``, ``ladder.run`` and ``refit_for_serving`` together call ``progress``, at most."""
     if not is_tuned(scenario):
         return rungs.n_steps(scenario) + sum(_steps_of_search(r, scenario) for r in scenario.ladder if not r.control)
-    tuned = [r for r in scenario.ladder if space(r, rungs.settings(r))]
+    tuned = [r for r in scenario.ladder if space(r, rungs.settings(r), scenario.split.kind == "time")]
     ladder = [r.model_copy(update={"candidates": []}) if r in tuned else r for r in scenario.ladder]
     trials = sum(max(scenario.tune.trials, len(rungs.settings(r))) if scenario.tune.trials else 1 for r in tuned)
     return rungs.n_steps(scenario.model_copy(update={"ladder": ladder})) + trials
@@ -97,7 +97,8 @@ class Search:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.rung, self.starts, self.data, self.scenario, self.runners = rung, starts, data, scenario, runners
-        self.space, self.n_looks = space(rung, starts), n_looks(rung, runners)
+        timed = scenario.split.kind == "time"
+        self.space, self.n_looks = space(rung, starts, timed), n_looks(rung, runners)
         self.effort = runners[0].effort
         self.study = optuna.create_study(
             storage=storage,
@@ -222,7 +223,7 @@ def _tuned(
     progress: Progress,
 ) -> Rung:
     starts, _ = rungs.options(rung, scenario, data)
-    if not starts or not space(rung, starts):
+    if not starts or not space(rung, starts, scenario.split.kind == "time"):
         return rung
     search = Search(rung, starts, data, scenario, runners, storage)
     try:

@@ -38,7 +38,7 @@ class ALS:
     first_look: ClassVar[Share] = Share("iterations", 0.2)
     space: ClassVar[Space] = {
         "factors": Int(8, 128, log=True),
-        "regularization": Float(0.003, 30, log=True),
+        "regularization": Float(0.01, 300, log=True),
         "alpha": Float(0.3, 100, log=True),
         "iterations": Int(5, 30),
     }

@@ -37,7 +37,7 @@ class Content:
     person_days = (2, 4)
     needs_interactions = False
     space: ClassVar[Space] = {
-        "half_life_positions": Float(1, 100, log=True, also=(None,)),
+        "half_life_positions": Float(1, 100, log=True, also=(None,), needs_times=True),
         "match_weight": Float(0.05, 5, log=True, also=(0.0,)),
     }
     draws = 4

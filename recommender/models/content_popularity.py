@@ -34,7 +34,7 @@ class ContentPopularity:
     needs_interactions = True
     space: ClassVar[Space] = {
         "regularization": Float(1, 1000, log=True),
-        "half_life_share": Float(0.01, 2, log=True, also=(None,)),
+        "half_life_share": Float(0.01, 2, log=True, also=(None,), needs_times=True),
     }
 
     regularization: float = 100.0

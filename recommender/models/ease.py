@@ -45,7 +45,7 @@ class EASE:
     space: ClassVar[Space] = {
         "regularization": Float(10, 5000, log=True),
         "trend": Float(0.1, 1, also=(0.0,)),
-        "half_life_positions": Float(1, 100, log=True, also=(None,)),
+        "half_life_positions": Float(1, 100, log=True, also=(None,), needs_times=True),
     }
     draws = 4
 
@@ -61,6 +61,10 @@ class EASE:
         above(0, half_life_positions=self.half_life_positions)
         at_least(0, trend=self.trend)
         at_least(1, item_cap=self.item_cap)
+
+    @property
+    def needs_times(self) -> bool:
+        return self.half_life_positions is not None
 
     @property
     def uses_times(self) -> bool:

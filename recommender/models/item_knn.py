@@ -42,7 +42,7 @@ class ItemKNN:
         "K": Int(10, 500, log=True),
         "K1": Float(0.05, 3, log=True),
         "B": Float(0.05, 1),
-        "half_life_positions": Float(1, 100, log=True, also=(None,)),
+        "half_life_positions": Float(1, 100, log=True, also=(None,), needs_times=True),
         "trend": Float(0.1, 1, also=(0.0,)),
     }
     draws = 10
@@ -64,6 +64,10 @@ class ItemKNN:
         above(0, half_life_positions=self.half_life_positions, trend_share=self.trend_share)
         if self.B > 1:
             raise ValueError(f"B must be at most 1, got {self.B}")
+
+    @property
+    def needs_times(self) -> bool:
+        return self.half_life_positions is not None
 
     @property
     def uses_times(self) -> bool:

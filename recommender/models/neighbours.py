@@ -42,7 +42,7 @@ class Neighbours:
     needs_relation = True
     space: ClassVar[Space] = {
         "weight": OneOf(WEIGHTS),
-        "half_life_share": Float(0.02, 2, log=True, also=(None,)),
+        "half_life_share": Float(0.02, 2, log=True, also=(None,), needs_times=True),
     }
     draws = 6
 

@@ -50,7 +50,7 @@ class Popularity:
     colour = "#E69F00"
     person_days = (1, 2)
     needs_interactions = True
-    space: ClassVar[Space] = {"half_life_share": Float(0.005, 1, log=True, also=(None,))}
+    space: ClassVar[Space] = {"half_life_share": Float(0.005, 1, log=True, also=(None,), needs_times=True)}
 
     window_days: float | None = None
     half_life_days: float | None = None

@@ -42,7 +42,7 @@ class Social:
     person_days = (2, 4)
     needs_interactions = True
     per_user = ("users_", "taken_")
-    space: ClassVar[Space] = {"half_life_share": Float(0.005, 1, log=True, also=(None,))}
+    space: ClassVar[Space] = {"half_life_share": Float(0.005, 1, log=True, also=(None,), needs_times=True)}
 
     follows_column: str = "follows"
     half_life_share: float | None = 0.05

@@ -9,12 +9,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Float:
-    """A number between two bounds. also: values apart from the range, such as None for "not at all"."""
+    """A number between two bounds. also: values apart from the range, such as None for "not at all".
+
+    needs_times: not searched where the split has no times, and so histories no order.
+    """
 
     low: float
     high: float
     log: bool = False
     also: tuple[float | None, ...] = ()
+    needs_times: bool = False
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,9 @@ class UserEASE:
     space: ClassVar[Space] = {
         "regularization": Float(10, 5000, log=True),
         "feature_weight": Float(0.05, 5, log=True, also=(0.0,)),
-        "half_life_share": Float(0.01, 2, log=True, also=(None,)),
+        "half_life_share": Float(0.01, 2, log=True, also=(None,), needs_times=True),
         "trend": Float(0.1, 1, also=(0.0,)),
-        "half_life_positions": Float(1, 100, log=True, also=(None,)),
+        "half_life_positions": Float(1, 100, log=True, also=(None,), needs_times=True),
     }
     draws = 8
 
@@ -64,6 +64,10 @@ class UserEASE:
         above(0, trend_share=self.trend_share, half_life_positions=self.half_life_positions)
         at_least(0, feature_weight=self.feature_weight, trend=self.trend)
         at_least(1, min_df=self.min_df, item_cap=self.item_cap)
+
+    @property
+    def needs_times(self) -> bool:
+        return self.half_life_positions is not None
 
     @property
     def uses_times(self) -> bool:

@@ -168,6 +168,11 @@ def test_no_period_is_of_two_folds() -> None:
     assert [p.tolist() for p in periods_of([info, info])] == [[0, 0, 1, 1, 2, 2, 3, 3], [4, 4, 5, 5, 6, 6, 7, 7]]
 
 
+def test_folds_split_at_random_are_draws_of_one_period() -> None:
+    info = replace(people([f"u{n}" for n in range(8)], [1] * 8), as_of=np.full(8, NO_TIME))
+    assert [p.tolist() for p in periods_of([info, info])] == [[0] * 8, [0] * 8]
+
+
 def test_a_ladder_of_one_rung_has_nothing_to_compare() -> None:
     table = comparisons_table(GROUP, ["pop"], 200, 0)
     assert table.is_empty()

@@ -140,6 +140,13 @@ def test_a_rung_whose_first_setting_cannot_be_fitted_is_left_to_the_ladder(
     assert searched(plain(EASE)) == plain(EASE).ladder
 
 
+def test_without_times_nothing_is_drawn_that_needs_them() -> None:
+    timed, random = plain(KNN), plain(KNN, split={"kind": "random"})
+    drawn = [search.draws(chosen.ladder[0], [{}], 10, data(), chosen) for chosen in (timed, random)]
+    assert [len(settings) for settings in drawn] == [10, 10]
+    assert ["half_life_positions" in settings[0] for settings in drawn] == [True, False]
+
+
 def test_points_fill_every_side_evenly() -> None:
     for width in (1, 3, 6):
         points = search.spread(60, width, seed=1)
