@@ -2,9 +2,9 @@
 
 Every rung's own settings and draws from its recommender's space are measured on a sample of the last validation
 origin's queries; the best third of them on all validation origins. Where a cheaper first look (``looks.py``) can be
-relied on, only its best third is measured at all. The ladder then measures, on all queries, the first setting and the
-winner only. The budget is a count, so a train repeats exactly: a recommender states how many draws cost about as much
-as those of the others (``draws``), and larger data get fewer.
+relied on, only the own settings and the best third of it are measured at all. The ladder then measures, on all queries,
+the first setting and the winner only. The budget is a count, so a train repeats exactly: a recommender states how many
+draws cost about as much as those of the others (``draws``), and larger data get fewer.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ def n_draws(rung: Rung, scenario: Scenario, n_rows: int = 0) -> int:
 class _Task:
     rung: Rung
     settings: Sequence[Mapping[str, Any]]  # the rung's own first; fewer than two: nothing to search
+    n_given: int = 0  # of them, which no first look leaves out
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ class _Found:
 
 def _task(rung: Rung, n: int, data: Dataset, scenario: Scenario) -> _Task:
     starts, _ = rungs.options(rung, scenario, data)
-    return _Task(rung, distinct([*starts, *draws(rung, starts, n, data, scenario)]) if n and starts else [])
+    if not (n and starts):
+        return _Task(rung, [])
+    return _Task(rung, distinct([*starts, *draws(rung, starts, n, data, scenario)]), len(starts))
 
 
 def _searched(shared: Sequence[FoldRunner], task: _Task) -> _Found:
@@ -97,7 +100,7 @@ def _best_of(task: _Task, first: FoldRunner, others: Sequence[FoldRunner]) -> Ru
     tried: Sequence[int] = range(len(settings))
     if learns_fewer_items(rung, first):
         seen = {i: _values(rung, settings[i], first, few=True) for i in tried}
-        tried = _best({i: v for i, v in seen.items() if v is not None})
+        tried = _best({i: v for i, v in seen.items() if v is not None}, task.n_given)
     values = {i: [v] for i in tried if (v := _values(rung, settings[i], first)) is not None}
     if 0 not in values:  # too little to learn from: the ladder meets it again, and reports it
         return rung
@@ -154,7 +157,7 @@ def _values(rung: Rung, setting: Mapping[str, Any], runner: FoldRunner, few: boo
     return measured.outcome.values[runner.scenario.decision.metric]
 
 
-def _best(values: Mapping[int, np.ndarray]) -> Sequence[int]:
-    """The first setting and the best third of all, two at least, ascending."""
+def _best(values: Mapping[int, np.ndarray], n_given: int = 1) -> Sequence[int]:
+    """The first ``n_given`` settings and the best third of all, two at least, ascending."""
     ranked = sorted(values, key=lambda i: (-float(values[i].mean()), i))
-    return sorted({0, *ranked[: max(2, round(KEPT * len(values)))]})
+    return sorted({*range(n_given), *ranked[: max(2, round(KEPT * len(values)))]})

@@ -64,14 +64,15 @@ def test_of_a_first_look_at_fewer_items_the_best_third_is_fitted_in_full(
 ) -> None:
     monkeypatch.setattr(RECOMMENDERS["ease"], "first_look", MostTaken("item_cap", 10))
     monkeypatch.setattr(RECOMMENDERS["ease"], "draws", 8)
-    searched(plain(EASE | {"params": {"regularization": 1e5}}))
-    looks = [p for _, p, _ in formula.calls[:9]]
-    whole = [p for _, p, o in formula.calls[9:] if o == formula.calls[0][2]]
+    given: list[dict[str, Any]] = [{"regularization": 1e5}, {"regularization": 2e5}]
+    searched(plain(EASE | {"candidates": given}))
+    looks = [p for _, p, _ in formula.calls[:10]]
+    whole = [p for _, p, o in formula.calls[10:] if o == formula.calls[0][2]]
     assert {p["item_cap"] for p in looks} == {10}
-    assert whole[0] == {"regularization": 1e5}  # of the ladder, whatever the first look says
+    assert whole[:2] == given  # of the ladder, whatever the first look says
     best = sorted(map(Formula.worth, looks), reverse=True)[:3]
-    assert sorted(map(Formula.worth, whole[1:]), reverse=True) == best
-    assert not any("item_cap" in p for _, p, _ in formula.calls[9:])
+    assert sorted(map(Formula.worth, whole[2:]), reverse=True) == best
+    assert not any("item_cap" in p for _, p, _ in formula.calls[10:])
 
 
 def test_fewer_passes_leave_nothing_out(formula: type[Formula]) -> None:
