@@ -1,8 +1,8 @@
 """Looks at a setting, cheapest first: what is measured of it before it is settled whether it goes on.
 
-The first asks few users of a fit that costs less, where the recommender states one (``first_look``); the second all
-sampled users of the latest validation origin; the others one earlier origin each (successive halving over fidelities;
-Li et al. 2020, "ASHA").
+The first asks few users, of a fit that costs less where the recommender states how (``cheaper``), maybe in several
+steps; the next all sampled users of the latest validation origin; the others one earlier origin each (successive
+halving over fidelities; Li et al. 2020, "ASHA").
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from recommender.experiment.search_spaces import value_of
 from recommender.experiment.validation_sample import evenly
 from recommender.features.memo import share_fits
 from recommender.models import RECOMMENDERS
-from recommender.models.space import FirstLook, MostTaken
+from recommender.models.space import Cheaper, MostTaken
 
 SAMPLE = 1000  # users per origin, evenly spread, each with the first query
 ORIGINS = 3  # about so many are searched, evenly spread over those of validation
@@ -49,9 +49,9 @@ def sample_queries(fold: Fold, most: int) -> Fold:
     return replace(fold, queries=fold.queries.take(rows), first=fold.first[rows], truth=fold.truth[rows], grades=grades)
 
 
-def n_looks(rung: Rung, runners: Sequence[FoldRunner]) -> int:
-    """How many there are of each of the rung's settings."""
-    return len(runners) + _starts_small(rung, runners[0])
+def n_looks(rung: Rung, setting: Mapping[str, Any], runners: Sequence[FoldRunner]) -> int:
+    """How many looks at a setting there are."""
+    return len(runners) + len(_smaller(rung, setting, runners[0]))
 
 
 def looks(rung: Rung, setting: Mapping[str, Any], runners: Sequence[FoldRunner]) -> Iterator[np.ndarray]:
@@ -59,43 +59,45 @@ def looks(rung: Rung, setting: Mapping[str, Any], runners: Sequence[FoldRunner])
 
     runners: as of ``validation_runners``. What is not asked for is not fitted. Raises what the recommender raises.
     """
-    fitted = None
-    if _starts_small(rung, runners[0]):
-        measured = first_look(rung, setting, runners[0])
-        yield measured.outcome.values[runners[0].scenario.decision.metric]
-        fitted = None if _fits_less(rung, runners[0]) else measured.model
+    fitted, latest, metric = None, runners[0], runners[0].scenario.decision.metric
+    for n, less in enumerate(_smaller(rung, setting, latest)):
+        measured = (latest if n else _with_few_users(latest)).measure(rung, less, tuning=True)
+        yield measured.outcome.values[metric]
+        fitted = measured.model if less == setting else None
         del measured
     for runner in runners:
         measured = runner.measure(rung, setting, tuning=True, fitted=fitted)
         fitted = None
-        yield measured.outcome.values[runner.scenario.decision.metric]
+        yield measured.outcome.values[metric]
 
 
 def first_look(rung: Rung, setting: Mapping[str, Any], latest: FoldRunner) -> MeasuredRung:
-    """The setting, fitted at less cost where its recommender states how, on few users of the latest origin."""
-    small, less, n_items = copy(latest), _less(rung), len(latest.fold.items)
-    small.fold = sample_queries(small.fold, FEW)
-    if less is not None:
-        setting = {**setting, less.parameter: less.of(value_of(rung, setting, less.parameter), n_items)}
-    return small.measure(rung, setting, tuning=True)
+    """The setting as a cheaper fit, asked by few users of the latest origin."""
+    less = [*_smaller(rung, setting, latest), setting][0]
+    return _with_few_users(latest).measure(rung, less, tuning=True)
 
 
 def learns_fewer_items(rung: Rung, latest: FoldRunner) -> bool:
     """Whether the first look learns fewer items: that ranks settings much as a whole fit does. Fewer passes do not."""
-    return isinstance(_less(rung), MostTaken) and _fits_less(rung, latest)
+    cheaper = _cheaper(rung)
+    return isinstance(cheaper, MostTaken) and len(latest.fold.items) > cheaper.most
 
 
-def _fits_less(rung: Rung, latest: FoldRunner) -> bool:
-    """Whether what the first look fits costs less than a whole fit."""
-    less = _less(rung)
-    return less is not None and less.saves(len(latest.fold.items))
+def _smaller(rung: Rung, setting: Mapping[str, Any], latest: FoldRunner) -> list[dict[str, Any]]:
+    """What is fitted before the setting itself is on all sampled users; nothing where that costs no less."""
+    cheaper, few = _cheaper(rung), [dict(setting)] if len(latest.fold.queries) > FEW else []
+    if cheaper is None:
+        return few
+    values = cheaper.values(value_of(rung, setting, cheaper.parameter), len(latest.fold.items))
+    return [{**setting, cheaper.parameter: value} for value in values] or few
 
 
-def _starts_small(rung: Rung, latest: FoldRunner) -> bool:
-    """Whether the first look is cheaper than the whole latest origin."""
-    return _fits_less(rung, latest) or len(latest.fold.queries) > FEW
+def _with_few_users(latest: FoldRunner) -> FoldRunner:
+    small = copy(latest)
+    small.fold = sample_queries(small.fold, FEW)
+    return small
 
 
-def _less(rung: Rung) -> FirstLook | None:
-    less: FirstLook | None = getattr(RECOMMENDERS[rung.recommender], "first_look", None)
-    return less
+def _cheaper(rung: Rung) -> Cheaper | None:
+    cheaper: Cheaper | None = getattr(RECOMMENDERS[rung.recommender], "cheaper", None)
+    return cheaper

@@ -98,7 +98,7 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.rung, self.starts, self.data, self.scenario, self.runners = rung, starts, data, scenario, runners
         timed = scenario.split.kind == "time"
-        self.space, self.n_looks = space(rung, starts, timed), n_looks(rung, runners)
+        self.space = space(rung, starts, timed)
         self.effort = runners[0].effort
         self.study = optuna.create_study(
             storage=storage,
@@ -201,10 +201,11 @@ class Search:
     def _measured(self, trial: Trial, setting: Mapping[str, Any], may_stop: bool) -> np.ndarray | None:
         """The metric of the sampled queries of all origins, float64 (n,); None where fewer looks showed enough."""
         seen: list[np.ndarray] = []
+        n = n_looks(self.rung, setting, self.runners)
         for values in looks(self.rung, setting, self.runners):
             trial.report(float(values.mean()), len(seen))
             seen.append(values)
-            if may_stop and len(seen) < self.n_looks and not self._goes_on(float(values.mean()), len(seen) - 1):
+            if may_stop and len(seen) < n and not self._goes_on(float(values.mean()), len(seen) - 1):
                 return None
         return np.concatenate(seen[-len(self.runners) :])
 

@@ -36,7 +36,7 @@ class Described(Protocol):
         entry's candidates name.
     ``draws``, where it is so: settings of it that a plain train draws, so many that all recommenders take about equal
         CPU time for them; without it, none: what is too costly, and what the luck of a period decides (popularity).
-    ``first_look`` (Share or MostTaken), where a cheaper fit ranks settings well enough to leave the worst out.
+    ``cheaper`` (Share or MostTaken), where a cheaper fit ranks settings well enough to leave the worst out.
     """
 
     @property

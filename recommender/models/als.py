@@ -35,7 +35,7 @@ class ALS:
     colour = "#0072B2"
     person_days = (3, 6)
     needs_interactions = True
-    first_look: ClassVar[Share] = Share("iterations", 0.2)
+    cheaper: ClassVar[Share] = Share("iterations", (0.2,))
     space: ClassVar[Space] = {
         "factors": Int(8, 128, log=True),
         "regularization": Float(0.01, 300, log=True),

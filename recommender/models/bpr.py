@@ -34,7 +34,7 @@ class BPR:
     needs_interactions = True
     fits_every = 4
     per_user = ("users_", "user_factors_")
-    first_look: ClassVar[Share] = Share("iterations", 0.2)
+    cheaper: ClassVar[Share] = Share("iterations", (0.1, 0.3))
     space: ClassVar[Space] = {
         "factors": Int(16, 128, log=True),
         "learning_rate": Float(0.001, 0.3, log=True),

@@ -41,7 +41,7 @@ class EASE:
     colour = "#117733"
     person_days = (2, 4)
     needs_interactions = True
-    first_look: ClassVar[MostTaken] = MostTaken("item_cap", 1000)
+    cheaper: ClassVar[MostTaken] = MostTaken("item_cap", 1000)
     space: ClassVar[Space] = {
         "regularization": Float(10, 5000, log=True),
         "trend": Float(0.1, 1, also=(0.0,)),

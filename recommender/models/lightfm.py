@@ -36,7 +36,7 @@ class LightFM:
     person_days = (5, 10)
     needs_interactions = True
     fits_every = 4
-    first_look: ClassVar[Share] = Share("epochs", 0.15)
+    cheaper: ClassVar[Share] = Share("epochs", (0.1, 0.3))
     space: ClassVar[Space] = {
         "no_components": Int(16, 128, log=True),
         "epochs": Int(5, 50, log=True),

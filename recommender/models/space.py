@@ -38,30 +38,25 @@ Space = Mapping[str, Float | OneOf]  # by the names of parameters
 
 @dataclass(frozen=True)
 class Share:
-    """A parameter that costs in proportion, such as passes over the data: a first look takes a share of its value."""
+    """A parameter that costs in proportion, such as passes over the data: a cheaper look takes a share of its value."""
 
     parameter: str
-    share: float
+    shares: tuple[float, ...]  # ascending
 
-    def of(self, value: int, n_items: int) -> int:
-        return max(1, round(self.share * value))
-
-    def saves(self, n_items: int) -> bool:
-        return True
+    def values(self, value: int, n_items: int) -> list[int]:
+        return [max(1, round(share * value)) for share in self.shares]
 
 
 @dataclass(frozen=True)
 class MostTaken:
-    """A parameter that bounds the items learned, None for all: a first look learns of the most taken ones only."""
+    """A parameter that bounds the items learned, None for all: a cheaper look learns of the most taken ones only."""
 
     parameter: str
     most: int
 
-    def of(self, value: int | None, n_items: int) -> int | None:
-        return self.most if min(n_items, value or n_items) > self.most else value
-
-    def saves(self, n_items: int) -> bool:
-        return n_items > self.most
+    def values(self, value: int | None, n_items: int) -> list[int]:
+        """None where the items, or those of the setting, are no more."""
+        return [self.most] if min(n_items, value or n_items) > self.most else []
 
 
-FirstLook = Share | MostTaken
+Cheaper = Share | MostTaken

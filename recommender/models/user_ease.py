@@ -39,7 +39,7 @@ class UserEASE:
     colour = "#CC6677"
     person_days = (3, 6)
     needs_interactions = True
-    first_look: ClassVar[MostTaken] = MostTaken("item_cap", 1000)
+    cheaper: ClassVar[MostTaken] = MostTaken("item_cap", 1000)
     space: ClassVar[Space] = {
         "regularization": Float(10, 5000, log=True),
         "feature_weight": Float(0.05, 5, log=True, also=(0.0,)),

@@ -50,9 +50,21 @@ def test_the_first_look_asks_few_users_of_a_cheaper_fit(
     assert [o for _, _, o in formula.calls] == [runners[n].fold.origin for n in (0, 0, 1)]
 
 
+def test_what_costs_most_has_two_cheaper_looks_and_the_second_asks_all(
+    formula: type[Formula], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "FEW", 7)
+    rung, setting = Rung(name="lightfm", recommender="lightfm"), {"epochs": 20}
+    runners = looks.validation_runners(data(), scenario(ALS), EffortLog())
+    n_asked = n_users(list(looks.looks(rung, setting, runners)))
+    assert [p["epochs"] for _, p, _ in formula.calls] == [2, 6, 20, 20]
+    assert n_asked == [7, *(len(runners[n].fold.first) for n in (0, 0, 1))]
+    assert looks.n_looks(rung, setting, runners) == 4
+
+
 def test_a_rung_without_a_cheaper_fit_and_with_few_users_has_a_look_per_origin(formula: type[Formula]) -> None:
     runners = looks.validation_runners(data(), scenario(KNN), EffortLog())
-    assert len(list(looks.looks(Rung(**KNN), {}, runners))) == looks.n_looks(Rung(**KNN), runners) == len(runners)
+    assert len(list(looks.looks(Rung(**KNN), {}, runners))) == looks.n_looks(Rung(**KNN), {}, runners) == len(runners)
 
 
 def test_what_the_first_look_fitted_in_full_is_not_fitted_again(monkeypatch: pytest.MonkeyPatch) -> None:

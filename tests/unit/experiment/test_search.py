@@ -62,7 +62,7 @@ def test_the_best_third_is_measured_at_every_origin_and_the_rest_at_the_latest_o
 def test_of_a_first_look_at_fewer_items_the_best_third_is_fitted_in_full(
     formula: type[Formula], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RECOMMENDERS["ease"], "first_look", MostTaken("item_cap", 10))
+    monkeypatch.setattr(RECOMMENDERS["ease"], "cheaper", MostTaken("item_cap", 10))
     monkeypatch.setattr(RECOMMENDERS["ease"], "draws", 8)
     given: list[dict[str, Any]] = [{"regularization": 1e5}, {"regularization": 2e5}]
     searched(plain(EASE | {"candidates": given}))
