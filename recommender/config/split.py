@@ -9,6 +9,7 @@ from pydantic import Field
 from recommender.config.strict import Count, Seed, Strict
 
 SHORT_HORIZONS = 12  # of validation, at most
+RANDOM_PARTS = 5  # of validation, where a split is random
 Origin = Annotated[float, Field(gt=0, le=36_500)]  # a quantile, or days before the end; a century at most
 LEAST_DAYS = 0.001  # of a horizon: a minute and a half
 Days = Annotated[float, Field(ge=LEAST_DAYS, le=36_500)]
@@ -32,4 +33,6 @@ class Split(Strict):
     @property
     def most_origins(self) -> int:
         """How many origins validation has at most; short horizons may be fewer."""
+        if self.kind == "random":
+            return RANDOM_PARTS
         return len(self.validation) if self.retrain_days is None else SHORT_HORIZONS

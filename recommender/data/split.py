@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recommender import config
+from recommender.config.split import RANDOM_PARTS
 from recommender.data.dataset import NO_TIME, Dataset, Table
 from recommender.data.horizon import Horizon, grades_of, horizon, truth_of
 from recommender.data.horizon import available as available
@@ -152,19 +153,21 @@ def _checked(fold: Fold) -> Fold:
 def _random_folds(data: Dataset, split: config.Split) -> Iterator[Fold]:
     """Per-interaction random splits: not honest in time, for data without times only.
 
-    Validation asks one half of the users, the test the other, each for a random share of their rows. Were the same
-    users asked, what the test holds out would be no history, no answer and yet a candidate in validation, and a model
-    there would learn from far fewer rows than in service: both flatter popularity (experiments/LOG.md).
+    Validation asks one half of the users for each of their rows once, in ``RANDOM_PARTS`` parts (cross-validation), the
+    test the other half for a random share. Were the same users asked, what the test holds out would be no history, no
+    answer and yet a candidate in validation, and a model there would learn from far fewer rows than in service: both
+    flatter popularity (experiments/LOG.md).
     """
     n, share = len(data.user_idx), 1 - split.test if split.unit == "quantiles" else 0.2
     rng = np.random.default_rng(split.seed)
     tested = (rng.random(len(data.users))[data.user_idx] < 0.5)[data.links]  # both rows of a link on one side
     test = tested & (rng.random(n)[data.links] < share)
     _require(data, "test", None, int((~test).sum()), split.min_train)
-    for number in range(len(split.validation)):
-        held = ~tested & (rng.random(n)[data.links] < share)
+    part = rng.integers(0, RANDOM_PARTS, n)[data.links]
+    for number in range(RANDOM_PARTS):
+        held = ~tested & (part == number)
         yield random_fold(data, "validation", number, ~test & ~held, held)
-    yield random_fold(data, "test", len(split.validation), ~test, test)
+    yield random_fold(data, "test", RANDOM_PARTS, ~test, test)
 
 
 def random_fold(data: Dataset, split: str, number: int, given: np.ndarray, held: np.ndarray) -> Fold:

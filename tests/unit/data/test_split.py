@@ -328,6 +328,18 @@ def test_random_split_puts_no_row_on_both_sides(seed: int) -> None:
             assert {(user, i) for i in history} == {p for p in train if p[0] == user}
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_random_validation_asks_for_every_row_of_its_users_once_and_of_nobody_in_the_test(seed: int) -> None:
+    data, split = busy(seed=seed), config.Split(kind="random", seed=seed, min_train=10)
+    *validation, test = folds(data, split, config.Eligibility())
+    rows = [(u, i) for f in validation for u, t in zip(f.queries.ids.to_list(), truths(f), strict=True) for i in t]
+    users = {u for u, _ in rows}
+    pairs = data.first_interactions().interactions.select("user_id", "item_id").rows()
+    assert len(validation) == split.most_origins
+    assert not users & set(test.queries.ids.to_list())
+    assert sorted(rows) == sorted(p for p in pairs if p[0] in users)
+
+
 def test_random_split_repeats_with_its_seed() -> None:
     split = config.Split(kind="random", seed=4, min_train=10)
     one, other = (list(map(description, folds(busy(), split, config.Eligibility()))) for _ in range(2))
