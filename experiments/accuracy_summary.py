@@ -50,12 +50,13 @@ def sentences(best: Sequence[Row], libraries: Sequence[Row], others: Sequence[Ro
     below = [f"{_group(row['users'], row['measure'])} of {row['set']} ({row['best other']} {row['its value']}, "
              f"ours {row['ours']})" for row in best if side(row["difference"]) == "below"]  # fmt: skip
     names = sorted({row["library"] for row in libraries}, key=lambda name: (name == BASELINES, name.lower()))
-    each = [f"{name} {_sides([row for row in libraries if row['library'] == name])}" for name in names]
+    sides = {name: [side(row["difference"]) for row in libraries if row["library"] == name] for name in names}
+    each = [f"{name} {', '.join(str(some.count(one)) for one in COLOURS)}" for name, some in sides.items()]
     return [
         f"All users, ours beside the best of all others: {_sides(overall, names=True)}.",
         f"Groups of at least {LEAST} users, ours beside the best of all others there: {_sides(best)}{_listed(below)}.",
         f"The same groups, ours beside each of the others by itself: {_one_by_one(others)}.",
-        f"All users, ours beside the best model of each library, number of sets: {'; '.join(each)}.",
+        f"All users, ours beside the best model of each library, sets above, level and below: {'; '.join(each)}.",
     ]
 
 
@@ -68,7 +69,7 @@ def _group(users: str, measure: str = "") -> str:
 def _sides(rows: Sequence[Row], names: bool = False) -> str:
     """On how many rows ours is above, level and below, or with ``names`` on which sets."""
     sets = {name: [row["set"] for row in rows if side(row["difference"]) == name] for name in COLOURS}
-    return ", ".join(
+    return ("; " if names else ", ").join(
         f"{name} on {', '.join(some) if names and some else len(some) or 'none'}" for name, some in sets.items()
     )
 
@@ -129,5 +130,7 @@ def chart(libraries: Sequence[Row], path: Path = CHART) -> None:
         base.mark_point(filled=True, size=45, opacity=1).encode(x, y, colour),
     ).properties(width=430, height=alt.Step(14))
     sets = list(dict.fromkeys(row["set"] for row in libraries))
-    facets = layers.facet(row=alt.Row("set:N", title=None, sort=sets).header(labelAngle=0, labelAlign="left"))
+    facets = layers.facet(
+        row=alt.Row("set:N", title=None, sort=sets).header(labelAngle=0, labelAlign="left", labelPadding=25)
+    )
     facets.resolve_scale(y="independent").save(str(path))

@@ -29,7 +29,7 @@ def test_the_side_is_that_of_the_interval_not_of_the_mean() -> None:
 
 def test_each_group_in_which_ours_is_below_is_named() -> None:
     overall, groups, *_ = sentences([*OVERALL, *GROUPS], OVERALL, [])
-    assert overall.endswith(": above on books, songs, level on films, below on none.")
+    assert overall.endswith(": above on books, songs; level on films; below on none.")
     assert (
         "above on 3, level on 1, below on 2: users with 1 or 2 of films (them_knn 0.1, ours 0.2000); new items of songs"
         in groups
@@ -53,9 +53,7 @@ def test_another_may_be_ahead_where_the_best_is_not() -> None:
 
 def test_baselines_come_after_libraries() -> None:
     *_, libraries = sentences(OVERALL, [row("films", DOWN, library="baselines"), *OVERALL], [])
-    assert libraries.endswith(
-        "them above on 2, level on 1, below on none; baselines above on none, level on none, below on 1."
-    )
+    assert libraries.endswith("above, level and below: them 2, 1, 0; baselines 0, 0, 1.")
 
 
 @pytest.mark.parametrize(
