@@ -1,4 +1,4 @@
-"""Lists of this system beside those of others: ``python -m experiments.accuracy_tables [--parts] SET=FOLDER ...``.
+"""Ours beside others: ``python -m experiments.accuracy_tables [--parts|--unseen] SET=FOLDER ...``.
 
 Writes ``docs/data/accuracy.csv``: per data set and group of users, NDCG@10 of ours
 and the best of the others there with the paired difference, and recall@20 of items that training has not seen taken;
@@ -6,7 +6,8 @@ and the best of the others there with the paired difference, and recall@20 of it
 users beside the best model of each library; and from these, of every set, what ``docs/accuracy.md`` begins with:
 ``docs/data/accuracy-verdict.csv`` and ``docs/pictures/accuracy.svg``.
 With ``--parts``, ``docs/data/accuracy-ablations.csv``: ours beside every one of ``parts``, lists of trains without a
-part, for all users. Rows of sets that are not given stay.
+part, for all users. With ``--unseen``, ``docs/data/accuracy-unseen.csv``: all users beside the best of the others.
+Rows of sets that are not given stay.
 A FOLDER holds, as Parquet: ``public/interactions`` (what everyone learned from), ``private/truth`` (user_id, item_id:
 what those users took afterwards), ``others/<name>`` (user_id, item_id, rank), and what ``experiments/judged.py`` makes.
 """
@@ -33,6 +34,7 @@ from recommender.names import ALL, USER_BUCKETS
 from recommender.ranking.lists import NO_ITEM, RUNG, Lists
 
 HEADS = ["set", "users", "queries", "measure", "ours", "best other", "its value", "difference"]
+UNSEEN_HEADS = ["set", "queries", "ours", "best other", "its value", "difference"]
 LIBRARY_HEADS = ["library", "best model", "users", "ours", "its value", "difference"]
 NDCG, NEW, RECALL = MEASURES = ("NDCG@10", "recall@20 of new items", "recall@20")
 USERS = (ALL, *USER_BUCKETS)
@@ -40,12 +42,15 @@ WIDTH = 20
 
 
 def main(argv: list[str]) -> None:
-    parts = argv[:1] == ["--parts"]
-    argv = argv[parts:]
+    parts, unseen = (argv[:1] == [option] for option in ("--parts", "--unseen"))
+    argv = argv[parts or unseen :]
     if not argv or not all("=" in given for given in argv):
         raise ConfigError(
             "Give one or more SET=FOLDER, folders as the docstring of experiments/accuracy_tables.py says."
         )
+    if unseen:
+        save("accuracy-unseen", [UNSEEN_HEADS, *(row for given in argv for row in of_all(given))], others=True)
+        return
     best, each, libraries = [HEADS], [["set", "other", *USERS, NEW]], [["set", *LIBRARY_HEADS]]
     for given in argv:
         name, _, folder = given.partition("=")
@@ -99,6 +104,13 @@ def beside_the_best(lists: Compared) -> list[list[str]]:
     """Rows of one set, without its name: each group of users, and new items, beside the best of the others there."""
     rows = [lists.of(group, NDCG, lists.others) for group in USERS] + [lists.of(NEW, NEW, lists.others)]
     return [[ALL if row[0] == NEW else row[0], *row[1:]] for row in rows if row]
+
+
+def of_all(given: str) -> list[list[str]]:
+    """The row of SET=FOLDER for all users, beside the best of the others there."""
+    name, _, folder = given.partition("=")
+    lists = Compared(Path(folder), "others")
+    return [[name, row[1], *row[3:]] for row in [lists.of(ALL, NDCG, lists.others)] if row]
 
 
 def beside_parts(lists: Compared) -> list[list[str]]:
