@@ -14,6 +14,7 @@ from recommender.features.feedback import Confidence
 from recommender.features.memo import forget, per_table
 from recommender.models.base import above, at_least
 from recommender.models.space import Float, Int, Share, Space
+from recommender.models.trend import by_trend
 from recommender.models.vocabulary import fitting, interacted, model_history, rows_or_nan
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class ALS:
     use_native and use_cg (the solver); seed is its random_state, threads its num_threads.
     confidence: what multiplies alpha, "one", or the column ``weight`` as ``features/feedback.py`` has it; histories of
     queries hold no weights, so users are folded in with ones.
+    trend, trend_share: see ``by_trend``, which multiplies scores; 0: the factors alone, as in implicit.
     Equal seeds give equal factors with any number of threads.
     NaN: items without an interaction in training, and queries whose history holds none of its items.
     """
@@ -41,6 +43,7 @@ class ALS:
         "regularization": Float(0.01, 300, log=True),
         "alpha": Float(0.3, 100, log=True),
         "iterations": Int(5, 30),
+        "trend": Float(0.1, 1, also=(0.0,)),
     }
     draws = 7
 
@@ -53,11 +56,17 @@ class ALS:
     use_cg: bool = True
     seed: int = 0
     threads: int = 1
+    trend: float = 0.0
+    trend_share: float = 0.05
 
     def __post_init__(self) -> None:
         at_least(1, factors=self.factors, iterations=self.iterations, threads=self.threads)
-        at_least(0, regularization=self.regularization, seed=self.seed)
-        above(0, alpha=self.alpha)
+        at_least(0, regularization=self.regularization, seed=self.seed, trend=self.trend)
+        above(0, alpha=self.alpha, trend_share=self.trend_share)
+
+    @property
+    def uses_times(self) -> bool:
+        return self.trend > 0
 
     def fit(self, train: Dataset) -> Self:
         forget(self)
@@ -66,6 +75,7 @@ class ALS:
             model = self._upstream()
             model.fit(taken, show_progress=False)
         self.item_factors_ = model.item_factors  # float32 (n_model_items, factors)
+        self.trend_ = by_trend(train, self.items_, self.trend, self.trend_share)
         return self
 
     def fold_in(self, history: sp.csr_matrix) -> np.ndarray:
@@ -91,8 +101,8 @@ class ALS:
 
     @per_table
     def _factors_of(self, items: Table) -> np.ndarray:
-        """float32 (n_items, factors); NaN for items that training did not see."""
-        return rows_or_nan(self.item_factors_, self.items_.lookup(items.ids))
+        """Times their trend, float32 (n_items, factors); NaN for items that training did not see."""
+        return rows_or_nan(self.item_factors_ * self.trend_[:, None], self.items_.lookup(items.ids))
 
     def _upstream(self) -> AlternatingLeastSquares:
         from implicit.cpu.als import AlternatingLeastSquares  # a list by another rung does not wait for it

@@ -151,6 +151,7 @@ def _als(model: ALS, then: Dataset) -> Update:
         new = copy(model)
         forget(new)
         new.items_, new.item_factors_ = items, factors
+        new.trend_ = by_trend(now, items, model.trend, model.trend_share)
         return new
 
     return update

@@ -28,7 +28,7 @@ from recommender.models.ease import BLOCK, EASE, closed_form, gram
 from recommender.models.item_knn import ItemKNN
 from recommender.models.lightfm import LightFM
 from recommender.models.side_features import SideFeatures, heaviest
-from tests.helpers.small import dataset
+from tests.helpers.small import ask, dataset
 
 N_USERS, N_ITEMS = 40, 15
 
@@ -294,3 +294,13 @@ def test_per_table_remembers_the_same_table_object_only() -> None:
     counter, table = Counter(), strangers(3)
     assert [counter.rows(table), counter.rows(table), counter.calls] == [3, 3, 1]
     assert [counter.rows(strangers(4)), counter.calls] == [4, 2]
+
+
+def test_a_trend_multiplies_the_scores_of_als_and_nothing_that_it_learns() -> None:
+    train = dataset([("u", "a", 30), ("v", "a", 15), ("u", "b", 0), ("v", "b", 0), ("w", "c", 0)])
+    plain, trend = (ALS(factors=4, trend=power, trend_share=0.5).fit(train) for power in (0.0, 0.5))
+    np.testing.assert_array_equal(plain.item_factors_, trend.item_factors_)
+    queries = ask([["a"], ["b"], ["a", "c"]], train.items)
+    shares = np.array([1, 0.5 / 1.5, 0.25 / 1.5]) + 0.01  # half every half of the time: a 1 + .5, b .25 + .25, c .25
+    expected = plain.score(queries, train.items) * shares**0.5
+    np.testing.assert_allclose(trend.score(queries, train.items), expected, rtol=1e-4)
