@@ -29,7 +29,7 @@ HEAD = "| draws | CPU s | validation | test, first | test, winner | gain |\n| --
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) < 4 or not argv[3].replace(",", "").isdigit():
+    if len(argv) < 4 or not all(count.isdecimal() and int(count) for count in argv[3].split(",")):
         raise ConfigError("expected a scenario, data, a rung and numbers of draws: skills so-survey2019 user_ease 2,8")
     name, source, rung, counts, *overrides = argv
     scenario = config.load(name, overrides)
@@ -40,17 +40,21 @@ def main(argv: list[str]) -> None:
         raise ConfigError(f"{name}: the ladder has no rung '{rung}'.")
     *_, test = folds(data, scenario.split, scenario.eligibility)
     runner = FoldRunner(test, scenario, EffortLog(), silent)
-    sys.stdout.write(HEAD)
-    for count in counts.split(","):
+    for n, count in enumerate(counts.split(",")):
         effort = EffortLog()
         setattr(RECOMMENDERS[scenario.ladder[0].recommender], "draws", int(count))  # noqa: B010  of a class
         (searched,) = search(data, scenario, effort, silent).ladder
         noted = {measure: value for measure, value, _ in effort.noted}
+        if SEARCH_CPU + rung not in noted:
+            raise ConfigError(
+                f"{name}: with {count} draws, nothing of the rung '{rung}' can be searched on {data.name}. Controls "
+                "and recommenders without parameters are never searched, and large data get fewer draws: give more."
+            )
         first, winner = at_test(runner, searched)
         gain = winner - first
         half = 1.96 * gain.std(ddof=1) / np.sqrt(len(gain))
         took = f"{noted[SEARCH_CPU + rung]:.1f} | {noted[SEARCH_GAIN + rung]:+.4f}"
-        sys.stdout.write(f"| {count} | {took} | {first.mean():.4f} | {winner.mean():.4f} | ")
+        sys.stdout.write(f"{'' if n else HEAD}| {count} | {took} | {first.mean():.4f} | {winner.mean():.4f} | ")
         sys.stdout.write(f"{gain.mean():+.4f} ± {half:.4f} |\n")
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from itertools import islice, takewhile
 from typing import Any
 
 import numpy as np
 
 from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
+from recommender.data.origins import origins
 from recommender.data.split import Fold, folds
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment.fold_runner import FoldRunner, MeasuredRung, silent
@@ -33,13 +33,23 @@ FEW = 300  # users of the first look
 
 def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> list[FoldRunner]:
     """Some validation origins, each with a sample of its users' first queries; the latest first."""
-    all_folds = islice(folds(data, scenario.split, scenario.eligibility), scenario.split.most_origins)
-    validation = list(takewhile(lambda fold: fold.split == "validation", all_folds))
-    few = validation[:: -max(1, round(len(validation) / ORIGINS))]
-    runners = [FoldRunner(sample_queries(fold, SAMPLE), scenario, effort, silent) for fold in few]
-    for runner in runners:
-        share_fits(runner.fold.train)
-    return runners
+    n, runners = 0, list[FoldRunner]()
+    for number, fold in enumerate(folds(data, scenario.split, scenario.eligibility), 1):
+        n = n or _n_validation(data, scenario)  # only now: ``folds`` has checked that the split is possible
+        if (n - number) % max(1, round(n / ORIGINS)) == 0:  # the others go: each has a copy of what it trains on
+            share_fits(fold.train)
+            runners.append(FoldRunner(sample_queries(fold, SAMPLE), scenario, effort, silent))
+        if number == n:  # the test comes next
+            break
+    return runners[::-1]
+
+
+def _n_validation(data: Dataset, scenario: Scenario) -> int:
+    """How many validation folds ``folds`` gives."""
+    split = scenario.split
+    if split.kind == "random" or split.retrain_days is None:
+        return split.most_origins
+    return len(origins(data if scenario.eligibility.repeats else data.first_interactions(), split)) - 1
 
 
 def sample_queries(fold: Fold, most: int) -> Fold:
@@ -89,6 +99,8 @@ def _smaller(rung: Rung, setting: Mapping[str, Any], latest: FoldRunner) -> list
     if cheaper is None:
         return few
     values = cheaper.values(value_of(rung, setting, cheaper.parameter), len(latest.fold.items))
+    if not values and learns_fewer_items(rung, latest):  # looks have numbers: the others' first one is no origin's
+        return [dict(setting)]
     return [{**setting, cheaper.parameter: value} for value in values] or few
 
 

@@ -28,6 +28,7 @@ from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.looks import first_look, learns_fewer_items, validation_runners
 from recommender.experiment.search_spaces import draw, space
 from recommender.experiment.workers import ALONE, Workers
+from recommender.features.memo import drop_fits
 from recommender.models import RECOMMENDERS
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,11 @@ def _searched(shared: Sequence[FoldRunner], task: _Task) -> _Found:
     first, *others = (copy(runner) for runner in shared)
     for runner in (first, *others):
         runner.effort = effort
-    return _Found(_best_of(task, first, others), effort)
+    try:
+        return _Found(_best_of(task, first, others), effort)
+    finally:
+        for runner in (first, *others):
+            drop_fits(runner.fold.train)
 
 
 def _best_of(task: _Task, first: FoldRunner, others: Sequence[FoldRunner]) -> Rung:
@@ -104,13 +109,16 @@ def _best_of(task: _Task, first: FoldRunner, others: Sequence[FoldRunner]) -> Ru
     values = {i: [v] for i in tried if (v := _values(rung, settings[i], first)) is not None}
     if 0 not in values:  # too little to learn from: the ladder meets it again, and reports it
         return rung
-    finalists = _best({i: latest for i, (latest,) in values.items()})
+    finalists = list(_best({i: latest for i, (latest,) in values.items()}))
     for runner in others:
-        for i in finalists:
+        for i in tuple(finalists):
             measured = _values(rung, settings[i], runner)
-            if measured is None:
+            if measured is not None:
+                values[i].append(measured)
+            elif i:
+                finalists.remove(i)
+            else:
                 return rung
-            values[i].append(measured)
     means = {i: float(np.concatenate(values[i]).mean()) for i in finalists}
     winner = max(finalists, key=lambda i: means[i])
     gain = means[winner] - means[0]

@@ -23,15 +23,17 @@ from recommender.data.dataset import Dataset
 from recommender.data.digest import digest
 from recommender.errors import DataError, UserError
 from recommender.evaluation.effort import SCHEMA, EffortLog
-from recommender.evaluation.evaluate import PERIODS, periods
+from recommender.evaluation.evaluate import periods_of
 from recommender.experiment import rungs
 from recommender.experiment.choose import simplest_of_best, trials_to_1pct
 from recommender.experiment.fold_runner import FoldRunner, Progress
 from recommender.experiment.journal import journal
+from recommender.experiment.ladder import about_queries
 from recommender.experiment.looks import looks, n_looks, validation_runners
 from recommender.experiment.search import n_draws, search
 from recommender.experiment.search_spaces import answers, space, suggest
 from recommender.experiment.workers import ALONE, Workers
+from recommender.features.memo import drop_fits
 from recommender.hashing import code_digest, of_content, of_name
 
 if TYPE_CHECKING:
@@ -149,7 +151,7 @@ class Search:
     def chosen(self) -> FrozenTrial:
         """The best trial where its gain over the first is above one standard error, else the first."""
         first, best = self.complete[0], max(self.complete, key=_mean)
-        times = [n * PERIODS + periods(runner.fold.queries.as_of) for n, runner in enumerate(self.runners)]
+        times = periods_of([about_queries(runner.fold, self.scenario) for runner in self.runners])
         return (first, best)[simplest_of_best([_values(first), _values(best)], np.concatenate(times))]
 
     def _more(self) -> bool:
@@ -231,6 +233,9 @@ def _tuned(
         search.run(progress)
     except DataError:  # too little to learn from: the ladder meets it again, and tells
         return rung
+    finally:
+        for runner in runners:
+            drop_fits(runner.fold.train)
     means = [_mean(t) if "values" in t.user_attrs else None for t in search.finished]
     first, chosen, n = search.complete[0], search.chosen(), len(search.finished)
     metric, gain = scenario.decision.metric, max(map(_mean, search.complete)) - _mean(first)

@@ -78,6 +78,11 @@ def share_fits(train: Dataset) -> None:
     vars(train).setdefault("_fits", {})
 
 
+def drop_fits(train: Dataset) -> None:
+    """Forgets what ``of_fits`` keeps on this data; fits go on to share."""
+    vars(train).get("_fits", {}).clear()
+
+
 def of_fits(train: Dataset, name: str, key: str, compute: Callable[[], Result]) -> Result:
     """What ``compute`` gives, once for fits in a row with the same key where ``share_fits`` was called, else each time.
 

@@ -150,7 +150,7 @@ def gram(taken: sp.csr_matrix) -> np.ndarray:
 
 @numba.njit(cache=True, nogil=True)
 def _upper(users_of, users, weights, items_of, items, values, gram):  # type: ignore[no-untyped-def]
-    """Pairs of an item and those after it, users in their order. MostTaken ascend, so each user's next one is known."""
+    """Pairs of an item and those after it, users in their order. Items ascend, so each user's next one is known."""
     following = items_of.copy()
     for i in range(len(gram)):
         row = gram[i]

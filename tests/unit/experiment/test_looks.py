@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,22 +11,17 @@ import pytest
 
 from recommender.config import Rung
 from recommender.data.dataset import Dataset
+from recommender.data.split import folds
 from recommender.errors import UserError
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment import looks, tuning
+from recommender.models import RECOMMENDERS
 from recommender.models.item_knn import ItemKNN
+from recommender.models.space import MostTaken
 from tests.helpers.formula import EASE, KNN, Formula, data, scenario
 
 ALS = {"name": "als", "recommender": "als"}
 BAD = {"regularization": 5000.0}
-
-
-@pytest.fixture
-def formula(monkeypatch: pytest.MonkeyPatch) -> type[Formula]:
-    Formula.calls, Formula.stop_after = [], None
-    monkeypatch.setattr(looks, "FoldRunner", Formula)
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # the journal waits for the disk at every step
-    return Formula
 
 
 def tuned(folder: Path, *entries: dict[str, Any], trials: int = 25) -> list[dict[str, Any]]:
@@ -60,6 +54,38 @@ def test_what_costs_most_has_two_cheaper_looks_and_the_second_asks_all(
     assert [p["epochs"] for _, p, _ in formula.calls] == [2, 6, 20, 20]
     assert n_asked == [7, *(len(runners[n].fold.first) for n in (0, 0, 1))]
     assert looks.n_looks(rung, setting, runners) == 4
+
+
+def test_a_setting_that_learns_few_items_anyway_has_its_looks_where_others_have_theirs(
+    formula: type[Formula], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RECOMMENDERS["ease"], "cheaper", MostTaken("item_cap", 10))
+    runners = looks.validation_runners(data(), scenario(EASE), EffortLog())
+    for setting in ({}, {"item_cap": 5}, {"item_cap": 20}):
+        formula.calls.clear()
+        list(looks.looks(Rung(**EASE), setting, runners))
+        assert [o for _, _, o in formula.calls] == [runners[n].fold.origin for n in (0, 0, 1)]
+        assert looks.n_looks(Rung(**EASE), setting, runners) == 3
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        {"validation": [0.3, 0.4, 0.5, 0.6, 0.7]},
+        {"validation": [0.5]},
+        {"validation": [0.2], "retrain_days": "auto", "test": 0.9},
+        {"validation": [0.2], "retrain_days": 0.4, "test": 0.9},
+        {"kind": "random"},
+    ],
+)
+@pytest.mark.parametrize("repeats", [True, False])
+def test_about_three_origins_are_searched_evenly_spread_and_the_latest_first(
+    formula: type[Formula], split: dict[str, Any], repeats: bool
+) -> None:
+    chosen = scenario(KNN, split={"min_train": 20} | split, eligibility={"repeats": repeats})
+    *validation, _ = (fold.origin for fold in folds(data(), chosen.split, chosen.eligibility))
+    searched = [r.fold.origin for r in looks.validation_runners(data(), chosen, EffortLog())]
+    assert searched == validation[:: -max(1, round(len(validation) / 3))]
 
 
 def test_a_rung_without_a_cheaper_fit_and_with_few_users_has_a_look_per_origin(formula: type[Formula]) -> None:

@@ -23,13 +23,6 @@ from tests.helpers.formula import EASE, KNN, POPULARITY, RANDOM, Formula, data, 
 DRAWS = {name: getattr(recommender, "draws", 0) for name, recommender in RECOMMENDERS.items()}
 
 
-@pytest.fixture
-def formula(monkeypatch: pytest.MonkeyPatch) -> type[Formula]:
-    Formula.calls, Formula.stop_after = [], None
-    monkeypatch.setattr(looks, "FoldRunner", Formula)
-    return Formula
-
-
 def searched(chosen: Scenario, given: Dataset | None = None, effort: EffortLog | None = None) -> list[Rung]:
     return search.search(given or data(), chosen, effort or EffortLog(), lambda _: None).ladder
 
@@ -129,6 +122,26 @@ def test_a_setting_that_cannot_be_fitted_is_left_out(
     monkeypatch.setattr(formula, "measure", fail)
     (rung,) = searched(plain(EASE))
     assert all(abs(np.log10(c.get("regularization", 500) / 100)) >= 0.5 for c in rung.candidates)
+
+
+def test_a_finalist_that_an_earlier_origin_cannot_fit_is_left_out_and_the_others_go_on(
+    formula: type[Formula], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (_, best), measure, effort = searched(plain(EASE))[0].candidates, formula.measure, EffortLog()
+    latest = formula.calls[0][2]
+    n = len(formula.calls)
+
+    def fail(self: Formula, rung: Rung, params: dict[str, Any], tuning: bool) -> SimpleNamespace:
+        if params == best and self.fold.origin != latest:
+            raise DataError("nobody took two items")
+        return measure(self, rung, params, tuning)
+
+    monkeypatch.setattr(formula, "measure", fail)
+    (rung,) = searched(plain(EASE), effort=effort)
+    assert len(formula.calls) == 2 * n - 1
+    assert rung.candidates[0] == {}
+    assert formula.worth({}) < formula.worth(rung.candidates[1]) < formula.worth(best)
+    assert SEARCHED + "ease" in [measure for measure, _, _ in effort.noted]
 
 
 def test_a_rung_whose_first_setting_cannot_be_fitted_is_left_to_the_ladder(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,17 +17,10 @@ from recommender.config import Rung, Scenario
 from recommender.data.dataset import Dataset
 from recommender.errors import ConfigError, DataError
 from recommender.evaluation.effort import SEARCH_CPU, SEARCH_GAIN, SEARCHED, TRIALS_TO_1PCT, EffortLog
-from recommender.experiment import ladder, looks, tuning
+from recommender.experiment import ladder, tuning
 from recommender.experiment.refit_for_serving import refit_for_serving
+from recommender.features.memo import of_fits
 from tests.helpers.formula import EASE, KNN, POPULARITY, RANDOM, Formula, data, scenario
-
-
-@pytest.fixture
-def formula(monkeypatch: pytest.MonkeyPatch) -> type[Formula]:
-    Formula.calls, Formula.stop_after = [], None
-    monkeypatch.setattr(looks, "FoldRunner", Formula)
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # the journal waits for the disk at every step
-    return Formula
 
 
 def tuned(chosen: Scenario, folder: Path, effort: EffortLog | None = None, given: Dataset | None = None) -> Scenario:
@@ -75,6 +67,52 @@ def test_a_gain_within_one_standard_error_replaces_nothing(
     assert tuned(scenario(EASE | {"params": {"regularization": 70.0}}), tmp_path).ladder[0].params == {
         "regularization": 70.0
     }
+
+
+@pytest.mark.parametrize(
+    ("more", "n_periods"),
+    [
+        ({}, [8]),  # four of each origin
+        ({"decision": {"periods": 0}}, [1]),
+        ({"split": {"kind": "random"}}, [1]),  # draws of one
+        (
+            {"split": {"min_train": 20, "validation": [0.2], "test": 0.9, "retrain_days": 1.0}},
+            [3],
+        ),  # each horizon is one
+    ],
+)
+def test_a_gain_is_judged_over_the_periods_that_the_ladder_counts(
+    tmp_path: Path, formula: type[Formula], monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], n_periods: list[int]
+) -> None:
+    counted, choice = [], tuning.simplest_of_best
+
+    def choose(values: list[np.ndarray], periods: np.ndarray) -> int:
+        assert [len(v) for v in values] == [len(periods)] * 2
+        counted.append(len(set(periods.tolist())))
+        return choice(values, periods)
+
+    monkeypatch.setattr(tuning, "simplest_of_best", choose)
+    tuned(scenario(EASE, **({"tune": {"trials": 2}} | more)), tmp_path)
+    assert counted == n_periods
+
+
+def test_what_fits_of_a_rung_share_goes_with_it(
+    tmp_path: Path, formula: type[Formula], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure, trains = formula.measure, list[Dataset]()
+
+    def fit(self: Formula, rung: Rung, *args: Any, **more: Any) -> SimpleNamespace:
+        trains.append(self.fold.train)
+        assert of_fits(self.fold.train, "parts", rung.name, lambda: rung.name) == rung.name
+        assert list(vars(self.fold.train)["_fits"]) == ["parts"]
+        return measure(self, rung, *args, **more)
+
+    monkeypatch.setattr(formula, "measure", fit)
+    for n, tune in enumerate(({"trials": 2}, {"search": 1})):
+        trains.clear()
+        tuned(scenario(EASE, KNN, tune=tune), tmp_path / str(n))
+        assert trains
+        assert not any(vars(train)["_fits"] for train in trains)
 
 
 def test_the_entries_settings_are_tried_first_and_in_order(tmp_path: Path, formula: type[Formula]) -> None:
