@@ -19,7 +19,9 @@ class Split(Strict):
     """Rolling origins. ``quantiles`` of the interactions' times, or ``days`` before the end."""
 
     kind: Literal["time", "random"] = "time"
-    validation: list[Origin] = Field([0.6, 0.7], min_length=1)  # ascending; a horizon ends at the next origin
+    validation: list[Origin] = Field(
+        [0.6, 0.7], min_length=1
+    )  # ascending; a horizon ends at the next origin. Of splits in time only
     test: Origin = 0.8
     unit: Literal["quantiles", "days"] = "quantiles"  # days: counted back from the end of the data
     # Validation in many short horizons of so many days between its first origin and the test; auto: of stale_days

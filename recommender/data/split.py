@@ -25,6 +25,8 @@ from recommender.data.queries import History, Queries
 from recommender.data.times import to_microseconds
 from recommender.errors import ConfigError, DataError, Problem
 
+RANDOM = "random-"  # names folds of random splits, with their number
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -131,7 +133,9 @@ def _checked(fold: Fold) -> Fold:
     """Queries without a truth go; a window in which everyone or everything is new is an error."""
     answerable = Horizon(fold.queries, fold.first, fold.truth, fold.outside, fold.grades).answerable()
     fold, users = replace(fold, **vars(answerable)), answerable.queries.ids
-    advice = "Choose other origins (SET='split.test=...') or bring more data."
+    drawn = fold.origin.startswith(RANDOM)
+    other = "Draw others (SET='split.seed=1')" if drawn else "Choose other origins (SET='split.test=...')"
+    advice = f"{other} or bring more data."
     where = f"the {fold.split} window from {fold.origin}"
     problems = []
     if not len(users):
@@ -156,17 +160,34 @@ def _random_folds(data: Dataset, split: config.Split) -> Iterator[Fold]:
     Validation asks one half of the users for each of their rows once, in ``RANDOM_PARTS`` parts (cross-validation), the
     test the other half for a random share. Were the same users asked, what the test holds out would be no history, no
     answer and yet a candidate in validation, and a model there would learn from far fewer rows than in service: both
-    flatter popularity (experiments/LOG.md).
+    flatter popularity (experiments/LOG.md). A symmetric link between the halves is always learned from. A part that
+    cannot be asked, as of very small data, is left out; DataError where that is all of them.
     """
     n, share = len(data.user_idx), 1 - split.test if split.unit == "quantiles" else 0.2
     rng = np.random.default_rng(split.seed)
-    tested = (rng.random(len(data.users))[data.user_idx] < 0.5)[data.links]  # both rows of a link on one side
-    test = tested & (rng.random(n)[data.links] < share)
-    _require(data, "test", None, int((~test).sum()), split.min_train)
+    half = rng.random(len(data.users)) < 0.5
+    mine = half[data.user_idx]
+    theirs = half[data.users.lookup(data.items.ids)][data.item_idx] if data.symmetric else mine
+    test = mine & theirs & (rng.random(n)[data.links] < share)  # both rows of a link on one side
+    if (~test).sum() < split.min_train:
+        raise DataError(
+            f"interactions: {int((~test).sum()):,} rows of '{data.name}' are left to learn from beside the test's, "
+            f"split.min_train asks for {split.min_train:,}. Bring more data, or lower split.min_train."
+        )
     part = rng.integers(0, RANDOM_PARTS, n)[data.links]
+    error: DataError | None = None
+    n_validation = 0
     for number in range(RANDOM_PARTS):
-        held = ~tested & (part == number)
-        yield random_fold(data, "validation", number, ~test & ~held, held)
+        held = ~mine & ~theirs & (part == number)
+        try:
+            fold = random_fold(data, "validation", number, ~test & ~held, held)
+        except DataError as unusable:
+            error = unusable
+            continue
+        n_validation += 1
+        yield fold
+    if error and not n_validation:
+        raise error
     yield random_fold(data, "test", RANDOM_PARTS, ~test, test)
 
 
@@ -182,7 +203,7 @@ def random_fold(data: Dataset, split: str, number: int, given: np.ndarray, held:
     taken = _of_users(askers, user, item, held[order])
     queries = Queries(data.users.take(askers), np.full(len(askers), NO_TIME), history)
     truth = truth_of(taken, np.ones(len(taken.item_idx), bool), len(items))
-    name = f"random-{number}"
+    name = f"{RANDOM}{number}"
     known = np.flatnonzero(given | held)
     order, start = grouped(data.user_idx[known], len(data.users))
     grades = grades_of(data, (known[order], start), askers, column, truth)

@@ -223,7 +223,7 @@ def _slots_at_test(
 
 
 def _examples(runner: FoldRunner, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    if runner.served is None:
+    if runner.served is None or not runner.examples:
         return {}
     shown = {rung: runner.shown[rung] for rung in (*parameters, ROUTER)}
     return describe(runner.fold, runner.examples, shown, *runner.served)

@@ -159,8 +159,9 @@ def read_run(path: Path) -> RunFolder:
 def write_hindsight(out: Path, results: Results, scenario: Scenario) -> None:
     """hindsight.json: rungs that beat the router on the test period, which came after the decision; else empty."""
     rungs = [r.name for r in scenario.ladder if r.name in results.parameters and not r.control]
-    metric, routes = scenario.decision.metric, results.decision.routes
-    winners = hindsight(results.groups, routes, rungs, metric, scenario.bootstrap, scenario.seed)
+    metric, decision = scenario.decision.metric, results.decision
+    routed = decision.routes, decision.blended
+    winners = hindsight(results.groups, *routed, rungs, metric, scenario.bootstrap, scenario.seed)
     write_json(out / "hindsight.json", [{**asdict(h), "sentence": h.sentence(metric)} for h in winners])
 
 

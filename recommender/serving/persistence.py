@@ -24,7 +24,7 @@ import scipy.sparse as sp
 from recommender.errors import UserError
 from recommender.files import whole_folder
 
-FORMAT = 7  # counts up whenever an older model could not be asked any more
+FORMAT = 8  # counts up whenever an older model could not be asked any more
 CHECKED = 2**24  # bytes; of larger files only the size is checked, since a model must load in a moment
 PACKAGE = "recommender"
 KIND = "$kind"  # marks what JSON has no word for

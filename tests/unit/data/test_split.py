@@ -19,6 +19,7 @@ from recommender.data.dataset import NO_TIME, Dataset
 from recommender.data.gate import build, tables_of
 from recommender.data.queries import bucket
 from recommender.data.split import Fold, available, folds, time_fold
+from recommender.data.stated import Relation
 from recommender.data.times import to_microseconds
 from recommender.errors import ConfigError, DataError
 from recommender.names import USER_BUCKETS
@@ -338,6 +339,37 @@ def test_random_validation_asks_for_every_row_of_its_users_once_and_of_nobody_in
     assert len(validation) == split.most_origins
     assert not users & set(test.queries.ids.to_list())
     assert sorted(rows) == sorted(p for p in pairs if p[0] in users)
+
+
+def test_a_random_split_of_links_asks_nobody_in_validation_and_test_and_splits_no_link() -> None:
+    rng = np.random.default_rng(0)
+    pairs = {tuple(sorted(rng.choice(40, 2, replace=False).tolist())) for _ in range(400)}
+    rows: list[Row] = [(f"u{a}", f"u{b}", None) for pair in pairs for a, b in (pair, pair[::-1])]
+    members = [f"u{n}" for n in range(40)]
+    data = dataset(rows, items=table("item_id", members), users=table("user_id", members))
+    data = replace(data, relation=Relation(True))
+    *validation, test = folds(data, config.Split(kind="random", min_train=10), config.Eligibility())
+    assert not set(test.queries.ids) & {u for f in validation for u in f.queries.ids}
+    for fold in (*validation, test):
+        train = set(fold.train.interactions.select("user_id", "item_id").iter_rows())
+        held = {(u, i) for u, t in zip(fold.queries.ids.to_list(), truths(fold), strict=True) for i in t}
+        assert {(b, a) for a, b in held} == held
+        assert not train & held
+
+
+def test_parts_of_a_random_split_that_cannot_be_asked_are_left_out() -> None:
+    rows: list[Row] = [(f"u{n}", item, None) for n in range(2) for item in "abc"]
+    n_parts, messages = [], []
+    for seed in range(20):
+        split = config.Split(kind="random", seed=seed, min_train=1)
+        try:
+            n_parts.append(len(list(folds(dataset(rows), split, config.Eligibility()))) - 1)
+        except DataError as error:
+            messages.append(str(error))
+    assert n_parts
+    assert all(0 < n < 5 for n in n_parts)
+    assert messages
+    assert all("Draw others (SET='split.seed=1')" in message for message in messages)
 
 
 def test_random_split_repeats_with_its_seed() -> None:

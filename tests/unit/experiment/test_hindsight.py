@@ -39,7 +39,7 @@ def leads_of(*ranker: float, test: float) -> list[Group]:
 
 
 def looked_back(periods: list[Group]) -> list[Hindsight]:
-    return hindsight(periods, ROUTES, RUNGS, METRIC, 200, 0)
+    return hindsight(periods, ROUTES, {}, RUNGS, METRIC, 200, 0)
 
 
 def test_nothing_is_told_where_no_rung_beats_the_router_by_more_than_chance() -> None:
@@ -106,5 +106,13 @@ def test_periods_compare_with_the_rung_that_was_routed_to_each_query_then() -> N
     periods[-1][ROUTER] = periods[-1]["popularity"]
     where = [info("validation", "v0", bucket, back), info("test", "t", bucket, back)]
     routes = ROUTES | {f"1_2{RETURNING}": "ranker"}
-    (one,) = hindsight(groups(where, periods), routes, RUNGS, METRIC, 200, 0)
+    (one,) = hindsight(groups(where, periods), routes, {}, RUNGS, METRIC, 200, 0)
     assert one.origins == pytest.approx([0.05, 0.1], abs=0.01)
+
+
+def test_validation_counts_no_query_that_two_merged_rungs_would_serve() -> None:
+    leads = leads_of(0.03, 0.031, 0.029, test=0.03)
+    (one,) = hindsight(leads, ROUTES, dict.fromkeys(USER_BUCKETS, "ease"), RUNGS, METRIC, 200, 0)
+    assert one.origins == pytest.approx([0.03], abs=0.005)
+    assert (one.mean_low, one.mean_high, one.holds) == (-1.0, 1.0, False)
+    assert "no evidence that it wins in the next one too" in one.sentence(METRIC)

@@ -328,3 +328,11 @@ def test_settings_that_a_plain_train_tries_are_counted_as_tuning_is() -> None:
 )
 def test_trials_are_counted_until_one_is_within_one_percent_of_the_best(means: list[float | None], n: int) -> None:
     assert trials_to_1pct(means) == n
+
+
+def test_a_test_without_a_user_of_any_kind_of_example_has_none() -> None:
+    """Users with 3 to 9 interactions, none of whom was away: a page of examples without users cannot be made."""
+    rows: list[Row] = [(f"u{n}", f"i{(n + step) % 12}", None) for n in range(40) for step in range(8)]
+    results = run(dataset(rows), scenario(POPULARITY, split={"kind": "random", "min_train": 20}))
+    assert set(results.query_info[-1].bucket.tolist()) == {2}
+    assert results.examples == {}
