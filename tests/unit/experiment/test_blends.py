@@ -131,6 +131,24 @@ def test_nothing_is_blended_where_the_gain_is_below_what_is_asked_or_queries_are
     assert chosen(rule=RULE.model_copy(update={"thin": N + 1})) == {}
 
 
+@pytest.mark.parametrize(("times", "blended_in"), [("of its own", False), ("spread", True)])
+def test_a_gain_of_a_few_days_only_is_blended_in_for_nobody(times: str, blended_in: bool) -> None:
+    """A third of the queries gains; where they are the last third in time, it may be luck of those days."""
+    samples, served, infos = [], [], []
+    for seed in range(2):
+        helped, names, info = sample(seed, second_helps=True)
+        idle, _, _ = sample(seed, second_helps=False)
+        late = np.arange(N) >= 2 * N // 3
+        item = np.where(late[:, None], helped.lists["two", 0].item_idx, idle.lists["one", 0].item_idx)
+        by_rung = helped.lists | {("two", 0): lists(item.tolist())}
+        samples.append(replace(helped, lists=by_rung))
+        served.append(names)
+        as_of = np.arange(N) if times == "of its own" else np.random.default_rng(0).permutation(N)
+        infos.append(replace(info, as_of=as_of))
+    blends = choose_blends(samples, served, infos, SETTINGS, RULE, 200, 0)
+    assert set(blends) == ({"0", WITH_HISTORY} if blended_in else set())
+
+
 def test_blends_of_groups_become_those_of_their_buckets() -> None:
     blend = chosen()["0"]
     assert Decision().blended == {}
