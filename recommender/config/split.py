@@ -36,5 +36,5 @@ class Split(Strict):
     def most_origins(self) -> int:
         """How many origins validation has at most; short horizons may be fewer."""
         if self.kind == "random":
-            return RANDOM_PARTS
+            return RANDOM_PARTS if self.validation else 0
         return len(self.validation) if self.retrain_days is None else SHORT_HORIZONS

@@ -177,7 +177,7 @@ def _random_folds(data: Dataset, split: config.Split) -> Iterator[Fold]:
     part = rng.integers(0, RANDOM_PARTS, n)[data.links]
     error: DataError | None = None
     n_validation = 0
-    for number in range(RANDOM_PARTS):
+    for number in range(split.most_origins):
         held = ~mine & ~theirs & (part == number)
         try:
             fold = random_fold(data, "validation", number, ~test & ~held, held)

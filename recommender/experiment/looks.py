@@ -35,6 +35,8 @@ def validation_runners(data: Dataset, scenario: Scenario, effort: EffortLog) -> 
     """Some validation origins, each with a sample of its users' first queries; the latest first."""
     n, runners = 0, list[FoldRunner]()
     for number, fold in enumerate(folds(data, scenario.split, scenario.eligibility), 1):
+        if fold.split == "test":  # a random split may have fewer parts than planned
+            break
         n = n or _n_validation(data, scenario)  # only now: ``folds`` has checked that the split is possible
         if (n - number) % max(1, round(n / ORIGINS)) == 0:  # the others go: each has a copy of what it trains on
             share_fits(fold.train)

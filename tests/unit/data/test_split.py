@@ -341,6 +341,14 @@ def test_random_validation_asks_for_every_row_of_its_users_once_and_of_nobody_in
     assert sorted(rows) == sorted(p for p in pairs if p[0] in users)
 
 
+def test_a_random_split_without_validation_has_the_same_test() -> None:
+    """A study of a cell makes the test alone, for what it had to learn from."""
+    split = config.Split(kind="random", min_train=10)
+    only = split.model_copy(update={"validation": []})
+    (alone,) = folds(busy(), only, config.Eligibility())
+    assert description(alone) == description(list(folds(busy(), split, config.Eligibility()))[-1])
+
+
 def test_a_random_split_of_links_asks_nobody_in_validation_and_test_and_splits_no_link() -> None:
     rng = np.random.default_rng(0)
     pairs = {tuple(sorted(rng.choice(40, 2, replace=False).tolist())) for _ in range(400)}

@@ -12,13 +12,14 @@ import pytest
 from recommender.config import Rung
 from recommender.data.dataset import Dataset
 from recommender.data.split import folds
-from recommender.errors import UserError
+from recommender.errors import DataError, UserError
 from recommender.evaluation.effort import EffortLog
 from recommender.experiment import looks, tuning
 from recommender.models import RECOMMENDERS
 from recommender.models.item_knn import ItemKNN
 from recommender.models.space import MostTaken
 from tests.helpers.formula import EASE, KNN, Formula, data, scenario
+from tests.helpers.small import Row, dataset
 
 ALS = {"name": "als", "recommender": "als"}
 BAD = {"regularization": 5000.0}
@@ -86,6 +87,21 @@ def test_about_three_origins_are_searched_evenly_spread_and_the_latest_first(
     *validation, _ = (fold.origin for fold in folds(data(), chosen.split, chosen.eligibility))
     searched = [r.fold.origin for r in looks.validation_runners(data(), chosen, EffortLog())]
     assert searched == validation[:: -max(1, round(len(validation) / 3))]
+
+
+def test_no_search_sees_the_test_where_a_random_split_has_fewer_parts_than_planned() -> None:
+    rows: list[Row] = [(f"u{n}", item, None) for n in range(3) for item in "abcd"]
+    fewer = 0
+    for seed in range(40):
+        chosen = scenario(KNN, split={"kind": "random", "seed": seed, "min_train": 1})
+        try:
+            n_folds = len(list(folds(dataset(rows), chosen.split, chosen.eligibility)))
+        except DataError:
+            continue
+        fewer += n_folds <= chosen.split.most_origins
+        runners = looks.validation_runners(dataset(rows), chosen, EffortLog())
+        assert {r.fold.split for r in runners} <= {"validation"}
+    assert fewer
 
 
 def test_a_rung_without_a_cheaper_fit_and_with_few_users_has_a_look_per_origin(formula: type[Formula]) -> None:
